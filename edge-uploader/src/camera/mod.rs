@@ -1,0 +1,118 @@
+//! Cameras: where frames come from.
+//!
+//! A [`Camera`] can be connected again and again; a [`Session`] is one connection. What goes wrong inside one session
+//! ends that session and nothing else.
+
+use crate::media::{Frame, StreamParameters};
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+/// What a session tells, in decoding order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CameraEvent {
+    /// The streams' parameters: first of all, and again whenever they change.
+    Parameters(StreamParameters),
+    /// A frame.
+    Frame(Frame),
+    /// An RTCP sender report on the video stream: the camera says that it showed `pts` at `ntp`.
+    SenderReport {
+        /// Presentation time, in units of the video stream's timescale.
+        pts: i64,
+        /// The camera's wall clock.
+        ntp: Timestamp,
+    },
+    /// Packets were lost before the next frame; the frames around them may be incomplete.
+    PacketsLost(u64),
+}
+
+/// How a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It has no end: when it stops, it is lost, and is connected again.
+    Live,
+    /// It ends by itself.
+    Finite,
+}
+
+/// Whether times are those of arrival or those of the media.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Timing {
+    /// Frames arrive as they happen: their arrival gives the wall clock.
+    Arrival,
+    /// The first frame happened at this time, and the others follow by their presentation times.
+    Media {
+        /// The wall clock of presentation time 0 as the session counts it (the smallest `pts` of the first session).
+        start: Timestamp,
+        /// Who says so.
+        source: framepost_events::attributes::ClockSource,
+    },
+}
+
+/// One camera of the gateway.
+#[async_trait]
+pub trait Camera: Send {
+    /// Connects, or opens.
+    async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError>;
+
+    /// The URL or file, without credentials; becomes the chunk's `Source`.
+    fn source(&self) -> String;
+
+    /// Whether it ends by itself.
+    fn extent(&self) -> Extent;
+}
+
+/// One connection to a camera.
+#[async_trait]
+pub trait Session: Send {
+    /// The next event; `None` at the end of a finite source, or when a live one says goodbye.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError>;
+
+    /// How the times of this session's frames relate to the wall clock.
+    fn timing(&self) -> Timing;
+
+    /// How many video frames there are in all, where a finite source knows.
+    fn frames_total(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Why a camera gives nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CameraError {
+    /// The URL or the file is not one that can be used: it will not work later either.
+    #[error("{what}: {problem}")]
+    Unusable {
+        /// The URL or file, without credentials.
+        what: String,
+        /// What is wrong, and what to do.
+        problem: String,
+        /// The library's own words.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The camera refused the credentials.
+    #[error("{0}: the camera refused the user name or password")]
+    Unauthorized(String),
+    /// The connection failed or broke.
+    #[error("{what}: {problem}")]
+    Lost {
+        /// The URL, without credentials.
+        what: String,
+        /// What happened.
+        problem: String,
+        /// The library's own words.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Nothing came for so long that the camera is taken for dead.
+    #[error("{what}: no frame for {silence:?}")]
+    Silent {
+        /// The URL, without credentials.
+        what: String,
+        /// For how long.
+        silence: std::time::Duration,
+    },
+}

@@ -1,0 +1,17 @@
+//! The gateway: cameras in, time-stamped fMP4 chunks on disk, then in the bucket.
+//!
+//! ```text
+//! camera ──CameraEvent──▶ pipeline (clock, queue) ──Frame + wall──▶ segment ──Output──▶ spool ──chunk file──▶ upload
+//! ```
+//!
+//! * [`camera`]: RTSP streams and files, as [`media::Frame`]s. Knows nothing of chunks.
+//! * `clock`: which wall-clock time a presentation time is.
+//! * [`segment`]: frames into ONVIF chunks. No I/O, no clock.
+//! * [`spool`]: chunks on disk. The file system is the truth.
+//! * [`upload`]: chunks into the bucket. Knows nothing of cameras.
+
+pub mod camera;
+pub mod media;
+pub mod segment;
+pub mod spool;
+pub mod upload;

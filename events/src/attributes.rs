@@ -1,0 +1,356 @@
+//! What an object's metadata says of it: the ONVIF names, and ours beside them.
+//!
+//! Invariants: [`Attributes::to_metadata`] and [`Attributes::from_metadata`] are inverse to each other; all entries
+//! together (names and values, UTF-8) stay under [`METADATA_LIMIT_BYTES`], which is S3's limit. Reading ignores the
+//! letter case of names (GCS gives them in lower case on a ranged read) and entries it does not know.
+
+use crate::{Error, Sha256};
+use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr;
+
+/// The most that names and values of one object's metadata may take: S3's limit, the smallest of all clouds.
+pub const METADATA_LIMIT_BYTES: usize = 2048;
+
+/// The version of the recording format, ONVIF's `Version`.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// How the wall clock of a chunk came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockSource {
+    /// The gateway's own clock, which said that it was synchronised.
+    Gateway,
+    /// The gateway's own clock, not (yet) synchronised: the times may be far off.
+    GatewayUnsynchronized,
+    /// The camera's clock by RTCP sender reports, which the operator trusts.
+    Camera,
+    /// The file's own creation time.
+    File,
+    /// A start time given by the operator.
+    Given,
+}
+
+/// Where a chunk's times come from, and how far they may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockInfo {
+    /// Whose clock it is.
+    pub source: ClockSource,
+    /// The camera's clock minus the one that was used, in µs, by the last RTCP sender report; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_us: Option<i64>,
+    /// The estimated error, in µs; absent where nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty_us: Option<u64>,
+}
+
+impl std::fmt::Display for ClockInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let source = match self.source {
+            ClockSource::Gateway => "gateway",
+            ClockSource::GatewayUnsynchronized => "gateway-unsynchronized",
+            ClockSource::Camera => "camera",
+            ClockSource::File => "file",
+            ClockSource::Given => "given",
+        };
+        f.write_str(source)?;
+        if let Some(offset) = self.offset_us {
+            write!(f, "; offset={offset}us")?;
+        }
+        if let Some(uncertainty) = self.uncertainty_us {
+            write!(f, "; uncertainty={uncertainty}us")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for ClockInfo {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let bad = || Error::Attribute {
+            name: "Clock",
+            value: text.to_owned(),
+            expected: "a clock source, then offset=…us and uncertainty=…us",
+        };
+        let mut parts = text.split(';').map(str::trim);
+        let source = match parts.next() {
+            Some("gateway") => ClockSource::Gateway,
+            Some("gateway-unsynchronized") => ClockSource::GatewayUnsynchronized,
+            Some("camera") => ClockSource::Camera,
+            Some("file") => ClockSource::File,
+            Some("given") => ClockSource::Given,
+            _ => return Err(bad()),
+        };
+        let mut clock = Self { source, offset_us: None, uncertainty_us: None };
+        for part in parts {
+            let (name, value) = part.split_once('=').ok_or_else(bad)?;
+            let value = value.strip_suffix("us").ok_or_else(bad)?;
+            match name {
+                "offset" => clock.offset_us = Some(value.parse().map_err(|_| bad())?),
+                "uncertainty" => clock.uncertainty_us = Some(value.parse().map_err(|_| bad())?),
+                _ => {}
+            }
+        }
+        Ok(clock)
+    }
+}
+
+/// The video track, ONVIF's `Video…` entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VideoAttributes {
+    /// `VideoWidth`, in pixels, after cropping.
+    pub width: u32,
+    /// `VideoHeight`, in pixels, after cropping.
+    pub height: u32,
+    /// `VideoFramerate`, in frames a second.
+    pub framerate: f64,
+    /// `VideoBitrate`, in bits a second over this chunk.
+    pub bitrate_bps: u64,
+}
+
+/// The audio track, ONVIF's `Audio…` entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioAttributes {
+    /// `AudioChannels`.
+    pub channels: u16,
+    /// `AudioSampleRate`, in samples a second.
+    pub sample_rate: u32,
+    /// `AudioBitrate`, in bits a second over this chunk.
+    pub bitrate_bps: u64,
+}
+
+/// What every object of ours carries: chunk, span end and gap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Attributes {
+    /// `Source`: the camera's stream, without credentials.
+    pub source: Option<String>,
+    /// `From`: wall clock of the first sample.
+    pub from: Option<Timestamp>,
+    /// `To`: wall clock of the end of the last sample.
+    pub to: Option<Timestamp>,
+    /// `Duration`: the media's own, which a slewed wall clock may differ from.
+    pub duration: Option<SignedDuration>,
+    /// `FullContentType`: with the `codecs` parameter of RFC 6381.
+    pub full_content_type: Option<String>,
+    /// `Video…`.
+    pub video: Option<VideoAttributes>,
+    /// `Audio…`.
+    pub audio: Option<AudioAttributes>,
+    /// `Timescale`: units a second of every track and of the movie.
+    pub timescale: Option<u32>,
+    /// `SeekTable`: an `mfra` of at most 20 entries.
+    pub seek_table: Option<Vec<u8>>,
+    /// `Clock`.
+    pub clock: Option<ClockInfo>,
+    /// `Sha256`: of the object's bytes.
+    pub sha256: Option<Sha256>,
+    /// `Previous`: the digest of the manifest before this one in the span; absent on the first.
+    pub previous: Option<Sha256>,
+    /// `KeyId`: which public key verifies `Signature`.
+    pub key_id: Option<String>,
+    /// `Signature`: Ed25519 over the manifest's canonical text.
+    pub signature: Option<[u8; 64]>,
+}
+
+/// One object's metadata, names in the letter case they are written in.
+pub type Metadata = Vec<(String, String)>;
+
+/// Names and values together, as the clouds count them.
+pub fn metadata_bytes(metadata: &[(String, String)]) -> usize {
+    metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+impl Attributes {
+    /// The metadata to put beside the object.
+    ///
+    /// Fails with [`Error::MetadataTooLarge`] when it does not fit and with [`Error::Attribute`] when a text cannot
+    /// travel in a header (anything but visible ASCII and space).
+    pub fn to_metadata(&self) -> Result<Metadata, Error> {
+        use base64::prelude::{BASE64_STANDARD, Engine as _};
+        let mut metadata: Metadata = vec![("Version".to_owned(), FORMAT_VERSION.to_owned())];
+        let mut entry = |name: &'static str, value: Option<String>| -> Result<(), Error> {
+            let Some(value) = value else { return Ok(()) };
+            if !value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+                return Err(Error::Attribute { name, value, expected: "visible ASCII" });
+            }
+            metadata.push((name.to_owned(), value));
+            Ok(())
+        };
+        let video = self.video.as_ref();
+        let audio = self.audio.as_ref();
+        entry("Source", self.source.clone())?;
+        entry("From", self.from.map(rfc3339_micros))?;
+        entry("To", self.to.map(rfc3339_micros))?;
+        entry("Duration", self.duration.map(|duration| duration.to_string()))?;
+        entry("FullContentType", self.full_content_type.clone())?;
+        entry("VideoWidth", video.map(|v| v.width.to_string()))?;
+        entry("VideoHeight", video.map(|v| v.height.to_string()))?;
+        entry("VideoFramerate", video.map(|v| v.framerate.to_string()))?;
+        entry("VideoBitrate", video.map(|v| v.bitrate_bps.to_string()))?;
+        entry("AudioChannels", audio.map(|a| a.channels.to_string()))?;
+        entry("AudioSampleRate", audio.map(|a| a.sample_rate.to_string()))?;
+        entry("AudioBitrate", audio.map(|a| a.bitrate_bps.to_string()))?;
+        entry("Timescale", self.timescale.map(|t| t.to_string()))?;
+        entry("SeekTable", self.seek_table.as_ref().map(|t| BASE64_STANDARD.encode(t)))?;
+        entry("Clock", self.clock.map(|c| c.to_string()))?;
+        entry("Sha256", self.sha256.map(|d| d.to_string()))?;
+        entry("Previous", self.previous.map(|d| d.to_string()))?;
+        entry("KeyId", self.key_id.clone())?;
+        entry("Signature", self.signature.map(|s| BASE64_STANDARD.encode(s)))?;
+        let bytes = metadata_bytes(&metadata);
+        if bytes > METADATA_LIMIT_BYTES {
+            return Err(Error::MetadataTooLarge { bytes, limit: METADATA_LIMIT_BYTES });
+        }
+        Ok(metadata)
+    }
+
+    /// Reads an object's metadata; whatever order and letter case its names come in.
+    pub fn from_metadata<'a, I>(metadata: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        use base64::prelude::{BASE64_STANDARD, Engine as _};
+        let mut a = Self::default();
+        let (mut width, mut height, mut framerate, mut video_bitrate) = (None, None, None, None);
+        let (mut channels, mut sample_rate, mut audio_bitrate) = (None, None, None);
+        for (name, value) in metadata {
+            match name.to_ascii_lowercase().as_str() {
+                "source" => a.source = Some(value.to_owned()),
+                "from" => a.from = Some(parsed("From", value, "an RFC 3339 time")?),
+                "to" => a.to = Some(parsed("To", value, "an RFC 3339 time")?),
+                "duration" => a.duration = Some(parsed("Duration", value, "an ISO 8601 duration such as PT3.003S")?),
+                "fullcontenttype" => a.full_content_type = Some(value.to_owned()),
+                "videowidth" => width = Some(parsed("VideoWidth", value, "a number of pixels")?),
+                "videoheight" => height = Some(parsed("VideoHeight", value, "a number of pixels")?),
+                "videoframerate" => framerate = Some(parsed("VideoFramerate", value, "frames a second")?),
+                "videobitrate" => video_bitrate = Some(parsed("VideoBitrate", value, "bits a second")?),
+                "audiochannels" => channels = Some(parsed("AudioChannels", value, "a number of channels")?),
+                "audiosamplerate" => sample_rate = Some(parsed("AudioSampleRate", value, "samples a second")?),
+                "audiobitrate" => audio_bitrate = Some(parsed("AudioBitrate", value, "bits a second")?),
+                "timescale" => a.timescale = Some(parsed("Timescale", value, "units a second")?),
+                "seektable" => {
+                    let table = BASE64_STANDARD.decode(value).map_err(|_| bad("SeekTable", value, "base64"))?;
+                    a.seek_table = Some(table);
+                }
+                "clock" => a.clock = Some(value.parse()?),
+                "sha256" => a.sha256 = Some(value.parse()?),
+                "previous" => a.previous = Some(value.parse()?),
+                "keyid" => a.key_id = Some(value.to_owned()),
+                "signature" => {
+                    let expected = "64 bytes as base64";
+                    let bytes = BASE64_STANDARD.decode(value).map_err(|_| bad("Signature", value, expected))?;
+                    a.signature = Some(bytes.try_into().map_err(|_| bad("Signature", value, expected))?);
+                }
+                _ => {}
+            }
+        }
+        if let (Some(width), Some(height)) = (width, height) {
+            let (framerate, bitrate_bps) = (framerate.unwrap_or(0.0), video_bitrate.unwrap_or(0));
+            a.video = Some(VideoAttributes { width, height, framerate, bitrate_bps });
+        }
+        if let (Some(channels), Some(sample_rate)) = (channels, sample_rate) {
+            let bitrate_bps = audio_bitrate.unwrap_or(0);
+            a.audio = Some(AudioAttributes { channels, sample_rate, bitrate_bps });
+        }
+        Ok(a)
+    }
+}
+
+/// RFC 3339 in UTC with six fraction digits, the one form that Framepost writes.
+pub fn rfc3339_micros(time: Timestamp) -> String {
+    format!("{time:.6}")
+}
+
+fn bad(name: &'static str, value: &str, expected: &'static str) -> Error {
+    Error::Attribute { name, value: value.to_owned(), expected }
+}
+
+fn parsed<T: FromStr>(name: &'static str, value: &str, expected: &'static str) -> Result<T, Error> {
+    value.parse().map_err(|_| bad(name, value, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::option::of;
+    use proptest::prelude::*;
+
+    fn full() -> Attributes {
+        Attributes {
+            source: Some("rtsp://10.0.0.7:554/stream1".to_owned()),
+            from: Some("2026-11-20T15:08:23.547Z".parse().unwrap()),
+            to: Some("2026-11-20T15:08:26.55Z".parse().unwrap()),
+            duration: Some(SignedDuration::from_millis(3003)),
+            full_content_type: Some("video/mp4; codecs=\"hvc1.1.6.L120.90,mp4a.40.2\"".to_owned()),
+            video: Some(VideoAttributes { width: 3840, height: 2160, framerate: 29.97, bitrate_bps: 8_000_000 }),
+            audio: Some(AudioAttributes { channels: 2, sample_rate: 48_000, bitrate_bps: 128_000 }),
+            timescale: Some(90_000),
+            seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
+            clock: Some(ClockInfo { source: ClockSource::Gateway, offset_us: Some(-1_204), uncertainty_us: Some(900) }),
+            sha256: Some(Sha256::of(b"chunk")),
+            previous: Some(Sha256::of(b"manifest")),
+            key_id: Some("0123456789abcdef".to_owned()),
+            signature: Some([9; 64]),
+        }
+    }
+
+    #[test]
+    fn the_fullest_metadata_fits_and_comes_back() {
+        let attributes = full();
+        let metadata = attributes.to_metadata().unwrap();
+        assert!(metadata.contains(&("Duration".to_owned(), "PT3.003S".to_owned())));
+        assert!(metadata.contains(&("From".to_owned(), "2026-11-20T15:08:23.547000Z".to_owned())));
+        assert!(metadata.contains(&("Clock".to_owned(), "gateway; offset=-1204us; uncertainty=900us".to_owned())));
+        let lower: Vec<(String, String)> =
+            metadata.into_iter().rev().map(|(name, value)| (name.to_lowercase(), value)).collect();
+        let read = Attributes::from_metadata(lower.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap();
+        assert_eq!(read, attributes);
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let attributes = Attributes { source: Some("x".repeat(METADATA_LIMIT_BYTES)), ..full() };
+        assert!(matches!(attributes.to_metadata(), Err(Error::MetadataTooLarge { .. })));
+        let attributes = Attributes { source: Some("a\r\nb".to_owned()), ..full() };
+        assert!(matches!(attributes.to_metadata(), Err(Error::Attribute { name: "Source", .. })));
+    }
+
+    #[test]
+    fn broken_entries_are_named() {
+        for (name, value) in [
+            ("From", "yesterday"),
+            ("Duration", "3s later"),
+            ("Sha256", "abc"),
+            ("Signature", "AAAA"),
+            ("Clock", "sundial"),
+            ("videowidth", "-1"),
+        ] {
+            let error = Attributes::from_metadata([(name, value)]).unwrap_err().to_string();
+            assert!(error.to_lowercase().contains(&name.to_lowercase()), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            from in of(0_i64..4_000_000_000_000_000),
+            millis in of(0_i64..100_000_000),
+            offset in of(any::<i64>()),
+            framerate in 0.0_f64..1000.0,
+            table in of(proptest::collection::vec(any::<u8>(), 0..300)),
+        ) {
+            let attributes = Attributes {
+                from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
+                duration: millis.map(SignedDuration::from_millis),
+                clock: Some(ClockInfo { source: ClockSource::Camera, offset_us: offset, uncertainty_us: None }),
+                video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_bps: 3 }),
+                seek_table: table,
+                ..Attributes::default()
+            };
+            let metadata = attributes.to_metadata().unwrap();
+            let read = Attributes::from_metadata(metadata.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap();
+            prop_assert_eq!(read, attributes);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The canonical text of one object: what is signed, and what the next object of the span points back to.
+//!
+//! ```text
+//! framepost-manifest-v1
+//! key=plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4
+//! bytes=1503224
+//! sha256=…
+//! from=2026-11-20T15:08:23.547000Z
+//! to=2026-11-20T15:08:26.550000Z
+//! previous=…
+//! ```
+//!
+//! Every line ends with a line feed; `previous` is `-` on a span's first object. The digest of this text is the next
+//! object's `Previous`, so a span is a chain up to its `mp4_end`: a changed, removed or inserted object does not fit.
+//! The signature is Ed25519 (RFC 8032) over the text; the key id is the first 8 bytes of the public key's SHA-256.
+
+use crate::attributes::{Attributes, rfc3339_micros};
+use crate::{Error, ObjectKey, Sha256};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use jiff::Timestamp;
+
+/// What is signed of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest<'a> {
+    /// The object's key.
+    pub key: &'a str,
+    /// The object's size.
+    pub bytes: u64,
+    /// The digest of the object's bytes.
+    pub sha256: Sha256,
+    /// Wall clock of the first sample.
+    pub from: Timestamp,
+    /// Wall clock of the end of the last sample.
+    pub to: Timestamp,
+    /// The digest of the manifest before this one in the span.
+    pub previous: Option<Sha256>,
+}
+
+impl<'a> Manifest<'a> {
+    /// The manifest that an object's metadata claims; `None` where the metadata is not one of ours.
+    pub fn claimed(key: &'a str, bytes: u64, attributes: &Attributes) -> Option<Self> {
+        let (sha256, from, to) = (attributes.sha256?, attributes.from?, attributes.to?);
+        Some(Self { key, bytes, sha256, from, to, previous: attributes.previous })
+    }
+
+    /// The canonical text.
+    pub fn text(&self) -> String {
+        let Self { key, bytes, sha256, .. } = self;
+        let (from, to) = (rfc3339_micros(self.from), rfc3339_micros(self.to));
+        let previous = self.previous.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
+        format!(
+            "framepost-manifest-v1\nkey={key}\nbytes={bytes}\nsha256={sha256}\nfrom={from}\nto={to}\nprevious={previous}\n"
+        )
+    }
+
+    /// The digest of the canonical text: the next object's `Previous`.
+    pub fn digest(&self) -> Sha256 {
+        Sha256::of(self.text().as_bytes())
+    }
+}
+
+/// Signs manifests. The secret never leaves it and is wiped when it is dropped.
+pub struct ManifestSigner {
+    key: SigningKey,
+    id: String,
+}
+
+impl ManifestSigner {
+    /// A signer from the 32 secret bytes of an Ed25519 key.
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(secret);
+        let id = key_id(&key.verifying_key());
+        Self { key, id }
+    }
+
+    /// Which public key verifies what this signs.
+    pub fn key_id(&self) -> &str {
+        &self.id
+    }
+
+    /// The public key, to be given to whoever verifies.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey { key: self.key.verifying_key(), id: self.id.clone() }
+    }
+
+    /// The signature over the manifest's canonical text.
+    pub fn sign(&self, manifest: &Manifest<'_>) -> [u8; 64] {
+        self.key.sign(manifest.text().as_bytes()).to_bytes()
+    }
+}
+
+impl std::fmt::Debug for ManifestSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ManifestSigner({})", self.id)
+    }
+}
+
+/// A public key that verifies manifests. As text: 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    id: String,
+}
+
+impl PublicKey {
+    /// The `KeyId` that signatures of this key carry.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether `signature` is this key's over `manifest`.
+    pub fn verifies(&self, manifest: &Manifest<'_>, signature: &[u8; 64]) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        self.key.verify_strict(manifest.text().as_bytes(), &signature).is_ok()
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut bytes)
+            .map_err(|_| Error::SigningKey("a public key is 64 hexadecimal digits"))?;
+        let key = VerifyingKey::from_bytes(&bytes)
+            .map_err(|_| Error::SigningKey("these 32 bytes are not a point of the curve"))?;
+        let id = key_id(&key);
+        Ok(Self { key, id })
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.key.as_bytes()))
+    }
+}
+
+fn key_id(key: &VerifyingKey) -> String {
+    hex::encode(&Sha256::of(key.as_bytes()).0[..8])
+}
+
+/// Follows the manifests of one camera's spans, in the order of their keys, and says where the chain does not hold.
+#[derive(Debug, Default)]
+pub struct ChainChecker {
+    last: Option<(u64, Sha256)>,
+}
+
+/// How one object stands to the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainLink {
+    /// The first of a span.
+    First,
+    /// It points to the object before it.
+    Linked,
+    /// It points to something else: an object was changed, removed or inserted before it.
+    Broken,
+}
+
+impl ChainChecker {
+    /// The next object: a chunk or a span end.
+    pub fn next(&mut self, key: &ObjectKey, manifest: &Manifest<'_>) -> ChainLink {
+        let link = match (key.counter, manifest.previous, self.last) {
+            (0, None, _) => ChainLink::First,
+            (counter, Some(previous), Some((last, digest))) if counter == last + 1 && previous == digest => {
+                ChainLink::Linked
+            }
+            _ => ChainLink::Broken,
+        };
+        self.last = Some((key.counter, manifest.digest()));
+        link
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(key: &str, previous: Option<Sha256>) -> Manifest<'_> {
+        let from = "2026-11-20T15:08:23.547Z".parse().unwrap();
+        let to = "2026-11-20T15:08:26.55Z".parse().unwrap();
+        Manifest { key, bytes: 5, sha256: Sha256::of(b"chunk"), from, to, previous }
+    }
+
+    #[test]
+    fn the_text_is_the_documented_one() {
+        let text = manifest("s/2026-11-20/c/15/08-23.547000Z.0.mp4", None).text();
+        let sha256 = Sha256::of(b"chunk");
+        assert_eq!(
+            text,
+            format!(
+                "framepost-manifest-v1\nkey=s/2026-11-20/c/15/08-23.547000Z.0.mp4\nbytes=5\nsha256={sha256}\n\
+                 from=2026-11-20T15:08:23.547000Z\nto=2026-11-20T15:08:26.550000Z\nprevious=-\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_manifest_only() {
+        let signer = ManifestSigner::from_secret(&[3; 32]);
+        let manifest = manifest("s/2026-11-20/c/15/08-23.547000Z.0.mp4", None);
+        let signature = signer.sign(&manifest);
+        let public: PublicKey = signer.public_key().to_string().parse().unwrap();
+        assert_eq!(public.id(), signer.key_id());
+        assert!(public.verifies(&manifest, &signature));
+        for other in [
+            Manifest { bytes: 6, ..manifest.clone() },
+            Manifest { sha256: Sha256::of(b"else"), ..manifest.clone() },
+            Manifest { previous: Some(Sha256::of(b"x")), ..manifest.clone() },
+            Manifest { key: "t/2026-11-20/c/15/08-23.547000Z.0.mp4", ..manifest.clone() },
+        ] {
+            assert!(!public.verifies(&other, &signature), "{other:?}");
+        }
+        assert!(!ManifestSigner::from_secret(&[4; 32]).public_key().verifies(&manifest, &signature));
+    }
+
+    #[test]
+    fn a_removed_or_changed_object_breaks_the_chain() {
+        let keys: Vec<ObjectKey> =
+            (0..4).map(|n| format!("s/2026-11-20/c/15/08-{:02}Z.{n}.mp4", 20 + n).parse().unwrap()).collect();
+        let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let mut manifests = Vec::new();
+        let mut previous = None;
+        for text in &texts {
+            let manifest = manifest(text, previous);
+            previous = Some(manifest.digest());
+            manifests.push(manifest);
+        }
+        let check = |order: &[usize], manifests: &[Manifest<'_>]| {
+            let mut chain = ChainChecker::default();
+            order.iter().map(|n| chain.next(&keys[*n], &manifests[*n])).collect::<Vec<_>>()
+        };
+        use ChainLink::{Broken, First, Linked};
+        assert_eq!(check(&[0, 1, 2, 3], &manifests), [First, Linked, Linked, Linked]);
+        assert_eq!(check(&[0, 2, 3], &manifests), [First, Broken, Linked]);
+        manifests[1].sha256 = Sha256::of(b"changed");
+        assert_eq!(check(&[0, 1, 2, 3], &manifests), [First, Linked, Broken, Linked]);
+    }
+}

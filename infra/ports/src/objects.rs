@@ -1,0 +1,125 @@
+//! Objects in a bucket. Writing and reading are two ports, because the gateway's credential can only write.
+
+use crate::{Error, ErrorKind, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use framepost_events::Sha256;
+use framepost_events::attributes::Metadata;
+use framepost_events::finalized::Provider;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The bytes of one try to put an object.
+pub type ContentStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Bytes that can be sent more than once.
+pub trait Content: Send + Sync {
+    /// How many bytes [`open`](Self::open) yields.
+    fn len_bytes(&self) -> u64;
+    /// The bytes, from the start.
+    fn open(&self) -> ContentStream;
+}
+
+impl Content for Bytes {
+    fn len_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn open(&self) -> ContentStream {
+        Box::pin(futures::stream::iter([Ok(self.clone())]))
+    }
+}
+
+/// An object to be put.
+#[derive(Clone)]
+pub struct NewObject {
+    /// Its key.
+    pub key: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Its metadata, names in the letter case they are to be written in.
+    pub metadata: Metadata,
+    /// The digest of its bytes; sent along, and checked on the other side.
+    pub sha256: Sha256,
+    /// CRC-32C (Castagnoli) of its bytes, for the clouds that check that one; computed by those that need it when absent.
+    pub crc32c: Option<u32>,
+    /// Its bytes.
+    pub content: Arc<dyn Content>,
+}
+
+/// How a put that did not fail ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// The object is there now, and was not before.
+    Created,
+    /// There was an object of this key before; nothing was changed.
+    AlreadyExists,
+}
+
+/// Where objects are put. Never overwrites.
+#[async_trait]
+pub trait ObjectSink: Send + Sync {
+    /// One conditional request: the object is created whole, or not at all. On return it is durable.
+    async fn put(&self, object: &NewObject) -> Result<Put>;
+
+    /// The digest that the bucket holds of the object, to tell "already there" from "something else is there".
+    /// `None` where there is an object without one. [`ErrorKind::Denied`] where the credential can only put.
+    async fn checksum(&self, key: &str) -> Result<Option<Sha256>>;
+
+    /// The bucket as a URL: `s3://bucket`, `file:///dir`. No credentials.
+    fn url(&self) -> String;
+}
+
+/// Which bytes of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first.
+    pub start: u64,
+    /// How many at most.
+    pub len: u64,
+}
+
+/// What the bucket knows of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// The whole object's size.
+    pub size: u64,
+    /// Its media type; empty where it has none.
+    pub content_type: String,
+    /// Its metadata, names in whatever letter case they come.
+    pub metadata: Metadata,
+    /// When it was last changed.
+    pub modified: Option<Timestamp>,
+}
+
+/// Some of an object's bytes, and what came with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRead {
+    /// What the bucket knows of the object.
+    pub head: ObjectHead,
+    /// The bytes: the range, cut at the object's end; empty when the range starts there or beyond.
+    pub bytes: Bytes,
+}
+
+/// Where objects are read.
+#[async_trait]
+pub trait ObjectSource: Send + Sync {
+    /// One request: the bytes of `range` and the metadata with them. `version` is
+    /// [`ObjectFinalized::read_version`](framepost_events::ObjectFinalized), the newest when absent.
+    /// An empty object answers with no bytes.
+    async fn read(&self, bucket: &str, key: &str, version: Option<&str>, range: ByteRange) -> Result<ObjectRead>;
+
+    /// Who keeps the bucket.
+    fn provider(&self) -> Provider;
+
+    /// A link to the object's bytes for people and programs with the right to read them; no secret in it.
+    fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String;
+}
+
+impl Error {
+    /// A missing object.
+    pub fn not_found(operation: &'static str, key: &str) -> Self {
+        Self::new(ErrorKind::NotFound, operation, key)
+    }
+}
