@@ -15,11 +15,13 @@ use serde_json::{Map, Value};
 const SEQUENCER_DIGITS: usize = 32;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Head {
-    event_version: String,
-    event_source: String,
-    event_name: String,
+    #[serde(rename = "eventVersion")]
+    version: String,
+    #[serde(rename = "eventSource")]
+    source: String,
+    #[serde(rename = "eventName")]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -77,15 +79,15 @@ pub(super) fn test_event(message: &Map<String, Value>) -> Result<Notice, Error> 
 
 fn record(n: usize, value: &Value) -> Result<Notice, Error> {
     let error = |what: &dyn std::fmt::Display| Sender::S3.error(format!("Records[{n}]: {what}"));
-    let Head { event_version, event_source, event_name } = Head::deserialize(value).map_err(|e| error(&e))?;
-    if !event_source.ends_with(":s3") {
-        return Err(error(&format!("eventSource should be aws:s3, found {event_source:?}")));
+    let Head { version: major_minor, source, name } = Head::deserialize(value).map_err(|e| error(&e))?;
+    if !source.ends_with(":s3") {
+        return Err(error(&format!("eventSource should be aws:s3, found {source:?}")));
     }
-    if event_version.split('.').next() != Some("2") {
-        return Err(error(&format!("eventVersion should be 2.x, found {event_version:?}")));
+    if major_minor.split('.').next() != Some("2") {
+        return Err(error(&format!("eventVersion should be 2.x, found {major_minor:?}")));
     }
-    if let Some(code) = ignored(&event_name) {
-        return Ok(Notice::ignored(code, event_name));
+    if let Some(code) = ignored(&name) {
+        return Ok(Notice::ignored(code, name));
     }
     let Record { event_time, aws_region, s3 } = Record::deserialize(value).map_err(|e| error(&e))?;
     let Object { key, size, version_id, sequencer } = s3.object;
