@@ -256,13 +256,17 @@ mod tests {
 
     #[test]
     fn signals_arrive() {
-        let mut running = shell("trap 'echo bye; exit 0' INT TERM; echo ready; while :; do read x || sleep 0.01; done");
-        running.wait_for(Output::Stdout, Duration::from_secs(5), |lines| lines.contains(&"ready".to_owned()).then_some(()));
-        running.terminate();
-        let mut killed = shell("while :; do sleep 1; done");
+        let ready = |lines: &[String]| lines.contains(&"ready".to_owned()).then_some(());
+        for (signal, code) in [("INT", 7), ("TERM", 8)] {
+            let mut asked = shell(&format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.01; done"));
+            asked.wait_for(Output::Stdout, Duration::from_secs(5), ready);
+            if signal == "INT" { asked.interrupt() } else { asked.terminate() }
+            asked.wait_for_exit_code(code, Duration::from_secs(5));
+        }
+        let mut killed = shell("trap '' INT TERM; echo ready; while :; do sleep 0.01; done");
+        killed.wait_for(Output::Stdout, Duration::from_secs(5), ready);
         killed.kill();
-        assert_eq!(killed.wait(Duration::from_secs(1)).code(), None);
-        drop(running);
+        assert_eq!(killed.wait(Duration::from_secs(1)).code(), None, "no exit code: a signal ended it");
     }
 
     #[test]
