@@ -1,1 +1,29 @@
-//! x
+//! The harness of the end-to-end tests: real programs, real media, a judge that can fail, and faults on purpose.
+//!
+//! * [`binaries`]: start the built programs, read what they say, kill them.
+//! * [`onebox`], [`edge`]: the command lines of `framepost` and `edge-uploader`.
+//! * [`media`]: clips, made by ffmpeg from synthetic sources; the shared test data.
+//! * [`rtsp`]: a live RTSP server (GStreamer) that can be killed and come back.
+//! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
+//! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
+//! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
+//! * [`measure`]: what a program costs, for the benchmark.
+//!
+//! Everything here panics when it cannot go on: a panic in a harness is a failed test with its reason.
+#![allow(clippy::missing_panics_doc)]
+
+pub mod binaries;
+pub mod bucket;
+pub mod edge;
+pub mod fault_proxy;
+pub mod judge;
+pub mod measure;
+pub mod media;
+pub mod onebox;
+pub mod rtsp;
+
+/// Says loudly that a test leaves something out. `tests/run` counts these lines, and fails on them where nothing may be
+/// skipped.
+pub fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}

@@ -1,0 +1,285 @@
+//! The programs under test as processes: found, started, listened to, ended in every way.
+//!
+//! Nothing is built here: `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader` does. They are
+//! looked for beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A program of this workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The whole pipeline in one process.
+    Framepost,
+    /// The gateway.
+    EdgeUploader,
+}
+
+impl Program {
+    /// The executable's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Framepost => "framepost",
+            Self::EdgeUploader => "edge-uploader",
+        }
+    }
+
+    /// The executable, or a panic that says how to build it.
+    pub fn path(self) -> PathBuf {
+        let path = binaries_directory().join(self.name());
+        assert!(
+            path.is_file(),
+            "{} is not there; build it with `cargo build -p framepost -p edge-uploader`, or run `tests/run`",
+            path.display()
+        );
+        path
+    }
+
+    /// The program, with nothing of this process's environment that would change what it does.
+    pub fn command(self) -> Command {
+        let mut command = Command::new(self.path());
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("AWS_") || name_text.starts_with("FRAMEPOST_") || name_text.starts_with("EDGE_") {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+}
+
+/// `target/debug` for a test in `target/debug/deps` and for a program in `target/debug`.
+fn binaries_directory() -> PathBuf {
+    if let Some(directory) = std::env::var_os("FRAMEPOST_BIN_DIR") {
+        return directory.into();
+    }
+    let own = std::env::current_exe().expect("the path of this test's own executable");
+    let mut directory = own.parent().expect("an executable lies in a directory").to_owned();
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    directory
+}
+
+/// The lines of one output, collected by a thread so that the program never waits for its reader.
+#[derive(Debug, Default)]
+struct Lines {
+    state: Mutex<LinesState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct LinesState {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, LinesState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn collect(output: impl Read + Send + 'static) -> Arc<Self> {
+        let lines = Arc::new(Self::default());
+        let collected = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let mut line = Vec::new();
+            while matches!(output.read_until(b'\n', &mut line), Ok(n) if n > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                line.clear();
+                collected.lock().lines.push(text);
+                collected.changed.notify_all();
+            }
+            collected.lock().ended = true;
+            collected.changed.notify_all();
+        });
+        lines
+    }
+}
+
+/// Which of a program's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A running program. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    stdout: Arc<Lines>,
+    stderr: Arc<Lines>,
+}
+
+impl Running {
+    /// Starts `command`; its standard input is a pipe that stays open as long as this value lives.
+    pub fn start(command: &mut Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let stdout = Lines::collect(child.stdout.take().expect("standard output is a pipe"));
+        let stderr = Lines::collect(child.stderr.take().expect("standard error is a pipe"));
+        Self { name, child, stdout, stderr }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn output(&self, output: Output) -> &Lines {
+        match output {
+            Output::Stdout => &self.stdout,
+            Output::Stderr => &self.stderr,
+        }
+    }
+
+    /// What it has said so far.
+    pub fn lines(&self, output: Output) -> Vec<String> {
+        self.output(output).lock().lines.clone()
+    }
+
+    /// Everything it has said on standard error, for a failed test's message.
+    pub fn log(&self) -> String {
+        self.lines(Output::Stderr).join("\n")
+    }
+
+    /// Waits until `found` gives something for the lines of `output` so far; panics after `within`, or when the output
+    /// ends without it.
+    pub fn wait_for<T>(&self, output: Output, within: Duration, mut found: impl FnMut(&[String]) -> Option<T>) -> T {
+        let deadline = Instant::now() + within;
+        let lines = self.output(output);
+        let mut state = lines.lock();
+        loop {
+            if let Some(value) = found(&state.lines) {
+                return value;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.ended {
+                let count = state.lines.len();
+                let why = if state.ended { "it ended" } else { "time is up" };
+                drop(state);
+                panic!("{}: {why} before what was awaited ({count} lines of {output:?})\n{}", self.name, self.log());
+            }
+            state = lines.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
+    }
+
+    /// Asks it to end, as a service manager does.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a process id fits 31 bits"));
+        nix::sys::signal::kill(pid, signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.name));
+    }
+
+    /// Ends it without asking, as a power cut would (SIGKILL), and reaps it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap_or_else(|error| panic!("{}: SIGKILL: {error}", self.name));
+        self.child.wait().unwrap_or_else(|error| panic!("{}: wait: {error}", self.name));
+    }
+
+    /// Its exit status, if it has ended.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_else(|error| panic!("{}: wait: {error}", self.name))
+    }
+
+    /// Waits until it has ended and everything it said has been read; panics after `within`.
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        let status = loop {
+            if let Some(status) = self.exited() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{} did not end within {within:?}\n{}", self.name, self.log());
+            std::thread::park_timeout(Duration::from_millis(5));
+        };
+        for lines in [&self.stdout, &self.stderr] {
+            let mut state = lines.lock();
+            while !state.ended && Instant::now() < deadline {
+                state = lines
+                    .changed
+                    .wait_timeout(state, Duration::from_millis(50))
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+        }
+        status
+    }
+
+    /// Waits until it has ended and panics unless its exit code is `code`.
+    pub fn wait_for_exit_code(&mut self, code: i32, within: Duration) {
+        let status = self.wait(within);
+        assert_eq!(status.code(), Some(code), "{} ended with {status}\n{}", self.name, self.log());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Running {
+        Running::start(Command::new("sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn outputs_are_kept_apart_and_complete() {
+        let mut running = shell("echo one; echo two >&2; echo three; exit 3");
+        running.wait_for_exit_code(3, Duration::from_secs(5));
+        assert_eq!(running.lines(Output::Stdout), ["one", "three"]);
+        assert_eq!(running.log(), "two");
+    }
+
+    #[test]
+    fn signals_arrive() {
+        let ready = |lines: &[String]| lines.contains(&"ready".to_owned()).then_some(());
+        for (signal, code) in [("INT", 7), ("TERM", 8)] {
+            let mut asked = shell(&format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.01; done"));
+            asked.wait_for(Output::Stdout, Duration::from_secs(5), ready);
+            if signal == "INT" { asked.interrupt() } else { asked.terminate() }
+            asked.wait_for_exit_code(code, Duration::from_secs(5));
+        }
+        let mut killed = shell("trap '' INT TERM; echo ready; while :; do sleep 0.01; done");
+        killed.wait_for(Output::Stdout, Duration::from_secs(5), ready);
+        killed.kill();
+        assert_eq!(killed.wait(Duration::from_secs(1)).code(), None, "no exit code: a signal ended it");
+    }
+
+    #[test]
+    #[should_panic(expected = "it ended before what was awaited")]
+    fn a_line_that_never_comes_is_a_failure() {
+        shell("echo other").wait_for(Output::Stdout, Duration::from_secs(5), |lines| {
+            lines.contains(&"awaited".to_owned()).then_some(())
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "did not end within")]
+    fn a_program_that_hangs_is_a_failure() {
+        shell("read forever").wait(Duration::from_millis(100));
+    }
+}

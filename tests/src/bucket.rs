@@ -1,0 +1,108 @@
+//! The objects of a bucket, read where they lie: `DIR/s3/footage/KEY`, or a `file://` destination.
+
+use framepost_events::attributes::Attributes;
+use framepost_events::{KeyKind, ObjectKey};
+use std::path::{Path, PathBuf};
+
+/// An object under a key of ours.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Where its bytes are.
+    pub path: PathBuf,
+}
+
+impl Object {
+    /// Its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        std::fs::read(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
+}
+
+/// A bucket's directory.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    root: PathBuf,
+}
+
+impl Bucket {
+    /// The bucket whose objects lie under `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The bucket that `framepost up --dir DIR` keeps.
+    pub fn of_onebox(directory: &Path) -> Self {
+        Self::at(directory.join("s3/footage"))
+    }
+
+    /// Every object, ordered by site, camera, start and counter. Files that are no object of ours are listed by
+    /// [`strangers`](Self::strangers).
+    pub fn objects(&self) -> Vec<Object> {
+        let mut objects: Vec<Object> = files(&self.root)
+            .into_iter()
+            .filter_map(|path| Some(Object { key: self.name(&path)?.parse().ok()?, path }))
+            .collect();
+        objects.sort_by(|a, b| order(&a.key).cmp(&order(&b.key)));
+        objects
+    }
+
+    /// The objects of one kind and camera, in order.
+    pub fn of(&self, camera: &str, kind: KeyKind) -> Vec<Object> {
+        let mut objects = self.objects();
+        objects.retain(|object| {
+            object.key.kind == kind && object.key.camera.as_ref().is_some_and(|name| name.as_str() == camera)
+        });
+        objects
+    }
+
+    /// Visible files that are no object: what a crash in the middle of a put must not leave.
+    pub fn strangers(&self) -> Vec<PathBuf> {
+        let mut strangers = files(&self.root);
+        strangers.retain(|path| self.name(path).is_none_or(|name| name.parse::<ObjectKey>().is_err()));
+        strangers
+    }
+
+    fn name(&self, path: &Path) -> Option<String> {
+        Some(path.strip_prefix(&self.root).ok()?.to_str()?.to_owned())
+    }
+}
+
+type Order<'a> = (Option<&'a str>, Option<&'a str>, jiff::Timestamp, u64);
+
+fn order(key: &ObjectKey) -> Order<'_> {
+    let site = key.site.as_ref().map(framepost_events::Site::as_str);
+    let camera = key.camera.as_ref().map(framepost_events::Camera::as_str);
+    (site, camera, key.start, key.counter)
+}
+
+/// Every file under `root`, except what lies under hidden names, which are the bucket's own.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => directories.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What a record or a metadata store says of an object, for the judge.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// The object.
+    pub object: Object,
+    /// Its metadata.
+    pub attributes: Attributes,
+}

@@ -1,0 +1,190 @@
+//! Just enough of HTTP/1.1 (RFC 9112) to know where a message ends.
+
+use std::io::{Error, ErrorKind, Read, Result, Write};
+
+/// More than any head of S3's may take.
+const HEAD_LIMIT_BYTES: usize = 64 * 1024;
+
+/// The head of a request or an answer, as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    /// Every byte, the empty line included.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// How long a message's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    Length(u64),
+    Chunked,
+    /// Until the connection ends.
+    Rest,
+}
+
+impl Head {
+    /// The next head; `None` when the other side has closed instead.
+    pub(super) fn read(from: &mut impl Read) -> Result<Option<Self>> {
+        let mut bytes = Vec::new();
+        let mut one = [0];
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if from.read(&mut one)? == 0 {
+                return if bytes.is_empty() { Ok(None) } else { Err(ErrorKind::UnexpectedEof.into()) };
+            }
+            bytes.push(one[0]);
+            if bytes.len() > HEAD_LIMIT_BYTES {
+                return Err(Error::new(ErrorKind::InvalidData, "a head without end"));
+            }
+        }
+        Ok(Some(Self { bytes }))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.text().lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    }
+
+    /// A request's method.
+    pub(super) fn method(&self) -> String {
+        self.text().split(' ').next().unwrap_or_default().to_owned()
+    }
+
+    /// An answer's status.
+    pub(super) fn status(&self) -> u16 {
+        self.text().split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether the client waits for a word before it sends the body.
+    pub(super) fn expects_continue(&self) -> bool {
+        self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"))
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
+
+    /// The body that follows a request's head.
+    pub(super) fn request_body(&self) -> Body {
+        if self.is_chunked() { Body::Chunked } else { Body::Length(self.length().unwrap_or(0)) }
+    }
+
+    /// The body that follows an answer's head.
+    pub(super) fn answer_body(&self, method: &str) -> Body {
+        match (self.is_chunked(), self.length()) {
+            _ if method == "HEAD" || matches!(self.status(), 204 | 304) => Body::Length(0),
+            (true, _) => Body::Chunked,
+            (false, Some(length)) => Body::Length(length),
+            (false, None) => Body::Rest,
+        }
+    }
+}
+
+/// Moves a body, piece by piece as it comes; `piece` is told each one's size before it goes on. Returns the bytes moved.
+pub(super) fn relay(
+    body: Body,
+    from: &mut impl Read,
+    to: &mut impl Write,
+    piece_bytes: usize,
+    mut piece: impl FnMut(usize),
+) -> Result<u64> {
+    let mut exactly = |from: &mut dyn Read, to: &mut dyn Write, bytes: u64| -> Result<u64> {
+        let mut buffer = vec![0; piece_bytes];
+        let mut left = bytes;
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = from.read(&mut buffer[..most])?;
+            if read == 0 {
+                return if bytes == u64::MAX { Ok(bytes - left) } else { Err(ErrorKind::UnexpectedEof.into()) };
+            }
+            piece(read);
+            to.write_all(&buffer[..read])?;
+            left -= read as u64;
+        }
+        Ok(bytes)
+    };
+    match body {
+        Body::Length(bytes) => exactly(from, to, bytes),
+        Body::Rest => exactly(from, to, u64::MAX),
+        Body::Chunked => {
+            let mut moved = 0;
+            loop {
+                let line = read_line(from)?;
+                to.write_all(&line)?;
+                let text = String::from_utf8_lossy(&line);
+                let digits = text.split([';', '\r']).next().unwrap_or_default();
+                let size = u64::from_str_radix(digits.trim(), 16)
+                    .map_err(|_| Error::new(ErrorKind::InvalidData, "not a chunk's size"))?;
+                moved += line.len() as u64;
+                if size > 0 {
+                    moved += exactly(from, to, size + 2)?;
+                    continue;
+                }
+                loop {
+                    let trailer = read_line(from)?;
+                    to.write_all(&trailer)?;
+                    moved += trailer.len() as u64;
+                    if trailer == b"\r\n" {
+                        return Ok(moved);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read_line(from: &mut (impl Read + ?Sized)) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut one = [0];
+    while !line.ends_with(b"\r\n") {
+        if from.read(&mut one)? == 0 || line.len() > HEAD_LIMIT_BYTES {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        line.push(one[0]);
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Head {
+        Head::read(&mut text.as_bytes()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_message_ends_where_its_head_says() {
+        let put = head("PUT /a HTTP/1.1\r\ncontent-LENGTH: 5\r\nExpect: 100-continue\r\n\r\nhello");
+        assert_eq!((put.method().as_str(), put.request_body(), put.expects_continue()), ("PUT", Body::Length(5), true));
+        assert_eq!(head("GET / HTTP/1.1\r\n\r\n").request_body(), Body::Length(0));
+        assert_eq!(head("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").request_body(), Body::Chunked);
+        let answer = head("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+        assert_eq!((answer.status(), answer.answer_body("GET"), answer.answer_body("HEAD")), (200, Body::Length(9), Body::Length(0)));
+        assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n").answer_body("GET"), Body::Rest);
+        assert!(Head::read(&mut &b""[..]).unwrap().is_none());
+        assert!(Head::read(&mut &b"GET / HT"[..]).is_err());
+    }
+
+    #[test]
+    fn bodies_are_moved_whole() {
+        for (body, message, moved) in [
+            (Body::Length(5), "hello+more", "hello"),
+            (Body::Rest, "to the end", "to the end"),
+            (Body::Chunked, "5;x=1\r\nhello\r\n0\r\nt: 1\r\n\r\n+more", "5;x=1\r\nhello\r\n0\r\nt: 1\r\n\r\n"),
+        ] {
+            let mut out = Vec::new();
+            let bytes = relay(body, &mut message.as_bytes(), &mut out, 3, |_| {}).unwrap();
+            assert_eq!((String::from_utf8(out).unwrap().as_str(), bytes), (moved, moved.len() as u64));
+        }
+        assert!(relay(Body::Length(9), &mut &b"short"[..], &mut Vec::new(), 64, |_| {}).is_err());
+    }
+}

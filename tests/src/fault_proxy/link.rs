@@ -1,0 +1,120 @@
+//! A link as slow as a real one was: a trace in mahimahi's format, where each line is the millisecond at which one
+//! packet of 1500 bytes may leave. An opportunity that nobody uses is lost. At its end the trace starts again.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What one line of a trace lets through.
+pub(super) const PACKET_BYTES: usize = 1500;
+
+/// A link, shared by all connections through it.
+#[derive(Debug)]
+pub struct Link {
+    opportunities_ms: Vec<u64>,
+    period_ms: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    started: Instant,
+    /// How many opportunities have passed or been used, over all rounds of the trace.
+    used: u64,
+}
+
+impl Link {
+    /// Reads a trace.
+    pub fn from_trace(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self::parse(&text).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
+    }
+
+    /// A link of an even rate, in bits a second.
+    pub fn steady(bits_per_second: u64) -> Self {
+        let packets_per_second = (bits_per_second / 8 / PACKET_BYTES as u64).max(1);
+        let opportunities_ms: Vec<u64> = (1..=packets_per_second).map(|n| n * 1000 / packets_per_second).collect();
+        Self::new(opportunities_ms, 1000)
+    }
+
+    fn parse(trace: &str) -> Result<Self, String> {
+        let mut opportunities_ms: Vec<u64> = Vec::new();
+        for line in trace.lines().filter(|line| !line.trim().is_empty()) {
+            let at = line.trim().parse().map_err(|_| format!("{line:?} is not a millisecond"))?;
+            if opportunities_ms.last().is_some_and(|last| *last > at) {
+                return Err(format!("{at} comes after a later time"));
+            }
+            opportunities_ms.push(at);
+        }
+        let period_ms = *opportunities_ms.last().ok_or("no opportunities")?;
+        if period_ms == 0 { Err("a trace of no length".to_owned()) } else { Ok(Self::new(opportunities_ms, period_ms)) }
+    }
+
+    fn new(opportunities_ms: Vec<u64>, period_ms: u64) -> Self {
+        Self { opportunities_ms, period_ms, state: Mutex::new(State { started: Instant::now(), used: 0 }) }
+    }
+
+    /// When opportunity number `n` is, in ms from the start.
+    fn at_ms(&self, n: u64) -> u64 {
+        let round = self.opportunities_ms.len() as u64;
+        let place = usize::try_from(n % round).unwrap_or(0);
+        (n / round) * self.period_ms + self.opportunities_ms[place]
+    }
+
+    /// The time, in ms from the start, at which the last of `packets` packets that are ready at `now_ms` has left.
+    fn book(&self, used: &mut u64, now_ms: u64, packets: u64) -> u64 {
+        // Whole rounds that have passed are skipped at once, the rest one by one.
+        let round = self.opportunities_ms.len() as u64;
+        *used = (*used).max((now_ms / self.period_ms).saturating_sub(1) * round);
+        while self.at_ms(*used) < now_ms {
+            *used += 1;
+        }
+        *used += packets;
+        self.at_ms(*used - 1)
+    }
+
+    /// Waits until `bytes` have had their turn: the one place where time itself is what is simulated.
+    pub fn pass(&self, bytes: usize) {
+        let packets = bytes.div_ceil(PACKET_BYTES) as u64;
+        if packets == 0 {
+            return;
+        }
+        let (started, at_ms) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let now_ms = u64::try_from(state.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let mut used = state.used;
+            let at_ms = self.book(&mut used, now_ms, packets);
+            state.used = used;
+            (state.started, at_ms)
+        };
+        let left = Duration::from_millis(at_ms).saturating_sub(started.elapsed());
+        std::thread::sleep(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_leave_when_the_trace_says() {
+        let link = Link::parse("0\n10\n10\n40\n").unwrap();
+        let mut used = 0;
+        assert_eq!(link.book(&mut used, 0, 1), 0);
+        assert_eq!(link.book(&mut used, 0, 2), 10);
+        assert_eq!(link.book(&mut used, 20, 1), 40);
+        assert_eq!(link.book(&mut used, 40, 2), 50, "the second round");
+        assert_eq!(link.book(&mut used, 1_000_000, 1), 1_000_000, "what was not used is lost");
+        assert!(Link::parse("").is_err());
+        assert!(Link::parse("3\n2\n").is_err());
+        assert!(Link::parse("soon\n").is_err());
+    }
+
+    #[test]
+    fn a_steady_link_has_its_rate() {
+        let link = Link::steady(1_200_000);
+        let mut used = 0;
+        assert_eq!(link.book(&mut used, 0, 100), 1000, "100 packets of 12 kbit in a second");
+        assert_eq!(link.book(&mut used, 0, 50), 1500);
+    }
+}

@@ -1,0 +1,154 @@
+//! One connection of the proxy: request after request, each with its fault.
+
+use super::http::{Body, Head, relay};
+use super::link::PACKET_BYTES;
+use super::{Fault, Shared};
+use std::io::{Read as _, Result, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// How a connection goes on after a request.
+enum Next {
+    Request,
+    Close,
+    Reset,
+}
+
+pub(super) fn connection(shared: &Shared, client: TcpStream) {
+    let _ = client.set_nodelay(true);
+    if shared.next_fault(|fault| fault == Fault::ResetAtAccept).is_some() {
+        return reset(client);
+    }
+    loop {
+        match request(shared, &client) {
+            Ok(Next::Request) if !shared.ended.load(Ordering::Relaxed) => {}
+            Ok(Next::Reset) => return reset(client),
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Ends a connection by RST, so that the other side sees an error and not an end.
+fn reset(connection: TcpStream) {
+    let _ = socket2::SockRef::from(&connection).set_linger(Some(Duration::ZERO));
+    drop(connection);
+}
+
+fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
+    let Some(head) = Head::read(&mut &*client)? else { return Ok(Next::Close) };
+    let method = head.method();
+    shared.note(|seen| {
+        seen.requests += 1;
+        *seen.methods.entry(method.clone()).or_default() += 1;
+    });
+    // On a connection that is used again, a reset at accept becomes one at the request.
+    let fault = shared.next_fault(|_| true).unwrap_or(Fault::None);
+    if fault == Fault::ResetAtAccept {
+        return Ok(Next::Reset);
+    }
+    if let Fault::Stall(time) = fault {
+        stall(shared, time);
+    }
+    if head.expects_continue() {
+        (&*client).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    if let Fault::SlowDown { retry_after_s } = fault {
+        relay(head.request_body(), &mut &*client, &mut std::io::sink(), PIECE_BYTES, |_| {})?;
+        return slow_down(shared, client, retry_after_s);
+    }
+
+    let upstream = TcpStream::connect(shared.upstream)?;
+    upstream.set_nodelay(true)?;
+    (&upstream).write_all(&head.bytes)?;
+    shared.note(|seen| seen.bytes_up += head.bytes.len() as u64);
+    let body = match (fault, head.request_body()) {
+        (Fault::ResetInRequest, Body::Length(bytes)) => Body::Length(bytes / 2),
+        (Fault::ResetInRequest, _) => Body::Length(0),
+        (_, body) => body,
+    };
+    let link = shared.link();
+    let piece_bytes = if link.is_some() { PACKET_BYTES } else { PIECE_BYTES };
+    let moved = relay(body, &mut &*client, &mut &upstream, piece_bytes, |bytes| {
+        if let Some(link) = &link {
+            link.pass(bytes);
+        }
+    })?;
+    shared.note(|seen| seen.bytes_up += moved);
+    if fault == Fault::ResetInRequest {
+        reset(upstream);
+        return Ok(Next::Reset);
+    }
+    answer(shared, client, &upstream, &method, fault)
+}
+
+fn answer(shared: &Shared, client: &TcpStream, upstream: &TcpStream, method: &str, fault: Fault) -> Result<Next> {
+    let head = loop {
+        let Some(head) = Head::read(&mut &*upstream)? else { return Ok(Next::Close) };
+        // Said by the proxy already, where it was asked for.
+        if !(100..200).contains(&head.status()) {
+            break head;
+        }
+    };
+    let body = head.answer_body(method);
+    match fault {
+        Fault::LoseAnswer => {
+            relay(body, &mut &*upstream, &mut std::io::sink(), PIECE_BYTES, |_| {})?;
+            return Ok(Next::Reset);
+        }
+        Fault::TruncateAnswer => {
+            let mut whole = head.bytes.clone();
+            relay(body, &mut &*upstream, &mut whole, PIECE_BYTES, |_| {})?;
+            let half = &whole[..whole.len() / 2];
+            (&*client).write_all(half)?;
+            shared.note(|seen| seen.bytes_down += half.len() as u64);
+            wait_until_read(client);
+            return Ok(Next::Reset);
+        }
+        Fault::Latency(time) => stall(shared, time),
+        _ => {}
+    }
+    (&*client).write_all(&head.bytes)?;
+    let moved = relay(body, &mut &*upstream, &mut &*client, PIECE_BYTES, |_| {})?;
+    shared.note(|seen| {
+        seen.bytes_down += head.bytes.len() as u64 + moved;
+        *seen.answers.entry(head.status()).or_default() += 1;
+    });
+    Ok(if body == Body::Rest { Next::Close } else { Next::Request })
+}
+
+fn slow_down(shared: &Shared, client: &TcpStream, retry_after_s: u32) -> Result<Next> {
+    let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code>\
+                <Message>Please reduce your request rate.</Message></Error>";
+    let answer = format!(
+        "HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nRetry-After: {retry_after_s}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    (&*client).write_all(answer.as_bytes())?;
+    shared.note(|seen| {
+        seen.bytes_down += answer.len() as u64;
+        *seen.answers.entry(503).or_default() += 1;
+    });
+    Ok(Next::Request)
+}
+
+/// Nothing moves for `time`, or until the proxy ends.
+fn stall(shared: &Shared, time: Duration) {
+    let deadline = Instant::now() + time;
+    while !shared.ended.load(Ordering::Relaxed) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+}
+
+/// A reset overtakes bytes that the other side has not read yet: gives it the time to read them.
+fn wait_until_read(client: &TcpStream) {
+    let _ = client.set_read_timeout(Some(Duration::from_millis(100)));
+    let _ = (&*client).read(&mut [0]);
+}
