@@ -46,7 +46,7 @@ impl Default for Settings {
             window: Duration::from_secs(3),
             keep: Keep::All,
             fragment_max: Duration::from_secs(1),
-            gap_max: Duration::from_secs(60),
+            gap_max: Duration::from_mins(1),
             source: String::new(),
         }
     }
@@ -55,9 +55,9 @@ impl Default for Settings {
 /// What went by and is not in the chunks as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Video frames in the chunks, those still to be written included.
+    /// Video frames in the chunks.
     pub video_frames: u64,
-    /// Audio frames taken.
+    /// Audio frames in the chunks.
     pub audio_frames: u64,
     /// Dropped: before the first random access video frame.
     pub before_first: u64,
@@ -149,7 +149,8 @@ impl Segmenter {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
         }
-        let settings = Settings { source: visible(&settings.source), ..settings };
+        let Settings { window, keep, fragment_max, gap_max, source } = settings;
+        let settings = Settings { window, keep, fragment_max, gap_max, source: visible(&source) };
         Self {
             timeline: Timeline::new(&parameters),
             thin: Thin::new(settings.keep),
@@ -176,7 +177,7 @@ impl Segmenter {
 
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
-        self.stats
+        Stats { thinned: self.thin.dropped(), ..self.stats }
     }
 
     /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
@@ -216,7 +217,8 @@ impl Segmenter {
         let (last, wall, own) = (last.pts, last.wall, last.duration);
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
         let shown = own.or(before).or(self.last_duration).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
-        let end = self.end.unwrap_or(i64::MIN).max(last + shown.max(1));
+        // Frames that `Keep` dropped were shown too, in a way: the one before them was.
+        let end = self.end.max(self.newest).unwrap_or(last).max(last + shown.max(1));
         let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
         let index = self.video.len();
         self.cut(Cut { index, next: (end, end_wall), of: Piece::Chunk }, Input::Ended, &mut outputs)?;
@@ -436,9 +438,13 @@ fn visible(source: &str) -> String {
         if (0x20..0x7f).contains(&byte) {
             out.push(byte.into());
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
         }
     }
     out.truncate(LONGEST);
     out
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }
