@@ -22,7 +22,8 @@ const AUDIO_FRAMES_MAX: usize = 4096;
 const AUDIO_WAIT: Duration = Duration::from_secs(1);
 /// Sound that begins earlier than this before the first picture is left out.
 const AUDIO_LEAD_MAX: Duration = Duration::from_secs(10);
-/// Pictures come back at most this far in presentation time, by reordering. More is a jump.
+/// Reordered pictures come back at most this far in presentation time, or, where pictures are rare, twice as far as the last
+/// one went ahead. More is a jump.
 const REORDERING_MAX: Duration = Duration::from_secs(2);
 
 /// What a segmenter is told once.
@@ -110,6 +111,8 @@ pub struct Segmenter {
     audio: VecDeque<Sample>,
     /// The latest presentation times that came.
     newest: Option<i64>,
+    /// How far the latest went beyond the latest before it.
+    last_step: i64,
     newest_audio: Option<i64>,
     /// The end of the latest frame, where the source gives durations.
     end: Option<i64>,
@@ -161,6 +164,7 @@ impl Segmenter {
             video: VecDeque::new(),
             audio: VecDeque::new(),
             newest: None,
+            last_step: 0,
             newest_audio: None,
             end: None,
             last_duration: None,
@@ -231,8 +235,9 @@ impl Segmenter {
         let jump = |pts| Error::Discontinuity { pts, after: newest.unwrap_or(0), timescale };
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
         if let Some(newest) = newest {
-            let (back, forth) = (self.timeline.ticks(REORDERING_MAX), self.timeline.ticks(self.settings.gap_max));
-            let forth = forth.min(i64::from(i32::MAX));
+            let back = self.timeline.ticks(REORDERING_MAX).max(2 * self.last_step);
+            // Durations and composition offsets have 32 bits.
+            let forth = self.timeline.ticks(self.settings.gap_max).min(i64::from(i32::MAX) / 2);
             if pts < newest - back || pts > newest + forth {
                 return Err(jump(pts));
             }
@@ -243,6 +248,7 @@ impl Segmenter {
             return Ok(());
         }
         self.stats.repeated += u64::from(newest == Some(pts));
+        self.last_step = newest.map(|newest| pts - newest).filter(|step| *step > 0).unwrap_or(self.last_step);
         self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
         let duration = frame.duration.and_then(|duration| self.timeline.video(duration.into())).filter(|d| *d > 0);
         self.end = self.end.max(duration.map(|duration| pts + duration));

@@ -121,7 +121,9 @@ proptest! {
                 let kept = samples(&bytes);
                 prop_assert!(!kept.is_empty());
                 prop_assert_eq!(&kept[..], &read[..kept.len()]);
-                prop_assert!(repaired.attributes.to <= file.attributes.to);
+                // Through NTP and back: a microsecond may be rounded.
+                let micros = |attributes: &Attributes| attributes.to.unwrap().as_microsecond();
+                prop_assert!(micros(&repaired.attributes) <= micros(&file.attributes) + 1);
                 prop_assert!(repaired.attributes.to_metadata().is_ok());
                 prop_assert_eq!(top_level(&bytes).last().map(|(kind, ..)| kind.clone()), Some("mfra".to_owned()));
             }
@@ -152,7 +154,7 @@ proptest! {
         }
         bytes.truncate(length);
         if let Ok(repaired) = repair(Cursor::new(&bytes), &file.draft) {
-            prop_assert!(repaired.keep_bytes as usize <= bytes.len());
+            prop_assert!(repaired.keep_bytes <= bytes.len() as u64);
         }
     }
 
