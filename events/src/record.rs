@@ -43,8 +43,9 @@ pub struct Duration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub to: Option<Timestamp>,
-    /// The media's own duration, in seconds.
-    pub seconds: f64,
+    /// The media's own duration, in seconds; absent where neither the file nor its metadata says it (live recordings).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 /// The picture.

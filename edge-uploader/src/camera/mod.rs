@@ -3,6 +3,14 @@
 //! A [`Camera`] can be connected again and again; a [`Session`] is one connection. What goes wrong inside one session
 //! ends that session and nothing else.
 
+mod config;
+pub mod file;
+pub mod nal;
+mod open;
+pub mod rtsp;
+
+pub use self::open::{Options, open};
+
 use crate::media::{Frame, StreamParameters};
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -1,4 +1,40 @@
 //! Frames into ONVIF chunks. No I/O and no clock: frames and wall-clock times in, [`Output`]s out.
+//!
+//! One [`Segmenter`] is one span. What comes out follows the ONVIF Recording Control Service Specification, annex
+//! "Object storage recording format", format MP4, over ISO/IEC 14496-12:
+//!
+//! ```text
+//! ftyp moov (prft moof mdat)… mfra
+//! ```
+//!
+//! Invariants:
+//!
+//! * A chunk starts with a random access video frame and ends before the first one at or after the window. (Half a frame
+//!   of tolerance, because a camera's 3 s are sometimes 2.999 s.) A group of pictures is never split between chunks.
+//! * Every access unit that [`Segmenter::push`] accepts is in exactly one chunk, or counted in [`Stats`]; its bytes and its
+//!   presentation time are untouched.
+//! * Presentation times of a chunk count from its earliest sample. Decoding times are the chunk's presentation times in
+//!   sorted order; the composition offset, signed, leads back to each sample's own.
+//! * `to` of a chunk is `from` of the next; where pictures precede the random access frame that they follow in decoding
+//!   order (H.265 leading pictures), the chunk's time begins with the first of them.
+//! * Sound belongs to the chunk in whose presentation time it begins. Sound before the first picture of the source
+//!   belongs to the first chunk, whose zero is then the first sound; see [`Segmenter::push`] for the exceptions.
+//!
+//! [`repair`] turns what a crash left of a chunk into a whole, shorter chunk.
+
+mod boxes;
+mod chunk;
+mod repair;
+mod segmenter;
+mod thin;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+pub use repair::{RepairError, Repaired, repair};
+pub use segmenter::{Error, Segmenter, Settings, Stats};
+pub use thin::Keep;
 
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;

@@ -1,1 +1,118 @@
-//! x
+//! `probe`: what is in an object that just became complete?
+//!
+//! ```text
+//! ObjectFinalized ─▶ inspect ─▶ Record ─▶ bus, log
+//!                       │
+//!        head (16 KiB, metadata with it) ─▶ Scanner ─▶ mp4 | matroska ─▶ codec
+//!                       ▲                      │
+//!                       └── up to two more ranges
+//! ```
+//!
+//! The only function that reads untrusted bytes. It decodes nothing and copies nothing: container headers are walked in the
+//! buffers they arrived in, tables are stepped over. [`inspect`] is a pure function of the object and its event, so
+//! doing it twice gives the same record with the same id, and no ledger is needed.
+//!
+//! Invariants: at most [`MAX_REQUESTS`] requests and [`MAX_BYTES`] bytes an object, one request of [`HEAD_BYTES`] for our
+//! own (unless the operator asks for [`ContentCheck::Full`]); memory and time are bounded by that, not by what the
+//! object claims; no byte sequence panics. An object that is not playable video becomes a record too, with a stable
+//! reason.
+//!
+//! The parsers are our own walks rather than a general crate, for MP4 and Matroska alike: each has to work on a part of the
+//! file, say which bytes it misses, and stay inside its bounds; the docs of `mp4` and `matroska` say more.
+
+mod be;
+mod codec;
+mod inspect;
+mod integrity;
+mod log;
+mod matroska;
+mod mp4;
+mod scan;
+mod window;
+
+pub use inspect::{inspect, inspect_bytes};
+pub use scan::{HEAD_BYTES, MAX_BYTES, MAX_REQUESTS};
+
+use async_trait::async_trait;
+use framepost_events::ObjectFinalized;
+use framepost_events::manifest::PublicKey;
+use framepost_events::record::{Data, Record};
+use framepost_ports::{Bus, Error, ErrorKind, Function, ObjectSource, Outcome, Reason, chain};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far the digest in an object's metadata is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContentCheck {
+    /// It is taken as the writer's word; only the head is read.
+    #[default]
+    Head,
+    /// The whole object is read and hashed.
+    Full,
+}
+
+/// What the operator decides.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The public keys of the gateways whose signatures count.
+    pub public_keys: Vec<PublicKey>,
+    /// How far the digest is checked.
+    pub content: ContentCheck,
+}
+
+/// The function.
+pub struct Probe {
+    source: Arc<dyn ObjectSource>,
+    bus: Arc<dyn Bus>,
+    settings: Settings,
+}
+
+impl Probe {
+    /// The function's name, and that of its directory.
+    pub const NAME: &'static str = "probe";
+
+    /// Reads from `source`, publishes on `bus`.
+    pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, settings: Settings) -> Self {
+        Self { source, bus, settings }
+    }
+}
+
+#[async_trait]
+impl Function<ObjectFinalized> for Probe {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    async fn handle(&self, event: ObjectFinalized) -> Outcome {
+        let data = match inspect(self.source.as_ref(), &event, &self.settings).await {
+            Ok(data) => data,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Outcome::Skip(Reason::new("object-gone", chain(&error)));
+            }
+            Err(error) => return failed("read-failed", &error),
+        };
+        let record = Record::new(Self::NAME, &event, data);
+        if let Err(error) = self.bus.publish(&record).await {
+            return failed("publish-failed", &error);
+        }
+        log::record(&record);
+        match &record.data {
+            Data::ObjectRejected(rejected) => {
+                Outcome::Reject(Reason::new(log::word(rejected.reason), rejected.detail.clone()))
+            }
+            _ => Outcome::Done,
+        }
+    }
+}
+
+/// When a request that failed is worth repeating. `code` tells reading from publishing.
+fn failed(code: &str, error: &Error) -> Outcome {
+    let after = match error.kind() {
+        ErrorKind::Transport | ErrorKind::Corrupt => Duration::from_secs(5),
+        ErrorKind::Busy | ErrorKind::Io => Duration::from_secs(30),
+        ErrorKind::Invalid => return Outcome::Reject(Reason::new(code, chain(error))),
+        // A missing grant or topic is somebody's mistake that somebody will repair; the object is fine.
+        _ => Duration::from_mins(15),
+    };
+    Outcome::Retry { after, reason: Reason::new(code, chain(error)) }
+}

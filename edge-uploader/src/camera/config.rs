@@ -1,0 +1,214 @@
+//! Decoder configuration as containers carry it: `avcC`, `hvcC` (ISO/IEC 14496-15) and AudioSpecificConfig
+//! (ISO/IEC 14496-3). Bytes in, facts out; nothing is trusted.
+
+use crate::media::VideoCodec;
+use bytes::Bytes;
+use std::fmt::Write as _;
+
+/// A decoder configuration record that frames with 4-byte lengths can be recorded with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VideoConfig {
+    /// The record, its `lengthSizeMinusOne` set to 3.
+    pub(crate) record: Bytes,
+    /// How many bytes the lengths before the NAL units really have in this source.
+    pub(crate) length_bytes: u8,
+    /// RFC 6381.
+    pub(crate) rfc6381: String,
+}
+
+/// What an AudioSpecificConfig says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AacConfig {
+    /// RFC 6381.
+    pub(crate) rfc6381: String,
+    /// 0 where the configuration leaves it to the stream.
+    pub(crate) channels: u16,
+    /// Samples a second.
+    pub(crate) sample_rate: u32,
+}
+
+/// Reads a decoder configuration record; the error says what is wrong with it.
+pub(crate) fn video(codec: VideoCodec, record: &[u8]) -> Result<VideoConfig, &'static str> {
+    match codec {
+        VideoCodec::H264 => avc(record),
+        VideoCodec::H265 => hevc(record),
+    }
+}
+
+fn avc(record: &[u8]) -> Result<VideoConfig, &'static str> {
+    const SHORT: &str = "the H.264 decoder configuration is cut short";
+    let [1, profile, compatibility, level, lengths, sps_count, rest @ ..] = record else {
+        return Err("there is no H.264 decoder configuration (avcC) of version 1");
+    };
+    let (sps_count, mut rest) = (sps_count & 0x1f, rest);
+    for _ in 0..sps_count {
+        rest = after_parameter_set(rest).ok_or(SHORT)?;
+    }
+    let (pps_count, mut rest) = rest.split_first().ok_or(SHORT)?;
+    for _ in 0..*pps_count {
+        rest = after_parameter_set(rest).ok_or(SHORT)?;
+    }
+    if sps_count == 0 || *pps_count == 0 {
+        return Err("the H.264 decoder configuration has no parameter sets");
+    }
+    Ok(VideoConfig {
+        record: with_length_size_four(record, 4),
+        length_bytes: (lengths & 3) + 1,
+        rfc6381: format!("avc1.{profile:02X}{compatibility:02X}{level:02X}"),
+    })
+}
+
+fn hevc(record: &[u8]) -> Result<VideoConfig, &'static str> {
+    const SHORT: &str = "the H.265 decoder configuration is cut short";
+    if record.len() < 23 || record[0] != 1 {
+        return Err("there is no H.265 decoder configuration (hvcC) of version 1");
+    }
+    let mut kinds = 0_u64;
+    let mut rest = &record[23..];
+    for _ in 0..record[22] {
+        let [kind, high, low, after @ ..] = rest else { return Err(SHORT) };
+        rest = after;
+        let count = u16::from_be_bytes([*high, *low]);
+        for _ in 0..count {
+            rest = after_parameter_set(rest).ok_or(SHORT)?;
+        }
+        if count > 0 {
+            kinds |= 1 << (kind & 0x3f);
+        }
+    }
+    // VPS, SPS and PPS.
+    if [32, 33, 34].iter().any(|kind| kinds & (1 << kind) == 0) {
+        return Err(
+            "the H.265 decoder configuration lacks parameter sets (in-band parameter sets alone are not supported)",
+        );
+    }
+    Ok(VideoConfig {
+        record: with_length_size_four(record, 21),
+        length_bytes: (record[21] & 3) + 1,
+        rfc6381: hevc_rfc6381(record),
+    })
+}
+
+/// ISO/IEC 14496-15 annex E.3. `record` is at least 23 bytes long.
+fn hevc_rfc6381(record: &[u8]) -> String {
+    let space = ["", "A", "B", "C"][usize::from(record[1] >> 6)];
+    let profile = record[1] & 0x1f;
+    let compatibility = u32::from_be_bytes([record[2], record[3], record[4], record[5]]).reverse_bits();
+    let tier = if record[1] & 0x20 == 0 { 'L' } else { 'H' };
+    let mut text = format!("hvc1.{space}{profile}.{compatibility:X}.{tier}{}", record[12]);
+    let constraints = &record[6..12];
+    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    for byte in &constraints[..used] {
+        // Writing into a string cannot fail.
+        let _ = write!(text, ".{byte:X}");
+    }
+    text
+}
+
+/// Steps over a parameter set with its 16-bit length.
+fn after_parameter_set(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    Some(rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?.1)
+}
+
+fn with_length_size_four(record: &[u8], at: usize) -> Bytes {
+    let mut record = record.to_vec();
+    if let Some(byte) = record.get_mut(at) {
+        *byte |= 3;
+    }
+    record.into()
+}
+
+/// Reads an AudioSpecificConfig; `None` when it is too short or its sampling frequency is reserved.
+pub(crate) fn aac(config: &[u8]) -> Option<AacConfig> {
+    const RATES: [u32; 13] =
+        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+    let mut bits = Bits { bytes: config, position: 0 };
+    let mut object_type = bits.take(5)?;
+    if object_type == 31 {
+        object_type = 32 + bits.take(6)?;
+    }
+    let sample_rate = match bits.take(4)? {
+        15 => bits.take(24)?,
+        index => *RATES.get(usize::try_from(index).ok()?)?,
+    };
+    let channels = match bits.take(4)? {
+        7 => 8,
+        configuration @ 0..7 => u16::try_from(configuration).ok()?,
+        _ => 0,
+    };
+    (sample_rate > 0 && object_type > 0).then(|| AacConfig {
+        rfc6381: format!("mp4a.40.{object_type}"),
+        channels,
+        sample_rate,
+    })
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl Bits<'_> {
+    fn take(&mut self, count: usize) -> Option<u32> {
+        let mut value = 0;
+        for _ in 0..count {
+            let byte = self.bytes.get(self.position / 8)?;
+            value = (value << 1) | u32::from((byte >> (7 - self.position % 8)) & 1);
+            self.position += 1;
+        }
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn avc_is_read() {
+        let record = [1, 0x64, 0, 0x1f, 0xfd, 0xe1, 0, 2, 0x67, 0x64, 1, 0, 1, 0x68];
+        let config = video(VideoCodec::H264, &record).unwrap();
+        assert_eq!((config.length_bytes, config.rfc6381.as_str()), (2, "avc1.64001F"));
+        assert_eq!(config.record[4], 0xff);
+        for cut in 0..record.len() {
+            assert!(video(VideoCodec::H264, &record[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn hevc_is_read() {
+        let mut record =
+            vec![1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93, 0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, 3];
+        for kind in [32, 33, 34] {
+            record.extend_from_slice(&[0x80 | kind, 0, 1, 0, 1, kind << 1]);
+        }
+        let config = video(VideoCodec::H265, &record).unwrap();
+        assert_eq!((config.length_bytes, config.rfc6381.as_str()), (4, "hvc1.1.6.L93.90"));
+        for cut in 0..record.len() {
+            assert!(video(VideoCodec::H265, &record[..cut]).is_err(), "{cut}");
+        }
+        record[22] = 2;
+        assert!(video(VideoCodec::H265, &record).is_err());
+    }
+
+    #[test]
+    fn aac_is_read() {
+        let facts = |config: &[u8]| aac(config).map(|c| (c.rfc6381, c.channels, c.sample_rate));
+        assert_eq!(facts(&[0x11, 0x90]), Some(("mp4a.40.2".to_owned(), 2, 48_000)));
+        assert_eq!(facts(&[0x12, 0x08]), Some(("mp4a.40.2".to_owned(), 1, 44_100)));
+        assert_eq!(facts(&[0x2b, 0x92, 0x08, 0x00]), Some(("mp4a.40.5".to_owned(), 2, 22_050)));
+        assert_eq!(facts(&[0x11]), None);
+        assert_eq!(facts(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = video(VideoCodec::H264, &bytes);
+            let _ = video(VideoCodec::H265, &bytes);
+            let _ = aac(&bytes);
+        }
+    }
+}

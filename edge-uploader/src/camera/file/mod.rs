@@ -1,0 +1,219 @@
+//! Files as cameras: MP4 and fragmented MP4 by re_mp4's boxes, Matroska by matroska-demuxer.
+//!
+//! Memory stays small whatever the size of the file: of an MP4 only the sample tables are kept (about 4 bytes a frame),
+//! of a fragmented one only the current fragment's, of a Matroska file nothing; samples are read one at a time. The disk
+//! is read on a thread of its own, a few frames ahead.
+//!
+//! Times: `pts` is on the presentation timeline (edit lists applied, video and audio in step), shifted so that the
+//! first video frame shown has 0. Frames come in decoding order, video and audio merged by decoding time.
+//!
+//! The wall clock of `pts` 0, so that a repeated backfill gives the same keys:
+//!
+//! 1. [`FileOptions::start`];
+//! 2. else the file's own creation time (`mvhd`, Matroska's `DateUTC`);
+//! 3. else the time the file was last written minus its length, as a recorder that stops writes its last byte; wrong
+//!    for a copy that did not keep the time, so give `start` where it matters.
+//!
+//! A damaged or truncated file gives every frame up to the damage, then [`CameraError::Unusable`] that says where.
+
+mod demux;
+mod mkv;
+mod mp4;
+mod pump;
+
+use self::demux::{Demux, Fault, Item};
+use super::{Camera, CameraError, CameraEvent, Extent, Session, Timing};
+use async_trait::async_trait;
+use framepost_events::attributes::ClockSource;
+use framepost_ports::{Clock, SystemClock};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// How fast a file plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// Like a live camera: each frame at its decoding time.
+    Live,
+    /// As fast as it is taken.
+    #[default]
+    Fast,
+}
+
+/// What comes after the last frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repeat {
+    /// The end.
+    #[default]
+    Once,
+    /// The first frame again, with times that go on: a live camera without an end. Its wall clock is that of arrival.
+    Forever,
+}
+
+/// How to play a file.
+#[derive(Clone)]
+pub struct FileOptions {
+    /// How fast.
+    pub pace: Pace,
+    /// The wall clock of the first video frame shown; without it the file's own.
+    pub start: Option<Timestamp>,
+    /// What comes after the last frame.
+    pub repeat: Repeat,
+    /// The clock that stamps arrivals.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { pace: Pace::default(), start: None, repeat: Repeat::default(), clock: Arc::new(SystemClock) }
+    }
+}
+
+impl std::fmt::Debug for FileOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pace, start, repeat, clock: _ } = self;
+        f.debug_struct("FileOptions")
+            .field("pace", pace)
+            .field("start", start)
+            .field("repeat", repeat)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file that plays as a camera.
+#[derive(Debug)]
+pub struct FileCamera {
+    path: PathBuf,
+    options: FileOptions,
+}
+
+impl FileCamera {
+    /// A camera that plays `path`. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>, options: FileOptions) -> Self {
+        Self { path: path.into(), options }
+    }
+
+    fn timing(&self, file: &dyn Demux) -> Timing {
+        if self.options.repeat == Repeat::Forever {
+            return Timing::Arrival;
+        }
+        if let Some(start) = self.options.start {
+            return Timing::Media { start, source: ClockSource::Given };
+        }
+        let start = file.created().or_else(|| written(&self.path, file.duration()));
+        Timing::Media { start: start.unwrap_or(Timestamp::UNIX_EPOCH), source: ClockSource::File }
+    }
+}
+
+/// When a file that was last written at its end began, to the microsecond.
+fn written(path: &Path, duration: Option<Duration>) -> Option<Timestamp> {
+    let modified = Timestamp::try_from(std::fs::metadata(path).ok()?.modified().ok()?).ok()?;
+    let start = modified.checked_sub(duration.unwrap_or_default()).ok()?;
+    Timestamp::from_microsecond(start.as_microsecond()).ok()
+}
+
+/// Opens a file by what its first bytes say, whatever its name.
+fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
+    use std::io::{Read as _, Seek as _};
+    let mut file = std::fs::File::open(path).map_err(|error| Fault::because("cannot be opened", error))?;
+    let metadata = file.metadata().map_err(|error| Fault::because("cannot be read", error))?;
+    if !metadata.is_file() {
+        return Err(Fault::new("not a regular file"));
+    }
+    let mut head = Vec::with_capacity(12);
+    file.by_ref().take(12).read_to_end(&mut head).map_err(|error| Fault::because("cannot be read", error))?;
+    file.rewind().map_err(|error| Fault::because("cannot be read", error))?;
+    match head.as_slice() {
+        [] => Err(Fault::new("the file is empty")),
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => Ok(Box::new(mkv::Matroska::open(file, metadata.len())?)),
+        [_, _, _, _, kind @ ..] if kind.starts_with(b"ftyp") || mp4::BEGINNINGS.iter().any(|k| kind.starts_with(k)) => {
+            Ok(Box::new(mp4::Mp4::open(file, metadata.len())?))
+        }
+        _ => Err(Fault::new("neither MP4 nor Matroska; convert it, for example with ffmpeg -i FILE -c copy out.mp4")),
+    }
+}
+
+#[async_trait]
+impl Camera for FileCamera {
+    async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError> {
+        let path = self.path.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        let file = opened
+            .unwrap_or_else(|panic| Err(Fault::because("reading it failed", panic)))
+            .map_err(|fault| fault.of(&self.source()))?;
+        let timing = self.timing(file.as_ref());
+        let frames_total = file.frames_total().filter(|_| self.options.repeat == Repeat::Once);
+        let items =
+            pump::start(self.path.clone(), file, self.options.repeat).map_err(|fault| fault.of(&self.source()))?;
+        Ok(Box::new(FileSession {
+            source: self.source(),
+            items,
+            pending: None,
+            started: None,
+            timing,
+            frames_total,
+            pace: self.options.pace,
+            clock: Arc::clone(&self.options.clock),
+        }))
+    }
+
+    fn source(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn extent(&self) -> Extent {
+        match self.options.repeat {
+            Repeat::Once => Extent::Finite,
+            Repeat::Forever => Extent::Live,
+        }
+    }
+}
+
+struct FileSession {
+    source: String,
+    items: mpsc::Receiver<Result<Item, Fault>>,
+    /// Taken from the thread, but not due yet.
+    pending: Option<Item>,
+    /// When the first frame was given.
+    started: Option<Instant>,
+    timing: Timing,
+    frames_total: Option<u64>,
+    pace: Pace,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Session for FileSession {
+    async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError> {
+        // Between the two awaits the item lies in `pending`: dropping this future anywhere loses nothing.
+        if self.pending.is_none() {
+            match self.items.recv().await {
+                None => return Ok(None),
+                Some(Err(fault)) => return Err(fault.of(&self.source)),
+                Some(Ok(item)) => self.pending = Some(item),
+            }
+        }
+        if let (Pace::Live, Some(Item::Frame { at, .. })) = (self.pace, &self.pending) {
+            let started = *self.started.get_or_insert_with(Instant::now);
+            tokio::time::sleep_until(started + *at).await;
+        }
+        Ok(self.pending.take().map(|item| match item {
+            Item::Parameters(parameters) => CameraEvent::Parameters(parameters),
+            Item::Frame { mut frame, .. } => {
+                frame.arrival = self.clock.monotonic();
+                CameraEvent::Frame(frame)
+            }
+        }))
+    }
+
+    fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    fn frames_total(&self) -> Option<u64> {
+        self.frames_total
+    }
+}

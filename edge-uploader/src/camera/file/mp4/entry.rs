@@ -1,0 +1,119 @@
+//! Sample descriptions: the entries of `stsd` as parameters.
+
+use super::super::super::config;
+use super::boxes::{Box4, boxes, name};
+use crate::media::{AudioParameters, VideoCodec, VideoParameters};
+use bytes::Bytes;
+
+/// A sample entry of a video track.
+#[derive(Debug, Clone)]
+pub(super) struct VideoEntry {
+    pub(super) parameters: VideoParameters,
+    /// The length of the lengths before the NAL units.
+    pub(super) length_bytes: u8,
+}
+
+/// The entries of a sample description box.
+pub(super) fn entries(stsd: Box4<'_>) -> impl Iterator<Item = Box4<'_>> {
+    boxes(stsd.body().get(8..).unwrap_or_default())
+}
+
+/// Reads a visual sample entry; the error names what cannot be recorded.
+pub(super) fn video(entry: Box4<'_>, timescale: u32) -> Result<VideoEntry, String> {
+    const FIXED_BYTES: usize = 78;
+    let (codec, config_kind) = match &entry.kind {
+        b"avc1" | b"avc3" => (VideoCodec::H264, b"avcC"),
+        b"hvc1" | b"hev1" => (VideoCodec::H265, b"hvcC"),
+        b"encv" => return Err("its video is encrypted".to_owned()),
+        other => return Err(format!("its video is {}; H.264 and H.265 can be recorded", name(*other))),
+    };
+    let body = entry.body();
+    let (Some([w0, w1, h0, h1]), Some(children)) = (body.get(24..28), body.get(FIXED_BYTES..)) else {
+        return Err("its video sample entry is cut short".to_owned());
+    };
+    let child = |kind: &[u8; 4]| boxes(children).find(|b| b.kind == *kind).map(Box4::body);
+    let config = config::video(codec, child(config_kind).unwrap_or_default())?;
+    let pixel_aspect = child(b"pasp").and_then(|body| {
+        let (across, rest) = body.split_first_chunk::<4>()?;
+        let (across, down) = (u32::from_be_bytes(*across), u32::from_be_bytes(*rest.first_chunk::<4>()?));
+        (across != down && across > 0 && down > 0).then_some((across, down))
+    });
+    let (width, height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
+    let parameters = VideoParameters {
+        codec,
+        config: config.record,
+        rfc6381: config.rfc6381,
+        width,
+        height,
+        pixel_aspect,
+        timescale,
+    };
+    Ok(VideoEntry { parameters, length_bytes: config.length_bytes })
+}
+
+/// Reads an audio sample entry; the error names what cannot be recorded.
+pub(super) fn audio(entry: Box4<'_>, timescale: u32) -> Result<AudioParameters, String> {
+    if &entry.kind != b"mp4a" {
+        return Err(format!("audio is {}", name(entry.kind)));
+    }
+    let body = entry.body();
+    // QuickTime's versions 1 and 2 of the entry are longer.
+    let fixed_bytes = match body.get(8..10) {
+        Some([0, 1]) => 28 + 16,
+        Some([0, 2]) => 28 + 36,
+        _ => 28,
+    };
+    let children = body.get(fixed_bytes..).unwrap_or_default();
+    let esds = boxes(children).find_map(|b| match &b.kind {
+        b"esds" => Some(b),
+        b"wave" => b.child(*b"esds"),
+        _ => None,
+    });
+    let config = esds.and_then(|b| audio_specific_config(b.body())).ok_or("audio is mp4a, but not AAC")?;
+    let facts = config::aac(config).ok_or("audio is AAC with a configuration that cannot be read")?;
+    let in_entry = body.get(16..18).map_or(0, |c| u16::from_be_bytes([c[0], c[1]]));
+    Ok(AudioParameters {
+        config: Bytes::copy_from_slice(config),
+        rfc6381: facts.rfc6381,
+        channels: if facts.channels == 0 { in_entry } else { facts.channels },
+        sample_rate: facts.sample_rate,
+        timescale,
+    })
+}
+
+/// The AudioSpecificConfig in the body of an `esds` (ISO/IEC 14496-1: ES, DecoderConfig and DecoderSpecificInfo
+/// descriptors, one inside the other).
+fn audio_specific_config(esds: &[u8]) -> Option<&[u8]> {
+    let es = descriptor(esds.get(4..)?, 3)?;
+    let flags = *es.get(2)?;
+    let mut skip = 3;
+    if flags & 0x80 != 0 {
+        skip += 2;
+    }
+    if flags & 0x40 != 0 {
+        skip += 1 + usize::from(*es.get(skip)?);
+    }
+    if flags & 0x20 != 0 {
+        skip += 2;
+    }
+    let decoder = descriptor(es.get(skip..)?, 4)?;
+    // 0x40 is MPEG-4 audio; 0x66–0x68 are MPEG-2 AAC, whose frames are the same.
+    matches!(decoder.first()?, 0x40 | 0x66..=0x68).then_some(())?;
+    descriptor(decoder.get(13..)?, 5)
+}
+
+/// The body of the descriptor with this tag at the beginning of `bytes`.
+fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (found, mut rest) = bytes.split_first()?;
+    let mut length = 0_usize;
+    for _ in 0..4 {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        length = (length << 7) | usize::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    (*found == tag).then_some(())?;
+    rest.get(..length)
+}

@@ -1,0 +1,450 @@
+//! MP4 and fragmented MP4 (ISO/IEC 14496-12).
+//!
+//! re_mp4's own reader keeps all samples of a file at 56 bytes each, ignores edit lists and panics on some damage. So
+//! only its readers of single boxes are used here: the structure is walked by [`boxes`], `stbl` stays packed
+//! ([`table`]), and fragments are read one `moof` at a time ([`fragment`]).
+//!
+//! Several sample entries in one track are followed: the parameters are told again when the entry changes.
+
+mod boxes;
+mod entry;
+mod fragment;
+mod table;
+
+use self::boxes::{Box4, boxes};
+use self::entry::VideoEntry;
+use self::fragment::FragmentedTrack;
+use self::table::{Sample, Table};
+use super::demux::{Demux, Fault, Item, duration_of, rescaled};
+use crate::camera::nal::{self, Referencing};
+use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
+use bytes::Bytes;
+use jiff::Timestamp;
+use re_mp4::{ElstBox, HdlrBox, MdhdBox, MvhdBox, TkhdBox, TrexBox};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::time::Duration;
+
+/// The boxes besides `ftyp` that a file may begin with: old recorders, and players' caches, leave `ftyp` out.
+pub(super) const BEGINNINGS: [&[u8]; 6] = [b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"];
+
+/// The largest `moov` and `moof` that are read: the tables of some eight million frames.
+const STRUCTURE_LIMIT_BYTES: u64 = 64 << 20;
+/// The largest frame that is read.
+const FRAME_LIMIT_BYTES: u64 = 64 << 20;
+/// Samples taken from a table at a time; the first shown frame is among so many at the beginning.
+const BATCH: usize = 64;
+/// Samples waiting because the other track has none yet, at most.
+const LOOKAHEAD: usize = 1 << 16;
+
+struct Track {
+    kind: TrackKind,
+    timescale: u32,
+    /// Subtracted from the file's times: what the edit list skips, and where the session's 0 lies.
+    shift: i64,
+    table: Table,
+    queue: VecDeque<Sample>,
+}
+
+impl Track {
+    /// The decoding time of the next sample, on the presentation timeline.
+    fn next_dts(&self) -> Option<i64> {
+        self.queue.front().map(|sample| sample.dts.saturating_sub(self.shift))
+    }
+}
+
+/// An open MP4 file.
+pub(super) struct Mp4 {
+    file: BufReader<File>,
+    size: u64,
+    /// Where the buffered file stands.
+    position: u64,
+    created: Option<Timestamp>,
+    duration: Option<Duration>,
+    /// Where the next box of the file that may be a fragment begins; `None` when there are none.
+    next_box: Option<u64>,
+    /// Video, then audio if there is any.
+    tracks: Vec<Track>,
+    fragmented: Vec<FragmentedTrack>,
+    entries: Vec<VideoEntry>,
+    audio: Option<AudioParameters>,
+    /// The sample entry in force, from 1, and what follows from it.
+    entry: Option<(u32, Referencing)>,
+    /// The decoding time of the first frame, in nanoseconds.
+    first_ns: Option<i128>,
+    frames: u64,
+    /// Found while looking ahead: told when all that came before it is.
+    fault: Option<Fault>,
+    /// Waits for the parameters before it.
+    held: Option<Item>,
+}
+
+impl Mp4 {
+    pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
+        let mut file = BufReader::with_capacity(64 << 10, file);
+        let (mut at, mut first_moof) = (0, None);
+        let movie = loop {
+            let Some(header) = box_header(&mut file, at, size)? else {
+                return Err(Fault::new(format!(
+                    "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short"
+                )));
+            };
+            match &header.kind {
+                b"moov" => break read_box(&mut file, at, header)?,
+                b"moof" if first_moof.is_none() => first_moof = Some(at),
+                _ => {}
+            }
+            at = header.end;
+        };
+        let moov = boxes(&movie).next().ok_or_else(|| Fault::new("the moov box is damaged"))?;
+        let after_moov = at.saturating_add(movie.len() as u64);
+        let mut mp4 = Self::of(file, size, moov)?;
+        mp4.next_box = (!mp4.fragmented.is_empty()).then_some(first_moof.unwrap_or(after_moov));
+        drop(movie);
+        mp4.position = mp4.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
+        mp4.begin();
+        Ok(mp4)
+    }
+
+    fn of(file: BufReader<File>, size: u64, moov: Box4<'_>) -> Result<Self, Fault> {
+        let header: MvhdBox = moov.child(*b"mvhd").ok_or_else(|| Fault::new("the movie has no header"))?.read()?;
+        let (mut video, mut audio) = (None, None);
+        let mut problem = None;
+        for trak in boxes(moov.body()).filter(|b| &b.kind == b"trak") {
+            let Some(handler) = trak.descendant(&[*b"mdia", *b"hdlr"]) else { continue };
+            let handler: HdlrBox = handler.read()?;
+            match &handler.handler_type.value {
+                b"vide" if video.is_none() => match video_track(trak) {
+                    Ok(track) => video = Some((trak, track)),
+                    Err(said) => problem = problem.or(Some(said)),
+                },
+                b"soun" if audio.is_none() => match audio_track(trak) {
+                    Ok(track) => audio = Some((trak, track)),
+                    Err(reason) => tracing::warn!(reason, "audio track left out"),
+                },
+                _ => {}
+            }
+        }
+        let Some((video_trak, (timescale, entries))) = video else {
+            return Err(Fault::new(problem.unwrap_or_else(|| "there is no video in it".to_owned())));
+        };
+        let mut tracks = vec![track(video_trak, TrackKind::Video, timescale, header.timescale)?];
+        let mut ids = vec![video_trak];
+        let audio = match audio {
+            Some((trak, parameters)) => {
+                tracks.push(track(trak, TrackKind::Audio, parameters.timescale, header.timescale)?);
+                ids.push(trak);
+                Some(parameters)
+            }
+            None => None,
+        };
+        let mut fragmented = Vec::new();
+        if let Some(extends) = moov.child(*b"mvex") {
+            for trak in ids {
+                let head: TkhdBox = trak.child(*b"tkhd").ok_or_else(|| Fault::new("a track has no header"))?.read()?;
+                let mut defaults = boxes(extends.body()).filter(|b| &b.kind == b"trex").map(Box4::read::<TrexBox>);
+                let defaults =
+                    defaults.find_map(|b| b.ok().filter(|b| b.track_id == head.track_id)).unwrap_or_default();
+                fragmented.push(FragmentedTrack { id: head.track_id, defaults, next_dts: 0 });
+            }
+        }
+        let duration = (header.duration > 0 && header.timescale > 0)
+            .then(|| duration_of(i64::try_from(header.duration).unwrap_or(0), header.timescale));
+        Ok(Self {
+            file,
+            size,
+            position: 0,
+            created: since_1904(header.creation_time),
+            duration,
+            next_box: None,
+            tracks,
+            fragmented,
+            entries,
+            audio,
+            entry: None,
+            first_ns: None,
+            frames: 0,
+            fault: None,
+            held: None,
+        })
+    }
+
+    /// Puts the session's 0 at the first video frame shown.
+    fn begin(&mut self) {
+        self.fill(0);
+        let video = &self.tracks[0];
+        let Some(first) = video.queue.iter().take(BATCH).map(|sample| sample.pts).min() else { return };
+        let (zero, timescale) = (first.saturating_sub(video.shift), video.timescale);
+        for track in &mut self.tracks {
+            track.shift = track.shift.saturating_add(rescaled(zero, timescale, track.timescale));
+        }
+    }
+
+    /// Sees to it that the track's next sample is known, if there is one.
+    fn fill(&mut self, track: usize) {
+        while self.tracks[track].queue.is_empty() && self.fault.is_none() {
+            match self.fill_from_table(track) {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(fault) => self.fault = Some(fault),
+            }
+            let waiting: usize = self.tracks.iter().map(|track| track.queue.len()).sum();
+            let Some(at) = self.next_box.filter(|_| waiting < LOOKAHEAD && self.fault.is_none()) else { return };
+            self.next_box = self.read_fragment(at).unwrap_or_else(|fault| {
+                self.fault = Some(fault);
+                None
+            });
+        }
+    }
+
+    fn fill_from_table(&mut self, track: usize) -> Result<bool, Fault> {
+        let track = &mut self.tracks[track];
+        while track.queue.len() < BATCH {
+            let Some(sample) = track.table.next()? else { break };
+            track.queue.push_back(sample);
+        }
+        Ok(!track.queue.is_empty())
+    }
+
+    /// Takes in the box at `at`, and says where the next one is.
+    fn read_fragment(&mut self, at: u64) -> Result<Option<u64>, Fault> {
+        let Some(header) = box_header(&mut self.file, at, self.size)? else { return Ok(None) };
+        if &header.kind == b"moof" {
+            let moof = read_box(&mut self.file, at, header)?;
+            let tracks = &mut self.tracks;
+            let body = boxes(&moof).next().map(Box4::body).unwrap_or_default();
+            fragment::samples(body, at, &mut self.fragmented, |track, sample| {
+                tracks[track].queue.push_back(sample);
+            })?;
+        }
+        self.position = self.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
+        Ok(Some(header.end))
+    }
+
+    fn read_sample(&mut self, sample: Sample) -> Result<Vec<u8>, Fault> {
+        let (frame, offset, bytes) = (self.frames, sample.offset, u64::from(sample.size));
+        if bytes > FRAME_LIMIT_BYTES {
+            return Err(Fault::new(format!("frame {frame} claims {bytes} bytes; the file is damaged")));
+        }
+        if offset.checked_add(bytes).is_none_or(|end| end > self.size) {
+            return Err(Fault::new(format!(
+                "the file ends at byte {}, but frame {frame} lies at {offset} with {bytes} bytes: it is cut short or damaged",
+                self.size
+            )));
+        }
+        let failed = |error| Fault::because(format!("frame {frame} at byte {offset} cannot be read"), error);
+        // Mostly forward within the buffer; `seek` would throw it away.
+        let step = i64::try_from(offset).unwrap_or(0) - i64::try_from(self.position).unwrap_or(0);
+        self.file.seek_relative(step).map_err(failed)?;
+        let mut data = vec![0; usize::try_from(sample.size).unwrap_or(0)];
+        self.file.read_exact(&mut data).map_err(failed)?;
+        self.position = offset + bytes;
+        Ok(data)
+    }
+
+    /// The track whose next sample is decoded first.
+    fn next_track(&mut self) -> Option<usize> {
+        (0..self.tracks.len()).for_each(|track| self.fill(track));
+        let due = |track: &Track| Some(nanoseconds(track.next_dts()?, track.timescale));
+        let times = self.tracks.iter().map(due).enumerate();
+        times.filter_map(|(i, time)| Some((time?, i))).min().map(|(_, i)| i)
+    }
+
+    /// What changes with the sample entry of the next video frame.
+    fn enter(&mut self, description: u32) -> Result<Option<StreamParameters>, Fault> {
+        if self.entry.is_some_and(|(entry, _)| entry == description) {
+            return Ok(None);
+        }
+        let entry = usize::try_from(description).ok().and_then(|i| self.entries.get(i.checked_sub(1)?));
+        let entry = entry.ok_or_else(|| {
+            Fault::new(format!(
+                "frame {} uses sample entry {description}, which cannot be recorded or is not there",
+                self.frames
+            ))
+        })?;
+        let video = entry.parameters.clone();
+        self.entry = Some((description, Referencing::new(video.codec, &video.config)));
+        Ok(Some(StreamParameters { video, audio: self.audio.clone() }))
+    }
+
+    fn video_frame(&mut self, description: u32, data: Vec<u8>) -> Result<(Reference, Vec<u8>), Fault> {
+        let length_bytes = usize::try_from(description)
+            .ok()
+            .and_then(|i| self.entries.get(i.checked_sub(1)?))
+            .map_or(4, |entry| entry.length_bytes);
+        let data = if length_bytes == 4 {
+            data
+        } else {
+            nal::with_four_byte_lengths(&data, length_bytes)
+                .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames)))?
+        };
+        let reference = self.entry.map_or(Reference::Needed, |(_, referencing)| referencing.of(&data));
+        Ok((reference, data))
+    }
+}
+
+impl Demux for Mp4 {
+    fn next(&mut self) -> Result<Option<Item>, Fault> {
+        if let Some(item) = self.held.take() {
+            return Ok(Some(item));
+        }
+        loop {
+            let Some(i) = self.next_track() else { return self.fault.take().map_or(Ok(None), Err) };
+            let track = &mut self.tracks[i];
+            let (kind, timescale, shift) = (track.kind, track.timescale, track.shift);
+            let Some(sample) = track.queue.pop_front() else { return Ok(None) };
+            if sample.size == 0 {
+                continue;
+            }
+            let data = self.read_sample(sample)?;
+            let parameters = match kind {
+                TrackKind::Video => self.enter(sample.description)?,
+                // Whatever is heard before the first frame is told after its parameters.
+                TrackKind::Audio if self.entry.is_none() => {
+                    let first = self.tracks[0].queue.front().map_or(1, |sample| sample.description);
+                    self.enter(first)?
+                }
+                TrackKind::Audio => None,
+            };
+            let (reference, data) = match kind {
+                TrackKind::Video => self.video_frame(sample.description, data)?,
+                TrackKind::Audio => (Reference::RandomAccess, data),
+            };
+            self.frames += u64::from(kind == TrackKind::Video);
+            let time_ns = nanoseconds(sample.dts.saturating_sub(shift), timescale);
+            let at_ns = time_ns - *self.first_ns.get_or_insert(time_ns);
+            let frame = Frame {
+                track: kind,
+                pts: sample.pts.saturating_sub(shift),
+                duration: Some(sample.duration),
+                reference,
+                arrival: Duration::ZERO,
+                data: Bytes::from(data),
+            };
+            let item = Item::Frame { frame, at: Duration::from_nanos(u64::try_from(at_ns).unwrap_or(0)) };
+            let Some(parameters) = parameters else { return Ok(Some(item)) };
+            self.held = Some(item);
+            return Ok(Some(Item::Parameters(parameters)));
+        }
+    }
+
+    fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.duration
+    }
+
+    fn frames_total(&self) -> Option<u64> {
+        // What fragments hold is known when they are read.
+        self.fragmented.is_empty().then(|| self.tracks[0].table.len().into())
+    }
+}
+
+/// The timescale and the sample entries of a video track; its first entry must be one that can be recorded.
+fn video_track(trak: Box4<'_>) -> Result<(u32, Vec<VideoEntry>), String> {
+    let (timescale, stsd) = described(trak)?;
+    let mut entries = Vec::new();
+    for found in entry::entries(stsd) {
+        match entry::video(found, timescale) {
+            Ok(entry) => entries.push(entry),
+            Err(problem) if entries.is_empty() => return Err(problem),
+            // Only a file that comes to use it is at fault.
+            Err(_) => break,
+        }
+    }
+    if entries.is_empty() { Err("its video track describes no codec".to_owned()) } else { Ok((timescale, entries)) }
+}
+
+fn audio_track(trak: Box4<'_>) -> Result<AudioParameters, String> {
+    let (timescale, stsd) = described(trak)?;
+    entry::audio(entry::entries(stsd).next().ok_or("audio describes no codec")?, timescale)
+}
+
+fn described(trak: Box4<'_>) -> Result<(u32, Box4<'_>), String> {
+    let header = trak.descendant(&[*b"mdia", *b"mdhd"]).ok_or("a track has no media header")?;
+    let header: MdhdBox = header.read().map_err(|_| "a media header is damaged")?;
+    let stsd = trak.descendant(&[*b"mdia", *b"minf", *b"stbl", *b"stsd"]).ok_or("a track describes no codec")?;
+    if header.timescale == 0 { Err("a track has no timescale".to_owned()) } else { Ok((header.timescale, stsd)) }
+}
+
+fn track(trak: Box4<'_>, kind: TrackKind, timescale: u32, movie_timescale: u32) -> Result<Track, Fault> {
+    let stbl =
+        trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]).ok_or_else(|| Fault::new("a track has no sample table"))?;
+    let edits = trak.descendant(&[*b"edts", *b"elst"]).map(Box4::read::<ElstBox>).transpose()?;
+    let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
+    Ok(Track { kind, timescale, shift, table: Table::read(stbl)?, queue: VecDeque::new() })
+}
+
+/// What the edit list takes from a track's times: it begins with empty edits (a delay), then names the media time that
+/// is shown first. What comes after that is not followed; every sample is given.
+fn skipped_by(edits: &ElstBox, timescale: u32, movie_timescale: u32) -> i64 {
+    // re_mp4 reads the signed media time unsigned, and in version 0 from 32 bits.
+    let media_time = |raw: u64| match edits.version {
+        0 => u32::try_from(raw).map_or(0, |raw| i64::from(raw.cast_signed())),
+        _ => raw.cast_signed(),
+    };
+    let mut delay = 0_i64;
+    for edit in &edits.entries {
+        match media_time(edit.media_time) {
+            -1 => delay = delay.saturating_add(i64::try_from(edit.segment_duration).unwrap_or(0)),
+            time => return time.saturating_sub(rescaled(delay, movie_timescale, timescale)),
+        }
+    }
+    0
+}
+
+fn nanoseconds(units: i64, timescale: u32) -> i128 {
+    i128::from(units) * 1_000_000_000 / i128::from(timescale.max(1))
+}
+
+/// A time of the file format; 0 is "not set", and so is everything before 1970 or beyond what a clock may say.
+fn since_1904(seconds: u64) -> Option<Timestamp> {
+    let since_1970 = i64::try_from(seconds).ok()?.checked_sub(2_082_844_800)?;
+    Timestamp::from_second(since_1970).ok().filter(|time| *time > Timestamp::UNIX_EPOCH && since_1970 < 1 << 33)
+}
+
+/// A top-level box of the file.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    kind: [u8; 4],
+    end: u64,
+}
+
+/// The header of the box at `at`; `None` at the end of the file.
+fn box_header(file: &mut BufReader<File>, at: u64, size: u64) -> Result<Option<Header>, Fault> {
+    if at >= size {
+        return Ok(None);
+    }
+    let failed = |error| Fault::because(format!("the box at byte {at} cannot be read"), error);
+    file.seek(SeekFrom::Start(at)).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(16);
+    file.by_ref().take(16).read_to_end(&mut bytes).map_err(failed)?;
+    let cut = || Fault::new(format!("the file is cut short: the box at byte {at} has no whole header"));
+    let (length, header_bytes) = boxes::size(&bytes).ok_or_else(cut)?;
+    let kind = *bytes.get(4..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(cut)?;
+    let length = if length == 0 { size - at } else { length };
+    if length < header_bytes as u64 {
+        return Err(Fault::new(format!("the box at byte {at} has an impossible size")));
+    }
+    Ok(Some(Header { kind, end: at.saturating_add(length) }))
+}
+
+/// A whole box, header included.
+fn read_box(file: &mut BufReader<File>, at: u64, header: Header) -> Result<Vec<u8>, Fault> {
+    let length = header.end - at;
+    let name = boxes::name(header.kind);
+    if length > STRUCTURE_LIMIT_BYTES {
+        return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));
+    }
+    let failed = |error| Fault::because(format!("the {name} box at byte {at} cannot be read"), error);
+    file.seek(SeekFrom::Start(at)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
+    if (bytes.len() as u64) < length {
+        return Err(Fault::new(format!("the file is cut short within the {name} box at byte {at}")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,135 @@
+//! The thread that reads a file ahead of its session, again and again if wanted.
+//!
+//! It ends when the file does, when the session is dropped (the channel closes), or at the first error. A panic of a
+//! parser on a hostile file is such an error: it stays on this thread.
+
+use super::Repeat;
+use super::demux::{Demux, Fault, Item, duration_of, rescaled};
+use crate::media::{Frame, StreamParameters, TrackKind};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
+
+/// Frames read ahead.
+const AHEAD: usize = 8;
+
+type Sender = mpsc::Sender<Result<Item, Fault>>;
+
+/// Starts reading.
+pub(super) fn start(
+    path: PathBuf,
+    file: Box<dyn Demux>,
+    repeat: Repeat,
+) -> Result<mpsc::Receiver<Result<Item, Fault>>, Fault> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let run = move || {
+        let fault = match std::panic::catch_unwind(AssertUnwindSafe(|| pump(&path, file, repeat, &sender))) {
+            Ok(Ok(())) => return,
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::new("reading it failed in a way that it should not; the file is probably damaged"),
+        };
+        // Nobody listening is fine.
+        let _ = sender.blocking_send(Err(fault));
+    };
+    std::thread::Builder::new()
+        .name("file-camera".to_owned())
+        .spawn(run)
+        .map_err(|error| Fault::because("no thread to read it with", error))?;
+    Ok(receiver)
+}
+
+fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, sender: &Sender) -> Result<(), Fault> {
+    let mut file = file;
+    let mut round = Round::default();
+    loop {
+        while let Some(item) = file.next()? {
+            let Some(item) = round.place(item) else { continue };
+            if sender.blocking_send(Ok(item)).is_err() {
+                return Ok(());
+            }
+        }
+        if repeat == Repeat::Once {
+            return Ok(());
+        }
+        round.again()?;
+        file = super::open(path)?;
+    }
+}
+
+/// Where the current round through the file lies on the times that go on.
+#[derive(Default)]
+struct Round {
+    /// As told last; not told again when the next round has the same.
+    parameters: Option<StreamParameters>,
+    /// The beginning of this round, in units of the video.
+    begin: i64,
+    video: Extremes,
+    audio: Extremes,
+}
+
+/// The first presentation time and the end of the last, within the file.
+#[derive(Default, Clone, Copy)]
+struct Extremes(Option<(i64, i64)>);
+
+impl Extremes {
+    fn see(&mut self, frame: &Frame, timescale: u32) {
+        // Where the file does not say how long the last frame is shown, a plausible time will do.
+        let duration = frame.duration.unwrap_or(timescale / 25).max(1);
+        let end = frame.pts.saturating_add(i64::from(duration));
+        let (first, last) = self.0.unwrap_or((frame.pts, end));
+        self.0 = Some((first.min(frame.pts), last.max(end)));
+    }
+
+    fn length(self) -> i64 {
+        self.0.map_or(0, |(first, end)| end.saturating_sub(first))
+    }
+}
+
+impl Round {
+    /// Shifts an item to where this round lies.
+    fn place(&mut self, item: Item) -> Option<Item> {
+        match item {
+            Item::Parameters(parameters) => {
+                if self.parameters.as_ref() == Some(&parameters) {
+                    return None;
+                }
+                self.parameters = Some(parameters.clone());
+                Some(Item::Parameters(parameters))
+            }
+            Item::Frame { mut frame, at } => {
+                let (video_scale, audio_scale) = self.timescales();
+                let shift = match frame.track {
+                    TrackKind::Video => {
+                        self.video.see(&frame, video_scale);
+                        self.begin
+                    }
+                    TrackKind::Audio => {
+                        self.audio.see(&frame, audio_scale);
+                        rescaled(self.begin, video_scale, audio_scale)
+                    }
+                };
+                frame.pts = frame.pts.saturating_add(shift);
+                Some(Item::Frame { frame, at: at + duration_of(self.begin, video_scale) })
+            }
+        }
+    }
+
+    /// The next round begins when both tracks of this one are over.
+    fn again(&mut self) -> Result<(), Fault> {
+        let (video_scale, audio_scale) = self.timescales();
+        let audio = rescaled(self.audio.length(), audio_scale, video_scale).saturating_add(1);
+        let length = self.video.length().max(if self.audio.0.is_some() { audio } else { 0 });
+        if length == 0 {
+            return Err(Fault::new("there are no frames to repeat"));
+        }
+        self.begin = self.begin.saturating_add(length);
+        (self.video, self.audio) = (Extremes::default(), Extremes::default());
+        Ok(())
+    }
+
+    fn timescales(&self) -> (u32, u32) {
+        let video = self.parameters.as_ref().map_or(1, |p| p.video.timescale);
+        let audio = self.parameters.as_ref().and_then(|p| p.audio.as_ref()).map_or(1, |a| a.timescale);
+        (video, audio)
+    }
+}

@@ -1,0 +1,195 @@
+//! NAL units of H.264 and H.265: what a frame is to the frames around it.
+//!
+//! A frame here is one access unit with 4-byte lengths before its NAL units, as in a sample of the file format
+//! (ISO/IEC 14496-15). Containers and RTP libraries flag frames too, but not alike and not always truly, so the NAL
+//! units decide:
+//!
+//! * [`Reference::RandomAccess`] — H.264: the access unit has an IDR slice (type 5). H.265: it has an IRAP slice (types
+//!   16–21 of ITU-T H.265 table 7-1: BLA, IDR and CRA); the pictures which lead a CRA are left out by a decoder that
+//!   begins there, as clause 8.1 says. An H.264 recovery point is not enough: the frames after it may refer to frames
+//!   before it, and a chunk must play alone.
+//! * [`Reference::Disposable`] — H.264: every slice has `nal_ref_idc` 0. H.265: every slice is a sub-layer
+//!   non-reference picture (`_N` types 0, 2, 4, 6, 8) *of the highest temporal sub-layer in use*: within its own
+//!   sub-layer nothing refers to it, but a higher one may. When the number of sub-layers is unknown, no H.265 frame is
+//!   called disposable.
+//! * [`Reference::Needed`] — all the rest, and everything that cannot be understood.
+
+use crate::media::{Reference, VideoCodec};
+
+/// The NAL units of a frame with 4-byte lengths. Ends early, without an error, where a length is wrong.
+pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = frame;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (unit, after) = after.split_at_checked(length)?;
+        rest = after;
+        Some(unit)
+    })
+}
+
+/// How the frames of a stream refer to each other, from the NAL units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Referencing {
+    codec: VideoCodec,
+    /// H.265's number of temporal sub-layers, where the decoder configuration record says it.
+    sub_layers: Option<u8>,
+}
+
+impl Referencing {
+    /// For streams with this codec and decoder configuration record.
+    pub fn new(codec: VideoCodec, config: &[u8]) -> Self {
+        // HEVCDecoderConfigurationRecord: the byte after avgFrameRate is constantFrameRate (2), numTemporalLayers (3),
+        // temporalIdNested (1), lengthSizeMinusOne (2). 0 layers means unknown.
+        let layers = config.get(21).map(|byte| (byte >> 3) & 7).filter(|layers| *layers > 0);
+        Self { codec, sub_layers: layers.filter(|_| codec == VideoCodec::H265) }
+    }
+
+    /// What this frame is to the others.
+    pub fn of(self, frame: &[u8]) -> Reference {
+        let mut slices = units(frame).filter_map(|unit| self.slice(unit)).peekable();
+        if slices.peek().is_none() {
+            return Reference::Needed;
+        }
+        let mut all_disposable = true;
+        for slice in slices {
+            match slice {
+                Reference::RandomAccess => return Reference::RandomAccess,
+                Reference::Needed => all_disposable = false,
+                Reference::Disposable => {}
+            }
+        }
+        if all_disposable { Reference::Disposable } else { Reference::Needed }
+    }
+
+    /// The same for one NAL unit; `None` when it is not a slice of a picture.
+    fn slice(self, unit: &[u8]) -> Option<Reference> {
+        let first = *unit.first()?;
+        match self.codec {
+            VideoCodec::H264 => match first & 0x1f {
+                5 => Some(Reference::RandomAccess),
+                1..=4 if first & 0x60 == 0 => Some(Reference::Disposable),
+                1..=4 => Some(Reference::Needed),
+                _ => None,
+            },
+            VideoCodec::H265 => {
+                let second = *unit.get(1)?;
+                match (first >> 1) & 0x3f {
+                    16..=21 => Some(Reference::RandomAccess),
+                    0 | 2 | 4 | 6 | 8 if self.is_highest_sub_layer(second & 7) => Some(Reference::Disposable),
+                    0..=31 => Some(Reference::Needed),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// `temporal_id_plus1` as in the NAL unit header; 0 is forbidden there.
+    fn is_highest_sub_layer(self, temporal_id_plus1: u8) -> bool {
+        self.sub_layers.is_some_and(|layers| temporal_id_plus1 >= layers)
+    }
+}
+
+/// Gives every NAL unit a 4-byte length in place of one of `length_bytes`; `None` when the lengths do not add up.
+pub fn with_four_byte_lengths(frame: &[u8], length_bytes: u8) -> Option<Vec<u8>> {
+    let width = usize::from(length_bytes);
+    let mut out = Vec::with_capacity(frame.len() + 64);
+    let mut rest = frame;
+    while !rest.is_empty() {
+        let (length, after) = rest.split_at_checked(width)?;
+        let length = length.iter().fold(0_usize, |value, byte| (value << 8) | usize::from(*byte));
+        let (unit, after) = after.split_at_checked(length)?;
+        out.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
+        out.extend_from_slice(unit);
+        rest = after;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(units: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for unit in units {
+            out.extend_from_slice(&u32::try_from(unit.len()).unwrap().to_be_bytes());
+            out.extend_from_slice(unit);
+        }
+        out
+    }
+
+    #[test]
+    fn h264_frames_are_told_apart() {
+        let h264 = Referencing::new(VideoCodec::H264, &[1, 100, 0, 31]);
+        for (units, expected) in [
+            (vec![&[0x65, 0x88][..]], Reference::RandomAccess),
+            (vec![&[0x09, 0xf0], &[0x67, 1], &[0x68, 1], &[0x06, 1], &[0x65, 2]], Reference::RandomAccess),
+            (vec![&[0x41, 0x9a]], Reference::Needed),
+            (vec![&[0x01, 0x9a]], Reference::Disposable),
+            (vec![&[0x06, 0x05], &[0x01, 0x9a], &[0x01, 0x9b]], Reference::Disposable),
+            (vec![&[0x01, 0x9a], &[0x21, 0x9b]], Reference::Needed),
+            (vec![&[0x06, 0x05]], Reference::Needed),
+            (vec![], Reference::Needed),
+        ] {
+            assert_eq!(h264.of(&frame(&units)), expected, "{units:x?}");
+        }
+    }
+
+    #[test]
+    fn h265_frames_are_told_apart() {
+        let config = |layers: u8| {
+            let mut config = vec![0_u8; 23];
+            config[21] = (layers << 3) | 3;
+            config
+        };
+        let unit = |kind: u8, temporal_id: u8| vec![kind << 1, temporal_id + 1, 0x80];
+        for kind in 0..=47_u8 {
+            for layers in [0, 1, 2] {
+                for temporal_id in [0, 1] {
+                    let found =
+                        Referencing::new(VideoCodec::H265, &config(layers)).of(&frame(&[&unit(kind, temporal_id)]));
+                    let expected = match kind {
+                        16..=21 => Reference::RandomAccess,
+                        0 | 2 | 4 | 6 | 8 if layers > 0 && temporal_id + 1 >= layers => Reference::Disposable,
+                        _ => Reference::Needed,
+                    };
+                    assert_eq!(found, expected, "type {kind}, layer {temporal_id} of {layers}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn broken_lengths_end_the_walk() {
+        let mut bytes = frame(&[&[0x65, 1]]);
+        bytes.extend_from_slice(&[0, 0, 1, 0, 7]);
+        assert_eq!(units(&bytes).count(), 1);
+        assert_eq!(with_four_byte_lengths(&[2, 0x65], 1), None);
+        assert_eq!(with_four_byte_lengths(&[0], 2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_walked_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), width in 1_u8..=4) {
+            let _ = with_four_byte_lengths(&bytes, width);
+            prop_assert!(units(&bytes).map(<[u8]>::len).sum::<usize>() <= bytes.len());
+            let _ = Referencing::new(VideoCodec::H265, &bytes).of(&bytes);
+        }
+
+        #[test]
+        fn lengths_are_rewritten(
+            units in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..255), 0..8),
+            width in 1_u8..=4,
+        ) {
+            let mut narrow = Vec::new();
+            for unit in &units {
+                narrow.extend_from_slice(&u32::try_from(unit.len()).unwrap().to_be_bytes()[4 - usize::from(width)..]);
+                narrow.extend_from_slice(unit);
+            }
+            let refs: Vec<&[u8]> = units.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(with_four_byte_lengths(&narrow, width), Some(frame(&refs)));
+        }
+    }
+}

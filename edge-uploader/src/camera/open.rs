@@ -1,0 +1,62 @@
+//! Any camera, by what its address looks like.
+
+use super::file::{FileCamera, FileOptions};
+use super::rtsp::{RtspCamera, RtspOptions};
+use super::{Camera, CameraError};
+use std::path::PathBuf;
+use url::Url;
+
+/// How to talk to a camera, whichever kind it turns out to be.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// For `rtsp://…`.
+    pub rtsp: RtspOptions,
+    /// For files.
+    pub file: FileOptions,
+}
+
+/// The camera at an `rtsp://` URL, a `file://` URL or a path.
+///
+/// Nothing is connected or opened yet. What has a scheme and is neither is [`CameraError::Unusable`].
+pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraError> {
+    match address.split_once("://") {
+        None => Ok(Box::new(FileCamera::new(address, options.file.clone()))),
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => {
+            let path = file_path(address).ok_or_else(|| CameraError::Unusable {
+                what: address.to_owned(),
+                problem: "not the URL of a local file; expected file:///path".to_owned(),
+                source: None,
+            })?;
+            Ok(Box::new(FileCamera::new(path, options.file.clone())))
+        }
+        // It refuses other schemes without repeating credentials.
+        Some(_) => Ok(Box::new(RtspCamera::new(address, options.rtsp.clone())?)),
+    }
+}
+
+fn file_path(address: &str) -> Option<PathBuf> {
+    Url::parse(address).ok()?.to_file_path().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Extent;
+    use super::*;
+
+    #[test]
+    fn the_scheme_decides() {
+        let options = Options::default();
+        for (address, source, extent) in [
+            ("rtsp://u:p@10.0.0.7/live", "rtsp://10.0.0.7/live", Extent::Live),
+            ("RTSP://10.0.0.7/live", "rtsp://10.0.0.7/live", Extent::Live),
+            ("clips/a b.mp4", "clips/a b.mp4", Extent::Finite),
+            ("file:///clips/a%20b.mp4", "/clips/a b.mp4", Extent::Finite),
+        ] {
+            let camera = open(address, &options).unwrap();
+            assert_eq!((camera.source().as_str(), camera.extent()), (source, extent));
+        }
+        for bad in ["http://10.0.0.7/live", "file://10.0.0.7/share", "rtsps://10.0.0.7/live"] {
+            assert!(matches!(open(bad, &options), Err(CameraError::Unusable { .. })), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! An RTSP URL taken apart: where to connect, with which credentials, and what may be shown of it.
+
+use super::super::CameraError;
+use super::RtspOptions;
+use retina::client::Credentials;
+use url::Url;
+
+/// Where a camera is.
+pub(super) struct Address {
+    /// Without user name and password.
+    pub(super) url: Url,
+    /// From the options or the URL.
+    pub(super) credentials: Option<Credentials>,
+    /// What may be logged and recorded: no credentials, not even those in the query.
+    pub(super) source: String,
+}
+
+impl Address {
+    /// Takes a URL apart. The error never repeats the URL when it could not be understood: it may hold a password.
+    pub(super) fn parse(text: &str, options: &RtspOptions) -> Result<Self, CameraError> {
+        let unusable = |what: &str, problem: &str| CameraError::Unusable {
+            what: what.to_owned(),
+            problem: problem.to_owned(),
+            source: None,
+        };
+        let mut url = Url::parse(text).map_err(|error| CameraError::Unusable {
+            what: "camera URL".to_owned(),
+            problem: "not a URL; expected rtsp://host[:port]/path".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        let in_url = (!url.username().is_empty()).then(|| Credentials {
+            username: percent_decoded(url.username()),
+            password: percent_decoded(url.password().unwrap_or_default()),
+        });
+        // Both fail only for URLs without a host, which are refused below.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let source = shown(&url);
+        match url.scheme() {
+            "rtsp" => {}
+            "rtsps" => {
+                return Err(unusable(
+                    &source,
+                    "RTSP over TLS (rtsps) is not supported; use rtsp on a network you trust",
+                ));
+            }
+            _ => return Err(unusable(&source, "not an RTSP URL; expected rtsp://host[:port]/path")),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(unusable(&source, "the URL names no host"));
+        }
+        url.set_fragment(None);
+        let credentials = match (&options.username, &options.password, in_url) {
+            (None, None, in_url) => in_url,
+            (username, password, in_url) => {
+                let in_url = in_url.unwrap_or(Credentials { username: String::new(), password: String::new() });
+                Some(Credentials {
+                    username: username.clone().unwrap_or(in_url.username),
+                    password: password.clone().unwrap_or(in_url.password),
+                })
+            }
+        };
+        Ok(Self { url, credentials, source })
+    }
+}
+
+/// The URL with the values of telling query parameters taken out: some cameras want the password there.
+fn shown(url: &Url) -> String {
+    const TELLING: [&str; 7] = ["user", "usr", "pass", "pwd", "token", "auth", "key"];
+    let Some(query) = url.query() else { return url.to_string() };
+    let query: Vec<String> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if TELLING.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
+                format!("{name}=***")
+            }
+            _ => pair.to_owned(),
+        })
+        .collect();
+    let mut url = url.clone();
+    url.set_query(Some(&query.join("&")));
+    url.to_string()
+}
+
+/// RFC 3986's percent encoding undone; what is not UTF-8 afterwards is replaced.
+fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'%').then(|| after.split_first_chunk::<2>()).flatten();
+        let decoded = escaped.and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 16).ok()?, after))
+        });
+        let (byte, after) = decoded.unwrap_or((first, after));
+        out.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_taken_out() {
+        let options = RtspOptions::default();
+        let address =
+            Address::parse("rtsp://admin:p%40ss%2F%zz@10.0.0.7:8554/live?channel=1&pwd=secret", &options).unwrap();
+        assert_eq!(address.source, "rtsp://10.0.0.7:8554/live?channel=1&pwd=***");
+        assert_eq!(address.url.as_str(), "rtsp://10.0.0.7:8554/live?channel=1&pwd=secret");
+        let credentials = address.credentials.unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", "p@ss/%zz"));
+
+        let options = RtspOptions { password: Some("other".to_owned()), ..RtspOptions::default() };
+        let credentials = Address::parse("rtsp://admin@10.0.0.7/", &options).unwrap().credentials.unwrap();
+        assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", "other"));
+        assert!(!format!("{options:?}").contains("other"));
+        assert!(Address::parse("rtsp://10.0.0.7/", &RtspOptions::default()).unwrap().credentials.is_none());
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_repeating_secrets() {
+        for bad in ["rtsps://u:secret@h/", "http://u:secret@h/", "rtsp:secret", "rtsp://u:secret@", "secret"] {
+            let error = Address::parse(bad, &RtspOptions::default()).err().unwrap();
+            assert!(matches!(&error, CameraError::Unusable { .. }), "{bad}");
+            assert!(!format!("{error}").contains("u:secret"), "{bad}: {error}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a crash left of a chunk, as a whole, shorter chunk.
+//!
+//! The part file is walked box by box; `mdat` payloads are skipped, so memory does not grow with the file. It is cut after
+//! the last fragment that is there to its last byte and whose `moof` and `mdat` agree; everything that a chunk says of
+//! itself is made anew from the fragments that stay, by the same code that made it while recording.
+
+use super::boxes::{self, Entry, Run};
+use super::chunk::Summary;
+use super::timeline::wall_after;
+use bytes::Bytes;
+use framepost_events::attributes::Attributes;
+use jiff::Timestamp;
+use mp4_atom::{Atom as _, DecodeAtom as _, FourCC, Header, Moof, Prft};
+use std::io::{Read, Seek, SeekFrom};
+
+/// More than any `ftyp` and `moov` of ours.
+const INIT_BYTES_MAX: u64 = 1 << 20;
+/// More than any `moof` of ours.
+const MOOF_BYTES_MAX: u64 = 4 << 20;
+
+/// How to make a chunk of a part file: cut it to `keep_bytes`, overwrite its first bytes with `init`, append `tail`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repaired {
+    /// The length of the whole fragments.
+    pub keep_bytes: u64,
+    /// As in [`Output::Finish`](super::Output::Finish).
+    pub init: Bytes,
+    /// As in [`Output::Finish`](super::Output::Finish).
+    pub tail: Bytes,
+    /// As in [`Output::Finish`](super::Output::Finish).
+    pub attributes: Attributes,
+}
+
+/// Why a part file gives no chunk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepairError {
+    /// There is no whole fragment in it: delete it.
+    #[error("the part file holds no whole fragment")]
+    Nothing,
+    /// It could not be read; another time it may.
+    #[error("the part file could not be read")]
+    Io(#[from] std::io::Error),
+    /// The end did not come out.
+    #[error("the end of the chunk could not be written")]
+    Mux(#[from] mp4_atom::Error),
+}
+
+/// Reads a part file; `draft` is what [`Output::Begin`](super::Output::Begin) gave, or at least its `from`.
+pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaired, RepairError> {
+    let bytes = part.seek(SeekFrom::End(0))?;
+    let mut walk = Walk { part, bytes };
+    let init = walk.init()?.ok_or(RepairError::Nothing)?;
+    let timescale =
+        find(&init, &[b"moov", b"mvhd"]).and_then(|mvhd| timescale(&init[mvhd..])).ok_or(RepairError::Nothing)?;
+    let mut keep_bytes = init.len() as u64;
+    let mut summary = Summary::default();
+    let mut reference = None;
+    while let Some(fragment) = walk.fragment(keep_bytes)? {
+        summary.add(fragment.moof_offset, &fragment.runs);
+        keep_bytes = fragment.end;
+        reference = fragment.reference.or(reference);
+    }
+    let Some((wall, media_time)) = reference else { return Err(RepairError::Nothing) };
+    let ticks = |time: u64| i64::try_from(time).unwrap_or(i64::MAX / 2);
+    let to = wall_after(wall, ticks(summary.video_end()) - ticks(media_time), timescale);
+    let draft = Attributes { timescale: Some(timescale), ..draft.clone() };
+    let (tail, attributes) = summary.close(&draft, to)?;
+    let mut init = init;
+    if let Some(mehd) = find(&init, &[b"moov", b"mvex", b"mehd"]) {
+        // Version and flags, then 64 bits.
+        if let Some(field) = init.get_mut(mehd + 12..mehd + 20) {
+            field.copy_from_slice(&summary.movie_duration().to_be_bytes());
+        }
+    }
+    Ok(Repaired { keep_bytes, init: init.into(), tail, attributes })
+}
+
+/// A part file and its length.
+struct Walk<R> {
+    part: R,
+    bytes: u64,
+}
+
+/// A whole fragment.
+struct Fragment {
+    moof_offset: u64,
+    end: u64,
+    runs: Vec<Run>,
+    /// The wall clock of a presentation time.
+    reference: Option<(Timestamp, u64)>,
+}
+
+/// A box that is in the file to its last byte.
+struct Found {
+    kind: FourCC,
+    header_bytes: u64,
+    bytes: u64,
+}
+
+impl<R: Read + Seek> Walk<R> {
+    /// The header of the box at `offset`; `None` where there is no whole box.
+    fn find(&mut self, offset: u64) -> std::io::Result<Option<Found>> {
+        let Some(left) = self.bytes.checked_sub(offset).filter(|left| *left >= 8) else { return Ok(None) };
+        let mut header = [0; 8];
+        self.part.seek(SeekFrom::Start(offset))?;
+        self.part.read_exact(&mut header)?;
+        let [s0, s1, s2, s3, k0, k1, k2, k3] = header;
+        let bytes = u64::from(u32::from_be_bytes([s0, s1, s2, s3]));
+        // We write no box with a 64-bit size and none that goes to the end of the file.
+        let whole = (8..=left).contains(&bytes);
+        Ok(whole.then_some(Found { kind: [k0, k1, k2, k3].into(), header_bytes: 8, bytes }))
+    }
+
+    fn read(&mut self, offset: u64, bytes: u64) -> std::io::Result<Vec<u8>> {
+        let mut out = vec![0; usize::try_from(bytes).map_err(std::io::Error::other)?];
+        self.part.seek(SeekFrom::Start(offset))?;
+        self.part.read_exact(&mut out)?;
+        Ok(out)
+    }
+
+    /// `ftyp` and `moov`.
+    fn init(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let Some(ftyp) = self.find(0)?.filter(|found| found.kind == FourCC::new(b"ftyp")) else { return Ok(None) };
+        let Some(moov) = self.find(ftyp.bytes)?.filter(|found| found.kind == FourCC::new(b"moov")) else {
+            return Ok(None);
+        };
+        let bytes = ftyp.bytes + moov.bytes;
+        if bytes > INIT_BYTES_MAX { Ok(None) } else { self.read(0, bytes).map(Some) }
+    }
+
+    /// The fragment at `offset`, if it is whole and fits together.
+    fn fragment(&mut self, offset: u64) -> std::io::Result<Option<Fragment>> {
+        let mut moof_offset = offset;
+        let Some(mut found) = self.find(offset)? else { return Ok(None) };
+        let mut reference = None;
+        if found.kind == Prft::KIND && found.bytes <= 64 {
+            let body = self.read(offset + found.header_bytes, found.bytes - found.header_bytes)?;
+            let Some(prft) = decode::<Prft>(&body) else { return Ok(None) };
+            reference = boxes::wall_of_ntp(prft.ntp_timestamp).map(|wall| (wall, prft.media_time));
+            moof_offset += found.bytes;
+            let Some(next) = self.find(moof_offset)? else { return Ok(None) };
+            found = next;
+        }
+        if found.kind != Moof::KIND || found.bytes > MOOF_BYTES_MAX {
+            return Ok(None);
+        }
+        let body = self.read(moof_offset + found.header_bytes, found.bytes - found.header_bytes)?;
+        let mdat_offset = moof_offset + found.bytes;
+        let Some(mdat) = self.find(mdat_offset)?.filter(|found| found.kind == FourCC::new(b"mdat")) else {
+            return Ok(None);
+        };
+        let Some(runs) = decode::<Moof>(&body).and_then(|moof| runs(&moof)) else { return Ok(None) };
+        let payload: u64 = runs.iter().flat_map(|run| &run.entries).map(|entry| u64::from(entry.size)).sum();
+        let fits = payload == mdat.bytes - mdat.header_bytes;
+        Ok(fits.then_some(Fragment { moof_offset, end: mdat_offset + mdat.bytes, runs, reference }))
+    }
+}
+
+fn decode<A: mp4_atom::Atom>(mut body: &[u8]) -> Option<A> {
+    A::decode_atom(&Header { kind: A::KIND, size: Some(body.len()) }, &mut body).ok()
+}
+
+fn runs(moof: &Moof) -> Option<Vec<Run>> {
+    let run = |traf: &mp4_atom::Traf| {
+        let base = traf.tfdt.as_ref()?.base_media_decode_time;
+        let entry = |sample: mp4_atom::TrunEntry| {
+            Some(Entry {
+                duration: sample.duration?,
+                size: sample.size?,
+                flags: sample.flags?,
+                composition_offset: i32::try_from(sample.cts.unwrap_or(0)).ok()?,
+            })
+        };
+        let entries = traf.trun.iter().flat_map(|trun| match &trun.samples {
+            mp4_atom::TrunSamples::Explicit(entries) => entries.as_slice(),
+            mp4_atom::TrunSamples::Inherited { .. } => &[],
+        });
+        let entries = entries.map(|sample| entry(*sample)).collect::<Option<Vec<Entry>>>()?;
+        (!entries.is_empty()).then_some(Run { track: traf.tfhd.track_id, base, entries })
+    };
+    moof.traf.iter().map(run).collect()
+}
+
+/// Where the box at this path begins.
+fn find(bytes: &[u8], path: &[&[u8; 4]]) -> Option<usize> {
+    let (mut at, mut end) = (0, bytes.len());
+    let mut path = path.iter().peekable();
+    while let Some(kind) = path.peek() {
+        let header = bytes.get(at..end)?.first_chunk::<8>()?;
+        let [s0, s1, s2, s3, found @ ..] = header;
+        let size = u32::from_be_bytes([*s0, *s1, *s2, *s3]) as usize;
+        if size < 8 || size > end - at {
+            return None;
+        }
+        if found == **kind {
+            path.next();
+            if path.peek().is_none() {
+                return Some(at);
+            }
+            end = at + size;
+            at += 8;
+        } else {
+            at += size;
+        }
+    }
+    None
+}
+
+/// The timescale of an `mvhd`.
+fn timescale(mvhd: &[u8]) -> Option<u32> {
+    let at = if *mvhd.get(8)? == 0 { 20 } else { 28 };
+    Some(u32::from_be_bytes(*mvhd.get(at..)?.first_chunk()?)).filter(|timescale| *timescale > 0)
+}

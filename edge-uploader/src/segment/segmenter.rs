@@ -1,0 +1,444 @@
+//! The segmenter: where fragments and chunks are cut.
+
+use super::chunk::{Chunk, Sample};
+use super::thin::{Keep, Thin};
+use super::timeline::{Timeline, wall_after};
+use super::{Output, boxes};
+use crate::media::{Frame, Reference, StreamParameters, TrackKind};
+use framepost_events::attributes::{Attributes, AudioAttributes, ClockInfo, VideoAttributes};
+use framepost_events::key::whole_micros;
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A frame larger than this is not one.
+const FRAME_BYTES_MAX: usize = 64 << 20;
+/// A fragment is cut here at the latest, however its frames are ordered.
+const FRAGMENT_BYTES_MAX: usize = 32 << 20;
+const FRAGMENT_FRAMES_MAX: usize = 1024;
+/// Sound that is kept until its picture comes: over a minute of it.
+const AUDIO_FRAMES_MAX: usize = 4096;
+/// How long the end of a chunk waits for the sound that belongs to it.
+const AUDIO_WAIT: Duration = Duration::from_secs(1);
+/// Sound that begins earlier than this before the first picture is left out.
+const AUDIO_LEAD_MAX: Duration = Duration::from_secs(10);
+/// Pictures come back at most this far in presentation time, by reordering. More is a jump.
+const REORDERING_MAX: Duration = Duration::from_secs(2);
+
+/// What a segmenter is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a chunk is, at least, where there are enough random access frames.
+    pub window: Duration,
+    /// Which frames are recorded.
+    pub keep: Keep,
+    /// How long a fragment is, at most: what a power cut costs.
+    pub fragment_max: Duration,
+    /// A longer silence between two frames is a [`Error::Discontinuity`]. A shorter one is a frame shown for long.
+    pub gap_max: Duration,
+    /// The camera's stream, without credentials.
+    pub source: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(3),
+            keep: Keep::All,
+            fragment_max: Duration::from_secs(1),
+            gap_max: Duration::from_secs(60),
+            source: String::new(),
+        }
+    }
+}
+
+/// What went by and is not in the chunks as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Video frames in the chunks, those still to be written included.
+    pub video_frames: u64,
+    /// Audio frames taken.
+    pub audio_frames: u64,
+    /// Dropped: before the first random access video frame.
+    pub before_first: u64,
+    /// Dropped: without data.
+    pub empty: u64,
+    /// Dropped: too large to be a frame.
+    pub oversized: u64,
+    /// Dropped, as [`Keep`] wants.
+    pub thinned: u64,
+    /// Dropped: sound where no sound is recorded, or sound without pictures.
+    pub audio_dropped: u64,
+    /// Recorded, later than they should be: sound that came when its chunk was closed.
+    pub audio_late: u64,
+    /// Recorded: video frames with the presentation time of the frame before.
+    pub repeated: u64,
+}
+
+/// What ends a span.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The frame's time does not go on from the frames before. It was not taken; the segmenter is as it was. Finish it, and
+    /// give the frame to the next.
+    #[error("presentation time {pts} does not follow {after} (timescale {timescale})")]
+    Discontinuity {
+        /// The frame's presentation time, on the span's shared timescale.
+        pts: i64,
+        /// The latest presentation time before it.
+        after: i64,
+        /// Units a second of both.
+        timescale: u32,
+    },
+    /// A box did not come out.
+    #[error("a chunk could not be written")]
+    Mux(#[from] mp4_atom::Error),
+}
+
+/// Makes chunks of one span.
+#[derive(Debug)]
+pub struct Segmenter {
+    settings: Settings,
+    parameters: StreamParameters,
+    clock: ClockInfo,
+    timeline: Timeline,
+    stats: Stats,
+    thin: Thin<Sample>,
+    /// Video in decoding order, from the last cut on.
+    video: VecDeque<Sample>,
+    /// Sound that is not in a fragment yet.
+    audio: VecDeque<Sample>,
+    /// The latest presentation times that came.
+    newest: Option<i64>,
+    newest_audio: Option<i64>,
+    /// The end of the latest frame, where the source gives durations.
+    end: Option<i64>,
+    /// How long the last frame before a cut was shown.
+    last_duration: Option<i64>,
+    chunk: Option<Chunk>,
+    /// Where the last chunk ended and the next begins.
+    border: Option<(i64, Timestamp)>,
+    counter: u64,
+}
+
+/// A place in `Segmenter::video` before which to cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cut {
+    index: usize,
+    /// The earliest presentation time after it, and when that was.
+    next: (i64, Timestamp),
+    of: Piece,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Fragment,
+    Chunk,
+}
+
+/// Whether more frames may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    Ended,
+}
+
+impl Segmenter {
+    /// A segmenter for one span.
+    pub fn new(settings: Settings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
+        if settings.keep == Keep::Keyframes {
+            parameters.audio = None;
+        }
+        let settings = Settings { source: visible(&settings.source), ..settings };
+        Self {
+            timeline: Timeline::new(&parameters),
+            thin: Thin::new(settings.keep),
+            settings,
+            parameters,
+            clock,
+            stats: Stats::default(),
+            video: VecDeque::new(),
+            audio: VecDeque::new(),
+            newest: None,
+            newest_audio: None,
+            end: None,
+            last_duration: None,
+            chunk: None,
+            border: None,
+            counter: 0,
+        }
+    }
+
+    /// Where the wall clock comes from, from now on. A chunk says what held when it closed.
+    pub fn set_clock(&mut self, clock: ClockInfo) {
+        self.clock = clock;
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
+    /// is placed by its presentation time).
+    ///
+    /// Before the first random access video frame nothing is recorded, except that sound that begins at most 10 s before it
+    /// goes into the first chunk if no video was dropped, so that a file is recorded whole.
+    ///
+    /// The end of a chunk waits up to one second of video for the sound that belongs to it. Sound that comes later still is
+    /// recorded at the start of the chunk that is open then, and counted.
+    ///
+    /// On [`Error::Discontinuity`] the frame was not taken and the segmenter can be finished.
+    pub fn push(&mut self, frame: Frame, wall: Timestamp) -> Result<Vec<Output>, Error> {
+        if frame.data.is_empty() {
+            self.stats.empty += 1;
+            return Ok(Vec::new());
+        }
+        if frame.data.len() > FRAME_BYTES_MAX {
+            self.stats.oversized += 1;
+            return Ok(Vec::new());
+        }
+        match frame.track {
+            TrackKind::Video => self.push_video(frame, wall)?,
+            TrackKind::Audio => self.push_audio(frame, wall),
+        }
+        let mut outputs = Vec::new();
+        self.advance(Input::Open, &mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// Writes what is left and closes the span. Nothing comes out if nothing was recorded.
+    pub fn finish(mut self) -> Result<Vec<Output>, Error> {
+        let mut outputs = Vec::new();
+        self.video.extend(self.thin.finish());
+        self.advance(Input::Ended, &mut outputs)?;
+        let Some(last) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
+        let (last, wall, own) = (last.pts, last.wall, last.duration);
+        let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
+        let shown = own.or(before).or(self.last_duration).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
+        let end = self.end.unwrap_or(i64::MIN).max(last + shown.max(1));
+        let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
+        let index = self.video.len();
+        self.cut(Cut { index, next: (end, end_wall), of: Piece::Chunk }, Input::Ended, &mut outputs)?;
+        outputs.push(Output::SpanEnd { end: end_wall, counter: self.counter });
+        Ok(outputs)
+    }
+
+    fn push_video(&mut self, frame: Frame, wall: Timestamp) -> Result<(), Error> {
+        let (timescale, newest) = (self.timeline.timescale(), self.newest);
+        let jump = |pts| Error::Discontinuity { pts, after: newest.unwrap_or(0), timescale };
+        let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
+        if let Some(newest) = newest {
+            let (back, forth) = (self.timeline.ticks(REORDERING_MAX), self.timeline.ticks(self.settings.gap_max));
+            let forth = forth.min(i64::from(i32::MAX));
+            if pts < newest - back || pts > newest + forth {
+                return Err(jump(pts));
+            }
+        }
+        let first = self.newest.is_none();
+        if first && frame.reference != Reference::RandomAccess {
+            self.stats.before_first += 1;
+            return Ok(());
+        }
+        self.stats.repeated += u64::from(newest == Some(pts));
+        self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
+        let duration = frame.duration.and_then(|duration| self.timeline.video(duration.into())).filter(|d| *d > 0);
+        self.end = self.end.max(duration.map(|duration| pts + duration));
+        if first {
+            let lead = if self.stats.before_first == 0 { self.timeline.ticks(AUDIO_LEAD_MAX) } else { 0 };
+            let before = self.audio.len();
+            self.audio.retain(|sound| sound.pts >= pts - lead);
+            self.stats.audio_dropped += (before - self.audio.len()) as u64;
+        }
+        let wall = whole_micros(wall);
+        let sample = Sample { pts, duration, reference: frame.reference, wall, data: frame.data };
+        self.video.extend(self.thin.push(sample).into_iter().flatten());
+        Ok(())
+    }
+
+    fn push_audio(&mut self, frame: Frame, wall: Timestamp) {
+        let pts = self.timeline.audio(frame.pts).filter(|_| self.parameters.audio.is_some());
+        let Some(pts) = pts else {
+            self.stats.audio_dropped += 1;
+            return;
+        };
+        if self.audio.len() == AUDIO_FRAMES_MAX {
+            self.audio.pop_front();
+            self.stats.audio_dropped += 1;
+        }
+        let duration = frame.duration.and_then(|duration| self.timeline.audio(duration.into()));
+        self.newest_audio = self.newest_audio.max(Some(pts));
+        self.audio.push_back(Sample { pts, duration, reference: Reference::RandomAccess, wall, data: frame.data });
+    }
+
+    /// Makes all cuts that can be made.
+    fn advance(&mut self, input: Input, outputs: &mut Vec<Output>) -> Result<(), Error> {
+        while let Some(cut) = self.find_cut(input) {
+            if cut.of == Piece::Chunk && input == Input::Open && self.awaits_audio(cut.next.0) {
+                break;
+            }
+            self.cut(cut, input, outputs)?;
+        }
+        Ok(())
+    }
+
+    /// The first place where a cut is due, once nothing that is still to come can belong before it.
+    ///
+    /// A cut is clean where every presentation time before it is less than every one after it. Pictures that follow one in
+    /// decoding order and precede it in presentation come before the next that goes beyond it, so a cut before frame `k` is
+    /// known to be clean when a later frame goes beyond `k`. Inside a group of pictures only clean cuts are made; a chunk is
+    /// cut at its random access frame in any case.
+    fn find_cut(&self, input: Input) -> Option<Cut> {
+        let first = self.video.front()?;
+        let (mut earliest, mut latest, mut bytes) = (first.pts, first.pts, first.data.len());
+        let start = self.chunk.as_ref().map_or(first.pts, |chunk| chunk.start);
+        let fragment_max = self.timeline.ticks(self.settings.fragment_max);
+        for (index, frame) in self.video.iter().enumerate().skip(1) {
+            let random_access = frame.reference == Reference::RandomAccess;
+            let chunk = random_access && frame.pts - start + self.tolerance(frame.pts - latest) >= self.window();
+            let length = frame.pts - earliest;
+            // Groups much shorter than a fragment share one: all-intra video would be as much box as picture.
+            let fragment = frame.pts > latest && length >= if random_access { fragment_max / 4 } else { fragment_max };
+            let forced = index >= FRAGMENT_FRAMES_MAX || bytes >= FRAGMENT_BYTES_MAX;
+            if chunk || fragment || forced {
+                let beyond = self
+                    .video
+                    .iter()
+                    .skip(index + 1)
+                    .position(|later| later.pts > frame.pts || later.reference == Reference::RandomAccess);
+                let known = match (beyond, input) {
+                    (Some(distance), _) => index + 1 + distance,
+                    (None, Input::Ended) => self.video.len(),
+                    (None, Input::Open) if forced => self.video.len(),
+                    (None, Input::Open) => return None,
+                };
+                let next = self.video.range(index..known).min_by_key(|later| later.pts)?;
+                if chunk || forced || next.pts > latest {
+                    let of = if chunk { Piece::Chunk } else { Piece::Fragment };
+                    return Some(Cut { index, next: (next.pts, next.wall), of });
+                }
+            }
+            (earliest, latest) = (earliest.min(frame.pts), latest.max(frame.pts));
+            bytes += frame.data.len();
+        }
+        None
+    }
+
+    fn window(&self) -> i64 {
+        self.timeline.ticks(self.settings.window)
+    }
+
+    /// Half a frame, within reason: 3 s of a camera are sometimes 2.999 s.
+    fn tolerance(&self, frame: i64) -> i64 {
+        (frame / 2).clamp(0, self.window() / 64)
+    }
+
+    fn awaits_audio(&self, border: i64) -> bool {
+        let passed = self.newest.is_some_and(|newest| newest - border >= self.timeline.ticks(AUDIO_WAIT));
+        self.parameters.audio.is_some() && !passed && self.newest_audio.is_none_or(|newest| newest < border)
+    }
+
+    fn cut(&mut self, cut: Cut, input: Input, outputs: &mut Vec<Output>) -> Result<(), Error> {
+        let video: Vec<Sample> = self.video.drain(..cut.index).collect();
+        let last = cut.of == Piece::Chunk && input == Input::Ended && self.video.is_empty();
+        let audio = if last { self.audio.drain(..).collect() } else { self.audio_before(cut.next.0, cut.of) };
+        let audio_until = self.audio_end(&audio);
+        let mut chunk = match self.chunk.take() {
+            Some(chunk) => chunk,
+            None => self.begin(&video, &audio, outputs)?,
+        };
+        if let Some((border, _)) = self.border {
+            self.stats.audio_late += audio.iter().filter(|sound| sound.pts < border).count() as u64;
+        }
+        self.stats.video_frames += video.len() as u64;
+        self.stats.audio_frames += audio.len() as u64;
+        if let Some(latest) = video.iter().map(|sample| sample.pts).max() {
+            self.last_duration = Some(cut.next.0 - latest).filter(|shown| *shown > 0).or(self.last_duration);
+        }
+        outputs.push(Output::Fragment(chunk.fragment(&video, cut.next.0, &audio, audio_until)?));
+        if cut.of == Piece::Fragment {
+            self.chunk = Some(chunk);
+            return Ok(());
+        }
+        chunk.draft.clock = Some(self.clock);
+        let (tail, attributes) = chunk.summary.close(&chunk.draft, cut.next.1)?;
+        let duration = chunk.summary.movie_duration();
+        let init = boxes::init(&self.parameters, self.timeline.timescale(), duration)?.into();
+        outputs.push(Output::Finish { init, tail, attributes });
+        self.border = Some(cut.next);
+        self.counter += 1;
+        Ok(())
+    }
+
+    /// Sound that begins before `until`. Inside a chunk the last that came stays until the next says how long it is.
+    fn audio_before(&mut self, until: i64, piece: Piece) -> Vec<Sample> {
+        let count = self.audio.iter().take_while(|sound| sound.pts < until).count();
+        let count = if piece == Piece::Fragment { count.min(self.audio.len().saturating_sub(1)) } else { count };
+        self.audio.drain(..count).collect()
+    }
+
+    /// Where the last of `audio` ends: where the next begins, unless that is a gap or unknown.
+    fn audio_end(&self, audio: &[Sample]) -> i64 {
+        let Some(last) = audio.last() else { return 0 };
+        let rate = self.parameters.audio.as_ref().map_or(48_000, |audio| audio.sample_rate.max(1));
+        // An AAC frame of the usual 1024 samples.
+        let nominal = i64::from(self.timeline.timescale()) * 1024 / i64::from(rate);
+        let next =
+            self.audio.front().map(|next| next.pts - last.pts).filter(|length| (1..=8 * nominal).contains(length));
+        last.pts + next.or(last.duration).unwrap_or(nominal).max(1)
+    }
+
+    fn begin(&self, video: &[Sample], audio: &[Sample], outputs: &mut Vec<Output>) -> Result<Chunk, Error> {
+        let timescale = self.timeline.timescale();
+        let (start, fallback) = video.first().map_or((0, Timestamp::UNIX_EPOCH), |first| (first.pts, first.wall));
+        let (zero, from) = self.border.unwrap_or_else(|| {
+            let earliest = video.iter().min_by_key(|sample| sample.pts);
+            let (pts, wall) = earliest.map_or((start, fallback), |sample| (sample.pts, sample.wall));
+            let zero = audio.iter().map(|sound| sound.pts).min().map_or(pts, |sound| sound.min(pts));
+            (zero, wall_after(wall, zero - pts, timescale))
+        });
+        let video = &self.parameters.video;
+        let codecs = match &self.parameters.audio {
+            Some(audio) => format!("{},{}", video.rfc6381, audio.rfc6381),
+            None => video.rfc6381.clone(),
+        };
+        let draft = Attributes {
+            source: Some(self.settings.source.clone()).filter(|source| !source.is_empty()),
+            from: Some(from),
+            full_content_type: Some(format!("video/mp4; codecs=\"{codecs}\"")),
+            video: Some(VideoAttributes {
+                width: video.width.into(),
+                height: video.height.into(),
+                framerate: 0.0,
+                bitrate_bps: 0,
+            }),
+            audio: self.parameters.audio.as_ref().map(|audio| AudioAttributes {
+                channels: audio.channels,
+                sample_rate: audio.sample_rate,
+                bitrate_bps: 0,
+            }),
+            timescale: Some(timescale),
+            clock: Some(self.clock),
+            ..Attributes::default()
+        };
+        let init = boxes::init(&self.parameters, timescale, 0)?;
+        let chunk = Chunk::new(zero, start, draft.clone(), init.len() as u64);
+        outputs.push(Output::Begin { start: from, counter: self.counter, init: init.into(), draft });
+        Ok(chunk)
+    }
+}
+
+/// `source` as object metadata can carry it: what is not visible ASCII as in a URL, and not too much of it.
+fn visible(source: &str) -> String {
+    const LONGEST: usize = 512;
+    let mut out = String::with_capacity(source.len());
+    for byte in source.bytes() {
+        if (0x20..0x7f).contains(&byte) {
+            out.push(byte.into());
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out.truncate(LONGEST);
+    out
+}

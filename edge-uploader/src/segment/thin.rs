@@ -1,0 +1,129 @@
+//! Which frames are kept, without re-encoding.
+
+use crate::media::Reference;
+use std::num::NonZeroU32;
+
+/// Which video frames are recorded. Presentation times are kept: a frame is shown until the next one that was kept.
+///
+/// What [`Keep::Every`] means depends on the structure of the groups of pictures, because only frames nothing else refers
+/// to can go:
+///
+/// * every frame a random access frame (all-intra, MJPEG-like cameras): exactly every Nth is kept;
+/// * `I b P b P …`, with `b` disposable: as many `b` go as it takes to come down to one frame in N, and never an `I` or a
+///   `P`; with one `b` between references, `every = 2` gives exactly half, and a higher N the same half;
+/// * `I P P P …`, each the reference of the next: nothing can go, and everything is kept. [`Keep::Keyframes`] is what
+///   thins out such a camera.
+///
+/// Which frames go is decided anew from each random access frame, so that it is the same whenever recording began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// All frames.
+    #[default]
+    All,
+    /// Random access frames only. Sound is left out: there is no motion for it to go with.
+    Keyframes,
+    /// Towards one frame in this many; sound is kept.
+    Every(NonZeroU32),
+}
+
+/// Anything that is a frame, to this module.
+pub(super) trait Referenced {
+    fn reference(&self) -> Reference;
+}
+
+/// Applies [`Keep`] to video frames in decoding order.
+#[derive(Debug)]
+pub(super) struct Thin<F> {
+    keep: Keep,
+    /// With `Every`: a random access frame, until the next frame tells whether anything depends on it.
+    held: Option<F>,
+    /// With `Every`: groups of one frame since the last longer group.
+    lone: u64,
+    /// With `Every`: frames of this group so far, and how many of them were kept.
+    seen: u64,
+    kept: u64,
+}
+
+impl<F: Referenced> Thin<F> {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self { keep, held: None, lone: 0, seen: 0, kept: 0 }
+    }
+
+    /// Takes a frame; gives those that are kept, in order. At most two.
+    pub(super) fn push(&mut self, frame: F) -> [Option<F>; 2] {
+        let random_access = frame.reference() == Reference::RandomAccess;
+        match self.keep {
+            Keep::All => [Some(frame), None],
+            Keep::Keyframes => [random_access.then_some(frame), None],
+            Keep::Every(n) if random_access => {
+                // One random access frame after another: nothing refers to the first.
+                let before = self.held.replace(frame).filter(|_| self.lone % u64::from(n.get()) == 0);
+                self.lone = if self.seen == 1 { self.lone + 1 } else { 0 };
+                (self.seen, self.kept) = (1, 1);
+                [before, None]
+            }
+            Keep::Every(n) => {
+                let before = self.held.take();
+                self.lone = 0;
+                self.seen += 1;
+                let due = self.kept < self.seen.div_ceil(u64::from(n.get()));
+                let stays = frame.reference() == Reference::Needed || due;
+                self.kept += u64::from(stays);
+                [before, stays.then_some(frame)]
+            }
+        }
+    }
+
+    /// The frame that was held back at the end.
+    pub(super) fn finish(&mut self) -> Option<F> {
+        let Keep::Every(n) = self.keep else { return None };
+        self.held.take().filter(|_| self.lone % u64::from(n.get()) == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Referenced for (usize, Reference) {
+        fn reference(&self) -> Reference {
+            self.1
+        }
+    }
+
+    #[test]
+    fn each_structure_is_thinned_as_documented() {
+        let every = |n| Keep::Every(NonZeroU32::new(n).unwrap());
+        for (keep, frames, kept) in [
+            (Keep::All, "IbPbIbP", "IbPbIbP"),
+            (Keep::Keyframes, "IbPbIbP", "II"),
+            (every(1), "IPbPbIIIPb", "IPbPbIIIPb"),
+            (every(2), "IPbPbPbIPbPbPb", "IPPPIPPP"),
+            (every(3), "IPbPbPb", "IPPP"),
+            (every(2), "IPPPPIPPPP", "IPPPPIPPPP"),
+            (every(2), "IPbbPbbPbb", "IPPbPb"),
+            (every(3), "Ibbbbbbbb", "Ibb"),
+        ] {
+            assert_eq!(thinned(keep, frames).1, kept, "{keep:?} {frames}");
+        }
+        assert_eq!(thinned(every(3), "IIIIIIIII").0, [0, 3, 6]);
+        assert_eq!(thinned(every(3), "IIIII").0, [0, 3]);
+        assert_eq!(thinned(every(2), "IIIIPIII").0, [0, 2, 3, 4, 5, 7]);
+    }
+
+    fn thinned(keep: Keep, frames: &str) -> (Vec<usize>, String) {
+        let mut thin = Thin::new(keep);
+        let mut kept = Vec::new();
+        for (index, letter) in frames.chars().enumerate() {
+            let reference = match letter {
+                'I' => Reference::RandomAccess,
+                'P' => Reference::Needed,
+                _ => Reference::Disposable,
+            };
+            kept.extend(thin.push((index, reference)).into_iter().flatten());
+        }
+        kept.extend(thin.finish());
+        let letters = kept.iter().filter_map(|(index, _)| frames.chars().nth(*index)).collect();
+        (kept.into_iter().map(|(index, _)| index).collect(), letters)
+    }
+}

@@ -1,0 +1,214 @@
+//! One object and its event into the data of a record. Reads, but writes nothing.
+
+use crate::integrity::Claims;
+use crate::scan::{self, Media, Next, Scanner};
+use crate::window::Rejection;
+use crate::{ContentCheck, Settings};
+use bytes::Bytes;
+use framepost_events::gap::Gap;
+use framepost_events::record::{
+    ChunkProbed, Data, Duration, GapRecorded, Integrity, ObjectRejected, RejectReason, Resolution, SpanEnded,
+};
+use framepost_events::{KeyKind, ObjectFinalized, ObjectKey, Sha256};
+use framepost_ports::{ByteRange, Error, ErrorKind, ObjectRead, ObjectSource};
+use jiff::{SignedDuration, Timestamp};
+use sha2::Digest as _;
+
+/// A whole object is read in ranges of this size, so that memory stays bounded.
+const CONTENT_RANGE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What can be said of the object that `event` names: a pure function of the object and the event.
+///
+/// Costs one request of at most 16 KiB for our own objects, three of 128 KiB together for any other; with
+/// [`ContentCheck::Full`] the rest of the object as well. An error says nothing of the object.
+pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, settings: &Settings) -> Result<Data, Error> {
+    let head = read(source, event, None, Scanner::HEAD).await?;
+    let size = head.head.size;
+    let claims = Claims::read(&event.key, &head.head.metadata);
+    let key = event.key.parse().ok();
+    let object = Object { source, event, settings, key, size, head: head.bytes, claims };
+    let data = match &object.key {
+        Some(key) if key.kind == KeyKind::SpanEnd => object.span_end(key).await?,
+        Some(key) if key.kind == KeyKind::Gap => object.gap(key),
+        _ => object.chunk().await?,
+    };
+    Ok(data.unwrap_or_else(|Rejection { reason, detail }| {
+        let rejected = ObjectRejected { reason, detail, size_bytes: Some(size), object: event.into() };
+        Data::ObjectRejected(Box::new(rejected))
+    }))
+}
+
+/// What the probe makes of bytes in memory that have no metadata: for tests and fuzz targets.
+pub fn inspect_bytes(bytes: &[u8]) -> Result<(), RejectReason> {
+    let cut = |range: ByteRange| {
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        Bytes::copy_from_slice(&bytes[at(range.start)..at(range.start.saturating_add(range.len))])
+    };
+    if bytes.is_empty() {
+        return Err(RejectReason::Empty);
+    }
+    let mut scanner = Scanner::new(bytes.len() as u64, cut(Scanner::HEAD), scan::Duration::Wanted);
+    loop {
+        match scanner.next() {
+            Next::Fetch(range) => scanner.feed(range, cut(range)),
+            Next::Done(result) => return result.map(drop).map_err(|rejection| rejection.reason),
+        }
+    }
+}
+
+/// An object whose head was read.
+struct Object<'a> {
+    source: &'a dyn ObjectSource,
+    event: &'a ObjectFinalized,
+    settings: &'a Settings,
+    key: Option<ObjectKey>,
+    size: u64,
+    head: Bytes,
+    claims: Claims,
+}
+
+type Judged = Result<Data, Rejection>;
+
+impl Object<'_> {
+    async fn chunk(&self) -> Result<Judged, Error> {
+        if self.size == 0 {
+            return Ok(Err(Rejection::new(RejectReason::Empty, "no bytes")));
+        }
+        let media = match self.scan().await? {
+            Ok(media) => media,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let event = self.event;
+        let (site, camera) = self.key.as_ref().map(|key| (key.site.clone(), key.camera.clone())).unwrap_or_default();
+        let media_link = event.media_link.clone();
+        let link = || self.source.media_link(&event.bucket, &event.key, event.read_version.as_deref());
+        let duration = self.duration(&media);
+        let Media { container, picture, frame_rate, audio, .. } = media;
+        let claimed_rate = self.claims.attributes.video.as_ref().map(|video| video.framerate);
+        Ok(Ok(Data::ChunkProbed(Box::new(ChunkProbed {
+            site,
+            camera,
+            duration,
+            resolution: Resolution { width: picture.width, height: picture.height, channels: picture.channels },
+            media_link: media_link.unwrap_or_else(link),
+            codec: picture.codec,
+            frame_rate: claimed_rate.filter(|rate| rate.is_finite() && *rate > 0.0).or(frame_rate),
+            audio,
+            container,
+            size_bytes: self.size,
+            object: event.into(),
+            clock: self.claims.attributes.clock,
+            integrity: self.integrity().await?,
+        }))))
+    }
+
+    async fn span_end(&self, key: &ObjectKey) -> Result<Judged, Error> {
+        if self.size > 0 {
+            let detail = format!("a span end is empty, this one has {} bytes", self.size);
+            return Ok(Err(Rejection::malformed(detail)));
+        }
+        Ok(Ok(Data::SpanEnded(Box::new(SpanEnded {
+            site: key.site.clone(),
+            camera: key.camera.clone(),
+            end: key.start,
+            chunks: key.counter,
+            object: self.event.into(),
+            integrity: self.integrity().await?,
+        }))))
+    }
+
+    fn gap(&self, key: &ObjectKey) -> Judged {
+        let bad = |detail: String| Rejection::new(RejectReason::BadGap, detail);
+        if self.size > self.head.len() as u64 {
+            return Err(bad(format!("{} bytes are no gap", self.size)));
+        }
+        let gap = Gap::from_json(&self.head).map_err(|error| bad(error.to_string()))?;
+        if key.site.as_ref() != Some(&gap.site) || key.camera.as_ref() != Some(&gap.camera) {
+            return Err(bad(format!("the gap is of {}/{}, its key is not", gap.site, gap.camera)));
+        }
+        if gap.to < gap.from {
+            return Err(bad("it ends before it starts".to_owned()));
+        }
+        Ok(Data::GapRecorded(Box::new(GapRecorded { gap, object: self.event.into() })))
+    }
+
+    /// Reads what the container says of itself, within the budget.
+    async fn scan(&self) -> Result<Result<Media, Rejection>, Error> {
+        let duration = match self.claims.attributes.duration {
+            Some(_) => scan::Duration::Known,
+            None => scan::Duration::Wanted,
+        };
+        let mut scanner = Scanner::new(self.size, self.head.clone(), duration);
+        loop {
+            match scanner.next() {
+                Next::Done(result) => return Ok(result),
+                Next::Fetch(range) => {
+                    let part = read(self.source, self.event, Some(self.size), range).await?;
+                    scanner.feed(range, part.bytes);
+                }
+            }
+        }
+    }
+
+    /// Times: the writer's word first (it knows the wall clock), then the key's, then the container's creation time.
+    ///
+    /// A container's creation time is when its writer began, by the writer's clock. It is taken for the first sample's
+    /// time because nothing better is there, unless it cannot be true: before 2001, where a clock that was never set
+    /// starts, or after the object was complete.
+    fn duration(&self, media: &Media) -> Duration {
+        const UNSET_CLOCKS_END_S: i64 = 978_307_200;
+        let attributes = &self.claims.attributes;
+        let claimed = attributes.duration.map(|duration| duration.as_secs_f64());
+        let seconds = media.seconds.or(claimed).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+        let plausible = |created: &Timestamp| {
+            created.as_second() >= UNSET_CLOCKS_END_S && *created <= self.event.time + SignedDuration::from_hours(24)
+        };
+        let from = attributes.from.or(self.key.as_ref().map(|key| key.start)).or(media.created.filter(plausible));
+        let length = seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+        let to = attributes.to.or_else(|| from?.checked_add(length?).ok());
+        Duration { from, to, seconds }
+    }
+
+    async fn integrity(&self) -> Result<Integrity, Error> {
+        let content = match self.settings.content {
+            ContentCheck::Head => None,
+            ContentCheck::Full => Some(self.digest().await?),
+        };
+        let keys = &self.settings.public_keys;
+        Ok(self.claims.integrity(&self.event.key, self.key.as_ref(), self.size, content, keys))
+    }
+
+    /// The digest of the whole object: the head that is here already, then the rest range by range.
+    async fn digest(&self) -> Result<Sha256, Error> {
+        let mut digest = sha2::Sha256::new_with_prefix(&self.head);
+        let mut at = self.head.len() as u64;
+        while at < self.size {
+            let range = ByteRange { start: at, len: CONTENT_RANGE_BYTES.min(self.size - at) };
+            digest.update(&read(self.source, self.event, Some(self.size), range).await?.bytes);
+            at += range.len;
+        }
+        Ok(Sha256(digest.finalize().into()))
+    }
+}
+
+/// One request. The object must be the same as before, and whole: the parsers count on exactly the bytes asked for.
+async fn read(
+    source: &dyn ObjectSource,
+    event: &ObjectFinalized,
+    size_before: Option<u64>,
+    range: ByteRange,
+) -> Result<ObjectRead, Error> {
+    let read = source.read(&event.bucket, &event.key, event.read_version.as_deref(), range).await?;
+    let size = read.head.size;
+    if size_before.is_some_and(|before| before != size) {
+        return Err(
+            Error::new(ErrorKind::Corrupt, "get", &event.key).because("the object changed between two requests")
+        );
+    }
+    let expected = range.len.min(size.saturating_sub(range.start));
+    if read.bytes.len() as u64 != expected {
+        let words = format!("{} bytes came where {expected} were expected", read.bytes.len());
+        return Err(Error::new(ErrorKind::Corrupt, "get", &event.key).because(words));
+    }
+    Ok(read)
+}

@@ -1,0 +1,51 @@
+//! The end of a recording whose writer never came back to write its duration.
+
+use super::CLUSTER;
+use super::ebml::{self, children, unsigned};
+use crate::be::array;
+use crate::window::{Need, Stop, Window};
+
+/// How much of a file's end is searched for its last cluster.
+const TAIL_BYTES: u64 = 48 * 1024;
+
+/// The end of the last block that lies in the file's end, in nanoseconds; `None` where no cluster begins there.
+pub(super) fn end_ns(window: &Window, scale_ns: u64, frame_ns: u64) -> Result<Option<u64>, Stop> {
+    let size = window.size();
+    let tail_at = size.saturating_sub(TAIL_BYTES);
+    if window.peek(size.saturating_sub(1), 1).is_none() {
+        return Err(Stop::Need(Need { at: tail_at, len: size - tail_at }));
+    }
+    let tail = window.visible(tail_at, size);
+    let marker = CLUSTER.to_be_bytes();
+    let found = tail.windows(4).enumerate().rev().filter(|(_, id)| *id == marker).find_map(|(at, _)| {
+        let element = ebml::at(window, tail_at + at as u64).ok()??;
+        // A cluster that is still being written may claim more than there is.
+        let end = element.end.unwrap_or(size).min(size);
+        last_block(window.peek(element.body, end.checked_sub(element.body)?)?)
+    });
+    Ok(found.and_then(|ticks| ticks.checked_mul(scale_ns)?.checked_add(frame_ns)))
+}
+
+/// The latest time of a cluster's blocks, in ticks.
+fn last_block(cluster: &[u8]) -> Option<u64> {
+    const TIMESTAMP: u32 = 0xe7;
+    const SIMPLE_BLOCK: u32 = 0xa3;
+    const BLOCK_GROUP: u32 = 0xa0;
+    const BLOCK: u32 = 0xa1;
+    let (first, base) = children(cluster).next()?;
+    if first != TIMESTAMP {
+        return None;
+    }
+    let base = unsigned(base)?;
+    let block_time = |block: &[u8]| {
+        let track_len = block.first()?.leading_zeros() as usize + 1;
+        let offset = i16::from_be_bytes(array(block, track_len)?);
+        base.checked_add_signed(offset.into())
+    };
+    let times = children(cluster).filter_map(|(id, body)| match id {
+        SIMPLE_BLOCK => block_time(body),
+        BLOCK_GROUP => children(body).find(|(id, _)| *id == BLOCK).and_then(|(_, block)| block_time(block)),
+        _ => None,
+    });
+    Some(times.max().unwrap_or(base))
+}

@@ -1,0 +1,117 @@
+//! Walking boxes (ISO/IEC 14496-12, 4.2) without reading their bodies.
+
+use crate::be::{u32_at, u64_at};
+use crate::window::{Rejection, Stop, Window};
+
+/// Where a box lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BoxAt {
+    pub(super) kind: [u8; 4],
+    /// The box's own first byte.
+    pub(super) start: u64,
+    /// The first byte after its header.
+    pub(super) body: u64,
+    /// The first byte after it; beyond the object's end where the object was cut.
+    pub(super) end: u64,
+}
+
+impl BoxAt {
+    /// The whole body.
+    pub(super) fn bytes(self, window: &Window) -> Result<&[u8], Stop> {
+        window.get(self.body, self.end - self.body)
+    }
+
+    /// The body's first `len` bytes, or all of it if that is shorter.
+    pub(super) fn prefix(self, window: &Window, len: u64) -> Result<&[u8], Stop> {
+        window.get(self.body, len.min(self.end - self.body))
+    }
+
+    /// The boxes in it, the first of them `skip` bytes into its body.
+    pub(super) fn children(self, window: &Window, skip: u64) -> Boxes<'_> {
+        Boxes { window, at: self.body.saturating_add(skip), limit: self.end, level: Level::Nested }
+    }
+
+    /// That something in it is wrong.
+    pub(super) fn malformed(self, what: &str) -> Stop {
+        Rejection::malformed(format!("{} at {}: {what}", name(self.kind), self.start)).into()
+    }
+}
+
+/// A box type for people.
+pub(super) fn name(kind: [u8; 4]) -> String {
+    String::from_utf8_lossy(&kind).escape_debug().to_string()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// Of the file: a box may reach to or beyond the end.
+    Top,
+    /// Of another box: none may leave it.
+    Nested,
+}
+
+/// The boxes of one level, in order.
+pub(super) struct Boxes<'w> {
+    window: &'w Window,
+    at: u64,
+    limit: u64,
+    level: Level,
+}
+
+impl<'w> Boxes<'w> {
+    /// The file's own boxes from `at`.
+    pub(super) fn top(window: &'w Window, at: u64) -> Self {
+        Self { window, at, limit: window.size(), level: Level::Top }
+    }
+
+    /// The next box. Fewer than eight bytes left are padding.
+    pub(super) fn next(&mut self) -> Result<Option<BoxAt>, Stop> {
+        if self.limit.saturating_sub(self.at) < 8 {
+            return Ok(None);
+        }
+        let start = self.at;
+        let header = self.window.get(start, 8)?;
+        let kind = [header[4], header[5], header[6], header[7]];
+        let malformed = |what: &str| Stop::from(Rejection::malformed(format!("{} at {start}: {what}", name(kind))));
+        let (size, header_len) = match (u32_at(header, 0).unwrap_or_default(), self.level) {
+            (0, Level::Top) => (self.limit - start, 8),
+            (1, _) => (u64_at(self.window.get(start, 16)?, 8).unwrap_or_default(), 16),
+            (size, _) => (u64::from(size), 8),
+        };
+        if size < header_len {
+            return Err(malformed("smaller than its own header"));
+        }
+        let end = start.checked_add(size).ok_or_else(|| malformed("ends beyond 2^64"))?;
+        if end > self.limit && self.level == Level::Nested {
+            return Err(malformed("leaves the box around it"));
+        }
+        self.at = end;
+        Ok(Some(BoxAt { kind, start, body: start + header_len, end }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn walk(bytes: &[u8]) -> Result<Vec<(String, u64)>, Stop> {
+        let window = Window::new(bytes.len() as u64, Bytes::copy_from_slice(bytes));
+        let mut boxes = Boxes::top(&window, 0);
+        let mut found = Vec::new();
+        while let Some(next) = boxes.next()? {
+            found.push((name(next.kind), next.end));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn sizes_of_all_kinds() {
+        let found = walk(b"\0\0\0\x08free\0\0\0\x01wide\0\0\0\0\0\0\0\x10\0\0\0\0mdatxx").unwrap();
+        assert_eq!(found, [("free".to_owned(), 8), ("wide".to_owned(), 24), ("mdat".to_owned(), 34)]);
+        assert!(walk(b"\0\0\0\x07free").is_err());
+        assert!(walk(b"\0\0\0\x01free\0\0\0\0\0\0\0\x0f").is_err());
+        assert!(walk(b"\0\0\0\x08free\0\0\0\x01free\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
+        assert_eq!(walk(b"\x7f\0\0\0mdat").unwrap(), [("mdat".to_owned(), 0x7f00_0000)]);
+    }
+}

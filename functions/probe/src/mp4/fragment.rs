@@ -1,0 +1,221 @@
+//! Fragments: `moof`, and what a file's end (`mfra`) or index (`sidx`) says of all of them.
+
+use super::boxes::{BoxAt, Boxes};
+use super::track::VideoTrack;
+use crate::be::{u8_at, u16_at, u32_at, u64_at};
+use crate::window::{Need, Stop, Window};
+
+/// How much of a file's end is read to find its last fragment.
+const TAIL_BYTES: u64 = 32 * 1024;
+
+/// The video of one `moof`, in units of its track's timescale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fragment {
+    start: u64,
+    units: u64,
+    frames: u64,
+}
+
+impl Fragment {
+    /// Frames a second.
+    pub(super) fn frame_rate(self, timescale: u32) -> Option<f64> {
+        (self.units > 0 && self.frames > 0).then(|| self.frames as f64 * f64::from(timescale) / self.units as f64)
+    }
+}
+
+/// The first fragment after the `moov`, as far as it is known already.
+pub(super) fn first(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<Fragment> {
+    let mut boxes = Boxes::top(window, moov_end);
+    while let Ok(Some(next)) = boxes.next() {
+        if &next.kind == b"moof" {
+            return read(window, next, video, defaults).ok().flatten();
+        }
+    }
+    None
+}
+
+/// The length of all fragments. `first` is what [`first`] gave.
+pub(super) fn seconds(
+    window: &Window,
+    moov_end: u64,
+    video: &VideoTrack,
+    defaults: &[(u32, u32)],
+    first: Option<Fragment>,
+) -> Result<Option<f64>, Stop> {
+    if let Some(seconds) = index_seconds(window, moov_end) {
+        return Ok(Some(seconds));
+    }
+    if moov_end >= window.size() {
+        // An initialization segment: it holds no media.
+        return Ok(Some(0.0));
+    }
+    let Some(first) = first else { return Ok(None) };
+    let Some(last) = last(window, moov_end, video, defaults)? else { return Ok(None) };
+    let units = last.start.saturating_add(last.units).checked_sub(first.start);
+    Ok(units.map(|units| units as f64 / f64::from(video.timescale)))
+}
+
+/// A `sidx` right after the `moov`, if it covers the rest of the file. (Some writers put one before each fragment.)
+fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
+    let mut boxes = Boxes::top(window, moov_end);
+    let sidx = loop {
+        let next = boxes.next().ok()??;
+        match &next.kind {
+            b"sidx" => break next,
+            b"moof" | b"mdat" => return None,
+            _ => {}
+        }
+    };
+    let body = window.peek(sidx.body, sidx.end - sidx.body)?;
+    let timescale = u32_at(body, 8)?;
+    let (first_offset, count_at) = match u8_at(body, 0)? {
+        0 => (u64::from(u32_at(body, 16)?), 22),
+        _ => (u64_at(body, 20)?, 30),
+    };
+    let count = usize::from(u16_at(body, count_at)?);
+    let (mut covered, mut units) = (sidx.end.checked_add(first_offset)?, 0_u64);
+    for reference in body.get(count_at + 2..)?.chunks_exact(12).take(count) {
+        covered = covered.checked_add(u64::from(u32_at(reference, 0)? & 0x7fff_ffff))?;
+        units += u64::from(u32_at(reference, 4)?);
+    }
+    (covered == window.size() && timescale != 0).then(|| units as f64 / f64::from(timescale))
+}
+
+/// The last fragment of the file.
+fn last(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
+    let size = window.size();
+    let tail_at = size.saturating_sub(TAIL_BYTES).max(moov_end);
+    if window.peek(size.saturating_sub(16), 16).is_none() {
+        return Err(Stop::Need(Need { at: tail_at, len: size - tail_at }));
+    }
+    if let Some(fragment) = last_in(window, tail_at, video, defaults) {
+        return Ok(Some(fragment));
+    }
+    // Its `moof` lies farther back than the tail: `mfra` says where.
+    let Some(at) = last_moof_by_index(window, video.id)? else { return Ok(None) };
+    let mut found = None;
+    let mut boxes = Boxes::top(window, at);
+    while let Some(next) = boxes.next()? {
+        if &next.kind == b"moof" {
+            found = read(window, next, video, defaults)?.or(found);
+        }
+    }
+    Ok(found)
+}
+
+/// Looks from the end for something that is a `moof` with this track.
+fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<Fragment> {
+    let tail = window.visible(tail_at, window.size());
+    tail.windows(4).enumerate().rev().filter(|(_, kind)| *kind == b"moof").find_map(|(at, _)| {
+        let start = tail_at + u64::try_from(at.checked_sub(4)?).ok()?;
+        let moof = Boxes::top(window, start).next().ok()??;
+        let first_child = moof.children(window, 0).next().ok()??;
+        if &first_child.kind != b"mfhd" {
+            return None;
+        }
+        read(window, moof, video, defaults).ok()?
+    })
+}
+
+/// Where the last entry of this track in `mfra` points. The last box, `mfro`, says how long `mfra` is.
+fn last_moof_by_index(window: &Window, track_id: u32) -> Result<Option<u64>, Stop> {
+    let size = window.size();
+    let trailer = window.get(size.saturating_sub(16), 16)?;
+    if trailer.get(4..8) != Some(b"mfro") {
+        return Ok(None);
+    }
+    let Some(start) = u32_at(trailer, 12).and_then(|len| size.checked_sub(u64::from(len))) else { return Ok(None) };
+    let Some(index) = Boxes::top(window, start).next()?.filter(|found| &found.kind == b"mfra") else { return Ok(None) };
+    let mut boxes = index.children(window, 0);
+    let mut last = None;
+    while let Some(next) = boxes.next()? {
+        if &next.kind == b"tfra" {
+            let body = next.bytes(window)?;
+            if u32_at(body, 4) == Some(track_id) {
+                last = last_entry(body).filter(|at| *at < start).max(last);
+            }
+        }
+    }
+    Ok(last)
+}
+
+/// The `moof_offset` of `tfra`'s last entry.
+fn last_entry(body: &[u8]) -> Option<u64> {
+    let version = u8_at(body, 0)?;
+    let lengths = u32_at(body, 8)?;
+    let count = usize::try_from(u32_at(body, 12)?).ok()?;
+    let time_len = if version == 1 { 8 } else { 4 };
+    let numbers: u32 = [0, 2, 4].iter().map(|shift| (lengths >> shift & 0b11) + 1).sum();
+    let entry_len = 2 * time_len + usize::try_from(numbers).ok()?;
+    let at = count.checked_sub(1)?.checked_mul(entry_len)?.checked_add(16 + time_len)?;
+    if version == 1 { u64_at(body, at) } else { u32_at(body, at).map(u64::from) }
+}
+
+/// The video track's part of a `moof`; `None` where it has none.
+fn read(window: &Window, moof: BoxAt, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
+    let mut boxes = moof.children(window, 0);
+    while let Some(next) = boxes.next()? {
+        if &next.kind == b"traf"
+            && let Some(fragment) = read_track(window, next, video, defaults)?
+        {
+            return Ok(Some(fragment));
+        }
+    }
+    Ok(None)
+}
+
+fn read_track(
+    window: &Window,
+    traf: BoxAt,
+    video: &VideoTrack,
+    defaults: &[(u32, u32)],
+) -> Result<Option<Fragment>, Stop> {
+    let mut default = defaults.iter().find(|(id, _)| *id == video.id).map_or(0, |(_, duration)| *duration);
+    let mut fragment = Fragment { start: 0, units: 0, frames: 0 };
+    let mut boxes = traf.children(window, 0);
+    while let Some(next) = boxes.next()? {
+        match &next.kind {
+            b"tfhd" => {
+                let body = next.bytes(window)?;
+                let flags = u32_at(body, 0).unwrap_or_default();
+                if u32_at(body, 4) != Some(video.id) {
+                    return Ok(None);
+                }
+                let at = 8 + if flags & 1 == 0 { 0 } else { 8 } + if flags & 2 == 0 { 0 } else { 4 };
+                if flags & 8 != 0 {
+                    default = u32_at(body, at).unwrap_or(default);
+                }
+            }
+            b"tfdt" => {
+                let body = next.bytes(window)?;
+                let time = if u8_at(body, 0) == Some(1) { u64_at(body, 4) } else { u32_at(body, 4).map(u64::from) };
+                fragment.start = time.unwrap_or_default();
+            }
+            b"trun" => {
+                let (units, frames) = run(next.bytes(window)?, default).unwrap_or_default();
+                fragment.units = fragment.units.saturating_add(units);
+                fragment.frames = fragment.frames.saturating_add(frames);
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(fragment))
+}
+
+/// Units and samples of a `trun`.
+fn run(body: &[u8], default: u32) -> Option<(u64, u64)> {
+    const DURATION: u32 = 0x100;
+    let flags = u32_at(body, 0)?;
+    let count = u32_at(body, 4)?;
+    if flags & DURATION == 0 {
+        return Some((u64::from(count) * u64::from(default), u64::from(count)));
+    }
+    let samples_at = 8 + if flags & 1 == 0 { 0 } else { 4 } + if flags & 4 == 0 { 0 } else { 4 };
+    let sample_len = 4 * [0x100, 0x200, 0x400, 0x800].iter().filter(|flag| flags & **flag != 0).count();
+    let samples = body.get(samples_at..)?.chunks_exact(sample_len).take(usize::try_from(count).ok()?);
+    Some(
+        samples.fold((0, 0), |(units, frames), sample| {
+            (units + u64::from(u32_at(sample, 0).unwrap_or_default()), frames + 1)
+        }),
+    )
+}

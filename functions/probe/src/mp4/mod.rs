@@ -1,0 +1,232 @@
+//! MP4 and fragmented MP4 (ISO/IEC 14496-12).
+//!
+//! The walk goes from box header to box header and reads only the bodies that say something: `mvhd`, `mehd`, `trex` and
+//! of each track `tkhd`, `mdhd`, `hdlr`, the sample entry with its decoder configuration, and the first lines of `stts`.
+//! The tables that make the `moov` of a long recording megabytes large are stepped over by their size, so an hour costs
+//! the same three requests as a second: the head, the `moov` (or the next track of it), the audio track. A file that ends
+//! with its `moov` is reached by the sizes of the boxes before it.
+//!
+//! A general MP4 parser would not do here: it wants the whole `moov`. `mp4parse` reads it to the end, fails on HEVC's
+//! sample entry and allocates by the counts it finds; `mp4-atom` decodes whole tables. The walk reads both a whole and a
+//! partial `moov` by the same few lines, allocates nothing by what it reads, and never recurses. The tests hold it against
+//! `ffprobe` and `mp4parse`.
+//!
+//! The duration of a fragmented file is, in this order: `mehd`; the object's metadata; a `sidx` that spans the file; the
+//! end of the last fragment, found from the file's end (`mfra`, or the last `moof` there) minus the start of the first.
+
+mod boxes;
+mod fragment;
+mod sample_entry;
+mod track;
+
+use crate::be::{u32_at, u64_at};
+use crate::scan::{Duration, Media, Scan};
+use crate::window::{Need, Rejection, Stop, Window};
+use boxes::{BoxAt, Boxes};
+use framepost_events::record::{Audio, Container, RejectReason};
+use jiff::Timestamp;
+use track::{Trak, VideoTrack};
+
+/// Whether a file that begins so may be one.
+pub(crate) fn begins(head: &[u8]) -> bool {
+    const FIRST: [&[u8; 4]; 12] =
+        [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
+    head.get(4..8).is_some_and(|kind| FIRST.iter().any(|first| *first == kind))
+}
+
+/// What `moov` says.
+#[derive(Default)]
+struct Movie {
+    timescale: u32,
+    /// `mvhd`'s, in the movie's timescale.
+    duration_units: Option<u64>,
+    created: Option<Timestamp>,
+    /// There is an `mvex`: samples lie in fragments.
+    fragmented: bool,
+    /// `mehd`'s, in the movie's timescale.
+    fragments_units: Option<u64>,
+    /// `trex`: track and default sample duration.
+    default_durations: Vec<(u32, u32)>,
+    video: Option<VideoTrack>,
+    audio: Option<Audio>,
+    /// Why a video track was not taken; the answer if none can be.
+    refused: Option<Rejection>,
+}
+
+/// One pass over the known bytes.
+pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
+    let moov = find_moov(window)?;
+    let mut movie = Movie::default();
+    let mut need = match movie.read(window, moov) {
+        Ok(()) => None,
+        Err(Stop::Need(need)) => Some(need),
+        Err(stop) => return Err(stop),
+    };
+    let Some(video) = &movie.video else {
+        return match (need, movie.refused) {
+            (Some(need), _) => Err(Stop::Need(need)),
+            (None, Some(refused)) => Err(refused.into()),
+            (None, None) => Ok(Scan { media: None, need: None }),
+        };
+    };
+    // Both tracks are there with their samples: what is left of the box is not worth a request.
+    if movie.audio.is_some() && video.frames_in_moov > 0 {
+        need = None;
+    }
+    let mut media = Media {
+        container: if movie.fragmented { Container::Fmp4 } else { Container::Mp4 },
+        picture: video.picture.clone(),
+        frame_rate: video.frame_rate,
+        audio: movie.audio.clone(),
+        seconds: None,
+        created: movie.created,
+    };
+    if movie.fragmented {
+        let first = fragment::first(window, moov.end, video, &movie.default_durations);
+        // Of a fragmented file `stts` knows the first fragment at most.
+        media.frame_rate = first.and_then(|fragment| fragment.frame_rate(video.timescale)).or(media.frame_rate);
+        media.seconds = movie.fragments_units.and_then(|units| seconds(units, movie.timescale));
+        if media.seconds.is_none() && duration == Duration::Wanted && need.is_none() {
+            match fragment::seconds(window, moov.end, video, &movie.default_durations, first) {
+                Ok(seconds) => media.seconds = seconds,
+                Err(Stop::Need(missing)) => need = Some(missing),
+                // The end of a file that plays may well be cut.
+                Err(Stop::Reject(_)) => {}
+            }
+        }
+    } else {
+        let whole = movie.duration_units.and_then(|units| seconds(units, movie.timescale));
+        media.seconds = whole.or_else(|| seconds(video.duration_units?, video.timescale));
+    }
+    Ok(Scan { media: Some(media), need })
+}
+
+/// A length in units of a timescale; 0 and all ones mean that nobody knows.
+fn seconds(units: u64, timescale: u32) -> Option<f64> {
+    let known = units != 0 && units != u64::MAX && timescale != 0;
+    known.then(|| units as f64 / f64::from(timescale))
+}
+
+fn find_moov(window: &Window) -> Result<BoxAt, Stop> {
+    let mut boxes = Boxes::top(window, 0);
+    while let Some(next) = boxes.next()? {
+        if &next.kind == b"moov" {
+            return Ok(next);
+        }
+        if next.end > window.size() {
+            let detail = format!("{} ends at {}, the object at {}", boxes::name(next.kind), next.end, window.size());
+            return Err(Rejection::new(RejectReason::Truncated, detail).into());
+        }
+    }
+    Err(Rejection::new(RejectReason::Truncated, "there is no moov").into())
+}
+
+impl Movie {
+    fn read(&mut self, window: &Window, moov: BoxAt) -> Result<(), Stop> {
+        let mut missing: Option<Need> = None;
+        let mut boxes = moov.children(window, 0);
+        while let Some(next) = boxes.next().map_err(|stop| first_need(missing, stop))? {
+            let read = match &next.kind {
+                b"mvhd" => self.read_header(window, next),
+                b"mvex" => self.read_extends(window, next),
+                b"trak" => self.read_track(window, next),
+                _ => Ok(()),
+            };
+            match read {
+                Ok(()) => {}
+                // What is missing of one box does not keep from reading the ones that are there.
+                Err(Stop::Need(need)) => missing = missing.or(Some(need)),
+                Err(stop) => return Err(stop),
+            }
+        }
+        missing.map_or(Ok(()), |need| Err(Stop::Need(need)))
+    }
+
+    fn read_header(&mut self, window: &Window, mvhd: BoxAt) -> Result<(), Stop> {
+        let times = Times::read(window, mvhd)?;
+        self.timescale = times.timescale;
+        self.duration_units = times.duration_units;
+        self.created = times.created;
+        Ok(())
+    }
+
+    fn read_extends(&mut self, window: &Window, mvex: BoxAt) -> Result<(), Stop> {
+        self.fragmented = true;
+        let mut boxes = mvex.children(window, 0);
+        while let Some(next) = boxes.next()? {
+            match &next.kind {
+                b"mehd" => {
+                    let body = next.bytes(window)?;
+                    let units = match body.first() {
+                        Some(0) => u32_at(body, 4).map(u64::from),
+                        _ => u64_at(body, 4),
+                    };
+                    self.fragments_units = units.filter(|units| *units != 0);
+                }
+                b"trex" => {
+                    let body = next.bytes(window)?;
+                    self.default_durations.extend(u32_at(body, 4).zip(u32_at(body, 12)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_track(&mut self, window: &Window, trak: BoxAt) -> Result<(), Stop> {
+        match track::read(window, trak)? {
+            Trak::Video(video) => {
+                self.video.get_or_insert(video);
+            }
+            Trak::Audio(audio) => {
+                self.audio.get_or_insert(audio);
+            }
+            Trak::Refused(refused) => {
+                self.refused.get_or_insert(refused);
+            }
+            Trak::Other => {}
+        }
+        Ok(())
+    }
+}
+
+/// Of two needs the first in the file comes first.
+fn first_need(missing: Option<Need>, stop: Stop) -> Stop {
+    match (missing, stop) {
+        (Some(need), Stop::Need(_)) => Stop::Need(need),
+        (_, stop) => stop,
+    }
+}
+
+/// What `mvhd` and `mdhd` have in common.
+struct Times {
+    timescale: u32,
+    duration_units: Option<u64>,
+    created: Option<Timestamp>,
+}
+
+impl Times {
+    fn read(window: &Window, header: BoxAt) -> Result<Self, Stop> {
+        let body = header.prefix(window, 32)?;
+        let fields = match body.first() {
+            Some(0) => {
+                let duration = u32_at(body, 16).filter(|units| *units != u32::MAX).map(u64::from);
+                u32_at(body, 4).map(u64::from).zip(u32_at(body, 12)).map(|(created, scale)| (created, scale, duration))
+            }
+            Some(1) => u64_at(body, 4).zip(u32_at(body, 20)).map(|(created, scale)| (created, scale, u64_at(body, 24))),
+            _ => None,
+        };
+        let (created, timescale, duration_units) = fields.ok_or_else(|| header.malformed("too short"))?;
+        if timescale == 0 {
+            return Err(header.malformed("no timescale"));
+        }
+        Ok(Self { timescale, duration_units, created: since_1904(created) })
+    }
+}
+
+/// Seconds since 1904, the epoch of the format; 0 means that nobody said.
+fn since_1904(seconds: u64) -> Option<Timestamp> {
+    const UNIX_EPOCH_S: i64 = 2_082_844_800;
+    let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0)?;
+    Timestamp::from_second(seconds - UNIX_EPOCH_S).ok()
+}

@@ -1,0 +1,122 @@
+//! `stsd`: the first sample entry, its decoder configuration, and whether it is encrypted.
+
+use super::boxes::{BoxAt, name};
+use crate::be::{u16_at, u32_at};
+use crate::codec::{self, Coded, Esds};
+use crate::scan::Picture;
+use crate::window::{Rejection, Stop, Window};
+use framepost_events::record::{Audio, RejectReason};
+
+/// Where the boxes of a VisualSampleEntry begin in its body.
+const VISUAL_BYTES: u64 = 78;
+
+fn first_entry(window: &Window, stsd: BoxAt) -> Result<Option<BoxAt>, Stop> {
+    stsd.children(window, 8).next()
+}
+
+/// The picture of a video track's first sample entry, or why it is refused.
+pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Rejection>, Stop> {
+    let Some(entry) = first_entry(window, stsd)? else { return Err(stsd.malformed("no sample entry")) };
+    let refused = |reason, detail: String| Ok(Err(Rejection::new(reason, detail)));
+    if &entry.kind == b"encv" {
+        return refused(RejectReason::Encrypted, "the sample entry is encv".to_owned());
+    }
+    let fields = entry.prefix(window, VISUAL_BYTES)?;
+    let (Some(width), Some(height)) = (u16_at(fields, 24), u16_at(fields, 26)) else {
+        return Err(entry.malformed("too short"));
+    };
+    let Some(config_kind) = config_kind(entry.kind) else {
+        return refused(RejectReason::UnsupportedCodec, format!("the sample entry is {}", name(entry.kind)));
+    };
+    let mut config = None;
+    let mut boxes = entry.children(window, VISUAL_BYTES);
+    while let Some(next) = boxes.next()? {
+        if &next.kind == b"sinf" {
+            return refused(RejectReason::Encrypted, format!("{} with sinf", name(entry.kind)));
+        }
+        if Some(&next.kind) == config_kind && config.is_none() {
+            config = Some(next.bytes(window)?);
+        }
+    }
+    match coded(entry.kind, config) {
+        Some(Coded { codec, channels }) => {
+            Ok(Ok(Picture { codec, width: width.into(), height: height.into(), channels }))
+        }
+        None => refused(RejectReason::Malformed, format!("{} without a valid configuration", name(entry.kind))),
+    }
+}
+
+/// Which box configures the decoder: `Some(None)` for a known codec that has none, `None` for an unknown one.
+#[allow(clippy::option_option)]
+fn config_kind(entry: [u8; 4]) -> Option<Option<&'static [u8; 4]>> {
+    Some(match &entry {
+        b"avc1" | b"avc3" => Some(b"avcC"),
+        b"hvc1" | b"hev1" => Some(b"hvcC"),
+        b"av01" => Some(b"av1C"),
+        b"vp08" | b"vp09" => Some(b"vpcC"),
+        b"mp4v" => Some(b"esds"),
+        b"s263" | b"h263" | b"H263" | b"mjpg" | b"jpeg" | b"mjpa" | b"mjpb" => None,
+        _ => return None,
+    })
+}
+
+fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
+    let text = std::str::from_utf8(&entry).ok()?;
+    match &entry {
+        b"avc1" | b"avc3" => codec::avc(text, config?),
+        b"hvc1" | b"hev1" => codec::hevc(text, config?),
+        b"av01" => codec::av1(config?),
+        b"vp08" | b"vp09" => codec::vpx(text, config?.get(4..)?),
+        b"mp4v" => {
+            let esds = Esds::parse(config?.get(4..)?)?;
+            match esds.object_type {
+                0x20 => Some(codec::mpeg4_visual(esds.specific)),
+                other => Some(Coded::colour(format!("mp4v.{other:02x}"))),
+            }
+        }
+        _ => Some(Coded::colour(text)),
+    }
+}
+
+/// The sound of an audio track's first sample entry. Encrypted sound is told by its codec, `enca`.
+pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop> {
+    let Some(entry) = first_entry(window, stsd)? else { return Ok(None) };
+    let fields = entry.prefix(window, 28)?;
+    let (Some(version), Some(channels), Some(rate)) = (u16_at(fields, 8), u16_at(fields, 16), u32_at(fields, 24))
+    else {
+        return Err(entry.malformed("too short"));
+    };
+    // QuickTime's later versions are longer; where the file is no QuickTime one, the field is 0 or 1 and means nothing.
+    let skip = match version {
+        1 if &entry.kind == b"mp4a" && !has_boxes_at(window, entry, 28) => 44,
+        2 => 64,
+        _ => 28,
+    };
+    let codec = match &entry.kind {
+        b"mp4a" => mp4a(window, entry, skip)?,
+        b"Opus" => "opus".to_owned(),
+        b"fLaC" => "flac".to_owned(),
+        kind => name(*kind),
+    };
+    Ok(Some(Audio { codec, channels, sample_rate: rate >> 16 }))
+}
+
+fn has_boxes_at(window: &Window, entry: BoxAt, skip: u64) -> bool {
+    matches!(entry.children(window, skip).next(), Ok(Some(first)) if first.kind.iter().all(u8::is_ascii_graphic))
+}
+
+fn mp4a(window: &Window, entry: BoxAt, skip: u64) -> Result<String, Stop> {
+    let mut boxes = entry.children(window, skip);
+    loop {
+        let next = match boxes.next() {
+            Ok(Some(next)) => next,
+            // The sound's details are not worth a rejection.
+            Ok(None) | Err(Stop::Reject(_)) => return Ok("mp4a".to_owned()),
+            Err(stop) => return Err(stop),
+        };
+        if &next.kind == b"esds" {
+            let esds = next.bytes(window)?.get(4..).and_then(Esds::parse);
+            return Ok(esds.map_or_else(|| "mp4a".to_owned(), codec::mpeg_audio));
+        }
+    }
+}

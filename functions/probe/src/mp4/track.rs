@@ -1,0 +1,173 @@
+//! One `trak`: what kind it is and, of a video or audio track, what it holds.
+
+use super::Times;
+use super::boxes::BoxAt;
+use super::sample_entry;
+use crate::be::{array, u16_at, u32_at};
+use crate::scan::Picture;
+use crate::window::{Rejection, Stop, Window};
+use framepost_events::record::{Audio, RejectReason};
+
+/// A video track that can be played.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct VideoTrack {
+    pub(super) id: u32,
+    pub(super) timescale: u32,
+    pub(super) duration_units: Option<u64>,
+    pub(super) picture: Picture,
+    pub(super) frame_rate: Option<f64>,
+    /// As far as `stts` is known.
+    pub(super) frames_in_moov: u64,
+}
+
+/// What a track is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Trak {
+    Video(VideoTrack),
+    Audio(Audio),
+    /// Video, but not to be played.
+    Refused(Rejection),
+    /// Neither, or nothing that is known.
+    Other,
+}
+
+/// The boxes of a track that say what it holds.
+#[derive(Default)]
+struct Parts {
+    id: u32,
+    /// `tkhd`'s, whole pixels.
+    presented: (u32, u32),
+    times: Option<Times>,
+    handler: Option<[u8; 4]>,
+    stsd: Option<BoxAt>,
+    /// Units and samples, as far as `stts` is known.
+    shown: Option<(u64, u64)>,
+}
+
+/// Reads a track.
+pub(super) fn read(window: &Window, trak: BoxAt) -> Result<Trak, Stop> {
+    let mut parts = Parts::default();
+    let mut boxes = trak.children(window, 0);
+    while !parts.complete() {
+        let Some(next) = boxes.next()? else { break };
+        match &next.kind {
+            b"tkhd" => parts.read_header(window, next)?,
+            b"mdia" => parts.read_media(window, next)?,
+            _ => {}
+        }
+    }
+    match parts.handler.as_ref() {
+        Some(b"vide") => parts.video(window, trak),
+        Some(b"soun") => parts.audio(window),
+        _ => Ok(Trak::Other),
+    }
+}
+
+impl Parts {
+    fn complete(&self) -> bool {
+        self.id != 0 && self.times.is_some() && self.handler.is_some() && self.stsd.is_some()
+    }
+
+    fn read_header(&mut self, window: &Window, tkhd: BoxAt) -> Result<(), Stop> {
+        let body = tkhd.bytes(window)?;
+        let (id_at, size_at) = if body.first() == Some(&0) { (12, 76) } else { (20, 88) };
+        self.id = u32_at(body, id_at).ok_or_else(|| tkhd.malformed("too short"))?;
+        let pixels = |at| u16_at(body, at).map_or(0, u32::from);
+        self.presented = (pixels(size_at), pixels(size_at + 4));
+        Ok(())
+    }
+
+    fn read_media(&mut self, window: &Window, mdia: BoxAt) -> Result<(), Stop> {
+        let mut boxes = mdia.children(window, 0);
+        while self.times.is_none() || self.handler.is_none() || self.stsd.is_none() {
+            let Some(next) = boxes.next()? else { break };
+            match &next.kind {
+                b"mdhd" => self.times = Some(Times::read(window, next)?),
+                b"hdlr" => {
+                    let body = next.prefix(window, 12)?;
+                    self.handler = array(body, 8);
+                }
+                b"minf" => self.read_information(window, next)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_information(&mut self, window: &Window, minf: BoxAt) -> Result<(), Stop> {
+        let mut boxes = minf.children(window, 0);
+        while let Some(next) = boxes.next()? {
+            if &next.kind == b"stbl" {
+                return self.read_table(window, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// `stsd` is a must. `stts` follows it in every file that was seen; it is taken if it is there already.
+    fn read_table(&mut self, window: &Window, stbl: BoxAt) -> Result<(), Stop> {
+        let mut boxes = stbl.children(window, 0);
+        while self.stsd.is_none() {
+            let Some(next) = boxes.next()? else { return Ok(()) };
+            match &next.kind {
+                b"stsd" => self.stsd = Some(next),
+                b"stts" => self.shown = shown(window, next),
+                _ => {}
+            }
+        }
+        while self.shown.is_none() {
+            let Ok(Some(next)) = boxes.next() else { break };
+            if &next.kind == b"stts" {
+                self.shown = shown(window, next);
+            }
+        }
+        Ok(())
+    }
+
+    fn video(self, window: &Window, trak: BoxAt) -> Result<Trak, Stop> {
+        let Some(stsd) = self.stsd else { return Err(trak.malformed("video without sample descriptions")) };
+        let Some(times) = self.times else { return Err(trak.malformed("video without mdhd")) };
+        let mut picture = match sample_entry::video(window, stsd)? {
+            Ok(picture) => picture,
+            Err(refused) => return Ok(Trak::Refused(refused)),
+        };
+        if picture.width == 0 || picture.height == 0 {
+            (picture.width, picture.height) = self.presented;
+        }
+        if picture.width == 0 || picture.height == 0 {
+            return Ok(Trak::Refused(Rejection::new(RejectReason::Malformed, "a video track without a picture size")));
+        }
+        let (units, frames) = self.shown.unwrap_or_default();
+        let frame_rate = (units > 0 && frames > 0).then(|| frames as f64 * f64::from(times.timescale) / units as f64);
+        Ok(Trak::Video(VideoTrack {
+            id: self.id,
+            timescale: times.timescale,
+            duration_units: times.duration_units,
+            picture,
+            frame_rate,
+            frames_in_moov: frames,
+        }))
+    }
+
+    fn audio(self, window: &Window) -> Result<Trak, Stop> {
+        let Some(stsd) = self.stsd else { return Ok(Trak::Other) };
+        let Some(mut audio) = sample_entry::audio(window, stsd)? else { return Ok(Trak::Other) };
+        // The sample entry has 16 bits for the rate; writers of faster sound leave them 0.
+        if audio.sample_rate == 0 {
+            audio.sample_rate = self.times.map_or(0, |times| times.timescale);
+        }
+        Ok(Trak::Audio(audio))
+    }
+}
+
+/// Units and samples of the known lines of `stts`.
+fn shown(window: &Window, stts: BoxAt) -> Option<(u64, u64)> {
+    let body = window.visible(stts.body, stts.end);
+    let lines = usize::try_from(u32_at(body, 4)?).ok()?;
+    let known = body.get(8..)?.chunks_exact(8).take(lines);
+    Some(known.fold((0_u64, 0_u64), |(units, samples), line| {
+        let count = u64::from(u32_at(line, 0).unwrap_or_default());
+        let delta = u64::from(u32_at(line, 4).unwrap_or_default());
+        (units.saturating_add(count.saturating_mul(delta)), samples.saturating_add(count))
+    }))
+}
