@@ -31,11 +31,11 @@ def picture(width, height, rate):
     )
 
 
-def h264(width=320, height=240, rate=25, bframes=0):
+def h264(width=320, height=240, rate=25, bframes=0, gop=25):
     tune = "" if bframes else "tune=zerolatency"
     return (
         f"{picture(width, height, rate)}"
-        f" ! x264enc {tune} speed-preset=ultrafast bitrate=400 key-int-max={rate} bframes={bframes}"
+        f" ! x264enc {tune} speed-preset=ultrafast bitrate=400 key-int-max={gop} bframes={bframes}"
         " b-adapt=false threads=1 ! video/x-h264,profile=main ! h264parse config-interval=-1"
         " ! rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
     )
@@ -56,6 +56,8 @@ OPUS = f"{TONE} ! opusenc bitrate=32000 ! rtpopuspay name=pay1 pt=97"
 
 MOUNTS = {
     "h264": h264(),
+    # A GOP of 0.2 s: something is closed, whenever the gateway is killed.
+    "h264-short-gop": h264(gop=5),
     "h264-bframes": h264(bframes=2),
     "h264-720p": h264(width=1280, height=720),
     "h264-aac": f"{h264()} {AAC}",

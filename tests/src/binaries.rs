@@ -260,7 +260,10 @@ mod tests {
         for (signal, code) in [("INT", 7), ("TERM", 8)] {
             let mut asked = shell(&format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.01; done"));
             asked.wait_for(Output::Stdout, Duration::from_secs(5), ready);
-            if signal == "INT" { asked.interrupt() } else { asked.terminate() }
+            match signal {
+                "INT" => asked.interrupt(),
+                _ => asked.terminate(),
+            }
             asked.wait_for_exit_code(code, Duration::from_secs(5));
         }
         let mut killed = shell("trap '' INT TERM; echo ready; while :; do sleep 0.01; done");

@@ -2,6 +2,7 @@
 
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// An object under a key of ours.
@@ -17,6 +18,11 @@ impl Object {
     /// Its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         std::fs::read(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
+
+    /// Its metadata, where the bucket keeps it on disk in a way that is known here.
+    pub fn attributes(&self) -> Option<Attributes> {
+        None
     }
 }
 
@@ -55,6 +61,12 @@ impl Bucket {
             object.key.kind == kind && object.key.camera.as_ref().is_some_and(|name| name.as_str() == camera)
         });
         objects
+    }
+
+    /// The names of the cameras that have objects.
+    pub fn cameras(&self) -> Vec<String> {
+        let cameras = self.objects().into_iter().filter_map(|object| object.key.camera.map(String::from));
+        cameras.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Visible files that are no object: what a crash in the middle of a put must not leave.
@@ -96,13 +108,4 @@ pub fn files(root: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-/// What a record or a metadata store says of an object, for the judge.
-#[derive(Debug, Clone)]
-pub struct Described {
-    /// The object.
-    pub object: Object,
-    /// Its metadata.
-    pub attributes: Attributes,
 }

@@ -1,1 +1,99 @@
-//! x
+//! `edge-uploader`: its configuration, and its command line.
+
+use crate::binaries::Program;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A gateway's configuration, as much of it as the tests vary.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// The spool's directory.
+    pub spool: PathBuf,
+    /// `s3://…` or `file:///…`.
+    pub to: String,
+    /// The S3 endpoint, where it is not AWS's.
+    pub endpoint_url: Option<String>,
+    /// How long a chunk is, in seconds.
+    pub window_seconds: f64,
+    /// Each camera's name and URL.
+    pub cameras: Vec<(String, String)>,
+}
+
+/// The site of all tests' gateways.
+pub const SITE: &str = "plant-7";
+
+impl EdgeConfig {
+    /// One camera into `to`.
+    pub fn one_camera(spool: &Path, to: &str, url: &str) -> Self {
+        Self {
+            spool: spool.to_owned(),
+            to: to.to_owned(),
+            endpoint_url: None,
+            window_seconds: 3.0,
+            cameras: vec![("gate".to_owned(), url.to_owned())],
+        }
+    }
+
+    /// The configuration file's text.
+    pub fn toml(&self) -> String {
+        let mut text = format!(
+            "site = \"{SITE}\"\n\n[spool]\ndir = {:?}\n\n[upload]\nto = {:?}\n",
+            self.spool.to_string_lossy(),
+            self.to
+        );
+        if let Some(url) = &self.endpoint_url {
+            let _ = writeln!(text, "endpoint_url = {url:?}");
+        }
+        for (name, url) in &self.cameras {
+            let window = self.window_seconds;
+            let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\nwindow = {window:?}\n");
+        }
+        text
+    }
+
+    /// `edge-uploader run --config FILE`, with the configuration written to `file`.
+    pub fn run(&self, file: &Path) -> Command {
+        std::fs::write(file, self.toml()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let mut command = edge_uploader();
+        command.args(["run", "--config"]).arg(file);
+        command
+    }
+}
+
+/// `edge-uploader`, with the credentials that the onebox takes.
+pub fn edge_uploader() -> Command {
+    let mut command = Program::EdgeUploader.command();
+    command
+        .env("AWS_ACCESS_KEY_ID", "framepost")
+        .env("AWS_SECRET_ACCESS_KEY", "framepost")
+        .env("AWS_REGION", "us-east-1")
+        // No look for a machine's own credentials or files: a test says all there is.
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command
+}
+
+/// `edge-uploader backfill FILE --site … --camera … --to …`.
+pub fn backfill(file: &Path, spool: &Path, to: &str) -> Command {
+    let mut command = edge_uploader();
+    command.arg("backfill").arg(file).args(["--site", SITE, "--camera", "gate", "--to", to]);
+    command.arg("--spool").arg(spool);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_what_is_documented() {
+        let mut config = EdgeConfig::one_camera(Path::new("/spool"), "s3://footage", "rtsp://127.0.0.1/x");
+        config.endpoint_url = Some("http://127.0.0.1:1".to_owned());
+        let expected = "site = \"plant-7\"\n\n[spool]\ndir = \"/spool\"\n\n[upload]\nto = \"s3://footage\"\n\
+                        endpoint_url = \"http://127.0.0.1:1\"\n\n[[camera]]\nname = \"gate\"\n\
+                        url = \"rtsp://127.0.0.1/x\"\nwindow = 3.0\n";
+        assert_eq!(config.toml(), expected);
+    }
+}

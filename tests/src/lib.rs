@@ -7,6 +7,7 @@
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
+//! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
 //! Everything here panics when it cannot go on: a panic in a harness is a failed test with its reason.
@@ -16,6 +17,7 @@ pub mod binaries;
 pub mod bucket;
 pub mod edge;
 pub mod fault_proxy;
+pub mod gateway;
 pub mod judge;
 pub mod measure;
 pub mod media;

@@ -1,1 +1,117 @@
-//! x
+//! What a program costs: time, processor time and peak memory, as the kernel counts them.
+//!
+//! The kernel adds up what all ended children of a process used, so each program gets a process of its own to be the
+//! child of: this module's [`measure_only_child`], run by the benchmark's executable as `bench measure`.
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What one run cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// From start to end.
+    pub wall_seconds: f64,
+    /// Processor time, user and system.
+    pub cpu_seconds: f64,
+    /// The most memory that was resident at once.
+    pub peak_bytes: f64,
+}
+
+impl Cost {
+    /// The median of each, over several runs.
+    pub fn median(runs: &[Self]) -> Self {
+        let median = |value: fn(&Self) -> f64| {
+            let mut values: Vec<f64> = runs.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        Self {
+            wall_seconds: median(|cost| cost.wall_seconds),
+            cpu_seconds: median(|cost| cost.cpu_seconds),
+            peak_bytes: median(|cost| cost.peak_bytes),
+        }
+    }
+}
+
+/// When a measured program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself; it has to succeed.
+    ByItself,
+    /// Interrupted after so long; with what exit code does not matter.
+    After(Duration),
+}
+
+/// A measurement that goes on in another process.
+#[derive(Debug)]
+pub struct Measurement(std::process::Child);
+
+impl Measurement {
+    /// Starts `command`, in a process of this executable between: its `main` has to hand `measure` on to
+    /// [`measure_only_child`].
+    pub fn start(command: &Command, end: End) -> Self {
+        let own = std::env::current_exe().expect("the path of this executable");
+        let mut outer = Command::new(own);
+        let after_ms = match end {
+            End::ByItself => 0,
+            End::After(time) => time.as_millis(),
+        };
+        outer.arg("measure").arg(after_ms.to_string()).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        outer.stdin(Stdio::null()).stdout(Stdio::piped());
+        Self(outer.spawn().expect("the measuring process starts"))
+    }
+
+    /// Waits for the end, and gives the cost. Panics if the program failed.
+    pub fn cost(self) -> Cost {
+        let output = self.0.wait_with_output().expect("the measuring process ends");
+        assert!(output.status.success(), "the measured program failed: {}", output.status);
+        let said: Value = serde_json::from_slice(&output.stdout).expect("the measuring process says JSON");
+        let number = |name: &str| said[name].as_f64().expect("a number");
+        Cost { wall_seconds: number("wall"), cpu_seconds: number("cpu"), peak_bytes: number("peak") }
+    }
+}
+
+/// `measure AFTER_MS PROGRAM ARGUMENT...`: runs the program, prints its cost as JSON, and says whether it succeeded.
+pub fn measure_only_child(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    let after_ms: u64 = arguments.next().and_then(|text| text.to_str()?.parse().ok()).expect("AFTER_MS");
+    let program = arguments.next().expect("PROGRAM");
+    let started = Instant::now();
+    let mut command = Command::new(&program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    if after_ms > 0 {
+        std::thread::sleep(Duration::from_millis(after_ms));
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id fits 31 bits"));
+        kill(pid, Signal::SIGINT).expect("the measured program is still there");
+    }
+    let status = child.wait().expect("the measured program ends");
+    let wall = started.elapsed().as_secs_f64();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel tells what children used");
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
+    println!("{}", json!({ "wall": wall, "cpu": cpu, "peak": usage.max_rss() as f64 * 1024.0 }));
+    status.success() || after_ms > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_of_each_by_itself() {
+        let cost = |wall_seconds, cpu_seconds, peak_bytes| Cost { wall_seconds, cpu_seconds, peak_bytes };
+        let runs = [cost(1.0, 9.0, 5.0), cost(3.0, 8.0, 4.0), cost(2.0, 7.0, 6.0)];
+        assert_eq!(Cost::median(&runs), cost(2.0, 8.0, 5.0));
+    }
+}

@@ -121,7 +121,9 @@ impl Clip {
             _ => ("testsrc2=size=320x240:rate=25:duration=10", "null"),
         };
         let video: &[&str] = match self {
-            Self::H264BFrames | Self::MatroskaAac => &["-c:v", "libx264", "-x264-params", "bframes=3:b-pyramid=normal:open-gop=0"],
+            Self::H264BFrames | Self::MatroskaAac => {
+                &["-c:v", "libx264", "-x264-params", "bframes=3:b-pyramid=normal:open-gop=0"]
+            }
             Self::H264OpenGop => &["-c:v", "libx264", "-x264-params", "bframes=2:open-gop=1:b-adapt=0"],
             Self::H265 | Self::H265Aac | Self::MatroskaH265 => {
                 &["-c:v", "libx265", "-tag:v", "hvc1", "-x265-params", "log-level=none:keyint=25:open-gop=0"]
@@ -176,7 +178,10 @@ impl Clip {
 
 fn cache() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test's own executable");
-    own.ancestors().find(|directory| directory.join("deps").is_dir()).unwrap_or(Path::new("/tmp")).join("framepost-clips")
+    own.ancestors()
+        .find(|directory| directory.join("deps").is_dir())
+        .unwrap_or(Path::new("/tmp"))
+        .join("framepost-clips")
 }
 
 /// Runs ffmpeg with `arguments` and writes `output`, which may be there before. Panics with what ffmpeg said.

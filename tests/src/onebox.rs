@@ -1,1 +1,84 @@
-//! x
+//! `framepost up`: the whole pipeline as one process, and what it says.
+
+use crate::binaries::{Output, Program, Running};
+use crate::bucket::Bucket;
+use framepost_events::record::{ChunkProbed, Data, Record};
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long it may take until it serves, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+
+/// A running `framepost up`.
+#[derive(Debug)]
+pub struct Onebox {
+    /// The process.
+    pub running: Running,
+    directory: PathBuf,
+}
+
+impl Onebox {
+    /// `framepost up --dir DIR VIDEO...`; without a video it plays its own clip, live.
+    pub fn up<V: AsRef<OsStr>>(directory: &Path, videos: &[V]) -> Self {
+        let mut command = Program::Framepost.command();
+        command.arg("up").arg("--dir").arg(directory).args(videos);
+        Self { running: Running::start(&mut command), directory: directory.to_owned() }
+    }
+
+    /// Its bucket, on disk.
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of_onebox(&self.directory)
+    }
+
+    /// Where its S3 endpoint listens, as it says on standard error.
+    pub fn endpoint(&self) -> SocketAddr {
+        self.running.wait_for(Output::Stderr, START, |lines| {
+            lines.iter().find_map(|line| {
+                let (_, rest) = line.split_once("http://127.0.0.1:")?;
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
+            })
+        })
+    }
+
+    /// Every record so far. Panics on a line of standard output that is none: `| jq` has to work.
+    pub fn records(&self) -> Vec<Record> {
+        records(&self.running.lines(Output::Stdout))
+    }
+
+    /// Waits until records of `chunks` chunks have been printed.
+    pub fn wait_for_chunks(&self, chunks: usize, within: Duration) {
+        self.running.wait_for(Output::Stdout, within, |lines| {
+            (lines.iter().filter(|line| line.contains("io.framepost.chunk.probed.v1")).count() >= chunks).then_some(())
+        });
+    }
+
+    /// Waits until `objects` records, of any kind, have been printed.
+    pub fn wait_for_records_of(&self, objects: usize, within: Duration) {
+        self.running.wait_for(Output::Stdout, within, |lines| (lines.len() >= objects).then_some(()));
+    }
+
+    /// Interrupts it and waits until it has closed, drained and ended with exit code 0.
+    pub fn end(&mut self) {
+        self.running.interrupt();
+        self.running.wait_for_exit_code(0, Duration::from_secs(30));
+    }
+}
+
+/// Lines of JSON as records.
+pub fn records(lines: &[String]) -> Vec<Record> {
+    let parse =
+        |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("not a record: {error}: {line}"));
+    lines.iter().map(parse).collect()
+}
+
+/// The records of chunks among `records`.
+pub fn chunks(records: &[Record]) -> Vec<&ChunkProbed> {
+    let of_chunk = |record| match record {
+        &Record { data: Data::ChunkProbed(ref chunk), .. } => Some(&**chunk),
+        _ => None,
+    };
+    records.iter().filter_map(of_chunk).collect()
+}

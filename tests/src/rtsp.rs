@@ -87,7 +87,21 @@ mod tests {
 
     fn first_packets(url: &str) -> std::process::Output {
         Command::new("ffmpeg")
-            .args(["-v", "error", "-rtsp_transport", "tcp", "-i", url, "-t", "0.5", "-c", "copy", "-f", "framemd5", "-"])
+            .args([
+                "-v",
+                "error",
+                "-rtsp_transport",
+                "tcp",
+                "-i",
+                url,
+                "-t",
+                "0.5",
+                "-c",
+                "copy",
+                "-f",
+                "framemd5",
+                "-",
+            ])
             .output()
             .expect("ffmpeg can be started")
     }

@@ -168,7 +168,10 @@ mod tests {
         assert_eq!(head("GET / HTTP/1.1\r\n\r\n").request_body(), Body::Length(0));
         assert_eq!(head("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").request_body(), Body::Chunked);
         let answer = head("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
-        assert_eq!((answer.status(), answer.answer_body("GET"), answer.answer_body("HEAD")), (200, Body::Length(9), Body::Length(0)));
+        assert_eq!(
+            (answer.status(), answer.answer_body("GET"), answer.answer_body("HEAD")),
+            (200, Body::Length(9), Body::Length(0))
+        );
         assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n").answer_body("GET"), Body::Rest);
         assert!(Head::read(&mut &b""[..]).unwrap().is_none());
         assert!(Head::read(&mut &b"GET / HT"[..]).is_err());

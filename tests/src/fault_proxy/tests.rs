@@ -104,7 +104,7 @@ fn a_slow_link_is_slow() {
     let proxy = FaultProxy::start(upstream);
     proxy.set_link(Some(Link::steady(1_200_000)));
     let started = Instant::now();
-    put(&proxy, &[0; 60_000]).unwrap();
+    put(&proxy, &vec![0; 60_000]).unwrap();
     assert!(started.elapsed() >= Duration::from_millis(350), "{:?}", started.elapsed());
     assert_eq!(bodies.lock().unwrap()[0].len(), 60_000);
 }

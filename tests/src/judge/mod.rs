@@ -6,6 +6,7 @@
 
 pub mod boxes;
 pub mod packets;
+pub mod recording;
 pub mod spans;
 
 use framepost_events::attributes::Attributes;
@@ -161,7 +162,8 @@ pub fn probe(file: &Path) -> Result<Probed, String> {
     if !output.status.success() || !said.trim().is_empty() {
         return Err(format!("ffprobe: {}", said.trim()));
     }
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("ffprobe: {error}"))?;
+    let said: serde_json::Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("ffprobe: {error}"))?;
     let list = |name: &str| said[name].as_array().cloned().unwrap_or_default();
     let number = |value: &serde_json::Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
     let streams = list("streams");

@@ -46,6 +46,22 @@ pub fn packets(file: &Path, stream: Stream) -> Result<Vec<Packet>, String> {
     parse(&String::from_utf8_lossy(&output.stdout)).map_err(|error| format!("{}: {error}", file.display()))
 }
 
+/// The MD5 of each decoded picture of the first video stream, in the order of presentation. Two recordings of one
+/// stream that differ in parameter sets or packing still show the same pictures.
+pub fn pictures(file: &Path) -> Result<Vec<Packet>, String> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-threads", "1", "-i"])
+        .arg(file)
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"])
+        .output()
+        .map_err(|error| format!("ffmpeg cannot be started: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{}: ffmpeg: {said}", file.display()));
+    }
+    parse(&String::from_utf8_lossy(&output.stdout)).map_err(|error| format!("{}: {error}", file.display()))
+}
+
 fn parse(framemd5: &str) -> Result<Vec<Packet>, String> {
     let mut unit_seconds = None;
     let mut packets = Vec::new();

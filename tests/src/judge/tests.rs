@@ -95,7 +95,11 @@ fn every_way_of_breaking_a_chunk_is_found() {
         ("fragment lost", without(prft.start..mdat.end), "the record says 4 s"),
         ("decode time moved", changed(&|b| b[tfdt + 15] = 1), "decode times"),
         ("no mehd", changed(&|b| b[mehd..mehd + 4].copy_from_slice(b"free")), "no mehd"),
-        ("picture overwritten", changed(&|b| b[mdat.start + 200..mdat.end - 200].fill(0xa5)), "does not decode cleanly"),
+        (
+            "picture overwritten",
+            changed(&|b| b[mdat.start + 200..mdat.end - 200].fill(0xa5)),
+            "does not decode cleanly",
+        ),
         ("no moof", changed(&|b| b[moof.start + 4..moof.start + 8].copy_from_slice(b"free")), "expected ftyp moov"),
         ("empty", Vec::new(), "expected ftyp moov"),
         ("not a video", b"what is this? certainly no chunk".to_vec(), "bytes"),

@@ -1,0 +1,141 @@
+//! A whole recording: the objects of one camera, the records that were made of them, and the source that they are of.
+
+use super::packets::{self, Packet, Stream, same_packets};
+use super::spans::{Entry, Span, check_spans};
+use super::{Claims, judge_chunk};
+use crate::bucket::{Bucket, Object};
+use framepost_events::KeyKind;
+use framepost_events::record::{ChunkProbed, Data, Record};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One camera's recording, as its bucket and its records tell it.
+#[derive(Debug)]
+pub struct Recording {
+    /// The chunks in order, each with its record.
+    pub chunks: Vec<(Object, ChunkProbed)>,
+    /// Span ends and gaps.
+    pub others: Vec<Object>,
+    /// What is wrong with how records and objects fit.
+    faults: Vec<String>,
+}
+
+impl Recording {
+    /// What `bucket` has of `camera`, with the records that speak of it: each object has exactly one.
+    pub fn new(bucket: &Bucket, camera: &str, records: &[Record]) -> Self {
+        let mut faults = Vec::new();
+        let mut said: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+        for record in records {
+            said.entry(&record.subject).or_default().push(record);
+        }
+        let one = |object: &Object| -> Result<Data, String> {
+            let key = object.key.to_string();
+            match said.get(key.as_str()).map(Vec::as_slice) {
+                Some([record]) => Ok(record.data.clone()),
+                Some(several) => Err(format!("{key}: {} records", several.len())),
+                None => Err(format!("{key}: no record")),
+            }
+        };
+        let mut chunks = Vec::new();
+        for object in bucket.of(camera, KeyKind::Chunk) {
+            match one(&object) {
+                Ok(Data::ChunkProbed(record)) => chunks.push((object, *record)),
+                Ok(other) => faults.push(format!("{}: the record is {other:?}", object.key)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let mut others = bucket.of(camera, KeyKind::SpanEnd);
+        others.extend(bucket.of(camera, KeyKind::Gap));
+        faults.extend(others.iter().filter_map(|object| one(object).err()));
+        let strangers = bucket.strangers();
+        if !strangers.is_empty() {
+            faults.push(format!("files that are no objects: {strangers:?}"));
+        }
+        if chunks.is_empty() {
+            faults.push(format!("there are no chunks of {camera}"));
+        }
+        Self { chunks, others, faults }
+    }
+
+    /// The only camera's recording.
+    pub fn only(bucket: &Bucket, records: &[Record]) -> Self {
+        let cameras = bucket.cameras();
+        let [camera] = &cameras[..] else { panic!("one camera was expected in the bucket, there are {cameras:?}") };
+        Self::new(bucket, camera, records)
+    }
+
+    /// Every fault of every chunk and of how they make spans; the spans, if there is none.
+    pub fn judge(&self, frame_seconds: f64) -> Result<Vec<Span>, Vec<String>> {
+        let mut faults = self.faults.clone();
+        for (object, record) in &self.chunks {
+            let key = object.key.to_string();
+            let seconds = Some(record.duration.seconds);
+            let attributes = object.attributes();
+            let claims = Claims { key: Some(&key), seconds, attributes: attributes.as_ref(), frame_seconds };
+            faults.extend(judge_chunk(&object.path, &claims));
+            if record.size_bytes != std::fs::metadata(&object.path).map_or(0, |data| data.len()) {
+                faults.push(format!("{key}: the record says {} bytes", record.size_bytes));
+            }
+            if record.duration.from != Some(object.key.start) {
+                faults.push(format!("{key}: the record's from is {:?}", record.duration.from));
+            }
+        }
+        match (check_spans(&self.entries()), faults.is_empty()) {
+            (Ok(spans), true) => Ok(spans),
+            (Ok(_), false) => Err(faults),
+            (Err(more), _) => Err([faults, more].concat()),
+        }
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let chunk = |(object, record): &(Object, ChunkProbed)| Entry {
+            key: object.key.clone(),
+            from: record.duration.from.unwrap_or(object.key.start),
+            to: record.duration.to.unwrap_or(object.key.start),
+        };
+        let other = |object: &Object| Entry { key: object.key.clone(), from: object.key.start, to: object.key.start };
+        self.chunks.iter().map(chunk).chain(self.others.iter().map(other)).collect()
+    }
+
+    /// All packets of one stream, in order.
+    pub fn packets(&self, stream: Stream) -> Result<Vec<Packet>, String> {
+        let mut all = Vec::new();
+        for (object, _) in &self.chunks {
+            all.extend(packets::packets(&object.path, stream)?);
+        }
+        Ok(all)
+    }
+
+    /// Whether the union of the chunks is exactly the source, packet for packet, each at its time.
+    pub fn is_the_same_as(&self, source: &Path, streams: &[Stream]) -> Result<(), Vec<String>> {
+        let mut faults = Vec::new();
+        for stream in streams {
+            let outcome = packets::packets(source, *stream)
+                .and_then(|source| same_packets(&source, &self.packets(*stream)?).map(|()| source))
+                .and_then(|source| self.keeps_times(&source, *stream));
+            if let Err(fault) = outcome {
+                faults.push(format!("{stream:?}: {fault}"));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Whether wall-clock times (`from` + presentation time) run as the source's presentation times do, within 1 ms.
+    fn keeps_times(&self, source: &[Packet], stream: Stream) -> Result<(), String> {
+        let mut times = source.iter().map(|packet| packet.pts_seconds);
+        let mut first = None;
+        for (object, record) in &self.chunks {
+            let from = record.duration.from.unwrap_or(object.key.start).as_microsecond() as f64 / 1e6;
+            for packet in packets::packets(&object.path, stream)? {
+                let (Some(Some(expected)), Some(found)) = (times.next(), packet.pts_seconds) else { continue };
+                let offset = from + found - expected;
+                let first = *first.get_or_insert(offset);
+                if (offset - first).abs() > 0.001 {
+                    let off_ms = (offset - first) * 1000.0;
+                    return Err(format!("{}: the packet of {expected} s is {off_ms:.3} ms off", object.key));
+                }
+            }
+        }
+        Ok(())
+    }
+}

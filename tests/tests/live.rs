@@ -1,0 +1,125 @@
+//! Live cameras through the whole pipeline: GStreamer's RTSP server, every codec over every transport, and what happens
+//! when the camera goes away.
+
+use framepost_events::gap::{Gap, GapCause};
+use framepost_events::{KeyKind, ObjectKey};
+use framepost_tests::judge::recording::Recording;
+use framepost_tests::onebox::Onebox;
+use framepost_tests::rtsp::{RtspOptions, RtspServer};
+use std::time::Duration;
+
+/// How long chunks of 3 s may take to come, on a busy machine.
+const CHUNKS: Duration = Duration::from_mins(1);
+
+/// Presentation times of a live stream jitter by less than a frame.
+const FRAME_SECONDS: f64 = 1.0 / 25.0;
+
+/// Records `url` until there are two chunks, ends the recording as Ctrl-C does, and holds it against the judge.
+/// Returns the recording and what was logged.
+fn record(url: &str) -> (Recording, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut onebox = Onebox::up(directory.path(), &[url]);
+    onebox.wait_for_chunks(2, CHUNKS);
+    onebox.end();
+    let recording = Recording::only(&onebox.bucket(), &onebox.records());
+    let spans =
+        recording.judge(FRAME_SECONDS).unwrap_or_else(|faults| panic!("{url}: {faults:#?}\n{}", onebox.running.log()));
+    assert_eq!(spans.len(), 1, "{url}: one span was expected: {spans:?}");
+    (recording, onebox.running.log())
+}
+
+#[test]
+fn every_codec_over_tcp() {
+    let server = RtspServer::start(RtspOptions::default());
+    for (mount, codec, sound) in [
+        ("h264", "avc1.", false),
+        ("h264-bframes", "avc1.", false),
+        ("h264-aac", "avc1.", true),
+        ("h265", "hvc1.", false),
+        ("h265-bframes", "hvc1.", false),
+        ("h265-aac", "hvc1.", true),
+    ] {
+        let (recording, _) = record(&server.url(mount));
+        for (object, record) in &recording.chunks {
+            assert!(record.codec.starts_with(codec), "{mount}: {}: {}", object.key, record.codec);
+            assert_eq!(record.audio.is_some(), sound, "{mount}: {}", object.key);
+        }
+    }
+}
+
+#[test]
+fn every_codec_over_udp() {
+    let server = RtspServer::start(RtspOptions::default());
+    for mount in ["h264", "h264-aac", "h265"] {
+        record(&format!("{}?transport=udp", server.url(mount)));
+    }
+}
+
+#[test]
+fn opus_is_left_out_with_a_warning_and_the_video_kept() {
+    let server = RtspServer::start(RtspOptions::default());
+    let (recording, log) = record(&server.url("h264-opus"));
+    assert!(recording.chunks.iter().all(|(_, record)| record.audio.is_none()));
+    assert!(log.to_lowercase().contains("opus"), "nothing is said of the sound:\n{log}");
+}
+
+#[test]
+fn a_camera_with_a_password_is_recorded_and_its_password_is_nowhere() {
+    let digest = Some(("viewer".to_owned(), "s3cret-word".to_owned()));
+    let server = RtspServer::start(RtspOptions { digest, files: Vec::new() });
+    let (recording, log) = record(&server.url_with_credentials("h264"));
+    assert!(!log.contains("s3cret-word"), "the password is in the log");
+    let said = format!("{:?}", recording.chunks);
+    assert!(!said.contains("s3cret-word"), "the password is in a record");
+}
+
+#[test]
+fn a_camera_that_goes_away_and_comes_back_leaves_a_gap_and_no_broken_chunk() {
+    let mut server = RtspServer::start(RtspOptions::default());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut onebox = Onebox::up(directory.path(), &[server.url("h264")]);
+    onebox.wait_for_chunks(1, CHUNKS);
+    server.kill();
+    // The span is closed while the camera is away: its end is the sign that the loss was noticed.
+    onebox.running.wait_for(framepost_tests::binaries::Output::Stdout, CHUNKS, |lines| {
+        lines.iter().any(|line| line.contains("io.framepost.span.ended.v1")).then_some(())
+    });
+    let before = framepost_tests::onebox::chunks(&onebox.records()).len();
+    server.restart();
+    onebox.wait_for_chunks(before + 2, CHUNKS);
+    onebox.end();
+
+    let bucket = onebox.bucket();
+    let recording = Recording::only(&bucket, &onebox.records());
+    let spans = recording.judge(FRAME_SECONDS).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    let camera = bucket.cameras().remove(0);
+    let gaps: Vec<Gap> = bucket
+        .of(&camera, KeyKind::Gap)
+        .iter()
+        .map(|object| Gap::from_json(&object.bytes()).unwrap_or_else(|error| panic!("{}: {error}", object.key)))
+        .collect();
+    let [gap] = &gaps[..] else { panic!("one gap was expected: {gaps:?}") };
+    assert_eq!((gap.from, gap.to, gap.cause), (spans[0].to, spans[1].from, GapCause::CameraLost));
+}
+
+#[test]
+fn without_a_video_it_plays_its_own_and_a_second_start_goes_on() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut seen: Vec<ObjectKey> = Vec::new();
+    for _ in 0..2 {
+        let mut onebox = Onebox::up::<&str>(directory.path(), &[]);
+        onebox.wait_for_chunks(2, CHUNKS);
+        onebox.end();
+        let records = onebox.records();
+        let bucket = onebox.bucket();
+        let objects: Vec<ObjectKey> = bucket.objects().into_iter().map(|object| object.key).collect();
+        assert!(seen.iter().all(|key| objects.contains(key)), "what was there before is there still");
+        let new = objects.iter().filter(|key| !seen.contains(key) && key.kind == KeyKind::Chunk);
+        for key in new {
+            let said = records.iter().filter(|record| record.subject == key.to_string()).count();
+            assert_eq!(said, 1, "{key}");
+        }
+        seen = objects;
+    }
+}
