@@ -250,7 +250,7 @@ impl Run<'_> {
         }
         // None of them is another one by a second name.
         self.assert_absent(&self.key("with space and plus")).await;
-        self.assert_absent(&self.key("percentA///%")).await;
+        self.assert_absent(&self.key("percentA/%2F%25")).await;
     }
 
     async fn says_not_found(&self) {
