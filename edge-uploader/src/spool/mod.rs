@@ -123,6 +123,18 @@ pub struct Options {
     pub repair: Arc<dyn Repair>,
 }
 
+impl Default for Options {
+    /// No quota, no floor, no signatures; the segmenter repairs.
+    fn default() -> Self {
+        Self {
+            limits: Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
+            durability: Durability::default(),
+            signer: None,
+            repair: Arc::new(repair::segment),
+        }
+    }
+}
+
 /// The spool of one gateway: a handle, cheap to clone. Its methods block on the disk; see [`crate::spool`].
 #[derive(Clone)]
 pub struct Spool {

@@ -52,3 +52,14 @@ where
         self(part, draft)
     }
 }
+
+/// The segmenter's own repair.
+pub(super) fn segment(part: &mut dyn ReadSeek, draft: &Attributes) -> Result<RepairedPart, RepairFailure> {
+    use crate::segment::{RepairError, Repaired, repair};
+    match repair(part, draft) {
+        Ok(Repaired { keep_bytes, init, tail, attributes }) => Ok(RepairedPart { keep_bytes, init, tail, attributes }),
+        Err(RepairError::Nothing) => Err(RepairFailure::NothingWhole),
+        Err(RepairError::Io(error)) => Err(RepairFailure::Io(error)),
+        Err(error) => Err(RepairFailure::Malformed(Box::new(error))),
+    }
+}

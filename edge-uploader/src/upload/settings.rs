@@ -54,3 +54,10 @@ impl Default for Settings {
         }
     }
 }
+
+impl From<&crate::config::Upload> for Settings {
+    fn from(config: &crate::config::Upload) -> Self {
+        let (workers, bandwidth_bytes_per_second) = (config.workers, config.bandwidth_per_second);
+        Self { workers, bandwidth_bytes_per_second, ..Self::default() }
+    }
+}

@@ -23,6 +23,14 @@ pub struct Retries {
     pub io: u64,
 }
 
+impl Retries {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        let Self { transport, busy, corrupt, denied, not_found, invalid, io } = self;
+        transport + busy + corrupt + denied + not_found + invalid + io
+    }
+}
+
 /// A snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UploadStats {

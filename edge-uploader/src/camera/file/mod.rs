@@ -34,7 +34,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// How fast a file plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pace {
     /// Like a live camera: each frame at its decoding time.
     Live,
@@ -44,7 +45,8 @@ pub enum Pace {
 }
 
 /// What comes after the last frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Repeat {
     /// The end.
     #[default]
