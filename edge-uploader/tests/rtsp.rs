@@ -149,6 +149,15 @@ async fn streams_are_received_over_both_transports() {
 }
 
 #[tokio::test]
+async fn parameter_sets_may_come_in_band_only() {
+    let Some(server) = Server::start(None) else { return };
+    let mut session = connected(&server.url("/h264-bare"), options()).await.expect("connected");
+    let seen = watch(&mut session, 30).await.expect("frames");
+    assert_eq!((seen.parameters[0].video.width, seen.parameters[0].video.height), (192, 108));
+    assert_eq!(seen.video[0].reference, Reference::RandomAccess);
+}
+
+#[tokio::test]
 async fn sound_can_be_ignored() {
     let Some(server) = Server::start(None) else { return };
     let options = RtspOptions { audio: Audio::Ignore, ..options() };

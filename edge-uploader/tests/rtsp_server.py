@@ -20,6 +20,10 @@ X264 = PICTURE + " ! x264enc speed-preset=ultrafast key-int-max=25 bitrate=300 "
 PAY264 = " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1"
 STREAMS = {
     "/h264": X264 + "tune=zerolatency" + PAY264,
+    # The description without parameter sets: they come in-band only.
+    "/h264-bare": X264 + "tune=zerolatency" + PAY264.replace("name=pay0 ", "")
+    + " ! capssetter name=pay0 replace=true join=false caps=application/x-rtp,media=video,clock-rate=90000,"
+    "encoding-name=H264,payload=96,packetization-mode=(string)1",
     "/h264-b": X264 + "bframes=2 b-adapt=false rc-lookahead=5 sync-lookahead=0" + PAY264,
     "/h264-aac": X264 + "tune=zerolatency" + PAY264 + " " + SOUND
     + " ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
