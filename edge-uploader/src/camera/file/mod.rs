@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use framepost_events::attributes::ClockSource;
 use framepost_ports::{Clock, SystemClock};
 use jiff::Timestamp;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,8 +163,17 @@ impl Camera for FileCamera {
         }))
     }
 
+    /// The path as it was given, with everything but visible ASCII percent-encoded: it travels in HTTP headers.
     fn source(&self) -> String {
-        self.path.display().to_string()
+        let mut source = String::new();
+        for byte in self.path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b' '..=b'~' => source.push(char::from(*byte)),
+                // Writing into a string cannot fail.
+                _ => drop(write!(source, "%{byte:02X}")),
+            }
+        }
+        source
     }
 
     fn extent(&self) -> Extent {
