@@ -211,7 +211,8 @@ impl Outside {
         let mut chain = ChainChecker::default();
         let mut objects: Vec<(ObjectKey, &String)> =
             self.bucket.keys().map(|text| (text.parse().unwrap(), text)).collect();
-        objects.sort_by_key(|(key, _)| (key.start, key.kind, key.counter));
+        // A span may begin at the very end of the one before.
+        objects.sort_by_key(|(key, _)| (key.start, key.kind == KeyKind::Chunk, key.counter));
         let spans: Vec<_> = objects.into_iter().filter(|(key, _)| key.kind != KeyKind::Gap).collect();
         for (key, text) in &spans {
             let (bytes, attributes) = &self.bucket[*text];

@@ -147,17 +147,6 @@ impl SimFs {
         let files = world.names.iter().filter(|(path, node)| **node != Node::Dir && path.starts_with(dir));
         files.map(|(path, _)| path.clone()).collect()
     }
-
-    pub(super) fn put(&self, path: &Path, bytes: &[u8]) {
-        let mut world = self.world();
-        world.inodes.push(Inode { data: bytes.to_vec(), synced: bytes.to_vec() });
-        let node = Node::File(world.inodes.len() - 1);
-        for dir in path.ancestors().skip(1) {
-            world.names.insert(dir.to_owned(), Node::Dir);
-        }
-        world.names.insert(path.to_owned(), node);
-        world.durable = world.names.clone();
-    }
 }
 
 fn not_found() -> io::Error {
