@@ -64,8 +64,8 @@ fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {
     stat.sha256.filter(|_| asked).map(|sha256| BASE64_STANDARD.encode(sha256.0))
 }
 
-fn metadata(stat: &Stat) -> Option<Metadata> {
-    Some(stat.head.metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect())
+fn metadata(stat: &Stat) -> Metadata {
+    stat.head.metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect()
 }
 
 fn content_type(stat: &Stat) -> Option<String> {
@@ -161,7 +161,7 @@ impl S3 for Endpoint {
             content_type: content_type(&stat),
             e_tag: etag(&stat),
             last_modified: modified(stat.head.modified),
-            metadata: metadata(&stat),
+            metadata: Some(metadata(&stat)),
             body: Some(StreamingBlob::wrap(pieces(file, bytes.end - bytes.start))),
             ..Default::default()
         };
@@ -179,7 +179,7 @@ impl S3 for Endpoint {
             content_type: content_type(&stat),
             e_tag: etag(&stat),
             last_modified: modified(stat.head.modified),
-            metadata: metadata(&stat),
+            metadata: Some(metadata(&stat)),
             ..Default::default()
         };
         Ok(S3Response::new(output))
