@@ -1,0 +1,78 @@
+//! S3 through EventBridge ("Mapping Amazon S3 event message structure" in the S3 User Guide).
+//!
+//! Unlike the notification, the key is as it is, not URL-encoded, and names are in kebab case.
+
+use super::json::Integer;
+use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender, s3};
+use crate::Error;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Head {
+    source: String,
+    detail_type: String,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    time: Timestamp,
+    region: Option<String>,
+    detail: Detail,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Object {
+    key: String,
+    size: Option<Integer>,
+    version_id: Option<String>,
+    sequencer: Option<String>,
+}
+
+pub(super) fn event(event: Map<String, Value>) -> Result<Notice, Error> {
+    let error = |what: &dyn std::fmt::Display| Sender::EventBridge.error(what);
+    let event = Value::Object(event);
+    let Head { source, detail_type } = Head::deserialize(&event).map_err(|e| error(&e))?;
+    if source != "aws.s3" {
+        return Err(error(&format!("source should be aws.s3, found {source:?}")));
+    }
+    let ignored = match detail_type.as_str() {
+        "Object Created" => None,
+        "Object Deleted" => Some(IgnoreCode::Deleted),
+        "Object Tags Added" | "Object Tags Deleted" | "Object ACL Updated" => Some(IgnoreCode::MetadataUpdate),
+        "AWS API Call via CloudTrail" => Some(IgnoreCode::AuditLog),
+        _ => Some(IgnoreCode::OtherEvent),
+    };
+    if let Some(code) = ignored {
+        return Ok(Notice::ignored(code, detail_type));
+    }
+    let Event { time, region, detail } = Event::deserialize(&event).map_err(|e| error(&e))?;
+    let Object { key, size, version_id, sequencer } = detail.object;
+    let (version, read_version) = s3::version(version_id, sequencer.as_deref()).map_err(|what| error(&what))?;
+    ObjectFinalized {
+        provider: Provider::S3,
+        bucket: detail.bucket.name,
+        key,
+        version,
+        size: size.map(|size| size.0),
+        time,
+        media_link: None,
+        region: region.filter(|region| !region.is_empty()),
+        read_version,
+    }
+    .checked(Sender::EventBridge)
+}

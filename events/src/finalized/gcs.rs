@@ -1,0 +1,168 @@
+//! Cloud Storage's Pub/Sub notifications ("Pub/Sub notifications for Cloud Storage"): what happened is in the message's
+//! attributes, the object's resource (JSON API) in its data, unless the payload format is `NONE`.
+//!
+//! The object's name is as it is, in both places. int64 fields come as digits, and from some emulators as numbers.
+//! Where one of the two places is silent the other one's word holds; where both speak they have to agree.
+
+use super::json::{self, Integer, typed};
+use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
+use crate::Error;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The attributes that count, of a message of Cloud Storage or of anyone.
+#[derive(Debug, Default)]
+pub(super) struct Attributes {
+    event_type: Option<String>,
+    payload_format: Option<String>,
+    bucket: Option<String>,
+    object: Option<String>,
+    generation: Option<Integer>,
+    event_time: Option<Timestamp>,
+}
+
+impl Attributes {
+    /// Names in any letter case, because a push without envelope makes headers of them.
+    pub(super) fn read<'a, I>(attributes: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let mut read = Self::default();
+        for (name, value) in attributes {
+            let bad = || Sender::Gcs.error(format!("attribute {name}: {value:?} is not what it should be"));
+            match name.to_ascii_lowercase().as_str() {
+                "eventtype" => read.event_type = Some(value.to_owned()),
+                "payloadformat" => read.payload_format = Some(value.to_owned()),
+                "bucketid" => read.bucket = Some(value.to_owned()),
+                "objectid" => read.object = Some(value.to_owned()),
+                "objectgeneration" => read.generation = Some(Integer::from_digits(value).ok_or_else(bad)?),
+                "eventtime" => read.event_time = Some(value.parse().map_err(|_| bad())?),
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The object's resource, as far as it counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    bucket: Option<String>,
+    name: Option<String>,
+    generation: Option<Integer>,
+    metageneration: Option<Integer>,
+    size: Option<Integer>,
+    media_link: Option<String>,
+    time_created: Option<Timestamp>,
+    time_finalized: Option<Timestamp>,
+    time_deleted: Option<Timestamp>,
+}
+
+/// Whether a JSON object is an object's resource.
+pub(super) fn is_resource(object: &Map<String, Value>) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("storage#object")
+        || ["bucket", "name", "generation"].iter().all(|name| object.contains_key(*name))
+}
+
+/// A message: its attributes and its data. `published` is when Pub/Sub took it.
+pub(super) fn notification(
+    attributes: &Attributes,
+    data: &[u8],
+    published: Option<Timestamp>,
+) -> Result<Notice, Error> {
+    if let Some(event_type) = &attributes.event_type
+        && let Some(code) = ignored(event_type)
+    {
+        return Ok(Notice::ignored(code, event_type));
+    }
+    let resource = match attributes.payload_format.as_deref() {
+        Some("NONE") => None,
+        Some("JSON_API_V1") => Some(data),
+        None => Some(data).filter(|data| !data.is_empty()),
+        Some(other) => return Err(Sender::Gcs.error(format!("unknown payloadFormat {other:?}"))),
+    };
+    let resource = resource
+        .map(|data| {
+            let object = json::object(data).map_err(|what| Sender::Gcs.error(format!("data: {what}")))?;
+            if attributes.bucket.is_none() && attributes.object.is_none() && !is_resource(&object) {
+                return Err(Sender::Gcs.error("neither attributes of Cloud Storage nor an object's resource as data"));
+            }
+            typed(object).map_err(|e| Sender::Gcs.error(format!("data: {e}")))
+        })
+        .transpose()?;
+    match (attributes.event_type.as_deref(), resource) {
+        (Some(_), resource) => finalized(attributes, resource.unwrap_or_default(), published),
+        (None, Some(resource)) => untyped(attributes, resource, published),
+        (None, None) => Err(Sender::Gcs.error("there is neither an eventType attribute nor a payload")),
+    }
+}
+
+/// An object's resource alone: a push without envelope and without attributes.
+pub(super) fn resource(object: Map<String, Value>) -> Result<Notice, Error> {
+    let resource = typed(object).map_err(|e| Sender::Gcs.error(e))?;
+    untyped(&Attributes::default(), resource, None)
+}
+
+/// The data of an event that says by itself that the object is finalized.
+pub(super) fn finalized_resource(object: Map<String, Value>, time: Option<Timestamp>) -> Result<Notice, Error> {
+    let resource = typed(object).map_err(|e| Sender::Gcs.error(format!("data: {e}")))?;
+    finalized(&Attributes::default(), resource, time)
+}
+
+/// Without a word on what happened the resource has to tell: a new object has metageneration 1 and no deletion time.
+fn untyped(attributes: &Attributes, resource: Resource, published: Option<Timestamp>) -> Result<Notice, Error> {
+    if resource.time_deleted.is_some() {
+        return Ok(Notice::ignored(IgnoreCode::Deleted, "a resource with timeDeleted"));
+    }
+    match resource.metageneration {
+        Some(Integer(1)) => finalized(attributes, resource, published),
+        Some(Integer(n)) => {
+            Ok(Notice::ignored(IgnoreCode::MetadataUpdate, format!("a resource of metageneration {n}")))
+        }
+        None => Err(Sender::Gcs.error("there is neither an eventType attribute nor a metageneration")),
+    }
+}
+
+/// Why an event of this type asks for nothing; `None` when there is a new object.
+fn ignored(event_type: &str) -> Option<IgnoreCode> {
+    match event_type {
+        "OBJECT_FINALIZE" => None,
+        "OBJECT_DELETE" => Some(IgnoreCode::Deleted),
+        "OBJECT_ARCHIVE" => Some(IgnoreCode::Archived),
+        "OBJECT_METADATA_UPDATE" => Some(IgnoreCode::MetadataUpdate),
+        _ => Some(IgnoreCode::OtherEvent),
+    }
+}
+
+fn finalized(attributes: &Attributes, resource: Resource, published: Option<Timestamp>) -> Result<Notice, Error> {
+    let Resource { size, media_link, .. } = resource;
+    let generation = agreed("generation", attributes.generation, resource.generation)?.0;
+    // An object is finalized with its first metadata; where there is no payload nothing else says so.
+    let metageneration = resource.metageneration.map_or(1, |n| n.0);
+    let time = [resource.time_finalized, resource.time_created, attributes.event_time, published];
+    ObjectFinalized {
+        provider: Provider::Gcs,
+        bucket: agreed("bucket", attributes.bucket.clone(), resource.bucket)?,
+        key: agreed("object name", attributes.object.clone(), resource.name)?,
+        version: format!("{generation}.{metageneration}"),
+        size: size.map(|size| size.0),
+        time: time.into_iter().flatten().next().ok_or_else(|| Sender::Gcs.error("there is no time"))?,
+        media_link: media_link.filter(|link| !link.is_empty()),
+        region: None,
+        read_version: Some(generation.to_string()),
+    }
+    .checked(Sender::Gcs)
+}
+
+/// What the attributes and the payload say, which has to be the same where both say it.
+fn agreed<T: PartialEq + std::fmt::Debug>(what: &str, attribute: Option<T>, payload: Option<T>) -> Result<T, Error> {
+    match (attribute, payload) {
+        (Some(a), Some(p)) if a != p => {
+            Err(Sender::Gcs.error(format!("the attributes' {what} {a:?} is not the payload's, {p:?}")))
+        }
+        (Some(value), _) | (None, Some(value)) => Ok(value),
+        (None, None) => Err(Sender::Gcs.error(format!("there is no {what}"))),
+    }
+}

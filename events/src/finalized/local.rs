@@ -1,0 +1,35 @@
+//! Framepost's own event for a bucket that is a directory: a CloudEvent whose data is the [`ObjectFinalized`] itself.
+
+use super::json::typed;
+use super::{Notice, ObjectFinalized, Sender};
+use crate::{Error, Sha256};
+use serde_json::{Map, Value, json};
+
+/// The CloudEvents type.
+pub const EVENT_TYPE: &str = "io.framepost.object.finalized.v1";
+
+impl ObjectFinalized {
+    /// The event as [`parse`](super::parse) reads it: a CloudEvent in structured mode. Its id is that of the work, so
+    /// copies of one event have one id.
+    pub fn to_json(&self) -> Vec<u8> {
+        let id = Sha256::of(self.identity().as_bytes()).to_string();
+        json!({
+            "specversion": "1.0",
+            "id": &id[..32],
+            "source": format!("framepost/{}/{}", self.provider, self.bucket),
+            "type": EVENT_TYPE,
+            "subject": self.key,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "data": self,
+        })
+        .to_string()
+        .into_bytes()
+    }
+}
+
+pub(super) fn finalized(data: Map<String, Value>) -> Result<Notice, Error> {
+    typed::<ObjectFinalized>(data)
+        .map_err(|e| Sender::CloudEvent.error(format!("{EVENT_TYPE}: data: {e}")))?
+        .checked(Sender::CloudEvent)
+}
