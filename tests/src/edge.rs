@@ -16,8 +16,28 @@ pub struct EdgeConfig {
     pub endpoint_url: Option<String>,
     /// How long a chunk is, in seconds.
     pub window_seconds: f64,
-    /// Each camera's name and URL.
-    pub cameras: Vec<(String, String)>,
+    /// The cameras.
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// One camera.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    /// Its name.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// How RTP comes.
+    pub transport: Transport,
+}
+
+/// How RTP comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Interleaved with RTSP, the default.
+    Tcp,
+    /// In datagrams.
+    Udp,
 }
 
 /// The site of all tests' gateways.
@@ -31,7 +51,7 @@ impl EdgeConfig {
             to: to.to_owned(),
             endpoint_url: None,
             window_seconds: 3.0,
-            cameras: vec![("gate".to_owned(), url.to_owned())],
+            cameras: vec![CameraConfig { name: "gate".to_owned(), url: url.to_owned(), transport: Transport::Tcp }],
         }
     }
 
@@ -45,9 +65,12 @@ impl EdgeConfig {
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
         }
-        for (name, url) in &self.cameras {
+        for CameraConfig { name, url, transport } in &self.cameras {
             let window = self.window_seconds;
             let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\nwindow = {window:?}\n");
+            if *transport == Transport::Udp {
+                text.push_str("transport = \"udp\"\n");
+            }
         }
         text
     }
