@@ -223,7 +223,15 @@ impl Attributes {
                 "fullcontenttype" => a.full_content_type = Some(value.to_owned()),
                 "videowidth" => width = Some(parsed("VideoWidth", value, "a number of pixels")?),
                 "videoheight" => height = Some(parsed("VideoHeight", value, "a number of pixels")?),
-                "videoframerate" => framerate = Some(parsed("VideoFramerate", value, "frames a second")?),
+                "videoframerate" => {
+                    let expected = "frames a second";
+                    let rate: f64 = parsed("VideoFramerate", value, expected)?;
+                    // `NaN` and `inf` parse, but no record could carry them.
+                    if !rate.is_finite() || rate.is_sign_negative() {
+                        return Err(bad("VideoFramerate", value, expected));
+                    }
+                    framerate = Some(rate);
+                }
                 "videobitrate" => video_bitrate = Some(parsed("VideoBitrate", value, "bits a second")?),
                 "audiochannels" => channels = Some(parsed("AudioChannels", value, "a number of channels")?),
                 "audiosamplerate" => sample_rate = Some(parsed("AudioSampleRate", value, "samples a second")?),
@@ -325,6 +333,8 @@ mod tests {
             ("Signature", "AAAA"),
             ("Clock", "sundial"),
             ("videowidth", "-1"),
+            ("VideoFramerate", "NaN"),
+            ("VideoFramerate", "-25"),
         ] {
             let error = Attributes::from_metadata([(name, value)]).unwrap_err().to_string();
             assert!(error.to_lowercase().contains(&name.to_lowercase()), "{error}");

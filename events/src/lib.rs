@@ -9,6 +9,7 @@
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so.
 //! * [`record`]: what a function says of an object, as a CloudEvent.
+//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types.
 
 pub mod attributes;
 mod error;
@@ -18,6 +19,7 @@ pub mod key;
 pub mod manifest;
 pub mod name;
 pub mod record;
+pub mod schema;
 
 pub use error::Error;
 pub use finalized::ObjectFinalized;

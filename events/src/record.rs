@@ -263,8 +263,17 @@ pub enum RejectReason {
     BadGap,
 }
 
-/// What a function can say of an object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A playable object and what it holds: [`ChunkProbed`].
+pub const CHUNK_PROBED: &str = "io.framepost.chunk.probed.v1";
+/// An unbroken run of recording is over: [`SpanEnded`].
+pub const SPAN_ENDED: &str = "io.framepost.span.ended.v1";
+/// An interval without video: [`GapRecorded`].
+pub const GAP_RECORDED: &str = "io.framepost.gap.recorded.v1";
+/// An object that nothing downstream should touch: [`ObjectRejected`].
+pub const OBJECT_REJECTED: &str = "io.framepost.object.rejected.v1";
+
+/// What a function can say of an object. Which of them it is, the envelope's `type` says: read a [`Record`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Data {
     /// `io.framepost.chunk.probed.v1`
@@ -281,10 +290,10 @@ impl Data {
     /// The CloudEvents type.
     pub fn event_type(&self) -> &'static str {
         match self {
-            Self::ChunkProbed(_) => "io.framepost.chunk.probed.v1",
-            Self::SpanEnded(_) => "io.framepost.span.ended.v1",
-            Self::GapRecorded(_) => "io.framepost.gap.recorded.v1",
-            Self::ObjectRejected(_) => "io.framepost.object.rejected.v1",
+            Self::ChunkProbed(_) => CHUNK_PROBED,
+            Self::SpanEnded(_) => SPAN_ENDED,
+            Self::GapRecorded(_) => GAP_RECORDED,
+            Self::ObjectRejected(_) => OBJECT_REJECTED,
         }
     }
 
@@ -319,6 +328,7 @@ pub struct Record {
     /// `"application/json"`.
     pub datacontenttype: ContentType,
     /// What is said.
+    #[schemars(with = "serde_json::Value")]
     pub data: Data,
 }
 
@@ -377,10 +387,10 @@ impl<'de> Deserialize<'de> for Record {
         let Envelope { specversion, id, source, event_type, subject, time, datacontenttype, data } =
             Envelope::deserialize(deserializer)?;
         let data = match event_type.as_str() {
-            "io.framepost.chunk.probed.v1" => serde_json::from_value(data).map(Data::ChunkProbed),
-            "io.framepost.span.ended.v1" => serde_json::from_value(data).map(Data::SpanEnded),
-            "io.framepost.gap.recorded.v1" => serde_json::from_value(data).map(Data::GapRecorded),
-            "io.framepost.object.rejected.v1" => serde_json::from_value(data).map(Data::ObjectRejected),
+            CHUNK_PROBED => serde_json::from_value(data).map(Data::ChunkProbed),
+            SPAN_ENDED => serde_json::from_value(data).map(Data::SpanEnded),
+            GAP_RECORDED => serde_json::from_value(data).map(Data::GapRecorded),
+            OBJECT_REJECTED => serde_json::from_value(data).map(Data::ObjectRejected),
             other => return Err(D::Error::custom(format!("unknown record type {other:?}"))),
         }
         .map_err(D::Error::custom)?;

@@ -2,8 +2,9 @@
 //! `….attributes.json` what comes beside it (a body may be missing then), `….expected.json` what has to come out: the
 //! notices, or a part of the error's text.
 
-use framepost_events::Error;
+use framepost_events::attributes::Attributes;
 use framepost_events::finalized::{self, Notice};
+use framepost_events::{Error, ObjectKey};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -70,5 +71,25 @@ fn the_way_does_not_change_the_identity() {
     assert_eq!(identity("s3-put"), identity("eventbridge-put"));
     for name in ["gcs-push-none", "gcs-pulled-finalize", "gcs-unwrapped-finalize", "eventarc-finalized-structured"] {
         assert_eq!(identity(name), identity("gcs-push-finalize"), "{name}");
+    }
+}
+
+#[test]
+fn sample_keys_are_read_and_written_the_same() {
+    let keys = std::fs::read_to_string(directory().join("keys.txt")).unwrap();
+    assert!(keys.lines().count() > 3);
+    for key in keys.lines() {
+        assert_eq!(key.parse::<ObjectKey>().unwrap().to_string(), key);
+    }
+}
+
+#[test]
+fn sample_metadata_is_read_and_written_the_same() {
+    for name in ["chunk.txt", "span-end.txt"] {
+        let text = std::fs::read_to_string(directory().join("metadata").join(name)).unwrap();
+        let pairs: Vec<(&str, &str)> = text.lines().map(|line| line.split_once(": ").unwrap()).collect();
+        let written = Attributes::from_metadata(pairs.iter().copied()).unwrap().to_metadata().unwrap();
+        let written: Vec<(&str, &str)> = written.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(written, pairs, "{name}");
     }
 }

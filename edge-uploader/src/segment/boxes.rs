@@ -93,7 +93,7 @@ fn video_track(video: &VideoParameters, timescale: u32, out: &mut Vec<u8>) -> Re
             ..Tkhd::default()
         }
         .encode(out)?;
-        media(b"vide", "Video", timescale, out, |out| {
+        media(*b"vide", "Video", timescale, out, |out| {
             Vmhd::default().encode(out)?;
             sample_table(out, |out| visual_entry(video, out))
         })
@@ -104,7 +104,7 @@ fn audio_track(audio: &AudioParameters, timescale: u32, out: &mut Vec<u8>) -> Re
     out.encode_atom(FourCC::new(b"trak"), |out| {
         let volume = 1.into();
         Tkhd { track_id: AUDIO_TRACK, enabled: true, in_movie: true, volume, ..Tkhd::default() }.encode(out)?;
-        media(b"soun", "Sound", timescale, out, |out| {
+        media(*b"soun", "Sound", timescale, out, |out| {
             Smhd::default().encode(out)?;
             sample_table(out, |out| audio_entry(audio, out))
         })
@@ -112,7 +112,7 @@ fn audio_track(audio: &AudioParameters, timescale: u32, out: &mut Vec<u8>) -> Re
 }
 
 fn media(
-    handler: &[u8; 4],
+    handler: [u8; 4],
     name: &str,
     timescale: u32,
     out: &mut Vec<u8>,
@@ -120,7 +120,7 @@ fn media(
 ) -> Result {
     out.encode_atom(FourCC::new(b"mdia"), |out| {
         Mdhd { timescale, language: "und".to_owned(), ..Mdhd::default() }.encode(out)?;
-        Hdlr { handler: FourCC::new(handler), name: name.to_owned() }.encode(out)?;
+        Hdlr { handler: handler.into(), name: name.to_owned() }.encode(out)?;
         out.encode_atom(FourCC::new(b"minf"), information)
     })
 }

@@ -61,9 +61,9 @@ pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaire
         keep_bytes = fragment.end;
         reference = fragment.reference.or(reference);
     }
-    let Some((wall, media_time)) = reference else { return Err(RepairError::Nothing) };
+    let Some((seen, media_time)) = reference else { return Err(RepairError::Nothing) };
     let ticks = |time: u64| i64::try_from(time).unwrap_or(i64::MAX / 2);
-    let to = wall_after(wall, ticks(summary.video_end()) - ticks(media_time), timescale);
+    let to = wall_after(seen, ticks(summary.video_end()) - ticks(media_time), timescale);
     let draft = Attributes { timescale: Some(timescale), ..draft.clone() };
     let (tail, attributes) = summary.close(&draft, to)?;
     let mut init = init;

@@ -22,7 +22,8 @@ const AUDIO_FRAMES_MAX: usize = 4096;
 const AUDIO_WAIT: Duration = Duration::from_secs(1);
 /// Sound that begins earlier than this before the first picture is left out.
 const AUDIO_LEAD_MAX: Duration = Duration::from_secs(10);
-/// Pictures come back at most this far in presentation time, by reordering. More is a jump.
+/// Reordered pictures come back at most this far in presentation time, or, where pictures are rare, twice as far as the last
+/// one went ahead. More is a jump.
 const REORDERING_MAX: Duration = Duration::from_secs(2);
 
 /// What a segmenter is told once.
@@ -46,7 +47,7 @@ impl Default for Settings {
             window: Duration::from_secs(3),
             keep: Keep::All,
             fragment_max: Duration::from_secs(1),
-            gap_max: Duration::from_secs(60),
+            gap_max: Duration::from_mins(1),
             source: String::new(),
         }
     }
@@ -55,9 +56,9 @@ impl Default for Settings {
 /// What went by and is not in the chunks as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Video frames in the chunks, those still to be written included.
+    /// Video frames in the chunks.
     pub video_frames: u64,
-    /// Audio frames taken.
+    /// Audio frames in the chunks.
     pub audio_frames: u64,
     /// Dropped: before the first random access video frame.
     pub before_first: u64,
@@ -110,6 +111,8 @@ pub struct Segmenter {
     audio: VecDeque<Sample>,
     /// The latest presentation times that came.
     newest: Option<i64>,
+    /// How far the latest went beyond the latest before it.
+    last_step: i64,
     newest_audio: Option<i64>,
     /// The end of the latest frame, where the source gives durations.
     end: Option<i64>,
@@ -149,7 +152,8 @@ impl Segmenter {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
         }
-        let settings = Settings { source: visible(&settings.source), ..settings };
+        let Settings { window, keep, fragment_max, gap_max, source } = settings;
+        let settings = Settings { window, keep, fragment_max, gap_max, source: visible(&source) };
         Self {
             timeline: Timeline::new(&parameters),
             thin: Thin::new(settings.keep),
@@ -160,6 +164,7 @@ impl Segmenter {
             video: VecDeque::new(),
             audio: VecDeque::new(),
             newest: None,
+            last_step: 0,
             newest_audio: None,
             end: None,
             last_duration: None,
@@ -176,7 +181,7 @@ impl Segmenter {
 
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
-        self.stats
+        Stats { thinned: self.thin.dropped(), ..self.stats }
     }
 
     /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
@@ -216,7 +221,8 @@ impl Segmenter {
         let (last, wall, own) = (last.pts, last.wall, last.duration);
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
         let shown = own.or(before).or(self.last_duration).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
-        let end = self.end.unwrap_or(i64::MIN).max(last + shown.max(1));
+        // Frames that `Keep` dropped were shown too, in a way: the one before them was.
+        let end = self.end.max(self.newest).unwrap_or(last).max(last + shown.max(1));
         let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
         let index = self.video.len();
         self.cut(Cut { index, next: (end, end_wall), of: Piece::Chunk }, Input::Ended, &mut outputs)?;
@@ -229,8 +235,9 @@ impl Segmenter {
         let jump = |pts| Error::Discontinuity { pts, after: newest.unwrap_or(0), timescale };
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
         if let Some(newest) = newest {
-            let (back, forth) = (self.timeline.ticks(REORDERING_MAX), self.timeline.ticks(self.settings.gap_max));
-            let forth = forth.min(i64::from(i32::MAX));
+            let back = self.timeline.ticks(REORDERING_MAX).max(2 * self.last_step);
+            // Durations and composition offsets have 32 bits.
+            let forth = self.timeline.ticks(self.settings.gap_max).min(i64::from(i32::MAX) / 2);
             if pts < newest - back || pts > newest + forth {
                 return Err(jump(pts));
             }
@@ -241,6 +248,7 @@ impl Segmenter {
             return Ok(());
         }
         self.stats.repeated += u64::from(newest == Some(pts));
+        self.last_step = newest.map(|newest| pts - newest).filter(|step| *step > 0).unwrap_or(self.last_step);
         self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
         let duration = frame.duration.and_then(|duration| self.timeline.video(duration.into())).filter(|d| *d > 0);
         self.end = self.end.max(duration.map(|duration| pts + duration));
@@ -436,9 +444,13 @@ fn visible(source: &str) -> String {
         if (0x20..0x7f).contains(&byte) {
             out.push(byte.into());
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
         }
     }
     out.truncate(LONGEST);
     out
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }

@@ -98,10 +98,7 @@ impl Scanner {
             Ok(Scan { media, need: Some(need) }) => match self.grant(need) {
                 Some(range) => Next::Fetch(range),
                 None => Next::Done(media.ok_or_else(|| {
-                    let detail = format!(
-                        "needs {} bytes at {}, beyond {MAX_REQUESTS} requests and {MAX_BYTES} bytes",
-                        need.len, need.at
-                    );
+                    let detail = format!("{need:?} is beyond {MAX_REQUESTS} requests and {MAX_BYTES} bytes");
                     Rejection::new(RejectReason::TooComplex, detail)
                 })),
             },
@@ -115,14 +112,26 @@ impl Scanner {
 
     /// An even share of what is left, but at least what is needed.
     fn grant(&mut self, need: Need) -> Option<ByteRange> {
-        if self.requests_left == 0 || need.len > self.bytes_left {
+        if self.requests_left == 0 {
             return None;
         }
-        let share = self.bytes_left / u64::from(self.requests_left);
-        let len = share.max(need.len).min(self.window.size() - need.at);
+        let size = self.window.size();
+        let range = match need {
+            Need::From { at, len } => {
+                let share = self.bytes_left / u64::from(self.requests_left);
+                ByteRange { start: at, len: share.max(len).min(size.saturating_sub(at)) }
+            }
+            Need::Tail { most } => {
+                let len = most.min(self.bytes_left).min(size);
+                ByteRange { start: size - len, len }
+            }
+        };
+        if range.len == 0 || range.len > self.bytes_left {
+            return None;
+        }
         self.requests_left -= 1;
-        self.bytes_left -= len;
-        Some(ByteRange { start: need.at, len })
+        self.bytes_left -= range.len;
+        Some(range)
     }
 }
 

@@ -30,11 +30,19 @@ impl Rejection {
 
 /// Bytes that a parser cannot go on without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Need {
-    /// The first.
-    pub(crate) at: u64,
-    /// How many at least.
-    pub(crate) len: u64,
+pub(crate) enum Need {
+    /// At least `len` bytes from `at`.
+    From {
+        /// The first.
+        at: u64,
+        /// How many.
+        len: u64,
+    },
+    /// The object's end, as much of it as there is, but no more than `most` bytes.
+    Tail {
+        /// How many.
+        most: u64,
+    },
 }
 
 /// Why a parser stopped.
@@ -86,6 +94,12 @@ impl Window {
         &longest[..longest.len().min(wanted)]
     }
 
+    /// Where the known end of the object begins, and its bytes; `None` where the end is not known.
+    pub(crate) fn tail(&self) -> Option<(u64, &[u8])> {
+        let ends = self.extents.iter().filter(|(start, bytes)| start + bytes.len() as u64 == self.size);
+        ends.map(|(start, bytes)| (*start, bytes.as_ref())).min_by_key(|(start, _)| *start)
+    }
+
     /// `len` bytes from `at`, if they are known.
     pub(crate) fn peek(&self, at: u64, len: u64) -> Option<&[u8]> {
         let bytes = self.visible(at, at.checked_add(len)?);
@@ -98,7 +112,7 @@ impl Window {
             return Ok(bytes);
         }
         match at.checked_add(len) {
-            Some(end) if end <= self.size => Err(Stop::Need(Need { at, len })),
+            Some(end) if end <= self.size => Err(Stop::Need(Need::From { at, len })),
             _ => {
                 let detail = format!("{len} bytes expected at {at}, the object has {}", self.size);
                 Err(Rejection::new(RejectReason::Truncated, detail).into())
@@ -115,12 +129,15 @@ mod tests {
     fn tells_missing_from_not_there() {
         let mut window = Window::new(100, Bytes::from_static(b"0123456789"));
         assert_eq!(window.get(2, 3), Ok(&b"234"[..]));
-        assert_eq!(window.get(8, 4), Err(Stop::Need(Need { at: 8, len: 4 })));
+        assert_eq!(window.get(8, 4), Err(Stop::Need(Need::From { at: 8, len: 4 })));
         assert!(matches!(window.get(98, 4), Err(Stop::Reject(r)) if r.reason == RejectReason::Truncated));
         assert!(matches!(window.get(u64::MAX, 4), Err(Stop::Reject(_))));
         window.add(8, Bytes::from_static(b"89ab"));
         assert_eq!(window.get(8, 4), Ok(&b"89ab"[..]));
         assert_eq!(window.visible(9, 100), b"9ab");
         assert_eq!(window.visible(9, 10), b"9");
+        assert_eq!(window.tail(), None);
+        window.add(98, Bytes::from_static(b"yz"));
+        assert_eq!(window.tail(), Some((98, &b"yz"[..])));
     }
 }

@@ -1,1 +1,54 @@
-//! x
+//! The cloud that is a directory: a durable bucket, its events as a queue, and a bus inside the process.
+//!
+//! # The directory
+//!
+//! ```text
+//! <bucket>/plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4     an object: a plain file by its key, for any player
+//! <bucket>/.framepost/meta/3f/3fb4…e1.json                    its note: key, size, digest, type, metadata, time
+//! <bucket>/.framepost/tmp/<id>, <id>.json                     a put that is under way: bytes and note
+//! <bucket>/.framepost/events/<id>.json                        the event of an object that nobody has handled yet
+//! <bucket>/.framepost/dead/<id>.json                          an event that nobody could handle, and why
+//! <bucket>/.framepost/lock                                    held shared by each process that has the bucket open
+//! ```
+//!
+//! A note's name is the SHA-256 of its key, so that no key can collide with another one's note. A note is written once
+//! and then only linked: into `meta`, into `events`.
+//!
+//! # A put, step by step
+//!
+//! 1. bytes → `tmp/<id>`, hashed on the way, fsync; note → `tmp/<id>.json`, fsync; fsync of `tmp`;
+//! 2. the **commit**: hard link of the note to its place in `meta`, which fails when a note is there; fsync;
+//! 3. hard link of the note into `events`; fsync;
+//! 4. hard link of the bytes to the key; fsync of that directory, and of each one made on the way;
+//! 5. both names in `tmp` go.
+//!
+//! Only one note can win step 2, so bytes and metadata are always of the same put. The answer `Created` comes after
+//! step 4, so what was answered survives a power cut, its event included.
+//!
+//! # After a crash
+//!
+//! Before 2 the put never was: [`LocalBucket::open`] removes the leftovers. From 2 on the put stands, and `open` does the
+//! steps that are missing; each can be repeated. A second writer that loses step 2 while the first one is between 2 and
+//! 4 (or died there) takes those steps for it before it answers `AlreadyExists`. An event leaves only when it was
+//! acknowledged, so it comes at least once.
+//!
+//! Whoever removes an object's file by hand frees its key: the note without a file is recognised and replaced.
+//!
+//! What this needs from the file system is hard links and locks; ext4, xfs, btrfs, zfs, tmpfs and NFS have them, FAT and
+//! exFAT do not, and `open` says so.
+
+mod bucket;
+mod bus;
+mod disk;
+mod key;
+mod list;
+mod note;
+mod put;
+mod queue;
+mod read;
+
+pub use bucket::{Events, LocalBucket};
+pub use bus::LocalBus;
+pub use list::Listed;
+pub use queue::{LocalQueue, Message};
+pub use read::{OpenObject, Stat};

@@ -17,6 +17,9 @@ pub enum ErrorKind {
     /// No answer: name resolution, connection, time limit, a body cut short. Worth repeating, for ever; it says nothing of
     /// the object, so it never spends a retry budget.
     Transport,
+    /// The cloud does not believe this machine's clock, so it believes no signature. Worth repeating once the clock is
+    /// set; like [`Transport`](Self::Transport) it says nothing of the object.
+    ClockSkew,
     /// This machine: a file that cannot be read, a full disk.
     Io,
 }
@@ -24,7 +27,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same request may succeed later.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Corrupt | Self::Busy | Self::Transport)
+        matches!(self, Self::Corrupt | Self::Busy | Self::Transport | Self::ClockSkew)
     }
 }
 
@@ -70,6 +73,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Corrupt => "arrived corrupt",
             Self::Busy => "the service is busy",
             Self::Transport => "no answer",
+            Self::ClockSkew => "this machine's clock is too far off",
             Self::Io => "local input or output failed",
         })
     }

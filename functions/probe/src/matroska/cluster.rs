@@ -6,16 +6,12 @@ use crate::be::array;
 use crate::window::{Need, Stop, Window};
 
 /// How much of a file's end is searched for its last cluster.
-const TAIL_BYTES: u64 = 48 * 1024;
+const TAIL_BYTES: u64 = 112 * 1024;
 
 /// The end of the last block that lies in the file's end, in nanoseconds; `None` where no cluster begins there.
 pub(super) fn end_ns(window: &Window, scale_ns: u64, frame_ns: u64) -> Result<Option<u64>, Stop> {
     let size = window.size();
-    let tail_at = size.saturating_sub(TAIL_BYTES);
-    if window.peek(size.saturating_sub(1), 1).is_none() {
-        return Err(Stop::Need(Need { at: tail_at, len: size - tail_at }));
-    }
-    let tail = window.visible(tail_at, size);
+    let Some((tail_at, tail)) = window.tail() else { return Err(Stop::Need(Need::Tail { most: TAIL_BYTES })) };
     let marker = CLUSTER.to_be_bytes();
     let found = tail.windows(4).enumerate().rev().filter(|(_, id)| *id == marker).find_map(|(at, _)| {
         let element = ebml::at(window, tail_at + at as u64).ok()??;

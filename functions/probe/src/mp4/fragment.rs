@@ -6,7 +6,7 @@ use crate::be::{u8_at, u16_at, u32_at, u64_at};
 use crate::window::{Need, Stop, Window};
 
 /// How much of a file's end is read to find its last fragment.
-const TAIL_BYTES: u64 = 32 * 1024;
+const TAIL_BYTES: u64 = 64 * 1024;
 
 /// The video of one `moof`, in units of its track's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +49,11 @@ pub(super) fn seconds(
         // An initialization segment: it holds no media.
         return Ok(Some(0.0));
     }
+    // Samples in the `moov` come before those of the fragments, and start at 0.
+    let first = if video.frames_in_moov > 0 { Some(0) } else { first.map(|fragment| fragment.start) };
     let Some(first) = first else { return Ok(None) };
     let Some(last) = last(window, moov_end, video, defaults)? else { return Ok(None) };
-    let units = last.start.saturating_add(last.units).checked_sub(first.start);
+    let units = last.start.saturating_add(last.units).checked_sub(first);
     Ok(units.map(|units| units as f64 / f64::from(video.timescale)))
 }
 
@@ -83,12 +85,8 @@ fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
 
 /// The last fragment of the file.
 fn last(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
-    let size = window.size();
-    let tail_at = size.saturating_sub(TAIL_BYTES).max(moov_end);
-    if window.peek(size.saturating_sub(16), 16).is_none() {
-        return Err(Stop::Need(Need { at: tail_at, len: size - tail_at }));
-    }
-    if let Some(fragment) = last_in(window, tail_at, video, defaults) {
+    let Some((tail_at, _)) = window.tail() else { return Err(Stop::Need(Need::Tail { most: TAIL_BYTES })) };
+    if let Some(fragment) = last_in(window, tail_at.max(moov_end), video, defaults) {
         return Ok(Some(fragment));
     }
     // Its `moof` lies farther back than the tail: `mfra` says where.

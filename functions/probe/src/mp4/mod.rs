@@ -12,7 +12,8 @@
 //! `ffprobe` and `mp4parse`.
 //!
 //! The duration of a fragmented file is, in this order: `mehd`; the object's metadata; a `sidx` that spans the file; the
-//! end of the last fragment, found from the file's end (`mfra`, or the last `moof` there) minus the start of the first.
+//! end of the video's last fragment, found from the file's end (`mfra`, or the last `moof` there), minus the start of its
+//! first. Where that takes more than the budget, it is not known.
 
 mod boxes;
 mod fragment;

@@ -1,0 +1,182 @@
+//! A bucket: opening it, and finishing what a crash left.
+
+use crate::disk::{self, Link};
+use crate::key::{self, HIDDEN};
+use crate::note::Note;
+use crate::queue::LocalQueue;
+use framepost_events::Sha256;
+use framepost_ports::{Error, ErrorKind, Result, url_path};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Whether objects raise events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// Each object that is created raises one, kept until it is acknowledged.
+    Raise,
+    /// Nobody would take them: the bucket is only an archive.
+    Ignore,
+}
+
+/// A bucket that is a directory. Clones are the same bucket.
+#[derive(Debug, Clone)]
+pub struct LocalBucket {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) root: PathBuf,
+    pub(crate) name: String,
+    pub(crate) queue: Option<LocalQueue>,
+    link_base: OnceLock<String>,
+    /// Taken to replace the note of an object whose file was removed by hand.
+    pub(crate) replacing: Mutex<()>,
+    /// Unlocked when the last clone goes.
+    lock: File,
+}
+
+impl LocalBucket {
+    /// Opens the bucket in `dir`, making it where it is not there; its name is the directory's. Finishes or removes what
+    /// a crash left, unless another process has the bucket open.
+    pub async fn open(dir: impl Into<PathBuf>, events: Events) -> Result<Self> {
+        let dir = dir.into();
+        let what = dir.display().to_string();
+        disk::blocking(move || open(&dir, events)).await.map_err(|error| disk::error("open", &what, error))
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The events of this bucket's objects; `None` where they are ignored.
+    pub fn queue(&self) -> Option<LocalQueue> {
+        self.inner.queue.clone()
+    }
+
+    /// From now on links to objects begin with `base` (`http://127.0.0.1:9000/footage`) and not with `file://`.
+    /// Only the first call counts.
+    pub fn set_link_base(&self, base: impl Into<String>) {
+        let base: String = base.into();
+        let _ = self.inner.link_base.set(base.trim_end_matches('/').to_owned());
+    }
+
+    pub(crate) fn link(&self, key: &str) -> String {
+        match self.inner.link_base.get() {
+            Some(base) => format!("{base}/{}", url_path(key)),
+            None => format!("{}/{}", self.inner.url(), url_path(key)),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn object(&self, operation: &'static str, key: &str) -> Result<PathBuf, Error> {
+        Ok(self.root.join(key::path(operation, key)?))
+    }
+
+    pub(crate) fn hidden(&self, kind: &str) -> PathBuf {
+        self.root.join(HIDDEN).join(kind)
+    }
+
+    pub(crate) fn staged(&self, id: &str) -> (PathBuf, PathBuf) {
+        let tmp = self.hidden("tmp");
+        (tmp.join(id), tmp.join(format!("{id}.json")))
+    }
+
+    pub(crate) fn note(&self, key: &str) -> PathBuf {
+        let digest = Sha256::of(key.as_bytes()).to_string();
+        self.hidden("meta").join(&digest[..2]).join(format!("{digest}.json"))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("file://{}", url_path(&self.root.to_string_lossy()))
+    }
+
+    /// Steps 3 to 5 of a put that is committed. Each may have been done before, or be done by another at this moment.
+    pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
+        let (bytes, staged_note) = self.staged(&note.id);
+        if self.queue.is_some() {
+            disk::link(&staged_note, &self.hidden("events").join(format!("{}.json", note.id)))?;
+        }
+        let object = self.root.join(&note.key);
+        if let Some(above) = object.parent() {
+            disk::make_dirs(above)?;
+        }
+        match disk::link(&bytes, &object)? {
+            Link::Made | Link::Gone => {}
+            Link::Taken if object.is_file() => {
+                // Whoever linked it may not have come to this.
+                object.parent().map_or(Ok(()), disk::sync_dir)?;
+            }
+            Link::Taken => return Err(io::ErrorKind::IsADirectory.into()),
+        }
+        // The note first: bytes without one are known to be nobody's.
+        disk::remove(&staged_note)?;
+        disk::remove(&bytes)?;
+        if let Some(queue) = &self.queue {
+            queue.push(&note.id);
+        }
+        Ok(())
+    }
+}
+
+fn open(dir: &Path, events: Events) -> io::Result<LocalBucket> {
+    disk::make_dirs(dir)?;
+    let root = dir.canonicalize()?;
+    let name = root.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned());
+    let hidden = root.join(HIDDEN);
+    for kind in ["tmp", "meta", "events", "dead"] {
+        disk::make_dirs(&hidden.join(kind))?;
+    }
+    let lock_path = hidden.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path)?;
+    let alone = lock.try_lock().is_ok();
+    let queue = (events == Events::Raise).then(|| LocalQueue::new(hidden.clone(), name.clone()));
+    let inner = Inner { root, name, queue, link_base: OnceLock::new(), replacing: Mutex::new(()), lock };
+    if alone {
+        let probe = hidden.join("tmp/hard-link");
+        disk::remove(&probe)?;
+        fs::hard_link(&lock_path, &probe).map_err(|error| {
+            io::Error::new(error.kind(), format!("the bucket's file system must have hard links: {error}"))
+        })?;
+        disk::remove(&probe)?;
+        recover(&inner)?;
+        inner.lock.unlock()?;
+    }
+    inner.lock.lock_shared()?;
+    if let Some(queue) = &inner.queue {
+        queue.load()?;
+    }
+    Ok(LocalBucket { inner: Arc::new(inner) })
+}
+
+/// Every put that was under way is finished when it was committed, and removed when it was not.
+fn recover(inner: &Inner) -> io::Result<()> {
+    let mut left: Vec<PathBuf> = vec![];
+    for entry in fs::read_dir(inner.hidden("tmp"))? {
+        left.push(entry?.path());
+    }
+    // Notes first, which decide about the bytes of the same name.
+    left.sort_by_key(|path| path.extension().is_none());
+    for path in left {
+        let note = if path.extension().is_some() { Note::read(&path).ok() } else { None };
+        if let Some(note) = note
+            && Note::read(&inner.note(&note.key)).is_ok_and(|committed| committed.id == note.id)
+        {
+            // An earlier crash between the two removals of step 5 left a note whose bytes are in their place.
+            match inner.finish(&note) {
+                Ok(()) => tracing::info!(key = note.key, "finished a put that a crash had cut short"),
+                Err(error) => {
+                    let error = Error::new(ErrorKind::Io, "recover", &note.key).because(error);
+                    tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a put, its bytes stay");
+                }
+            }
+        } else if path.extension().is_some() || !path.with_extension("json").exists() {
+            disk::remove(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Writing an object. The steps are those of the crate's documentation.
+
+use crate::LocalBucket;
+use crate::bucket::Inner;
+use crate::disk::{self, Link};
+use crate::note::Note;
+use async_trait::async_trait;
+use framepost_events::Sha256;
+use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result, exact};
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use sha2::Digest as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::AsyncWriteExt as _;
+
+/// Unique among all puts to a bucket, and in the order of time as far as the clock is.
+fn new_id() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let micros = Timestamp::now().as_microsecond();
+    format!("{micros:016x}-{:x}-{:x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The files of a put that is not committed; they go with it.
+struct Staged {
+    bytes: PathBuf,
+    note: PathBuf,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The files are recovery's.
+    Committed,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.state == State::Open {
+            // What cannot be removed now is removed at the next opening.
+            let _ = disk::remove(&self.note);
+            let _ = disk::remove(&self.bytes);
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectSink for LocalBucket {
+    async fn put(&self, object: &NewObject) -> Result<Put> {
+        let fail = |error| disk::error("put", &object.key, error);
+        let path = self.inner.object("put", &object.key)?;
+        if path.is_dir() {
+            return Err(Error::new(ErrorKind::Invalid, "put", &object.key)
+                .because("there are objects below this key, and a file cannot be a directory too"));
+        }
+        let id = new_id();
+        let (bytes, note) = self.inner.staged(&id);
+        let staged = Staged { bytes, note, state: State::Open };
+        let size = self.stage_bytes(object, &staged).await?;
+        let note = Note {
+            id,
+            key: object.key.clone(),
+            size,
+            sha256: object.sha256,
+            content_type: object.content_type.clone(),
+            metadata: object.metadata.clone(),
+            created: Timestamp::now(),
+        };
+        let inner = self.inner.clone();
+        disk::blocking(move || commit(&inner, &note, staged)).await.map_err(fail)
+    }
+
+    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
+        Ok(self.stat(key).await?.sha256)
+    }
+
+    fn url(&self) -> String {
+        self.inner.url()
+    }
+}
+
+impl LocalBucket {
+    async fn stage_bytes(&self, object: &NewObject, staged: &Staged) -> Result<u64> {
+        let fail = |error| disk::error("put", &object.key, error);
+        let mut file = tokio::fs::File::create_new(&staged.bytes).await.map_err(fail)?;
+        let mut content = exact(&*object.content);
+        let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(|error| Error::new(ErrorKind::Io, "put", &object.key).because(error))?;
+            hasher.update(&piece);
+            size += piece.len() as u64;
+            file.write_all(&piece).await.map_err(fail)?;
+        }
+        file.flush().await.map_err(fail)?;
+        let digest = Sha256(hasher.finalize().into());
+        if digest != object.sha256 {
+            return Err(Error::new(ErrorKind::Corrupt, "put", &object.key)
+                .because(format!("the bytes have the digest {digest}, not {}", object.sha256)));
+        }
+        file.sync_all().await.map_err(fail)?;
+        Ok(size)
+    }
+}
+
+fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
+    let mut file = File::create_new(&staged.note)?;
+    file.write_all(&serde_json::to_vec(note)?)?;
+    file.sync_all()?;
+    // What can fail because of the key fails before the commit.
+    let object = inner.root.join(&note.key);
+    if let Some(above) = object.parent() {
+        disk::make_dirs(above)?;
+    }
+    disk::sync_dir(&inner.hidden("tmp"))?;
+    let place = inner.note(&note.key);
+    if let Some(above) = place.parent() {
+        disk::make_dirs(above)?;
+    }
+    loop {
+        match disk::link(&staged.note, &place)? {
+            Link::Made => {
+                staged.state = State::Committed;
+                inner.finish(note)?;
+                return Ok(Put::Created);
+            }
+            Link::Gone => return Err(io::Error::new(io::ErrorKind::NotFound, "the staged note has gone")),
+            Link::Taken => {}
+        }
+        let winner = match Note::read(&place) {
+            Ok(winner) => winner,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if inner.root.join(&winner.key).is_file() {
+            object.parent().map_or(Ok(()), disk::sync_dir)?;
+            return Ok(Put::AlreadyExists);
+        }
+        if inner.staged(&winner.id).0.is_file() {
+            inner.finish(&winner)?;
+        }
+        if object.is_file() {
+            return Ok(Put::AlreadyExists);
+        }
+        // The file was removed by hand. One of this process takes the note away; the loop then decides who is first.
+        let _one = inner.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        if Note::read(&place).is_ok_and(|there| there.id == winner.id) && !object.is_file() {
+            tracing::warn!(key = note.key, "the object's file was removed, its key is free again");
+            fs::remove_file(&place)?;
+        }
+    }
+}

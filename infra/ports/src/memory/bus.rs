@@ -1,0 +1,35 @@
+use crate::{Bus, Error, ErrorKind, Result};
+use async_trait::async_trait;
+use framepost_events::record::Record;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// Keeps what was published.
+#[derive(Debug, Default)]
+pub struct RecordingBus {
+    records: Mutex<Vec<Record>>,
+    failures: Mutex<VecDeque<ErrorKind>>,
+}
+
+impl RecordingBus {
+    /// Everything that was published, in its order.
+    pub fn records(&self) -> Vec<Record> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next publish without a failure of its own fails like this, and keeps nothing.
+    pub fn fail_next(&self, kind: ErrorKind) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(kind);
+    }
+}
+
+#[async_trait]
+impl Bus for RecordingBus {
+    async fn publish(&self, record: &Record) -> Result<()> {
+        if let Some(kind) = self.failures.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+            return Err(Error::new(kind, "publish", &record.id));
+        }
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        Ok(())
+    }
+}

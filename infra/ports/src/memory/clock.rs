@@ -1,0 +1,53 @@
+use crate::Clock;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Time that only moves when the test says so.
+#[derive(Debug)]
+pub struct SimulatedClock {
+    state: Mutex<(Timestamp, Duration)>,
+}
+
+impl SimulatedClock {
+    /// A clock that shows `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self { state: Mutex::new((now, Duration::ZERO)) }
+    }
+
+    /// Time passes: wall and monotonic time move together.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += by;
+        state.1 += by;
+    }
+
+    /// Somebody sets the wall clock: it moves alone, forwards or backwards.
+    pub fn jump(&self, by: SignedDuration) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 += by;
+    }
+}
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_leaves_monotonic_time_alone() {
+        let clock = SimulatedClock::new(Timestamp::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(3));
+        clock.jump(SignedDuration::from_secs(-10));
+        assert_eq!(clock.now().as_second(), -7);
+        assert_eq!(clock.monotonic(), Duration::from_secs(3));
+    }
+}
