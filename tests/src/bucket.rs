@@ -1,7 +1,7 @@
 //! The objects of a bucket, read where they lie: `DIR/s3/footage/KEY`, or a `file://` destination.
 
 use framepost_events::attributes::Attributes;
-use framepost_events::{KeyKind, ObjectKey};
+use framepost_events::{KeyKind, ObjectKey, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ pub struct Object {
     pub key: ObjectKey,
     /// Where its bytes are.
     pub path: PathBuf,
+    root: PathBuf,
 }
 
 impl Object {
@@ -20,9 +21,16 @@ impl Object {
         std::fs::read(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }
 
-    /// Its metadata, where the bucket keeps it on disk in a way that is known here.
-    pub fn attributes(&self) -> Option<Attributes> {
-        None
+    /// Its metadata, as the bucket's note on disk has it: `.framepost/meta/HH/DIGEST.json`, where DIGEST is the key's
+    /// SHA-256 and HH its first two digits.
+    pub fn attributes(&self) -> Result<Attributes, String> {
+        let digest = Sha256::of(self.key.to_string().as_bytes()).to_string();
+        let note = self.root.join(".framepost/meta").join(&digest[..2]).join(format!("{digest}.json"));
+        let bytes = std::fs::read(&note).map_err(|error| format!("{}: {error}", note.display()))?;
+        let note: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let entries = note["metadata"].as_array().ok_or("the note has no metadata")?;
+        let pairs = entries.iter().filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?)));
+        Attributes::from_metadata(pairs).map_err(|error| error.to_string())
     }
 }
 
@@ -48,7 +56,7 @@ impl Bucket {
     pub fn objects(&self) -> Vec<Object> {
         let mut objects: Vec<Object> = files(&self.root)
             .into_iter()
-            .filter_map(|path| Some(Object { key: self.name(&path)?.parse().ok()?, path }))
+            .filter_map(|path| Some(Object { key: self.name(&path)?.parse().ok()?, path, root: self.root.clone() }))
             .collect();
         objects.sort_by(|a, b| order(&a.key).cmp(&order(&b.key)));
         objects

@@ -14,10 +14,48 @@ pub struct EdgeConfig {
     pub to: String,
     /// The S3 endpoint, where it is not AWS's.
     pub endpoint_url: Option<String>,
+    /// The access key for it, given by the environment.
+    pub credentials: Option<Credentials>,
     /// How long a chunk is, in seconds.
     pub window_seconds: f64,
-    /// Each camera's name and URL.
-    pub cameras: Vec<(String, String)>,
+    /// The cameras.
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// An S3 access key.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Its identifier.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+}
+
+impl Credentials {
+    /// Gives them to a program the way AWS's own tools take them.
+    pub fn give_to(&self, command: &mut Command) {
+        command.env("AWS_ACCESS_KEY_ID", &self.access_key_id).env("AWS_SECRET_ACCESS_KEY", &self.secret_access_key);
+    }
+}
+
+/// One camera.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    /// Its name.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// How RTP comes.
+    pub transport: Transport,
+}
+
+/// How RTP comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Interleaved with RTSP, the default.
+    Tcp,
+    /// In datagrams.
+    Udp,
 }
 
 /// The site of all tests' gateways.
@@ -30,8 +68,9 @@ impl EdgeConfig {
             spool: spool.to_owned(),
             to: to.to_owned(),
             endpoint_url: None,
+            credentials: None,
             window_seconds: 3.0,
-            cameras: vec![("gate".to_owned(), url.to_owned())],
+            cameras: vec![CameraConfig { name: "gate".to_owned(), url: url.to_owned(), transport: Transport::Tcp }],
         }
     }
 
@@ -45,9 +84,12 @@ impl EdgeConfig {
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
         }
-        for (name, url) in &self.cameras {
+        for CameraConfig { name, url, transport } in &self.cameras {
             let window = self.window_seconds;
             let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\nwindow = {window:?}\n");
+            if *transport == Transport::Udp {
+                text.push_str("transport = \"udp\"\n");
+            }
         }
         text
     }
@@ -56,19 +98,19 @@ impl EdgeConfig {
     pub fn run(&self, file: &Path) -> Command {
         std::fs::write(file, self.toml()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let mut command = edge_uploader();
+        if let Some(credentials) = &self.credentials {
+            credentials.give_to(&mut command);
+        }
         command.args(["run", "--config"]).arg(file);
         command
     }
 }
 
-/// `edge-uploader`, with the credentials that the onebox takes.
+/// `edge-uploader`, in an environment where AWS's own files and services are not to be found.
 pub fn edge_uploader() -> Command {
     let mut command = Program::EdgeUploader.command();
     command
-        .env("AWS_ACCESS_KEY_ID", "framepost")
-        .env("AWS_SECRET_ACCESS_KEY", "framepost")
         .env("AWS_REGION", "us-east-1")
-        // No look for a machine's own credentials or files: a test says all there is.
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");

@@ -214,9 +214,9 @@ pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span
     let mut shown_until = 0;
     for span in spans {
         let mut shown = Vec::new();
-        for (object, _) in &recording.chunks {
-            if (span.from..span.to).contains(&object.key.start) {
-                match pictures(&object.path) {
+        for chunk in &recording.chunks {
+            if (span.from..span.to).contains(&chunk.object.key.start) {
+                match pictures(&chunk.object.path) {
                     Ok(pictures) => shown.extend(pictures),
                     Err(fault) => faults.push(fault),
                 }

@@ -8,6 +8,7 @@
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
 //! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
+//! * [`range_server`]: files over HTTP, with every request and byte counted.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
 //! Everything here panics when it cannot go on: a panic in a harness is a failed test with its reason.
@@ -18,10 +19,12 @@ pub mod bucket;
 pub mod edge;
 pub mod fault_proxy;
 pub mod gateway;
+mod http;
 pub mod judge;
 pub mod measure;
 pub mod media;
 pub mod onebox;
+pub mod range_server;
 pub mod rtsp;
 
 /// Says loudly that a test leaves something out. `tests/run` counts these lines, and fails on them where nothing may be

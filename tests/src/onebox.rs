@@ -2,6 +2,7 @@
 
 use crate::binaries::{Output, Program, Running};
 use crate::bucket::Bucket;
+use crate::edge::Credentials;
 use framepost_events::record::{ChunkProbed, Data, Record};
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -40,6 +41,27 @@ impl Onebox {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?)))
             })
+        })
+    }
+
+    /// The access key of its S3 endpoint: an identifier and a secret, in a JSON file in its directory.
+    pub fn credentials(&self) -> Credentials {
+        let endpoint = self.endpoint();
+        let mut files = Vec::new();
+        for directory in [self.directory.clone(), self.directory.join("s3")] {
+            files.extend(std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
+        }
+        let read = |path: &PathBuf| {
+            let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+            let text = |names: [&str; 2]| names.iter().find_map(|name| Some(stored[name].as_str()?.to_owned()));
+            Some(Credentials {
+                access_key_id: text(["accessKeyId", "access_key_id"])?,
+                secret_access_key: text(["secretAccessKey", "secret_access_key"])?,
+            })
+        };
+        let found = files.iter().find_map(read);
+        found.unwrap_or_else(|| {
+            panic!("the endpoint {endpoint} serves, and no credentials are in {}", self.directory.display())
         })
     }
 

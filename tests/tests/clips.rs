@@ -1,12 +1,12 @@
 //! Files through the whole pipeline: what goes in comes out, packet for packet, each at its time.
 
-use framepost_events::{KeyKind, ObjectKey};
-use framepost_tests::binaries::{Output, Running};
+use framepost_events::ObjectKey;
+use framepost_tests::binaries::Running;
 use framepost_tests::bucket::Bucket;
 use framepost_tests::edge;
+use framepost_tests::judge::assert_faultless;
 use framepost_tests::judge::packets::{Stream, packets, same_packets};
-use framepost_tests::judge::recording::Recording;
-use framepost_tests::judge::{Claims, assert_faultless, judge_chunk};
+use framepost_tests::judge::recording::{Chunk, Recording};
 use framepost_tests::media::{Clip, shared_data};
 use framepost_tests::onebox::Onebox;
 use std::path::Path;
@@ -25,8 +25,8 @@ fn faults_of(source: &Path, streams: &[Stream], frame_seconds: f64) -> Vec<Strin
         Err(more) => faults.extend(more),
     }
     let sound = streams.contains(&Stream::Audio);
-    if recording.chunks.iter().any(|(_, record)| record.audio.is_some() != sound) {
-        faults.push(format!("records differ in whether there is sound, which is {sound}"));
+    if recording.chunks.iter().any(|chunk| chunk.attributes.audio.is_some() != sound) {
+        faults.push(format!("there has to be sound: {sound}; and there is otherwise"));
     }
     faults.into_iter().map(|fault| format!("{}: {fault}", source.display())).collect()
 }
@@ -92,20 +92,12 @@ fn a_backfill_puts_a_file_into_a_directory_as_fast_as_it_can() {
     let mut running = Running::start(&mut command);
     running.wait_for_exit_code(0, Duration::from_mins(1));
 
-    let bucket = Bucket::at(&destination);
-    let chunks = bucket.of("gate", KeyKind::Chunk);
+    let recording = Recording::without_records(&Bucket::at(&destination), "gate");
+    let spans = recording.judge(1.0 / 25.0).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    recording.is_the_same_as(&clip, &[Stream::Video, Stream::Audio]).unwrap_or_else(|faults| panic!("{faults:#?}"));
     let first: ObjectKey = "plant-7/2026-11-20/gate/23/59-57.500000Z.0.mp4".parse().expect("a key");
-    assert_eq!(chunks.first().map(|chunk| &chunk.key), Some(&first));
-    assert_eq!(bucket.of("gate", KeyKind::SpanEnd).len(), 1);
-    let mut found = Vec::new();
-    for chunk in &chunks {
-        let key = chunk.key.to_string();
-        let claims = Claims { key: Some(&key), seconds: None, attributes: None, frame_seconds: 0.04 };
-        assert_faultless(&judge_chunk(&chunk.path, &claims));
-        found.extend(packets(&chunk.path, Stream::Video).expect("the chunk's packets"));
-    }
-    let source = packets(&clip, Stream::Video).expect("the clip's packets");
-    assert_eq!(same_packets(&source, &found), Ok(()));
-    assert!(chunks.iter().any(|chunk| chunk.key.to_string().contains("/2026-11-21/gate/00/")), "midnight passed");
-    assert!(running.lines(Output::Stdout).iter().all(|line| !line.contains("rror")));
+    assert_eq!(recording.chunks[0].object.key, first);
+    let after_midnight = |chunk: &Chunk| chunk.object.key.to_string().contains("/2026-11-21/gate/00/");
+    assert!(recording.chunks.iter().any(after_midnight), "midnight passed");
 }

@@ -3,6 +3,9 @@
 
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
+use framepost_tests::bucket::Bucket;
+use framepost_tests::edge::{EdgeConfig, Transport};
+use framepost_tests::gateway::{Gateway, eventually};
 use framepost_tests::judge::recording::Recording;
 use framepost_tests::onebox::Onebox;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
@@ -40,9 +43,10 @@ fn every_codec_over_tcp() {
         ("h265-aac", "hvc1.", true),
     ] {
         let (recording, _) = record(&server.url(mount));
-        for (object, record) in &recording.chunks {
-            assert!(record.codec.starts_with(codec), "{mount}: {}: {}", object.key, record.codec);
-            assert_eq!(record.audio.is_some(), sound, "{mount}: {}", object.key);
+        for chunk in &recording.chunks {
+            let record = chunk.record.as_ref().expect("the judge saw a record");
+            assert!(record.codec.starts_with(codec), "{mount}: {record:?}");
+            assert_eq!(record.audio.is_some(), sound, "{mount}: {record:?}");
         }
     }
 }
@@ -50,8 +54,21 @@ fn every_codec_over_tcp() {
 #[test]
 fn every_codec_over_udp() {
     let server = RtspServer::start(RtspOptions::default());
-    for mount in ["h264", "h264-aac", "h265"] {
-        record(&format!("{}?transport=udp", server.url(mount)));
+    for (mount, sound) in [("h264", false), ("h264-bframes", false), ("h264-aac", true), ("h265", false)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let bucket = Bucket::at(directory.path().join("archive"));
+        let to = format!("file://{}", directory.path().join("archive").display());
+        let mut config = EdgeConfig::one_camera(&directory.path().join("spool"), &to, &server.url(mount));
+        config.cameras[0].transport = Transport::Udp;
+        let mut gateway = Gateway::new(config, directory.path().join("edge.toml"));
+        gateway.start();
+        eventually("two chunks are recorded", CHUNKS, || bucket.of("gate", KeyKind::Chunk).len() >= 2);
+        gateway.terminate();
+        let recording = Recording::without_records(&bucket, "gate");
+        let spans =
+            recording.judge(FRAME_SECONDS).unwrap_or_else(|faults| panic!("{mount}: {faults:#?}\n{}", gateway.log()));
+        assert_eq!(spans.len(), 1, "{mount}: one span was expected: {spans:?}");
+        assert!(recording.chunks.iter().all(|chunk| chunk.attributes.audio.is_some() == sound), "{mount}: sound");
     }
 }
 
@@ -59,7 +76,7 @@ fn every_codec_over_udp() {
 fn opus_is_left_out_with_a_warning_and_the_video_kept() {
     let server = RtspServer::start(RtspOptions::default());
     let (recording, log) = record(&server.url("h264-opus"));
-    assert!(recording.chunks.iter().all(|(_, record)| record.audio.is_none()));
+    assert!(recording.chunks.iter().all(|chunk| chunk.attributes.audio.is_none()));
     assert!(log.to_lowercase().contains("opus"), "nothing is said of the sound:\n{log}");
 }
 

@@ -56,6 +56,7 @@ impl Scene {
         let url = server.url("h264-short-gop");
         let mut config = EdgeConfig::one_camera(&directory.path().join("spool"), "s3://footage", &url);
         config.endpoint_url = Some(proxy.url());
+        config.credentials = Some(onebox.credentials());
         config.window_seconds = 0.5;
         let gateway = Gateway::new(config, directory.path().join("edge.toml"));
         let reference = Reference::start(&url, &directory.path().join("reference.mkv"));
@@ -160,6 +161,7 @@ fn backfill_through(proxy: &FaultProxy, onebox: &mut Onebox, directory: &Path) {
     let clip = Clip::H264.path();
     let mut command = backfill(&clip, &directory.join("spool"), "s3://footage");
     command.args(["--endpoint-url", &proxy.url(), "--start", "2026-11-20T12:00:00Z"]);
+    onebox.credentials().give_to(&mut command);
     let mut running = Running::start(&mut command);
     running.wait_for_exit_code(0, Duration::from_mins(3));
     assert!(running.lines(Output::Stdout).iter().all(|line| !line.contains("panicked")));

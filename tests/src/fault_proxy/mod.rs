@@ -4,7 +4,6 @@
 //! signature covers the host, which is the proxy's), and does to each request what the [`Plan`] says. Everything is
 //! counted, so that a test can assert that its fault really happened.
 
-mod http;
 mod link;
 mod serve;
 

@@ -1,8 +1,8 @@
 //! One connection of the proxy: request after request, each with its fault.
 
-use super::http::{Body, Head, relay};
 use super::link::PACKET_BYTES;
 use super::{Fault, Shared};
+use crate::http::{Body, Head, relay};
 use std::io::{Read as _, Result, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;

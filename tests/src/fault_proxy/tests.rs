@@ -1,6 +1,7 @@
 //! Every fault, as a client sees it, and as the bucket behind it sees it.
 
 use super::*;
+use crate::http;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 

@@ -1,19 +1,66 @@
-//! A whole recording: the objects of one camera, the records that were made of them, and the source that they are of.
+//! A whole recording: the objects of one camera with their metadata, the records that were made of them, and the source
+//! that they are of.
 
 use super::packets::{self, Packet, Stream, same_packets};
 use super::spans::{Entry, Span, check_spans};
 use super::{Claims, judge_chunk};
 use crate::bucket::{Bucket, Object};
 use framepost_events::KeyKind;
+use framepost_events::attributes::Attributes;
 use framepost_events::record::{ChunkProbed, Data, Record};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// One chunk, and all that is said of it.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The object.
+    pub object: Object,
+    /// Its metadata.
+    pub attributes: Attributes,
+    /// Its record, where records were made.
+    pub record: Option<ChunkProbed>,
+}
+
+impl Chunk {
+    fn from(&self) -> Timestamp {
+        self.attributes.from.unwrap_or(self.object.key.start)
+    }
+
+    fn judge(&self, frame_seconds: f64) -> Vec<String> {
+        let Self { object, attributes, record } = self;
+        let key = object.key.to_string();
+        let seconds = record.as_ref().and_then(|record| record.duration.seconds);
+        let claims = Claims { key: Some(&key), seconds, attributes: Some(attributes), frame_seconds };
+        let mut faults = judge_chunk(&object.path, &claims);
+        let Some(record) = record else { return faults };
+        let duration = &record.duration;
+        if seconds.is_none() || (duration.from, duration.to) != (attributes.from, attributes.to) {
+            faults.push(format!(
+                "{key}: the record says {duration:?}, the metadata {:?} to {:?}",
+                attributes.from, attributes.to
+            ));
+        }
+        if record.size_bytes != std::fs::metadata(&object.path).map_or(0, |data| data.len()) {
+            faults.push(format!("{key}: the record says {} bytes", record.size_bytes));
+        }
+        if record.integrity.sha256 != attributes.sha256 {
+            faults.push(format!("{key}: the record's digest is {:?}", record.integrity.sha256));
+        }
+        let pixels = attributes.video.as_ref().map(|video| (video.width, video.height));
+        if pixels != Some((record.resolution.width, record.resolution.height)) {
+            faults.push(format!("{key}: the record says {:?}, the metadata {pixels:?}", record.resolution));
+        }
+        faults
+    }
+}
 
 /// One camera's recording, as its bucket and its records tell it.
 #[derive(Debug)]
 pub struct Recording {
-    /// The chunks in order, each with its record.
-    pub chunks: Vec<(Object, ChunkProbed)>,
+    /// The chunks in order.
+    pub chunks: Vec<Chunk>,
     /// Span ends and gaps.
     pub others: Vec<Object>,
     /// What is wrong with how records and objects fit.
@@ -23,7 +70,7 @@ pub struct Recording {
 impl Recording {
     /// What `bucket` has of `camera`, with the records that speak of it: each object has exactly one.
     pub fn new(bucket: &Bucket, camera: &str, records: &[Record]) -> Self {
-        let mut faults = Vec::new();
+        let mut recording = Self::without_records(bucket, camera);
         let mut said: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
         for record in records {
             said.entry(&record.subject).or_default().push(record);
@@ -36,24 +83,37 @@ impl Recording {
                 None => Err(format!("{key}: no record")),
             }
         };
-        let mut chunks = Vec::new();
-        for object in bucket.of(camera, KeyKind::Chunk) {
-            match one(&object) {
-                Ok(Data::ChunkProbed(record)) => chunks.push((object, *record)),
-                Ok(other) => faults.push(format!("{}: the record is {other:?}", object.key)),
+        let Self { chunks, others, faults } = &mut recording;
+        for chunk in chunks {
+            match one(&chunk.object) {
+                Ok(Data::ChunkProbed(record)) => chunk.record = Some(*record),
+                Ok(other) => faults.push(format!("{}: the record is {other:?}", chunk.object.key)),
                 Err(fault) => faults.push(fault),
             }
         }
-        let mut others = bucket.of(camera, KeyKind::SpanEnd);
-        others.extend(bucket.of(camera, KeyKind::Gap));
         faults.extend(others.iter().filter_map(|object| one(object).err()));
-        let strangers = bucket.strangers();
-        if !strangers.is_empty() {
-            faults.push(format!("files that are no objects: {strangers:?}"));
+        recording
+    }
+
+    /// What `bucket` has of `camera`, where nothing makes records.
+    pub fn without_records(bucket: &Bucket, camera: &str) -> Self {
+        let mut faults = Vec::new();
+        let mut chunks = Vec::new();
+        for object in bucket.of(camera, KeyKind::Chunk) {
+            match object.attributes() {
+                Ok(attributes) => chunks.push(Chunk { object, attributes, record: None }),
+                Err(fault) => faults.push(format!("{}: {fault}", object.key)),
+            }
         }
         if chunks.is_empty() {
             faults.push(format!("there are no chunks of {camera}"));
         }
+        let strangers = bucket.strangers();
+        if !strangers.is_empty() {
+            faults.push(format!("files that are no objects: {strangers:?}"));
+        }
+        let mut others = bucket.of(camera, KeyKind::SpanEnd);
+        others.extend(bucket.of(camera, KeyKind::Gap));
         Self { chunks, others, faults }
     }
 
@@ -67,19 +127,7 @@ impl Recording {
     /// Every fault of every chunk and of how they make spans; the spans, if there is none.
     pub fn judge(&self, frame_seconds: f64) -> Result<Vec<Span>, Vec<String>> {
         let mut faults = self.faults.clone();
-        for (object, record) in &self.chunks {
-            let key = object.key.to_string();
-            let seconds = Some(record.duration.seconds);
-            let attributes = object.attributes();
-            let claims = Claims { key: Some(&key), seconds, attributes: attributes.as_ref(), frame_seconds };
-            faults.extend(judge_chunk(&object.path, &claims));
-            if record.size_bytes != std::fs::metadata(&object.path).map_or(0, |data| data.len()) {
-                faults.push(format!("{key}: the record says {} bytes", record.size_bytes));
-            }
-            if record.duration.from != Some(object.key.start) {
-                faults.push(format!("{key}: the record's from is {:?}", record.duration.from));
-            }
-        }
+        faults.extend(self.chunks.iter().flat_map(|chunk| chunk.judge(frame_seconds)));
         match (check_spans(&self.entries()), faults.is_empty()) {
             (Ok(spans), true) => Ok(spans),
             (Ok(_), false) => Err(faults),
@@ -88,10 +136,10 @@ impl Recording {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let chunk = |(object, record): &(Object, ChunkProbed)| Entry {
-            key: object.key.clone(),
-            from: record.duration.from.unwrap_or(object.key.start),
-            to: record.duration.to.unwrap_or(object.key.start),
+        let chunk = |chunk: &Chunk| Entry {
+            key: chunk.object.key.clone(),
+            from: chunk.from(),
+            to: chunk.attributes.to.unwrap_or(chunk.object.key.start),
         };
         let other = |object: &Object| Entry { key: object.key.clone(), from: object.key.start, to: object.key.start };
         self.chunks.iter().map(chunk).chain(self.others.iter().map(other)).collect()
@@ -100,8 +148,8 @@ impl Recording {
     /// All packets of one stream, in order.
     pub fn packets(&self, stream: Stream) -> Result<Vec<Packet>, String> {
         let mut all = Vec::new();
-        for (object, _) in &self.chunks {
-            all.extend(packets::packets(&object.path, stream)?);
+        for chunk in &self.chunks {
+            all.extend(packets::packets(&chunk.object.path, stream)?);
         }
         Ok(all)
     }
@@ -124,15 +172,15 @@ impl Recording {
     fn keeps_times(&self, source: &[Packet], stream: Stream) -> Result<(), String> {
         let mut times = source.iter().map(|packet| packet.pts_seconds);
         let mut first = None;
-        for (object, record) in &self.chunks {
-            let from = record.duration.from.unwrap_or(object.key.start).as_microsecond() as f64 / 1e6;
-            for packet in packets::packets(&object.path, stream)? {
+        for chunk in &self.chunks {
+            let from = chunk.from().as_microsecond() as f64 / 1e6;
+            for packet in packets::packets(&chunk.object.path, stream)? {
                 let (Some(Some(expected)), Some(found)) = (times.next(), packet.pts_seconds) else { continue };
                 let offset = from + found - expected;
                 let first = *first.get_or_insert(offset);
                 if (offset - first).abs() > 0.001 {
                     let off_ms = (offset - first) * 1000.0;
-                    return Err(format!("{}: the packet of {expected} s is {off_ms:.3} ms off", object.key));
+                    return Err(format!("{}: the packet of {expected} s is {off_ms:.3} ms off", chunk.object.key));
                 }
             }
         }

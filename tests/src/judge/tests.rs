@@ -171,3 +171,148 @@ fn claims_are_held_against_the_file() {
     let faults = judge_chunk(&path, &Claims { seconds: Some(4.05), ..all }).join("\n");
     assert!(faults.contains("the record says 4.05 s"), "{faults:?}");
 }
+
+/// A bucket of two chunks and a span end, as the local one keeps it, with their records.
+mod recordings {
+    use super::*;
+    use crate::bucket::Bucket;
+    use crate::judge::recording::Recording;
+    use framepost_events::finalized::{ObjectFinalized, Provider};
+    use framepost_events::record::{self, ChunkProbed, Container, Data, Integrity, ObjectRef, Record, SpanEnded};
+    use jiff::{SignedDuration, Timestamp};
+
+    const CHUNKS: [&str; 2] = ["s/2026-11-20/c/15/08-20Z.0.mp4", "s/2026-11-20/c/15/08-24Z.1.mp4"];
+    const END: &str = "s/2026-11-20/c/15/08-28Z.2.mp4_end";
+
+    fn integrity(sha256: Option<Sha256>) -> Integrity {
+        let chain = record::Chain { state: record::ChainState::Absent, previous: None, manifest: None };
+        Integrity { sha256, content: None, signature: record::Signature::Absent, key_id: None, chain }
+    }
+
+    fn record(key: &str, data: impl FnOnce(ObjectRef) -> Data) -> Record {
+        let event = ObjectFinalized {
+            provider: Provider::Local,
+            bucket: "footage".to_owned(),
+            key: key.to_owned(),
+            version: "1".to_owned(),
+            size: None,
+            time: "2026-11-20T15:09:00Z".parse().unwrap(),
+            media_link: None,
+            region: None,
+            read_version: None,
+        };
+        Record::new("probe", &event, data(ObjectRef::from(&event)))
+    }
+
+    fn note(root: &Path, key: &str, attributes: &Attributes) {
+        let digest = Sha256::of(key.as_bytes()).to_string();
+        let path = root.join(".framepost/meta").join(&digest[..2]).join(format!("{digest}.json"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let metadata = attributes.to_metadata().unwrap();
+        std::fs::write(path, serde_json::json!({ "key": key, "metadata": metadata }).to_string()).unwrap();
+    }
+
+    fn bucket(root: &Path) -> Vec<Record> {
+        let mut records = Vec::new();
+        for (file, key) in two_chunks(root).into_iter().zip(CHUNKS) {
+            std::fs::create_dir_all(root.join(key).parent().unwrap()).unwrap();
+            std::fs::rename(file, root.join(key)).unwrap();
+            let bytes = std::fs::read(root.join(key)).unwrap();
+            let from = key.parse::<ObjectKey>().unwrap().start;
+            let attributes = Attributes {
+                from: Some(from),
+                to: Some(from + SignedDuration::from_secs(4)),
+                duration: Some(SignedDuration::from_secs(4)),
+                full_content_type: Some("video/mp4; codecs=\"avc1.42C00D\"".to_owned()),
+                video: Some(VideoAttributes { width: 320, height: 240, framerate: 25.0, bitrate_bps: 1 }),
+                seek_table: Some(b"\0\0\0\x08mfra".to_vec()),
+                sha256: Some(Sha256::of(&bytes)),
+                ..Attributes::default()
+            };
+            note(root, key, &attributes);
+            records.push(record(key, |object| {
+                Data::ChunkProbed(Box::new(ChunkProbed {
+                    site: None,
+                    camera: None,
+                    duration: record::Duration { from: attributes.from, to: attributes.to, seconds: Some(4.0) },
+                    resolution: record::Resolution { width: 320, height: 240, channels: 3 },
+                    media_link: String::new(),
+                    codec: "avc1.42C00D".to_owned(),
+                    frame_rate: None,
+                    audio: None,
+                    container: Container::Fmp4,
+                    size_bytes: bytes.len() as u64,
+                    object,
+                    clock: None,
+                    integrity: integrity(attributes.sha256),
+                }))
+            }));
+        }
+        std::fs::write(root.join(END), b"").unwrap();
+        let end: Timestamp = "2026-11-20T15:08:28Z".parse().unwrap();
+        records.push(record(END, |object| {
+            let integrity = integrity(None);
+            Data::SpanEnded(Box::new(SpanEnded { site: None, camera: None, end, chunks: 2, object, integrity }))
+        }));
+        records
+    }
+
+    #[test]
+    fn a_whole_recording_passes_and_everything_missing_is_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let records = bucket(root);
+        let judge = |records: &[Record]| Recording::only(&Bucket::at(root), records).judge(0.04);
+        let faults = |records: &[Record]| judge(records).expect_err("a fault").join("\n");
+        assert_eq!(judge(&records).unwrap().len(), 1);
+
+        assert!(faults(&records[1..]).contains("no record"));
+        assert!(faults(&records[..2]).contains("no record"));
+        assert!(faults(&[&records[..], &records[..1]].concat()).contains("2 records"));
+        let changed = |change: &dyn Fn(&mut ChunkProbed)| {
+            let mut records = records.clone();
+            if let Data::ChunkProbed(chunk) = &mut records[0].data {
+                change(chunk);
+            }
+            faults(&records)
+        };
+        assert!(changed(&|chunk| chunk.duration.seconds = Some(4.1)).contains("the record says 4.1 s"));
+        assert!(changed(&|chunk| chunk.duration.seconds = None).contains("the record says"));
+        assert!(changed(&|chunk| chunk.size_bytes += 1).contains("bytes"));
+        assert!(changed(&|chunk| chunk.integrity.sha256 = None).contains("digest"));
+        assert!(changed(&|chunk| chunk.resolution.width = 1).contains("Resolution"));
+
+        let stray = root.join("s/2026-11-20/c/15/08-24Z.1.mp4.tmp");
+        std::fs::write(&stray, b"x").unwrap();
+        assert!(faults(&records).contains("no objects"));
+        std::fs::remove_file(stray).unwrap();
+        std::fs::remove_file(root.join(END)).unwrap();
+        assert!(faults(&records).contains("not closed"));
+        std::fs::write(root.join(END), b"").unwrap();
+        std::fs::remove_file(root.join(CHUNKS[0])).unwrap();
+        assert!(faults(&records).contains("the chunk before it is missing"));
+    }
+
+    #[test]
+    fn a_recording_is_its_source_or_it_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        bucket(directory.path());
+        let recording = Recording::without_records(&Bucket::at(directory.path()), "c");
+        let source = directory.path().join(".source.mp4");
+        let clip = Clip::H264.path();
+        let first = |frames: &str, out: &Path| {
+            ffmpeg(["-i", clip.to_str().unwrap(), "-c", "copy", "-frames:v", frames], out);
+        };
+        first("200", &source);
+        assert_eq!(recording.is_the_same_as(&source, &[Stream::Video]), Ok(()));
+        first("201", &source);
+        let faults = recording.is_the_same_as(&source, &[Stream::Video]).unwrap_err();
+        assert!(faults[0].contains("200 packets, 201 in the source"), "{faults:?}");
+
+        let mut late = recording;
+        first("200", &source);
+        late.chunks[1].attributes.from = Some("2026-11-20T15:08:24.002Z".parse().unwrap());
+        let faults = late.is_the_same_as(&source, &[Stream::Video]).unwrap_err();
+        assert!(faults[0].contains("2.000 ms off"), "{faults:?}");
+    }
+}

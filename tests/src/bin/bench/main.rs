@@ -3,16 +3,22 @@
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
 //! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5).
 
+mod over_http;
+
+use framepost_events::KeyKind;
 use framepost_tests::binaries::Program;
+use framepost_tests::bucket::Bucket;
 use framepost_tests::edge::{EdgeConfig, backfill};
 use framepost_tests::judge::probe;
 use framepost_tests::measure::{Cost, End, Measurement, measure_only_child};
 use framepost_tests::media::{Clip, ffmpeg};
 use framepost_tests::onebox::Onebox;
+use framepost_tests::range_server::{RangeServer, Served};
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -103,6 +109,7 @@ fn live(directory: &Path) {
     let url = server.url("h264-720p");
     let mut config = EdgeConfig::one_camera(&directory.join("live-spool"), "s3://footage", &url);
     config.endpoint_url = Some(format!("http://{}", onebox.endpoint()));
+    config.credentials = Some(onebox.credentials());
     let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
     let ours = Measurement::start(&config.run(&directory.join("edge.toml")), End::After(time));
     let segments = segmenting(&["-rtsp_transport", "tcp", "-i", &url], &directory.join("live-segments"));
@@ -111,18 +118,50 @@ fn live(directory: &Path) {
     rows(&what, ours.cost(), theirs.cost(), "0.5", "24 MiB");
 }
 
-/// Reading what a file is, from start to exit.
+/// Asking what an object is, over HTTP: a chunk of ours, and other people's files.
 fn probing(directory: &Path) {
-    let file = directory.join("long.mp4");
-    let mut ours = Vec::new();
-    let mut theirs = Vec::new();
-    for _ in 0..setting("BENCH_RUNS", 5) {
-        let mut command = Program::Framepost.command();
-        command.arg("probe").arg(&file);
-        ours.push(Measurement::start(&command, End::ByItself).cost());
-        let mut command = Command::new("ffprobe");
-        command.args(["-v", "error", "-show_format", "-show_streams", "-of", "json"]).arg(&file);
-        theirs.push(Measurement::start(&command, End::ByItself).cost());
+    let (key, ours) = own_chunk(directory);
+    let foreign = [Clip::MoovLast, Clip::H264Aac, Clip::FragmentedAac, Clip::MatroskaAac].map(Clip::path);
+    let mut files = HashMap::from([(key.clone(), ours)]);
+    let mut names = vec![key];
+    for path in foreign {
+        let name = path.file_name().expect("a clip has a name").to_string_lossy().into_owned();
+        names.push(name.clone());
+        files.insert(name, Served { path, headers: Vec::new() });
     }
-    rows("probe of a file, against ffprobe", Cost::median(&ours), Cost::median(&theirs), "", "");
+    let server = RangeServer::start(files);
+    for name in names {
+        let started = Instant::now();
+        over_http::probe(server.address(), &name);
+        let (our_time, our) = (started.elapsed(), server.take_traffic());
+        let started = Instant::now();
+        let ffprobe = Command::new("ffprobe")
+            .args(["-v", "error", "-show_format", "-show_streams", "-of", "json", &server.url(&name)])
+            .output()
+            .expect("ffprobe can be started");
+        assert!(ffprobe.status.success(), "ffprobe: {}", String::from_utf8_lossy(&ffprobe.stderr));
+        let (their_time, their) = (started.elapsed(), server.take_traffic());
+        let what = format!("probe {}", name.rsplit('/').next().unwrap_or(&name));
+        let own = name.contains('/');
+        let budgets = if own { ("1", "16 KiB") } else { ("3", "128 KiB") };
+        row(&what, "requests", our.requests as f64, Some(their.requests as f64), budgets.0);
+        row(&what, "KiB", our.bytes as f64 / 1024.0, Some(their.bytes as f64 / 1024.0), budgets.1);
+        // ffprobe's time is a process's; ours is a function's in a process that is there already.
+        row(&what, "wall ms", our_time.as_secs_f64() * 1e3, Some(their_time.as_secs_f64() * 1e3), "");
+    }
+}
+
+/// A chunk of ours with its metadata, by its key.
+fn own_chunk(directory: &Path) -> (String, Served) {
+    let archive = directory.join("archive");
+    let mut command =
+        backfill(&Clip::H264Aac.path(), &directory.join("spool"), &format!("file://{}", archive.display()));
+    command.args(["--start", "2026-11-20T12:00:00Z"]);
+    Measurement::start(&command, End::ByItself).cost();
+    let object = Bucket::at(archive).of("gate", KeyKind::Chunk).into_iter().next().expect("the backfill made a chunk");
+    let metadata =
+        object.attributes().and_then(|attributes| attributes.to_metadata().map_err(|error| error.to_string()));
+    let metadata = metadata.unwrap_or_else(|fault| panic!("{}: {fault}", object.key));
+    let headers = metadata.into_iter().map(|(name, value)| (format!("x-amz-meta-{}", name.to_lowercase()), value));
+    (object.key.to_string(), Served { path: object.path, headers: headers.collect() })
 }

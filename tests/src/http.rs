@@ -7,14 +7,14 @@ const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 
 /// The head of a request or an answer, as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// Every byte, the empty line included.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// How long a message's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Length(u64),
     Chunked,
     /// Until the connection ends.
@@ -23,7 +23,7 @@ pub(super) enum Body {
 
 impl Head {
     /// The next head; `None` when the other side has closed instead.
-    pub(super) fn read(from: &mut impl Read) -> Result<Option<Self>> {
+    pub(crate) fn read(from: &mut impl Read) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         let mut one = [0];
         while !bytes.ends_with(b"\r\n\r\n") {
@@ -42,7 +42,8 @@ impl Head {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    fn header(&self, name: &str) -> Option<String> {
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.text().lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
@@ -50,17 +51,22 @@ impl Head {
     }
 
     /// A request's method.
-    pub(super) fn method(&self) -> String {
+    pub(crate) fn method(&self) -> String {
         self.text().split(' ').next().unwrap_or_default().to_owned()
     }
 
+    /// A request's path, as it was sent.
+    pub(crate) fn path(&self) -> String {
+        self.text().split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
     /// An answer's status.
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.text().split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
     /// Whether the client waits for a word before it sends the body.
-    pub(super) fn expects_continue(&self) -> bool {
+    pub(crate) fn expects_continue(&self) -> bool {
         self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
 
@@ -73,12 +79,12 @@ impl Head {
     }
 
     /// The body that follows a request's head.
-    pub(super) fn request_body(&self) -> Body {
+    pub(crate) fn request_body(&self) -> Body {
         if self.is_chunked() { Body::Chunked } else { Body::Length(self.length().unwrap_or(0)) }
     }
 
     /// The body that follows an answer's head.
-    pub(super) fn answer_body(&self, method: &str) -> Body {
+    pub(crate) fn answer_body(&self, method: &str) -> Body {
         match (self.is_chunked(), self.length()) {
             _ if method == "HEAD" || matches!(self.status(), 204 | 304) => Body::Length(0),
             (true, _) => Body::Chunked,
@@ -89,7 +95,7 @@ impl Head {
 }
 
 /// Moves a body, piece by piece as it comes; `piece` is told each one's size before it goes on. Returns the bytes moved.
-pub(super) fn relay(
+pub(crate) fn relay(
     body: Body,
     from: &mut impl Read,
     to: &mut impl Write,
