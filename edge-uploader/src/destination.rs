@@ -16,8 +16,12 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
         }
         #[cfg(feature = "aws")]
         "s3" => {
+            let endpoint_url = match upload.endpoint_url.as_deref().map(str::parse).transpose() {
+                Ok(url) => url,
+                Err(error) => return Err(ConfigError::Invalid(format!("endpoint_url is no URL: {error}")).into()),
+            };
             let options = framepost_aws::S3Options {
-                endpoint_url: upload.endpoint_url.clone(),
+                endpoint_url,
                 region: upload.region.clone(),
                 ..framepost_aws::S3Options::default()
             };

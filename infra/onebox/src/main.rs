@@ -1,1 +1,41 @@
-fn main() {}
+//! `framepost`: the whole pipeline in one process tree, on one machine.
+
+mod cameras;
+mod output;
+mod probe;
+mod up;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Framepost on one machine: video in, time-stamped chunks in a bucket, a record for each.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts everything: an S3 endpoint, the bus, the probe and the edge uploader.
+    Up(up::Arguments),
+    /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
+    Probe(probe::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| "warn,framepost=info,edge_uploader=info,retina=error".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    let result = match cli.command {
+        Command::Up(arguments) => up::run(arguments).await,
+        Command::Probe(arguments) => probe::run(&arguments).await,
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("framepost: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -10,12 +10,12 @@ use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::{spool, upload};
-use framepost::s3_endpoint::{self, Credentials};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::Site;
 use framepost_events::manifest::ManifestSigner;
 use framepost_host::in_process;
 use framepost_local::{Events, LocalBucket, LocalQueue};
+use framepost_onebox::s3_endpoint;
 use framepost_ports::SystemClock;
 use framepost_probe::{ContentCheck, Probe, Settings};
 use futures::FutureExt as _;
@@ -33,7 +33,7 @@ const BUCKET: &str = "footage";
 /// How long the spans may take to close, the spool to empty and the records to come after Ctrl-C.
 const DRAIN: Duration = Duration::from_secs(10);
 
-#[derive(Debug, clap::Args, clap::Parser)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files (MP4, fragmented MP4, MKV) and rtsp:// URLs; each is a camera. Without any, a small built-in clip plays like a live
     /// camera.
@@ -76,14 +76,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on port {}", arguments.port))?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     bucket.set_link_base(format!("{endpoint}/{BUCKET}"));
-    let credentials = Credentials::random();
+    let credentials = s3_endpoint::load_or_create_credentials(&arguments.dir.join("access-key.json")).context("cannot keep an access key")?;
     let stop_endpoint = CancellationToken::new();
-    let serving = tokio::spawn(s3_endpoint::serve(
-        bucket.clone(),
-        listener,
-        credentials.clone(),
-        stop_endpoint.clone().cancelled_owned(),
-    ));
+    let serving = tokio::spawn({
+        let (buckets, credentials, stop) = (vec![bucket.clone()], credentials.clone(), stop_endpoint.clone());
+        async move { s3_endpoint::serve(buckets, listener, &credentials, stop.cancelled()).await }
+    });
 
     let output = Arc::new(Output::default());
     let settings = Settings {
@@ -93,13 +91,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let probe = Arc::new(Probe::new(Arc::new(bucket.clone()), Arc::clone(&output) as _, settings));
     let queue = bucket.queue().context("the bucket keeps no events")?;
     let stop_probe = CancellationToken::new();
-    let probing =
-        tokio::spawn(in_process::run(queue.clone(), probe, in_process::Settings::default(), stop_probe.clone()));
+    let limits = in_process::Limits::default();
+    let probing = tokio::spawn(in_process::run(queue.clone(), probe, limits, stop_probe.clone().cancelled_owned()));
 
     let options = S3Options {
-        endpoint_url: Some(endpoint.clone()),
+        endpoint_url: Some(endpoint.parse()?),
         region: Some("us-east-1".to_owned()),
-        credentials: Some((credentials.access_key.clone(), credentials.secret_key.clone())),
+        credentials: Some(credentials.clone()),
     };
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
     let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;
@@ -108,15 +106,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let spool_dir = arguments.dir.join("spool");
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
-    let (access_key, secret_key) = (&credentials.access_key, &credentials.secret_key);
     eprintln!("chunks    {}", bucket_dir.display());
-    eprintln!("bucket    {endpoint}/{BUCKET} (S3; reading is free, writing with {access_key} / {secret_key})");
+    eprintln!("bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})", credentials.access_key_id);
     eprintln!("records   standard output, one JSON object a line");
 
     let outcome = record(&arguments, &gateway, &queue, &output).await;
     gateway.shutdown(Duration::ZERO).await;
     stop_probe.cancel();
-    probing.await?;
+    probing.await??;
     stop_endpoint.cancel();
     serving.await??;
     outcome
