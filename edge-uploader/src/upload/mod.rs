@@ -126,7 +126,7 @@ impl Uploader {
     pub async fn drain(&self, deadline: Option<Instant>) -> Drained {
         let mut changes = self.inner.spool.changes();
         let emptied = async {
-            while self.inner.spool.pending().0 > 0 {
+            while !self.inner.spool.is_drained() {
                 if changes.changed().await.is_err() {
                     break;
                 }
