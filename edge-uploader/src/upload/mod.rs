@@ -117,6 +117,8 @@ impl Uploader {
             {
                 // A panic costs the object's turn, not the uploader.
                 tracing::error!(%error, "upload worker ended, starting another");
+                // Nor may one that panics every time take a whole core.
+                tokio::time::sleep(self.inner.settings.backoff.base).await;
                 workers.spawn(self.inner.clone().work(shutdown.clone()));
             }
         }
