@@ -51,10 +51,15 @@ impl Spool {
         Some(Claim { spool: self.inner.clone(), name, id, key, bytes, tried, description })
     }
 
-    /// Objects that wait for their upload or are being uploaded.
+    /// Objects that wait for their upload or are being uploaded, and their bytes.
     pub fn pending(&self) -> (u64, u64) {
         let stats = self.stats();
         (stats.iter().map(|s| s.waiting_objects).sum(), stats.iter().map(|s| s.waiting_bytes).sum())
+    }
+
+    /// Whether nothing waits or is being uploaded.
+    pub fn is_drained(&self) -> bool {
+        self.inner.index().is_drained()
     }
 
     /// What was set aside, oldest first of each camera.

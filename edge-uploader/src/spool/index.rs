@@ -233,6 +233,12 @@ impl Index {
         after.chain(rest).find_map(|(name, shelf)| pick(name, shelf).map(|id| (name.clone(), id)))
     }
 
+    /// Whether nothing waits or is being uploaded.
+    pub(super) fn is_drained(&self) -> bool {
+        let pending = |entry: &Entry| matches!(entry.status, Status::Waiting | Status::Claimed);
+        !self.cameras.values().any(|shelf| shelf.entries.values().any(pending))
+    }
+
     pub(super) fn stats(&self) -> Vec<CameraStats> {
         self.cameras
             .iter()

@@ -214,9 +214,9 @@ impl Inner {
     /// The parts of a camera that is recording no more, for a writer that heals. Also finds chunks that were closed
     /// without this process noticing, because the last sync of their directory failed.
     pub(super) fn parts_of(&self, name: &CameraName) -> Result<Vec<ObjectKey>> {
-        let mut scan = self.scan();
-        for (owner, key, entry) in scan.objects {
-            if owner == *name && key.kind == KeyKind::Chunk && self.index().entry(name, ItemId::of(&key)).is_none() {
+        let mut scan = self.scan_camera(name);
+        for (_, key, entry) in scan.objects {
+            if key.kind == KeyKind::Chunk && self.index().entry(name, ItemId::of(&key)).is_none() {
                 self.sync_parent(&self.layout.file(&key, Suffix::Object))?;
                 self.index().insert(name, ItemId::of(&key), entry, None);
             }

@@ -37,6 +37,21 @@ impl Inner {
         scan
     }
 
+    /// Reads one camera's directories.
+    pub(super) fn scan_camera(&self, name: &CameraName) -> Scan {
+        let mut scan = Scan::default();
+        let site = self.layout.objects().join(name.site.as_str());
+        for date in self.fs.list(&site).unwrap_or_default() {
+            let Some(date) = date.name.to_str() else { continue };
+            let dir = site.join(date).join(name.camera.as_str());
+            let relative = format!("{}/{date}/{}", name.site, name.camera);
+            if self.fs.list(&dir).is_ok() {
+                self.scan_dir(&dir, &relative, DEEPEST - 1, &mut scan);
+            }
+        }
+        scan
+    }
+
     fn scan_dir(&self, dir: &Path, relative: &str, depth: usize, scan: &mut Scan) {
         let listed = match self.fs.list(dir) {
             Ok(listed) => listed,

@@ -117,6 +117,8 @@ impl Uploader {
             {
                 // A panic costs the object's turn, not the uploader.
                 tracing::error!(%error, "upload worker ended, starting another");
+                // Nor may one that panics every time take a whole core.
+                tokio::time::sleep(self.inner.settings.backoff.base).await;
                 workers.spawn(self.inner.clone().work(shutdown.clone()));
             }
         }
@@ -126,7 +128,7 @@ impl Uploader {
     pub async fn drain(&self, deadline: Option<Instant>) -> Drained {
         let mut changes = self.inner.spool.changes();
         let emptied = async {
-            while self.inner.spool.pending().0 > 0 {
+            while !self.inner.spool.is_drained() {
                 if changes.changed().await.is_err() {
                     break;
                 }

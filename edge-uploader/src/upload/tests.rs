@@ -5,8 +5,8 @@ use crate::segment::Output;
 use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool};
 use async_trait::async_trait;
 use bytes::Bytes;
-use framepost_events::Sha256;
 use framepost_events::attributes::Attributes;
+use framepost_events::{KeyKind, ObjectKey, Sha256};
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -128,7 +128,7 @@ fn open(dir: &Path) -> Spool {
 
 fn start_of(camera: &str) -> Timestamp {
     let start: Timestamp = "2026-11-20T15:00:00Z".parse().unwrap();
-    start + SignedDuration::from_hours(camera.len() as i64)
+    start + SignedDuration::from_hours(i64::try_from(camera.len()).unwrap())
 }
 
 /// A span of `chunks` chunks of `bytes` bytes each, without its end object.
@@ -160,6 +160,7 @@ async fn drained(uploader: &Uploader, within: Duration) -> Drained {
 }
 
 const HOUR: Duration = Duration::from_hours(1);
+const HOUR_MS: u64 = 3_600_000;
 
 #[tokio::test(start_paused = true)]
 async fn everything_arrives_and_leaves_the_spool() {
@@ -182,7 +183,8 @@ async fn everything_arrives_and_leaves_the_spool() {
 #[tokio::test(start_paused = true)]
 async fn what_already_exists_means() {
     let ours = "inita0a0a0a0".to_owned();
-    let cases: [(&str, Option<&str>, Vec<Act>, Looking, (u64, u64, u64)); 6] = [
+    type Case<'a> = (&'a str, Option<&'a str>, Vec<Act>, Looking, (u64, u64, u64));
+    let cases: [Case<'_>; 6] = [
         ("lost answer, may look", None, vec![Act::LoseAnswer], Looking::Allowed, (0, 1, 0)),
         ("lost answer, put only", None, vec![Act::LoseAnswer], Looking::Denied, (0, 1, 0)),
         ("ours is there, may look", Some(&ours), vec![], Looking::Allowed, (0, 1, 0)),
@@ -374,7 +376,7 @@ proptest! {
             ..Settings::default()
         };
         let mut objects = 0;
-        for (round, after_ms) in restarts.into_iter().chain([HOUR.as_millis() as u64]).enumerate() {
+        for (round, after_ms) in restarts.into_iter().chain([HOUR_MS]).enumerate() {
             // Each life has a runtime of its own; dropping it is the crash.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
             let spool = open(dir.path());
@@ -390,7 +392,7 @@ proptest! {
         prop_assert_eq!(spool.pending(), (1, 0));
         let quarantined = spool.quarantined();
         let inside = bucket.inside.lock().unwrap();
-        let chunks = inside.objects.keys().filter(|key| key.ends_with(".mp4")).count();
+        let chunks = inside.objects.keys().filter(|key| key.parse::<ObjectKey>().unwrap().kind == KeyKind::Chunk).count();
         let set_aside = quarantined.iter().filter(|q| !inside.objects.contains_key(&q.key.to_string())).count();
         prop_assert_eq!(chunks + set_aside, objects, "{:?}", quarantined);
         prop_assert!(quarantined.iter().all(|q| q.reason.contains("invalid")), "{:?}", quarantined);

@@ -46,8 +46,10 @@ enum End {
 
 fn crash(fs: &SimFs, outside: &mut Outside, at: u64, end: End) {
     fs.set_fault(Fault::Crash(at));
-    let ended = session(fs, outside);
-    assert!(ended.is_err() || !fs.has_crashed() || at > 0);
+    if session(fs, outside).is_ok() {
+        // Only the last operations, those whose failure costs nothing, can go wrong without a word.
+        assert!(at > 100, "a crash at operation {at} was not noticed");
+    }
     outside.crashes += 1;
     match end {
         End::Kill => fs.restart(),

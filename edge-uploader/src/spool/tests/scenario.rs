@@ -143,11 +143,8 @@ impl Outside {
         for _ in 0..most {
             let Some(claim) = spool.claim(Order::Backlog, Duration::ZERO, &|_| false) else { break };
             let key = claim.key().to_string();
-            let (_, metadata, sha256) = match claim.description() {
-                Ok(description) => description,
-                // The disk is gone; the next start reads it again.
-                Err(_) => return Ok(()),
-            };
+            // The disk is gone; the next start reads it again.
+            let Ok((_, metadata, sha256)) = claim.description() else { return Ok(()) };
             let metadata = metadata.clone();
             claim.mark_tried()?;
             let mut bytes = Vec::new();

@@ -109,11 +109,6 @@ impl SimFs {
         world.fault = fault;
     }
 
-    pub(super) fn has_crashed(&self) -> bool {
-        let world = self.world();
-        matches!(world.fault, Fault::Crash(at) if world.operations > at)
-    }
-
     /// The process is gone, the machine is not.
     pub(super) fn restart(&self) {
         self.set_fault(Fault::None);

@@ -101,9 +101,9 @@ fn killed_at_every_operation_while_dropping() {
         };
         let _ = record(&mut outside);
         if at % 2 == 0 {
-            fs.restart()
+            fs.restart();
         } else {
-            fs.power_cut()
+            fs.power_cut();
         }
         let (spool, _) = Outside::open(&fs, options(1 << 30, Durability::Fragment)).unwrap();
         outside.upload(&spool, 99).unwrap();
