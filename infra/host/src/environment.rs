@@ -45,7 +45,8 @@ where
     let url = std::env::var("FRAMEPOST_BUCKET")
         .context("neither in Lambda (AWS_LAMBDA_RUNTIME_API) nor beside a bucket (FRAMEPOST_BUCKET=file:///dir)")?;
     let url: Url = url.parse().with_context(|| format!("FRAMEPOST_BUCKET={url} is not a URL"))?;
-    let dir = url.to_file_path().map_err(|()| anyhow::anyhow!("FRAMEPOST_BUCKET={url}: only file:///dir is taken here"))?;
+    let dir =
+        url.to_file_path().map_err(|()| anyhow::anyhow!("FRAMEPOST_BUCKET={url}: only file:///dir is taken here"))?;
     let bucket = LocalBucket::open(dir, Events::Raise).await?;
     let queue = bucket.queue().context("the bucket raises no events")?;
     let function = Arc::new(make(Clouds { source: Arc::new(bucket), bus, public_keys }));

@@ -54,14 +54,14 @@ pub async fn run(
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(ended) = hands.join_next() => summary.count(ended.ok()),
+            Some(ended) = hands.join_next() => summary.count(ended.as_ref().ok()),
             message = queue.receive(), if has_free_hand => {
                 hands.spawn(one(message?, function.clone(), limits));
             }
         }
     }
     while let Some(ended) = hands.join_next().await {
-        summary.count(ended.ok());
+        summary.count(ended.as_ref().ok());
     }
     Ok(summary)
 }
@@ -75,7 +75,7 @@ enum Ended {
 }
 
 impl Summary {
-    fn count(&mut self, ended: Option<Ended>) {
+    fn count(&mut self, ended: Option<&Ended>) {
         match ended {
             Some(Ended::Done) => self.done += 1,
             Some(Ended::Skipped) => self.skipped += 1,
@@ -97,7 +97,14 @@ async fn one(message: Message, function: Arc<dyn Function<ObjectFinalized>>, lim
             (message.ack().await, Ended::Skipped)
         }
         Handled::Outcome(Outcome::Retry { after, reason }) => {
-            tracing::warn!(function = name, key, code = reason.code, detail = reason.detail, ?after, "to be tried again");
+            tracing::warn!(
+                function = name,
+                key,
+                code = reason.code,
+                detail = reason.detail,
+                ?after,
+                "to be tried again"
+            );
             message.nack(after);
             (Ok(()), Ended::Retried)
         }

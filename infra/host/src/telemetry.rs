@@ -4,8 +4,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-const DEFAULT_FILTER: &str =
-    "warn,framepost=info,framepost_host=info,framepost_local=info,framepost_aws=info,framepost_probe=info,edge_uploader=info";
+const DEFAULT_FILTER: &str = "warn,framepost=info,framepost_host=info,framepost_local=info,framepost_aws=info,framepost_probe=info,edge_uploader=info";
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -251,6 +251,8 @@ impl Drop for Message {
             self.queue.inner.change(|waiting| {
                 if let Some(entry) = waiting.get_mut(&self.id) {
                     entry.due = Some(Instant::now());
+                    // A receive that was cancelled while it loaded the event handed nothing out.
+                    entry.attempts -= u32::from(self.event.is_none());
                 }
             });
         }
