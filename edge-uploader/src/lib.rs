@@ -5,13 +5,20 @@
 //! ```
 //!
 //! * [`camera`]: RTSP streams and files, as [`media::Frame`]s. Knows nothing of chunks.
-//! * `clock`: which wall-clock time a presentation time is.
+//! * [`clock`]: which wall-clock time a presentation time is.
 //! * [`segment`]: frames into ONVIF chunks. No I/O, no clock.
 //! * [`spool`]: chunks on disk. The file system is the truth.
 //! * [`upload`]: chunks into the bucket. Knows nothing of cameras.
+//! * [`gateway`]: all of it together, for many cameras.
 
 pub mod camera;
+pub mod clock;
+pub mod config;
+pub mod destination;
+pub mod display;
+pub mod gateway;
 pub mod media;
+pub mod metrics;
 pub mod segment;
 pub mod spool;
 pub mod upload;

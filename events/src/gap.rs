@@ -15,6 +15,8 @@ pub enum GapCause {
     ReceiverOverrun,
     /// The spool was full: whole chunks were dropped, oldest first.
     SpoolFull,
+    /// The spool could not be written: the disk is full for other reasons, or broken.
+    SpoolFailed,
     /// The camera's time or the gateway's made a jump.
     ClockJump,
 }

@@ -50,6 +50,7 @@ mod tests {
             ("rtsp://u:p@10.0.0.7/live", "rtsp://10.0.0.7/live", Extent::Live),
             ("RTSP://10.0.0.7/live", "rtsp://10.0.0.7/live", Extent::Live),
             ("clips/a b.mp4", "clips/a b.mp4", Extent::Finite),
+            ("clips/Tür.mp4", "clips/T%C3%BCr.mp4", Extent::Finite),
             ("file:///clips/a%20b.mp4", "/clips/a b.mp4", Extent::Finite),
         ] {
             let camera = open(address, &options).unwrap();

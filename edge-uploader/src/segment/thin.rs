@@ -15,7 +15,10 @@ use std::num::NonZeroU32;
 ///   thins out such a camera.
 ///
 /// Which frames go is decided anew from each random access frame, so that it is the same whenever recording began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// In a configuration: `"all"`, `"keyframes"` or `{ every = 5 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// All frames.
     #[default]
@@ -126,6 +129,15 @@ mod tests {
         assert_eq!(thinned(every(3), "IIIIIIIII").0, [0, 3, 6]);
         assert_eq!(thinned(every(3), "IIIII").0, [0, 3]);
         assert_eq!(thinned(every(2), "IIIIPIII").0, [0, 2, 3, 4, 5, 7]);
+    }
+
+    #[test]
+    fn a_configuration_says_it_in_words() {
+        let every = Keep::Every(NonZeroU32::new(5).unwrap());
+        for (text, keep) in [("\"all\"", Keep::All), ("\"keyframes\"", Keep::Keyframes), ("{\"every\": 5}", every)] {
+            assert_eq!(serde_json::from_str::<Keep>(text).unwrap(), keep);
+        }
+        assert!(serde_json::from_str::<Keep>("{\"every\": 0}").is_err());
     }
 
     fn thinned(keep: Keep, frames: &str) -> (Vec<usize>, String) {

@@ -1,1 +1,225 @@
-//! Chunks into the bucket.
+//! Chunks into the bucket. Knows nothing of cameras.
+//!
+//! One conditional PUT an object. What its answer means:
+//!
+//! | answer | and | then |
+//! |---|---|---|
+//! | created | | done, the object leaves the spool |
+//! | already exists | the bucket's digest is ours | done |
+//! | already exists | another digest, or none | quarantine: something else is there |
+//! | already exists | the credential cannot look; a put of it was begun before | done: that put's answer got lost |
+//! | already exists | the credential cannot look; this was the first put | quarantine |
+//! | no answer, busy, denied, no such bucket | | again and again, never quarantine: it says nothing of the object |
+//! | corrupt | the bytes here are still those that were closed | again and again |
+//! | corrupt | they are not | quarantine |
+//! | invalid | | again, [`Settings::refusals_before_quarantine`] times in all, then quarantine |
+//! | the file here | cannot be read | quarantine; if it is gone, it is forgotten |
+//!
+//! Each failure puts the object off by a full-jitter backoff of its own, so that a stuck one never blocks those behind
+//! it. Failures that are the bucket's, not the object's, also open the [`circuit`]: then one probe at a time goes out, at
+//! growing intervals, until one is answered.
+//!
+//! Objects closed lately go first, oldest of them first; every [`Settings::backlog_share`]th slot takes the oldest of all.
+//! Both go round the cameras.
+
+mod bandwidth;
+mod circuit;
+mod content;
+mod object;
+mod settings;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{Backoff, Settings};
+pub use stats::{Retries, UploadStats};
+
+use crate::spool::{Claim, Order, Spool};
+use bandwidth::Bandwidth;
+use circuit::Circuit;
+use framepost_events::ObjectKey;
+use framepost_ports::ObjectSink;
+use stats::StatsCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How a [`Uploader::drain`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Nothing waits any more.
+    Empty,
+    /// The deadline came first. What is left stays in the spool for the next start.
+    Left {
+        /// How many objects.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+/// Takes objects from the spool to the bucket. A handle, cheap to clone.
+#[derive(Clone)]
+pub struct Uploader {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    spool: Spool,
+    sink: Arc<dyn ObjectSink>,
+    settings: Settings,
+    circuit: Circuit,
+    bandwidth: Arc<Bandwidth>,
+    stats: Arc<StatsCell>,
+    random: Mutex<fastrand::Rng>,
+    /// What failed before, until it is done or set aside.
+    trouble: Mutex<HashMap<ObjectKey, Trouble>>,
+    slots: Mutex<u32>,
+}
+
+/// An object's own history of failures.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    not_before: Instant,
+    failures: u32,
+    refusals: u32,
+}
+
+impl Uploader {
+    /// An uploader that does nothing until it is [`run`](Self::run). `random` is the source of its jitter.
+    pub fn new(spool: Spool, sink: Arc<dyn ObjectSink>, settings: Settings, mut random: fastrand::Rng) -> Self {
+        let inner = Inner {
+            spool,
+            sink,
+            circuit: Circuit::new(settings.backoff, random.fork()),
+            bandwidth: Arc::new(Bandwidth::new(settings.bandwidth_bytes_per_second)),
+            stats: Arc::default(),
+            random: Mutex::new(random),
+            trouble: Mutex::default(),
+            slots: Mutex::new(0),
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Uploads until `shutdown`. Puts that are under way then are broken off; the spool remembers that they were begun.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut workers = JoinSet::new();
+        for _ in 0..self.inner.settings.workers.max(1) {
+            workers.spawn(self.inner.clone().work(shutdown.clone()));
+        }
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended
+                && !shutdown.is_cancelled()
+            {
+                // A panic costs the object's turn, not the uploader.
+                tracing::error!(%error, "upload worker ended, starting another");
+                workers.spawn(self.inner.clone().work(shutdown.clone()));
+            }
+        }
+    }
+
+    /// Waits, while [`run`](Self::run) goes on, until nothing is left to upload.
+    pub async fn drain(&self, deadline: Option<Instant>) -> Drained {
+        let mut changes = self.inner.spool.changes();
+        let emptied = async {
+            while self.inner.spool.pending().0 > 0 {
+                if changes.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        let in_time = if let Some(deadline) = deadline {
+            tokio::time::timeout_at(deadline, emptied).await.is_ok()
+        } else {
+            emptied.await;
+            true
+        };
+        match self.inner.spool.pending() {
+            _ if in_time => Drained::Empty,
+            (objects, bytes) => Drained::Left { objects, bytes },
+        }
+    }
+
+    /// How it goes.
+    pub fn stats(&self) -> UploadStats {
+        self.inner.stats.snapshot(self.inner.circuit.is_open())
+    }
+}
+
+impl Inner {
+    async fn work(self: Arc<Self>, shutdown: CancellationToken) {
+        // Cancelled from outside, a put is dropped at its next await; its claim gives the object back.
+        shutdown.run_until_cancelled(self.work_forever()).await;
+    }
+
+    async fn work_forever(self: &Arc<Self>) {
+        let mut news = self.spool.changes();
+        loop {
+            news.borrow_and_update();
+            let permit = self.circuit.permit().await;
+            let now = Instant::now();
+            if let Some(claim) = self.claim(now).await {
+                self.upload(claim, permit).await;
+                continue;
+            }
+            drop(permit);
+            let due = self.next_due(now);
+            tokio::select! {
+                told = news.changed() => if told.is_err() { return },
+                () = sleep_until(due) => {}
+            }
+        }
+    }
+
+    async fn claim(self: &Arc<Self>, now: Instant) -> Option<Claim> {
+        let inner = self.clone();
+        let claimed = tokio::task::spawn_blocking(move || {
+            let order = inner.next_order();
+            let skip = |key: &ObjectKey| inner.trouble().get(key).is_some_and(|trouble| trouble.not_before > now);
+            inner.spool.claim(order, inner.settings.freshness, &skip)
+        });
+        claimed.await.ok().flatten()
+    }
+
+    fn next_order(&self) -> Order {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        *slots = slots.wrapping_add(1);
+        if slots.is_multiple_of(self.settings.backlog_share.max(1)) { Order::Backlog } else { Order::Fresh }
+    }
+
+    /// When the first of those that were not due at `now` will be.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.trouble().values().map(|trouble| trouble.not_before).filter(|due| *due > now).min()
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, HashMap<ObjectKey, Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an object off; says how often it was refused for good by now.
+    fn put_off(&self, key: &ObjectKey, backoff: Backoff, refused: u32) -> u32 {
+        let mut all = self.trouble();
+        let now = Instant::now();
+        let trouble = all.entry(key.clone()).or_insert(Trouble { not_before: now, failures: 0, refusals: 0 });
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.not_before = now + backoff.delay(trouble.failures, &mut random);
+        trouble.failures = trouble.failures.saturating_add(1);
+        trouble.refusals += refused;
+        trouble.refusals
+    }
+
+    fn is_over(&self, key: &ObjectKey) {
+        self.trouble().remove(key);
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.max(Instant::now() + Duration::from_millis(1))).await,
+        None => std::future::pending().await,
+    }
+}

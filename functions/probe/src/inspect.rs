@@ -6,6 +6,7 @@ use crate::window::Rejection;
 use crate::{ContentCheck, Settings};
 use bytes::Bytes;
 use framepost_events::gap::Gap;
+use framepost_events::key::whole_micros;
 use framepost_events::record::{
     ChunkProbed, Data, Duration, GapRecorded, Integrity, ObjectRejected, RejectReason, Resolution, SpanEnded,
 };
@@ -126,6 +127,9 @@ impl Object<'_> {
         if key.site.as_ref() != Some(&gap.site) || key.camera.as_ref() != Some(&gap.camera) {
             return Err(bad(format!("the gap is of {}/{}, its key is not", gap.site, gap.camera)));
         }
+        if whole_micros(gap.from) != key.start {
+            return Err(bad(format!("the gap starts at {}, its key at {}", gap.from, key.start)));
+        }
         if gap.to < gap.from {
             return Err(bad("it ends before it starts".to_owned()));
         }
@@ -161,7 +165,8 @@ impl Object<'_> {
         let claimed = attributes.duration.map(|duration| duration.as_secs_f64());
         let seconds = media.seconds.or(claimed).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let plausible = |created: &Timestamp| {
-            created.as_second() >= UNSET_CLOCKS_END_S && *created <= self.event.time + SignedDuration::from_hours(24)
+            created.as_second() >= UNSET_CLOCKS_END_S
+                && created.duration_since(self.event.time) <= SignedDuration::from_hours(24)
         };
         let from = attributes.from.or(self.key.as_ref().map(|key| key.start)).or(media.created.filter(plausible));
         let length = seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());

@@ -60,6 +60,32 @@ pub struct Settings {
     pub content: ContentCheck,
 }
 
+impl Settings {
+    /// From `FRAMEPOST_PUBLIC_KEYS` (separated by commas) and `FRAMEPOST_CONTENT_CHECK` (`head` or `full`).
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let keys = variable("FRAMEPOST_PUBLIC_KEYS").unwrap_or_default();
+        let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty());
+        let public_keys = keys.map(str::parse).collect::<Result<_, _>>().map_err(SettingsError::PublicKeys)?;
+        let content = match variable("FRAMEPOST_CONTENT_CHECK").as_deref() {
+            None | Some("" | "head") => ContentCheck::Head,
+            Some("full") => ContentCheck::Full,
+            Some(other) => return Err(SettingsError::ContentCheck(other.to_owned())),
+        };
+        Ok(Self { public_keys, content })
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// One of the public keys is none.
+    #[error("FRAMEPOST_PUBLIC_KEYS")]
+    PublicKeys(#[source] framepost_events::Error),
+    /// Neither of the two.
+    #[error("FRAMEPOST_CONTENT_CHECK is {0:?}, not head or full")]
+    ContentCheck(String),
+}
+
 /// The function.
 pub struct Probe {
     source: Arc<dyn ObjectSource>,

@@ -1,5 +1,7 @@
 //! Files by other writers, made with ffmpeg and judged by ffprobe: what the record says, and what it costs.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use framepost_events::record::Container;
@@ -26,40 +28,40 @@ const SOUND: &str = "-f lavfi -i sine=sample_rate=48000:duration=4 -ac 2";
 fn cases() -> Vec<Case> {
     use Container::{Fmp4, Matroska, Mp4, Webm};
     vec![
-        Case { requests: 2, ..case("last.mp4", "V -c:v libx264 -pix_fmt yuv420p", "avc1.6400LL", Mp4) },
+        Case { requests: 2, ..case("last.mp4", "V -c:v libx264 -pix_fmt yuv420p", "avc1.6400%", Mp4) },
         Case {
             requests: 2,
-            ..case("first.mp4", "V -c:v libx264 -pix_fmt yuv420p -movflags faststart", "avc1.6400LL", Mp4)
+            ..case("first.mp4", "V -c:v libx264 -pix_fmt yuv420p -movflags faststart", "avc1.6400%", Mp4)
         },
         case(
             "fragments.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags frag_keyframe+empty_moov",
-            "avc1.6400LL",
+            "avc1.6400%",
             Fmp4,
         ),
-        case("hybrid.mp4", "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags frag_keyframe", "avc1.6400LL", Fmp4),
+        case("hybrid.mp4", "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags frag_keyframe", "avc1.6400%", Fmp4),
         case(
             "base-moof.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags frag_keyframe+empty_moov+default_base_moof",
-            "avc1.6400LL",
+            "avc1.6400%",
             Fmp4,
         ),
         case(
             "no-index.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags frag_keyframe+empty_moov+skip_trailer",
-            "avc1.6400LL",
+            "avc1.6400%",
             Fmp4,
         ),
         case(
             "dash.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags dash+frag_keyframe+empty_moov",
-            "avc1.6400LL",
+            "avc1.6400%",
             Fmp4,
         ),
         case(
             "one-index.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags dash+frag_keyframe+empty_moov+global_sidx+skip_trailer",
-            "avc1.6400LL",
+            "avc1.6400%",
             Fmp4,
         ),
         Case {
@@ -67,34 +69,34 @@ fn cases() -> Vec<Case> {
             ..case(
                 "fragments-aac.mp4",
                 "V S -c:v libx264 -pix_fmt yuv420p -g 25 -c:a aac -movflags frag_keyframe+empty_moov",
-                "avc1.6400LL",
+                "avc1.6400%",
                 Fmp4,
             )
         },
         Case {
             audio: Some("mp4a.40.2"),
-            ..case("aac.mp4", "S V -map 0 -map 1 -c:v libx264 -pix_fmt yuv420p -c:a aac", "avc1.6400LL", Mp4)
+            ..case("aac.mp4", "S V -map 0 -map 1 -c:v libx264 -pix_fmt yuv420p -c:a aac", "avc1.6400%", Mp4)
         },
         Case {
             audio: Some("opus"),
-            ..case("opus.mp4", "V S -c:v libx264 -pix_fmt yuv420p -c:a libopus", "avc1.6400LL", Mp4)
+            ..case("opus.mp4", "V S -c:v libx264 -pix_fmt yuv420p -c:a libopus", "avc1.6400%", Mp4)
         },
-        Case { channels: 1, ..case("gray.mp4", "V -c:v libx264 -pix_fmt gray", "avc1.6400LL", Mp4) },
-        case("444.mp4", "V -c:v libx264 -pix_fmt yuv444p", "avc1.F400LL", Mp4),
-        case("baseline.mp4", "V -c:v libx264 -pix_fmt yuv420p -profile:v baseline", "avc1.42C0LL", Mp4),
+        Case { channels: 1, ..case("gray.mp4", "V -c:v libx264 -pix_fmt gray", "avc1.6400%", Mp4) },
+        case("444.mp4", "V -c:v libx264 -pix_fmt yuv444p", "avc1.F400%", Mp4),
+        case("baseline.mp4", "V -c:v libx264 -pix_fmt yuv420p -profile:v baseline", "avc1.42C0%", Mp4),
         case(
             "hevc.mp4",
             "V -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p -tag:v hvc1",
-            "hvc1.1.6.LLL.90",
+            "hvc1.1.6.L%.90",
             Mp4,
         ),
-        case("hev1.mp4", "V -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le", "hev1.2.4.LLL.90", Mp4),
+        case("hev1.mp4", "V -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le", "hev1.2.4.L%.90", Mp4),
         Case {
             channels: 1,
             ..case(
                 "hevc-gray.mp4",
                 "V -c:v libx265 -x265-params log-level=none -pix_fmt gray",
-                "hev1.4.10.LLL.9F.98",
+                "hev1.4.10.L%.9F.C8",
                 Mp4,
             )
         },
@@ -102,29 +104,26 @@ fn cases() -> Vec<Case> {
         Case {
             requests: 1,
             audio: Some("opus"),
-            ..case("h264.mkv", "V S -c:v libx264 -pix_fmt yuv420p -c:a libopus", "avc1.6400LL", Matroska)
+            ..case("h264.mkv", "V S -c:v libx264 -pix_fmt yuv420p -c:a libopus", "avc1.6400%", Matroska)
         },
         Case {
             requests: 1,
             ..case(
                 "hevc.mkv",
                 "V -c:v libx265 -x265-params log-level=none -pix_fmt yuv420p",
-                "hvc1.1.6.LLL.90",
+                "hvc1.1.6.L%.90",
                 Matroska,
             )
         },
-        case("live.mkv", "V -c:v libx264 -pix_fmt yuv420p -f matroska -live 1", "avc1.6400LL", Matroska),
-        Case {
-            requests: 1,
-            ..case("vp9.webm", "V -c:v libvpx-vp9 -cpu-used 8 -pix_fmt yuv420p", "vp09.00.11.08", Webm)
-        },
+        case("live.mkv", "V -c:v libx264 -pix_fmt yuv420p -f matroska -live 1", "avc1.6400%", Matroska),
+        Case { requests: 1, ..case("vp9.webm", "V -c:v libvpx-vp9 -cpu-used 8 -pix_fmt yuv420p", "vp9", Webm) },
         Case { requests: 1, ..case("vp8.webm", "V -c:v libvpx -cpu-used 8", "vp8", Webm) },
         Case {
             requests: 1,
             channels: 4,
-            ..case("alpha.webm", "V -c:v libvpx-vp9 -cpu-used 8 -pix_fmt yuva420p", "vp09.00.11.08", Webm)
+            ..case("alpha.webm", "V -c:v libvpx-vp9 -cpu-used 8 -pix_fmt yuva420p", "vp9", Webm)
         },
-        case("av1.mp4", "V -c:v libaom-av1 -cpu-used 8 -pix_fmt yuv420p", "av01.0.LLM.08", Mp4),
+        case("av1.mp4", "V -c:v libaom-av1 -cpu-used 8 -pix_fmt yuv420p", "av01.0.%M.08", Mp4),
     ]
 }
 
@@ -144,9 +143,7 @@ fn what_ffprobe_says_the_record_says() {
         let resolution = record.resolution;
         assert_eq!((resolution.width.into(), resolution.height.into()), judge.size(), "{name}");
         assert_eq!(resolution.channels, case.channels, "{name}");
-        if record.codec != judge.with_level(case.codec) {
-            println!("XX {name}: {} {}", record.codec, judge.with_level(case.codec));
-        }
+        assert_eq!(record.codec, judge.with_level(case.codec), "{name}");
         assert_eq!(record.container, case.container, "{name}");
         let frame_rate = record.frame_rate.unwrap_or_else(|| panic!("{name}: no frame rate"));
         assert!((frame_rate - judge.frame_rate()).abs() < 0.01, "{name}: {frame_rate}");

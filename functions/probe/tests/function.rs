@@ -1,5 +1,7 @@
 //! The function as a host calls it: outcomes, records, and objects of our own.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use async_trait::async_trait;
@@ -52,7 +54,7 @@ fn fragmented(dir: &Path) -> Vec<u8> {
 fn with_fragments_duration(file: &[u8], units: u32) -> Vec<u8> {
     let at = |kind: &[u8; 4]| file.windows(4).position(|found| found == kind).unwrap() - 4;
     let (moov, mvex) = (at(b"moov"), at(b"mvex"));
-    let mehd = mp4_box(b"mehd", &[&[0; 4][..], &units.to_be_bytes()].concat());
+    let mehd = mp4_box(*b"mehd", &[&[0; 4][..], &units.to_be_bytes()].concat());
     let mut bytes = file.to_vec();
     for container in [moov, mvex] {
         let size = u32::from_be_bytes(file[container..container + 4].try_into().unwrap()) + 16;
@@ -257,4 +259,22 @@ fn a_short_answer_is_the_buckets_fault() {
     let outcome = block_on(probe.handle(event(KEY)));
     assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
     assert_eq!(bus.published.lock().unwrap().len(), 0);
+}
+
+#[test]
+fn settings_come_from_variables() {
+    let key = ManifestSigner::from_secret(&[5; 32]).public_key();
+    let read = |keys: String, check: &'static str| {
+        Settings::from_variables(move |name| match name {
+            "FRAMEPOST_PUBLIC_KEYS" => Some(keys.clone()),
+            "FRAMEPOST_CONTENT_CHECK" => Some(check.to_owned()),
+            _ => None,
+        })
+    };
+    let settings = read(format!("{key}, {key}"), "full").unwrap();
+    assert_eq!((settings.public_keys, settings.content), (vec![key.clone(), key], ContentCheck::Full));
+    let settings = Settings::from_variables(|_| None).unwrap();
+    assert_eq!((settings.public_keys.len(), settings.content), (0, ContentCheck::Head));
+    assert!(read("abc".to_owned(), "head").is_err());
+    assert!(read(String::new(), "half").is_err());
 }

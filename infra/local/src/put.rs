@@ -51,27 +51,7 @@ impl Drop for Staged {
 #[async_trait]
 impl ObjectSink for LocalBucket {
     async fn put(&self, object: &NewObject) -> Result<Put> {
-        let fail = |error| disk::error("put", &object.key, error);
-        let path = self.inner.object("put", &object.key)?;
-        if path.is_dir() {
-            return Err(Error::new(ErrorKind::Invalid, "put", &object.key)
-                .because("there are objects below this key, and a file cannot be a directory too"));
-        }
-        let id = new_id();
-        let (bytes, note) = self.inner.staged(&id);
-        let staged = Staged { bytes, note, state: State::Open };
-        let size = self.stage_bytes(object, &staged).await?;
-        let note = Note {
-            id,
-            key: object.key.clone(),
-            size,
-            sha256: object.sha256,
-            content_type: object.content_type.clone(),
-            metadata: object.metadata.clone(),
-            created: Timestamp::now(),
-        };
-        let inner = self.inner.clone();
-        disk::blocking(move || commit(&inner, &note, staged)).await.map_err(fail)
+        self.put_checked(object, Expect::Digest(object.sha256)).await
     }
 
     async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
@@ -83,8 +63,44 @@ impl ObjectSink for LocalBucket {
     }
 }
 
+/// What is known of the bytes before they come.
+#[derive(Debug, Clone, Copy)]
+enum Expect {
+    Digest(Sha256),
+    Anything,
+}
+
 impl LocalBucket {
-    async fn stage_bytes(&self, object: &NewObject, staged: &Staged) -> Result<u64> {
+    /// Like [`ObjectSink::put`] for bytes whose digest the writer does not know; `object.sha256` does not count.
+    pub async fn put_undigested(&self, object: &NewObject) -> Result<Put> {
+        self.put_checked(object, Expect::Anything).await
+    }
+
+    async fn put_checked(&self, object: &NewObject, expect: Expect) -> Result<Put> {
+        let fail = |error| disk::error("put", &object.key, error);
+        let path = self.inner.object("put", &object.key)?;
+        if path.is_dir() {
+            return Err(Error::new(ErrorKind::Invalid, "put", &object.key)
+                .because("there are objects below this key, and a file cannot be a directory too"));
+        }
+        let id = new_id();
+        let (bytes, note) = self.inner.staged(&id);
+        let staged = Staged { bytes, note, state: State::Open };
+        let (size, sha256) = self.stage_bytes(object, expect, &staged).await?;
+        let note = Note {
+            id,
+            key: object.key.clone(),
+            size,
+            sha256,
+            content_type: object.content_type.clone(),
+            metadata: object.metadata.clone(),
+            created: Timestamp::now(),
+        };
+        let inner = self.inner.clone();
+        disk::blocking(move || commit(&inner, &note, staged)).await.map_err(fail)
+    }
+
+    async fn stage_bytes(&self, object: &NewObject, expect: Expect, staged: &Staged) -> Result<(u64, Sha256)> {
         let fail = |error| disk::error("put", &object.key, error);
         let mut file = tokio::fs::File::create_new(&staged.bytes).await.map_err(fail)?;
         let mut content = exact(&*object.content);
@@ -97,12 +113,14 @@ impl LocalBucket {
         }
         file.flush().await.map_err(fail)?;
         let digest = Sha256(hasher.finalize().into());
-        if digest != object.sha256 {
+        if let Expect::Digest(expected) = expect
+            && digest != expected
+        {
             return Err(Error::new(ErrorKind::Corrupt, "put", &object.key)
-                .because(format!("the bytes have the digest {digest}, not {}", object.sha256)));
+                .because(format!("the bytes have the digest {digest}, not {expected}")));
         }
         file.sync_all().await.map_err(fail)?;
-        Ok(size)
+        Ok((size, digest))
     }
 }
 

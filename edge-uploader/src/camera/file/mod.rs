@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use framepost_events::attributes::ClockSource;
 use framepost_ports::{Clock, SystemClock};
 use jiff::Timestamp;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// How fast a file plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pace {
     /// Like a live camera: each frame at its decoding time.
     Live,
@@ -44,7 +46,8 @@ pub enum Pace {
 }
 
 /// What comes after the last frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Repeat {
     /// The end.
     #[default]
@@ -160,8 +163,17 @@ impl Camera for FileCamera {
         }))
     }
 
+    /// The path as it was given, with everything but visible ASCII percent-encoded: it travels in HTTP headers.
     fn source(&self) -> String {
-        self.path.display().to_string()
+        let mut source = String::new();
+        for byte in self.path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b' '..=b'~' => source.push(char::from(*byte)),
+                // Writing into a string cannot fail.
+                _ => drop(write!(source, "%{byte:02X}")),
+            }
+        }
+        source
     }
 
     fn extent(&self) -> Extent {

@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How packets travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// Inside the RTSP connection: nothing is lost, and every firewall lets it through.
     #[default]
@@ -38,7 +39,8 @@ pub enum Transport {
 }
 
 /// What becomes of a camera's sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Audio {
     /// It is recorded where it is AAC.
     #[default]

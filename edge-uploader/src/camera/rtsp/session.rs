@@ -202,17 +202,16 @@ impl Session for RtspSession {
             let Ok(item) = tokio::time::timeout_at(self.deadline, self.demuxed.next()).await else {
                 return Err(CameraError::Silent { what: self.source.clone(), silence: self.inactivity });
             };
-            match item {
-                Some(Ok(item)) => self.take(item),
-                Some(Err(error)) => {
-                    return Err(CameraError::Lost {
-                        what: self.source.clone(),
-                        problem: "the stream broke".to_owned(),
-                        source: Some(Box::new(error)),
-                    });
+            let (problem, source) = match item {
+                Some(Ok(item)) => {
+                    self.take(item);
+                    continue;
                 }
-                None => return Ok(None),
-            }
+                Some(Err(error)) => ("the stream broke", Some(error.into())),
+                // A live camera has no end; a server that dies is seen like one that says goodbye.
+                None => ("the camera closed the connection", None),
+            };
+            return Err(CameraError::Lost { what: self.source.clone(), problem: problem.to_owned(), source });
         }
     }
 

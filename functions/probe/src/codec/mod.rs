@@ -6,7 +6,7 @@
 mod mpeg4;
 mod video;
 
-pub(crate) use mpeg4::{Esds, mpeg_audio, mpeg4_visual};
+pub(crate) use mpeg4::{Esds, aac_channels, mpeg_audio, mpeg4_visual};
 pub(crate) use video::{av1, avc, hevc, vp9_private, vpx};
 
 /// A codec, and the components of its pixel format.

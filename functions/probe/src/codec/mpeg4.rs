@@ -77,6 +77,26 @@ fn aac_object_type(config: &[u8]) -> Option<u8> {
     u8::try_from(object_type).ok()
 }
 
+/// The channels of an AudioSpecificConfig, where it says: writers of MP4 leave the sample entry's at 2 whatever they are.
+pub(crate) fn aac_channels(config: &[u8]) -> Option<u16> {
+    const EXPLICIT_FREQUENCY: u64 = 15;
+    const PARAMETRIC_STEREO: u8 = 29;
+    let object_type = aac_object_type(config)?;
+    let mut head = [0; 8];
+    let known = config.len().min(8);
+    head[..known].copy_from_slice(&config[..known]);
+    let bits = |at: u32, len: u32| u64::from_be_bytes(head) << at >> (64 - len);
+    let frequency_at = if object_type < 31 { 5 } else { 11 };
+    let explicit = bits(frequency_at, 4) == EXPLICIT_FREQUENCY;
+    let channels_at = frequency_at + if explicit { 28 } else { 4 };
+    match bits(channels_at, 4) {
+        _ if object_type == PARAMETRIC_STEREO => None,
+        channels @ 1..=6 => u16::try_from(channels).ok(),
+        7 => Some(8),
+        _ => None,
+    }
+}
+
 /// `mp4v.20.…` by the VisualObjectSequence's profile and level.
 pub(crate) fn mpeg4_visual(specific: Option<&[u8]>) -> Coded {
     const SEQUENCE_START: [u8; 4] = [0, 0, 1, 0xb0];
@@ -105,6 +125,9 @@ mod tests {
         }
         assert_eq!(mpeg_audio(Esds { object_type: 0x6b, specific: None }), "mp4a.6b");
         assert_eq!(aac_object_type(&[0xf9, 0x40]), Some(42));
+        assert_eq!(aac_channels(&[0x12, 0x10]), Some(2));
+        assert_eq!(aac_channels(&[0x11, 0x88]), Some(1));
+        assert_eq!(aac_channels(&[0xf9]), None);
         assert_eq!(mpeg4_visual(Some(&[0, 0, 1, 0xb0, 9])).codec, "mp4v.20.9");
     }
 }

@@ -28,10 +28,8 @@ fn last_block(cluster: &[u8]) -> Option<u64> {
     const SIMPLE_BLOCK: u32 = 0xa3;
     const BLOCK_GROUP: u32 = 0xa0;
     const BLOCK: u32 = 0xa1;
-    let (first, base) = children(cluster).next()?;
-    if first != TIMESTAMP {
-        return None;
-    }
+    // At most a checksum stands before it; anything else is a chance likeness of a cluster.
+    let (_, base) = children(cluster).take(2).find(|(id, _)| *id == TIMESTAMP)?;
     let base = unsigned(base)?;
     let block_time = |block: &[u8]| {
         let track_len = block.first()?.leading_zeros() as usize + 1;

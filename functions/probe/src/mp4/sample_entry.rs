@@ -92,8 +92,13 @@ pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop>
         2 => 64,
         _ => 28,
     };
+    let mut channels = channels;
     let codec = match &entry.kind {
-        b"mp4a" => mp4a(window, entry, skip)?,
+        b"mp4a" => {
+            let esds = elementary_stream(window, entry, skip)?;
+            channels = esds.and_then(|esds| codec::aac_channels(esds.specific?)).unwrap_or(channels);
+            esds.map_or_else(|| "mp4a".to_owned(), codec::mpeg_audio)
+        }
         b"Opus" => "opus".to_owned(),
         b"fLaC" => "flac".to_owned(),
         kind => name(*kind),
@@ -105,18 +110,17 @@ fn has_boxes_at(window: &Window, entry: BoxAt, skip: u64) -> bool {
     matches!(entry.children(window, skip).next(), Ok(Some(first)) if first.kind.iter().all(u8::is_ascii_graphic))
 }
 
-fn mp4a(window: &Window, entry: BoxAt, skip: u64) -> Result<String, Stop> {
+fn elementary_stream(window: &Window, entry: BoxAt, skip: u64) -> Result<Option<Esds<'_>>, Stop> {
     let mut boxes = entry.children(window, skip);
     loop {
         let next = match boxes.next() {
             Ok(Some(next)) => next,
             // The sound's details are not worth a rejection.
-            Ok(None) | Err(Stop::Reject(_)) => return Ok("mp4a".to_owned()),
+            Ok(None) | Err(Stop::Reject(_)) => return Ok(None),
             Err(stop) => return Err(stop),
         };
         if &next.kind == b"esds" {
-            let esds = next.bytes(window)?.get(4..).and_then(Esds::parse);
-            return Ok(esds.map_or_else(|| "mp4a".to_owned(), codec::mpeg_audio));
+            return Ok(next.bytes(window)?.get(4..).and_then(Esds::parse));
         }
     }
 }

@@ -146,11 +146,11 @@ impl Judge {
         (video["width"].as_u64().unwrap(), video["height"].as_u64().unwrap())
     }
 
-    /// `LL` in a codec's string is the level, which is the encoder's choice: as ffprobe reads it, in the codec's notation.
+    /// `%` in a codec's string is the level, which is the encoder's choice: as ffprobe reads it, in the codec's notation.
     pub fn with_level(&self, codec: &str) -> String {
         let level = self.stream("video").unwrap()["level"].as_i64().unwrap_or_default();
         let level = if codec.starts_with("avc") { format!("{level:02X}") } else { format!("{level:02}") };
-        codec.replace("LL", &level)
+        codec.replace('%', &level)
     }
 
     pub fn frame_rate(&self) -> f64 {
@@ -166,19 +166,17 @@ impl Judge {
 
 /// A file of the shared test data; `None`, loudly, where it is not there.
 pub fn test_data(part: &str) -> Option<PathBuf> {
-    match std::env::var_os("FRAMEPOST_TEST_DATA") {
-        Some(root) => Some(Path::new(&root).join(part)),
-        None => {
-            eprintln!("skipped: FRAMEPOST_TEST_DATA is unset, so there is no {part}");
-            None
-        }
+    let root = std::env::var_os("FRAMEPOST_TEST_DATA");
+    if root.is_none() {
+        eprintln!("skipped: FRAMEPOST_TEST_DATA is unset, so there is no {part}");
     }
+    Some(Path::new(&root?).join(part))
 }
 
 /// A box of the file format.
-pub fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub fn mp4_box(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let size = u32::try_from(8 + body.len()).unwrap();
-    [&size.to_be_bytes()[..], kind, body].concat()
+    [&size.to_be_bytes()[..], &kind, body].concat()
 }
 
 pub fn sha256(bytes: &[u8]) -> Sha256 {

@@ -3,9 +3,12 @@
 //! Matroska has presentation times only, mostly in whole milliseconds; they are kept as they are. Blocks lie in
 //! decoding order, which is given as found. `DefaultDuration` or a block's own duration is the frame's.
 
-use super::super::config::{self, VideoConfig};
-use super::super::nal::{self, Referencing};
+mod reader;
+
+use self::reader::Reader;
 use super::demux::{Demux, Fault, Item, duration_of};
+use crate::camera::config::{self, VideoConfig};
+use crate::camera::nal::{self, Referencing};
 use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -14,7 +17,8 @@ use matroska_demuxer::{
 };
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Blocks before the first video frame, at most.
@@ -31,8 +35,10 @@ struct Track {
 
 /// An open Matroska file.
 pub(super) struct Matroska {
-    file: MatroskaFile<BufReader<File>>,
+    file: MatroskaFile<Reader>,
     size: u64,
+    /// Whether the end that the demuxer saw was none.
+    broken: Arc<AtomicBool>,
     parameters: StreamParameters,
     length_bytes: u8,
     referencing: Referencing,
@@ -52,8 +58,7 @@ pub(super) struct Matroska {
 
 impl Matroska {
     pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
-        let file = MatroskaFile::open(BufReader::with_capacity(64 << 10, file))
-            .map_err(|error| Fault::because("the Matroska structure is damaged", error))?;
+        let (file, broken) = demuxer(file, size)?;
         let scale_ns = file.info().timestamp_scale().get();
         // Whole units a second where the scale allows, else nanoseconds: exact either way.
         let (timescale, factor) = match 1_000_000_000 % scale_ns {
@@ -86,6 +91,7 @@ impl Matroska {
             parameters: StreamParameters { video, audio },
             file,
             size,
+            broken,
             video: video_track,
             audio: audio_track,
             factor,
@@ -126,12 +132,10 @@ impl Matroska {
     fn block(&mut self) -> Result<Option<Block>, Fault> {
         loop {
             let mut block = Block::default();
-            let more = self.file.next_frame(&mut block).map_err(|error| {
-                let (frames, size) = (self.frames, self.size);
-                Fault::because(format!("damaged or cut short after frame {frames} (the file has {size} bytes)"), error)
-            })?;
-            if !more {
-                return Ok(None);
+            let cut = || format!("damaged or cut short after frame {} (the file has {} bytes)", self.frames, self.size);
+            if !self.file.next_frame(&mut block).map_err(|error| Fault::because(cut(), error))? {
+                let broken = self.broken.load(Ordering::Relaxed);
+                return if broken { Err(Fault::new(cut())) } else { Ok(None) };
             }
             let wanted =
                 block.track == self.video.number || self.audio.as_ref().is_some_and(|a| a.number == block.track);
@@ -216,6 +220,22 @@ impl Demux for Matroska {
     fn frames_total(&self) -> Option<u64> {
         None
     }
+}
+
+/// Opens the structure, if need be without its seek head: that of a truncated file names what is no longer there.
+fn demuxer(file: File, size: u64) -> Result<(MatroskaFile<Reader>, Arc<AtomicBool>), Fault> {
+    let again = file.try_clone().map_err(|error| Fault::because("cannot be opened twice", error))?;
+    let open = |reader: Reader| {
+        let broken = reader.broken();
+        let file = MatroskaFile::open(reader)?;
+        // What was missing on the way (an index behind the end, say) does not matter any more.
+        broken.store(false, Ordering::Relaxed);
+        Ok((file, broken))
+    };
+    open(Reader::new(file, size)).or_else(|error: matroska_demuxer::DemuxError| {
+        let retried = Reader::without_seek_head(again, size).ok().and_then(|reader| open(reader).ok());
+        retried.ok_or_else(|| Fault::because("the Matroska structure is damaged", error))
+    })
 }
 
 fn video_parameters(entry: &TrackEntry, timescale: u32) -> Result<(VideoParameters, VideoConfig), Fault> {

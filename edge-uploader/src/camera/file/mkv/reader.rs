@@ -1,0 +1,94 @@
+//! The file as matroska-demuxer reads it.
+//!
+//! The demuxer seeks several times a frame, which a plain `BufReader` answers by throwing its buffer away; here a seek
+//! only moves a number. It takes every read error for the end of the file; here such an error is remembered. And it
+//! opens no file whose seek head points beyond the end, as that of a truncated file does; [`Reader::without_seek_head`]
+//! shows it such a file without one, so that it looks for itself.
+
+use std::fs::File;
+use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const SEEK_HEAD_ID: [u8; 4] = [0x11, 0x4d, 0x9b, 0x74];
+/// An ID that no element has.
+const NO_ID: [u8; 4] = [0x1f, 0xff, 0xff, 0xfe];
+/// The seek head comes first in the segment; what lies beyond this is not it.
+const HEAD_BYTES: u64 = 4096;
+
+/// A file with cheap seeks.
+pub(super) struct Reader {
+    file: BufReader<File>,
+    size: u64,
+    /// Where the next read begins.
+    position: u64,
+    /// Where the file stands.
+    at: u64,
+    /// Where the ID to be hidden lies.
+    hidden: Option<u64>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Reader {
+    pub(super) fn new(file: File, size: u64) -> Self {
+        let file = BufReader::with_capacity(64 << 10, file);
+        Self { file, size, position: 0, at: 0, hidden: None, broken: Arc::default() }
+    }
+
+    /// The same file from its beginning, its seek head hidden; an error when it has none.
+    pub(super) fn without_seek_head(mut file: File, size: u64) -> Result<Self> {
+        file.rewind()?;
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
+        file.rewind()?;
+        let hidden = head.windows(4).position(|window| window == SEEK_HEAD_ID).ok_or(ErrorKind::NotFound)?;
+        Ok(Self { hidden: Some(hidden as u64), ..Self::new(file, size) })
+    }
+
+    /// Turns true when the file could not be read, or when something in it lies beyond its end.
+    pub(super) fn broken(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.broken)
+    }
+
+    fn read_here(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let step = i128::from(self.position) - i128::from(self.at);
+        self.file.seek_relative(i64::try_from(step).map_err(|_| Error::from(ErrorKind::InvalidInput))?)?;
+        self.at = self.position;
+        let read = self.file.read(buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if self.position >= self.size {
+            self.broken.fetch_or(self.position > self.size, Ordering::Relaxed);
+            return Ok(0);
+        }
+        let begin = self.position;
+        let read = self.read_here(buffer).inspect_err(|_| self.broken.store(true, Ordering::Relaxed))?;
+        self.position += read as u64;
+        if let Some(hidden) = self.hidden {
+            for (i, byte) in NO_ID.iter().enumerate() {
+                let place = (hidden + i as u64).checked_sub(begin).and_then(|at| usize::try_from(at).ok());
+                if let Some(shown) = place.and_then(|at| buffer[..read].get_mut(at)) {
+                    *shown = *byte;
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(step) => self.size.checked_add_signed(step),
+            SeekFrom::Current(step) => self.position.checked_add_signed(step),
+        };
+        self.position = position.ok_or(ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}

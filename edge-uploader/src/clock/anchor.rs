@@ -1,0 +1,68 @@
+//! The gateway's UTC: the monotonic clock with an anchor, slewed toward the system clock.
+
+use super::{JUMP_US, Jump, SLEW_PPM};
+use jiff::Timestamp;
+
+/// Where the monotonic clock stands in UTC. Shared by all cameras of a gateway; fed by [`Anchor::check`] now and then.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    mono_us: i64,
+    utc_us: i64,
+    /// Correction a second, in µs, at work since `mono_us`; until `correction_us` is used up.
+    correction_us: i64,
+}
+
+impl Anchor {
+    /// The monotonic time `mono_us` is `utc`.
+    pub fn new(mono_us: i64, utc: Timestamp) -> Self {
+        Self { mono_us, utc_us: utc.as_microsecond(), correction_us: 0 }
+    }
+
+    /// The UTC of a monotonic time.
+    pub fn utc(&self, mono_us: i64) -> Timestamp {
+        let elapsed = mono_us - self.mono_us;
+        let most = elapsed.max(0) * SLEW_PPM / 1_000_000;
+        let micros = self.utc_us + elapsed + self.correction_us.clamp(-most, most);
+        Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Compares with the system clock: small differences are slewed from here on; a large one is a [`Jump`], after which
+    /// the anchor stands on the new time.
+    pub fn check(&mut self, mono_us: i64, system: Timestamp) -> Result<(), Jump> {
+        let here = self.utc(mono_us);
+        let off_us = system.as_microsecond() - here.as_microsecond();
+        if off_us.abs() > JUMP_US {
+            *self = Self::new(mono_us, system);
+            return Err(Jump { by_us: off_us });
+        }
+        *self = Self { mono_us, utc_us: here.as_microsecond(), correction_us: off_us };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(us: i64) -> Timestamp {
+        Timestamp::from_microsecond(us).unwrap()
+    }
+
+    #[test]
+    fn small_differences_are_slewed() {
+        let mut anchor = Anchor::new(0, at(1_000_000_000));
+        anchor.check(10_000_000, at(1_010_100_000)).unwrap();
+        assert_eq!(anchor.utc(10_000_000), at(1_010_000_000));
+        // 100 ms take 200 s at 500 ppm, and then it stays.
+        assert_eq!(anchor.utc(110_000_000), at(1_110_050_000));
+        assert_eq!(anchor.utc(210_000_000), at(1_210_100_000));
+        assert_eq!(anchor.utc(310_000_000), at(1_310_100_000));
+    }
+
+    #[test]
+    fn a_step_of_the_system_clock_is_a_jump() {
+        let mut anchor = Anchor::new(0, at(0));
+        assert_eq!(anchor.check(1_000_000, at(1_700_000_000_000_000)), Err(Jump { by_us: 1_699_999_999_000_000 }));
+        assert_eq!(anchor.utc(2_000_000), at(1_700_000_001_000_000));
+    }
+}

@@ -1,0 +1,166 @@
+//! `edge-uploader check`: everything that recording needs, tried one after the other.
+
+use super::signer;
+use edge_uploader::camera::{CameraError, CameraEvent};
+use edge_uploader::clock::{Synchronized, gateway_synchronized};
+use edge_uploader::config::{CameraConfig, Config};
+use edge_uploader::destination;
+use framepost_events::attributes::Attributes;
+use framepost_events::{KeyKind, ObjectKey, Sha256};
+use framepost_ports::{Content, ErrorKind, NewObject, chain};
+use hyper::body::Bytes;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How long to wait for each camera's first frame.
+    #[arg(long, value_parser = edge_uploader::config::units::parse_duration, default_value = "15s", value_name = "DURATION")]
+    timeout: Duration,
+}
+
+/// How one check came out.
+enum Verdict {
+    Good(String),
+    /// Recording works, but not as well as it could.
+    Doubtful(String),
+    Bad(String),
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut bad = 0;
+    let mut report = |what: &str, verdict: Verdict| {
+        let (mark, words) = match verdict {
+            Verdict::Good(words) => ("ok  ", words),
+            Verdict::Doubtful(words) => ("warn", words),
+            Verdict::Bad(words) => {
+                bad += 1;
+                ("FAIL", words)
+            }
+        };
+        println!("{mark}  {what:<24} {words}");
+    };
+
+    let config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            report("config", Verdict::Bad(chain(&error)));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    report("config", Verdict::Good(format!("{} cameras of site {}", config.cameras.len(), config.site)));
+    report("clock", clock());
+    report("disk", disk(&config));
+    if let Some(signing) = &config.signing {
+        let verdict = match signer(&signing.key_file) {
+            Ok(signer) => Verdict::Good(format!("key id {}", signer.key_id())),
+            Err(error) => Verdict::Bad(format!("{error:#}")),
+        };
+        report("signing key", verdict);
+    }
+    report("bucket", bucket(&config).await);
+    let cameras = config.cameras.iter().map(|camera| async move {
+        let verdict = tokio::time::timeout(arguments.timeout, first_frame(camera))
+            .await
+            .unwrap_or_else(|_| Verdict::Bad(format!("no frame within {:?}", arguments.timeout)));
+        (format!("camera {}", camera.name), verdict)
+    });
+    for (what, verdict) in futures::future::join_all(cameras).await {
+        report(&what, verdict);
+    }
+    if bad == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{bad} of these must be mended before recording works");
+    Ok(ExitCode::FAILURE)
+}
+
+fn clock() -> Verdict {
+    match gateway_synchronized() {
+        Synchronized::Yes => Verdict::Good("synchronised".to_owned()),
+        Synchronized::No => Verdict::Doubtful(
+            "not known to be synchronised: chunks will say so; start systemd-timesyncd or chrony".to_owned(),
+        ),
+    }
+}
+
+fn disk(config: &Config) -> Verdict {
+    let spool = &config.spool;
+    if let Err(error) = std::fs::create_dir_all(&spool.dir) {
+        return Verdict::Bad(format!("cannot create {}: {error}", spool.dir.display()));
+    }
+    let probe = spool.dir.join(".check");
+    let written = std::fs::write(&probe, b"framepost").and_then(|()| std::fs::remove_file(&probe));
+    if let Err(error) = written {
+        return Verdict::Bad(format!("cannot write in {}: {error}", spool.dir.display()));
+    }
+    let free = match nix::sys::statvfs::statvfs(&spool.dir) {
+        Ok(stat) => stat.blocks_available() * stat.fragment_size(),
+        Err(error) => return Verdict::Bad(format!("cannot ask how much of the disk is free: {error}")),
+    };
+    let usable = free.saturating_sub(spool.free_floor);
+    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let words =
+        format!("{} free, quota {}, floor {}", gigabytes(free), gigabytes(spool.quota), gigabytes(spool.free_floor));
+    match usable {
+        0 => Verdict::Bad(format!("{words}: nothing could be recorded")),
+        usable if usable < spool.quota => Verdict::Doubtful(format!("{words}: the quota does not fit on the disk")),
+        _ => Verdict::Good(words),
+    }
+}
+
+/// Puts an object whose digest is wrong on purpose: a bucket that would take it says that it arrived corrupt, and keeps
+/// nothing; one that would not says why. So a credential that can only put is enough, and nothing is left behind.
+async fn bucket(config: &Config) -> Verdict {
+    let sink = match destination::connect(&config.upload).await {
+        Ok(sink) => sink,
+        Err(error) => return Verdict::Bad(chain(&error)),
+    };
+    let Some(camera) = config.cameras.first() else { return Verdict::Bad("no camera".to_owned()) };
+    let (site, camera) = (config.site.clone(), camera.name.clone());
+    let key = ObjectKey::new(site, camera, jiff::Timestamp::UNIX_EPOCH, u64::MAX, KeyKind::Gap).to_string();
+    let object = NewObject {
+        key,
+        content_type: "application/octet-stream".to_owned(),
+        metadata: Attributes::default().to_metadata().unwrap_or_default(),
+        sha256: Sha256::of(b"something else"),
+        crc32c: Some(0),
+        content: Arc::new(Bytes::from_static(b"framepost check")) as Arc<dyn Content>,
+    };
+    match tokio::time::timeout(Duration::from_secs(20), sink.put(&object)).await {
+        Err(_) => Verdict::Bad(format!("{}: no answer within 20 s", sink.url())),
+        Ok(Err(error)) if error.kind() == ErrorKind::Corrupt => Verdict::Good(format!("{} takes objects", sink.url())),
+        Ok(Err(error)) => Verdict::Bad(chain(&error)),
+        Ok(Ok(_)) => Verdict::Doubtful(format!("{} does not check digests", sink.url())),
+    }
+}
+
+async fn first_frame(config: &CameraConfig) -> Verdict {
+    let attempt = async {
+        let mut camera = config.open()?;
+        let mut session = camera.connect().await?;
+        let mut words = String::new();
+        while let Some(event) = session.next().await? {
+            match event {
+                CameraEvent::Parameters(parameters) => {
+                    let video = &parameters.video;
+                    let audio = parameters.audio.as_ref().map_or("no audio", |audio| audio.rfc6381.as_str());
+                    words = format!("{} {}x{}, {audio}", video.rfc6381, video.width, video.height);
+                }
+                CameraEvent::Frame(_) => return Ok(words),
+                _ => {}
+            }
+        }
+        Ok::<_, CameraError>(String::new())
+    };
+    match attempt.await {
+        Ok(words) if words.is_empty() => Verdict::Bad("it gives no video".to_owned()),
+        Ok(words) => Verdict::Good(words),
+        Err(error) => Verdict::Bad(chain(&error)),
+    }
+}

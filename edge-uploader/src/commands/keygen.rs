@@ -1,0 +1,45 @@
+//! `edge-uploader keygen`.
+
+use anyhow::Context as _;
+use framepost_events::manifest::ManifestSigner;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where the secret key goes; it must not exist yet. The public key goes beside it, with `.pub` added.
+    #[arg(long, value_name = "FILE", default_value = "signing.key")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+    let signer = ManifestSigner::from_secret(&secret);
+    let public = signer.public_key();
+    let mut public_out = arguments.out.clone().into_os_string();
+    public_out.push(".pub");
+    write_new(&arguments.out, &format!("{}\n", hex::encode(secret)), 0o600)?;
+    write_new(&PathBuf::from(&public_out), &format!("{public}\n"), 0o644)?;
+    println!("secret key  {}  (keep it on the gateway; readable by you alone)", arguments.out.display());
+    println!("public key  {public}");
+    println!("key id      {}", public.id());
+    println!();
+    println!("On the gateway, in edge.toml:   signing = {{ key_file = \"{}\" }}", arguments.out.display());
+    println!("For the probe, in its settings: FRAMEPOST_PUBLIC_KEYS={public}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_new(path: &std::path::Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .with_context(|| format!("cannot create {} (an existing key is never overwritten)", path.display()))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,176 @@
+//! The command line.
+
+mod backfill;
+mod check;
+mod keygen;
+mod quarantine;
+mod run;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use edge_uploader::config::units::{parse_bytes, parse_duration};
+use edge_uploader::config::{Recording, Signing, Upload};
+use edge_uploader::segment::Keep;
+use framepost_events::manifest::ManifestSigner;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Takes video from cameras to your bucket: RTSP streams and files become time-stamped fMP4 chunks, wait on disk for the
+/// network, and are uploaded once.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "FRAMEPOST_LOG_FORMAT")]
+    pub(crate) log: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Records cameras until SIGTERM or Ctrl-C.
+    Run(run::Arguments),
+    /// Uploads video files as if a camera had sent them, as fast as possible.
+    Backfill(backfill::Arguments),
+    /// Tries everything that recording needs: configuration, cameras, bucket, clock, disk.
+    Check(check::Arguments),
+    /// Lists what the bucket refuses for good, or gives it back to the uploader.
+    Quarantine(quarantine::Arguments),
+    /// Makes a key pair for signing chunks.
+    Keygen(keygen::Arguments),
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run(arguments) => run::run(arguments).await,
+            Command::Backfill(arguments) => backfill::run(arguments).await,
+            Command::Check(arguments) => check::run(arguments).await,
+            Command::Quarantine(arguments) => quarantine::run(&arguments),
+            Command::Keygen(arguments) => keygen::run(&arguments),
+        }
+    }
+}
+
+/// Logs go to standard error; `RUST_LOG` chooses, `info` by default.
+pub(crate) fn telemetry(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,retina=error".into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_target(false).init(),
+    }
+}
+
+/// What is recorded, on the command line.
+#[derive(Debug, Args)]
+struct RecordingArguments {
+    /// The length of a chunk: it closes at the first random access frame after this long.
+    #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
+    window: Duration,
+    /// Which frames are kept: all, keyframes, or every=N (every Nth without re-encoding, as far as nothing else refers to
+    /// the others).
+    #[arg(long, value_parser = parse_keep, default_value = "all", value_name = "WHICH")]
+    keep: Keep,
+    /// Signs every chunk with this key (see `keygen`).
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
+}
+
+impl RecordingArguments {
+    fn recording(&self) -> Recording {
+        Recording { window: self.window, keep: self.keep }
+    }
+
+    fn signing(&self) -> Option<Signing> {
+        self.signing_key.clone().map(|key_file| Signing { key_file })
+    }
+}
+
+/// Where chunks go, on the command line.
+#[derive(Debug, Args)]
+struct UploadArguments {
+    /// Another endpoint that speaks S3.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    endpoint_url: Option<String>,
+    /// The most bytes a second, such as "2 MB".
+    #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
+    bandwidth_per_second: Option<u64>,
+    /// Objects on their way at once.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    workers: usize,
+}
+
+impl UploadArguments {
+    fn upload(&self, to: url::Url) -> Upload {
+        Upload {
+            endpoint_url: self.endpoint_url.clone(),
+            bandwidth_per_second: self.bandwidth_per_second,
+            workers: self.workers.max(1),
+            ..Upload::to(to)
+        }
+    }
+}
+
+fn parse_keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "all" => Ok(Keep::All),
+        "keyframes" => Ok(Keep::Keyframes),
+        _ => text
+            .strip_prefix("every=")
+            .and_then(|n| n.parse().ok())
+            .map(Keep::Every)
+            .ok_or_else(|| "expected all, keyframes or every=N".to_owned()),
+    }
+}
+
+/// A destination: a URL, or a directory's path.
+fn parse_destination(text: &str) -> Result<url::Url, String> {
+    if text.contains("://") {
+        return text.parse().map_err(|error| format!("{error}; write s3://bucket or file:///directory"));
+    }
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    url::Url::from_directory_path(path).map_err(|()| "expected s3://bucket or file:///directory".to_owned())
+}
+
+/// Reads the secret key that `keygen` wrote.
+fn signer(path: &Path) -> anyhow::Result<ManifestSigner> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the signing key {}", path.display()))?;
+    let mut secret = [0; 32];
+    if hex::decode_to_slice(text.trim(), &mut secret).is_err() {
+        bail!("{} is not a signing key; `edge-uploader keygen` makes one", path.display());
+    }
+    Ok(ManifestSigner::from_secret(&secret))
+}
+
+/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
+async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        eprintln!("edge-uploader: stopped at once; what was not uploaded is in the spool");
+        std::process::exit(130);
+    });
+    Ok(())
+}

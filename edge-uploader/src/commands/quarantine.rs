@@ -1,0 +1,31 @@
+//! `edge-uploader quarantine`.
+
+use edge_uploader::spool::{Options, Spool};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The spool's directory. The gateway must not be running.
+    #[arg(long, value_name = "DIR")]
+    spool: PathBuf,
+    /// Gives all of them back to the uploader: the next start tries them again.
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(arguments.spool.is_dir(), "there is no spool at {}", arguments.spool.display());
+    let (spool, _) = Spool::open(&arguments.spool, Options::default())?;
+    let objects = spool.quarantined();
+    for object in &objects {
+        println!("{}\t{}\t{}", object.key, object.bytes, object.reason);
+    }
+    if arguments.release {
+        let released = spool.release_quarantine(None)?;
+        eprintln!("{released} objects are given back to the uploader");
+    } else {
+        eprintln!("{} objects in quarantine", objects.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,118 @@
+//! `edge-uploader run`.
+
+use super::{RecordingArguments, UploadArguments, interrupted, parse_destination, signer};
+use anyhow::{Context as _, bail};
+use edge_uploader::config::{CameraConfig, Config, Spool};
+use edge_uploader::gateway::{CameraEnd, Gateway};
+use edge_uploader::spool::{Limits, Options};
+use edge_uploader::{destination, metrics, upload};
+use framepost_events::{Camera, Site};
+use framepost_ports::SystemClock;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration; `edge.example.toml` explains every setting. Instead of it, one camera on the command line:
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["site", "camera", "from", "to", "spool"])]
+    config: Option<PathBuf>,
+    /// The site's name, the first part of every key.
+    #[arg(long, requires_all = ["camera", "from", "to", "spool"])]
+    site: Option<Site>,
+    /// The camera's name.
+    #[arg(long, requires = "site")]
+    camera: Option<Camera>,
+    /// The camera's URL, rtsp://…, or a file's path.
+    #[arg(long, value_name = "URL", requires = "site")]
+    from: Option<String>,
+    /// Where chunks go: s3://bucket or file:///directory.
+    #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "site")]
+    to: Option<url::Url>,
+    /// Where chunks wait for the network.
+    #[arg(long, value_name = "DIR", requires = "site")]
+    spool: Option<PathBuf>,
+    #[command(flatten)]
+    recording: RecordingArguments,
+    #[command(flatten)]
+    upload: UploadArguments,
+    /// How long a shutdown may take: what is not uploaded by then stays in the spool for the next start.
+    #[arg(long, value_parser = edge_uploader::config::units::parse_duration, default_value = "10s", value_name = "DURATION")]
+    shutdown_deadline: Duration,
+}
+
+impl Arguments {
+    fn config(&self) -> anyhow::Result<Config> {
+        if let Some(path) = &self.config {
+            return Ok(Config::load(path)?);
+        }
+        let (Some(site), Some(camera), Some(from), Some(to), Some(spool)) =
+            (&self.site, &self.camera, &self.from, &self.to, &self.spool)
+        else {
+            bail!("give --config FILE, or --site S --camera C --from URL --to URL --spool DIR");
+        };
+        let config = Config {
+            site: site.clone(),
+            recording: self.recording.recording(),
+            spool: Spool::at(spool),
+            upload: self.upload.upload(to.clone()),
+            signing: self.recording.signing(),
+            metrics: None,
+            cameras: vec![CameraConfig::new(camera.clone(), from)],
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = arguments.config()?;
+    let signer = match &config.signing {
+        Some(signing) => Some(Arc::new(signer(&signing.key_file)?)),
+        None => None,
+    };
+    let sink = destination::connect(&config.upload).await?;
+    let limits = Limits { quota_bytes: config.spool.quota, free_floor_bytes: config.spool.free_floor };
+    let options = Options { limits, durability: config.spool.durability, signer, ..Options::default() };
+    let settings = upload::Settings::from(&config.upload);
+    let clock = Arc::new(SystemClock);
+    let gateway = Arc::new(Gateway::start(config.site.clone(), &config.spool.dir, options, sink, settings, clock)?);
+    let mut cameras = Vec::new();
+    for camera in &config.cameras {
+        let source = camera.open().with_context(|| format!("camera {}", camera.name))?;
+        cameras.push(gateway.record(&camera.name, source, config.recording_of(camera), camera.clock)?);
+    }
+    if let Some(listen) = config.metrics.as_ref().map(|metrics| metrics.listen) {
+        metrics::serve(listen, Arc::downgrade(&gateway))
+            .await
+            .with_context(|| format!("cannot serve metrics at {listen}"))?;
+    }
+    tracing::info!(site = %config.site, cameras = cameras.len(), to = %config.upload.to, "started");
+
+    let all_ended = futures::future::join_all(cameras.into_iter().map(edge_uploader::gateway::Recorded::ended));
+    tokio::pin!(all_ended);
+    let (ends, deadline) = tokio::select! {
+        ends = &mut all_ended => {
+            // Only finite sources end by themselves: then all of it is worth waiting for.
+            tokio::select! {
+                () = gateway.uploaded() => {}
+                signalled = interrupted() => signalled?,
+            }
+            (ends, arguments.shutdown_deadline)
+        }
+        signalled = interrupted() => {
+            signalled?;
+            tracing::info!(deadline = ?arguments.shutdown_deadline, "stopping");
+            let began = tokio::time::Instant::now();
+            gateway.stop();
+            let ends = all_ended.await;
+            (ends, arguments.shutdown_deadline.saturating_sub(began.elapsed()))
+        }
+    };
+    gateway.shutdown(deadline).await;
+    let (left, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
+    tracing::info!(left_in_spool = left, quarantined, "stopped");
+    let failed = ends.iter().any(|end| !matches!(end, CameraEnd::Finished | CameraEnd::Stopped));
+    Ok(if failed || quarantined > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,362 @@
+//! The gateway's configuration: one strict TOML file, or the same from the command line.
+//!
+//! Unknown fields are refused, so that a typing error does not silently become a default. Secrets are given by reference:
+//! a file or an environment variable, never in the file itself (a camera's URL may carry them, and is never logged whole).
+
+pub mod units;
+
+use crate::camera::file::{FileOptions, Pace, Repeat};
+use crate::camera::rtsp::{Audio, RtspOptions, Transport};
+use crate::camera::{self, CameraError};
+use crate::clock::TrustedClock;
+use crate::segment::Keep;
+use crate::spool::Durability;
+use framepost_events::{Camera, Site};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The whole of `edge.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The site: the prefix of every key.
+    pub site: Site,
+    /// What is recorded, unless a camera says otherwise.
+    #[serde(default)]
+    pub recording: Recording,
+    /// Where chunks wait for the network.
+    pub spool: Spool,
+    /// Where chunks go.
+    pub upload: Upload,
+    /// Signatures; off when absent.
+    pub signing: Option<Signing>,
+    /// The metrics endpoint; off when absent.
+    pub metrics: Option<Metrics>,
+    /// The cameras.
+    #[serde(rename = "camera")]
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// What is recorded.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// The length of a chunk: it closes at the first random access frame after this long.
+    #[serde(deserialize_with = "units::duration")]
+    pub window: Duration,
+    /// Which frames are kept.
+    pub keep: Keep,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { window: DEFAULT_WINDOW, keep: Keep::All }
+    }
+}
+
+/// The length of a chunk where nothing else is said.
+pub const DEFAULT_WINDOW: Duration = Duration::from_secs(3);
+
+/// Where chunks wait for the network.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spool {
+    /// The directory; on a disk of its own if there is one.
+    pub dir: PathBuf,
+    /// The most that it may hold.
+    #[serde(default = "default_quota", deserialize_with = "units::bytes")]
+    pub quota: u64,
+    /// How much of the disk must stay free for everybody else.
+    #[serde(default = "default_floor", deserialize_with = "units::bytes")]
+    pub free_floor: u64,
+    /// When footage survives a power cut.
+    #[serde(default)]
+    pub durability: Durability,
+}
+
+fn default_quota() -> u64 {
+    20_000_000_000
+}
+
+fn default_floor() -> u64 {
+    1_000_000_000
+}
+
+impl Spool {
+    /// A spool with the default limits.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), quota: default_quota(), free_floor: default_floor(), durability: Durability::default() }
+    }
+}
+
+/// Where chunks go.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upload {
+    /// `s3://bucket` or `file:///directory`.
+    pub to: url::Url,
+    /// Another endpoint that speaks the bucket's protocol (MinIO, an on-premises store).
+    pub endpoint_url: Option<String>,
+    /// The bucket's region, where the environment does not say.
+    pub region: Option<String>,
+    /// How many objects are on their way at once.
+    #[serde(default = "default_workers")]
+    pub workers: usize,
+    /// The most bytes a second, for all cameras together; no cap when absent.
+    #[serde(default, deserialize_with = "units::optional_bytes")]
+    pub bandwidth_per_second: Option<u64>,
+}
+
+fn default_workers() -> usize {
+    4
+}
+
+impl Upload {
+    /// Uploads to `to` with defaults for all else.
+    pub fn to(to: url::Url) -> Self {
+        Self { to, endpoint_url: None, region: None, workers: default_workers(), bandwidth_per_second: None }
+    }
+}
+
+/// Signatures over what is recorded.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signing {
+    /// The secret key that `edge-uploader keygen` made.
+    pub key_file: PathBuf,
+}
+
+/// The Prometheus endpoint.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port: `127.0.0.1:9464`.
+    pub listen: std::net::SocketAddr,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Its name: the postfix of its keys.
+    pub name: Camera,
+    /// `rtsp://…`, or the path of a file.
+    pub url: String,
+    /// The user, where the URL does not say.
+    pub username: Option<String>,
+    /// A file whose first line is the password.
+    pub password_file: Option<PathBuf>,
+    /// An environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// How packets travel.
+    #[serde(default)]
+    pub transport: Transport,
+    /// What happens to audio.
+    #[serde(default)]
+    pub audio: Audio,
+    /// Whose clock gives the wall time.
+    #[serde(default)]
+    pub clock: TrustedClock,
+    /// After how long without a frame the camera is taken for dead and connected again.
+    #[serde(default = "default_inactivity", deserialize_with = "units::duration")]
+    pub inactivity: Duration,
+    /// What is recorded of it, instead of `[recording]`.
+    pub recording: Option<Recording>,
+    /// For a file: how fast it is read; live where nothing is said.
+    #[serde(default = "default_pace")]
+    pub pace: Pace,
+    /// For a file: whether it starts again at its end, like a camera that never stops.
+    #[serde(default)]
+    pub repeat: Repeat,
+    /// For a file: when its first frame was.
+    pub start: Option<jiff::Timestamp>,
+}
+
+/// After how long without a frame a camera is taken for dead.
+pub const DEFAULT_INACTIVITY: Duration = Duration::from_secs(10);
+
+fn default_pace() -> Pace {
+    Pace::Live
+}
+
+fn default_inactivity() -> Duration {
+    DEFAULT_INACTIVITY
+}
+
+impl CameraConfig {
+    /// A camera with defaults for all but its name and URL.
+    pub fn new(name: Camera, url: impl Into<String>) -> Self {
+        Self {
+            name,
+            url: url.into(),
+            username: None,
+            password_file: None,
+            password_env: None,
+            transport: Transport::default(),
+            audio: Audio::default(),
+            clock: TrustedClock::default(),
+            inactivity: DEFAULT_INACTIVITY,
+            recording: None,
+            pace: default_pace(),
+            repeat: Repeat::default(),
+            start: None,
+        }
+    }
+
+    /// The camera that this describes. Nothing is connected yet.
+    pub fn open(&self) -> Result<Box<dyn camera::Camera>, CameraError> {
+        let password = self.password().map_err(|error| CameraError::Unusable {
+            what: format!("camera {}", self.name),
+            problem: "its password is not where the configuration says".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        let rtsp = RtspOptions {
+            username: self.username.clone(),
+            password,
+            transport: self.transport,
+            audio: self.audio,
+            inactivity: self.inactivity,
+            ..RtspOptions::default()
+        };
+        let file = FileOptions { pace: self.pace, start: self.start, repeat: self.repeat, ..FileOptions::default() };
+        camera::open(&self.url, &camera::Options { rtsp, file })
+    }
+
+    /// The password, from where the configuration says it is.
+    pub fn password(&self) -> Result<Option<String>, ConfigError> {
+        if let Some(path) = &self.password_file {
+            let text = read(path)?;
+            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
+        }
+        let Some(name) = &self.password_env else { return Ok(None) };
+        std::env::var(name).map(Some).map_err(|_| {
+            ConfigError::Invalid(format!(
+                "camera {}: the environment variable {name} (password_env) is not set",
+                self.name
+            ))
+        })
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is not a configuration; the source says in which line.
+    #[error("{path} is not a configuration")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: toml::de::Error,
+    },
+    /// Fields that contradict each other.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(&read(path)?).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What types alone cannot say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |text: String| Err(ConfigError::Invalid(text));
+        if self.cameras.is_empty() {
+            return invalid("there is no [[camera]]: name at least one".to_owned());
+        }
+        for (n, camera) in self.cameras.iter().enumerate() {
+            if self.cameras[..n].iter().any(|other| other.name == camera.name) {
+                return invalid(format!(
+                    "two cameras are called {}: their chunks would get in each other's way",
+                    camera.name
+                ));
+            }
+            if camera.password_file.is_some() && camera.password_env.is_some() {
+                return invalid(format!("camera {}: give password_file or password_env, not both", camera.name));
+            }
+        }
+        if self.upload.workers == 0 {
+            return invalid("upload.workers must be at least 1".to_owned());
+        }
+        match self.upload.to.scheme() {
+            "s3" | "file" => Ok(()),
+            other => {
+                invalid(format!("upload.to: {other}:// is not a destination; use s3://bucket or file:///directory"))
+            }
+        }
+    }
+
+    /// What is recorded of `camera`.
+    pub fn recording_of<'a>(&'a self, camera: &'a CameraConfig) -> &'a Recording {
+        camera.recording.as_ref().unwrap_or(&self.recording)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "site = \"s\"\n[spool]\ndir = \"/var/spool/framepost\"\n[upload]\nto = \"s3://footage\"\n\
+                         [[camera]]\nname = \"gate\"\nurl = \"rtsp://10.0.0.7/stream1\"\n";
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_least_is_enough() {
+        let config = parse(LEAST).unwrap();
+        assert_eq!(config.recording.window, Duration::from_secs(3));
+        assert_eq!(config.recording.keep, Keep::All);
+        assert_eq!((config.upload.workers, config.spool.quota), (4, 20_000_000_000));
+        assert_eq!(config.cameras[0], CameraConfig::new("gate".parse().unwrap(), "rtsp://10.0.0.7/stream1"));
+    }
+
+    #[test]
+    fn the_example_is_a_configuration() {
+        let example = parse(include_str!("../../edge.example.toml")).unwrap();
+        assert!(example.cameras.len() >= 2);
+        assert!(example.signing.is_some() && example.metrics.is_some());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, expected) in [
+            (LEAST.replace("dir =", "dri ="), "dri"),
+            (LEAST.replace("s3://footage", "ftp://x/y"), "ftp"),
+            (LEAST.replace("\"gate\"", "\"a/b\""), "camera"),
+            (format!("{LEAST}window = \"3s\"\n"), "window"),
+            (format!("{LEAST}recording = {{ keep = \"some\" }}\n"), "keyframes"),
+            (format!("{LEAST}recording = {{ keep = {{ every = 0 }} }}\n"), "nonzero"),
+            (format!("{LEAST}[[camera]]\nname = \"gate\"\nurl = \"x\"\n"), "two cameras"),
+            (format!("{LEAST}password_env = \"A\"\npassword_file = \"b\"\n"), "not both"),
+            (LEAST[..LEAST.find("[[").unwrap()].to_owned() + "camera = []", "at least one"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+}

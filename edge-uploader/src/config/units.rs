@@ -1,0 +1,72 @@
+//! Durations and sizes as people write them: `"3s"`, `"10 GB"`.
+
+use serde::{Deserialize, Deserializer, de};
+use std::time::Duration;
+
+/// A duration: `"3s"`, `"500ms"`, `"1m 30s"`, `"2h"`, or ISO 8601, `"PT3S"`.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(de::Error::custom)
+}
+
+/// [`duration`], for a command line.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("{text:?} is not a duration; write it like \"3s\", \"500ms\" or \"1m 30s\""))
+}
+
+/// A number of bytes: `"20 GB"` (10⁹), `"512 MiB"` (2²⁰), `"1500"`.
+pub fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_bytes(&text).map_err(de::Error::custom)
+}
+
+/// [`bytes`], where it may be left out.
+pub fn optional_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    bytes(deserializer).map(Some)
+}
+
+/// [`bytes`], for a command line.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let problem = || format!("{text:?} is not a size; write it like \"20 GB\" or \"512 MiB\"");
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(problem()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes() {
+        assert_eq!(parse_duration("3s"), Ok(Duration::from_secs(3)));
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("PT0.5S"), Ok(Duration::from_millis(500)));
+        for bad in ["", "3", "-3s", "0s", "fast"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(parse_bytes("20 GB"), Ok(20_000_000_000));
+        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(parse_bytes("7"), Ok(7));
+        for bad in ["", "GB", "1.5 GB", "-1", "1 PB", "99999999999 TB"] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Which cloud a destination's URL means. Cargo features only decide what is compiled in.
+
+use crate::config::{ConfigError, Upload};
+use framepost_local::{Events, LocalBucket};
+use framepost_ports::ObjectSink;
+use std::sync::Arc;
+
+/// Connects to where chunks go.
+pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
+    match upload.to.scheme() {
+        "file" => {
+            let path = upload.to.to_file_path().map_err(|()| {
+                ConfigError::Invalid(format!("{} is not a directory's URL; write file:///directory", upload.to))
+            })?;
+            Ok(Arc::new(LocalBucket::open(path, Events::Ignore).await?))
+        }
+        #[cfg(feature = "aws")]
+        "s3" => {
+            let options = framepost_aws::S3Options {
+                endpoint_url: upload.endpoint_url.clone(),
+                region: upload.region.clone(),
+                ..framepost_aws::S3Options::default()
+            };
+            Ok(Arc::new(framepost_aws::S3Bucket::connect(&upload.to, options).await?))
+        }
+        other => Err(ConfigError::Invalid(format!("this build cannot upload to {other}://")).into()),
+    }
+}
+
+/// Why there is no destination.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    /// The URL is not one.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The cloud, or the disk, said no.
+    #[error("cannot use the destination")]
+    Cloud(#[from] framepost_ports::Error),
+}

@@ -1,0 +1,120 @@
+//! Progress for people, on standard error: one line that is drawn again on a terminal, a line now and then elsewhere.
+
+use crate::gateway::{CameraStats, Gateway};
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Shows a gateway's progress until it is finished or dropped.
+pub struct Display {
+    gateway: Weak<Gateway>,
+    began: Instant,
+    stop: CancellationToken,
+    terminal: Terminal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Terminal {
+    Yes,
+    No,
+}
+
+/// What one moment looks like.
+struct Moment {
+    frames: u64,
+    frames_total: u64,
+    chunks: u64,
+    uploaded_bytes: u64,
+    backlog: u64,
+    backlog_bytes: u64,
+}
+
+impl Moment {
+    fn of(gateway: &Gateway) -> Self {
+        let cameras = gateway.cameras();
+        let sum = |counter: fn(&CameraStats) -> u64| cameras.iter().map(|camera| counter(camera)).sum();
+        // A total is one only when every source knows its own.
+        let totals: Vec<u64> = cameras.iter().map(|camera| camera.frames_total.load(Relaxed)).collect();
+        let (backlog, backlog_bytes) = gateway.spool().pending();
+        Self {
+            frames: sum(|camera| camera.frames.load(Relaxed)),
+            frames_total: if totals.contains(&0) { 0 } else { totals.iter().sum() },
+            chunks: sum(|camera| camera.chunks.load(Relaxed)),
+            uploaded_bytes: gateway.upload_stats().stored_bytes,
+            backlog,
+            backlog_bytes,
+        }
+    }
+
+    fn line(&self) -> String {
+        let of_all = match self.frames_total {
+            0 => String::new(),
+            total => format!("/{total} ({}%)", self.frames * 100 / total),
+        };
+        format!(
+            "{}{of_all} frames, {} chunks, {} uploaded, backlog {} ({})",
+            self.frames,
+            self.chunks,
+            megabytes(self.uploaded_bytes),
+            self.backlog,
+            megabytes(self.backlog_bytes)
+        )
+    }
+}
+
+impl Display {
+    /// Starts to show.
+    pub fn start(gateway: &Arc<Gateway>) -> Self {
+        let stop = CancellationToken::new();
+        let terminal = if std::io::stderr().is_terminal() { Terminal::Yes } else { Terminal::No };
+        let every = match terminal {
+            Terminal::Yes => Duration::from_millis(200),
+            Terminal::No => Duration::from_secs(5),
+        };
+        let (weak, token) = (Arc::downgrade(gateway), stop.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = token.cancelled() => return,
+                    () = tokio::time::sleep(every) => {}
+                }
+                let Some(gateway) = weak.upgrade() else { return };
+                let line = Moment::of(&gateway).line();
+                match terminal {
+                    Terminal::Yes => eprint!("\r\x1b[K{line}"),
+                    Terminal::No => eprintln!("{line}"),
+                }
+            }
+        });
+        Self { gateway: Arc::downgrade(gateway), began: Instant::now(), stop, terminal }
+    }
+
+    /// Ends, and gives the summary.
+    pub fn finish(&self) -> String {
+        self.stop.cancel();
+        if self.terminal == Terminal::Yes {
+            eprint!("\r\x1b[K");
+            std::io::stderr().flush().ok();
+        }
+        let Some(gateway) = self.gateway.upgrade() else { return String::new() };
+        let seconds = self.began.elapsed().as_secs_f64();
+        let upload = gateway.upload_stats();
+        let existed = match upload.already_there_objects {
+            0 => String::new(),
+            n => format!(", {n} objects were there before"),
+        };
+        format!("{}{existed}, {seconds:.1} s", Moment::of(&gateway).line())
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}

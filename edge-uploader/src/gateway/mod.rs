@@ -1,0 +1,213 @@
+//! The gateway as a whole: one spool, one uploader, and a receiver and a recorder for each camera.
+//!
+//! ```text
+//! receiver (task) ──queue──▶ recorder (thread) ──files──▶ spool ──▶ uploader (tasks, shared by all cameras)
+//! ```
+//!
+//! Cameras share nothing but the spool and the uploader, so one that misbehaves disturbs no other. Shutting down stops the
+//! receivers, lets the recorders close their spans, and gives the uploader what is left of the deadline; what is not
+//! uploaded by then stays in the spool for the next start.
+
+mod anchor;
+mod progress;
+mod queue;
+mod receiver;
+mod recorder;
+
+pub use progress::{CameraState, CameraStats};
+
+use crate::camera::{Camera, CameraError};
+use crate::clock::TrustedClock;
+use crate::config::Recording;
+use crate::spool::{self, Spool};
+use crate::upload::{self, Drained, UploadStats, Uploader};
+use anchor::GatewayClock;
+use framepost_events::{Camera as CameraName, Site};
+use framepost_ports::{Clock, ObjectSink};
+use receiver::Ended;
+use recorder::{Plan, Recorder};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A running gateway.
+pub struct Gateway {
+    site: Site,
+    spool: Spool,
+    uploader: Uploader,
+    clock: Arc<GatewayClock>,
+    cameras: Mutex<Vec<Arc<CameraStats>>>,
+    /// Stops the receivers.
+    stop: CancellationToken,
+    /// Stops the uploader.
+    stop_uploads: CancellationToken,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The spool cannot be used.
+    #[error("cannot use the spool")]
+    Spool(#[from] spool::Error),
+    /// A camera's thread cannot be started.
+    #[error("cannot start a thread for a camera")]
+    Thread(#[source] std::io::Error),
+}
+
+/// How a camera's recording ended.
+#[derive(Debug)]
+pub enum CameraEnd {
+    /// A finite source was read to its end.
+    Finished,
+    /// The gateway was told to stop.
+    Stopped,
+    /// The source could not be read, or not to its end.
+    Failed(CameraError),
+    /// The spool could not be written.
+    SpoolFailed(spool::Error),
+    /// The camera's code panicked; the others go on.
+    Panicked,
+}
+
+/// A camera that is being recorded.
+pub struct Recorded {
+    task: JoinHandle<CameraEnd>,
+    /// Its counters.
+    pub stats: Arc<CameraStats>,
+}
+
+impl Recorded {
+    /// Waits until the camera's recording has ended and all of it is in the spool.
+    pub async fn ended(self) -> CameraEnd {
+        self.task.await.unwrap_or(CameraEnd::Panicked)
+    }
+}
+
+impl Gateway {
+    /// Opens the spool, mends what an earlier run left, and starts uploading.
+    ///
+    /// Blocks while it does so: milliseconds, or as long as it takes to hash what was being written.
+    pub fn start(
+        site: Site,
+        spool_dir: &Path,
+        options: spool::Options,
+        sink: Arc<dyn ObjectSink>,
+        upload: upload::Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, GatewayError> {
+        let (spool, recovery) = Spool::open(spool_dir, options)?;
+        if recovery.waiting_objects > 0 {
+            let (objects, bytes) = (recovery.waiting_objects, recovery.waiting_bytes);
+            tracing::info!(objects, bytes, "an earlier run left objects in the spool, uploading them");
+        }
+        let uploader = Uploader::new(spool.clone(), sink, upload, fastrand::Rng::new());
+        let stop_uploads = CancellationToken::new();
+        let (running, token) = (uploader.clone(), stop_uploads.clone());
+        tokio::spawn(async move { running.run(token).await });
+        let clock = Arc::new(GatewayClock::new(clock));
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&clock).watch(stop.clone()));
+        Ok(Self { site, spool, uploader, clock, cameras: Mutex::default(), stop, stop_uploads })
+    }
+
+    /// Records a camera until it ends or the gateway is stopped.
+    pub fn record(
+        &self,
+        name: &CameraName,
+        camera: Box<dyn Camera>,
+        what: &Recording,
+        trusted: TrustedClock,
+    ) -> Result<Recorded, GatewayError> {
+        let stats = Arc::new(CameraStats::new(name.clone()));
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
+        let plan = Plan {
+            site: self.site.clone(),
+            camera: name.clone(),
+            source: camera.source(),
+            window: what.window,
+            keep: what.keep,
+            trusted,
+            extent: camera.extent(),
+        };
+        let writer = self.spool.writer(self.site.clone(), name.clone())?;
+        let (sender, receiver) = queue::queue();
+        let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
+        let reception = tokio::spawn(receiver::receive(camera, sender, Arc::clone(&stats), self.stop.clone()));
+        let (done, recording) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name(format!("rec-{name}"))
+            .spawn(move || drop(done.send(recorder.run(receiver))))
+            .map_err(GatewayError::Thread)?;
+        let task = tokio::spawn(ended(reception, recording, Arc::clone(&stats)));
+        Ok(Recorded { task, stats })
+    }
+
+    /// The counters of all cameras, in the order they were added.
+    pub fn cameras(&self) -> Vec<Arc<CameraStats>> {
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The uploader's counters.
+    pub fn upload_stats(&self) -> UploadStats {
+        self.uploader.stats()
+    }
+
+    /// The spool.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Tells the receivers to stop; the recorders then close their spans. [`Recorded::ended`] waits for each.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until the spool is empty but for what is in quarantine.
+    pub async fn uploaded(&self) {
+        self.uploader.drain(None).await;
+    }
+
+    /// Ends: receivers are stopped, and the uploader has until `deadline` to empty the spool.
+    pub async fn shutdown(&self, deadline: Duration) -> Drained {
+        self.stop.cancel();
+        let drained = self.uploader.drain(Some(tokio::time::Instant::now() + deadline)).await;
+        self.stop_uploads.cancel();
+        drained
+    }
+}
+
+/// Waits for the receiver, then for the recorder: everything received is in the spool.
+async fn ended(
+    reception: JoinHandle<Ended>,
+    recorded: tokio::sync::oneshot::Receiver<Result<(), spool::Error>>,
+    stats: Arc<CameraStats>,
+) -> CameraEnd {
+    let reception = reception.await;
+    let end = match (recorded.await, reception) {
+        (Ok(Err(error)), _) => CameraEnd::SpoolFailed(error),
+        (Err(_), _) | (_, Err(_) | Ok(Ended::RecorderGone)) => CameraEnd::Panicked,
+        (Ok(Ok(())), Ok(Ended::Finished)) => CameraEnd::Finished,
+        (Ok(Ok(())), Ok(Ended::Stopped)) => CameraEnd::Stopped,
+        (Ok(Ok(())), Ok(Ended::Failed(error))) => CameraEnd::Failed(error),
+    };
+    let camera = stats.name.as_str();
+    match &end {
+        CameraEnd::Finished => stats.set_state(CameraState::Finished),
+        CameraEnd::Stopped => stats.set_state(CameraState::Stopped),
+        CameraEnd::Failed(error) => tracing::error!(camera, error = framepost_ports::chain(error), "camera failed"),
+        CameraEnd::SpoolFailed(error) => {
+            tracing::error!(
+                camera,
+                error = framepost_ports::chain(error),
+                "recording failed: the spool cannot be written"
+            );
+        }
+        CameraEnd::Panicked => tracing::error!(camera, "recording failed: a defect in the program"),
+    }
+    if matches!(end, CameraEnd::Failed(_) | CameraEnd::SpoolFailed(_) | CameraEnd::Panicked) {
+        stats.set_state(CameraState::Failed);
+    }
+    end
+}

@@ -1,0 +1,144 @@
+//! The bounded queue between a camera's receiver and its recorder.
+//!
+//! The receiver of a live camera never waits: when the recorder (the disk) falls behind by more than the limit, frames are
+//! dropped, whole groups of pictures at a time, and counted. The reader of a file waits instead, since a file loses nothing
+//! by it. What is not a frame always gets through.
+
+use crate::camera::{CameraEvent, Timing};
+use crate::media::{Frame, Reference, TrackKind};
+use framepost_events::gap::GapCause;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// How many bytes of frames may wait for one camera's recorder: eight seconds at 4 Mb/s.
+const LIMIT_BYTES: usize = 4 << 20;
+
+/// What the receiver tells the recorder.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A session began.
+    Connected { timing: Timing },
+    /// An event of the session, which holds its place in the queue until it is dropped.
+    #[expect(dead_code, reason = "the place is only there to be dropped")]
+    Event(CameraEvent, Place),
+    /// Frames were dropped here, because the recorder was behind.
+    Overrun { frames: u64 },
+    /// A finite source gave all that it will ever give.
+    End,
+    /// The session is over, and there will be another.
+    Lost { cause: GapCause, detail: String },
+}
+
+/// A frame's place in the queue; free again when this is dropped. Everything else takes none.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// The receiver's end.
+pub(super) struct QueueSender {
+    items: mpsc::UnboundedSender<Item>,
+    room: Arc<Semaphore>,
+    /// Frames dropped since the recorder fell behind; `None` while it keeps up.
+    dropping: Option<u64>,
+}
+
+/// The recorder's end: blocking, for a thread of its own.
+pub(super) type QueueReceiver = mpsc::UnboundedReceiver<Item>;
+
+/// A queue for one camera.
+pub(super) fn queue() -> (QueueSender, QueueReceiver) {
+    let (items, receiver) = mpsc::unbounded_channel();
+    (QueueSender { items, room: Arc::new(Semaphore::new(LIMIT_BYTES)), dropping: None }, receiver)
+}
+
+/// The recorder is gone: its thread ended, because the spool cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecorderGone;
+
+impl QueueSender {
+    /// Anything but a frame.
+    pub(super) fn tell(&self, item: Item) -> Result<(), RecorderGone> {
+        self.items.send(item).map_err(|_| RecorderGone)
+    }
+
+    /// A frame of a source that can wait.
+    pub(super) async fn send(&self, frame: Frame) -> Result<(), RecorderGone> {
+        let permit = Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?;
+        self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))
+    }
+
+    /// A frame of a source that cannot wait. Returns how many frames were dropped by this: 0 or 1.
+    pub(super) fn offer(&mut self, frame: Frame) -> Result<u64, RecorderGone> {
+        let may_resume = frame.track == TrackKind::Video && frame.reference == Reference::RandomAccess;
+        if self.dropping.is_none() || may_resume {
+            // Resuming only when half of the room is free again keeps the drops in few and long runs.
+            let has_room = self.dropping.is_none() || self.room.available_permits() > LIMIT_BYTES / 2;
+            if has_room && let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
+                if let Some(frames) = self.dropping.take() {
+                    self.tell(Item::Overrun { frames })?;
+                }
+                self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))?;
+                return Ok(0);
+            }
+        }
+        *self.dropping.get_or_insert(0) += 1;
+        Ok(1)
+    }
+}
+
+fn cost(frame: &Frame) -> u32 {
+    u32::try_from(frame.data.len().clamp(1, LIMIT_BYTES)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn frame(pts: i64, reference: Reference) -> Frame {
+        Frame {
+            track: TrackKind::Video,
+            pts,
+            duration: None,
+            reference,
+            arrival: std::time::Duration::ZERO,
+            data: Bytes::from(vec![0; LIMIT_BYTES / 8]),
+        }
+    }
+
+    #[test]
+    fn a_slow_recorder_costs_whole_groups_of_pictures() {
+        let (mut sender, mut receiver) = queue();
+        let mut dropped = 0;
+        // Groups of 4: the 9th frame finds no room; the recorder then takes everything, but the group is lost.
+        for n in 0..10 {
+            let reference = if n % 4 == 0 { Reference::RandomAccess } else { Reference::Needed };
+            dropped += sender.offer(frame(n, reference)).unwrap();
+        }
+        assert_eq!(dropped, 2);
+        let mut taken = Vec::new();
+        while let Ok(item) = receiver.try_recv() {
+            taken.push(item);
+        }
+        drop(taken);
+        assert_eq!(sender.offer(frame(10, Reference::Needed)), Ok(1));
+        assert_eq!(sender.offer(frame(12, Reference::RandomAccess)), Ok(0));
+        assert!(matches!(receiver.try_recv(), Ok(Item::Overrun { frames: 3 })));
+        let Ok(Item::Event(CameraEvent::Frame(frame), _)) = receiver.try_recv() else { panic!("expected a frame") };
+        assert_eq!(frame.pts, 12);
+    }
+
+    #[tokio::test]
+    async fn a_file_waits_for_the_recorder() {
+        let (sender, mut receiver) = queue();
+        for n in 0..8 {
+            sender.send(frame(n, Reference::Needed)).await.unwrap();
+        }
+        let ninth = sender.send(frame(8, Reference::Needed));
+        tokio::pin!(ninth);
+        assert!(futures::poll!(&mut ninth).is_pending());
+        drop(receiver.recv().await);
+        ninth.await.unwrap();
+    }
+}

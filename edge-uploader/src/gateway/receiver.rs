@@ -1,0 +1,120 @@
+//! Keeps one camera connected, for as long as the gateway runs.
+
+use super::progress::{CameraState, CameraStats};
+use super::queue::{Item, Place, QueueSender, RecorderGone};
+use crate::camera::{Camera, CameraError, CameraEvent, Extent, Session};
+use framepost_events::gap::GapCause;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The first wait before a lost camera is connected again, and the longest. The actual wait is drawn between zero and it,
+/// so that a site's cameras do not come back in one step after a power cut.
+const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
+
+/// How a camera's reception ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// A finite source was read to its end.
+    Finished,
+    /// The gateway shuts down.
+    Stopped,
+    /// A finite source could not be read (to its end).
+    Failed(CameraError),
+    /// The spool cannot be written.
+    RecorderGone,
+}
+
+impl From<RecorderGone> for Ended {
+    fn from(_: RecorderGone) -> Self {
+        Self::RecorderGone
+    }
+}
+
+/// Receives until the source ends or `stop` is cancelled.
+pub(super) async fn receive(
+    mut camera: Box<dyn Camera>,
+    mut queue: QueueSender,
+    stats: Arc<CameraStats>,
+    stop: CancellationToken,
+) -> Ended {
+    let mut backoff = *BACKOFF.start();
+    loop {
+        stats.set_state(CameraState::Connecting);
+        let connected = tokio::select! {
+            connected = camera.connect() => connected,
+            () = stop.cancelled() => return Ended::Stopped,
+        };
+        let problem = match connected {
+            Ok(session) => {
+                stats.connects.fetch_add(1, Relaxed);
+                match follow(session, camera.extent(), &mut queue, &stats, &stop, &mut backoff).await {
+                    Ok(problem) => problem,
+                    Err(ended) => return ended,
+                }
+            }
+            Err(error) => error,
+        };
+        if camera.extent() == Extent::Finite {
+            // What could be read of a damaged file is recorded as it is: it will not get more.
+            return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
+        }
+        stats.set_state(CameraState::Lost);
+        let wait = Duration::from_secs_f64(backoff.as_secs_f64() * fastrand::f64());
+        let detail = framepost_ports::chain(&problem);
+        tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
+        if let Err(gone) = queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
+            return gone.into();
+        }
+        backoff = (backoff * 2).min(*BACKOFF.end());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return Ended::Stopped,
+        }
+    }
+}
+
+/// One session, until it breaks: `Ok` is the reason to connect again.
+async fn follow(
+    mut session: Box<dyn Session>,
+    extent: Extent,
+    queue: &mut QueueSender,
+    stats: &CameraStats,
+    stop: &CancellationToken,
+    backoff: &mut Duration,
+) -> Result<CameraError, Ended> {
+    queue.tell(Item::Connected { timing: session.timing() })?;
+    if let Some(total) = session.frames_total() {
+        stats.frames_total.store(total, Relaxed);
+    }
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Ended::Stopped),
+            event = session.next() => event,
+        };
+        match event {
+            Ok(Some(CameraEvent::Frame(frame))) => {
+                stats.received(&frame);
+                *backoff = *BACKOFF.start();
+                if extent == Extent::Finite {
+                    queue.send(frame).await?;
+                } else {
+                    let dropped = queue.offer(frame)?;
+                    stats.frames_dropped.fetch_add(dropped, Relaxed);
+                }
+            }
+            Ok(Some(event)) => queue.tell(Item::Event(event, Place::default()))?,
+            Ok(None) if extent == Extent::Finite => {
+                queue.tell(Item::End)?;
+                return Err(Ended::Finished);
+            }
+            Ok(None) => {
+                let (what, problem) = (stats.name.to_string(), "the camera ended the stream".to_owned());
+                return Ok(CameraError::Lost { what, problem, source: None });
+            }
+            Err(error) => return Ok(error),
+        }
+    }
+}

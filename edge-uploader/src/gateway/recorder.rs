@@ -1,0 +1,359 @@
+//! Frames of one camera into chunks on disk: the wall clock, the segmenter and the spool, on a thread of its own.
+//!
+//! A span lives as long as nothing breaks it. What breaks it (a lost session, changed parameters, a jump of a clock, an
+//! overrun) ends it properly, and the gap, if there is one, is written when the first chunk of the next span begins: only
+//! then is its end known.
+//!
+//! When the spool cannot be written (a full or broken disk), the span is over too: a live camera goes on trying with the next
+//! frames, because the disk may recover; a file is given up, because it can be read again. A file that was not read to its
+//! end leaves its last chunk open: the spool removes it, and the next run writes it whole, under the same key.
+
+use super::anchor::GatewayClock;
+use super::progress::CameraStats;
+use super::queue::{Item, QueueReceiver};
+use crate::camera::{CameraEvent, Extent, Timing};
+use crate::clock::{Jump, SessionClock, TrustedClock};
+use crate::media::{Frame, Reference, StreamParameters, TrackKind};
+use crate::segment::{Keep, Output, Segmenter, Settings};
+use crate::spool::{self, SpoolWriter};
+use framepost_events::gap::{Gap, GapCause};
+use framepost_events::{Camera, Site};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// What is recorded of one camera, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) site: Site,
+    pub(super) camera: Camera,
+    pub(super) source: String,
+    pub(super) window: Duration,
+    pub(super) keep: Keep,
+    pub(super) trusted: TrustedClock,
+    pub(super) extent: Extent,
+}
+
+/// Why there is no video since a span's end.
+#[derive(Debug, Clone)]
+struct OpenGap {
+    from: Timestamp,
+    cause: GapCause,
+    detail: Option<String>,
+    frames_dropped: Option<u64>,
+}
+
+/// One camera's recorder.
+pub(super) struct Recorder {
+    plan: Plan,
+    spool: SpoolWriter,
+    gateway: Arc<GatewayClock>,
+    stats: Arc<CameraStats>,
+    timing: Option<Timing>,
+    session: Option<SessionState>,
+    gap: Option<OpenGap>,
+    trouble: Trouble,
+}
+
+/// Whether the spool can be written, so that trouble is told once and not with every frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    CannotWrite,
+}
+
+/// What belongs to one session with one set of parameters.
+struct SessionState {
+    parameters: StreamParameters,
+    clock: SessionClock,
+    /// The anchor's epoch that the span's times are from.
+    epoch: u64,
+    span: Option<Segmenter>,
+    /// Frames of a live session's first second, until its clock has settled.
+    held: Vec<Frame>,
+}
+
+impl Recorder {
+    /// A recorder that writes to `spool`.
+    pub(super) fn new(plan: Plan, spool: SpoolWriter, gateway: Arc<GatewayClock>, stats: Arc<CameraStats>) -> Self {
+        // A file holds what it holds: that nobody read it for a while is no gap in it.
+        let recorded_to = if plan.extent == Extent::Live { spool.recorded_to() } else { None };
+        let gap =
+            recorded_to.map(|from| OpenGap { from, cause: GapCause::NotRunning, detail: None, frames_dropped: None });
+        Self { plan, spool, gateway, stats, timing: None, session: None, gap, trouble: Trouble::None }
+    }
+
+    /// Records until the queue's sender is gone; then closes the span.
+    pub(super) fn run(mut self, mut queue: QueueReceiver) -> Result<(), spool::Error> {
+        let mut complete = self.plan.extent == Extent::Live;
+        while let Some(item) = queue.blocking_recv() {
+            complete |= matches!(item, Item::End);
+            let result = self.item(item);
+            self.survive(result)?;
+        }
+        if !complete {
+            return Ok(());
+        }
+        let result = self.end_session();
+        self.survive(result)
+    }
+
+    /// What a failure of the spool costs: a file's recording, or a live camera's span.
+    fn survive(&mut self, result: Result<(), spool::Error>) -> Result<(), spool::Error> {
+        let Err(error) = result else {
+            return Ok(());
+        };
+        if self.plan.extent == Extent::Finite {
+            return Err(error);
+        }
+        let detail = framepost_ports::chain(&error);
+        if self.trouble == Trouble::None {
+            tracing::error!(camera = %self.plan.camera, error = detail, "cannot write, will go on trying");
+            self.trouble = Trouble::CannotWrite;
+        }
+        if let Some(session) = &mut self.session {
+            session.span = None;
+            session.held.clear();
+        }
+        if let Some(from) = self.spool.recorded_to() {
+            let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
+            self.open_gap(OpenGap { from, cause, detail: Some(detail), frames_dropped: None });
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, item: Item) -> Result<(), spool::Error> {
+        match item {
+            Item::Connected { timing } => {
+                self.end_session()?;
+                self.timing = Some(timing);
+                Ok(())
+            }
+            Item::Event(CameraEvent::Parameters(parameters), _) => self.parameters(parameters),
+            Item::Event(CameraEvent::Frame(frame), _) => self.frame(frame),
+            Item::Event(CameraEvent::SenderReport { pts, ntp }, _) => {
+                if let Some(session) = &mut self.session {
+                    session.clock.sender_report(pts, ntp);
+                }
+                Ok(())
+            }
+            Item::Event(CameraEvent::PacketsLost(packets), _) => {
+                self.stats.packets_lost.fetch_add(packets, Relaxed);
+                Ok(())
+            }
+            Item::Overrun { frames } => {
+                tracing::warn!(camera = %self.plan.camera, frames, "the disk was too slow, frames dropped");
+                self.break_span(GapCause::ReceiverOverrun, None, Some(frames))
+            }
+            Item::End => Ok(()),
+            Item::Lost { cause, detail } => {
+                self.break_span(cause, Some(detail), None)?;
+                self.session = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn parameters(&mut self, parameters: StreamParameters) -> Result<(), spool::Error> {
+        if self.session.as_ref().is_some_and(|session| session.parameters == parameters) {
+            return Ok(());
+        }
+        let mut before = self.session.take();
+        let closed = before.as_mut().map_or(Ok(()), |session| self.flush_and_close(session).map(|_| ()));
+        let clock = match before {
+            // The same stream goes on under new parameters: its clock stays.
+            Some(session) if session.parameters.video.timescale == parameters.video.timescale => session.clock,
+            _ => {
+                let timing = self.timing.unwrap_or(Timing::Arrival);
+                let timescale = parameters.video.timescale;
+                SessionClock::new(timing, self.plan.trusted, timescale, self.gateway.synchronized())
+            }
+        };
+        let video = &parameters.video;
+        let audio = parameters.audio.as_ref().map(|audio| audio.rfc6381.as_str());
+        tracing::info!(camera = %self.plan.camera, codec = video.rfc6381, width = video.width, height = video.height, audio,
+            "stream parameters");
+        let epoch = self.gateway.epoch();
+        self.session = Some(SessionState { parameters, clock, epoch, span: None, held: Vec::new() });
+        closed
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<(), spool::Error> {
+        // Taken out and put back, so that both it and the spool can be worked on.
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let result = self.frame_of(&mut session, frame);
+        self.session = Some(session);
+        result
+    }
+
+    fn frame_of(&mut self, session: &mut SessionState, frame: Frame) -> Result<(), spool::Error> {
+        let anchor = self.gateway.anchor();
+        if session.epoch != self.gateway.epoch() {
+            session.epoch = self.gateway.epoch();
+            self.broken_by_clock(session, "the gateway's clock was set")?;
+        }
+        if frame.track == TrackKind::Video {
+            if let Err(Jump { by_us }) = session.clock.frame(&anchor, frame.pts, frame.arrival) {
+                self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000))?;
+            }
+            if frame.reference == Reference::RandomAccess
+                && let Some(span) = &mut session.span
+            {
+                session.clock.set_synchronized(self.gateway.synchronized());
+                span.set_clock(session.clock.info(&anchor));
+            }
+        }
+        if session.clock.settled() {
+            self.flush_held(session)?;
+            self.dated(session, &frame)
+        } else {
+            session.held.push(frame);
+            Ok(())
+        }
+    }
+
+    /// A frame whose time is known.
+    fn dated(&mut self, session: &mut SessionState, frame: &Frame) -> Result<(), spool::Error> {
+        let anchor = self.gateway.anchor();
+        let video_pts = match (frame.track, &session.parameters.audio) {
+            (TrackKind::Audio, Some(audio)) => {
+                let scaled = i128::from(frame.pts) * i128::from(session.parameters.video.timescale)
+                    / i128::from(audio.timescale.max(1));
+                i64::try_from(scaled).unwrap_or(frame.pts)
+            }
+            _ => frame.pts,
+        };
+        let Some(wall) = session.clock.at(&anchor, video_pts) else { return Ok(()) };
+        for attempt in 0..2 {
+            let span = session.span.get_or_insert_with(|| {
+                let settings = Settings {
+                    window: self.plan.window,
+                    keep: self.plan.keep,
+                    source: self.plan.source.clone(),
+                    ..Settings::default()
+                };
+                Segmenter::new(settings, session.parameters.clone(), session.clock.info(&anchor))
+            });
+            match span.push(frame.clone(), wall) {
+                Ok(outputs) => return self.write(outputs),
+                Err(error) if attempt == 0 => {
+                    self.broken_by_clock(session, &error.to_string())?;
+                }
+                Err(error) => {
+                    tracing::warn!(camera = %self.plan.camera, %error, "frame dropped");
+                    self.stats.frames_dropped.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_held(&mut self, session: &mut SessionState) -> Result<(), spool::Error> {
+        for frame in std::mem::take(&mut session.held) {
+            self.dated(session, &frame)?;
+        }
+        Ok(())
+    }
+
+    fn broken_by_clock(&mut self, session: &mut SessionState, detail: &str) -> Result<(), spool::Error> {
+        if let Some(from) = self.flush_and_close(session)? {
+            tracing::warn!(camera = %self.plan.camera, detail, "span closed");
+            let detail = Some(detail.to_owned());
+            self.open_gap(OpenGap { from, cause: GapCause::ClockJump, detail, frames_dropped: None });
+        }
+        Ok(())
+    }
+
+    fn break_span(
+        &mut self,
+        cause: GapCause,
+        detail: Option<String>,
+        dropped: Option<u64>,
+    ) -> Result<(), spool::Error> {
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let from = self.flush_and_close(&mut session);
+        self.session = Some(session);
+        if let Some(from) = from? {
+            self.open_gap(OpenGap { from, cause, detail, frames_dropped: dropped });
+        }
+        Ok(())
+    }
+
+    /// The first cause is the one that is recorded: what follows while there is no video is its consequence.
+    fn open_gap(&mut self, gap: OpenGap) {
+        self.gap.get_or_insert(gap);
+    }
+
+    fn end_session(&mut self) -> Result<(), spool::Error> {
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        self.flush_and_close(&mut session).map(|_| ())
+    }
+
+    fn flush_and_close(&mut self, session: &mut SessionState) -> Result<Option<Timestamp>, spool::Error> {
+        self.flush_held(session)?;
+        self.close(session)
+    }
+
+    /// Closes the span, if one is open: its end.
+    fn close(&mut self, session: &mut SessionState) -> Result<Option<Timestamp>, spool::Error> {
+        let Some(span) = session.span.take() else { return Ok(None) };
+        let outputs = match span.finish() {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                // The spool mends the open chunk from what is on disk, as after a crash.
+                tracing::error!(camera = %self.plan.camera, error = framepost_ports::chain(&error), "span not closed");
+                Vec::new()
+            }
+        };
+        let end = outputs.iter().find_map(|output| match output {
+            Output::SpanEnd { end, .. } => Some(*end),
+            _ => None,
+        });
+        self.write(outputs)?;
+        if let Some(end) = end {
+            self.stats.span_ended(end);
+        }
+        Ok(end)
+    }
+
+    fn write(&mut self, outputs: Vec<Output>) -> Result<(), spool::Error> {
+        for output in outputs {
+            if let Output::Begin { start, counter: 0, .. } = &output
+                && let Some(gap) = self.gap.clone()
+            {
+                self.spool.heal()?;
+                self.write_gap(gap, *start)?;
+                self.gap = None;
+            }
+            let closed = matches!(output, Output::Finish { .. });
+            self.spool.apply(output)?;
+            if closed {
+                self.stats.chunks.fetch_add(1, Relaxed);
+                if self.trouble == Trouble::CannotWrite {
+                    tracing::info!(camera = %self.plan.camera, "can write again");
+                    self.trouble = Trouble::None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_gap(&mut self, gap: OpenGap, to: Timestamp) -> Result<(), spool::Error> {
+        let OpenGap { from, cause, detail, frames_dropped } = gap;
+        let gap = Gap {
+            site: self.plan.site.clone(),
+            camera: self.plan.camera.clone(),
+            from,
+            // A clock that was set back makes spans overlap; the gap then has no length, and its detail says why.
+            to: to.max(from),
+            cause,
+            detail,
+            frames_dropped,
+            chunks_dropped: None,
+        };
+        self.spool.write_gap(&gap)?;
+        self.stats.gaps.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! The gateway's numbers for Prometheus, at `/metrics`, and its health at `/healthz`.
+//!
+//! Names follow Prometheus' conventions: base units, `_total` for counters, one label, `camera`.
+
+use crate::gateway::{CameraState, CameraStats, Gateway};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+
+/// Serves the numbers of `gateway` until the process ends. Returns the address that is listened on.
+pub async fn serve(listen: SocketAddr, gateway: Weak<Gateway>) -> std::io::Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(url = format!("http://{address}/metrics"), "metrics");
+    tokio::spawn(async move {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "metrics connection failed");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            let gateway = gateway.clone();
+            tokio::spawn(async move {
+                let service = hyper::service::service_fn(move |request| {
+                    let answer = answer(&request, &gateway);
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                // Whoever breaks a scrape off will scrape again.
+                let _ = connection.await;
+            });
+        }
+    });
+    Ok(address)
+}
+
+fn answer<B>(request: &Request<B>, gateway: &Weak<Gateway>) -> Response<Full<Bytes>> {
+    let (status, content_type, body) = match request.uri().path() {
+        "/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", render(gateway)),
+        "/healthz" => match gateway.upgrade() {
+            Some(_) => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned()),
+        },
+        _ => (StatusCode::NOT_FOUND, "text/plain", "try /metrics or /healthz\n".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    response
+}
+
+fn render(gateway: &Weak<Gateway>) -> String {
+    let mut registry = Registry::with_prefix("framepost_edge");
+    registry.register_collector(Box::new(Snapshot(gateway.clone())));
+    let mut body = String::new();
+    if text::encode(&mut body, &registry).is_err() {
+        body.clear();
+    }
+    body
+}
+
+/// The numbers at the moment of the scrape.
+#[derive(Debug)]
+struct Snapshot(Weak<Gateway>);
+
+/// Name, help and value of one counter of a camera.
+type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
+
+const CAMERA_COUNTERS: [CameraCounter; 8] = [
+    ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
+    ("received_bytes", "Bytes of frames received", |camera| camera.bytes.load(Relaxed)),
+    ("frames_dropped", "Frames dropped because the disk was too slow", |camera| camera.frames_dropped.load(Relaxed)),
+    ("packets_lost", "RTP packets lost on the way", |camera| camera.packets_lost.load(Relaxed)),
+    ("connects", "Sessions that began", |camera| camera.connects.load(Relaxed)),
+    ("chunks", "Chunks closed", |camera| camera.chunks.load(Relaxed)),
+    ("spans", "Spans closed", |camera| camera.spans.load(Relaxed)),
+    ("gaps", "Gaps recorded", |camera| camera.gaps.load(Relaxed)),
+];
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(gateway) = self.0.upgrade() else { return Ok(()) };
+        let cameras = gateway.cameras();
+        for (name, help, value) in CAMERA_COUNTERS {
+            each_camera(&mut encoder, name, help, &cameras, |camera| ConstCounter::new(value(camera)))?;
+        }
+        each_camera(&mut encoder, "camera_up", "1 while frames come", &cameras, |camera| {
+            ConstGauge::new(i64::from(camera.state() == CameraState::Recording))
+        })?;
+
+        let stats = gateway.spool().stats();
+        let (waiting_objects, waiting_bytes) = gateway.spool().pending();
+        let quarantined = stats.iter().map(|camera| camera.quarantined_objects).sum();
+        let upload = gateway.upload_stats();
+        let retries = upload.retries.total();
+        for (name, help, unit, value) in [
+            ("spool", "Closed objects that wait for the bucket", Some(Unit::Bytes), waiting_bytes),
+            ("spool_objects", "Closed objects that wait for the bucket", None, waiting_objects),
+            ("quarantine_objects", "Objects that the bucket refuses for good", None, quarantined),
+            ("uploads_in_flight", "Objects on their way", None, upload.in_flight),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, unit.as_ref(), gauge.metric_type())?)?;
+        }
+        for (name, help, value) in [
+            ("uploaded_objects", "Objects put into the bucket", upload.created_objects),
+            ("uploaded_bytes", "Bytes of objects put into the bucket", upload.stored_bytes),
+            ("sent_bytes", "Bytes sent, those of failed tries included", upload.sent_bytes),
+            ("upload_retries", "Tries that failed and are repeated", retries),
+        ] {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+fn each_camera<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    cameras: &[Arc<CameraStats>],
+    metric: impl Fn(&CameraStats) -> M,
+) -> Result<(), std::fmt::Error> {
+    let Some(first) = cameras.first() else { return Ok(()) };
+    let mut family = encoder.encode_descriptor(name, help, None, metric(first).metric_type())?;
+    for camera in cameras {
+        let labels = [("camera", camera.name.as_str())];
+        metric(camera).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The uploader's side: taking an object, and saying what became of it.
+
+use super::fs::SpoolFile;
+use super::index::{ItemId, Order, Status, Tried};
+use super::layout::{CameraName, Suffix};
+use super::sidecar::Meta;
+use super::{Error, Inner, Result, Spool};
+use framepost_events::attributes::Metadata;
+use framepost_events::{ObjectKey, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An object that the uploader has taken. Dropping it gives the object back.
+pub struct Claim {
+    spool: Arc<Inner>,
+    name: CameraName,
+    id: ItemId,
+    key: ObjectKey,
+    bytes: u64,
+    tried: Tried,
+    description: Result<(Meta, Sha256), Error>,
+}
+
+/// An object set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantinedObject {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its size.
+    pub bytes: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Spool {
+    /// Takes the next object, camera after camera. `freshness` is how long after its closing an object counts as fresh;
+    /// `skip` says which ones are not due yet.
+    pub fn claim(&self, order: Order, freshness: Duration, skip: &dyn Fn(&ObjectKey) -> bool) -> Option<Claim> {
+        let (name, id, bytes, tried) = {
+            let mut index = self.inner.index();
+            let (name, id) = index.next(order, freshness, &|name, id| skip(&id.key(name)))?;
+            let entry = index.entry(&name, id)?;
+            entry.status = Status::Claimed;
+            (name, id, entry.bytes, entry.tried)
+        };
+        let key = id.key(&name);
+        let description = self.inner.read_meta(&key).and_then(|meta| {
+            let sha256 = meta.sha256().ok_or_else(|| super::close::unusable(&key)("the sidecar has no digest"))?;
+            Ok((meta, sha256))
+        });
+        Some(Claim { spool: self.inner.clone(), name, id, key, bytes, tried, description })
+    }
+
+    /// Objects that wait for their upload or are being uploaded.
+    pub fn pending(&self) -> (u64, u64) {
+        let stats = self.stats();
+        (stats.iter().map(|s| s.waiting_objects).sum(), stats.iter().map(|s| s.waiting_bytes).sum())
+    }
+
+    /// What was set aside, oldest first of each camera.
+    pub fn quarantined(&self) -> Vec<QuarantinedObject> {
+        let mut objects = Vec::new();
+        for (name, shelf) in &self.inner.index().cameras {
+            let set_aside = shelf.entries.iter().filter(|(_, entry)| entry.status == Status::Quarantined);
+            objects.extend(set_aside.map(|(id, entry)| (id.key(name), entry.bytes)));
+        }
+        let reason = |key: &ObjectKey| {
+            let reason = self.inner.read(&self.inner.layout.file(key, Suffix::Quarantine));
+            reason.map_or_else(|error| error.to_string(), |text| String::from_utf8_lossy(&text).trim().to_owned())
+        };
+        let objects = objects.into_iter();
+        objects.map(|(key, bytes)| QuarantinedObject { reason: reason(&key), key, bytes }).collect()
+    }
+
+    /// Gives what was set aside back to the uploader: all of it, or one object. Says how many that were.
+    pub fn release_quarantine(&self, only: Option<&ObjectKey>) -> Result<u64> {
+        let mut released = 0;
+        for object in self.quarantined() {
+            if only.is_some_and(|only| *only != object.key) {
+                continue;
+            }
+            let path = self.inner.layout.file(&object.key, Suffix::Quarantine);
+            self.inner.remove(&path)?;
+            self.inner.sync_parent(&path)?;
+            let Some(name) = super::layout::owner(&object.key) else { continue };
+            if let Some(entry) = self.inner.index().entry(&name, ItemId::of(&object.key)) {
+                entry.status = Status::Waiting;
+                released += 1;
+            }
+        }
+        self.inner.tell();
+        Ok(released)
+    }
+}
+
+impl Claim {
+    /// Its key.
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// Its size.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether a put of it was begun before it was taken this time.
+    pub fn tried(&self) -> Tried {
+        self.tried
+    }
+
+    /// Content type, metadata and digest; an error when the sidecar cannot be used.
+    pub fn description(&self) -> Result<(&str, &Metadata, Sha256), &Error> {
+        self.description.as_ref().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
+    }
+
+    /// To be called before the first byte leaves.
+    pub fn mark_tried(&self) -> Result<()> {
+        if self.tried == Tried::Never {
+            let path = self.spool.layout.file(&self.key, Suffix::Try);
+            match self.spool.with_reserve(|| self.spool.write_durable(&path, b"")) {
+                // Uploading is what makes room. At worst a lost answer ends in quarantine.
+                Err(error) if error.is_full() => tracing::warn!(%error, "no room to remember a put"),
+                marked => marked?,
+            }
+            if let Some(entry) = self.spool.index().entry(&self.name, self.id) {
+                entry.tried = Tried::Before;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the content is read.
+    pub(crate) fn reader(&self) -> ClaimReader {
+        ClaimReader { spool: self.spool.clone(), key: self.key.clone() }
+    }
+
+    /// Whether the bytes on the disk are still those that were closed.
+    pub fn is_intact(&self) -> std::io::Result<bool> {
+        let digest = self.spool.digest_path(&self.spool.layout.file(&self.key, Suffix::Object))?;
+        Ok(self.description.as_ref().is_ok_and(|(meta, sha256)| digest == (meta.bytes, *sha256)))
+    }
+
+    /// The bucket has it: it goes.
+    pub fn uploaded(self) -> Result<()> {
+        self.spool.remove_object(&self.key)?;
+        self.gone();
+        self.spool.keep_reserve();
+        Ok(())
+    }
+
+    /// It is not on the disk any more: somebody else removed it.
+    pub fn vanished(self) -> Result<()> {
+        self.uploaded()
+    }
+
+    /// Sets it aside, for good or until [`Spool::release_quarantine`].
+    pub fn quarantine(self, reason: &str) -> Result<()> {
+        let path = self.spool.layout.file(&self.key, Suffix::Quarantine);
+        self.spool.write_durable(&path, format!("{reason}\n").as_bytes())?;
+        if let Some(entry) = self.spool.index().entry(&self.name, self.id) {
+            entry.status = Status::Quarantined;
+        }
+        Ok(())
+    }
+
+    fn gone(&self) {
+        self.spool.index().remove(&self.name, self.id);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(entry) = self.spool.index().entry(&self.name, self.id)
+            && entry.status == Status::Claimed
+        {
+            entry.status = Status::Waiting;
+        }
+        self.spool.tell();
+    }
+}
+
+/// Opens a claimed object's content, as often as it has to be sent.
+pub(crate) struct ClaimReader {
+    spool: Arc<Inner>,
+    key: ObjectKey,
+}
+
+impl ClaimReader {
+    pub(crate) fn open(&self) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        struct Reading(Box<dyn SpoolFile>);
+        impl std::io::Read for Reading {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.0.read(buffer)
+            }
+        }
+        let file = self.spool.fs.open_read(&self.spool.layout.file(&self.key, Suffix::Object))?;
+        Ok(Box::new(Reading(file)))
+    }
+}

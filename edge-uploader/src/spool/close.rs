@@ -1,0 +1,206 @@
+//! Closing objects: hash, chain, sign, and the order of steps that makes a close whole or not there.
+
+use super::fs::SpoolFile;
+use super::index::{Entry, ItemId, Status, Tried};
+use super::layout::{CameraName, Suffix};
+use super::sidecar::{CameraState, Meta, OpenSpan};
+use super::{Error, Inner, Result};
+use framepost_events::attributes::Attributes;
+use framepost_events::manifest::Manifest;
+use framepost_events::{KeyKind, ObjectKey, Sha256};
+use sha2::Digest as _;
+use std::io::{self, SeekFrom};
+use std::path::Path;
+use tokio::time::Instant;
+
+/// What is read or hashed at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The content type of a span's empty end object.
+const SPAN_END_CONTENT_TYPE: &str = "video/mp4";
+
+/// What a gap for want of space remembers, for the recovery.
+#[derive(Debug, Default)]
+pub(super) struct DropNote {
+    pub(super) drops: Option<String>,
+    pub(super) supersedes: Option<String>,
+}
+
+impl Inner {
+    /// Closes the part of a chunk, whose bytes are complete. `attributes.previous` is the span's chain so far.
+    pub(super) fn close_chunk(
+        &self,
+        name: &CameraName,
+        key: &ObjectKey,
+        file: &mut dyn SpoolFile,
+        mut attributes: Attributes,
+        state: &mut CameraState,
+    ) -> Result<()> {
+        let part = self.layout.file(key, Suffix::Part);
+        let (bytes, sha256) = digest_file(file).map_err(Error::io("read", &part))?;
+        file.sync_data().map_err(Error::io("sync", &part))?;
+        let from = *attributes.from.get_or_insert(key.start);
+        let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
+        attributes.to.get_or_insert(end);
+        let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
+        let meta = self.seal(key, bytes, sha256, content_type, attributes)?;
+        self.write_meta(key, &meta)?;
+        self.finish_chunk(name, key, &meta, state)
+    }
+
+    /// The steps after the final sidecar; also those of a recovery that finds one.
+    pub(super) fn finish_chunk(
+        &self,
+        name: &CameraName,
+        key: &ObjectKey,
+        meta: &Meta,
+        state: &mut CameraState,
+    ) -> Result<()> {
+        let text = key.to_string();
+        let attributes = meta.attributes().map_err(unusable(key))?;
+        let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
+            .ok_or_else(|| unusable(key)("a digest, a start and an end were expected"))?;
+        let span = OpenSpan { chunks: key.counter + 1, previous: manifest.digest(), end: manifest.to };
+        let next = CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() };
+        self.write_state(name, &next)?;
+        *state = next;
+        let part = self.layout.file(key, Suffix::Part);
+        self.rename_durable(&part, &self.layout.file(key, Suffix::Object))?;
+        self.shelve(name, key, meta.bytes, Some(Instant::now()));
+        self.tell();
+        Ok(())
+    }
+
+    /// Writes the end object of the open span, if there is one.
+    pub(super) fn end_span(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
+        let Some(span) = state.span.clone() else { return Ok(()) };
+        let (site, camera) = (name.site.clone(), name.camera.clone());
+        let key = ObjectKey::new(site, camera, span.end, span.chunks, KeyKind::SpanEnd);
+        let attributes = Attributes {
+            from: Some(span.end),
+            to: Some(span.end),
+            previous: Some(span.previous),
+            ..Attributes::default()
+        };
+        self.write_small(&key, b"", SPAN_END_CONTENT_TYPE, attributes, DropNote::default())?;
+        let next = CameraState { span: None, recorded_to: Some(span.end), ..state.clone() };
+        self.write_state(name, &next)?;
+        *state = next;
+        self.shelve(name, &key, 0, Some(Instant::now()));
+        self.tell();
+        Ok(())
+    }
+
+    /// An object that is written at once: durable on return, not yet told to the uploader.
+    pub(super) fn write_small(
+        &self,
+        key: &ObjectKey,
+        bytes: &[u8],
+        content_type: &str,
+        attributes: Attributes,
+        note: DropNote,
+    ) -> Result<()> {
+        let part = self.layout.file(key, Suffix::Part);
+        let mut file = self.create(&part)?;
+        file.write_all(bytes).map_err(Error::io("write", &part))?;
+        file.sync_data().map_err(Error::io("sync", &part))?;
+        drop(file);
+        let meta = self.seal(key, bytes.len() as u64, Sha256::of(bytes), content_type.to_owned(), attributes)?;
+        self.write_meta(key, &Meta { drops: note.drops, supersedes: note.supersedes, ..meta })?;
+        self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
+    }
+
+    /// Puts a closed object into the index.
+    pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64, closed_at: Option<Instant>) {
+        let entry = Entry { bytes, status: Status::Waiting, tried: Tried::Never };
+        let mut index = self.index();
+        if key.kind == KeyKind::Chunk {
+            index.shelf(name).open_bytes = 0;
+        }
+        index.insert(name, ItemId::of(key), entry, closed_at);
+    }
+
+    /// Digest, chain and signature into the metadata.
+    fn seal(
+        &self,
+        key: &ObjectKey,
+        bytes: u64,
+        sha256: Sha256,
+        content_type: String,
+        mut attributes: Attributes,
+    ) -> Result<Meta> {
+        attributes.sha256 = Some(sha256);
+        attributes.key_id = None;
+        attributes.signature = None;
+        if let Some(signer) = &self.options.signer {
+            let text = key.to_string();
+            attributes.signature = Manifest::claimed(&text, bytes, &attributes).map(|manifest| signer.sign(&manifest));
+            attributes.key_id = Some(signer.key_id().to_owned());
+        }
+        let metadata = attributes.to_metadata().or_else(|error| {
+            // Footage is worth more than its seek table or the name of its source.
+            tracing::warn!(%key, %error, "attributes do not fit, leaving out seek table and source");
+            Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
+        });
+        let metadata = metadata.map_err(unusable(key))?;
+        Ok(Meta { content_type, metadata, bytes, drops: None, supersedes: None })
+    }
+
+    pub(super) fn write_meta(&self, key: &ObjectKey, meta: &Meta) -> Result<()> {
+        let json = serde_json::to_vec(meta).map_err(unusable(key))?;
+        self.write_durable(&self.layout.file(key, Suffix::Meta), &json)
+    }
+
+    pub(super) fn read_meta(&self, key: &ObjectKey) -> Result<Meta> {
+        let json = self.read(&self.layout.file(key, Suffix::Meta))?;
+        serde_json::from_slice(&json).map_err(unusable(key))
+    }
+
+    pub(super) fn write_state(&self, name: &CameraName, state: &CameraState) -> Result<()> {
+        let path = self.layout.state(name);
+        let json = serde_json::to_vec(state).map_err(io::Error::other).map_err(Error::io("encode", &path))?;
+        self.write_durable(&path, &json)
+    }
+
+    /// A camera that never recorded has the empty state; so has, with a warning, one whose file is not readable.
+    pub(super) fn read_state(&self, name: &CameraName) -> Result<CameraState> {
+        let path = self.layout.state(name);
+        let json = match self.read(&path) {
+            Ok(json) => json,
+            Err(error) if error.is_not_found() => return Ok(CameraState::default()),
+            Err(error) => return Err(error),
+        };
+        Ok(serde_json::from_slice(&json).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "camera state is unreadable, its span ends without an end object");
+            CameraState::default()
+        }))
+    }
+
+    /// Length and digest of a file here.
+    pub(super) fn digest_path(&self, path: &Path) -> io::Result<(u64, Sha256)> {
+        digest_file(&mut *self.fs.open_read(path)?)
+    }
+}
+
+fn digest_file(file: &mut dyn SpoolFile) -> io::Result<(u64, Sha256)> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok((bytes, Sha256(hasher.finalize().into())));
+        }
+        bytes += count as u64;
+        hasher.update(&piece[..count]);
+    }
+}
+
+pub(super) fn unusable<E>(key: &ObjectKey) -> impl FnOnce(E) -> Error
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let key = key.to_string();
+    move |source| Error::Attributes { key, source: source.into() }
+}

@@ -1,0 +1,146 @@
+//! Where the spool's files are, and which of the names found there are its own.
+
+use framepost_events::{Camera, ObjectKey, Site};
+use std::path::{Path, PathBuf};
+
+/// What a file in `objects/` is: the suffix behind the object's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Suffix {
+    /// The closed object.
+    Object,
+    /// The object being recorded.
+    Part,
+    /// Its attributes.
+    Meta,
+    /// A put was begun.
+    Try,
+    /// Why it is not uploaded any more.
+    Quarantine,
+    /// A part that could not be repaired, left for a person.
+    Broken,
+    /// A file not yet renamed to its own name.
+    Temporary,
+}
+
+const SUFFIXES: [(Suffix, &str); 6] = [
+    (Suffix::Part, ".part"),
+    (Suffix::Meta, ".meta"),
+    (Suffix::Try, ".try"),
+    (Suffix::Quarantine, ".quarantine"),
+    (Suffix::Broken, ".broken"),
+    (Suffix::Temporary, ".tmp"),
+];
+
+impl Suffix {
+    fn text(self) -> &'static str {
+        SUFFIXES.iter().find(|(suffix, _)| *suffix == self).map_or("", |(_, text)| text)
+    }
+}
+
+/// One camera of one site; the unit of fairness.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CameraName {
+    pub(super) site: Site,
+    pub(super) camera: Camera,
+}
+
+/// The directory.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn lock(&self) -> PathBuf {
+        self.dir.join(".lock")
+    }
+
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.dir.join(".reserve")
+    }
+
+    pub(super) fn objects(&self) -> PathBuf {
+        self.dir.join("objects")
+    }
+
+    pub(super) fn cameras(&self) -> PathBuf {
+        self.dir.join("cameras")
+    }
+
+    pub(super) fn state(&self, name: &CameraName) -> PathBuf {
+        self.cameras().join(name.site.as_str()).join(format!("{}.json", name.camera))
+    }
+
+    pub(super) fn file(&self, key: &ObjectKey, suffix: Suffix) -> PathBuf {
+        self.objects().join(format!("{key}{}", suffix.text()))
+    }
+}
+
+/// The temporary name that `path` is written under first.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(Suffix::Temporary.text());
+    name.into()
+}
+
+/// The key and the suffix of a file in `objects/`, given relative to it; `None` for a name that the spool never writes.
+pub(super) fn parse(relative: &str) -> Option<(ObjectKey, Suffix)> {
+    let (text, suffix) = if let Some(text) = relative.strip_suffix(".tmp") {
+        // `<key>.meta.tmp` and the like.
+        let inner = SUFFIXES.iter().find_map(|(_, suffix)| text.strip_suffix(suffix)).unwrap_or(text);
+        (inner, Suffix::Temporary)
+    } else {
+        SUFFIXES
+            .iter()
+            .find_map(|(suffix, text)| relative.strip_suffix(text).map(|key| (key, *suffix)))
+            .unwrap_or((relative, Suffix::Object))
+    };
+    let key: ObjectKey = text.parse().ok()?;
+    // A key is one path and no other: `08-23.5Z` and `08-23.500000Z` must not be two files of one object.
+    (key.site.is_some() && key.camera.is_some() && key.to_string() == text).then_some((key, suffix))
+}
+
+/// Whose object it is; `None` for a key that the spool does not write.
+pub(super) fn owner(key: &ObjectKey) -> Option<CameraName> {
+    Some(CameraName { site: key.site.clone()?, camera: key.camera.clone()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        let key = "s/2026-11-20/c/15/08-23.547000Z.0.mp4";
+        for (name, suffix) in [
+            (key.to_owned(), Suffix::Object),
+            (format!("{key}.part"), Suffix::Part),
+            (format!("{key}.meta"), Suffix::Meta),
+            (format!("{key}.try"), Suffix::Try),
+            (format!("{key}.quarantine"), Suffix::Quarantine),
+            (format!("{key}.broken"), Suffix::Broken),
+            (format!("{key}.meta.tmp"), Suffix::Temporary),
+        ] {
+            let (parsed, found) = parse(&name).unwrap();
+            assert_eq!((parsed.to_string().as_str(), found), (key, suffix), "{name}");
+        }
+        for foreign in [
+            "2026-11-20/c/15/08-23Z.0.mp4",
+            "s/2026-11-20/c/15/08-23.5Z.0.mp4",
+            "s/2026-11-20/c/15/08-23Z.0.mp4.bak",
+            "s/2026-11-20/c/15/.DS_Store",
+            "s/2026-11-20/c/15/..",
+            "lost+found",
+        ] {
+            assert_eq!(parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What is done with what a crash left. Every step can be repeated.
+
+use super::close::unusable;
+use super::index::{ItemId, Tried};
+use super::layout::{CameraName, Suffix};
+use super::repair::RepairFailure;
+use super::sidecar::CameraState;
+use super::{Error, Inner, Result};
+use framepost_events::attributes::Attributes;
+use framepost_events::gap::{Gap, GapCause};
+use framepost_events::{Camera, KeyKind, ObjectKey, Site};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// What [`Spool::open`](super::Spool::open) found and did.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Each camera that ever recorded here.
+    pub cameras: Vec<CameraRecovery>,
+    /// Objects that wait for their upload, those just closed included.
+    pub waiting_objects: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+}
+
+/// What a camera's last recording came to.
+#[derive(Debug)]
+pub struct CameraRecovery {
+    /// The site.
+    pub site: Site,
+    /// The camera.
+    pub camera: Camera,
+    /// Everything before this is accounted for, by chunks or gaps. The time from here to the camera's next frame is a
+    /// gap ([`GapCause::NotRunning`]).
+    pub recorded_to: Option<Timestamp>,
+    /// How it ended.
+    pub span: SpanRecovery,
+}
+
+/// How a camera's last span ended.
+#[derive(Debug)]
+pub enum SpanRecovery {
+    /// By its own end.
+    Ended,
+    /// By a crash. Its parts are closed and its end object is written.
+    Interrupted {
+        /// How many chunks it has.
+        chunks: u64,
+    },
+    /// By a crash, and it cannot be closed now; that happens when the camera records again, or at the next start.
+    Deferred(Error),
+}
+
+impl Inner {
+    pub(super) fn recover(&self) -> Result<Recovery> {
+        let mut scan = self.scan();
+        if scan.foreign > 0 {
+            let example = scan.foreign_example.as_deref().unwrap_or(Path::new("")).display();
+            tracing::warn!(files = scan.foreign, %example, "foreign files in the spool are left alone");
+        }
+        for path in &scan.leftovers {
+            if let Err(error) = self.remove(path) {
+                tracing::warn!(%error, "leftover stays");
+            }
+        }
+        for (name, key, entry) in &scan.objects {
+            self.index().insert(name, ItemId::of(key), *entry, None);
+        }
+        for (name, key, entry) in &scan.objects {
+            if key.kind == KeyKind::Gap {
+                self.recover_gap(name, key, entry.tried)?;
+            }
+        }
+        let mut names: BTreeSet<CameraName> = self.known_cameras();
+        names.extend(scan.parts.keys().cloned());
+        let mut recovery = Recovery::default();
+        for name in names {
+            let parts = scan.parts.remove(&name).unwrap_or_default();
+            recovery.cameras.push(self.recover_at_start(name, parts));
+        }
+        for camera in self.index().stats() {
+            recovery.waiting_objects += camera.waiting_objects;
+            recovery.waiting_bytes += camera.waiting_bytes;
+        }
+        Ok(recovery)
+    }
+
+    fn recover_at_start(&self, name: CameraName, parts: Vec<ObjectKey>) -> CameraRecovery {
+        let mut state = CameraState::default();
+        let recovered = self.read_state(&name).and_then(|read| {
+            state = read;
+            self.recover_camera(&name, &mut state, parts)
+        });
+        let span = match recovered {
+            Ok(None) => SpanRecovery::Ended,
+            Ok(Some(chunks)) => SpanRecovery::Interrupted { chunks },
+            Err(error) => {
+                let error_text = framepost_ports::chain(&error);
+                tracing::warn!(site = %name.site, camera = %name.camera, error = error_text, "span cannot be closed now");
+                SpanRecovery::Deferred(error)
+            }
+        };
+        CameraRecovery { site: name.site, camera: name.camera, recorded_to: state.recorded_to, span }
+    }
+
+    /// Closes a camera's parts and its span; says how many chunks that had, if it was open.
+    pub(super) fn recover_camera(
+        &self,
+        name: &CameraName,
+        state: &mut CameraState,
+        mut parts: Vec<ObjectKey>,
+    ) -> Result<Option<u64>> {
+        parts.sort_by_key(|key| (key.start, key.counter));
+        for key in parts {
+            if state.span.as_ref().is_some_and(|span| span.chunks != key.counter && span.chunks != key.counter + 1) {
+                // Not this span's: one that never had a chunk closed.
+                self.end_span(name, state)?;
+            }
+            self.recover_part(name, &key, state)?;
+        }
+        let chunks = state.span.as_ref().map(|span| span.chunks);
+        self.end_span(name, state)?;
+        Ok(chunks)
+    }
+
+    fn recover_part(&self, name: &CameraName, key: &ObjectKey, state: &mut CameraState) -> Result<()> {
+        let part = self.layout.file(key, Suffix::Part);
+        let meta = match self.read_meta(key) {
+            Ok(meta) => Some(meta),
+            Err(error) if error.is_not_found() || matches!(error, Error::Attributes { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let mut draft = match meta.as_ref().map(super::sidecar::Meta::attributes) {
+            Some(Ok(attributes)) => attributes,
+            // The footage is worth more than what was known of it.
+            _ => Attributes::default(),
+        };
+        if let (Some(meta), Some(sha256)) = (&meta, draft.sha256) {
+            let found = self.digest_path(&part).map_err(Error::io("read", &part))?;
+            if found == (meta.bytes, sha256) {
+                tracing::info!(%key, "chunk was complete, closing it");
+                return self.finish_chunk(name, key, meta, state);
+            }
+        }
+        // What the closed chunk said of itself is not true of the shorter one.
+        draft = Attributes { to: None, duration: None, seek_table: None, sha256: None, ..draft };
+        draft.from.get_or_insert(key.start);
+        let previous = draft.previous;
+        let mut file = self.fs.open(&part).map_err(Error::io("open", &part))?;
+        let repaired = match self.options.repair.repair(&mut SeekAdapter(&mut *file), &draft) {
+            Ok(repaired) => repaired,
+            Err(RepairFailure::NothingWhole) => {
+                tracing::info!(%key, "chunk has no whole fragment, removing it");
+                self.remove(&part)?;
+                self.sync_parent(&part)?;
+                self.remove(&self.layout.file(key, Suffix::Meta))?;
+                self.prune(&part);
+                return Ok(());
+            }
+            Err(RepairFailure::Malformed(error)) => {
+                tracing::error!(%key, %error, "part is no chunk, left as .broken");
+                return self.rename_durable(&part, &self.layout.file(key, Suffix::Broken));
+            }
+            Err(RepairFailure::Io(error)) => return Err(Error::io("read", &part)(error)),
+        };
+        let rewritten = (|| {
+            file.set_len(repaired.keep_bytes)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&repaired.init)?;
+            file.seek(SeekFrom::End(0))?;
+            file.write_all(&repaired.tail)
+        })();
+        rewritten.map_err(Error::io("repair", &part))?;
+        let bytes = repaired.keep_bytes;
+        tracing::info!(%key, bytes, "interrupted chunk is closed after its last whole fragment");
+        let attributes = Attributes { previous, ..repaired.attributes };
+        self.close_chunk(name, key, &mut *file, attributes, state)
+    }
+
+    /// Finishes a drop that was cut short, or takes note of a gap that the camera's file does not know yet.
+    fn recover_gap(&self, name: &CameraName, key: &ObjectKey, tried: Tried) -> Result<()> {
+        let gap = self.read(&self.layout.file(key, Suffix::Object));
+        let gap = gap.and_then(|body| Gap::from_json(&body).map_err(unusable(key)));
+        let (gap, meta) = match (gap, self.read_meta(key)) {
+            (Ok(gap), Ok(meta)) => (gap, meta),
+            (Err(error), _) | (_, Err(error)) => {
+                // The uploader sets it aside, with this as its reason.
+                tracing::warn!(%key, %error, "gap is unreadable");
+                return Ok(());
+            }
+        };
+        if gap.cause == GapCause::SpoolFull {
+            for unlinked in [&meta.drops, &meta.supersedes].into_iter().flatten() {
+                if let Ok(unlinked) = unlinked.parse::<ObjectKey>() {
+                    self.finish_drop(name, &unlinked)?;
+                }
+            }
+            if tried == Tried::Never {
+                self.index().shelf(name).growing_gap = Some(ItemId::of(key));
+            }
+            return Ok(());
+        }
+        let mut state = self.read_state(name)?;
+        if state.recorded_to.is_some_and(|to| to >= gap.from && to < gap.to) {
+            state.recorded_to = Some(gap.to);
+            state.last_gap = Some((gap.from, key.counter));
+            self.write_state(name, &state)?;
+        }
+        Ok(())
+    }
+
+    /// The parts of a camera that is recording no more, for a writer that heals. Also finds chunks that were closed
+    /// without this process noticing, because the last sync of their directory failed.
+    pub(super) fn parts_of(&self, name: &CameraName) -> Result<Vec<ObjectKey>> {
+        let mut scan = self.scan();
+        for (owner, key, entry) in scan.objects {
+            if owner == *name && key.kind == KeyKind::Chunk && self.index().entry(name, ItemId::of(&key)).is_none() {
+                self.sync_parent(&self.layout.file(&key, Suffix::Object))?;
+                self.index().insert(name, ItemId::of(&key), entry, None);
+            }
+        }
+        Ok(scan.parts.remove(name).unwrap_or_default())
+    }
+
+    /// Those with a file in `cameras/`.
+    fn known_cameras(&self) -> BTreeSet<CameraName> {
+        let root = self.layout.cameras();
+        let mut names = BTreeSet::new();
+        for site_dir in self.fs.list(&root).unwrap_or_default() {
+            let Some(site) = site_dir.name.to_str().and_then(|name| name.parse::<Site>().ok()) else { continue };
+            for file in self.fs.list(&root.join(&site_dir.name)).unwrap_or_default() {
+                let camera = file.name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<Camera>().ok());
+                names.extend(camera.map(|camera| CameraName { site: site.clone(), camera }));
+            }
+        }
+        names
+    }
+}
+
+/// A spool file as the repair sees it: to be read only.
+struct SeekAdapter<'a>(&'a mut dyn super::fs::SpoolFile);
+
+impl std::io::Read for SeekAdapter<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Seek for SeekAdapter<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}

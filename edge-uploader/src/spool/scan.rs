@@ -1,0 +1,110 @@
+//! Reading the directory: what is closed, what was being recorded, what is left over.
+//!
+//! Trusts no name: links are not followed, foreign files are left alone, an unreadable directory costs only itself.
+
+use super::Inner;
+use super::fs::EntryKind;
+use super::index::{Entry, Status, Tried};
+use super::layout::{CameraName, Suffix, owner, parse};
+use framepost_events::{KeyKind, ObjectKey};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Scan {
+    pub(super) objects: Vec<(CameraName, ObjectKey, Entry)>,
+    pub(super) parts: BTreeMap<CameraName, Vec<ObjectKey>>,
+    /// Sidecars and temporary files of nothing.
+    pub(super) leftovers: Vec<PathBuf>,
+    /// Files and directories that are not the spool's.
+    pub(super) foreign: u64,
+    /// One of them, for the log.
+    pub(super) foreign_example: Option<PathBuf>,
+}
+
+/// One file of a key: its role, length and path.
+type Found = (Suffix, u64, PathBuf);
+
+/// `objects/<site>/<date>/<camera>/<hour>/`: five directories with the root.
+const DEEPEST: usize = 5;
+
+impl Inner {
+    /// Reads all of `objects/`.
+    pub(super) fn scan(&self) -> Scan {
+        let mut scan = Scan::default();
+        self.scan_dir(&self.layout.objects(), "", 1, &mut scan);
+        scan
+    }
+
+    fn scan_dir(&self, dir: &Path, relative: &str, depth: usize, scan: &mut Scan) {
+        let listed = match self.fs.list(dir) {
+            Ok(listed) => listed,
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), %error, "spool directory is unreadable, going on without it");
+                return;
+            }
+        };
+        if listed.is_empty() && depth > 1 {
+            // A prune that was cut short.
+            let _ = self.fs.remove_dir(dir);
+            return;
+        }
+        let mut found: BTreeMap<String, (ObjectKey, Vec<Found>)> = BTreeMap::new();
+        for entry in listed {
+            let path = dir.join(&entry.name);
+            let name = entry.name.to_str();
+            let name =
+                name.map(|name| if relative.is_empty() { name.to_owned() } else { format!("{relative}/{name}") });
+            match (entry.kind, name) {
+                (EntryKind::Dir, Some(name)) if depth < DEEPEST => self.scan_dir(&path, &name, depth + 1, scan),
+                (EntryKind::File, Some(name)) => match parse(&name) {
+                    Some((key, suffix)) => {
+                        let files = &mut found.entry(key.to_string()).or_insert_with(|| (key, Vec::new())).1;
+                        files.push((suffix, entry.bytes, path));
+                    }
+                    None => scan.foreign(path),
+                },
+                _ => scan.foreign(path),
+            }
+        }
+        for (key, files) in found.into_values() {
+            scan.take(key, files);
+        }
+    }
+}
+
+impl Scan {
+    fn foreign(&mut self, path: PathBuf) {
+        self.foreign += 1;
+        self.foreign_example.get_or_insert(path);
+    }
+
+    /// All files of one key.
+    fn take(&mut self, key: ObjectKey, files: Vec<Found>) {
+        let Some(name) = owner(&key) else { return };
+        let has = |wanted: Suffix| files.iter().any(|(suffix, ..)| *suffix == wanted);
+        let object_bytes = files.iter().find(|(suffix, ..)| *suffix == Suffix::Object).map(|(_, bytes, _)| *bytes);
+        let (part, broken) = (has(Suffix::Part), has(Suffix::Broken));
+        let tried = if has(Suffix::Try) { Tried::Before } else { Tried::Never };
+        let status = if has(Suffix::Quarantine) { Status::Quarantined } else { Status::Waiting };
+        for (suffix, _, path) in files {
+            let leftover = match suffix {
+                Suffix::Object | Suffix::Broken => false,
+                Suffix::Temporary => true,
+                // The camera's file asks for a span's end again, and for a gap's interval.
+                Suffix::Part => object_bytes.is_some() || key.kind != KeyKind::Chunk,
+                Suffix::Meta => object_bytes.is_none() && !broken && !(part && key.kind == KeyKind::Chunk),
+                Suffix::Try | Suffix::Quarantine => object_bytes.is_none(),
+            };
+            if leftover {
+                self.leftovers.push(path);
+            }
+        }
+        match object_bytes {
+            Some(bytes) => self.objects.push((name, key, Entry { bytes, status, tried })),
+            None if part && key.kind == KeyKind::Chunk => self.parts.entry(name).or_default().push(key),
+            None => {}
+        }
+    }
+}

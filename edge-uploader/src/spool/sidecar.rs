@@ -1,0 +1,61 @@
+//! The small JSON files beside the objects: an object's attributes, and a camera's place in its span.
+
+use framepost_events::attributes::{Attributes, Metadata};
+use framepost_events::{Error, Sha256};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `<key>.meta`. A draft while the object is recorded; final, that is with a digest, from before it gets its own name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta {
+    pub(super) content_type: String,
+    /// The object's metadata as they will be put.
+    pub(super) metadata: Metadata,
+    /// How long the closed object is; 0 in a draft.
+    pub(super) bytes: u64,
+    /// On a gap for want of space: the chunk that was dropped last, to be unlinked if that was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) drops: Option<String>,
+    /// On a gap for want of space: the shorter gap that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) supersedes: Option<String>,
+}
+
+impl Meta {
+    pub(super) fn attributes(&self) -> Result<Attributes, Error> {
+        Attributes::from_metadata(self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The digest, if this is final.
+    pub(super) fn sha256(&self) -> Option<Sha256> {
+        self.attributes().ok()?.sha256
+    }
+}
+
+/// Where a camera's open span stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OpenSpan {
+    /// How many chunks are closed; the next one's counter.
+    pub(super) chunks: u64,
+    /// The digest of the last one's manifest.
+    pub(super) previous: Sha256,
+    /// The end of its last sample.
+    pub(super) end: Timestamp,
+}
+
+/// `cameras/<site>/<camera>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CameraState {
+    /// The span that is not ended yet; absent between spans, and before the first chunk of one is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) span: Option<OpenSpan>,
+    /// Everything before this is accounted for, by chunks or by gaps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recorded_to: Option<Timestamp>,
+    /// Start and counter of the last gap, so that two with one start do not meet at one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_gap: Option<(Timestamp, u64)>,
+}

@@ -1,0 +1,132 @@
+//! The process, the power or the disk's room ends at every single operation.
+
+use super::scenario::{Outside, options};
+use super::sim_fs::{Fault, SimFs};
+use crate::spool::{Durability, Error};
+use std::path::Path;
+
+/// One life of the gateway: recover, record, upload, in turns.
+fn session(fs: &SimFs, outside: &mut Outside) -> Result<(), Error> {
+    let (spool, _) = Outside::open(fs, options(1 << 30, Durability::Fragment))?;
+    let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap())?;
+    outside.gap(&mut writer, "c")?;
+    outside.chunk(&mut writer, 0, 2)?;
+    outside.upload(&spool, 2)?;
+    outside.chunk(&mut writer, 1, 3)?;
+    outside.upload(&spool, 1)?;
+    writer.apply(crate::segment::Output::SpanEnd { end: outside.now, counter: 2 })?;
+    outside.gap(&mut writer, "c")?;
+    outside.span(&mut writer, 1)?;
+    outside.upload(&spool, 99)
+}
+
+/// The last life, without faults; then everything is checked.
+fn conclude(fs: &SimFs, outside: &mut Outside) {
+    session(fs, outside).unwrap();
+    outside.check_nothing_lost();
+    let left = fs.files(Path::new("/spool/objects"));
+    assert!(left.is_empty(), "left over: {left:?}");
+}
+
+fn operations() -> u64 {
+    let fs = SimFs::new(0);
+    let mut outside = Outside::new();
+    session(&fs, &mut outside).unwrap();
+    outside.check_nothing_lost();
+    let operations = fs.world().operations;
+    assert!(operations > 100, "{operations}");
+    operations
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Kill,
+    PowerCut,
+}
+
+fn crash(fs: &SimFs, outside: &mut Outside, at: u64, end: End) {
+    fs.set_fault(Fault::Crash(at));
+    let ended = session(fs, outside);
+    assert!(ended.is_err() || !fs.has_crashed() || at > 0);
+    outside.crashes += 1;
+    match end {
+        End::Kill => fs.restart(),
+        End::PowerCut => fs.power_cut(),
+    }
+}
+
+#[test]
+fn killed_at_every_operation_and_again_while_recovering() {
+    for at in 0..operations() {
+        for again in [11, 20, 40] {
+            let (fs, mut outside) = (SimFs::new(at), Outside::new());
+            crash(&fs, &mut outside, at, End::Kill);
+            crash(&fs, &mut outside, again, End::Kill);
+            conclude(&fs, &mut outside);
+        }
+    }
+}
+
+#[test]
+fn the_power_is_cut_at_every_operation_and_again_while_recovering() {
+    for at in 0..operations() {
+        for seed in 0..3 {
+            let (fs, mut outside) = (SimFs::new(seed * 10_000 + at), Outside::new());
+            crash(&fs, &mut outside, at, End::PowerCut);
+            crash(&fs, &mut outside, 15 * seed + at % 15, End::PowerCut);
+            conclude(&fs, &mut outside);
+        }
+    }
+}
+
+/// The caller starts a new span after an error, as the supervisor does.
+#[test]
+fn the_disk_is_full_at_every_operation() {
+    for at in 0..operations() {
+        let (fs, mut outside) = (SimFs::new(at), Outside::new());
+        fs.set_fault(Fault::Full(at));
+        let Ok((spool, _)) = Outside::open(&fs, options(1 << 30, Durability::Fragment)) else {
+            outside.crashes += 1;
+            fs.restart();
+            conclude(&fs, &mut outside);
+            continue;
+        };
+        {
+            let mut writer = loop {
+                match spool.writer("s".parse().unwrap(), "c".parse().unwrap()) {
+                    Ok(writer) => break writer,
+                    Err(error) => assert!(error.is_full(), "{error}"),
+                }
+            };
+            for _ in 0..4 {
+                let gone = outside.span(&mut writer, 2).and_then(|()| outside.upload(&spool, 2));
+                if let Err(error) = gone {
+                    assert!(error.is_full(), "{error}");
+                    outside.crashes += 1;
+                    outside.now += jiff::SignedDuration::from_secs(1);
+                }
+            }
+            writer.heal().unwrap();
+        }
+        drop(spool);
+        fs.restart();
+        conclude(&fs, &mut outside);
+    }
+}
+
+#[test]
+fn what_durability_costs() {
+    let syncs = |durability| {
+        let (fs, mut outside) = (SimFs::new(1), Outside::new());
+        let (spool, _) = Outside::open(&fs, options(1 << 30, durability)).unwrap();
+        let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
+        outside.chunk(&mut writer, 0, 3).unwrap();
+        let before = fs.world().syncs;
+        outside.chunk(&mut writer, 1, 3).unwrap();
+        let recorded = fs.world().syncs - before;
+        outside.upload(&spool, 1).unwrap();
+        (recorded, fs.world().syncs - before - recorded)
+    };
+    assert_eq!(syncs(Durability::Chunk), (9, 3));
+    assert_eq!(syncs(Durability::Fragment), (12, 3));
+}

@@ -1,0 +1,215 @@
+//! Writing one camera's chunks.
+
+use super::close::DropNote;
+use super::fs::SpoolFile;
+use super::index::ItemId;
+use super::layout::{CameraName, Suffix};
+use super::sidecar::{CameraState, Meta};
+use super::{Durability, Error, Inner, Result};
+use crate::segment::Output;
+use bytes::Bytes;
+use framepost_events::attributes::Attributes;
+use framepost_events::gap::{GAP_CONTENT_TYPE, Gap};
+use framepost_events::{KeyKind, ObjectKey};
+use jiff::Timestamp;
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+/// Writes what one camera's segmenter puts out. Blocks on the disk: it belongs on a thread of its own.
+///
+/// After an error the span is over: what is whole of its open chunk is kept and is closed when the next span begins (or at the
+/// next start), and the caller starts the segmenter anew, so that the next output is a `Begin` with counter 0.
+/// Everything else is refused until then.
+pub struct SpoolWriter {
+    spool: Arc<Inner>,
+    name: CameraName,
+    state: CameraState,
+    open: Option<OpenChunk>,
+    health: Health,
+}
+
+struct OpenChunk {
+    key: ObjectKey,
+    file: Box<dyn SpoolFile>,
+    bytes: u64,
+    init_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Whole,
+    /// A part or a span is left to be closed by the recovery.
+    ToHeal,
+}
+
+impl SpoolWriter {
+    pub(super) fn new(spool: Arc<Inner>, name: CameraName) -> Result<Self> {
+        {
+            let mut index = spool.index();
+            let shelf = index.shelf(&name);
+            if shelf.has_writer {
+                let (site, camera) = (name.site.to_string(), name.camera.to_string());
+                return Err(Error::WriterTaken { site, camera });
+            }
+            shelf.has_writer = true;
+        }
+        let mut writer = Self { spool, name, state: CameraState::default(), open: None, health: Health::ToHeal };
+        // From here on a failure drops the writer, which gives the camera free again.
+        writer.state = writer.spool.read_state(&writer.name)?;
+        Ok(writer)
+    }
+
+    /// Up to when this camera is accounted for, by chunks or gaps; a gap that follows starts here.
+    pub fn recorded_to(&self) -> Option<Timestamp> {
+        self.state.recorded_to
+    }
+
+    /// Writes one output.
+    pub fn apply(&mut self, output: Output) -> Result<()> {
+        let result = match output {
+            Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
+            Output::Fragment(bytes) => self.fragment(&bytes),
+            Output::Finish { init, tail, attributes } => self.finish(&init, &tail, attributes),
+            Output::SpanEnd { end, counter } => self.end(end, counter),
+        };
+        if result.is_err() {
+            self.give_up_part();
+        }
+        result
+    }
+
+    /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
+    /// `Begin` in any case; before, when the caller wants [`recorded_to`](Self::recorded_to) to write the gap first.
+    pub fn heal(&mut self) -> Result<()> {
+        if self.open.is_some() {
+            self.give_up_part();
+        }
+        if self.health == Health::ToHeal {
+            let parts = self.spool.parts_of(&self.name)?;
+            self.spool.recover_camera(&self.name, &mut self.state, parts)?;
+            self.spool.index().shelf(&self.name).open_bytes = 0;
+            self.health = Health::Whole;
+        }
+        Ok(())
+    }
+
+    /// Writes a gap's object. On return it is durable.
+    pub fn write_gap(&mut self, gap: &Gap) -> Result<()> {
+        let counter = match self.state.last_gap {
+            Some((start, counter)) if start == gap.from => counter + 1,
+            _ => 0,
+        };
+        let key = self.spool.free_gap_key(&self.name, gap, counter);
+        let body = gap.to_json();
+        let attributes = Attributes { from: Some(gap.from), to: Some(gap.to), ..Attributes::default() };
+        self.spool.write_small(&key, &body, GAP_CONTENT_TYPE, attributes, DropNote::default())?;
+        let recorded_to = self.state.recorded_to.max(Some(gap.to));
+        let next = CameraState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
+        self.spool.write_state(&self.name, &next)?;
+        self.state = next;
+        self.spool.shelve(&self.name, &key, body.len() as u64, Some(tokio::time::Instant::now()));
+        self.spool.tell();
+        Ok(())
+    }
+
+    fn begin(&mut self, start: Timestamp, counter: u64, init: &Bytes, draft: Attributes) -> Result<()> {
+        if counter == 0 && (self.open.is_some() || self.state.span.is_some() || self.health == Health::ToHeal) {
+            self.health = Health::ToHeal;
+            self.heal()?;
+        }
+        let expected = self.state.span.as_ref().map_or(0, |span| span.chunks);
+        if self.health == Health::ToHeal || self.open.is_some() || counter != expected {
+            return Err(Error::Order {
+                output: "begin",
+                expected: "the chunk after the last closed one, or a new span",
+            });
+        }
+        let (site, camera) = (self.name.site.clone(), self.name.camera.clone());
+        let key = ObjectKey::new(site, camera, start, counter, KeyKind::Chunk);
+        if self.spool.index().entry(&self.name, ItemId::of(&key)).is_some() {
+            return Err(Error::KeyTaken { key: key.to_string() });
+        }
+        self.spool.reserve(&self.name, init.len() as u64)?;
+        let previous = self.state.span.as_ref().map(|span| span.previous);
+        let draft = Attributes { from: Some(key.start), previous, ..draft };
+        let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
+        let content_type = draft.full_content_type.unwrap_or_default();
+        let meta = Meta { content_type, metadata, bytes: 0, drops: None, supersedes: None };
+        self.spool.write_meta(&key, &meta)?;
+        let part = self.spool.layout.file(&key, Suffix::Part);
+        let mut file = self.spool.create(&part)?;
+        file.write_all(init).map_err(Error::io("write", &part))?;
+        self.spool.sync_parent(&part)?;
+        self.open = Some(OpenChunk { key, file, bytes: init.len() as u64, init_bytes: init.len() });
+        Ok(())
+    }
+
+    fn fragment(&mut self, fragment: &Bytes) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Order { output: "a fragment", expected: "a chunk must begin first" });
+        };
+        self.spool.reserve(&self.name, fragment.len() as u64)?;
+        let part = || self.spool.layout.file(&open.key, Suffix::Part);
+        if let Err(error) = open.file.write_all(fragment) {
+            // Gives room back on a full disk. If that fails too, the recovery cuts the part.
+            let _ = open.file.set_len(open.bytes);
+            return Err(Error::io("append to", &part())(error));
+        }
+        if self.spool.options.durability == Durability::Fragment {
+            open.file.sync_data().map_err(|error| Error::io("sync", &part())(error))?;
+        }
+        open.bytes += fragment.len() as u64;
+        Ok(())
+    }
+
+    fn finish(&mut self, init: &Bytes, tail: &Bytes, attributes: Attributes) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Order { output: "finish", expected: "a chunk must begin first" });
+        };
+        if init.len() != open.init_bytes {
+            return Err(Error::Order { output: "finish", expected: "an init as long as the one it overwrites" });
+        }
+        self.spool.reserve(&self.name, tail.len() as u64)?;
+        let part = self.spool.layout.file(&open.key, Suffix::Part);
+        let rewritten = (|| {
+            open.file.seek(SeekFrom::Start(0))?;
+            open.file.write_all(init)?;
+            open.file.seek(SeekFrom::End(0))?;
+            open.file.write_all(tail)
+        })();
+        rewritten.map_err(Error::io("finish", &part))?;
+        let previous = self.state.span.as_ref().map(|span| span.previous);
+        let attributes = Attributes { previous, ..attributes };
+        self.spool.close_chunk(&self.name, &open.key, &mut *open.file, attributes, &mut self.state)?;
+        self.open = None;
+        Ok(())
+    }
+
+    fn end(&mut self, end: Timestamp, counter: u64) -> Result<()> {
+        let span = self.state.span.as_mut().filter(|span| self.open.is_none() && span.chunks == counter);
+        let Some(span) = span.filter(|_| self.health == Health::Whole) else {
+            return Err(Error::Order {
+                output: "a span's end",
+                expected: "the span's last chunk must be closed first",
+            });
+        };
+        if span.end != end {
+            // The end object's key must be the same whichever side of a crash writes it.
+            span.end = end;
+            self.spool.write_state(&self.name, &self.state)?;
+        }
+        self.spool.end_span(&self.name, &mut self.state)
+    }
+
+    /// Leaves the open part to the recovery.
+    fn give_up_part(&mut self) {
+        self.health = Health::ToHeal;
+        self.open = None;
+    }
+}
+
+impl Drop for SpoolWriter {
+    fn drop(&mut self) {
+        self.spool.index().shelf(&self.name).has_writer = false;
+    }
+}

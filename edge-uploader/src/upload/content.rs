@@ -1,0 +1,132 @@
+//! An object's bytes on their way: read in pieces, held back by the bandwidth cap, counted.
+
+use super::bandwidth::Bandwidth;
+use super::stats::StatsCell;
+use crate::spool::ClaimReader;
+use bytes::Bytes;
+use framepost_ports::{Content, ContentStream};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is in memory of an object at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What a put does, for whoever watches it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Changes whenever something moves.
+    ticks: AtomicU64,
+    /// Puts held back by the cap: that is not a stall.
+    held_back: AtomicU64,
+    /// Why the file could not be read.
+    fault: Mutex<Option<io::Error>>,
+}
+
+impl Progress {
+    pub(super) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_held_back(&self) -> bool {
+        self.held_back.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn take_fault(&self) -> Option<io::Error> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn failed(&self, error: &io::Error) -> io::Error {
+        let copy = || io::Error::new(error.kind(), error.to_string());
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy());
+        copy()
+    }
+}
+
+/// The content of a file in the spool.
+pub(super) struct FileContent {
+    pub(super) reader: Arc<ClaimReader>,
+    pub(super) bytes: u64,
+    pub(super) bandwidth: Arc<Bandwidth>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) stats: Arc<StatsCell>,
+}
+
+/// Where a stream stands between two pieces.
+struct Reading {
+    file: Option<Box<dyn Read + Send>>,
+    left_bytes: u64,
+    reader: Arc<ClaimReader>,
+    bandwidth: Arc<Bandwidth>,
+    progress: Arc<Progress>,
+    stats: Arc<StatsCell>,
+}
+
+impl Content for FileContent {
+    fn len_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn open(&self) -> ContentStream {
+        let reading = Reading {
+            file: None,
+            left_bytes: self.bytes,
+            reader: self.reader.clone(),
+            bandwidth: self.bandwidth.clone(),
+            progress: self.progress.clone(),
+            stats: self.stats.clone(),
+        };
+        Box::pin(futures::stream::try_unfold(reading, |mut reading| async move {
+            if reading.left_bytes == 0 {
+                return Ok(None);
+            }
+            let piece = reading.next_piece().await.map_err(|error| reading.progress.failed(&error))?;
+            reading.left_bytes -= piece.len() as u64;
+            {
+                let _held = HeldBack::new(&reading.progress);
+                reading.bandwidth.take(piece.len() as u64).await;
+            }
+            reading.progress.tick();
+            reading.stats.sent(piece.len() as u64);
+            Ok(Some((piece, reading)))
+        }))
+    }
+}
+
+impl Reading {
+    async fn next_piece(&mut self) -> io::Result<Bytes> {
+        let (file, reader) = (self.file.take(), self.reader.clone());
+        let wanted = usize::try_from(self.left_bytes).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut file = match file {
+                Some(file) => file,
+                None => reader.open()?,
+            };
+            let mut piece = vec![0; wanted];
+            file.read_exact(&mut piece)?;
+            io::Result::Ok((file, Bytes::from(piece)))
+        });
+        let (file, piece) = read.await.map_err(io::Error::other)??;
+        self.file = Some(file);
+        Ok(piece)
+    }
+}
+
+struct HeldBack<'a>(&'a Progress);
+
+impl<'a> HeldBack<'a> {
+    fn new(progress: &'a Progress) -> Self {
+        progress.held_back.fetch_add(1, Ordering::Relaxed);
+        Self(progress)
+    }
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        self.0.held_back.fetch_sub(1, Ordering::Relaxed);
+    }
+}

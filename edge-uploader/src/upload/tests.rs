@@ -1,0 +1,398 @@
+//! The uploader against a bucket that misbehaves by script. Time is tokio's and paused: waiting costs nothing.
+
+use super::{Backoff, Drained, Settings, Uploader};
+use crate::segment::Output;
+use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool};
+use async_trait::async_trait;
+use bytes::Bytes;
+use framepost_events::Sha256;
+use framepost_events::attributes::Attributes;
+use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
+use futures::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What one put meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Take,
+    /// The object is created, the answer is lost.
+    LoseAnswer,
+    Fail(ErrorKind),
+    /// Reads a little and never answers.
+    Stall,
+}
+
+/// Whether the credential may look at objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looking {
+    Allowed,
+    Denied,
+}
+
+#[derive(Default)]
+struct Inside {
+    objects: BTreeMap<String, Vec<u8>>,
+    /// For the next puts, whatever their objects.
+    script: VecDeque<Act>,
+    /// For all puts of keys that contain this.
+    always: Vec<(String, Act)>,
+    puts: Vec<(Instant, String)>,
+    running: usize,
+    most_running: usize,
+}
+
+struct Bucket {
+    inside: Mutex<Inside>,
+    looking: Looking,
+}
+
+impl Bucket {
+    fn new(looking: Looking, script: impl IntoIterator<Item = Act>) -> Arc<Self> {
+        let inside = Inside { script: script.into_iter().collect(), ..Inside::default() };
+        Arc::new(Self { inside: Mutex::new(inside), looking })
+    }
+}
+
+struct Running<'a>(&'a Bucket);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.inside.lock().unwrap().running -= 1;
+    }
+}
+
+#[async_trait]
+impl ObjectSink for Bucket {
+    async fn put(&self, object: &NewObject) -> Result<Put> {
+        let act = {
+            let mut inside = self.inside.lock().unwrap();
+            inside.puts.push((Instant::now(), object.key.clone()));
+            inside.running += 1;
+            inside.most_running = inside.most_running.max(inside.running);
+            let always = inside.always.iter().find(|(part, _)| object.key.contains(part)).map(|(_, act)| *act);
+            always.or_else(|| inside.script.pop_front()).unwrap_or(Act::Take)
+        };
+        let _running = Running(self);
+        let failed = |kind| Err(Error::new(kind, "put", object.key.as_str()));
+        let mut body = Vec::new();
+        let mut content = object.content.open();
+        while let Some(piece) = content.next().await {
+            body.extend(piece.map_err(|error| Error::new(ErrorKind::Transport, "put", "x").because(error))?);
+            if act == Act::Stall {
+                std::future::pending::<()>().await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        match act {
+            Act::Stall => std::future::pending().await,
+            Act::Fail(kind) => return failed(kind),
+            Act::Take | Act::LoseAnswer => {}
+        }
+        if Sha256::of(&body) != object.sha256 {
+            return failed(ErrorKind::Corrupt);
+        }
+        let mut inside = self.inside.lock().unwrap();
+        if inside.objects.contains_key(&object.key) {
+            return Ok(Put::AlreadyExists);
+        }
+        inside.objects.insert(object.key.clone(), body);
+        if act == Act::LoseAnswer { failed(ErrorKind::Transport) } else { Ok(Put::Created) }
+    }
+
+    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
+        if self.looking == Looking::Denied {
+            return Err(Error::new(ErrorKind::Denied, "head", key));
+        }
+        let inside = self.inside.lock().unwrap();
+        inside.objects.get(key).map(|body| Some(Sha256::of(body))).ok_or_else(|| Error::not_found("head", key))
+    }
+
+    fn url(&self) -> String {
+        "test://bucket".to_owned()
+    }
+}
+
+fn open(dir: &Path) -> Spool {
+    let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
+    let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
+    let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
+    Spool::open(dir, options).unwrap().0
+}
+
+fn start_of(camera: &str) -> Timestamp {
+    let start: Timestamp = "2026-11-20T15:00:00Z".parse().unwrap();
+    start + SignedDuration::from_hours(camera.len() as i64)
+}
+
+/// A span of `chunks` chunks of `bytes` bytes each, without its end object.
+fn record(spool: &Spool, camera: &str, chunks: u64, bytes: usize) {
+    let mut writer = spool.writer("s".parse().unwrap(), camera.parse().unwrap()).unwrap();
+    let mut start = start_of(camera);
+    for counter in 0..chunks {
+        let init = Bytes::from_static(b"init");
+        let draft = Attributes::default();
+        writer.apply(Output::Begin { start, counter, init: init.clone(), draft: draft.clone() }).unwrap();
+        let body = format!("{camera}{counter}").into_bytes().into_iter().cycle().take(bytes).collect::<Vec<u8>>();
+        writer.apply(Output::Fragment(body.into())).unwrap();
+        let attributes = Attributes { duration: Some(SignedDuration::from_secs(3)), from: Some(start), ..draft };
+        writer.apply(Output::Finish { init, tail: Bytes::new(), attributes }).unwrap();
+        start += SignedDuration::from_secs(3);
+    }
+}
+
+fn uploader(spool: &Spool, bucket: &Arc<Bucket>, settings: Settings) -> (Uploader, CancellationToken) {
+    let uploader = Uploader::new(spool.clone(), bucket.clone(), settings, fastrand::Rng::with_seed(7));
+    let shutdown = CancellationToken::new();
+    let (running, token) = (uploader.clone(), shutdown.clone());
+    tokio::spawn(async move { running.run(token).await });
+    (uploader, shutdown)
+}
+
+async fn drained(uploader: &Uploader, within: Duration) -> Drained {
+    uploader.drain(Some(Instant::now() + within)).await
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[tokio::test(start_paused = true)]
+async fn everything_arrives_and_leaves_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 5, 200_000);
+    record(&spool, "bb", 5, 10);
+    let bucket = Bucket::new(Looking::Denied, []);
+    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    let stats = uploader.stats();
+    assert_eq!((stats.created_objects, stats.sent_bytes), (10, stats.stored_bytes));
+    assert_eq!(stats.stored_bytes, 5 * 200_004 + 5 * 14);
+    let inside = bucket.inside.lock().unwrap();
+    assert_eq!((inside.objects.len(), inside.puts.len()), (10, 10));
+    assert!((2..=4).contains(&inside.most_running), "{}", inside.most_running);
+}
+
+/// (before, script, looking) → (created, already there, quarantined).
+#[tokio::test(start_paused = true)]
+async fn what_already_exists_means() {
+    let ours = "inita0a0a0a0".to_owned();
+    let cases: [(&str, Option<&str>, Vec<Act>, Looking, (u64, u64, u64)); 6] = [
+        ("lost answer, may look", None, vec![Act::LoseAnswer], Looking::Allowed, (0, 1, 0)),
+        ("lost answer, put only", None, vec![Act::LoseAnswer], Looking::Denied, (0, 1, 0)),
+        ("ours is there, may look", Some(&ours), vec![], Looking::Allowed, (0, 1, 0)),
+        ("ours is there, put only", Some(&ours), vec![], Looking::Denied, (0, 0, 1)),
+        ("another is there, may look", Some("else"), vec![], Looking::Allowed, (0, 0, 1)),
+        ("another is there, put only", Some("else"), vec![], Looking::Denied, (0, 0, 1)),
+    ];
+    for (name, before, script, looking, expected) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = open(dir.path());
+        record(&spool, "a", 1, 8);
+        let bucket = Bucket::new(looking, script);
+        if let Some(before) = before {
+            let key = "s/2026-11-20/a/16/00-00Z.0.mp4".to_owned();
+            bucket.inside.lock().unwrap().objects.insert(key, before.as_bytes().to_vec());
+        }
+        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        assert_eq!(drained(&uploader, HOUR).await, Drained::Empty, "{name}");
+        let stats = uploader.stats();
+        let found = (stats.created_objects, stats.already_there_objects, stats.quarantined_objects);
+        assert_eq!(found, expected, "{name}");
+        assert_eq!(spool.quarantined().len() as u64, expected.2, "{name}");
+    }
+}
+
+/// The answer is lost, and the process with it: the next one remembers the try.
+#[tokio::test(start_paused = true)]
+async fn a_try_is_remembered_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 1, 8);
+    let bucket = Bucket::new(Looking::Denied, [Act::LoseAnswer]);
+    let (first, shutdown) = uploader(&spool, &bucket, Settings::default());
+    let lost = async {
+        while first.stats().retries.transport == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    lost.await;
+    shutdown.cancel();
+    drop((first, spool));
+    let spool = loop {
+        // The lock is free as soon as the last task has noticed.
+        let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
+        let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
+        let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
+        match Spool::open(dir.path(), options) {
+            Ok((spool, _)) => break spool,
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    };
+    let (second, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    assert_eq!(drained(&second, HOUR).await, Drained::Empty);
+    assert_eq!((second.stats().already_there_objects, second.stats().quarantined_objects), (1, 0));
+}
+
+/// For an hour nothing answers: the puts are few, and spread out; afterwards all goes at once.
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_probed_and_not_hammered() {
+    for kind in [ErrorKind::Transport, ErrorKind::Busy, ErrorKind::Denied, ErrorKind::NotFound] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = open(dir.path());
+        record(&spool, "a", 50, 8);
+        let bucket = Bucket::new(Looking::Denied, []);
+        bucket.inside.lock().unwrap().always.push((String::new(), Act::Fail(kind)));
+        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        assert!(matches!(drained(&uploader, HOUR).await, Drained::Left { objects: 50, .. }));
+        assert!(uploader.stats().is_unreachable);
+        let puts = bucket.inside.lock().unwrap().puts.len();
+        assert!((8..300).contains(&puts), "{kind}: {puts}");
+        bucket.inside.lock().unwrap().always.clear();
+        let back = Instant::now();
+        assert_eq!(drained(&uploader, HOUR).await, Drained::Empty, "{kind}");
+        assert!(back.elapsed() < Duration::from_mins(21), "{kind}: {:?}", back.elapsed());
+        assert_eq!((uploader.stats().created_objects, uploader.stats().quarantined_objects), (50, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_object_does_not_hold_up_the_others() {
+    for act in
+        [Act::Stall, Act::Fail(ErrorKind::Transport), Act::Fail(ErrorKind::Invalid), Act::Fail(ErrorKind::Corrupt)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = open(dir.path());
+        record(&spool, "a", 20, 8);
+        let bucket = Bucket::new(Looking::Denied, []);
+        bucket.inside.lock().unwrap().always.push((".0.mp4".to_owned(), act));
+        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        let left = drained(&uploader, Duration::from_mins(3)).await;
+        let stats = uploader.stats();
+        assert_eq!(stats.created_objects, 19, "{act:?}");
+        let set_aside = spool.quarantined().len();
+        assert!(matches!((left, set_aside), (Drained::Left { objects: 1, .. }, 0) | (Drained::Empty, 1)), "{act:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_good_is_set_aside_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 3, 8);
+    let bucket = Bucket::new(Looking::Denied, []);
+    bucket.inside.lock().unwrap().always.push((".1.mp4".to_owned(), Act::Fail(ErrorKind::Invalid)));
+    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    let puts = bucket.inside.lock().unwrap().puts.iter().filter(|(_, key)| key.ends_with(".1.mp4")).count();
+    assert_eq!(puts, 4);
+    assert!(spool.quarantined()[0].reason.contains("refused as invalid"));
+    bucket.inside.lock().unwrap().always.clear();
+    assert_eq!(spool.release_quarantine(None).unwrap(), 1);
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    assert_eq!(uploader.stats().created_objects, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_rotted_is_set_aside_and_one_that_is_gone_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 3, 8);
+    let hour = dir.path().join("objects/s/2026-11-20/a/16");
+    std::fs::write(hour.join("00-00Z.0.mp4"), "inita0a0a0aX").unwrap();
+    std::fs::remove_file(hour.join("00-03Z.1.mp4")).unwrap();
+    let bucket = Bucket::new(Looking::Denied, []);
+    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    assert_eq!((uploader.stats().created_objects, spool.quarantined().len()), (1, 1));
+    assert!(spool.quarantined()[0].reason.contains("not those that were closed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fresh_chunks_go_before_a_backlog_which_keeps_its_share() {
+    let dir = tempfile::tempdir().unwrap();
+    record(&open(dir.path()), "old", 100, 8);
+    let spool = open(dir.path());
+    record(&spool, "a", 30, 8);
+    let bucket = Bucket::new(Looking::Denied, []);
+    let settings = Settings { workers: 1, ..Settings::default() };
+    let (uploader, _shutdown) = uploader(&spool, &bucket, settings);
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    let inside = bucket.inside.lock().unwrap();
+    let fresh = inside.puts[..40].iter().filter(|(_, key)| key.contains("/a/")).count();
+    assert!((27..=30).contains(&fresh), "{fresh} of the first 40");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bandwidth_cap_holds_and_is_no_stall() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 4, 300_000);
+    let bucket = Bucket::new(Looking::Denied, []);
+    let settings = Settings { bandwidth_bytes_per_second: Some(500), ..Settings::default() };
+    let (uploader, _shutdown) = uploader(&spool, &bucket, settings);
+    let start = Instant::now();
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    let seconds = start.elapsed().as_secs();
+    assert!((2_390..2_420).contains(&seconds), "{seconds}");
+    assert_eq!(uploader.stats().retries.transport, 0);
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => Just(Act::Take),
+        2 => Just(Act::LoseAnswer),
+        2 => Just(Act::Fail(ErrorKind::Transport)),
+        2 => Just(Act::Fail(ErrorKind::Busy)),
+        1 => Just(Act::Fail(ErrorKind::Denied)),
+        1 => Just(Act::Fail(ErrorKind::Invalid)),
+        1 => Just(Act::Fail(ErrorKind::Corrupt)),
+        1 => Just(Act::Fail(ErrorKind::Io)),
+        1 => Just(Act::Stall),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the bucket does, and however often the process restarts, every object is there once or set aside.
+    #[test]
+    fn nothing_is_lost_under_any_script(
+        script in proptest::collection::vec(act(), 0..60),
+        restarts in proptest::collection::vec(1_u64..120_000, 0..4),
+        looking in prop_oneof![Just(Looking::Allowed), Just(Looking::Denied)],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let bucket = Bucket::new(looking, script);
+        let settings = Settings {
+            refusal_backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) },
+            ..Settings::default()
+        };
+        let mut objects = 0;
+        for (round, after_ms) in restarts.into_iter().chain([HOUR.as_millis() as u64]).enumerate() {
+            // Each life has a runtime of its own; dropping it is the crash.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+            let spool = open(dir.path());
+            record(&spool, &"c".repeat(round + 1), 4, 100_000);
+            objects += 4;
+            runtime.block_on(async {
+                let (uploader, _shutdown) = uploader(&spool, &bucket, settings.clone());
+                drained(&uploader, Duration::from_millis(after_ms)).await;
+            });
+        }
+        let spool = open(dir.path());
+        // The end object of the last span, which this last start has written.
+        prop_assert_eq!(spool.pending(), (1, 0));
+        let quarantined = spool.quarantined();
+        let inside = bucket.inside.lock().unwrap();
+        let chunks = inside.objects.keys().filter(|key| key.ends_with(".mp4")).count();
+        let set_aside = quarantined.iter().filter(|q| !inside.objects.contains_key(&q.key.to_string())).count();
+        prop_assert_eq!(chunks + set_aside, objects, "{:?}", quarantined);
+        prop_assert!(quarantined.iter().all(|q| q.reason.contains("invalid")), "{:?}", quarantined);
+    }
+}

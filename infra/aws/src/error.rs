@@ -1,0 +1,113 @@
+//! S3's errors, by what the caller can do about them.
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use framepost_ports::{Error, ErrorKind};
+
+/// S3's own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("s3 answered {status} {code}: {message} (request {request_id})")]
+pub struct S3Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error code; `-` where the answer has none, as to a HEAD.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// For Amazon's support; `-` where the answer has none.
+    pub request_id: String,
+}
+
+/// What the caller can do about an answer. By code first: some statuses have several meanings.
+pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
+    match code {
+        "RequestTimeTooSkewed" => ErrorKind::ClockSkew,
+        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {
+            ErrorKind::Corrupt
+        }
+        "RequestTimeout" | "IncompleteBody" => ErrorKind::Transport,
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "ServiceUnavailable"
+        | "InternalError"
+        | "ConditionalRequestConflict"
+        | "OperationAborted" => ErrorKind::Busy,
+        "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => ErrorKind::Denied,
+        _ => match status {
+            401 | 403 => ErrorKind::Denied,
+            404 => ErrorKind::NotFound,
+            408 => ErrorKind::Transport,
+            409 | 425 | 429 | 500.. => ErrorKind::Busy,
+            _ => ErrorKind::Invalid,
+        },
+    }
+}
+
+/// The error of `operation` on `what`.
+pub(crate) fn of<E>(operation: &'static str, what: &str, error: SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    if let SdkError::ServiceError(answer) = &error {
+        let meta = answer.err().meta();
+        let failure = S3Failure {
+            status: answer.raw().status().as_u16(),
+            code: meta.code().unwrap_or("-").to_owned(),
+            message: meta.message().unwrap_or("-").to_owned(),
+            request_id: answer.raw().request_id().unwrap_or("-").to_owned(),
+        };
+        return Error::new(kind(failure.status, &failure.code), operation, what).because(failure);
+    }
+    let kind = match (credentials(&error), &error) {
+        (Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)), _) => {
+            ErrorKind::Denied
+        }
+        (None, SdkError::ConstructionFailure(_)) => ErrorKind::Invalid,
+        _ => ErrorKind::Transport,
+    };
+    Error::new(kind, operation, what).because(error)
+}
+
+/// The credential chain's error among the sources.
+fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_says_what_can_be_done() {
+        for (status, code, expected) in [
+            (409, "ConditionalRequestConflict", ErrorKind::Busy),
+            (403, "AccessDenied", ErrorKind::Denied),
+            (403, "RequestTimeTooSkewed", ErrorKind::ClockSkew),
+            (400, "ExpiredToken", ErrorKind::Denied),
+            (400, "BadDigest", ErrorKind::Corrupt),
+            (400, "XAmzContentSHA256Mismatch", ErrorKind::Corrupt),
+            (400, "RequestTimeout", ErrorKind::Transport),
+            (400, "KeyTooLongError", ErrorKind::Invalid),
+            (404, "NoSuchBucket", ErrorKind::NotFound),
+            (404, "-", ErrorKind::NotFound),
+            (429, "-", ErrorKind::Busy),
+            (503, "SlowDown", ErrorKind::Busy),
+            (500, "InternalError", ErrorKind::Busy),
+            (502, "-", ErrorKind::Busy),
+            (301, "PermanentRedirect", ErrorKind::Invalid),
+        ] {
+            assert_eq!(kind(status, code), expected, "{status} {code}");
+        }
+    }
+}

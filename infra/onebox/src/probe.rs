@@ -1,0 +1,100 @@
+//! `framepost probe FILE...`: what the function `probe` would say of each file, were it in a bucket.
+
+use crate::output;
+use async_trait::async_trait;
+use framepost_events::finalized::{ObjectFinalized, Provider};
+use framepost_events::record::{Data, Record};
+use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, chain};
+use framepost_probe::Settings;
+use jiff::Timestamp;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// MP4, fragmented MP4, MKV or WebM files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::default();
+    let mut code = ExitCode::SUCCESS;
+    for path in &arguments.files {
+        let event = match finalized(path) {
+            Ok(event) => event,
+            Err(error) => {
+                eprintln!("framepost: cannot read {}: {error}", path.display());
+                code = ExitCode::FAILURE;
+                continue;
+            }
+        };
+        match framepost_probe::inspect(&Files, &event, &settings).await {
+            Ok(data) => {
+                if matches!(data, Data::ObjectRejected(_)) {
+                    code = ExitCode::FAILURE;
+                }
+                output::print(&Record::new("probe", &event, data))?;
+            }
+            Err(error) => {
+                eprintln!("framepost: {}", chain(&error));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// A file as if it had been put into a bucket: the directory is the bucket, the name the key.
+fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let absolute = std::path::absolute(path)?;
+    let modified = Timestamp::try_from(metadata.modified()?).map_err(std::io::Error::other)?;
+    Ok(ObjectFinalized {
+        provider: Provider::Local,
+        bucket: absolute.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned(),
+        key: absolute.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        version: modified.as_microsecond().to_string(),
+        size: Some(metadata.len()),
+        time: modified,
+        media_link: url::Url::from_file_path(&absolute).ok().map(String::from),
+        region: None,
+        read_version: None,
+    })
+}
+
+/// The file system as a bucket.
+struct Files;
+
+#[async_trait]
+impl ObjectSource for Files {
+    async fn read(&self, bucket: &str, key: &str, _version: Option<&str>, range: ByteRange) -> Result<ObjectRead> {
+        let path = Path::new(bucket).join(key);
+        tokio::task::spawn_blocking(move || {
+            let failed = |error: std::io::Error| {
+                Error::new(ErrorKind::Io, "read", path.to_string_lossy().into_owned()).because(error)
+            };
+            let mut file = std::fs::File::open(&path).map_err(failed)?;
+            let size = file.metadata().map_err(failed)?.len();
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+            file.take(range.len).read_to_end(&mut bytes).map_err(failed)?;
+            let head = ObjectHead { size, content_type: String::new(), metadata: Vec::new(), modified: None };
+            Ok(ObjectRead { head, bytes: bytes.into() })
+        })
+        .await
+        .map_err(|error| Error::new(ErrorKind::Io, "read", key).because(error))?
+    }
+
+    fn provider(&self) -> Provider {
+        Provider::Local
+    }
+
+    fn media_link(&self, bucket: &str, key: &str, _version: Option<&str>) -> String {
+        url::Url::from_file_path(Path::new(bucket).join(key)).map_or_else(|()| key.to_owned(), String::from)
+    }
+}

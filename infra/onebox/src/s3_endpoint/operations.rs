@@ -1,0 +1,293 @@
+//! The operations.
+
+use super::upload::{BodyFault, Upload};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use framepost_events::Sha256;
+use framepost_local::{Listed, LocalBucket, OpenObject, Stat};
+use framepost_ports::{Content as _, Error, ErrorKind, NewObject, ObjectSink as _, Put, chain};
+use futures::Stream;
+use hyper::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
+use s3s::dto::{
+    ChecksumMode, CommonPrefix, ETag, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object, PutObjectInput,
+    PutObjectOutput, StreamingBlob, Timestamp,
+};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use std::collections::HashMap;
+use std::io::{self, Seek as _, SeekFrom};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::io::AsyncReadExt as _;
+
+/// Bytes that are read from the disk at a time.
+const PIECE_BYTES: u64 = 128 * 1024;
+/// Sorts behind everything that begins with a given prefix.
+const LAST: char = char::MAX;
+
+pub(super) struct Endpoint {
+    buckets: HashMap<String, LocalBucket>,
+}
+
+impl Endpoint {
+    pub(super) fn new(buckets: Vec<LocalBucket>) -> Self {
+        Self { buckets: buckets.into_iter().map(|bucket| (bucket.name().to_owned(), bucket)).collect() }
+    }
+
+    fn bucket(&self, name: &str) -> S3Result<&LocalBucket> {
+        self.buckets.get(name).ok_or_else(|| s3_error!(NoSuchBucket, "there is no such bucket"))
+    }
+}
+
+/// In S3's words.
+fn refuse(error: &Error) -> S3Error {
+    let code = match error.kind() {
+        ErrorKind::NotFound => S3ErrorCode::NoSuchKey,
+        ErrorKind::Denied => S3ErrorCode::AccessDenied,
+        ErrorKind::Invalid => S3ErrorCode::InvalidArgument,
+        ErrorKind::Corrupt => S3ErrorCode::BadDigest,
+        ErrorKind::Busy => S3ErrorCode::ServiceUnavailable,
+        _ => S3ErrorCode::InternalError,
+    };
+    if code == S3ErrorCode::InternalError {
+        tracing::error!(error = chain(error), "the bucket failed");
+    }
+    S3Error::with_message(code, chain(error))
+}
+
+fn etag(stat: &Stat) -> Option<ETag> {
+    stat.sha256.map(|sha256| ETag::Strong(sha256.to_string()[..32].to_owned()))
+}
+
+fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {
+    let asked = mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
+    stat.sha256.filter(|_| asked).map(|sha256| BASE64_STANDARD.encode(sha256.0))
+}
+
+fn metadata(stat: &Stat) -> Metadata {
+    stat.head.metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect()
+}
+
+fn content_type(stat: &Stat) -> Option<String> {
+    Some(stat.head.content_type.clone()).filter(|text| !text.is_empty())
+}
+
+fn modified(time: Option<jiff::Timestamp>) -> Option<Timestamp> {
+    time.map(|time| SystemTime::from(time).into())
+}
+
+fn check_version(stat: &Stat, asked: Option<&str>) -> S3Result<()> {
+    match asked {
+        Some(version) if !stat.sha256.is_some_and(|digest| digest.to_string().starts_with(version)) => {
+            Err(s3_error!(NoSuchVersion, "the object is of another version"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn signed(len: u64) -> S3Result<i64> {
+    i64::try_from(len).map_err(S3Error::internal_error)
+}
+
+#[async_trait::async_trait]
+impl S3 for Endpoint {
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let input = request.input;
+        let bucket = self.bucket(&input.bucket)?;
+        let len = input.content_length.unwrap_or(0);
+        let len = u64::try_from(len).map_err(|_| s3_error!(InvalidArgument, "a negative content-length"))?;
+        let upload = Arc::new(Upload::new(len, input.body));
+        let mut expected = None;
+        if let Some(text) = &input.checksum_sha256 {
+            let digest = BASE64_STANDARD.decode(text).ok().and_then(|digest| digest.try_into().ok());
+            expected = Some(Sha256(digest.ok_or_else(|| s3_error!(InvalidRequest, "not a SHA-256 checksum"))?));
+        }
+        let object = NewObject {
+            key: input.key,
+            content_type: input.content_type.unwrap_or_default(),
+            metadata: input.metadata.unwrap_or_default().into_iter().collect(),
+            sha256: expected.unwrap_or(Sha256([0; 32])),
+            crc32c: None,
+            content: upload.clone(),
+        };
+        let put = match expected {
+            Some(_) => bucket.put(&object).await,
+            None => bucket.put_undigested(&object).await,
+        };
+        match (put, upload.fault()) {
+            (Ok(Put::Created), _) => {}
+            (Ok(Put::AlreadyExists), _) => {
+                return Err(s3_error!(PreconditionFailed, "there is an object, and objects are never replaced"));
+            }
+            (Err(_), Some(BodyFault::OtherBytes)) => {
+                return Err(s3_error!(BadDigest, "the bytes are not the ones that were signed"));
+            }
+            (Err(_), Some(BodyFault::CutShort)) => {
+                return Err(s3_error!(IncompleteBody, "the body ended before the {} bytes it has", upload.len_bytes()));
+            }
+            (Err(error), None) => return Err(refuse(&error)),
+        }
+        let stat = bucket.stat(&object.key).await.map_err(|error| refuse(&error))?;
+        let e_tag = etag(&stat);
+        Ok(S3Response::new(PutObjectOutput { e_tag, checksum_sha256: input.checksum_sha256, ..Default::default() }))
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let object = self.bucket(&input.bucket)?.get(&input.key).await.map_err(|error| refuse(&error))?;
+        let OpenObject { stat, mut file } = object;
+        check_version(&stat, input.version_id.as_deref())?;
+        let size = stat.head.size;
+        let (bytes, content_range) = match input.range {
+            None => (0..size, None),
+            Some(range) => {
+                let bytes = range.check(size).map_err(|_| {
+                    let mut error = s3_error!(InvalidRange, "the range has no byte of the object");
+                    if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                        error.set_headers(HeaderMap::from_iter([(CONTENT_RANGE, value)]));
+                    }
+                    error
+                })?;
+                let text = format!("bytes {}-{}/{size}", bytes.start, bytes.end.saturating_sub(1));
+                (bytes, Some(text))
+            }
+        };
+        file.seek(SeekFrom::Start(bytes.start)).map_err(S3Error::internal_error)?;
+        let output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            checksum_sha256: checksum(&stat, input.checksum_mode.as_ref()).filter(|_| content_range.is_none()),
+            content_length: Some(signed(bytes.end - bytes.start)?),
+            content_range,
+            content_type: content_type(&stat),
+            e_tag: etag(&stat),
+            last_modified: modified(stat.head.modified),
+            metadata: Some(metadata(&stat)),
+            body: Some(StreamingBlob::wrap(pieces(file, bytes.end - bytes.start))),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = request.input;
+        let stat = self.bucket(&input.bucket)?.stat(&input.key).await.map_err(|error| refuse(&error))?;
+        check_version(&stat, input.version_id.as_deref())?;
+        let output = HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            checksum_sha256: checksum(&stat, input.checksum_mode.as_ref()),
+            content_length: Some(signed(stat.head.size)?),
+            content_type: content_type(&stat),
+            e_tag: etag(&stat),
+            last_modified: modified(stat.head.modified),
+            metadata: Some(metadata(&stat)),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.bucket(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = request.input;
+        let bucket = self.bucket(&input.bucket)?;
+        let limit = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let prefix = input.prefix.clone().unwrap_or_default();
+        // A token is the last key of the page before it.
+        let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
+        let mut page = Page { bucket, prefix: &prefix, after, objects: vec![], prefixes: vec![] };
+        let has_more = match input.delimiter.as_deref() {
+            None | Some("") => page.flat(limit).await,
+            Some(delimiter) => page.folded(delimiter, limit).await,
+        }
+        .map_err(|error| refuse(&error))?;
+        let count = page.objects.len() + page.prefixes.len();
+        let output = ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            max_keys: i32::try_from(limit).ok(),
+            key_count: i32::try_from(count).ok(),
+            is_truncated: Some(has_more),
+            next_continuation_token: has_more.then_some(page.after),
+            continuation_token: input.continuation_token,
+            start_after: input.start_after,
+            contents: Some(page.objects),
+            common_prefixes: Some(page.prefixes),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+}
+
+struct Page<'a> {
+    bucket: &'a LocalBucket,
+    prefix: &'a str,
+    /// Where the next page begins.
+    after: String,
+    objects: Vec<Object>,
+    prefixes: Vec<CommonPrefix>,
+}
+
+impl Page<'_> {
+    /// Says whether there is more.
+    async fn flat(&mut self, limit: usize) -> Result<bool, Error> {
+        let mut listed = self.bucket.list(self.prefix, &self.after, limit + 1).await?;
+        let has_more = listed.len() > limit;
+        listed.truncate(limit);
+        for object in listed {
+            self.push(object);
+        }
+        Ok(has_more && limit > 0)
+    }
+
+    async fn folded(&mut self, delimiter: &str, limit: usize) -> Result<bool, Error> {
+        loop {
+            let Some(object) = self.bucket.list(self.prefix, &self.after, 1).await?.pop() else { return Ok(false) };
+            if self.objects.len() + self.prefixes.len() >= limit {
+                return Ok(limit > 0);
+            }
+            let rest = &object.key[self.prefix.len()..];
+            match rest.find(delimiter) {
+                None => self.push(object),
+                Some(at) => {
+                    let common = object.key[..self.prefix.len() + at + delimiter.len()].to_owned();
+                    self.after = format!("{common}{LAST}");
+                    self.prefixes.push(CommonPrefix { prefix: Some(common) });
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, listed: Listed) {
+        self.after.clone_from(&listed.key);
+        self.objects.push(Object {
+            key: Some(listed.key),
+            size: i64::try_from(listed.size).ok(),
+            last_modified: modified(listed.modified),
+            ..Default::default()
+        });
+    }
+}
+
+/// The next `len` bytes of `file`.
+fn pieces(file: std::fs::File, len: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
+    let state = (tokio::fs::File::from_std(file), len);
+    futures::stream::try_unfold(state, |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut piece = vec![0; usize::try_from(left.min(PIECE_BYTES)).unwrap_or(0)];
+        let read = file.read(&mut piece).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        piece.truncate(read);
+        Ok(Some((Bytes::from(piece), (file, left - read as u64))))
+    })
+}

@@ -1,0 +1,235 @@
+//! `framepost up`: everything at once.
+
+use crate::cameras::cameras;
+use crate::output::Output;
+use anyhow::{Context as _, bail};
+use edge_uploader::camera::file::Pace;
+use edge_uploader::config::units::parse_duration;
+use edge_uploader::config::{CameraConfig, Recording, Upload};
+use edge_uploader::display::Display;
+use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
+use edge_uploader::segment::Keep;
+use edge_uploader::{spool, upload};
+use framepost::s3_endpoint::{self, Credentials};
+use framepost_aws::{S3Bucket, S3Options};
+use framepost_events::Site;
+use framepost_events::manifest::ManifestSigner;
+use framepost_host::in_process;
+use framepost_local::{Events, LocalBucket, LocalQueue};
+use framepost_ports::SystemClock;
+use framepost_probe::{ContentCheck, Probe, Settings};
+use futures::FutureExt as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The bucket's name.
+const BUCKET: &str = "footage";
+
+/// How long the spans may take to close, the spool to empty and the records to come after Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args, clap::Parser)]
+pub(crate) struct Arguments {
+    /// Files (MP4, fragmented MP4, MKV) and rtsp:// URLs; each is a camera. Without any, a small built-in clip plays like a live
+    /// camera.
+    #[arg(value_name = "VIDEO")]
+    videos: Vec<String>,
+    /// Where everything is kept.
+    #[arg(long, default_value = "framepost-data", value_name = "DIR")]
+    dir: PathBuf,
+    /// The site's name, the first part of every key.
+    #[arg(long, default_value = "onebox")]
+    site: Site,
+    /// The S3 endpoint's port on loopback; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The length of a chunk: it closes at the first random access frame after this long.
+    #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
+    window: Duration,
+    /// How files are read: as fast as possible, or live, as their frames' times say.
+    #[arg(long, value_enum, default_value = "fast")]
+    pace: PaceArgument,
+    /// Signs every chunk and chains it to the one before, and has the probe check all of it.
+    #[arg(long)]
+    sign: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PaceArgument {
+    Fast,
+    Live,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    std::fs::create_dir_all(&arguments.dir).with_context(|| format!("cannot create {}", arguments.dir.display()))?;
+    let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
+
+    let bucket_dir = arguments.dir.join("s3").join(BUCKET);
+    let bucket = LocalBucket::open(&bucket_dir, Events::Raise).await.context("cannot open the bucket")?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", arguments.port))
+        .await
+        .with_context(|| format!("cannot listen on port {}", arguments.port))?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    bucket.set_link_base(format!("{endpoint}/{BUCKET}"));
+    let credentials = Credentials::random();
+    let stop_endpoint = CancellationToken::new();
+    let serving = tokio::spawn(s3_endpoint::serve(
+        bucket.clone(),
+        listener,
+        credentials.clone(),
+        stop_endpoint.clone().cancelled_owned(),
+    ));
+
+    let output = Arc::new(Output::default());
+    let settings = Settings {
+        public_keys: signer.iter().map(|signer| signer.public_key()).collect(),
+        content: if arguments.sign { ContentCheck::Full } else { ContentCheck::Head },
+    };
+    let probe = Arc::new(Probe::new(Arc::new(bucket.clone()), Arc::clone(&output) as _, settings));
+    let queue = bucket.queue().context("the bucket keeps no events")?;
+    let stop_probe = CancellationToken::new();
+    let probing =
+        tokio::spawn(in_process::run(queue.clone(), probe, in_process::Settings::default(), stop_probe.clone()));
+
+    let options = S3Options {
+        endpoint_url: Some(endpoint.clone()),
+        region: Some("us-east-1".to_owned()),
+        credentials: Some((credentials.access_key.clone(), credentials.secret_key.clone())),
+    };
+    let url: url::Url = format!("s3://{BUCKET}").parse()?;
+    let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;
+    let options = spool::Options { signer, ..spool::Options::default() };
+    let (settings, clock) = (upload::Settings::from(&Upload::to(url)), Arc::new(SystemClock));
+    let spool_dir = arguments.dir.join("spool");
+    let gateway =
+        Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
+    let (access_key, secret_key) = (&credentials.access_key, &credentials.secret_key);
+    eprintln!("chunks    {}", bucket_dir.display());
+    eprintln!("bucket    {endpoint}/{BUCKET} (S3; reading is free, writing with {access_key} / {secret_key})");
+    eprintln!("records   standard output, one JSON object a line");
+
+    let outcome = record(&arguments, &gateway, &queue, &output).await;
+    gateway.shutdown(Duration::ZERO).await;
+    stop_probe.cancel();
+    probing.await?;
+    stop_endpoint.cancel();
+    serving.await??;
+    outcome
+}
+
+/// Records until it is over, waits for what is under way, and says how it went.
+async fn record(
+    arguments: &Arguments,
+    gateway: &Arc<Gateway>,
+    queue: &LocalQueue,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let pace = match arguments.pace {
+        PaceArgument::Fast => Pace::Fast,
+        PaceArgument::Live => Pace::Live,
+    };
+    let recording = Recording { window: arguments.window, keep: Keep::All };
+    let mut cameras_running = Vec::new();
+    let mut unusable = 0;
+    for config in cameras(&arguments.videos, &arguments.dir, pace)? {
+        match start(gateway, &config, &recording) {
+            Ok(recorded) => cameras_running.push(recorded),
+            Err(error) => {
+                unusable += 1;
+                eprintln!("framepost: {error:#}");
+            }
+        }
+    }
+    if cameras_running.is_empty() {
+        bail!("there is nothing to record");
+    }
+    let display = Display::start(gateway);
+    let ended = futures::future::join_all(cameras_running.into_iter().map(Recorded::ended)).map(verdict).shared();
+    let all_done = async {
+        let verdict = ended.clone().await;
+        gateway.uploaded().await;
+        queue.drained().await;
+        verdict
+    };
+    let verdict = tokio::select! {
+        verdict = all_done => verdict,
+        () = asked_to_stop(output) => {
+            gateway.stop();
+            let drained = tokio::time::timeout(DRAIN, async {
+                let verdict = ended.await;
+                gateway.uploaded().await;
+                queue.drained().await;
+                verdict
+            });
+            // A second Ctrl-C does not wait: what is left goes on with the next start.
+            tokio::select! {
+                verdict = drained => verdict.unwrap_or(Verdict::Good),
+                () = asked_to_stop(output) => Verdict::Good,
+            }
+        }
+    };
+    eprintln!("{}", display.finish());
+    let (waiting, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
+    eprintln!("done: {}; {waiting} in the spool, {quarantined} in quarantine", output.summary());
+    let rejected = output.rejected.load(std::sync::atomic::Ordering::Relaxed);
+    let good = verdict == Verdict::Good && unusable == 0 && quarantined == 0 && rejected == 0;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn start(gateway: &Gateway, config: &CameraConfig, recording: &Recording) -> anyhow::Result<Recorded> {
+    let source = config.open()?;
+    eprintln!("camera    {} from {}", config.name, source.source());
+    Ok(gateway.record(&config.name, source, recording, config.clock)?)
+}
+
+/// How the cameras' recordings went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Failed,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the last to see them")]
+fn verdict(ends: Vec<CameraEnd>) -> Verdict {
+    let good = ends.iter().all(|end| matches!(end, CameraEnd::Finished | CameraEnd::Stopped));
+    if good { Verdict::Good } else { Verdict::Failed }
+}
+
+/// Ctrl-C, SIGTERM, or nobody reads the records any more.
+async fn asked_to_stop(output: &Output) {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+    let terminated = async {
+        match &mut terminate {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+        () = output.closed.cancelled() => {}
+    }
+}
+
+/// The data directory's own signing key; made on first use.
+fn signer(dir: &Path) -> anyhow::Result<Arc<ManifestSigner>> {
+    let path = dir.join("signing.key");
+    if !path.exists() {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(hex::encode(secret).as_bytes())?;
+        file.sync_all()?;
+    }
+    let text = std::fs::read_to_string(&path)?;
+    let mut secret = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut secret).with_context(|| format!("{} is not a key", path.display()))?;
+    Ok(Arc::new(ManifestSigner::from_secret(&secret)))
+}
