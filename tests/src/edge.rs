@@ -4,6 +4,7 @@ use crate::binaries::Program;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// A gateway's configuration, as much of it as the tests vary.
 #[derive(Debug, Clone)]
@@ -16,8 +17,8 @@ pub struct EdgeConfig {
     pub endpoint_url: Option<String>,
     /// The access key for it, given by the environment.
     pub credentials: Option<Credentials>,
-    /// How long a chunk is, in seconds.
-    pub window_seconds: f64,
+    /// How long a chunk is.
+    pub window: Duration,
     /// The cameras.
     pub cameras: Vec<CameraConfig>,
 }
@@ -69,24 +70,22 @@ impl EdgeConfig {
             to: to.to_owned(),
             endpoint_url: None,
             credentials: None,
-            window_seconds: 3.0,
+            window: Duration::from_secs(3),
             cameras: vec![CameraConfig { name: "gate".to_owned(), url: url.to_owned(), transport: Transport::Tcp }],
         }
     }
 
     /// The configuration file's text.
     pub fn toml(&self) -> String {
-        let mut text = format!(
-            "site = \"{SITE}\"\n\n[spool]\ndir = {:?}\n\n[upload]\nto = {:?}\n",
-            self.spool.to_string_lossy(),
-            self.to
-        );
+        let (window_ms, spool) = (self.window.as_millis(), self.spool.to_string_lossy());
+        let mut text = format!("site = \"{SITE}\"\n\n[recording]\nwindow = \"{window_ms}ms\"\n");
+        // A test's disk may be nearly full without harm.
+        let _ = write!(text, "\n[spool]\ndir = {spool:?}\nfree_floor = \"10 MB\"\n\n[upload]\nto = {:?}\n", self.to);
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
         }
         for CameraConfig { name, url, transport } in &self.cameras {
-            let window = self.window_seconds;
-            let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\nwindow = {window:?}\n");
+            let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\n");
             if *transport == Transport::Udp {
                 text.push_str("transport = \"udp\"\n");
             }
@@ -133,9 +132,10 @@ mod tests {
     fn the_configuration_is_what_is_documented() {
         let mut config = EdgeConfig::one_camera(Path::new("/spool"), "s3://footage", "rtsp://127.0.0.1/x");
         config.endpoint_url = Some("http://127.0.0.1:1".to_owned());
-        let expected = "site = \"plant-7\"\n\n[spool]\ndir = \"/spool\"\n\n[upload]\nto = \"s3://footage\"\n\
+        let expected = "site = \"plant-7\"\n\n[recording]\nwindow = \"3000ms\"\n\n[spool]\ndir = \"/spool\"\n\
+                        free_floor = \"10 MB\"\n\n[upload]\nto = \"s3://footage\"\n\
                         endpoint_url = \"http://127.0.0.1:1\"\n\n[[camera]]\nname = \"gate\"\n\
-                        url = \"rtsp://127.0.0.1/x\"\nwindow = 3.0\n";
+                        url = \"rtsp://127.0.0.1/x\"\n";
         assert_eq!(config.toml(), expected);
     }
 }

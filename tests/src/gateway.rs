@@ -237,6 +237,8 @@ pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::ffmpeg;
+    use crate::rtsp::{RtspOptions, RtspServer};
     use fixture::{fragments, put};
 
     /// A gateway and a bucket made by hand.
@@ -296,6 +298,25 @@ mod tests {
         put(&root, A, &fragments(&[1, 2]));
         put(&root, B, &fragments(&[3]));
         assert_eq!(ledger.faults(&bucket), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_client_of_the_camera_sees_the_same_pictures() {
+        let directory = tempfile::tempdir().unwrap();
+        let server = RtspServer::start(RtspOptions::default());
+        let url = server.url("h264-short-gop");
+        let reference = Reference::start(&url, &directory.path().join("reference.mkv"));
+        // Another client, with another container, for a part of the time.
+        let part = directory.path().join("part.mp4");
+        ffmpeg(["-rtsp_transport", "tcp", "-i", url.as_str(), "-c", "copy", "-t", "2"], &part);
+        let shown = pictures(&part).unwrap();
+        let reference = reference.end();
+        assert!(shown.len() >= 40, "{} pictures", shown.len());
+        unbroken_run(&reference, &shown).unwrap();
+        let holed = [&shown[..20], &shown[21..]].concat();
+        assert!(unbroken_run(&reference, &holed).is_err(), "a missing picture is missed");
+        let distinct: std::collections::BTreeSet<_> = shown.iter().map(|picture| &picture.md5).collect();
+        assert_eq!(distinct.len(), shown.len(), "no two pictures are alike");
     }
 
     #[test]

@@ -44,24 +44,15 @@ impl Onebox {
         })
     }
 
-    /// The access key of its S3 endpoint: an identifier and a secret, in a JSON file in its directory.
+    /// The access key of its S3 endpoint, as it says on standard error: `… writing with ID / SECRET)`.
     pub fn credentials(&self) -> Credentials {
-        let endpoint = self.endpoint();
-        let mut files = Vec::new();
-        for directory in [self.directory.clone(), self.directory.join("s3")] {
-            files.extend(std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
-        }
-        let read = |path: &PathBuf| {
-            let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-            let text = |names: [&str; 2]| names.iter().find_map(|name| Some(stored[name].as_str()?.to_owned()));
-            Some(Credentials {
-                access_key_id: text(["accessKeyId", "access_key_id"])?,
-                secret_access_key: text(["secretAccessKey", "secret_access_key"])?,
+        self.running.wait_for(Output::Stderr, START, |lines| {
+            lines.iter().find_map(|line| {
+                let (_, rest) = line.split_once("writing with ")?;
+                let (id, rest) = rest.split_once(" / ")?;
+                let secret: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                Some(Credentials { access_key_id: id.to_owned(), secret_access_key: secret })
             })
-        };
-        let found = files.iter().find_map(read);
-        found.unwrap_or_else(|| {
-            panic!("the endpoint {endpoint} serves, and no credentials are in {}", self.directory.display())
         })
     }
 

@@ -57,7 +57,7 @@ impl Scene {
         let mut config = EdgeConfig::one_camera(&directory.path().join("spool"), "s3://footage", &url);
         config.endpoint_url = Some(proxy.url());
         config.credentials = Some(onebox.credentials());
-        config.window_seconds = 0.5;
+        config.window = Duration::from_millis(500);
         let gateway = Gateway::new(config, directory.path().join("edge.toml"));
         let reference = Reference::start(&url, &directory.path().join("reference.mkv"));
         Self { server, gateway, proxy, onebox, reference, ledger: Ledger::default(), _directory: directory }
