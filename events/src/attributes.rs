@@ -105,19 +105,19 @@ pub struct VideoAttributes {
     pub height: u32,
     /// `VideoFramerate`, in frames a second.
     pub framerate: f64,
-    /// `VideoBitrate`, in bits a second over this chunk.
-    pub bitrate_bps: u64,
+    /// `VideoBitrate`, in kilobits a second over this chunk.
+    pub bitrate_kbps: u64,
 }
 
 /// The audio track, ONVIF's `Audio…` entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioAttributes {
-    /// `AudioChannels`.
+    /// `AudioChannels`: ours; ONVIF counts none.
     pub channels: u16,
-    /// `AudioSampleRate`, in samples a second.
-    pub sample_rate: u32,
-    /// `AudioBitrate`, in bits a second over this chunk.
-    pub bitrate_bps: u64,
+    /// `AudioSampleRate`, in whole kHz, as ONVIF has it; the file knows it exactly.
+    pub sample_rate_khz: u32,
+    /// `AudioBitrate`, in kilobits a second over this chunk.
+    pub bitrate_kbps: u64,
 }
 
 /// What every object of ours carries: chunk, span end and gap.
@@ -187,10 +187,10 @@ impl Attributes {
         entry("VideoWidth", video.map(|v| v.width.to_string()))?;
         entry("VideoHeight", video.map(|v| v.height.to_string()))?;
         entry("VideoFramerate", video.map(|v| v.framerate.to_string()))?;
-        entry("VideoBitrate", video.map(|v| v.bitrate_bps.to_string()))?;
+        entry("VideoBitrate", video.map(|v| v.bitrate_kbps.to_string()))?;
         entry("AudioChannels", audio.map(|a| a.channels.to_string()))?;
-        entry("AudioSampleRate", audio.map(|a| a.sample_rate.to_string()))?;
-        entry("AudioBitrate", audio.map(|a| a.bitrate_bps.to_string()))?;
+        entry("AudioSampleRate", audio.map(|a| a.sample_rate_khz.to_string()))?;
+        entry("AudioBitrate", audio.map(|a| a.bitrate_kbps.to_string()))?;
         entry("Timescale", self.timescale.map(|t| t.to_string()))?;
         entry("SeekTable", self.seek_table.as_ref().map(|t| BASE64_STANDARD.encode(t)))?;
         entry("Clock", self.clock.map(|c| c.to_string()))?;
@@ -213,7 +213,7 @@ impl Attributes {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         let mut a = Self::default();
         let (mut width, mut height, mut framerate, mut video_bitrate) = (None, None, None, None);
-        let (mut channels, mut sample_rate, mut audio_bitrate) = (None, None, None);
+        let (mut channels, mut sample_rate_khz, mut audio_bitrate) = (None, None, None);
         for (name, value) in metadata {
             match name.to_ascii_lowercase().as_str() {
                 "source" => a.source = Some(value.to_owned()),
@@ -232,10 +232,10 @@ impl Attributes {
                     }
                     framerate = Some(rate);
                 }
-                "videobitrate" => video_bitrate = Some(parsed("VideoBitrate", value, "bits a second")?),
+                "videobitrate" => video_bitrate = Some(parsed("VideoBitrate", value, "kilobits a second")?),
                 "audiochannels" => channels = Some(parsed("AudioChannels", value, "a number of channels")?),
-                "audiosamplerate" => sample_rate = Some(parsed("AudioSampleRate", value, "samples a second")?),
-                "audiobitrate" => audio_bitrate = Some(parsed("AudioBitrate", value, "bits a second")?),
+                "audiosamplerate" => sample_rate_khz = Some(parsed("AudioSampleRate", value, "kHz")?),
+                "audiobitrate" => audio_bitrate = Some(parsed("AudioBitrate", value, "kilobits a second")?),
                 "timescale" => a.timescale = Some(parsed("Timescale", value, "units a second")?),
                 "seektable" => {
                     let table = BASE64_STANDARD.decode(value).map_err(|_| bad("SeekTable", value, "base64"))?;
@@ -254,12 +254,12 @@ impl Attributes {
             }
         }
         if let (Some(width), Some(height)) = (width, height) {
-            let (framerate, bitrate_bps) = (framerate.unwrap_or(0.0), video_bitrate.unwrap_or(0));
-            a.video = Some(VideoAttributes { width, height, framerate, bitrate_bps });
+            let (framerate, bitrate_kbps) = (framerate.unwrap_or(0.0), video_bitrate.unwrap_or(0));
+            a.video = Some(VideoAttributes { width, height, framerate, bitrate_kbps });
         }
-        if let (Some(channels), Some(sample_rate)) = (channels, sample_rate) {
-            let bitrate_bps = audio_bitrate.unwrap_or(0);
-            a.audio = Some(AudioAttributes { channels, sample_rate, bitrate_bps });
+        if let (Some(channels), Some(sample_rate_khz)) = (channels, sample_rate_khz) {
+            let bitrate_kbps = audio_bitrate.unwrap_or(0);
+            a.audio = Some(AudioAttributes { channels, sample_rate_khz, bitrate_kbps });
         }
         Ok(a)
     }
@@ -291,8 +291,8 @@ mod tests {
             to: Some("2026-11-20T15:08:26.55Z".parse().unwrap()),
             duration: Some(SignedDuration::from_millis(3003)),
             full_content_type: Some("video/mp4; codecs=\"hvc1.1.6.L120.90,mp4a.40.2\"".to_owned()),
-            video: Some(VideoAttributes { width: 3840, height: 2160, framerate: 29.97, bitrate_bps: 8_000_000 }),
-            audio: Some(AudioAttributes { channels: 2, sample_rate: 48_000, bitrate_bps: 128_000 }),
+            video: Some(VideoAttributes { width: 3840, height: 2160, framerate: 29.97, bitrate_kbps: 8_000 }),
+            audio: Some(AudioAttributes { channels: 2, sample_rate_khz: 48, bitrate_kbps: 128 }),
             timescale: Some(90_000),
             seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
             clock: Some(ClockInfo { source: ClockSource::Gateway, offset_us: Some(-1_204), uncertainty_us: Some(900) }),
@@ -354,7 +354,7 @@ mod tests {
                 from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
                 duration: millis.map(SignedDuration::from_millis),
                 clock: Some(ClockInfo { source: ClockSource::Camera, offset_us: offset, uncertainty_us: None }),
-                video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_bps: 3 }),
+                video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
                 ..Attributes::default()
             };

@@ -16,7 +16,7 @@ mod recorder;
 
 pub use progress::{CameraState, CameraStats};
 
-use crate::camera::{Camera, CameraError};
+use crate::camera::{Camera, CameraError, Extent};
 use crate::clock::TrustedClock;
 use crate::config::Recording;
 use crate::spool::{self, Spool};
@@ -134,7 +134,19 @@ impl Gateway {
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
         let (sender, receiver) = queue::queue();
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
-        let reception = tokio::spawn(receiver::receive(camera, sender, Arc::clone(&stats), self.stop.clone()));
+        let spool = self.spool.clone();
+        let site = self.site.clone();
+        let (counters, stop) = (Arc::clone(&stats), self.stop.clone());
+        let reception = tokio::spawn(async move {
+            // A file that is read again gives the same keys: what waits from the last time goes first.
+            if camera.extent() == Extent::Finite {
+                tokio::select! {
+                    () = uploaded_of(&spool, &site, &counters.name) => {}
+                    () = stop.cancelled() => return Ended::Stopped,
+                }
+            }
+            receiver::receive(camera, sender, counters, stop).await
+        });
         let (done, recording) = tokio::sync::oneshot::channel();
         std::thread::Builder::new()
             .name(format!("rec-{name}"))
@@ -175,6 +187,16 @@ impl Gateway {
         let drained = self.uploader.drain(Some(tokio::time::Instant::now() + deadline)).await;
         self.stop_uploads.cancel();
         drained
+    }
+}
+
+/// Waits until nothing of this camera waits for its upload.
+async fn uploaded_of(spool: &Spool, site: &Site, camera: &CameraName) {
+    let mut changes = spool.changes();
+    while spool.has_pending(site, camera) {
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The uploader's side: taking an object, and saying what became of it.
 
 use super::fs::SpoolFile;
-use super::index::{ItemId, Order, Status, Tried};
+use super::index::{CameraStats, ItemId, Order, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::Meta;
 use super::{Error, Inner, Result, Spool};
 use framepost_events::attributes::Metadata;
-use framepost_events::{ObjectKey, Sha256};
+use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,12 @@ impl Spool {
     /// Whether nothing waits or is being uploaded.
     pub fn is_drained(&self) -> bool {
         self.inner.index().is_drained()
+    }
+
+    /// Whether objects of this camera wait for their upload.
+    pub fn has_pending(&self, site: &Site, camera: &Camera) -> bool {
+        let of_camera = |stats: &CameraStats| stats.site == *site && stats.camera == *camera;
+        self.stats().iter().any(|stats| of_camera(stats) && stats.waiting_objects > 0)
     }
 
     /// What was set aside, oldest first of each camera.

@@ -3,7 +3,7 @@
 use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
-use super::sidecar::{CameraState, Meta, OpenSpan};
+use super::sidecar::{CameraState, Meta, OpenSpan, Origin};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::manifest::Manifest;
@@ -60,7 +60,12 @@ impl Inner {
         let attributes = meta.attributes().map_err(unusable(key))?;
         let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
             .ok_or_else(|| unusable(key)("a digest, a start and an end were expected"))?;
-        let span = OpenSpan { chunks: key.counter + 1, previous: manifest.digest(), end: manifest.to };
+        let span = OpenSpan {
+            chunks: key.counter + 1,
+            previous: manifest.digest(),
+            end: manifest.to,
+            origin: Origin::of(&attributes),
+        };
         let next = CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;

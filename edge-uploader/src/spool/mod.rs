@@ -40,6 +40,8 @@
 //! * `P` with a final `.meta` that matches its length and digest: the missing rename is made.
 //! * `P` with a draft, of a chunk: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
 //!   whole fragment it is removed. The loss is the fragment being written.
+//! * The same of a file that was being read: `P` is removed and its span forgotten. The file is read again from its start, and
+//!   gives the same chunks under the same keys.
 //! * `P` of a span end or gap: removed. The camera's file still asks for the span end; a gap's interval is not accounted for yet.
 //! * A camera's file with a span: the span is over, its end object is written. [`Recovery`] says up to when each camera
 //!   is accounted for, so that the time from there to its next frame becomes a gap.

@@ -4,7 +4,7 @@ use super::close::unusable;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;
-use super::sidecar::CameraState;
+use super::sidecar::{CameraState, Origin};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
@@ -116,12 +116,12 @@ impl Inner {
         for key in parts {
             if state.span.as_ref().is_some_and(|span| span.chunks != key.counter && span.chunks != key.counter + 1) {
                 // Not this span's: one that never had a chunk closed.
-                self.end_span(name, state)?;
+                self.end_interrupted(name, state)?;
             }
             self.recover_part(name, &key, state)?;
         }
         let chunks = state.span.as_ref().map(|span| span.chunks);
-        self.end_span(name, state)?;
+        self.end_interrupted(name, state)?;
         Ok(chunks)
     }
 
@@ -144,6 +144,10 @@ impl Inner {
                 return self.finish_chunk(name, key, meta, state);
             }
         }
+        if Origin::of(&draft) == Origin::File {
+            tracing::info!(%key, "interrupted chunk of a file is removed, it will be read again");
+            return self.remove_part(key, &part);
+        }
         // What the closed chunk said of itself is not true of the shorter one.
         draft = Attributes { to: None, duration: None, seek_table: None, sha256: None, ..draft };
         draft.from.get_or_insert(key.start);
@@ -153,11 +157,7 @@ impl Inner {
             Ok(repaired) => repaired,
             Err(RepairFailure::NothingWhole) => {
                 tracing::info!(%key, "chunk has no whole fragment, removing it");
-                self.remove(&part)?;
-                self.sync_parent(&part)?;
-                self.remove(&self.layout.file(key, Suffix::Meta))?;
-                self.prune(&part);
-                return Ok(());
+                return self.remove_part(key, &part);
             }
             Err(RepairFailure::Malformed(error)) => {
                 tracing::error!(%key, %error, "part is no chunk, left as .broken");
@@ -177,6 +177,25 @@ impl Inner {
         tracing::info!(%key, bytes, "interrupted chunk is closed after its last whole fragment");
         let attributes = Attributes { previous, ..repaired.attributes };
         self.close_chunk(name, key, &mut *file, attributes, state)
+    }
+
+    fn remove_part(&self, key: &ObjectKey, part: &Path) -> Result<()> {
+        self.remove(part)?;
+        self.sync_parent(part)?;
+        self.remove(&self.layout.file(key, Suffix::Meta))?;
+        self.prune(part);
+        Ok(())
+    }
+
+    /// The end of a span that a crash cut off. A file's has none yet: it will be read again, to its own end.
+    fn end_interrupted(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
+        if state.span.as_ref().is_none_or(|span| span.origin == Origin::Camera) {
+            return self.end_span(name, state);
+        }
+        let next = CameraState { span: None, ..state.clone() };
+        self.write_state(name, &next)?;
+        *state = next;
+        Ok(())
     }
 
     /// Finishes a drop that was cut short, or takes note of a gap that the camera's file does not know yet.

@@ -1,6 +1,6 @@
 //! The small JSON files beside the objects: an object's attributes, and a camera's place in its span.
 
-use framepost_events::attributes::{Attributes, Metadata};
+use framepost_events::attributes::{Attributes, ClockSource, Metadata};
 use framepost_events::{Error, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,31 @@ pub(super) struct OpenSpan {
     pub(super) previous: Sha256,
     /// The end of its last sample.
     pub(super) end: Timestamp,
+    /// Whether what a crash cuts off is lost.
+    #[serde(default)]
+    pub(super) origin: Origin,
+}
+
+/// Where a span's footage comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Origin {
+    /// A camera: every fragment there is must be kept.
+    #[default]
+    Camera,
+    /// A file: it will be read again from its start, and its chunks then have the same keys. Half a chunk, or an end in its
+    /// middle, would stand in their way.
+    File,
+}
+
+impl Origin {
+    /// By the clock that a chunk's times come from.
+    pub(super) fn of(attributes: &Attributes) -> Self {
+        match attributes.clock.map(|clock| clock.source) {
+            Some(ClockSource::File | ClockSource::Given) => Self::File,
+            _ => Self::Camera,
+        }
+    }
 }
 
 /// `cameras/<site>/<camera>.json`.

@@ -28,7 +28,7 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| "warn,framepost=info,edge_uploader=info,retina=error".into());
+        .unwrap_or_else(|_| "warn,framepost=info,edge_uploader=info,framepost_probe=error,retina=error".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     let result = match cli.command {
         Command::Up(arguments) => up::run(arguments).await,
