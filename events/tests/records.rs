@@ -193,7 +193,7 @@ proptest! {
         let time = jiff::Timestamp::from_microsecond(micros).unwrap();
         let event = ObjectFinalized { key, time, size: Some(size), ..event() };
         let mut data = ChunkProbed { size_bytes: size, frame_rate: Some(frame_rate), object: (&event).into(), ..probed() };
-        data.duration.seconds = seconds;
+        data.duration.seconds = Some(seconds);
         data.duration.from = Some(time);
         data.resolution.width = width;
         let record = Record::new("probe", &event, Data::ChunkProbed(Box::new(data)));

@@ -44,16 +44,14 @@ impl Onebox {
         })
     }
 
-    /// The access key of its S3 endpoint, as it says on standard error: `… writing with ID / SECRET)`.
+    /// The access key of its S3 endpoint, from its directory.
     pub fn credentials(&self) -> Credentials {
-        self.running.wait_for(Output::Stderr, START, |lines| {
-            lines.iter().find_map(|line| {
-                let (_, rest) = line.split_once("writing with ")?;
-                let (id, rest) = rest.split_once(" / ")?;
-                let secret: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-                Some(Credentials { access_key_id: id.to_owned(), secret_access_key: secret })
-            })
-        })
+        self.endpoint();
+        let path = self.directory.join("access-key.json");
+        let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let key: serde_json::Value = serde_json::from_slice(&text).expect("an access key");
+        let field = |name: &str| key[name].as_str().expect("a text").to_owned();
+        Credentials { access_key_id: field("accessKeyId"), secret_access_key: field("secretAccessKey") }
     }
 
     /// Every record so far. Panics on a line of standard output that is none: `| jq` has to work.

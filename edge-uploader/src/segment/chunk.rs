@@ -86,19 +86,19 @@ impl Summary {
         let seconds = self.video.ticks as f64 / f64::from(timescale);
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is not negative")]
-        let bitrate = |bytes: u64| per_second(bytes * 8).round() as u64;
+        let bitrate = |bytes: u64| (per_second(bytes * 8) / 1000.0).round() as u64;
         let mut attributes = Attributes {
             to: Some(to),
             duration: Some(timeline::duration(i64::try_from(self.video.ticks).unwrap_or(i64::MAX), timescale)),
             video: draft.video.as_ref().map(|video| VideoAttributes {
                 framerate: (per_second(self.video.frames) * 1000.0).round() / 1000.0,
-                bitrate_bps: bitrate(self.video.bytes),
+                bitrate_kbps: bitrate(self.video.bytes),
                 ..video.clone()
             }),
             audio: draft
                 .audio
                 .as_ref()
-                .map(|audio| AudioAttributes { bitrate_bps: bitrate(self.audio.bytes), ..audio.clone() }),
+                .map(|audio| AudioAttributes { bitrate_kbps: bitrate(self.audio.bytes), ..audio.clone() }),
             ..draft.clone()
         };
         let mut tables = vec![(VIDEO_TRACK, self.video.random_access.clone())];

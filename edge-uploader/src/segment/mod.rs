@@ -18,7 +18,7 @@
 //! * `to` of a chunk is `from` of the next; where pictures precede the random access frame that they follow in decoding
 //!   order (H.265 leading pictures), the chunk's time begins with the first of them.
 //! * Sound belongs to the chunk in whose presentation time it begins. Sound before the first picture of the source
-//!   belongs to the first chunk, whose zero is then the first sound; see [`Segmenter::push`] for the exceptions.
+//!   belongs to the first chunk: its zero is then the first sound, its `from` the first picture; see [`Segmenter::push`] for the exceptions.
 //!
 //! [`repair`] turns what a crash left of a chunk into a whole, shorter chunk.
 

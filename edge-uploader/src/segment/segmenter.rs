@@ -402,8 +402,9 @@ impl Segmenter {
         let (zero, from) = self.border.unwrap_or_else(|| {
             let earliest = video.iter().min_by_key(|sample| sample.pts);
             let (pts, wall) = earliest.map_or((start, fallback), |sample| (sample.pts, sample.wall));
+            // Sound that begins earlier shifts the chunk's zero; the chunk's time is its first picture's all the same.
             let zero = audio.iter().map(|sound| sound.pts).min().map_or(pts, |sound| sound.min(pts));
-            (zero, wall_after(wall, zero - pts, timescale))
+            (zero, wall)
         });
         let video = &self.parameters.video;
         let codecs = match &self.parameters.audio {
@@ -418,12 +419,12 @@ impl Segmenter {
                 width: video.width.into(),
                 height: video.height.into(),
                 framerate: 0.0,
-                bitrate_bps: 0,
+                bitrate_kbps: 0,
             }),
             audio: self.parameters.audio.as_ref().map(|audio| AudioAttributes {
                 channels: audio.channels,
-                sample_rate: audio.sample_rate,
-                bitrate_bps: 0,
+                sample_rate_khz: (audio.sample_rate + 500) / 1000,
+                bitrate_kbps: 0,
             }),
             timescale: Some(timescale),
             clock: Some(self.clock),

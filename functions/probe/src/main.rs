@@ -1,9 +1,9 @@
-//! The function where a cloud runs it.
-//!
-//! All of it will be the host's: `framepost_host::run(|clouds, settings| Probe::new(clouds.source, clouds.bus, settings))`,
-//! with the settings from `FRAMEPOST_PUBLIC_KEYS` and `FRAMEPOST_CONTENT_CHECK` ([`Settings::from_variables`]).
+//! The function where a cloud runs it: AWS Lambda, or beside a local bucket.
 
-fn main() -> anyhow::Result<()> {
-    let settings = framepost_probe::Settings::from_variables(|name| std::env::var(name).ok())?;
-    anyhow::bail!("no host was compiled in; {} public keys are configured", settings.public_keys.len())
+use framepost_probe::{Probe, Settings};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
+    framepost_host::run(|clouds| Probe::new(clouds.source, clouds.bus, settings)).await
 }

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `AWS_LAMBDA_RUNTIME_API` | set by Lambda: batches come from there, objects from S3 |
 //! | `FRAMEPOST_BUCKET` | elsewhere: `file:///dir`, a local bucket whose events are taken from its own queue |
-//! | `FRAMEPOST_PUBLIC_KEYS` | the public keys of gateways, 64 hexadecimal digits each, with commas or spaces between |
+//!
+//! What the function itself is told it reads for itself.
 
 use crate::{LogBus, in_process, lambda, telemetry};
 use anyhow::Context as _;
 use framepost_aws::{S3Options, S3Source};
 use framepost_events::ObjectFinalized;
-use framepost_events::manifest::PublicKey;
 use framepost_local::{Events, LocalBucket};
 use framepost_ports::{Bus, Function, ObjectSource};
 use std::sync::Arc;
@@ -24,8 +24,6 @@ pub struct Clouds {
     pub source: Arc<dyn ObjectSource>,
     /// Where records go.
     pub bus: Arc<dyn Bus>,
-    /// Whose signatures are known.
-    pub public_keys: Vec<PublicKey>,
 }
 
 /// Everything that a function's `main` has to do. Returns when the place it runs in ends.
@@ -33,12 +31,11 @@ pub async fn run<F>(make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
 where
     F: Function<ObjectFinalized> + 'static,
 {
-    let public_keys = public_keys(&std::env::var("FRAMEPOST_PUBLIC_KEYS").unwrap_or_default())?;
     let bus = Arc::new(LogBus);
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         telemetry::init(telemetry::Format::Json);
         let source = Arc::new(S3Source::connect(S3Options::default()).await?);
-        let function = Arc::new(make(Clouds { source, bus, public_keys }));
+        let function = Arc::new(make(Clouds { source, bus }));
         return lambda::run(function).await.map_err(|error| anyhow::anyhow!(error));
     }
     telemetry::init(telemetry::Format::Human);
@@ -49,7 +46,7 @@ where
         url.to_file_path().map_err(|()| anyhow::anyhow!("FRAMEPOST_BUCKET={url}: only file:///dir is taken here"))?;
     let bucket = LocalBucket::open(dir, Events::Raise).await?;
     let queue = bucket.queue().context("the bucket raises no events")?;
-    let function = Arc::new(make(Clouds { source: Arc::new(bucket), bus, public_keys }));
+    let function = Arc::new(make(Clouds { source: Arc::new(bucket), bus }));
     let mut terminate = signal(SignalKind::terminate())?;
     let shutdown = async {
         tokio::select! {
@@ -60,9 +57,4 @@ where
     let summary = in_process::run(queue, function, in_process::Limits::default(), shutdown).await?;
     tracing::info!(?summary, "ended");
     Ok(())
-}
-
-fn public_keys(text: &str) -> anyhow::Result<Vec<PublicKey>> {
-    let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
-    words.map(|word| word.parse().with_context(|| format!("FRAMEPOST_PUBLIC_KEYS: {word}"))).collect()
 }

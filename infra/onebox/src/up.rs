@@ -76,7 +76,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on port {}", arguments.port))?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     bucket.set_link_base(format!("{endpoint}/{BUCKET}"));
-    let credentials = s3_endpoint::load_or_create_credentials(&arguments.dir.join("access-key.json")).context("cannot keep an access key")?;
+    let credentials = s3_endpoint::load_or_create_credentials(&arguments.dir.join("access-key.json"))
+        .context("cannot keep an access key")?;
     let stop_endpoint = CancellationToken::new();
     let serving = tokio::spawn({
         let (buckets, credentials, stop) = (vec![bucket.clone()], credentials.clone(), stop_endpoint.clone());
@@ -107,7 +108,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
     eprintln!("chunks    {}", bucket_dir.display());
-    eprintln!("bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})", credentials.access_key_id);
+    eprintln!(
+        "bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})",
+        credentials.access_key_id
+    );
     eprintln!("records   standard output, one JSON object a line");
 
     let outcome = record(&arguments, &gateway, &queue, &output).await;

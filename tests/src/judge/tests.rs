@@ -132,7 +132,7 @@ fn claims_are_held_against_the_file() {
         to: Some("2026-11-20T15:08:27Z".parse().unwrap()),
         duration: Some(jiff::SignedDuration::from_secs(4)),
         full_content_type: Some("video/mp4; codecs=\"avc1.42C00D\"".to_owned()),
-        video: Some(VideoAttributes { width: 320, height: 240, framerate: 25.0, bitrate_bps: 1 }),
+        video: Some(VideoAttributes { width: 320, height: 240, framerate: 25.0, bitrate_kbps: 1 }),
         seek_table: Some(b"\0\0\0\x08mfra".to_vec()),
         sha256: Some(Sha256::of(&std::fs::read(&path).unwrap())),
         ..Attributes::default()
@@ -224,7 +224,7 @@ mod recordings {
                 to: Some(from + SignedDuration::from_secs(4)),
                 duration: Some(SignedDuration::from_secs(4)),
                 full_content_type: Some("video/mp4; codecs=\"avc1.42C00D\"".to_owned()),
-                video: Some(VideoAttributes { width: 320, height: 240, framerate: 25.0, bitrate_bps: 1 }),
+                video: Some(VideoAttributes { width: 320, height: 240, framerate: 25.0, bitrate_kbps: 1 }),
                 seek_table: Some(b"\0\0\0\x08mfra".to_vec()),
                 sha256: Some(Sha256::of(&bytes)),
                 ..Attributes::default()
