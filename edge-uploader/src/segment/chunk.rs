@@ -194,19 +194,37 @@ impl Chunk {
     }
 }
 
+/// Decoding times for presentation times in decoding order, none before `earliest`.
+///
+/// A frame is decoded at the latest when the first of the frames from it on is shown, so no composition offset is negative;
+/// frames with the same latest time are spread evenly before it. So pictures are shown at their own time by every
+/// player, the ones included that add the most negative offset to all of a track (ffmpeg), which would put video out of
+/// step with sound. Only pictures that precede the random access frame of their chunk, and times that repeat, leave no room:
+/// they are a tick apart.
+fn decoding_times(mut times: Vec<u64>, earliest: u64) -> Vec<u64> {
+    for n in (1..times.len()).rev() {
+        times[n - 1] = times[n - 1].min(times[n]);
+    }
+    let mut before: Option<u64> = None;
+    let mut n = 0;
+    while n < times.len() {
+        let latest = times[n];
+        let same = times[n..].iter().take_while(|time| **time == latest).count();
+        let from = before.unwrap_or(latest);
+        for (nth, time) in (1_u64..).zip(&mut times[n..n + same]) {
+            let spread = from + latest.saturating_sub(from) * nth / same as u64;
+            *time = spread.max(before.map_or(earliest, |before| before + 1));
+            before = Some(*time);
+        }
+        n += same;
+    }
+    times
+}
+
 /// Samples in decoding order as a run; `next` is the earliest decoding time of its first, and becomes that of the run after.
 fn run(track: u32, samples: &[Sample], zero: i64, until: i64, next: &mut u64) -> Option<Run> {
     let at = |pts: i64| u64::try_from(pts - zero).unwrap_or(0);
-    let mut sorted: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
-    sorted.sort_unstable();
-    let mut decoding = Vec::with_capacity(sorted.len() + 1);
-    let mut earliest = *next;
-    for pts in sorted {
-        // Times that repeat, or come too late, must not make decoding times do so.
-        let time = at(pts).max(earliest);
-        decoding.push(time);
-        earliest = time + 1;
-    }
+    let mut decoding = decoding_times(samples.iter().map(|sample| at(sample.pts)).collect(), *next);
     let (base, last) = (*decoding.first()?, *decoding.last()?);
     decoding.push(at(until).max(last + 1));
     let entries = samples.iter().zip(decoding.windows(2)).map(|(sample, times)| {
@@ -222,4 +240,26 @@ fn run(track: u32, samples: &[Sample], zero: i64, until: i64, next: &mut u64) ->
     // For sound the end is an estimate, and a jittering camera's next sample may come a little before it.
     *next = if track == AUDIO_TRACK { last + 1 } else { *decoding.last()? };
     Some(Run { track, base, entries })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoding_times;
+
+    #[test]
+    fn decoding_comes_before_what_is_shown_next() {
+        for (shown, decoded) in [
+            (&[0, 10, 20, 30][..], &[0, 10, 20, 30][..]),
+            // I P b b P b b
+            (&[0, 30, 10, 20, 60, 40, 50], &[0, 5, 10, 20, 30, 40, 50]),
+            // A pyramid.
+            (&[0, 40, 20, 10, 30, 80, 60, 50, 70], &[0, 3, 6, 10, 30, 36, 43, 50, 70]),
+            // Leading pictures leave no room.
+            (&[20, 0, 10, 30], &[0, 1, 10, 30]),
+            (&[0, 0, 0, 10], &[0, 1, 2, 10]),
+        ] {
+            assert_eq!(decoding_times(shown.to_vec(), 0), decoded, "{shown:?}");
+        }
+        assert_eq!(decoding_times(vec![5, 6, 7], 6), [6, 7, 8]);
+    }
 }

@@ -13,12 +13,13 @@
 //!   of tolerance, because a camera's 3 s are sometimes 2.999 s.) A group of pictures is never split between chunks.
 //! * Every access unit that [`Segmenter::push`] accepts is in exactly one chunk, or counted in [`Stats`]; its bytes and its
 //!   presentation time are untouched.
-//! * Presentation times of a chunk count from its earliest sample. Decoding times are the chunk's presentation times in
-//!   sorted order; the composition offset, signed, leads back to each sample's own.
+//! * Presentation times of a chunk count from its earliest sample. Decoding times are made so that no
+//!   picture is decoded after it is shown; the composition offset leads to each sample's own.
 //! * `to` of a chunk is `from` of the next; where pictures precede the random access frame that they follow in decoding
 //!   order (H.265 leading pictures), the chunk's time begins with the first of them.
 //! * Sound belongs to the chunk in whose presentation time it begins. Sound before the first picture of the source
-//!   belongs to the first chunk: its zero is then the first sound, its `from` the first picture; see [`Segmenter::push`] for the exceptions.
+//!   belongs to the first chunk, which then begins with it; an AAC encoder's priming, which is silence, is packed together at
+//!   the first picture's time instead. See [`Segmenter::push`] for the exceptions.
 //!
 //! [`repair`] turns what a crash left of a chunk into a whole, shorter chunk.
 

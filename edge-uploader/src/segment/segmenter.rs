@@ -396,15 +396,23 @@ impl Segmenter {
         last.pts + next.or(last.duration).unwrap_or(nominal).max(1)
     }
 
+    /// The longest priming of an AAC encoder, 2112 samples, and a little more.
+    fn priming_max(&self) -> i64 {
+        let rate = self.parameters.audio.as_ref().map_or(48_000, |audio| audio.sample_rate.max(1));
+        i64::from(self.timeline.timescale()) * 3 * 1024 / i64::from(rate)
+    }
+
     fn begin(&self, video: &[Sample], audio: &[Sample], outputs: &mut Vec<Output>) -> Result<Chunk, Error> {
         let timescale = self.timeline.timescale();
         let (start, fallback) = video.first().map_or((0, Timestamp::UNIX_EPOCH), |first| (first.pts, first.wall));
         let (zero, from) = self.border.unwrap_or_else(|| {
             let earliest = video.iter().min_by_key(|sample| sample.pts);
             let (pts, wall) = earliest.map_or((start, fallback), |sample| (sample.pts, sample.wall));
-            // Sound that begins earlier shifts the chunk's zero; the chunk's time is its first picture's all the same.
-            let zero = audio.iter().map(|sound| sound.pts).min().map_or(pts, |sound| sound.min(pts));
-            (zero, wall)
+            // An encoder's priming is silence before the first picture: it is packed together at 0. Real sound that begins
+            // earlier is where the chunk begins.
+            let sound = audio.iter().map(|sound| sound.pts).min().filter(|sound| pts - sound > self.priming_max());
+            let zero = sound.unwrap_or(pts);
+            (zero, wall_after(wall, zero - pts, timescale))
         });
         let video = &self.parameters.video;
         let codecs = match &self.parameters.audio {

@@ -170,12 +170,17 @@ impl Recording {
 
     /// Whether wall-clock times (`from` + presentation time) run as the source's presentation times do, within 1 ms.
     fn keeps_times(&self, source: &[Packet], stream: Stream) -> Result<(), String> {
-        let mut times = source.iter().map(|packet| packet.pts_seconds);
+        // An AAC encoder's priming, which is silence before the first picture, is at most three packets.
+        let priming = if stream == Stream::Audio { 3 } else { 0 };
+        let mut times = source.iter().map(|packet| packet.pts_seconds).enumerate();
         let mut first = None;
         for chunk in &self.chunks {
             let from = chunk.from().as_microsecond() as f64 / 1e6;
             for packet in packets::packets(&chunk.object.path, stream)? {
-                let (Some(Some(expected)), Some(found)) = (times.next(), packet.pts_seconds) else { continue };
+                let (Some((n, Some(expected))), Some(found)) = (times.next(), packet.pts_seconds) else { continue };
+                if n < priming {
+                    continue;
+                }
                 let offset = from + found - expected;
                 let first = *first.get_or_insert(offset);
                 if (offset - first).abs() > 0.001 {
