@@ -20,5 +20,6 @@ pub mod gateway;
 pub mod media;
 pub mod metrics;
 pub mod segment;
+pub mod signals;
 pub mod spool;
 pub mod upload;

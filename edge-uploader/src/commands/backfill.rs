@@ -1,11 +1,12 @@
 //! `edge-uploader backfill`.
 
-use super::{RecordingArguments, UploadArguments, interrupted, parse_destination, signer};
+use super::{RecordingArguments, UploadArguments, parse_destination, signer};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::clock::TrustedClock;
 use edge_uploader::config::CameraConfig;
 use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway};
+use edge_uploader::signals::Signals;
 use edge_uploader::spool::{Durability, Options};
 use edge_uploader::{destination, upload};
 use framepost_events::{Camera, Site};
@@ -44,6 +45,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
     let signer = match &arguments.recording.signing_key {
         Some(path) => Some(Arc::new(signer(path)?)),
         None => None,
@@ -59,8 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     tokio::pin!(work);
     let result = tokio::select! {
         result = &mut work => result,
-        signalled = interrupted() => {
-            signalled?;
+        () = signals.interrupted() => {
             gateway.stop();
             work.await?;
             gateway.shutdown(Duration::from_secs(5)).await;

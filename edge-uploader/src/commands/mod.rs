@@ -154,23 +154,3 @@ fn signer(path: &Path) -> anyhow::Result<ManifestSigner> {
     }
     Ok(ManifestSigner::from_secret(&secret))
 }
-
-/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
-async fn interrupted() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        eprintln!("edge-uploader: stopped at once; what was not uploaded is in the spool");
-        std::process::exit(130);
-    });
-    Ok(())
-}

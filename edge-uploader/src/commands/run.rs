@@ -1,9 +1,10 @@
 //! `edge-uploader run`.
 
-use super::{RecordingArguments, UploadArguments, interrupted, parse_destination, signer};
+use super::{RecordingArguments, UploadArguments, parse_destination, signer};
 use anyhow::{Context as _, bail};
 use edge_uploader::config::{CameraConfig, Config, Spool};
 use edge_uploader::gateway::{CameraEnd, Gateway};
+use edge_uploader::signals::Signals;
 use edge_uploader::spool::{Limits, Options};
 use edge_uploader::{destination, metrics, upload};
 use framepost_events::{Camera, Site};
@@ -67,6 +68,7 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
     let config = arguments.config()?;
     let signer = match &config.signing {
         Some(signing) => Some(Arc::new(signer(&signing.key_file)?)),
@@ -97,12 +99,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             // Only finite sources end by themselves: then all of it is worth waiting for.
             tokio::select! {
                 () = gateway.uploaded() => {}
-                signalled = interrupted() => signalled?,
+                () = signals.interrupted() => {}
             }
             (ends, arguments.shutdown_deadline)
         }
-        signalled = interrupted() => {
-            signalled?;
+        () = signals.interrupted() => {
             tracing::info!(deadline = ?arguments.shutdown_deadline, "stopping");
             let began = tokio::time::Instant::now();
             gateway.stop();

@@ -214,6 +214,11 @@ impl Inner {
         trouble.refusals
     }
 
+    fn delay(&self, failures: u32) -> Duration {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settings.backoff.delay(failures, &mut random)
+    }
+
     fn is_over(&self, key: &ObjectKey) {
         self.trouble().remove(key);
     }

@@ -142,11 +142,28 @@ impl Inner {
         }
     }
 
+    /// The digest that the bucket has. It answered the put just now, so a look that gets no answer is repeated at once
+    /// rather than with the whole put.
+    async fn look(&self, key: &str) -> Result<Option<Sha256>, Error> {
+        const LOOKS: u32 = 3;
+        let mut failures = 0;
+        loop {
+            let looked = tokio::time::timeout(self.settings.stall, self.sink.checksum(key)).await;
+            let answer = looked.unwrap_or_else(|_| Err(Error::new(ErrorKind::Transport, "look at", key)));
+            match answer {
+                Err(error) if error.kind().is_transient() && failures + 1 < LOOKS => {
+                    let delay = self.delay(failures);
+                    tokio::time::sleep(delay).await;
+                    failures += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
     /// There is an object of this key already. Ours?
     async fn compare(&self, key: &str, sha256: Sha256, tried: Tried) -> Verdict {
-        let looked = tokio::time::timeout(self.settings.stall, self.sink.checksum(key)).await;
-        let timed_out = |_| Err(Error::new(ErrorKind::Transport, "look at", key));
-        match looked.unwrap_or_else(timed_out) {
+        match self.look(key).await {
             Ok(Some(there)) if there == sha256 => Verdict::AlreadyThere,
             Ok(Some(there)) => {
                 Verdict::Quarantine(format!("something else is there: its digest is {there}, not {sha256}"))

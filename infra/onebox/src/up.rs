@@ -9,6 +9,7 @@ use edge_uploader::config::{CameraConfig, Recording, Upload};
 use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
+use edge_uploader::signals::Signals;
 use edge_uploader::{spool, upload};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::Site;
@@ -66,6 +67,7 @@ enum PaceArgument {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
     std::fs::create_dir_all(&arguments.dir).with_context(|| format!("cannot create {}", arguments.dir.display()))?;
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
@@ -114,7 +116,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     eprintln!("records   standard output, one JSON object a line");
 
-    let outcome = record(&arguments, &gateway, &queue, &output).await;
+    let outcome = record(&arguments, &gateway, &queue, &output, &signals).await;
     gateway.shutdown(Duration::ZERO).await;
     stop_probe.cancel();
     probing.await??;
@@ -129,6 +131,7 @@ async fn record(
     gateway: &Arc<Gateway>,
     queue: &LocalQueue,
     output: &Output,
+    signals: &Signals,
 ) -> anyhow::Result<ExitCode> {
     let pace = match arguments.pace {
         PaceArgument::Fast => Pace::Fast,
@@ -157,9 +160,16 @@ async fn record(
         queue.drained().await;
         verdict
     };
+    let asked_to_stop = async {
+        tokio::select! {
+            () = signals.interrupted() => {}
+            // Nobody reads the records any more.
+            () = output.closed.cancelled() => {}
+        }
+    };
     let verdict = tokio::select! {
         verdict = all_done => verdict,
-        () = asked_to_stop(output) => {
+        () = asked_to_stop => {
             gateway.stop();
             let drained = tokio::time::timeout(DRAIN, async {
                 let verdict = ended.await;
@@ -167,11 +177,7 @@ async fn record(
                 queue.drained().await;
                 verdict
             });
-            // A second Ctrl-C does not wait: what is left goes on with the next start.
-            tokio::select! {
-                verdict = drained => verdict.unwrap_or(Verdict::Good),
-                () = asked_to_stop(output) => Verdict::Good,
-            }
+            drained.await.unwrap_or(Verdict::Good)
         }
     };
     eprintln!("{}", display.finish());
@@ -199,24 +205,6 @@ enum Verdict {
 fn verdict(ends: Vec<CameraEnd>) -> Verdict {
     let good = ends.iter().all(|end| matches!(end, CameraEnd::Finished | CameraEnd::Stopped));
     if good { Verdict::Good } else { Verdict::Failed }
-}
-
-/// Ctrl-C, SIGTERM, or nobody reads the records any more.
-async fn asked_to_stop(output: &Output) {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
-    let terminated = async {
-        match &mut terminate {
-            Some(signal) => {
-                signal.recv().await;
-            }
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-        () = output.closed.cancelled() => {}
-    }
 }
 
 /// The data directory's own signing key; made on first use.

@@ -142,8 +142,13 @@ impl Probed {
     }
 
     fn lasts(&self, who: &str, seconds: f64, frame_seconds: f64) -> Result<(), String> {
-        for (what, found) in [("the container", self.container_seconds), ("the video", self.video_seconds)] {
-            if (found - seconds).abs() > frame_seconds + 0.001 {
+        // Sound ends with its own frames: where a recording is cut off, up to some of them after the last picture.
+        let sound = if self.has_audio { 0.1 } else { 0.0 };
+        for (what, found, more) in
+            [("the container", self.container_seconds, sound), ("the video", self.video_seconds, 0.0)]
+        {
+            let off = found - seconds;
+            if off < -frame_seconds - 0.001 || off > frame_seconds + 0.001 + more {
                 return Err(format!("{who} says {seconds} s, {what} lasts {found} s"));
             }
         }
