@@ -102,6 +102,22 @@ def with_digest(server, factories, user, password):
         factory.set_permissions(permissions)
 
 
+def live_only(_factory, media):
+    """A test source can be sought, and the server seeks to 0 for each client that says `Range: npt=0-`, as all do: the
+    stream would begin anew for everybody. A camera does not do that."""
+
+    def no_seek(_pad, info):
+        seeking = info.get_query().type == Gst.QueryType.SEEKING
+        return Gst.PadProbeReturn.DROP if seeking else Gst.PadProbeReturn.OK
+
+    sources = media.get_element().iterate_sources()
+    while True:
+        result, source = sources.next()
+        if result != Gst.IteratorResult.OK:
+            return
+        source.get_static_pad("src").add_probe(Gst.PadProbeType.QUERY_UPSTREAM, no_seek)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
@@ -126,6 +142,8 @@ def main():
         factory.set_launch(f"( {launch} )")
         factory.set_shared(name not in once)
         factory.set_latency(0)
+        if name not in once:
+            factory.connect("media-constructed", live_only)
         server.get_mount_points().add_factory(f"/{name}", factory)
         factories.append(factory)
     if arguments.user:

@@ -4,7 +4,7 @@
 //! A second client of the same stream (ffmpeg) records all of it, so that afterwards each span can be shown to be an
 //! unbroken run of what the camera sent.
 
-use crate::binaries::Running;
+use crate::binaries::{Output, Running};
 use crate::bucket::{Bucket, files};
 use crate::edge::EdgeConfig;
 use crate::judge::boxes::{top_level, whole_fragments_end};
@@ -44,6 +44,22 @@ impl Gateway {
     /// Starts it.
     pub fn start(&mut self) {
         self.running = Some(Running::start(&mut self.config.run(&self.file)));
+    }
+
+    /// Waits until it has said that it started.
+    fn wait_for_start(&self) {
+        let running = self.running.as_ref().expect("the gateway runs");
+        running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+            lines.iter().any(|line| line.contains("started")).then_some(())
+        });
+    }
+
+    /// Waits until the camera's pictures come in.
+    pub fn wait_until_recording(&self) {
+        let running = self.running.as_ref().expect("the gateway runs");
+        running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+            lines.iter().any(|line| line.contains("recording")).then_some(())
+        });
     }
 
     /// Kills it. Panics if it had ended by itself.
@@ -86,6 +102,7 @@ impl Gateway {
     /// Starts it once more and waits until everything is uploaded; the camera is to be gone by then. Ends it.
     pub fn drain(&mut self, within: Duration) {
         self.start();
+        self.wait_for_start();
         let spool = self.objects();
         eventually("the spool runs empty", within, || files(&spool).is_empty());
         self.terminate();
@@ -225,8 +242,11 @@ pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span
         match unbroken_run(reference, &shown) {
             Ok(start) if start >= shown_until => shown_until = start + shown.len(),
             Ok(start) => faults.push(format!(
-                "the span of {}: its first picture is number {start}, and those before {shown_until} are in an earlier one",
-                span.from
+                "the span of {}: its {} pictures begin with number {start}, and those before {shown_until} of {} are in an \
+                 earlier one",
+                span.from,
+                shown.len(),
+                reference.len()
             )),
             Err(fault) => faults.push(format!("the span of {} is no run of what was sent: {fault}", span.from)),
         }
