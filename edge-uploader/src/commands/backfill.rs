@@ -105,7 +105,7 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments) -> anyhow::Result<
             CameraEnd::Finished => {}
             CameraEnd::Stopped => return Ok(failed),
             CameraEnd::SpoolFailed(error) => return Err(error.into()),
-            CameraEnd::Failed(_) | CameraEnd::Panicked => failed = true,
+            CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::Panicked => failed = true,
         }
         if start.is_some() {
             start = stats.last_end().or(start);

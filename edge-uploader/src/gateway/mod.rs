@@ -27,6 +27,7 @@ use framepost_ports::{Clock, ObjectSink};
 use receiver::Ended;
 use recorder::{Plan, Recorder};
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -61,6 +62,8 @@ pub enum GatewayError {
 pub enum CameraEnd {
     /// A finite source was read to its end.
     Finished,
+    /// A finite source was read to its end, and there was no frame in it that decoding can start at.
+    Nothing,
     /// The gateway was told to stop.
     Stopped,
     /// The source could not be read, or not to its end.
@@ -210,6 +213,7 @@ async fn ended(
     let end = match (recorded.await, reception) {
         (Ok(Err(error)), _) => CameraEnd::SpoolFailed(error),
         (Err(_), _) | (_, Err(_) | Ok(Ended::RecorderGone)) => CameraEnd::Panicked,
+        (Ok(Ok(())), Ok(Ended::Finished)) if stats.chunks.load(Relaxed) == 0 => CameraEnd::Nothing,
         (Ok(Ok(())), Ok(Ended::Finished)) => CameraEnd::Finished,
         (Ok(Ok(())), Ok(Ended::Stopped)) => CameraEnd::Stopped,
         (Ok(Ok(())), Ok(Ended::Failed(error))) => CameraEnd::Failed(error),
@@ -217,6 +221,9 @@ async fn ended(
     let camera = stats.name.as_str();
     match &end {
         CameraEnd::Finished => stats.set_state(CameraState::Finished),
+        CameraEnd::Nothing => {
+            tracing::error!(camera, "nothing to record: the file has no frame that decoding can start at");
+        }
         CameraEnd::Stopped => stats.set_state(CameraState::Stopped),
         CameraEnd::Failed(error) => tracing::error!(camera, error = framepost_ports::chain(error), "camera failed"),
         CameraEnd::SpoolFailed(error) => {
@@ -228,7 +235,7 @@ async fn ended(
         }
         CameraEnd::Panicked => tracing::error!(camera, "recording failed: a defect in the program"),
     }
-    if matches!(end, CameraEnd::Failed(_) | CameraEnd::SpoolFailed(_) | CameraEnd::Panicked) {
+    if matches!(end, CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::SpoolFailed(_) | CameraEnd::Panicked) {
         stats.set_state(CameraState::Failed);
     }
     end
