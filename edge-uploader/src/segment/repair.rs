@@ -68,8 +68,8 @@ pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaire
     let (tail, attributes) = summary.close(&draft, to)?;
     let mut init = init;
     if let Some(mehd) = find(&init, &[b"moov", b"mvex", b"mehd"]) {
-        // Version and flags, then 64 bits.
-        if let Some(field) = init.get_mut(mehd + 12..mehd + 20) {
+        // As we write it: size, kind, version 1 and flags, then 64 bits. What looks otherwise is left as it is.
+        if let Some([0, 0, 0, 20, _, _, _, _, 1, _, _, _, field @ ..]) = init.get_mut(mehd..mehd + 20) {
             field.copy_from_slice(&summary.movie_duration().to_be_bytes());
         }
     }

@@ -12,7 +12,9 @@ fn read(metadata: &Metadata) -> Attributes {
 }
 
 fuzz_target!(|text: &str| {
-    let Ok(attributes) = Attributes::from_metadata(text.lines().filter_map(|line| line.split_once(": "))) else { return };
+    let Ok(attributes) = Attributes::from_metadata(text.lines().filter_map(|line| line.split_once(": "))) else {
+        return;
+    };
     let Ok(written) = attributes.to_metadata() else { return };
     assert!(metadata_bytes(&written) <= METADATA_LIMIT_BYTES);
     assert_eq!(read(&written).to_metadata().as_ref(), Ok(&written));

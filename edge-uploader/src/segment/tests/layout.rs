@@ -230,3 +230,23 @@ fn a_closed_chunk_repairs_to_itself() {
     zeros.resize(file.part.len() + 100_000, 0);
     assert_eq!(repair(Cursor::new(zeros), &file.draft).unwrap().keep_bytes, file.part.len() as u64);
 }
+
+#[test]
+fn what_is_no_duration_is_not_overwritten() {
+    let mut segmenter = segmenter(Keep::All, None);
+    let mut outputs = segmenter.push(frame(Video, 0, RandomAccess), epoch()).unwrap();
+    outputs.extend(segmenter.finish().unwrap());
+    let file = files(outputs).0.remove(0);
+    let moov = top_level(&file.part)[1].clone();
+    assert_eq!(moov.0, "moov");
+    // The movie's header comes right after an `mehd` with nothing in it.
+    let inside = &file.part[moov.1 + 8..moov.1 + moov.2];
+    let (kind, at, size) = top_level(inside)[0].clone();
+    assert_eq!((kind.as_str(), at), ("mvhd", 0));
+    let boxed = |kind: &[u8], body: &[u8]| [&u32::try_from(8 + body.len()).unwrap().to_be_bytes(), kind, body].concat();
+    let short = boxed(b"moov", &[&boxed(b"mvex", &boxed(b"mehd", &[])), &inside[..size]].concat());
+    let part = [&file.part[..moov.1], &short, &file.part[moov.1 + moov.2..]].concat();
+    let repaired = repair(Cursor::new(&part), &file.draft).unwrap();
+    assert_eq!(repaired.init, part[..moov.1 + short.len()]);
+    assert_eq!(repaired.keep_bytes, part.len() as u64);
+}

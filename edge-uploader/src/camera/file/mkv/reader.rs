@@ -4,6 +4,10 @@
 //! only moves a number. It takes every read error for the end of the file; here such an error is remembered. And it
 //! opens no file whose seek head points beyond the end, as that of a truncated file does; [`Reader::without_seek_head`]
 //! shows it such a file without one, so that it looks for itself.
+//!
+//! It also believes what a hostile file says. A seek head that names itself, or a checksum in its place, sends it round in
+//! circles: steps back are counted, and end with an error. And it allocates whatever is claimed and fits before the
+//! file's end: the end that it is told is never far away.
 
 use std::fs::File;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
@@ -16,6 +20,15 @@ const NO_ID: [u8; 4] = [0x1f, 0xff, 0xff, 0xfe];
 /// The seek head comes first in the segment; what lies beyond this is not it.
 const HEAD_BYTES: u64 = 4096;
 
+/// The largest element that is read whole, a frame above all: the file's end is never said to be farther away.
+const ELEMENT_LIMIT_BYTES: u64 = 64 << 20;
+
+/// Steps back that no file needs more of. An index needs one an entry, and has an entry a cluster.
+fn steps_back(size: u64) -> u32 {
+    const MOST: u32 = 1 << 22;
+    u32::try_from(1024 + size / 16).unwrap_or(MOST).min(MOST)
+}
+
 /// A file with cheap seeks.
 pub(super) struct Reader {
     file: BufReader<File>,
@@ -26,13 +39,15 @@ pub(super) struct Reader {
     at: u64,
     /// Where the ID to be hidden lies.
     hidden: Option<u64>,
+    /// Reads that may still begin before the end of the one before.
+    steps_back: u32,
     broken: Arc<AtomicBool>,
 }
 
 impl Reader {
     pub(super) fn new(file: File, size: u64) -> Self {
         let file = BufReader::with_capacity(64 << 10, file);
-        Self { file, size, position: 0, at: 0, hidden: None, broken: Arc::default() }
+        Self { file, size, position: 0, at: 0, hidden: None, steps_back: steps_back(size), broken: Arc::default() }
     }
 
     /// The same file from its beginning, its seek head hidden; an error when it has none.
@@ -52,12 +67,19 @@ impl Reader {
 
     fn read_here(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let step = i128::from(self.position) - i128::from(self.at);
+        if step < 0 {
+            self.steps_back = self.steps_back.checked_sub(1).ok_or_else(in_circles)?;
+        }
         self.file.seek_relative(i64::try_from(step).map_err(|_| Error::from(ErrorKind::InvalidInput))?)?;
         self.at = self.position;
         let read = self.file.read(buffer)?;
         self.at += read as u64;
         Ok(read)
     }
+}
+
+fn in_circles() -> Error {
+    Error::new(ErrorKind::InvalidData, "its elements lead round in circles")
 }
 
 impl Read for Reader {
@@ -85,10 +107,51 @@ impl Seek for Reader {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(step) => self.size.checked_add_signed(step),
+            SeekFrom::End(step) => {
+                self.size.min(self.position.saturating_add(ELEMENT_LIMIT_BYTES)).checked_add_signed(step)
+            }
             SeekFrom::Current(step) => self.position.checked_add_signed(step),
         };
         self.position = position.ok_or(ErrorKind::InvalidInput)?;
         Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(size: u64) -> Reader {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(size).unwrap();
+        Reader::new(file, size)
+    }
+
+    #[test]
+    fn the_end_is_never_far_away() {
+        let mut large = reader(1 << 40);
+        for position in [0, 1 << 30, (1 << 40) - 7] {
+            large.seek(SeekFrom::Start(position)).unwrap();
+            let end = (position + ELEMENT_LIMIT_BYTES).min(1 << 40);
+            assert_eq!(large.seek(SeekFrom::End(0)).unwrap(), end, "{position}");
+        }
+    }
+
+    #[test]
+    fn circles_end() {
+        let mut small = reader(100);
+        let mut steps = 0;
+        while small.rewind().and_then(|()| small.read_exact(&mut [0])).is_ok() {
+            steps += 1;
+            assert!(steps < 10_000, "round and round");
+        }
+        assert_eq!(steps, 1 + steps_back(100));
+        assert!(small.broken().load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_large_file_has_room_for_its_index() {
+        // A day of one-second clusters of 4 Mb/s.
+        assert!(steps_back(86_400 * 500_000) > 2 * 86_400);
     }
 }

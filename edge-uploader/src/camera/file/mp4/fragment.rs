@@ -17,9 +17,12 @@ pub(super) struct FragmentedTrack {
 }
 
 /// The samples of the fragment `moof` that begins at `start` in the file, track by track: `found(track, sample)`.
+///
+/// `left` is how many there may still be in the whole file.
 pub(super) fn samples(
     moof: &[u8],
     start: u64,
+    left: &mut u64,
     tracks: &mut [FragmentedTrack],
     mut found: impl FnMut(usize, Sample),
 ) -> Result<(), Fault> {
@@ -35,7 +38,7 @@ pub(super) fn samples(
         };
         let Some(i) = tracks.iter().position(|track| track.id == header.track_id) else {
             // A track that is left out still moves the place of those which follow without a base of their own.
-            end_of_data = skipped(traf, base);
+            end_of_data = skipped(traf, base, left)?;
             continue;
         };
         if let Some(time) = traf.child(*b"tfdt") {
@@ -47,7 +50,8 @@ pub(super) fn samples(
         }
         let mut offset = base;
         for run in boxes(traf.body()).filter(|b| &b.kind == b"trun") {
-            budget = budget.checked_sub(count(run)).ok_or_else(|| Fault::new("a fragment claims too many samples"))?;
+            budget = budget.checked_sub(count(run)).ok_or_else(too_many)?;
+            *left = left.checked_sub(count(run).into()).ok_or_else(too_many)?;
             let run: TrunBox = run.read()?;
             if let Some(data) = run.data_offset {
                 offset = base.saturating_add_signed(data.into());
@@ -89,14 +93,19 @@ fn count(run: Box4<'_>) -> u32 {
     run.body().get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |count| u32::from_be_bytes(*count))
 }
 
+fn too_many() -> Fault {
+    Fault::new("a fragment claims too many samples")
+}
+
 /// The end of a left out track's data, as far as its runs say it.
-fn skipped(traf: Box4<'_>, base: u64) -> u64 {
+fn skipped(traf: Box4<'_>, base: u64, left: &mut u64) -> Result<u64, Fault> {
     let mut end = base;
     for run in boxes(traf.body()).filter(|b| &b.kind == b"trun" && count(*b) <= SAMPLES_LIMIT) {
+        *left = left.checked_sub(count(run).into()).ok_or_else(too_many)?;
         if let Ok(run) = run.read::<TrunBox>() {
             let begin = run.data_offset.map_or(end, |data| base.saturating_add_signed(data.into()));
             end = begin.saturating_add(run.sample_sizes.iter().map(|size| u64::from(*size)).sum());
         }
     }
-    end
+    Ok(end)
 }

@@ -67,6 +67,8 @@ pub(super) struct Mp4 {
     /// Video, then audio if there is any.
     tracks: Vec<Track>,
     fragmented: Vec<FragmentedTrack>,
+    /// How many samples the fragments to come may have: a file has no more of them than bytes.
+    samples_left: u64,
     entries: Vec<VideoEntry>,
     audio: Option<AudioParameters>,
     /// The sample entry in force, from 1, and what follows from it.
@@ -139,6 +141,9 @@ impl Mp4 {
             }
             None => None,
         };
+        if let Some(claimed) = tracks.iter().map(|track| u64::from(track.table.len())).find(|samples| *samples > size) {
+            return Err(Fault::new(format!("a track claims {claimed} samples, but the file has {size} bytes")));
+        }
         let mut fragmented = Vec::new();
         if let Some(extends) = moov.child(*b"mvex") {
             for trak in ids {
@@ -160,6 +165,7 @@ impl Mp4 {
             next_box: None,
             tracks,
             fragmented,
+            samples_left: size,
             entries,
             audio,
             entry: None,
@@ -214,7 +220,7 @@ impl Mp4 {
             let moof = read_box(&mut self.file, at, header)?;
             let tracks = &mut self.tracks;
             let body = boxes(&moof).next().map(Box4::body).unwrap_or_default();
-            fragment::samples(body, at, &mut self.fragmented, |track, sample| {
+            fragment::samples(body, at, &mut self.samples_left, &mut self.fragmented, |track, sample| {
                 tracks[track].queue.push_back(sample);
             })?;
         }

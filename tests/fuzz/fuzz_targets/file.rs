@@ -1,0 +1,112 @@
+//! Video files of any kind through the file cameras' demuxers to the end, and what comes out through the segmenter, as
+//! a backfill does it.
+//!
+//! The demuxers run on threads that keep a panic to themselves, by design, for the sake of the Matroska crate: on a
+//! hostile file that is one lost file, not one lost gateway. So a panic inside that crate is not reported here; every
+//! other is.
+
+#![no_main]
+
+use edge_uploader::camera::file::{FileCamera, FileOptions};
+use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Session};
+use edge_uploader::clock::{Anchor, SessionClock, Synchronized, TrustedClock};
+use edge_uploader::media::{Frame, StreamParameters};
+use edge_uploader::segment::{Error, Segmenter, Settings};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use tokio::runtime::{Builder, Runtime};
+
+/// A file that gives so many frames will give the rest.
+const FRAMES_MAX: usize = 2000;
+
+/// Whose panics the gateway contains.
+const CONTAINED: &str = "/matroska-demuxer-";
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime of one thread"));
+
+/// Where files cost nothing, if there is such a place.
+static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+});
+
+fn report_what_is_not_contained() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| place.file().contains(CONTAINED)) {
+            report(panic);
+        }
+    }));
+}
+
+/// The recording of one stream, as the gateway makes it.
+struct Recording {
+    parameters: StreamParameters,
+    clock: SessionClock,
+    segmenter: Option<Segmenter>,
+}
+
+impl Recording {
+    fn begin(session: &dyn Session, parameters: StreamParameters) -> Self {
+        let timescale = parameters.video.timescale;
+        let clock = SessionClock::new(session.timing(), TrustedClock::Gateway, timescale, Synchronized::Yes);
+        Self { parameters, clock, segmenter: None }
+    }
+
+    fn take(&mut self, frame: &Frame) {
+        let anchor = Anchor::new(0, Timestamp::UNIX_EPOCH);
+        let wall = self.clock.frame(&anchor, frame.pts, frame.arrival).expect("media time does not jump");
+        let new = || Segmenter::new(Settings::default(), self.parameters.clone(), self.clock.info(&anchor));
+        let segmenter = self.segmenter.get_or_insert_with(new);
+        if let Err(Error::Discontinuity { .. }) = segmenter.push(frame.clone(), wall) {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(segmenter) = self.segmenter.take() {
+            let _ = segmenter.finish();
+        }
+    }
+}
+
+async fn play(mut camera: FileCamera) -> Result<(), CameraError> {
+    let mut session = camera.connect().await?;
+    let mut recording: Option<Recording> = None;
+    let mut frames = 0;
+    let ended = loop {
+        match session.next().await {
+            Ok(Some(CameraEvent::Parameters(parameters))) => {
+                recording.as_mut().map(Recording::end);
+                recording = Some(Recording::begin(session.as_ref(), parameters));
+            }
+            Ok(Some(CameraEvent::Frame(frame))) => {
+                assert!(!frame.data.is_empty(), "a frame without data");
+                recording.as_mut().expect("parameters come first").take(&frame);
+                frames += 1;
+                if frames == FRAMES_MAX {
+                    break Ok(());
+                }
+            }
+            Ok(Some(other)) => panic!("files have no {other:?}"),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    recording.as_mut().map(Recording::end);
+    ended
+}
+
+fuzz_target!(
+    init: report_what_is_not_contained(),
+    |data: &[u8]| {
+        let mut file = tempfile::NamedTempFile::new_in(&*DIRECTORY).expect("a temporary file");
+        file.write_all(data).expect("room for it");
+        // Most are damaged; that each has an end is what is tested.
+        let _ = RUNTIME.block_on(play(FileCamera::new(file.path(), FileOptions::default())));
+    }
+);
