@@ -191,11 +191,21 @@ impl Recorder {
         let anchor = self.gateway.anchor();
         if session.epoch != self.gateway.epoch() {
             session.epoch = self.gateway.epoch();
-            self.broken_by_clock(session, "the gateway's clock was set")?;
+            // Frames that are held back have no time yet.
+            if session.span.is_some() {
+                self.broken_by_clock(session, "the gateway's clock was set")?;
+            }
         }
         if frame.track == TrackKind::Video {
+            // Frames that are held back are dated by the clock that they came with, not by the one after a jump.
+            let before = (!session.held.is_empty()).then(|| session.clock.clone());
             if let Err(Jump { by_us }) = session.clock.frame(&anchor, frame.pts, frame.arrival) {
-                self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000))?;
+                let after = before.map(|before| std::mem::replace(&mut session.clock, before));
+                let broken = self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000));
+                if let Some(after) = after {
+                    session.clock = after;
+                }
+                broken?;
             }
             if frame.reference == Reference::RandomAccess
                 && let Some(span) = &mut session.span
