@@ -1,0 +1,9 @@
+//! The gateway as a whole, with cameras that follow a script and a bucket in memory.
+
+#[path = "gateway/scene.rs"]
+mod scene;
+#[path = "gateway/scripted.rs"]
+mod scripted;
+
+#[path = "gateway/breaks.rs"]
+mod breaks;
