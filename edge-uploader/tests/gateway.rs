@@ -7,3 +7,7 @@ mod scripted;
 
 #[path = "gateway/breaks.rs"]
 mod breaks;
+#[path = "gateway/restarts.rs"]
+mod restarts;
+#[path = "gateway/trouble.rs"]
+mod trouble;

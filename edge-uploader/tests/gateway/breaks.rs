@@ -115,7 +115,7 @@ async fn a_jump_of_the_cameras_time_ends_the_span_and_moves_no_picture() {
 #[tokio::test]
 async fn a_trusted_camera_gives_the_time_from_its_first_report_on() {
     let scene = Scene::new();
-    let gateway = scene.start();
+    let gateway = scene.start().await;
     let mut steps = vec![CLIP.parameters()];
     steps.extend(CLIP.frames(FRAMES, 0, S(10)));
     let report = |after: Duration, off: SignedDuration| {

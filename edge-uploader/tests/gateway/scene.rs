@@ -3,16 +3,15 @@
 use edge_uploader::camera::Camera;
 use edge_uploader::clock::TrustedClock;
 use edge_uploader::config::Recording;
-use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
+use edge_uploader::gateway::{CameraEnd, Gateway, GatewayError, Recorded};
 use edge_uploader::segment::Keep;
-use edge_uploader::spool::{Durability, Limits, Options};
+use edge_uploader::spool::{self, Durability, Limits, Options};
 use edge_uploader::upload::{Backoff, Settings};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
 use framepost_ports::memory::{MemoryBucket, SimulatedClock};
 use jiff::{SignedDuration, Timestamp};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -42,21 +41,31 @@ impl Scene {
         }
     }
 
-    pub(crate) fn start(&self) -> Gateway {
-        self.start_on(self.spool.path())
+    /// Starts a gateway, once the one before has let go of the spool.
+    pub(crate) async fn start(&self) -> Gateway {
+        let started = std::cell::RefCell::new(None);
+        until("the spool is free", || match self.try_start() {
+            Err(GatewayError::Spool(spool::Error::Locked { .. })) => false,
+            other => {
+                *started.borrow_mut() = Some(other.unwrap());
+                true
+            }
+        })
+        .await;
+        started.into_inner().unwrap()
     }
 
-    pub(crate) fn start_on(&self, spool: &Path) -> Gateway {
+    fn try_start(&self) -> Result<Gateway, GatewayError> {
         let options = Options { limits: self.limits, durability: Durability::Chunk, ..Options::default() };
         let backoff = Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(20) };
         let settings = Settings { backoff, ..Settings::default() };
         let clock = Arc::clone(&self.clock);
-        Gateway::start("s".parse().unwrap(), spool, options, Arc::clone(&self.bucket) as _, settings, clock).unwrap()
+        Gateway::start("s".parse().unwrap(), self.spool.path(), options, Arc::clone(&self.bucket) as _, settings, clock)
     }
 
     /// Records `camera` until `frames` have been received and all of it is in the bucket.
     pub(crate) async fn record(&self, camera: Box<dyn Camera>, frames: u64) -> CameraEnd {
-        let gateway = self.start();
+        let gateway = self.start().await;
         let recorded = record(&gateway, "c", camera, TrustedClock::Gateway);
         let end = stopped_after(&gateway, recorded, frames).await;
         gateway.shutdown(PATIENCE).await;
