@@ -11,13 +11,16 @@ const HALF_WINDOW_US: i64 = 30_000_000;
 /// While a session is younger than this its offset is taken as it is: the first frames come in a burst.
 pub(super) const SETTLE_US: i64 = 900_000;
 
+/// Reordered pictures come back at most this far, or, where pictures are rare, twice as far as the last one went ahead.
+const REORDERING_US: i64 = 2_000_000;
+
 /// Maps presentation times to the gateway's monotonic clock.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ArrivalClock {
     state: Option<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     first_us: i64,
     /// The offset in use, and the media time at which it was last moved.
@@ -30,6 +33,8 @@ struct State {
     /// A smoothed delay above the minimum.
     jitter_us: i64,
     last_us: i64,
+    /// How far the last frame that went ahead went.
+    step_us: i64,
 }
 
 impl ArrivalClock {
@@ -41,6 +46,16 @@ impl ArrivalClock {
     /// The monotonic time of a frame: when it would have arrived with the least delay.
     pub fn frame(&mut self, media_us: i64, arrival_us: i64) -> Result<i64, Jump> {
         let observed = arrival_us - media_us;
+        if let Some(state) = &self.state
+            && state.last_us - media_us > REORDERING_US.max(2 * state.step_us)
+        {
+            // Back in time looks like a long delay, which the minimum would leave out: the pictures to come would be dated
+            // where the earlier ones are.
+            let by_us = observed - state.offset_us;
+            self.state = None;
+            self.frame(media_us, arrival_us)?;
+            return Err(Jump { by_us });
+        }
         let Some(state) = &mut self.state else {
             self.state = Some(State {
                 first_us: media_us,
@@ -51,6 +66,7 @@ impl ArrivalClock {
                 before_us: observed,
                 jitter_us: 0,
                 last_us: media_us,
+                step_us: 0,
             });
             return Ok(media_us + observed);
         };
@@ -81,6 +97,7 @@ impl ArrivalClock {
             }
         }
         state.jitter_us += (observed - target - state.jitter_us) / 16;
+        state.step_us = Some(media_us - state.last_us).filter(|step| *step > 0).unwrap_or(state.step_us);
         state.last_us = media_us;
         Ok(media_us + state.offset_us)
     }
@@ -162,6 +179,18 @@ mod tests {
             }
         }
         assert_eq!(jumps, 1);
+    }
+
+    #[test]
+    fn a_jump_back_is_a_jump_and_reordering_is_none() {
+        let mut clock = ArrivalClock::new();
+        for n in 0..100 {
+            assert_eq!(clock.frame(n * FRAME_US, n * FRAME_US), Ok(n * FRAME_US));
+        }
+        assert_eq!(clock.frame(60 * FRAME_US, 100 * FRAME_US), Ok(60 * FRAME_US));
+        assert_eq!(clock.frame(101 * FRAME_US, 101 * FRAME_US), Ok(101 * FRAME_US));
+        assert_eq!(clock.frame(0, 102 * FRAME_US), Err(Jump { by_us: 102 * FRAME_US }));
+        assert_eq!(clock.frame(FRAME_US, 103 * FRAME_US), Ok(103 * FRAME_US));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Jump {
 }
 
 /// The wall clock of one session of one camera.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SessionClock {
     trusted: TrustedClock,
     timescale: u32,
@@ -56,7 +56,7 @@ pub struct SessionClock {
     synchronized: Synchronized,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Basis {
     Arrival { arrival: ArrivalClock, camera_offset: Option<Slewed> },
     Media { start: Timestamp, source: ClockSource },
@@ -109,7 +109,12 @@ impl SessionClock {
         match &mut self.basis {
             Basis::Media { start, .. } => Ok(shifted(*start, media_us)),
             Basis::Arrival { arrival: clock, camera_offset } => {
-                let mono_us = clock.frame(media_us, i64::try_from(arrival.as_micros()).unwrap_or(i64::MAX))?;
+                let arrived = clock.frame(media_us, i64::try_from(arrival.as_micros()).unwrap_or(i64::MAX));
+                let mono_us = arrived.inspect_err(|_| {
+                    // What a report said of the old presentation times says nothing of the new ones.
+                    self.report = None;
+                    *camera_offset = None;
+                })?;
                 let gateway = anchor.utc(mono_us);
                 if trusted == TrustedClock::Gateway {
                     return Ok(gateway);

@@ -59,19 +59,26 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let display = Display::start(&gateway);
     let work = record_all(&gateway, &arguments);
     tokio::pin!(work);
-    let result = tokio::select! {
-        result = &mut work => result,
+    let recorded = tokio::select! {
+        result = &mut work => Some(result?),
         () = signals.interrupted() => {
             gateway.stop();
             work.await?;
-            gateway.shutdown(Duration::from_secs(5)).await;
-            display.finish();
-            let left = gateway.spool().pending().0;
-            eprintln!("interrupted; {left} objects wait in {}: the same command goes on", arguments.spool.display());
-            return Ok(ExitCode::FAILURE);
+            None
         }
     };
-    let failed = result?;
+    // The bucket may be unreachable for as long as it likes: that wait can be broken off too.
+    let uploaded = tokio::select! {
+        () = gateway.uploaded(), if recorded.is_some() => recorded,
+        () = signals.interrupted() => None,
+    };
+    let Some(failed) = uploaded else {
+        gateway.shutdown(Duration::from_secs(5)).await;
+        display.finish();
+        let left = gateway.spool().pending().0;
+        eprintln!("interrupted; {left} objects wait in {}: the same command goes on", arguments.spool.display());
+        return Ok(ExitCode::FAILURE);
+    };
     gateway.shutdown(Duration::ZERO).await;
     let summary = display.finish();
     let quarantined = gateway.spool().quarantined();
@@ -82,7 +89,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if failed || !quarantined.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Records every file, one after the other, and waits until all of it is uploaded. Whether any failed.
+/// Records every file, one after the other. Whether any failed.
 async fn record_all(gateway: &Gateway, arguments: &Arguments) -> anyhow::Result<bool> {
     let mut start = arguments.start;
     let mut failed = false;
@@ -111,6 +118,5 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments) -> anyhow::Result<
             start = stats.last_end().or(start);
         }
     }
-    gateway.uploaded().await;
     Ok(failed)
 }

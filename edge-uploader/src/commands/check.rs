@@ -95,7 +95,9 @@ fn disk(config: &Config) -> Verdict {
         return Verdict::Bad(format!("cannot create {}: {error}", spool.dir.display()));
     }
     let probe = spool.dir.join(".check");
-    let written = std::fs::write(&probe, b"framepost").and_then(|()| std::fs::remove_file(&probe));
+    let written = std::fs::write(&probe, b"framepost");
+    let removed = std::fs::remove_file(&probe);
+    let written = written.and(removed);
     if let Err(error) = written {
         return Verdict::Bad(format!("cannot write in {}: {error}", spool.dir.display()));
     }
@@ -136,7 +138,11 @@ async fn bucket(config: &Config) -> Verdict {
         Err(_) => Verdict::Bad(format!("{}: no answer within 20 s", sink.url())),
         Ok(Err(error)) if error.kind() == ErrorKind::Corrupt => Verdict::Good(format!("{} takes objects", sink.url())),
         Ok(Err(error)) => Verdict::Bad(chain(&error)),
-        Ok(Ok(_)) => Verdict::Doubtful(format!("{} does not check digests", sink.url())),
+        Ok(Ok(_)) => Verdict::Doubtful(format!(
+            "{} does not check digests; the check left {} there, remove it",
+            sink.url(),
+            object.key
+        )),
     }
 }
 

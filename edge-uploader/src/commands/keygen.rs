@@ -21,13 +21,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let public = signer.public_key();
     let mut public_out = arguments.out.clone().into_os_string();
     public_out.push(".pub");
-    write_new(&arguments.out, &format!("{}\n", hex::encode(secret)), 0o600)?;
-    write_new(&PathBuf::from(&public_out), &format!("{public}\n"), 0o644)?;
+    // The public key first: if it cannot be written, no secret is left that nobody knows the public key of.
+    let public_out = PathBuf::from(public_out);
+    write_new(&public_out, &format!("{public}\n"), 0o644)?;
+    if let Err(error) = write_new(&arguments.out, &format!("{}\n", hex::encode(secret)), 0o600) {
+        std::fs::remove_file(&public_out).with_context(|| format!("cannot remove {} again", public_out.display()))?;
+        return Err(error);
+    }
+    let key_file = std::path::absolute(&arguments.out).unwrap_or_else(|_| arguments.out.clone());
     println!("secret key  {}  (keep it on the gateway; readable by you alone)", arguments.out.display());
     println!("public key  {public}");
     println!("key id      {}", public.id());
     println!();
-    println!("On the gateway, in edge.toml:   signing = {{ key_file = \"{}\" }}", arguments.out.display());
+    println!("On the gateway, in edge.toml:");
+    println!("    [signing]");
+    println!("    key_file = \"{}\"", key_file.display());
     println!("For the probe, in its settings: FRAMEPOST_PUBLIC_KEYS={public}");
     Ok(ExitCode::SUCCESS)
 }

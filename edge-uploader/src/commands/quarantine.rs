@@ -1,6 +1,6 @@
 //! `edge-uploader quarantine`.
 
-use edge_uploader::spool::{Options, Spool};
+use edge_uploader::spool::Spool;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(arguments.spool.is_dir(), "there is no spool at {}", arguments.spool.display());
-    let (spool, _) = Spool::open(&arguments.spool, Options::default())?;
+    anyhow::ensure!(arguments.spool.join("objects").is_dir(), "there is no spool at {}", arguments.spool.display());
+    let spool = Spool::open_unmended(&arguments.spool)?;
     let objects = spool.quarantined();
     for object in &objects {
         println!("{}\t{}\t{}", object.key, object.bytes, object.reason);

@@ -44,7 +44,12 @@ pub struct Gateway {
     stop: CancellationToken,
     /// Stops the uploader.
     stop_uploads: CancellationToken,
+    /// The uploader's task, until a shutdown has waited for it.
+    uploading: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// How long a shutdown waits for the uploader's tasks, which hold the spool, to end once they are told to.
+const UPLOADS_END: Duration = Duration::from_secs(1);
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -108,11 +113,12 @@ impl Gateway {
         let uploader = Uploader::new(spool.clone(), sink, upload, fastrand::Rng::new());
         let stop_uploads = CancellationToken::new();
         let (running, token) = (uploader.clone(), stop_uploads.clone());
-        tokio::spawn(async move { running.run(token).await });
+        let uploading = tokio::spawn(async move { running.run(token).await });
         let clock = Arc::new(GatewayClock::new(clock));
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&clock).watch(stop.clone()));
-        Ok(Self { site, spool, uploader, clock, cameras: Mutex::default(), stop, stop_uploads })
+        let (cameras, uploading) = (Mutex::default(), Mutex::new(Some(uploading)));
+        Ok(Self { site, spool, uploader, clock, cameras, stop, stop_uploads, uploading })
     }
 
     /// Records a camera until it ends or the gateway is stopped.
@@ -123,8 +129,6 @@ impl Gateway {
         what: &Recording,
         trusted: TrustedClock,
     ) -> Result<Recorded, GatewayError> {
-        let stats = Arc::new(CameraStats::new(name.clone()));
-        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
         let plan = Plan {
             site: self.site.clone(),
             camera: name.clone(),
@@ -135,6 +139,7 @@ impl Gateway {
             extent: camera.extent(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
+        let stats = Arc::new(CameraStats::new(name.clone()));
         let (sender, receiver) = queue::queue();
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
         let spool = self.spool.clone();
@@ -155,6 +160,7 @@ impl Gateway {
             .name(format!("rec-{name}"))
             .spawn(move || drop(done.send(recorder.run(receiver))))
             .map_err(GatewayError::Thread)?;
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
         let task = tokio::spawn(ended(reception, recording, Arc::clone(&stats)));
         Ok(Recorded { task, stats })
     }
@@ -189,7 +195,21 @@ impl Gateway {
         self.stop.cancel();
         let drained = self.uploader.drain(Some(tokio::time::Instant::now() + deadline)).await;
         self.stop_uploads.cancel();
+        let uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(uploading) = uploading
+            && tokio::time::timeout(UPLOADS_END, uploading).await.is_err()
+        {
+            tracing::warn!("the uploader does not end, the disk may be stuck");
+        }
         drained
+    }
+}
+
+/// A gateway that nobody holds any more records and uploads nothing, and leaves the spool to the next one.
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.stop_uploads.cancel();
     }
 }
 

@@ -21,8 +21,10 @@ pub(super) enum Item {
     /// An event of the session, which holds its place in the queue until it is dropped.
     #[expect(dead_code, reason = "the place is only there to be dropped")]
     Event(CameraEvent, Place),
-    /// Frames were dropped here, because the recorder was behind.
-    Overrun { frames: u64 },
+    /// Frames are dropped from here on, because the recorder is behind.
+    Overrun,
+    /// Frames come again; so many were dropped.
+    Resumed { frames: u64 },
     /// A finite source gave all that it will ever give.
     End,
     /// The session is over, and there will be another.
@@ -76,11 +78,15 @@ impl QueueSender {
             let has_room = self.dropping.is_none() || self.room.available_permits() > LIMIT_BYTES / 2;
             if has_room && let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
                 if let Some(frames) = self.dropping.take() {
-                    self.tell(Item::Overrun { frames })?;
+                    self.tell(Item::Resumed { frames })?;
                 }
                 self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))?;
                 return Ok(0);
             }
+        }
+        // Said at once: the session may be lost, or its parameters may change, before frames come again.
+        if self.dropping.is_none() {
+            self.tell(Item::Overrun)?;
         }
         *self.dropping.get_or_insert(0) += 1;
         Ok(1)
@@ -121,10 +127,12 @@ mod tests {
         while let Ok(item) = receiver.try_recv() {
             taken.push(item);
         }
+        assert!(matches!(taken.pop(), Some(Item::Overrun)));
+        assert_eq!(taken.len(), 8);
         drop(taken);
         assert_eq!(sender.offer(frame(10, Reference::Needed)), Ok(1));
         assert_eq!(sender.offer(frame(12, Reference::RandomAccess)), Ok(0));
-        assert!(matches!(receiver.try_recv(), Ok(Item::Overrun { frames: 3 })));
+        assert!(matches!(receiver.try_recv(), Ok(Item::Resumed { frames: 3 })));
         let Ok(Item::Event(CameraEvent::Frame(frame), _)) = receiver.try_recv() else { panic!("expected a frame") };
         assert_eq!(frame.pts, 12);
     }

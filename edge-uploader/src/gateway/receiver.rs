@@ -7,6 +7,7 @@ use framepost_events::gap::GapCause;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The first wait before a lost camera is connected again, and the longest. The actual wait is drawn between zero and it,
@@ -49,10 +50,16 @@ pub(super) async fn receive(
         let problem = match connected {
             Ok(session) => {
                 stats.connects.fetch_add(1, Relaxed);
-                match follow(session, camera.extent(), &mut queue, &stats, &stop, &mut backoff).await {
+                let began = Instant::now();
+                let problem = match follow(session, camera.extent(), &mut queue, &stats, &stop).await {
                     Ok(problem) => problem,
                     Err(ended) => return ended,
+                };
+                // A camera that accepts and hangs up at once is not asked twice a second for ever.
+                if began.elapsed() > backoff {
+                    backoff = *BACKOFF.start();
                 }
+                problem
             }
             Err(error) => error,
         };
@@ -82,7 +89,6 @@ async fn follow(
     queue: &mut QueueSender,
     stats: &CameraStats,
     stop: &CancellationToken,
-    backoff: &mut Duration,
 ) -> Result<CameraError, Ended> {
     queue.tell(Item::Connected { timing: session.timing() })?;
     if let Some(total) = session.frames_total() {
@@ -97,7 +103,6 @@ async fn follow(
         match event {
             Ok(Some(CameraEvent::Frame(frame))) => {
                 stats.received(&frame);
-                *backoff = *BACKOFF.start();
                 if extent == Extent::Finite {
                     queue.send(frame).await?;
                 } else {

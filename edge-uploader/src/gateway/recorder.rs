@@ -38,7 +38,8 @@ pub(super) struct Plan {
 /// Why there is no video since a span's end.
 #[derive(Debug, Clone)]
 struct OpenGap {
-    from: Timestamp,
+    /// The end of what is recorded; `None` where that is only known when what a failure left is mended.
+    from: Option<Timestamp>,
     cause: GapCause,
     detail: Option<String>,
     frames_dropped: Option<u64>,
@@ -76,11 +77,21 @@ struct SessionState {
 
 impl Recorder {
     /// A recorder that writes to `spool`.
-    pub(super) fn new(plan: Plan, spool: SpoolWriter, gateway: Arc<GatewayClock>, stats: Arc<CameraStats>) -> Self {
+    pub(super) fn new(plan: Plan, mut spool: SpoolWriter, gateway: Arc<GatewayClock>, stats: Arc<CameraStats>) -> Self {
         // A file holds what it holds: that nobody read it for a while is no gap in it.
-        let recorded_to = if plan.extent == Extent::Live { spool.recorded_to() } else { None };
-        let gap =
-            recorded_to.map(|from| OpenGap { from, cause: GapCause::NotRunning, detail: None, frames_dropped: None });
+        let recorded_to = match plan.extent {
+            Extent::Live => spool.recorded_to(),
+            Extent::Finite => {
+                spool.starts_over();
+                None
+            }
+        };
+        let gap = recorded_to.map(|from| OpenGap {
+            from: Some(from),
+            cause: GapCause::NotRunning,
+            detail: None,
+            frames_dropped: None,
+        });
         Self { plan, spool, gateway, stats, timing: None, session: None, gap, trouble: Trouble::None }
     }
 
@@ -116,10 +127,8 @@ impl Recorder {
             session.span = None;
             session.held.clear();
         }
-        if let Some(from) = self.spool.recorded_to() {
-            let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
-            self.open_gap(OpenGap { from, cause, detail: Some(detail), frames_dropped: None });
-        }
+        let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
+        self.open_gap(OpenGap { from: None, cause, detail: Some(detail), frames_dropped: None });
         Ok(())
     }
 
@@ -142,13 +151,22 @@ impl Recorder {
                 self.stats.packets_lost.fetch_add(packets, Relaxed);
                 Ok(())
             }
-            Item::Overrun { frames } => {
-                tracing::warn!(camera = %self.plan.camera, frames, "the disk was too slow, frames dropped");
-                self.break_span(GapCause::ReceiverOverrun, None, Some(frames))
+            Item::Overrun => {
+                tracing::warn!(camera = %self.plan.camera, "the disk is too slow, dropping frames");
+                self.break_span(GapCause::ReceiverOverrun, None)
+            }
+            Item::Resumed { frames } => {
+                tracing::warn!(camera = %self.plan.camera, frames, "frames were dropped");
+                if let Some(gap) = &mut self.gap
+                    && gap.cause == GapCause::ReceiverOverrun
+                {
+                    gap.frames_dropped = Some(gap.frames_dropped.unwrap_or(0) + frames);
+                }
+                Ok(())
             }
             Item::End => Ok(()),
             Item::Lost { cause, detail } => {
-                self.break_span(cause, Some(detail), None)?;
+                self.break_span(cause, Some(detail))?;
                 self.session = None;
                 Ok(())
             }
@@ -191,11 +209,21 @@ impl Recorder {
         let anchor = self.gateway.anchor();
         if session.epoch != self.gateway.epoch() {
             session.epoch = self.gateway.epoch();
-            self.broken_by_clock(session, "the gateway's clock was set")?;
+            // Frames that are held back have no time yet.
+            if session.span.is_some() {
+                self.broken_by_clock(session, "the gateway's clock was set")?;
+            }
         }
         if frame.track == TrackKind::Video {
+            // Frames that are held back are dated by the clock that they came with, not by the one after a jump.
+            let before = (!session.held.is_empty()).then(|| session.clock.clone());
             if let Err(Jump { by_us }) = session.clock.frame(&anchor, frame.pts, frame.arrival) {
-                self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000))?;
+                let after = before.map(|before| std::mem::replace(&mut session.clock, before));
+                let broken = self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000));
+                if let Some(after) = after {
+                    session.clock = after;
+                }
+                broken?;
             }
             if frame.reference == Reference::RandomAccess
                 && let Some(span) = &mut session.span
@@ -260,22 +288,17 @@ impl Recorder {
         if let Some(from) = self.flush_and_close(session)? {
             tracing::warn!(camera = %self.plan.camera, detail, "span closed");
             let detail = Some(detail.to_owned());
-            self.open_gap(OpenGap { from, cause: GapCause::ClockJump, detail, frames_dropped: None });
+            self.open_gap(OpenGap { from: Some(from), cause: GapCause::ClockJump, detail, frames_dropped: None });
         }
         Ok(())
     }
 
-    fn break_span(
-        &mut self,
-        cause: GapCause,
-        detail: Option<String>,
-        dropped: Option<u64>,
-    ) -> Result<(), spool::Error> {
+    fn break_span(&mut self, cause: GapCause, detail: Option<String>) -> Result<(), spool::Error> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
         let from = self.flush_and_close(&mut session);
         self.session = Some(session);
         if let Some(from) = from? {
-            self.open_gap(OpenGap { from, cause, detail, frames_dropped: dropped });
+            self.open_gap(OpenGap { from: Some(from), cause, detail, frames_dropped: None });
         }
         Ok(())
     }
@@ -318,11 +341,14 @@ impl Recorder {
     }
 
     fn write(&mut self, outputs: Vec<Output>) -> Result<(), spool::Error> {
+        let bytes = outputs.iter().map(bytes_of).sum();
         for output in outputs {
             if let Output::Begin { start, counter: 0, .. } = &output
                 && let Some(gap) = self.gap.clone()
             {
                 self.spool.heal()?;
+                // A full disk would get a gap with each attempt otherwise, and be no emptier by it.
+                self.spool.make_room(bytes)?;
                 self.write_gap(gap, *start)?;
                 self.gap = None;
             }
@@ -341,6 +367,7 @@ impl Recorder {
 
     fn write_gap(&mut self, gap: OpenGap, to: Timestamp) -> Result<(), spool::Error> {
         let OpenGap { from, cause, detail, frames_dropped } = gap;
+        let Some(from) = from.or(self.spool.recorded_to()) else { return Ok(()) };
         let gap = Gap {
             site: self.plan.site.clone(),
             camera: self.plan.camera.clone(),
@@ -355,5 +382,15 @@ impl Recorder {
         self.spool.write_gap(&gap)?;
         self.stats.gaps.fetch_add(1, Relaxed);
         Ok(())
+    }
+}
+
+/// What an output adds to the disk.
+fn bytes_of(output: &Output) -> u64 {
+    match output {
+        Output::Begin { init, .. } => init.len() as u64,
+        Output::Fragment(bytes) => bytes.len() as u64,
+        Output::Finish { tail, .. } => tail.len() as u64,
+        Output::SpanEnd { .. } => 0,
     }
 }

@@ -163,7 +163,24 @@ impl Spool {
         Self::open_on(Arc::new(DiskFs), dir, options)
     }
 
+    /// Opens a directory to look at what is in it and to give back what was set aside. What a crash left stays as it is:
+    /// mending it is for a gateway that knows how its chunks are signed.
+    pub fn open_unmended(dir: &Path) -> Result<Self> {
+        let inner = Self::lock(Arc::new(DiskFs), dir, Options::default())?;
+        for (name, key, entry) in &inner.scan().objects {
+            inner.index().insert(name, index::ItemId::of(key), *entry, None);
+        }
+        Ok(Self { inner })
+    }
+
     fn open_on(fs: Arc<dyn Fs>, dir: &Path, options: Options) -> Result<(Self, Recovery)> {
+        let inner = Self::lock(fs, dir, options)?;
+        inner.keep_reserve();
+        let recovery = inner.recover()?;
+        Ok((Self { inner }, recovery))
+    }
+
+    fn lock(fs: Arc<dyn Fs>, dir: &Path, options: Options) -> Result<Arc<Inner>> {
         let layout = Layout::new(dir);
         create_dirs(&*fs, dir)?;
         let lock = fs.lock(&layout.lock()).map_err(|error| match error.kind() {
@@ -172,7 +189,7 @@ impl Spool {
         })?;
         create_dirs(&*fs, &layout.objects())?;
         create_dirs(&*fs, &layout.cameras())?;
-        let inner = Arc::new(Inner {
+        Ok(Arc::new(Inner {
             fs,
             layout,
             options,
@@ -181,10 +198,7 @@ impl Spool {
             dropping: Mutex::default(),
             changes: watch::Sender::new(0),
             _lock: lock,
-        });
-        inner.keep_reserve();
-        let recovery = inner.recover()?;
-        Ok((Self { inner }, recovery))
+        }))
     }
 
     /// The one writer of a camera. Heals first what an earlier one of this process left.

@@ -93,6 +93,20 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// Makes room for `bytes` and leaves it free: whether there will be any is known before a gap says that footage follows.
+    pub fn make_room(&mut self, bytes: u64) -> Result<()> {
+        self.spool.reserve(&self.name, bytes)?;
+        let mut index = self.spool.index();
+        let shelf = index.shelf(&self.name);
+        shelf.open_bytes = shelf.open_bytes.saturating_sub(bytes);
+        Ok(())
+    }
+
+    /// The source is read again from its start: its gaps get the keys that they got the last time.
+    pub fn starts_over(&mut self) {
+        self.state.last_gap = None;
+    }
+
     /// Writes a gap's object. On return it is durable.
     pub fn write_gap(&mut self, gap: &Gap) -> Result<()> {
         let counter = match self.state.last_gap {

@@ -1,0 +1,13 @@
+//! The gateway as a whole, with cameras that follow a script and a bucket in memory.
+
+#[path = "gateway/scene.rs"]
+mod scene;
+#[path = "gateway/scripted.rs"]
+mod scripted;
+
+#[path = "gateway/breaks.rs"]
+mod breaks;
+#[path = "gateway/restarts.rs"]
+mod restarts;
+#[path = "gateway/trouble.rs"]
+mod trouble;
