@@ -7,6 +7,8 @@ mod scripted;
 
 #[path = "gateway/breaks.rs"]
 mod breaks;
+#[path = "gateway/numbers.rs"]
+mod numbers;
 #[path = "gateway/restarts.rs"]
 mod restarts;
 #[path = "gateway/trouble.rs"]
