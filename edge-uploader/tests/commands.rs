@@ -1,4 +1,5 @@
 //! The program's commands, as a person calls them.
+#![expect(clippy::unwrap_used, reason = "a test's own tools")]
 
 use framepost_events::ObjectKey;
 use framepost_events::attributes::Attributes;

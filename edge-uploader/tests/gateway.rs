@@ -1,4 +1,5 @@
 //! The gateway as a whole, with cameras that follow a script and a bucket in memory.
+#![expect(clippy::unwrap_used, reason = "a test's own tools")]
 
 #[path = "gateway/scene.rs"]
 mod scene;

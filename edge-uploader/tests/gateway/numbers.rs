@@ -23,7 +23,7 @@ async fn get(address: SocketAddr, path: &str) -> (String, String) {
 }
 
 /// The value of one sample.
-fn value(body: &str, sample: &str) -> f64 {
+fn value(body: &str, sample: &str) -> u64 {
     let found = body.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("{sample} is missing in\n{body}")).parse().unwrap()
 }
@@ -48,18 +48,18 @@ async fn metrics_are_open_metrics_with_the_numbers_of_each_camera() {
     assert!(head.starts_with("http/1.1 200"), "{head}");
     assert!(head.contains("application/openmetrics-text"), "{head}");
     assert!(body.ends_with("# EOF\n"), "{body}");
-    assert_eq!(value(&body, "framepost_edge_frames_total{camera=\"gate\"}"), 144.0);
-    assert_eq!(value(&body, "framepost_edge_frames_total{camera=\"yard\"}"), 0.0);
-    assert_eq!(value(&body, "framepost_edge_packets_lost_total{camera=\"gate\"}"), 7.0);
-    assert_eq!(value(&body, "framepost_edge_connects_total{camera=\"gate\"}"), 1.0);
-    assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"gate\"}"), 1.0);
-    assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"yard\"}"), 0.0);
-    assert_eq!(value(&body, "framepost_edge_chunks_total{camera=\"gate\"}"), 3.0);
-    assert_eq!(value(&body, "framepost_edge_uploaded_objects_total"), 3.0);
-    assert_eq!(value(&body, "framepost_edge_spool_objects"), 0.0);
+    assert_eq!(value(&body, "framepost_edge_frames_total{camera=\"gate\"}"), 144);
+    assert_eq!(value(&body, "framepost_edge_frames_total{camera=\"yard\"}"), 0);
+    assert_eq!(value(&body, "framepost_edge_packets_lost_total{camera=\"gate\"}"), 7);
+    assert_eq!(value(&body, "framepost_edge_connects_total{camera=\"gate\"}"), 1);
+    assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"gate\"}"), 1);
+    assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"yard\"}"), 0);
+    assert_eq!(value(&body, "framepost_edge_chunks_total{camera=\"gate\"}"), 3);
+    assert_eq!(value(&body, "framepost_edge_uploaded_objects_total"), 3);
+    assert_eq!(value(&body, "framepost_edge_spool_objects"), 0);
     let received = value(&body, "framepost_edge_received_bytes_total{camera=\"gate\"}");
     let uploaded = value(&body, "framepost_edge_uploaded_bytes_total");
-    assert!(uploaded > 0.0 && received > uploaded / 2.0, "{received} {uploaded}");
+    assert!(uploaded > 0 && received > uploaded / 2, "{received} {uploaded}");
     well_formed(&body);
 
     assert_eq!(get(address, "/healthz").await.1, "ok\n");
@@ -76,16 +76,16 @@ async fn metrics_are_open_metrics_with_the_numbers_of_each_camera() {
 /// The grammar, as far as it can go wrong here: each sample belongs to the family declared before it, no family is declared
 /// and no sample is given twice.
 fn well_formed(body: &str) {
-    let (mut family, mut families, mut samples) = (String::new(), Vec::new(), Vec::new());
+    let (mut family, mut families, mut samples) = ("", Vec::new(), Vec::new());
     for line in body.lines() {
         if let Some(comment) = line.strip_prefix("# ") {
             let Some(("TYPE", rest)) = comment.split_once(' ') else { continue };
-            family = rest.split(' ').next().unwrap().to_owned();
+            family = rest.split(' ').next().unwrap();
             assert!(!families.contains(&family), "{family} twice");
-            families.push(family.clone());
+            families.push(family);
         } else {
             let (sample, value) = line.rsplit_once(' ').unwrap();
-            assert!(sample.starts_with(&family), "{sample} after {family}");
+            assert!(sample.starts_with(family), "{sample} after {family}");
             assert!(value.parse::<f64>().is_ok(), "{line}");
             assert!(!samples.contains(&sample), "{sample} twice");
             samples.push(sample);
