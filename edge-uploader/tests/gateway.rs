@@ -1,4 +1,5 @@
 //! The gateway as a whole, with cameras that follow a script and a bucket in memory.
+#![expect(clippy::unwrap_used, reason = "a test's own tools")]
 
 #[path = "gateway/scene.rs"]
 mod scene;
@@ -7,6 +8,8 @@ mod scripted;
 
 #[path = "gateway/breaks.rs"]
 mod breaks;
+#[path = "gateway/numbers.rs"]
+mod numbers;
 #[path = "gateway/restarts.rs"]
 mod restarts;
 #[path = "gateway/trouble.rs"]

@@ -97,8 +97,8 @@ impl SpoolWriter {
     pub fn make_room(&mut self, bytes: u64) -> Result<()> {
         self.spool.reserve(&self.name, bytes)?;
         let mut index = self.spool.index();
-        let shelf = index.shelf(&self.name);
-        shelf.open_bytes = shelf.open_bytes.saturating_sub(bytes);
+        let of_camera = index.shelf(&self.name);
+        of_camera.open_bytes = of_camera.open_bytes.saturating_sub(bytes);
         Ok(())
     }
 

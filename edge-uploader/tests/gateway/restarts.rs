@@ -106,7 +106,7 @@ async fn a_file_whose_gateway_was_killed_goes_on_to_the_same_objects() {
         let recorded = record(&gateway, "c", camera, TrustedClock::Gateway);
         until("a chunk is closed and a part is written", || {
             recorded.stats.chunks.load(Relaxed) >= 1
-                && files(scene.spool.path()).iter().any(|name| name.ends_with(".part"))
+                && files(scene.spool.path()).iter().any(|path| path.extension().is_some_and(|e| e == "part"))
         })
         .await;
         // What a crash at this moment leaves: the files as they are.
@@ -164,21 +164,21 @@ async fn a_dead_bucket_does_not_hold_up_a_shutdown_and_loses_nothing() {
     let gateway = scene.start().await;
     assert_eq!(gateway.shutdown(PATIENCE).await, Drained::Empty);
     assert_eq!(scene.bucket.keys().len() as u64, waiting);
-    assert_eq!(scene.recording().recorded(), LENGTH.as_secs_f64());
+    assert_eq!(scene.recording().recorded(), LENGTH);
 }
 
-fn files(dir: &Path) -> Vec<String> {
-    let mut names = Vec::new();
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten() {
         let Ok(entry) = entry else { continue };
         let path = entry.path();
         if path.is_dir() {
-            names.extend(files(&path));
+            paths.extend(files(&path));
         } else {
-            names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            paths.push(path);
         }
     }
-    names
+    paths
 }
 
 /// Copies what can be copied: uploads go on and remove files meanwhile.

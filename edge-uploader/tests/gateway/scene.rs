@@ -64,7 +64,7 @@ impl Scene {
     }
 
     /// Records `camera` until `frames` have been received and all of it is in the bucket.
-    pub(crate) async fn record(&self, camera: Box<dyn Camera>, frames: u64) -> CameraEnd {
+    pub(crate) async fn record(&self, camera: impl Camera + 'static, frames: u64) -> CameraEnd {
         let gateway = self.start().await;
         let recorded = record(&gateway, "c", camera, TrustedClock::Gateway);
         let end = stopped_after(&gateway, recorded, frames).await;
@@ -114,9 +114,14 @@ impl InBucket {
         self.gaps.iter().map(|gap| gap.cause).collect()
     }
 
-    /// Seconds of video.
-    pub(crate) fn recorded(&self) -> f64 {
-        self.chunks.iter().map(|(_, a)| a.duration.unwrap().as_secs_f64()).sum()
+    /// How much video there is.
+    pub(crate) fn recorded(&self) -> Duration {
+        self.chunks.iter().map(|(_, attributes)| attributes.duration.unwrap().unsigned_abs()).sum()
+    }
+
+    /// How much of it and of gaps there is.
+    pub(crate) fn accounted_for(&self) -> Duration {
+        self.gaps.iter().map(|gap| gap.to.duration_since(gap.from).unsigned_abs()).sum::<Duration>() + self.recorded()
     }
 }
 
@@ -127,8 +132,8 @@ pub(crate) fn recording() -> Recording {
     Recording { window: Duration::from_secs(1), keep: Keep::All }
 }
 
-pub(crate) fn record(gateway: &Gateway, name: &str, camera: Box<dyn Camera>, trusted: TrustedClock) -> Recorded {
-    gateway.record(&name.parse().unwrap(), camera, &recording(), trusted).unwrap()
+pub(crate) fn record(gateway: &Gateway, name: &str, camera: impl Camera + 'static, trusted: TrustedClock) -> Recorded {
+    gateway.record(&name.parse().unwrap(), Box::new(camera), &recording(), trusted).unwrap()
 }
 
 /// Waits for `frames`, tells the gateway to stop, and waits until the recording is closed.

@@ -110,19 +110,19 @@ pub(crate) enum Rest {
 }
 
 impl Scripted {
-    pub(crate) fn live(sessions: impl IntoIterator<Item = Vec<Step>>) -> Box<Self> {
+    pub(crate) fn live(sessions: impl IntoIterator<Item = Vec<Step>>) -> Self {
         let sessions = sessions.into_iter().collect();
-        Box::new(Self { sessions, extent: Extent::Live, timing: Timing::Arrival, rest: Rest::NoAnswer })
+        Self { sessions, extent: Extent::Live, timing: Timing::Arrival, rest: Rest::NoAnswer }
     }
 
-    pub(crate) fn refusing() -> Box<Self> {
-        Box::new(Self { rest: Rest::Refuses, ..*Self::live([]) })
+    pub(crate) fn refusing() -> Self {
+        Self { rest: Rest::Refuses, ..Self::live([]) }
     }
 
-    pub(crate) fn finite(start: Timestamp, steps: Vec<Step>) -> Box<Self> {
+    pub(crate) fn finite(start: Timestamp, steps: Vec<Step>) -> Self {
         let timing = Timing::Media { start, source: ClockSource::Given };
         let sessions = VecDeque::from([steps]);
-        Box::new(Self { sessions, extent: Extent::Finite, timing, rest: Rest::NoAnswer })
+        Self { sessions, extent: Extent::Finite, timing, rest: Rest::NoAnswer }
     }
 }
 
