@@ -98,7 +98,7 @@ fn sample_flags_say_what_depends_on_what() {
     let (outputs, _) = run(segmenter(Keep::All, None), frames.map(|(pts, reference)| frame(Video, pts, reference)));
     let read = samples(&files(outputs).0[0].bytes);
     let seen: Vec<_> = read.iter().map(|s| (s.dts, s.pts, s.duration, s.flags)).collect();
-    assert_eq!(seen, [(0, 0, 3600, 0x0200_0000), (3600, 7200, 3600, 0x0101_0000), (7200, 3600, 3600, 0x0181_0000)]);
+    assert_eq!(seen, [(0, 0, 1800, 0x0200_0000), (1800, 7200, 1800, 0x0101_0000), (3600, 3600, 7200, 0x0181_0000)]);
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn what_is_left_out_is_counted() {
     let expected = Stats { before_first: 1, empty: 1, audio_dropped: 1, repeated: 1, ..Stats::default() };
     assert_eq!(stats, expected);
     let read = samples(&files(outputs).0[0].bytes);
-    // 720 000 a second; the repeated time is kept and decoded one unit later.
+    // 720 000 a second; the repeated time is kept, and both pictures are decoded by then.
     let times: Vec<_> = read.iter().map(|s| (s.dts, s.pts)).collect();
-    assert_eq!(times, [(0, 0), (28_800, 28_800), (28_801, 28_800)]);
+    assert_eq!(times, [(0, 0), (14_400, 28_800), (28_800, 28_800)]);
     assert!(run(segmenter(Keep::All, None), [frame(Video, 0, Needed)]).0.is_empty());
 }
 
@@ -152,15 +152,18 @@ fn a_jump_ends_the_span_and_loses_nothing() {
 
 #[test]
 fn sound_before_the_first_picture_is_not_lost() {
-    let mut frames = vec![frame(Audio, -1024, RandomAccess)];
-    frames.extend(steady(100, 25));
-    frames.insert(2, frame(Audio, 0, RandomAccess));
-    let (outputs, _) = run(segmenter(Keep::All, Some(48_000)), frames);
-    let file = &files(outputs).0[0];
-    assert_eq!(file.start, wall_after(epoch(), -1024, 48_000));
-    let read = samples(&file.bytes);
-    let first = |track| read.iter().find(|s| s.track == track).map(|s| (s.dts, s.pts));
-    assert_eq!((first(1), first(2)), (Some((15_360, 15_360)), Some((0, 0))));
+    // An encoder's priming is packed together at the first picture; a second of sound is where the chunk begins.
+    for (lead, start, picture, sounds) in [(1024, 0, 0, [0, 1]), (48_000, -48_000, 720_000, [0, 720_000])] {
+        let mut frames = vec![frame(Audio, -lead, RandomAccess)];
+        frames.extend(steady(100, 25));
+        frames.insert(2, frame(Audio, 0, RandomAccess));
+        let (outputs, _) = run(segmenter(Keep::All, Some(48_000)), frames);
+        let file = &files(outputs).0[0];
+        assert_eq!(file.start, wall_after(epoch(), start, 48_000));
+        let read = samples(&file.bytes);
+        let times = |track| read.iter().filter(|s| s.track == track).map(|s| s.dts).collect::<Vec<_>>();
+        assert_eq!((times(1)[0], times(2)), (picture, sounds.to_vec()));
+    }
 }
 
 #[test]
