@@ -353,7 +353,7 @@ mod tests {
             (format!("{LEAST}recording = {{ keep = {{ every = 0 }} }}\n"), "nonzero"),
             (format!("{LEAST}[[camera]]\nname = \"gate\"\nurl = \"x\"\n"), "two cameras"),
             (format!("{LEAST}password_env = \"A\"\npassword_file = \"b\"\n"), "not both"),
-            (LEAST[..LEAST.find("[[").unwrap()].to_owned() + "camera = []", "at least one"),
+            (format!("camera = []\n{}", &LEAST[..LEAST.find("[[").unwrap()]), "at least one"),
         ] {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(expected), "{expected}: {error}");

@@ -10,7 +10,7 @@ use super::timeline::wall_after;
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
 use jiff::Timestamp;
-use mp4_atom::{Atom as _, DecodeAtom as _, FourCC, Header, Moof, Prft};
+use mp4_atom::{Atom, DecodeAtom as _, FourCC, Header, Moof, Prft, Tfdt, Tfhd, Traf, Trun, TrunSamples};
 use std::io::{Read, Seek, SeekFrom};
 
 /// More than any `ftyp` and `moov` of ours.
@@ -150,36 +150,62 @@ impl<R: Read + Seek> Walk<R> {
         let Some(mdat) = self.find(mdat_offset)?.filter(|found| found.kind == FourCC::new(b"mdat")) else {
             return Ok(None);
         };
-        let Some(runs) = decode::<Moof>(&body).and_then(|moof| runs(&moof)) else { return Ok(None) };
+        let Some(runs) = runs(&body) else { return Ok(None) };
         let payload: u64 = runs.iter().flat_map(|run| &run.entries).map(|entry| u64::from(entry.size)).sum();
         let fits = payload == mdat.bytes - mdat.header_bytes;
         Ok(fits.then_some(Fragment { moof_offset, end: mdat_offset + mdat.bytes, runs, reference }))
     }
 }
 
-fn decode<A: mp4_atom::Atom>(mut body: &[u8]) -> Option<A> {
+fn decode<A: Atom>(mut body: &[u8]) -> Option<A> {
     A::decode_atom(&Header { kind: A::KIND, size: Some(body.len()) }, &mut body).ok()
 }
 
-fn runs(moof: &Moof) -> Option<Vec<Run>> {
-    let run = |traf: &mp4_atom::Traf| {
-        let base = traf.tfdt.as_ref()?.base_media_decode_time;
-        let entry = |sample: mp4_atom::TrunEntry| {
-            Some(Entry {
-                duration: sample.duration?,
-                size: sample.size?,
-                flags: sample.flags?,
-                composition_offset: i32::try_from(sample.cts.unwrap_or(0)).ok()?,
-            })
-        };
-        let entries = traf.trun.iter().flat_map(|trun| match &trun.samples {
-            mp4_atom::TrunSamples::Explicit(entries) => entries.as_slice(),
-            mp4_atom::TrunSamples::Inherited { .. } => &[],
+/// The samples that a `moof` names. Read box by box: mp4-atom's own reader of it goes as deep as boxes are nested, and a
+/// part file that was overwritten may be nested deeper than a stack.
+fn runs(moof: &[u8]) -> Option<Vec<Run>> {
+    let trafs = children(moof).filter(|child| child.is_none_or(|(kind, _)| kind == Traf::KIND));
+    trafs.map(|child| child.and_then(|(_, traf)| run(traf))).collect()
+}
+
+fn run(traf: &[u8]) -> Option<Run> {
+    let (mut track, mut base, mut entries) = (None, None, Vec::new());
+    for child in children(traf) {
+        match child? {
+            (Tfhd::KIND, body) => track = Some(decode::<Tfhd>(body)?.track_id),
+            (Tfdt::KIND, body) => base = Some(decode::<Tfdt>(body)?.base_media_decode_time),
+            (Trun::KIND, body) => {
+                let TrunSamples::Explicit(samples) = decode::<Trun>(body)?.samples else { continue };
+                for sample in samples {
+                    entries.push(Entry {
+                        duration: sample.duration?,
+                        size: sample.size?,
+                        flags: sample.flags?,
+                        composition_offset: i32::try_from(sample.cts.unwrap_or(0)).ok()?,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    let (track, base) = (track?, base?);
+    (!entries.is_empty()).then_some(Run { track, base, entries })
+}
+
+/// The boxes in a box; one that does not fit is `None`, and the last.
+fn children(body: &[u8]) -> impl Iterator<Item = Option<(FourCC, &[u8])>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let child = rest.split_first_chunk::<8>().and_then(|([s0, s1, s2, s3, kind @ ..], after)| {
+            let bytes = u32::from_be_bytes([*s0, *s1, *s2, *s3]).checked_sub(8)?;
+            Some((FourCC::new(kind), after.split_at_checked(usize::try_from(bytes).ok()?)?))
         });
-        let entries = entries.map(|sample| entry(*sample)).collect::<Option<Vec<Entry>>>()?;
-        (!entries.is_empty()).then_some(Run { track: traf.tfhd.track_id, base, entries })
-    };
-    moof.traf.iter().map(run).collect()
+        rest = child.map_or(&[], |(_, (_, after))| after);
+        Some(child.map(|(kind, (body, _))| (kind, body)))
+    })
 }
 
 /// Where the box at this path begins.

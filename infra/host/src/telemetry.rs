@@ -2,9 +2,12 @@
 //!
 //! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
-const DEFAULT_FILTER: &str = "warn,framepost=info,framepost_host=info,framepost_local=info,framepost_aws=info,framepost_probe=info,edge_uploader=info";
+/// Our own crates.
+const OURS: [&str; 6] =
+    ["framepost", "framepost_host", "framepost_local", "framepost_aws", "framepost_probe", "edge_uploader"];
 
 /// Who reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +20,21 @@ pub enum Format {
 
 /// Starts the log of this process. Only the first call counts.
 pub fn init(format: Format) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    init_with(format, []);
+}
+
+/// [`init`], with some crates at other levels where `RUST_LOG` says nothing.
+pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N]) {
+    let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = chosen.unwrap_or_else(|| {
+        let ours = OURS.map(|name| (name, LevelFilter::INFO));
+        Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
+    });
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer();
     let started = match format {
-        Format::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
-        Format::Human => builder.with_writer(std::io::stderr).try_init(),
+        Format::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
+        Format::Human => registry.with(lines.with_target(false).with_writer(std::io::stderr)).try_init(),
     };
     // A test or an embedding program that has a log already keeps it.
     drop(started);

@@ -6,7 +6,9 @@ mod probe;
 mod up;
 
 use clap::{Parser, Subcommand};
+use framepost_host::telemetry;
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 
 /// Framepost on one machine: video in, time-stamped chunks in a bucket, a record for each.
 #[derive(Debug, Parser)]
@@ -27,9 +29,8 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| "warn,framepost=info,edge_uploader=info,framepost_probe=error,retina=error".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    // The records themselves are on standard output.
+    telemetry::init_with(telemetry::Format::Human, [("framepost_probe", LevelFilter::ERROR)]);
     let result = match cli.command {
         Command::Up(arguments) => up::run(arguments).await,
         Command::Probe(arguments) => probe::run(&arguments).await,

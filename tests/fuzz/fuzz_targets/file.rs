@@ -14,6 +14,7 @@ use edge_uploader::media::{Frame, StreamParameters};
 use edge_uploader::segment::{Error, Segmenter, Settings};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
+use std::backtrace::Backtrace;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -37,10 +38,23 @@ static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
 fn report_what_is_not_contained() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !panic.location().is_some_and(|place| place.file().contains(CONTAINED)) {
+        let place = panic.location().map(|place| place.file().to_owned());
+        if !place.map(beyond_the_standard_library).is_some_and(|place| place.contains(CONTAINED)) {
             report(panic);
         }
     }));
+}
+
+/// The source file that is to answer for a panic: where the standard library's own arithmetic panics, its caller's.
+fn beyond_the_standard_library(place: String) -> String {
+    const STANDARD: &str = "/rustc/";
+    if !place.starts_with(STANDARD) {
+        return place;
+    }
+    let trace = Backtrace::force_capture().to_string();
+    let frames = trace.lines().skip_while(|line| !line.contains("core::panicking::"));
+    let mut places = frames.filter_map(|line| line.trim().strip_prefix("at "));
+    places.find(|place| !place.starts_with(STANDARD)).unwrap_or(&place).to_owned()
 }
 
 /// The recording of one stream, as the gateway makes it.

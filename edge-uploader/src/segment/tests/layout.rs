@@ -250,3 +250,21 @@ fn what_is_no_duration_is_not_overwritten() {
     assert_eq!(repaired.init, part[..moov.1 + short.len()]);
     assert_eq!(repaired.keep_bytes, part.len() as u64);
 }
+
+#[test]
+fn boxes_nested_deeper_than_a_stack_are_no_fragment() {
+    let mut segmenter = segmenter(Keep::All, None);
+    let mut outputs = segmenter.push(frame(Video, 0, RandomAccess), epoch()).unwrap();
+    outputs.extend(segmenter.finish().unwrap());
+    let file = files(outputs).0.remove(0);
+    for kind in [b"moof", b"traf", b"moov", b"dinf"] {
+        let mut part = file.part.clone();
+        for depth in (1..=200_000_u32).rev() {
+            part.extend_from_slice(&(8 * depth).to_be_bytes());
+            part.extend_from_slice(if depth == 200_000 { b"moof" } else { kind });
+        }
+        part.extend_from_slice(b"\0\0\0\x08mdat");
+        let repaired = repair(Cursor::new(&part), &file.draft).unwrap();
+        assert_eq!(repaired.attributes, file.attributes);
+    }
+}

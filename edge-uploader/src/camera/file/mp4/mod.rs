@@ -425,7 +425,7 @@ fn box_header(file: &mut BufReader<File>, at: u64, size: u64) -> Result<Option<H
         return Ok(None);
     }
     let failed = |error| Fault::because(format!("the box at byte {at} cannot be read"), error);
-    file.seek(SeekFrom::Start(at)).map_err(failed)?;
+    seek_to(file, at).map_err(failed)?;
     let mut bytes = Vec::with_capacity(16);
     file.by_ref().take(16).read_to_end(&mut bytes).map_err(failed)?;
     let cut = || Fault::new(format!("the file is cut short: the box at byte {at} has no whole header"));
@@ -438,6 +438,15 @@ fn box_header(file: &mut BufReader<File>, at: u64, size: u64) -> Result<Option<H
     Ok(Some(Header { kind, end: at.saturating_add(length) }))
 }
 
+/// Like `seek`, but what was read ahead stays: boxes may be small, and many.
+fn seek_to(file: &mut BufReader<File>, at: u64) -> std::io::Result<()> {
+    let here = file.stream_position()?;
+    match i64::try_from(i128::from(at) - i128::from(here)) {
+        Ok(step) => file.seek_relative(step),
+        Err(_) => file.seek(SeekFrom::Start(at)).map(drop),
+    }
+}
+
 /// A whole box, header included.
 fn read_box(file: &mut BufReader<File>, at: u64, header: Header) -> Result<Vec<u8>, Fault> {
     let length = header.end - at;
@@ -446,7 +455,7 @@ fn read_box(file: &mut BufReader<File>, at: u64, header: Header) -> Result<Vec<u
         return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));
     }
     let failed = |error| Fault::because(format!("the {name} box at byte {at} cannot be read"), error);
-    file.seek(SeekFrom::Start(at)).map_err(failed)?;
+    seek_to(file, at).map_err(failed)?;
     let mut bytes = Vec::new();
     file.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
     if (bytes.len() as u64) < length {
