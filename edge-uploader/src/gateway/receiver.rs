@@ -4,6 +4,8 @@ use super::progress::{CameraState, CameraStats};
 use super::queue::{Item, Place, QueueSender, RecorderGone};
 use crate::camera::{Camera, CameraError, CameraEvent, Extent, Session};
 use framepost_events::gap::GapCause;
+use futures::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -42,27 +44,21 @@ pub(super) async fn receive(
 ) -> Ended {
     let mut backoff = *BACKOFF.start();
     loop {
-        stats.set_state(CameraState::Connecting);
-        let connected = tokio::select! {
-            connected = camera.connect() => connected,
-            () = stop.cancelled() => return Ended::Stopped,
-        };
-        let problem = match connected {
-            Ok(session) => {
-                stats.connects.fetch_add(1, Relaxed);
-                let began = Instant::now();
-                let problem = match follow(session, camera.extent(), &mut queue, &stats, &stop).await {
-                    Ok(problem) => problem,
-                    Err(ended) => return ended,
-                };
-                // A camera that accepts and hangs up at once is not asked twice a second for ever.
-                if began.elapsed() > backoff {
-                    backoff = *BACKOFF.start();
-                }
-                problem
+        let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
+        // A defect costs the session, like a camera that hangs up.
+        let session = AssertUnwindSafe(session(&mut *camera, &mut queue, &stats, &stop));
+        let problem = match session.catch_unwind().await {
+            Ok(Ok(problem)) => problem,
+            Ok(Err(ended)) => return ended,
+            Err(_) => {
+                let problem = "a defect in the program broke the session".to_owned();
+                CameraError::Lost { what: camera.source(), problem, source: None }
             }
-            Err(error) => error,
         };
+        // A camera that accepts and hangs up at once is not asked twice a second for ever.
+        if stats.frames.load(Relaxed) > frames && began.elapsed() > backoff {
+            backoff = *BACKOFF.start();
+        }
         if camera.extent() == Extent::Finite {
             // What could be read of a damaged file is recorded as it is: it will not get more.
             return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
@@ -82,7 +78,28 @@ pub(super) async fn receive(
     }
 }
 
-/// One session, until it breaks: `Ok` is the reason to connect again.
+/// One session from its first packet: `Ok` is the reason to connect again.
+async fn session(
+    camera: &mut dyn Camera,
+    queue: &mut QueueSender,
+    stats: &CameraStats,
+    stop: &CancellationToken,
+) -> Result<CameraError, Ended> {
+    stats.set_state(CameraState::Connecting);
+    let connected = tokio::select! {
+        connected = camera.connect() => connected,
+        () = stop.cancelled() => return Err(Ended::Stopped),
+    };
+    match connected {
+        Ok(session) => {
+            stats.connects.fetch_add(1, Relaxed);
+            follow(session, camera.extent(), queue, stats, stop).await
+        }
+        Err(error) => Ok(error),
+    }
+}
+
+/// A session that is connected, until it breaks.
 async fn follow(
     mut session: Box<dyn Session>,
     extent: Extent,
