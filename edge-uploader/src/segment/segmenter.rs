@@ -220,7 +220,9 @@ impl Segmenter {
         let Some(last) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
         let (last, wall, own) = (last.pts, last.wall, last.duration);
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
-        let shown = own.or(before).or(self.last_duration).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
+        // Where the camera is cut off between reordered pictures, the last one shown is not as long as the hole before it.
+        let like_others = before.into_iter().chain(self.last_duration).min();
+        let shown = own.or(like_others).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
         // Frames that `Keep` dropped were shown too, in a way: the one before them was.
         let end = self.end.max(self.newest).unwrap_or(last).max(last + shown.max(1));
         let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
