@@ -163,7 +163,8 @@ impl Object<'_> {
         const UNSET_CLOCKS_END_S: i64 = 978_307_200;
         let attributes = &self.claims.attributes;
         let claimed = attributes.duration.map(|duration| duration.as_secs_f64());
-        let seconds = media.seconds.or(claimed).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+        // Ours is the video's own, as ONVIF has it; a container's may contain sound that ends later.
+        let seconds = claimed.or(media.seconds).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let plausible = |created: &Timestamp| {
             created.as_second() >= UNSET_CLOCKS_END_S
                 && created.duration_since(self.event.time) <= SignedDuration::from_hours(24)
