@@ -103,8 +103,9 @@ fn answer(mut connection: &TcpStream, files: &HashMap<String, Served>, traffic: 
         if read == 0 {
             return Ok(true);
         }
-        connection.write_all(&piece[..read])?;
+        // Counted before it leaves: who has the last byte may ask for the count at once.
         lock(traffic).bytes += read as u64;
+        connection.write_all(&piece[..read])?;
     }
 }
 
