@@ -1,1 +1,5 @@
 //! Google Cloud.
+
+mod push_token;
+
+pub use push_token::{PushTokenOptions, PushTokens};
