@@ -2,6 +2,12 @@
 //!
 //! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
 
+mod cloud_logging;
+mod trace_context;
+
+pub use cloud_logging::{CloudLogging, Service};
+pub use trace_context::{Sampling, TraceContext};
+
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 

@@ -45,7 +45,8 @@ impl Google {
                 let page = page.lock().unwrap().clone();
                 let (status, body) = page.map_or(("503 Service Unavailable", String::new()), |page| ("200 OK", page));
                 let length = body.len();
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
