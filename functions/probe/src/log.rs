@@ -36,6 +36,8 @@ pub(crate) fn record(record: &Record) {
             id,
             "type" = event_type,
             subject,
+            site = data.site.as_ref().map(tracing::field::display),
+            camera = data.camera.as_ref().map(tracing::field::display),
             reason = word(data.reason),
             detail = data.detail,
             sizeBytes = data.size_bytes,
