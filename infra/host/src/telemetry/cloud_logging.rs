@@ -6,10 +6,11 @@
 //! so that a query reads `jsonPayload.duration.from`.
 //!
 //! **A redelivery does not double a line.** Cloud Logging takes two entries of one log for the same if both `insertId` and
-//! `time` are the same. So a line that says something that is true once, however often its message comes, carries the
-//! fields `once_id` and `once_time` (RFC 3339, the event's own time); they become those two, and `writtenAt` says when the
-//! line was written. An entry more than a day in the past would not be counted by log-based metrics, so a line about
-//! an event older than [`ONCE_WITHIN`] keeps the time at which it is written, and with it the chance of a double.
+//! `time` are the same. So a line that says something that is true once, however often its message comes, carries the field
+//! `once_id`, and it or a span around it `once_time` (RFC 3339: when the message was published); they become those two,
+//! and `writtenAt` says when the line was written. An entry more than a day in the past would not be counted by log-based
+//! metrics, so a line about a message older than [`ONCE_WITHIN`] keeps the time at which it is written, and with it the
+//! chance of a double.
 //!
 //! **Trace.** A span with the fields `trace_id`, `span_id` and `trace_sampled` lends them to every line inside it; its field
 //! `function` becomes a label of each.
@@ -19,14 +20,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write as _;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How old an event may be for its line to have the event's time. Cloud Logging's own limit for metrics is a day.
+/// How old a message may be for a line about it to have its time. Cloud Logging's own limit for metrics is a day.
 const ONCE_WITHIN: SignedDuration = SignedDuration::from_hours(12);
 /// How far ahead of this machine's clock. Cloud Logging's own limit is ten minutes.
 const ONCE_AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -47,24 +47,33 @@ pub struct Service {
     pub revision: Option<String>,
 }
 
+impl Service {
+    /// This process, by `K_SERVICE`, `K_REVISION` and `GOOGLE_CLOUD_PROJECT`. Where nobody says the project, Cloud Run's
+    /// metadata server does.
+    pub async fn of_this() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let project = match (variable("GOOGLE_CLOUD_PROJECT"), variable("K_SERVICE")) {
+            (None, Some(_)) => framepost_gcp::project_id().await,
+            (project, _) => project,
+        };
+        let program = std::env::args().next().unwrap_or_default();
+        let program = program.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { project, name: variable("K_SERVICE").unwrap_or(program), revision: variable("K_REVISION") }
+    }
+}
+
 /// Writes each event as one line.
-pub struct CloudLogging<W = fn(&[u8])> {
+pub(super) struct CloudLogging<W> {
     service: Service,
     clock: Box<dyn Clock>,
     write: W,
 }
 
-impl CloudLogging {
-    /// On standard output.
-    pub fn stdout(service: Service) -> Self {
-        Self { service, clock: Box::new(SystemClock), write: to_stdout }
+impl<W: Fn(&[u8])> CloudLogging<W> {
+    /// Gives each line to `write`.
+    pub(super) fn new(service: Service, write: W) -> Self {
+        Self { service, clock: Box::new(SystemClock), write }
     }
-}
-
-/// A log that cannot be written has nowhere to say so.
-fn to_stdout(line: &[u8]) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(line).and_then(|()| out.flush());
 }
 
 /// The fields of a span that its lines take over.
@@ -121,7 +130,9 @@ impl<W> CloudLogging<W> {
         line.insert("severity".into(), severity(*metadata.level()).into());
         let message = fields.remove("message").unwrap_or_else(|| metadata.name().into());
         line.insert("message".into(), message);
-        let once = take_text(&mut fields, "once_id").zip(once_time(&mut fields, now));
+        let published = spans.remove("once_time");
+        let published = fields.remove("once_time").or(published);
+        let once = take_text(&mut fields, "once_id").zip(published.and_then(|time| once_time(&time, now)));
         if let Some((id, time)) = once {
             line.insert("time".into(), time.to_string().into());
             line.insert("logging.googleapis.com/insertId".into(), id.into());
@@ -194,9 +205,9 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-/// The time of a line that is written once; `None` where it says none, or one that is too long ago or to come.
-fn once_time(fields: &mut Map<String, Value>, now: Timestamp) -> Option<Timestamp> {
-    let time: Timestamp = take_text(fields, "once_time")?.parse().ok()?;
+/// The time of a line that is written once; `None` for one that is too long ago or to come.
+fn once_time(time: &Value, now: Timestamp) -> Option<Timestamp> {
+    let time: Timestamp = time.as_str()?.parse().ok()?;
     let age = now.duration_since(time);
     (-ONCE_AHEAD <= age && age <= ONCE_WITHIN).then_some(time)
 }

@@ -90,7 +90,9 @@ fn an_error_is_one_that_error_reporting_picks_up() {
 fn a_redelivery_writes_the_same_entry() {
     let lines = lines(service(), || {
         for latency_ms in [12, 7] {
-            tracing::info!(once_id = "abc", once_time = "2026-11-20T15:08:27Z", latency_ms, "handled");
+            let span = tracing::info_span!("request", once_time = tracing::field::Empty);
+            span.record("once_time", "2026-11-20T15:08:27Z");
+            span.in_scope(|| tracing::info!(once_id = "abc", latency_ms, "handled"));
         }
         // Too old to be counted, and so a line like any other.
         tracing::info!(once_id = "abc", once_time = "2026-11-19T15:08:27Z", "handled");

@@ -1,25 +1,40 @@
-//! Logs: lines of JSON on standard output in Lambda, for people on standard error everywhere else.
+//! Logs: one JSON object a line on standard output where a machine reads them, for people on standard error everywhere else.
 //!
 //! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
 
+#[cfg(feature = "gcp")]
 mod cloud_logging;
+mod json;
+#[cfg(feature = "gcp")]
 mod trace_context;
 
-pub use cloud_logging::{CloudLogging, Service};
-pub use trace_context::{Sampling, TraceContext};
+#[cfg(feature = "gcp")]
+pub use cloud_logging::Service;
+#[cfg(feature = "gcp")]
+pub(crate) use trace_context::{Sampling, TraceContext};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 /// Our own crates.
-const OURS: [&str; 6] =
-    ["framepost", "framepost_host", "framepost_local", "framepost_aws", "framepost_probe", "edge_uploader"];
+const OURS: [&str; 7] = [
+    "framepost",
+    "framepost_host",
+    "framepost_local",
+    "framepost_aws",
+    "framepost_gcp",
+    "framepost_probe",
+    "edge_uploader",
+];
 
 /// Who reads the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// Machines.
+    /// CloudWatch, and any machine that reads JSON.
     Json,
+    /// Cloud Logging.
+    #[cfg(feature = "gcp")]
+    CloudLogging(Service),
     /// People.
     Human,
 }
@@ -37,10 +52,15 @@ pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N
         Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
     });
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer();
     let started = match format {
-        Format::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
-        Format::Human => registry.with(lines.with_target(false).with_writer(std::io::stderr)).try_init(),
+        Format::Json => registry.with(json::Lines::new(json::stdout)).try_init(),
+        #[cfg(feature = "gcp")]
+        Format::CloudLogging(service) => {
+            registry.with(cloud_logging::CloudLogging::new(service, json::stdout)).try_init()
+        }
+        Format::Human => {
+            registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()
+        }
     };
     // A test or an embedding program that has a log already keeps it.
     drop(started);
