@@ -30,6 +30,8 @@ mod clouds;
 mod environment;
 mod event;
 mod handled;
+#[cfg(feature = "gcp")]
+pub mod http;
 pub mod in_process;
 #[cfg(feature = "aws")]
 pub mod lambda;
