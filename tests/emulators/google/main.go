@@ -48,24 +48,31 @@ func serve() (addresses, error) {
 	if err := os.Setenv("PUBSUB_EMULATOR_HOST", pubsub.Addr); err != nil {
 		return addresses{}, err
 	}
-	storage, err := fakestorage.NewServerWithOptions(fakestorage.Options{
-		Scheme: "http",
-		Host:   "127.0.0.1",
-		Writer: failures{os.Stderr},
+	emulator, err := fakestorage.NewServerWithOptions(fakestorage.Options{
+		NoListener: true,
+		Writer:     failures{os.Stderr},
 	})
 	if err != nil {
 		return addresses{}, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	storage, err := listen(storage(emulator.HTTPHandler()))
 	if err != nil {
 		return addresses{}, err
 	}
-	go func() { log.Fatal(http.Serve(listener, api(&pubsub.GServer, faults))) }()
-	return addresses{
-		Storage:    storage.URL(),
-		Pubsub:     "http://" + pubsub.Addr,
-		PubsubHTTP: "http://" + listener.Addr().String(),
-	}, nil
+	pubsubHTTP, err := listen(api(&pubsub.GServer, faults))
+	if err != nil {
+		return addresses{}, err
+	}
+	return addresses{Storage: storage, Pubsub: "http://" + pubsub.Addr, PubsubHTTP: pubsubHTTP}, nil
+}
+
+func listen(handler http.Handler) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() { log.Fatal(http.Serve(listener, handler)) }()
+	return "http://" + listener.Addr().String(), nil
 }
 
 // failures keeps the storage emulator's log to what went wrong: a notification that could not be published.
