@@ -29,15 +29,28 @@ const NOTIFICATION: [&str; 9] = [
     "overwrittenbygeneration",
 ];
 /// Of Pub/Sub itself, with a push without envelope.
-const PUBSUB_MESSAGE_ID: &str = "x-goog-pubsub-message-id";
+const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
+const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
 
 /// What was sent.
 #[derive(Debug)]
 pub(super) enum Sent {
     /// A message of somebody who keeps it until it is answered well.
-    Message(Message),
+    Message {
+        /// What is handled, and parked.
+        message: Message,
+        /// When it was published, RFC 3339, where the sender says.
+        published: Option<String>,
+    },
     /// Something that may be an event by what its body says.
     Bare(Message),
+}
+
+/// A structured CloudEvent, as far as the log needs it before it is read.
+#[derive(Default, Deserialize)]
+struct Named {
+    id: Option<String>,
+    time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -56,37 +69,49 @@ struct PushMessage {
     message_id: Option<String>,
     #[serde(rename = "message_id")]
     message_id_snake: Option<String>,
+    #[serde(rename = "publishTime")]
+    publish_time: Option<String>,
+    #[serde(rename = "publish_time")]
+    publish_time_snake: Option<String>,
 }
 
 /// Reads a request. An error says why its envelope is none.
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let id = |name: &str| header(name).unwrap_or_default().to_owned();
-    let message = |id, body| Message { id, carrier: Carrier::Http, attributes: kept(headers), body, trace_id: None };
-    let content_type = header("content-type").unwrap_or_default().to_ascii_lowercase();
-    if header("ce-specversion").is_some() {
-        return Ok(Sent::Message(message(id("ce-id"), body)));
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let has = |name: &str| headers.contains_key(name);
+    let whole = |id: Option<String>, body| Message {
+        id: id.unwrap_or_default(),
+        carrier: Carrier::Http,
+        attributes: kept(headers),
+        body,
+        trace_id: None,
+    };
+    if has("ce-specversion") {
+        return Ok(Sent::Message { message: whole(header("ce-id"), body), published: header("ce-time") });
     }
-    if content_type.starts_with("application/cloudevents") {
-        return Ok(Sent::Message(message(String::new(), body)));
+    if header("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with("application/cloudevents")) {
+        let Named { id, time } = serde_json::from_slice(&body).unwrap_or_default();
+        return Ok(Sent::Message { message: whole(id, body), published: time });
     }
-    if header(PUBSUB_MESSAGE_ID).is_some() || (header("eventtype").is_some() && header("bucketid").is_some()) {
-        return Ok(Sent::Message(message(id(PUBSUB_MESSAGE_ID), body)));
+    if has(MESSAGE_ID) || (has("eventtype") && has("bucketid")) {
+        return Ok(Sent::Message { message: whole(header(MESSAGE_ID), body), published: header(PUBLISH_TIME) });
     }
-    if is_push(&body) {
-        let Push { message } = serde_json::from_slice(&body).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
-        let data = BASE64_STANDARD
-            .decode(message.data.unwrap_or_default())
-            .map_err(|error| format!("Pub/Sub push envelope: data is not base64: {error}"))?;
-        return Ok(Sent::Message(Message {
-            id: message.message_id.or(message.message_id_snake).unwrap_or_default(),
-            carrier: Carrier::PubSub,
-            attributes: message.attributes.unwrap_or_default().into_iter().collect(),
-            body: data.into(),
-            trace_id: None,
-        }));
+    if !is_push(&body) {
+        return Ok(Sent::Bare(whole(None, body)));
     }
-    Ok(Sent::Bare(message(String::new(), body)))
+    let Push { message } = serde_json::from_slice(&body).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
+    let data = BASE64_STANDARD
+        .decode(message.data.unwrap_or_default())
+        .map_err(|error| format!("Pub/Sub push envelope: data is not base64: {error}"))?;
+    let published = message.publish_time.or(message.publish_time_snake);
+    let message = Message {
+        id: message.message_id.or(message.message_id_snake).unwrap_or_default(),
+        carrier: Carrier::PubSub,
+        attributes: message.attributes.unwrap_or_default().into_iter().collect(),
+        body: data.into(),
+        trace_id: None,
+    };
+    Ok(Sent::Message { message, published })
 }
 
 /// Whether a body is an object whose `message` is an object. Nothing is kept of the rest.
@@ -105,9 +130,7 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
             || name.starts_with("x-goog-pubsub-")
             || NOTIFICATION.contains(&name)
     };
-    let text = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
-        // A header can be of any bytes; text is what everybody sends.
-        is_kept(name.as_str()).then(|| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-    };
-    headers.iter().filter_map(text).collect()
+    let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
+    // A header can be of any bytes; text is what everybody sends.
+    kept.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
