@@ -11,11 +11,13 @@
 //!   federation, what `gcloud` left, the metadata server.
 
 mod body;
+mod bus;
 mod connect;
 mod error;
 mod sink;
 mod source;
 
+pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
 pub use sink::GcsBucket;
