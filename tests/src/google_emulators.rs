@@ -157,10 +157,16 @@ impl GoogleEmulators {
         messages
     }
 
-    /// The next calls of a gRPC method (`Publish`) are answered by this code instead (14: unavailable). Of ours only.
+    /// The next calls of a gRPC method (`Publish`) are answered by this code instead (14: unavailable); faults of before
+    /// that have not happened are forgotten. Of ours only.
     pub fn fail_next(&self, method: &str, code: u32, times: u32) {
         let fault = json!({ "method": method, "code": code, "times": times });
         self.call("POST", &format!("{}/faults", self.pubsub_http), &fault);
+    }
+
+    /// No more faults of a method.
+    pub fn forget_faults(&self, method: &str) {
+        self.fail_next(method, 0, 0);
     }
 
     /// The names of a bucket's objects, in order.

@@ -3,6 +3,7 @@
 use framepost_ports::{Error, ErrorKind};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
+use std::sync::Arc;
 
 /// Longer answers are pages of a proxy, not words.
 const WORDS_LIMIT_CHARS: usize = 400;
@@ -67,11 +68,12 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
 }
 
 /// The error of `operation` on `what`.
-pub(crate) fn of(operation: &'static str, what: &str, error: GoogleError) -> Error {
+pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<GoogleError>>) -> Error {
+    let error = error.into();
     if let Some((kind, failure)) = failure(&error) {
         return Error::new(kind, operation, what).because(failure);
     }
-    let kind = match credentials(&error) {
+    let kind = match credentials(&*error) {
         Some(refused) if is_clock(&framepost_ports::chain(refused)) => ErrorKind::ClockSkew,
         Some(refused) if !refused.is_transient() => ErrorKind::Denied,
         None if error.is_binding() || error.is_serialization() => ErrorKind::Invalid,

@@ -11,6 +11,7 @@
 //!   federation, what `gcloud` left, the metadata server.
 
 mod body;
+mod bus;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
@@ -24,6 +25,7 @@ mod source;
 #[cfg(feature = "functions")]
 mod subscription;
 
+pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
 #[cfg(feature = "functions")]

@@ -20,7 +20,8 @@ func newFaults() *faults {
 	return &faults{next: map[string][]codes.Code{}}
 }
 
-// add takes {"method":"Publish","code":14,"times":3}: the method of the gRPC service, the code as a number.
+// add takes {"method":"Publish","code":14,"times":3}: the method of the gRPC service, the code as a number. What was said
+// of the method before and has not happened is forgotten.
 func (f *faults) add(w http.ResponseWriter, r *http.Request) {
 	var fault struct {
 		Method string
@@ -33,6 +34,7 @@ func (f *faults) add(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
+	f.next[fault.Method] = nil
 	for range fault.Times {
 		f.next[fault.Method] = append(f.next[fault.Method], fault.Code)
 	}
