@@ -8,6 +8,7 @@ mod bus;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod contract;
+mod dead_letters;
 mod error;
 mod exact;
 mod function;
@@ -18,6 +19,9 @@ mod objects;
 
 pub use bus::Bus;
 pub use clock::{Clock, SystemClock};
+pub use dead_letters::{
+    DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
+};
 pub use error::{Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
