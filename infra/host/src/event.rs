@@ -49,6 +49,8 @@ pub enum Notice<E> {
 /// What logs and metrics say of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
+    /// The same for every redelivery; of a message that is no event the message's own.
+    pub identity: String,
     /// The object's key; a message that is no event has none.
     pub key: Option<String>,
     /// Where the key names one.
@@ -60,15 +62,15 @@ pub struct About {
 }
 
 impl About {
-    pub(crate) fn nothing() -> Self {
-        Self { key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
+    pub(crate) fn nothing(message: &Message) -> Self {
+        Self { identity: message.id.clone(), key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
     }
 
     /// An object that nothing is known of but its key.
-    pub(crate) fn key(key: &str, object_bytes: Option<u64>) -> Self {
+    pub(crate) fn key(identity: String, key: &str, object_bytes: Option<u64>) -> Self {
         let parsed = key.parse::<ObjectKey>().ok();
         let kind = parsed.as_ref().map_or(KeyKind::Chunk, |key| key.kind);
-        Self { key: Some(key.to_owned()), site: parsed.and_then(|key| key.site), object_bytes, kind }
+        Self { identity, key: Some(key.to_owned()), site: parsed.and_then(|key| key.site), object_bytes, kind }
     }
 }
 
@@ -106,7 +108,7 @@ impl Event for ObjectFinalized {
     }
 
     fn about(&self) -> About {
-        About::key(&self.key, self.size)
+        About::key(self.identity(), &self.key, self.size)
     }
 }
 
@@ -128,6 +130,6 @@ impl Event for Record {
     }
 
     fn about(&self) -> About {
-        About { site: self.data.site().cloned(), ..About::key(&self.data.object().key, self.data.size_bytes()) }
+        About { site: self.data.site().cloned(), ..About::key(self.id.clone(), &self.data.object().key, self.data.size_bytes()) }
     }
 }

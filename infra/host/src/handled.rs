@@ -1,8 +1,10 @@
 //! One event through its function: the one place where outcomes become words, panics end, and a line is logged.
 
-use crate::event::{About, Event};
+use crate::event::{About, Event, Message};
+use crate::settle::NOT_AN_EVENT;
 use framepost_ports::{Function, Outcome, Reason};
 use futures::FutureExt as _;
+use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -68,8 +70,8 @@ pub struct Handled {
 
 impl Handled {
     /// A message that holds no event, which is logged and counted all the same.
-    pub(crate) fn of_no_event(function: &str, outcome: Outcome) -> Self {
-        let handled = Self { about: About::nothing(), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
+    pub(crate) fn of_no_event(function: &str, message: &Message, outcome: Outcome) -> Self {
+        let handled = Self { about: About::nothing(message), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
         log(function, &handled);
         handled
     }
@@ -99,12 +101,27 @@ fn words(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }
 
+/// The id of a line that says the same each time its message comes. Each try that failed is a line of its own, and so is what
+/// has no name.
+fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
+    let is_same = match ending {
+        Ending::Outcome(Outcome::Retry { reason, .. }) => reason.code == NOT_AN_EVENT,
+        Ending::Outcome(_) => true,
+        Ending::Panic(_) | Ending::OutOfTime => false,
+    };
+    (is_same && !identity.is_empty()).then(|| {
+        let digest = Sha256::digest(format!("{function}\0{}\0{identity}", ending.word()));
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
 fn log(function: &str, handled: &Handled) {
-    let Handled { about: About { key, site, object_bytes, .. }, ending, latency } = handled;
+    let Handled { about: About { identity, key, site, object_bytes, .. }, ending, latency } = handled;
     let (outcome, reason) = (ending.word(), ending.reason());
     let key = key.as_deref();
     let (reason, detail) = (reason.map(|r| r.code.as_str()), reason.map(|r| r.detail.as_str()));
     let site = site.as_ref().map(framepost_events::Site::as_str);
+    let once_id = once(function, ending, identity);
     let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
     // The level of a line is part of its call site.
     macro_rules! line {
@@ -119,6 +136,7 @@ fn log(function: &str, handled: &Handled) {
                 site,
                 object_bytes,
                 latency_ms,
+                once_id,
                 "handled"
             )
         };

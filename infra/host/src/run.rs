@@ -5,7 +5,7 @@ use crate::environment::{Environment, EventSource};
 use crate::event::Event;
 use crate::in_process;
 use crate::settle::Handler;
-use crate::telemetry::{self, Dialect, Format};
+use crate::telemetry::{self, Format};
 use anyhow::Context as _;
 use framepost_local::{Events, LocalBucket};
 use framepost_ports::{Function, ObjectSource};
@@ -21,9 +21,10 @@ where
 {
     let environment = Environment::from_variables(|name| std::env::var(name).ok())?;
     telemetry::init(match environment.events {
-        EventSource::Lambda | EventSource::Sqs(_) => Format::Json(Dialect::Aws),
-        EventSource::Http { .. } | EventSource::PubSub(_) => Format::Json(Dialect::Google),
+        #[cfg(feature = "gcp")]
+        EventSource::Http { .. } | EventSource::PubSub(_) => Format::CloudLogging(telemetry::Service::of_this().await),
         EventSource::Directory(_) => Format::Human,
+        _ => Format::Json,
     });
     let started = Started { environment, connector: Connector::default() };
     match &started.environment.events {

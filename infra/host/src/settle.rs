@@ -20,6 +20,9 @@ use tracing::Instrument as _;
 /// How long a message waits that could not be parked, or that nobody understands.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// Why a message is rejected that holds no event.
+pub(crate) const NOT_AN_EVENT: &str = "not-an-event";
+
 /// What the carrier is told of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -36,6 +39,14 @@ pub struct Settled {
     pub answer: Answer,
     /// The events that were handled on the way, for metrics.
     pub handled: Vec<Handled>,
+}
+
+impl Settled {
+    /// Whether the message was none that the function can understand.
+    pub fn is_no_event(&self) -> bool {
+        let reasons = self.handled.iter().filter_map(|handled| handled.ending.reason());
+        reasons.into_iter().any(|reason| reason.code == NOT_AN_EVENT)
+    }
 }
 
 /// A function, and where its rejects go. What every host drives.
@@ -101,12 +112,12 @@ impl<E: Event> Handler<E> {
     }
 
     async fn no_event(&self, message: &Message, error: &framepost_events::Error, until: Option<Instant>) -> Settled {
-        let reason = Reason::new("not-an-event", error.to_string());
+        let reason = Reason::new(NOT_AN_EVENT, error.to_string());
         let outcome = match self.dead_letters {
             Some(_) => Outcome::Reject(reason.clone()),
             None => Outcome::Retry { after: PAUSE, reason: reason.clone() },
         };
-        let handled = Handled::of_no_event(self.name(), outcome);
+        let handled = Handled::of_no_event(self.name(), message, outcome);
         let answer = match handled.ending.again() {
             None => self.park(message, reason, until).await,
             Some(after) => Answer::Again(after),

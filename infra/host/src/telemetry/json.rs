@@ -1,4 +1,5 @@
-//! An event of `tracing` as one JSON object on one line, its spans' fields beside its own.
+//! An event of `tracing` as one JSON object on one line, its spans' fields beside its own, with CloudWatch's and Lambda's
+//! names: `timestamp`, `level`, `message`.
 //!
 //! Flat, so that a query names a field and not a place in a list. Where two have one name the event's own field counts
 //! before its span's, and an inner span's before an outer one's.
@@ -10,35 +11,10 @@ use std::fmt;
 use std::io::Write as _;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
-
-/// The names that a cloud's log service knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// CloudWatch and Lambda: `timestamp`, `level`, `message`.
-    Aws,
-    /// Cloud Logging: `time`, `severity`, `message`.
-    Google,
-}
-
-impl Dialect {
-    fn time(self) -> &'static str {
-        match self {
-            Self::Aws => "timestamp",
-            Self::Google => "time",
-        }
-    }
-
-    fn level(self, level: Level) -> (&'static str, &'static str) {
-        match self {
-            Self::Aws => ("level", level.as_str()),
-            Self::Google => ("severity", if level == Level::WARN { "WARNING" } else { level.as_str() }),
-        }
-    }
-}
 
 /// Fields in their order.
 #[derive(Debug, Default)]
@@ -104,13 +80,12 @@ pub(super) fn stdout(line: &[u8]) {
 
 /// The layer.
 pub(super) struct Lines<W> {
-    dialect: Dialect,
     write: W,
 }
 
 impl<W: Fn(&[u8])> Lines<W> {
-    pub(super) fn new(dialect: Dialect, write: W) -> Self {
-        Self { dialect, write }
+    pub(super) fn new(write: W) -> Self {
+        Self { write }
     }
 }
 
@@ -135,10 +110,9 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let (level_name, level) = self.dialect.level(*metadata.level());
         let mut line = Fields::default();
-        line.put(self.dialect.time(), Timestamp::now().to_string().into());
-        line.put(level_name, level.into());
+        line.put("timestamp", Timestamp::now().to_string().into());
+        line.put("level", metadata.level().as_str().into());
         event.record(&mut line);
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(Fields(fields)) = span.extensions().get::<Fields>() {
@@ -161,10 +135,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::prelude::*;
 
-    fn lines(dialect: Dialect, log: impl FnOnce()) -> Vec<Value> {
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
         let written = Arc::new(Mutex::new(Vec::new()));
         let sink = written.clone();
-        let layer = Lines::new(dialect, move |line: &[u8]| sink.lock().unwrap().extend_from_slice(line));
+        let layer = Lines::new(move |line: &[u8]| sink.lock().unwrap().extend_from_slice(line));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         let written = written.lock().unwrap();
         assert!(written.ends_with(b"\n"));
@@ -173,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_line_is_flat_and_the_nearest_field_counts() {
-        let lines = lines(Dialect::Aws, || {
+        let lines = lines(|| {
             let outer =
                 tracing::info_span!("invocation", request_id = "r1", key = "outer", late = tracing::field::Empty);
             outer.record("late", 7);
@@ -199,12 +173,5 @@ mod tests {
         }
         assert!(lines[0].get("nothing").is_none() && lines[0].get("none").is_none());
         assert_eq!((&lines[1]["key"], &lines[1]["id"]), (&"inner".into(), &"displayed".into()));
-    }
-
-    #[test]
-    fn each_cloud_has_its_names() {
-        let lines = lines(Dialect::Google, || tracing::warn!("x"));
-        assert_eq!(lines[0]["severity"], "WARNING");
-        assert!(lines[0]["time"].is_string() && lines[0].get("level").is_none());
     }
 }

@@ -2,9 +2,16 @@
 //!
 //! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
 
+#[cfg(feature = "gcp")]
+mod cloud_logging;
 mod json;
+#[cfg(feature = "gcp")]
+mod trace_context;
 
-pub use json::Dialect;
+#[cfg(feature = "gcp")]
+pub use cloud_logging::Service;
+#[cfg(feature = "gcp")]
+pub(crate) use trace_context::{Sampling, TraceContext};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
@@ -21,10 +28,13 @@ const OURS: [&str; 7] = [
 ];
 
 /// Who reads the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// Machines, that of a certain cloud.
-    Json(Dialect),
+    /// CloudWatch, and any machine that reads JSON.
+    Json,
+    /// Cloud Logging.
+    #[cfg(feature = "gcp")]
+    CloudLogging(Service),
     /// People.
     Human,
 }
@@ -43,7 +53,11 @@ pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N
     });
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
-        Format::Json(dialect) => registry.with(json::Lines::new(dialect, json::stdout)).try_init(),
+        Format::Json => registry.with(json::Lines::new(json::stdout)).try_init(),
+        #[cfg(feature = "gcp")]
+        Format::CloudLogging(service) => {
+            registry.with(cloud_logging::CloudLogging::new(service, json::stdout)).try_init()
+        }
         Format::Human => {
             registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()
         }
