@@ -12,6 +12,7 @@ mod dead_letters;
 mod error;
 mod exact;
 mod function;
+pub mod ledger;
 mod link;
 #[cfg(feature = "testing")]
 pub mod memory;
@@ -25,6 +26,7 @@ pub use dead_letters::{
 pub use error::{Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
+pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
 pub use objects::{
     ByteRange, Content, ContentStream, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put,
