@@ -37,4 +37,4 @@ pub use push_token::{PushTokenOptions, PushTokens};
 pub use sink::GcsBucket;
 pub use source::GcsSource;
 #[cfg(feature = "functions")]
-pub use subscription::{Leaving, PubSubSubscription, Pulled};
+pub use subscription::{Leaving, PubSubSubscription, Pulled, Taking};

@@ -73,9 +73,9 @@ impl Connector {
     pub(crate) async fn subscription(
         &self,
         name: &str,
-        in_hand: u32,
+        taking: framepost_gcp::Taking,
     ) -> anyhow::Result<framepost_gcp::PubSubSubscription> {
-        Ok(framepost_gcp::PubSubSubscription::connect(name, in_hand, &google(PUBSUB_ENDPOINT)?).await?)
+        Ok(framepost_gcp::PubSubSubscription::connect(name, taking, &google(PUBSUB_ENDPOINT)?).await?)
     }
 }
 
