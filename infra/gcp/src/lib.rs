@@ -14,11 +14,27 @@ mod body;
 mod bus;
 mod connect;
 mod error;
+#[cfg(feature = "functions")]
+mod metadata;
+#[cfg(feature = "functions")]
+mod parking;
+#[cfg(feature = "functions")]
+mod push_token;
 mod sink;
 mod source;
+#[cfg(feature = "functions")]
+mod subscription;
 
 pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
+#[cfg(feature = "functions")]
+pub use metadata::project_id;
+#[cfg(feature = "functions")]
+pub use parking::PubSubDeadLetters;
+#[cfg(feature = "functions")]
+pub use push_token::{PushTokenOptions, PushTokens};
 pub use sink::GcsBucket;
 pub use source::GcsSource;
+#[cfg(feature = "functions")]
+pub use subscription::{Leaving, PubSubSubscription, Pulled};
