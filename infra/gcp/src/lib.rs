@@ -15,6 +15,8 @@ mod bus;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
+mod ledger;
+#[cfg(feature = "functions")]
 mod metadata;
 #[cfg(feature = "functions")]
 mod parking;
@@ -28,6 +30,8 @@ mod subscription;
 pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
+#[cfg(feature = "functions")]
+pub use ledger::GcsLedger;
 #[cfg(feature = "functions")]
 pub use metadata::project_id;
 #[cfg(feature = "functions")]
