@@ -1,0 +1,52 @@
+"""What Terraform writes, reads back, and moto forgets. Importing this makes moto remember it."""
+
+from moto.awslambda.models import LambdaFunction
+from moto.sqs.models import Queue
+
+configuration = LambdaFunction.get_configuration
+created = LambdaFunction.__init__
+updated = LambdaFunction.update_configuration
+
+
+def create(self, account_id, spec, *arguments, **named):
+    created(self, account_id, spec, *arguments, **named)
+    self.logging_config = spec.get("LoggingConfig")
+
+
+def update(self, config_updates):
+    self.logging_config = config_updates.get("LoggingConfig", self.logging_config)
+    return updated(self, config_updates)
+
+
+def with_logging(self, *arguments, **named):
+    answer = configuration(self, *arguments, **named)
+    if self.logging_config:
+        answer["LoggingConfig"] = self.logging_config
+    return answer
+
+
+LambdaFunction.__init__ = create
+LambdaFunction.update_configuration = update
+LambdaFunction.get_configuration = with_logging
+
+of_queue = Queue.attributes.fget
+set_attributes = Queue._set_attributes
+
+
+def with_redrive_allow_policy(self):
+    answer = of_queue(self)
+    if getattr(self, "redrive_allow_policy", None):
+        answer["RedriveAllowPolicy"] = self.redrive_allow_policy
+    return answer
+
+
+def keep_policy(self, attributes, now=None):
+    """moto drops the policy whenever another attribute is set."""
+    kept = getattr(self, "policy", None)
+    set_attributes(self, attributes, now)
+    if "Policy" not in attributes:
+        self.policy = kept
+
+
+Queue.attributes = property(with_redrive_allow_policy)
+Queue._set_attributes = keep_policy
