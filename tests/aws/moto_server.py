@@ -38,6 +38,7 @@ from moto.sqs import models as sqs_models
 from werkzeug.serving import make_server
 
 sys.path.insert(0, str(Path(__file__).parent))
+import moto_gaps  # noqa: E402, F401
 import policy  # noqa: E402
 
 ACCOUNT = "123456789012"
