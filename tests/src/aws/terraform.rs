@@ -1,5 +1,5 @@
 //! Terraform on a copy of the unmodified root: the tree as a user has it, with one test-only file beside it that says where AWS
-//! is (`tests/aws/moto_override.tf`). Providers come from a directory, so nothing is asked of a registry.
+//! is (`tests/terraform/aws/moto_override.tf`). Providers come from a directory, so nothing is asked of a registry.
 
 use super::REGION;
 use super::account::Identity;
@@ -67,7 +67,7 @@ impl Terraform {
             }
         }
         let this = Self { directory, plugins: plugins.to_owned(), endpoint: endpoint.to_owned() };
-        let override_file = repository.join("tests/aws/moto_override.tf");
+        let override_file = repository.join("tests/terraform/aws/moto_override.tf");
         std::fs::copy(override_file, this.root().join("moto_override.tf")).expect("the override is copied");
         this.set(variables);
         this
