@@ -20,7 +20,7 @@
 //! event         message ─▶ events of the kind that the function is for
 //! handled       event ─▶ function ─▶ outcome; one line of the log
 //! settle        message ─▶ its events handled, its reject parked ─▶ one answer
-//! lambda/ worker/ in_process    who brings messages, and takes the answers back
+//! lambda/ poll in_process    who brings messages, and takes the answers back
 //! ```
 //!
 //! A new place to run in is one module that makes [`Message`]s, gives them to [`Handler::settle`] and passes the [`Answer`]
@@ -34,9 +34,13 @@ pub mod in_process;
 #[cfg(feature = "aws")]
 pub mod lambda;
 mod log_bus;
+#[cfg(feature = "aws")]
+pub mod poll;
 mod run;
 mod settle;
 pub mod telemetry;
+#[cfg(feature = "aws")]
+mod xray;
 
 pub use clouds::Clouds;
 pub use environment::{DeadLettersTo, Environment, EnvironmentError, EventSource, LedgerAt, RecordsTo};
