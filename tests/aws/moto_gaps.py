@@ -1,0 +1,79 @@
+"""What Terraform writes, reads back, and moto forgets. Importing this makes moto remember it."""
+
+import json
+import re
+
+from moto.awslambda.models import LambdaFunction
+from moto.s3.responses import S3Response
+from moto.sqs.models import Queue
+
+# ---- Lambda: where and how a function logs
+
+configuration = LambdaFunction.get_configuration
+created = LambdaFunction.__init__
+updated = LambdaFunction.update_configuration
+
+
+def create(self, account_id, spec, *arguments, **named):
+    created(self, account_id, spec, *arguments, **named)
+    self.logging_config = spec.get("LoggingConfig")
+
+
+def update(self, config_updates):
+    self.logging_config = config_updates.get("LoggingConfig", self.logging_config)
+    return updated(self, config_updates)
+
+
+def with_logging(self, *arguments, **named):
+    answer = configuration(self, *arguments, **named)
+    if self.logging_config:
+        answer["LoggingConfig"] = self.logging_config
+    return answer
+
+
+LambdaFunction.__init__ = create
+LambdaFunction.update_configuration = update
+LambdaFunction.get_configuration = with_logging
+
+# ---- SQS: who may use a dead-letter queue, and policies as they were written
+
+of_queue = Queue.attributes.fget
+set_attributes = Queue._set_attributes
+
+
+def with_redrive_policies(self):
+    answer = of_queue(self)
+    if answer.get("RedrivePolicy"):
+        answer["RedrivePolicy"] = json.dumps(json.loads(answer["RedrivePolicy"]), separators=(",", ":"))
+    if getattr(self, "redrive_allow_policy", None):
+        answer["RedriveAllowPolicy"] = self.redrive_allow_policy
+    return answer
+
+
+def keep_policy(self, attributes, now=None):
+    """moto drops the policy whenever another attribute is set."""
+    kept = getattr(self, "policy", None)
+    set_attributes(self, attributes, now)
+    if "Policy" not in attributes:
+        self.policy = kept
+
+
+Queue.attributes = property(with_redrive_policies)
+Queue._set_attributes = keep_policy
+
+# ---- S3: that a bucket's events go to EventBridge
+
+notification = S3Response.get_bucket_notification
+
+
+def with_event_bridge(self):
+    answer = notification(self)
+    configured = self.backend.get_bucket_notification_configuration(self.bucket_name)
+    if configured is None or configured.event_bridge is None:
+        return answer
+    status, headers, body = answer
+    empty = re.sub(r"<NotificationConfiguration([^>]*?)/>", r"<NotificationConfiguration\1></NotificationConfiguration>", body)
+    return status, headers, empty.replace("</NotificationConfiguration>", "<EventBridgeConfiguration/></NotificationConfiguration>")
+
+
+S3Response.get_bucket_notification = with_event_bridge
