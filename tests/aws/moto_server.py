@@ -9,6 +9,7 @@ What differs from moto's own server, and why:
 * Policies are enforced for every credential that this account has issued (an IAM user's access key, an assumed role's), and for
   no other, so that Terraform can build everything as an administrator. `policy.py` decides, not moto.
 * A bucket's policy is decided by the same rules. The loopback connection counts as TLS.
+* EventBridge's deliveries to a queue are decided by the queue's policy.
 * moto starts containers for messages of a queue that a function is mapped to. Here nobody does: the harness plays Lambda.
 * An object's event is sent once the object has its metadata, and not a moment before; its sequencer goes up, its reason is
   AWS's word, and it goes to the default bus alone.
@@ -22,7 +23,6 @@ import logging
 import re
 import sys
 import threading
-import time
 import urllib.parse
 from pathlib import Path
 
@@ -30,7 +30,7 @@ import flask
 from moto.awslambda import models as lambda_models
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.events import models as events_models
-from moto.iam.access_control import IAMPolicy, IAMRequestBase, PermissionResult
+from moto.iam.access_control import IAMPolicy, IAMRequestBase, PermissionResult, create_access_key
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3 import models as s3_models
 from moto.s3 import notifications
@@ -52,8 +52,22 @@ def refused(**what):
 # --- Who may do what -------------------------------------------------------------------------------------------------
 
 
+def credential():
+    found = re.search(r"Credential=([^/,]+)/", flask.request.headers.get("Authorization", ""))
+    return found.group(1) if found else ""
+
+
+def principal():
+    """Of whoever asks: the user's ARN, the assumed role's."""
+    if not credential().startswith(ISSUED):
+        return f"arn:aws:iam::{ACCOUNT}:user/administrator"
+    key = create_access_key(ACCOUNT, "aws", credential(), flask.request.headers)
+    role = getattr(key, "_owner_role_name", None)
+    return f"arn:aws:iam::{ACCOUNT}:role/{role}" if role else key.arn
+
+
 def request_context(service):
-    context = {"aws:SecureTransport": "true", "aws:CurrentTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    context = {"aws:SecureTransport": "true", "aws:PrincipalIsAWSService": "false", "aws:PrincipalArn": principal()}
     if service == "s3":
         headers = flask.request.headers
         # AWS: "s3:if-none-match" is there if the request has the header.
@@ -116,11 +130,6 @@ def check_action_permitted(self, resource):
         resource = called_resource(service, self._region, self._body)
     arn = self._access_key.arn
     context = request_context(service)
-    role = getattr(self._access_key, "_owner_role_name", None)
-    user = getattr(self._access_key, "_owner_user_name", None)
-    context["aws:PrincipalArn"] = f"arn:aws:iam::{ACCOUNT}:role/{role}" if role else arn
-    if user:
-        context["aws:username"] = user
     documents = [document_of(stored) for stored in self._access_key.collect_policies()]
     decision = policy.decide(documents, f"{service}:{action}", resource, [arn], context)
     if decision is not policy.Decision.ALLOW:
@@ -129,11 +138,6 @@ def check_action_permitted(self, resource):
 
 
 IAMRequestBase.check_action_permitted = check_action_permitted
-
-
-def credential():
-    found = re.search(r"Credential=([^/,]+)/", flask.request.headers.get("Authorization", ""))
-    return found.group(1) if found else ""
 
 
 def authorize(self, iam_request_cls, resource="*"):
@@ -162,7 +166,7 @@ def bucket_permission(self, action, resource):
         return PermissionResult.NEUTRAL
     # A HEAD is a read, as far as permissions go.
     action = {"s3:HeadObject": "s3:GetObject", "s3:PostObject": "s3:PutObject"}.get(action, action)
-    decision = policy.decide([json.loads(self.policy)], action, resource, [], request_context("s3"))
+    decision = policy.decide([json.loads(self.policy)], action, resource, [principal()], request_context("s3"))
     if decision is policy.Decision.DENY:
         refused(action=action, resource=resource, by="bucket policy")
         return PermissionResult.DENIED
@@ -223,8 +227,23 @@ def send_to_targets_as_s3_does(self, original_event, transform_input=True):
     send_to_targets(self, original_event, transform_input)
 
 
+send_to_queue = events_models.Rule._send_to_sqs_queue
+
+
+def send_to_queue_if_it_lets_us(self, resource_id, event, group_id=None):
+    queue = sqs_models.sqs_backends[self.account_id][self.region_name].get_queue(resource_id)
+    documents = [json.loads(queue.policy)] if getattr(queue, "policy", None) else []
+    context = {"aws:SourceArn": self.arn, "aws:SourceAccount": ACCOUNT, "aws:SecureTransport": "true"}
+    decision = policy.decide(documents, "sqs:SendMessage", queue.queue_arn, ["events.amazonaws.com"], context)
+    if decision is not policy.Decision.ALLOW:
+        refused(principal=self.arn, action="sqs:SendMessage", resource=queue.queue_arn, by="queue policy")
+        return
+    send_to_queue(self, resource_id, event, group_id)
+
+
 notifications.send_event = send_event_later
 events_models.Rule.send_to_targets = send_to_targets_as_s3_does
+events_models.Rule._send_to_sqs_queue = send_to_queue_if_it_lets_us
 
 # --- Queues ----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,4 @@
-//! The contract suite: what every adapter does alike, as functions that every adapter's tests call.
-//!
-//! Keys are drawn anew in each run, so that the suite also runs against a real bucket with things in it.
+//! Objects: put once, read by range.
 
 use crate::{
     ByteRange, Content, ContentStream, Error, ErrorKind, NewObject, ObjectRead, ObjectSink, ObjectSource, Put,
