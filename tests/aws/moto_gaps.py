@@ -5,6 +5,7 @@ import re
 import uuid
 
 from moto.awslambda.models import LambdaFunction
+from moto.iot.responses import IoTResponse
 from moto.logs.responses import LogsResponse
 from moto.s3.responses import S3Response
 from moto.sqs.models import Queue
@@ -104,3 +105,25 @@ def delete_query_definition(self):
 LogsResponse.put_query_definition = put_query_definition
 LogsResponse.describe_query_definitions = describe_query_definitions
 LogsResponse.delete_query_definition = delete_query_definition
+
+# ---- IoT: tags, which moto does not have
+
+tags_of: dict[str, list] = {}
+
+
+def with_tags(created, arn_name):
+    def create(self):
+        answer = created(self)
+        tags_of[answer.result[arn_name]] = self._get_param("tags") or []
+        return answer
+
+    return create
+
+
+def list_tags_for_resource(self):
+    return json.dumps({"tags": tags_of.get(self._get_param("resourceArn"), [])})
+
+
+IoTResponse.create_policy = with_tags(IoTResponse.create_policy, "policyArn")
+IoTResponse.create_role_alias = with_tags(IoTResponse.create_role_alias, "roleAliasArn")
+IoTResponse.list_tags_for_resource = list_tags_for_resource

@@ -44,13 +44,19 @@ def check(what, held, why=""):
 
 
 class Moto:
-    """The server; its process ends when its standard input does."""
+    """The server; its process ends when its standard input does. What it refuses goes to `log`."""
+
+    def __init__(self, log):
+        self.log = log
 
     def __enter__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, REPOSITORY / "tests/aws/moto_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        ready = json.loads(self.process.stdout.readline())
+        with self.log.open("w") as log:
+            program = [sys.executable, REPOSITORY / "tests/aws/moto_server.py"]
+            self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"moto did not start: {self.log.read_text()}")
+        ready = json.loads(line)
         self.url = f"http://127.0.0.1:{ready['port']}"
         return self
 
@@ -154,7 +160,7 @@ def left_over(moto):
 
 
 def plain(work, plugin_dirs):
-    with Moto() as moto:
+    with Moto(work / "moto.log") as moto:
         root = Root(work, moto, plugin_dirs)
         packages = work / "packages"
         package(packages / "probe" / "bootstrap.zip")
@@ -196,7 +202,7 @@ def plain(work, plugin_dirs):
             "FRAMEPOST_DEAD_LETTERS": f"sqs:{outputs['events']['probe']['dead_letters']['url']}",
         }
         check("the function is told where to publish and park", wanted.items() <= environment.items(), str(environment))
-        check("and of no ledger", "FRAMEPOST_LEDGER" not in environment and outputs["ledger"] is None)
+        check("and of no ledger", "FRAMEPOST_LEDGER" not in environment and outputs.get("ledger") is None)
 
         # Footage is in the way of a destroy.
         destroyed = root.run("destroy", "-auto-approve", may_fail=True)
@@ -211,7 +217,7 @@ def plain(work, plugin_dirs):
 
 
 def elaborate(work, plugin_dirs):
-    with Moto() as moto:
+    with Moto(work / "moto.log") as moto:
         root = Root(work, moto, plugin_dirs)
         owner = moto.client("s3")
         location = {"LocationConstraint": REGION}
