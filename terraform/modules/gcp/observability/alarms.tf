@@ -56,7 +56,7 @@ locals {
         meaning    = "No chunk from ${site} for ${s.silence_minutes} minutes."
         what_to_do = "If oldest-message is quiet, the gateway or its uplink is down: look there. Its spool keeps recording."
         severity   = "CRITICAL"
-      } if s.silence_minutes != null
+      } if s.silence_minutes > 0
     },
   )
 }
