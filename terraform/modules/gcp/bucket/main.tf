@@ -116,7 +116,6 @@ resource "google_storage_bucket" "footage" {
 }
 
 resource "google_pubsub_topic" "finalized" {
-  #checkov:skip=CKV_GCP_83:Google's own keys unless encryption_key is given
   project      = var.project
   name         = var.topic_name
   kms_key_name = var.encryption_key

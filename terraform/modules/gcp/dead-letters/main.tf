@@ -6,7 +6,6 @@ locals {
 }
 
 resource "google_pubsub_topic" "this" {
-  #checkov:skip=CKV_GCP_83:Google's own keys unless encryption_key is given
   project      = var.project
   name         = var.name
   kms_key_name = var.encryption_key

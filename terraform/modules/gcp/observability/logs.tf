@@ -4,7 +4,6 @@
 # to _Default as well: each bucket is paid for. Metrics from logs count lines wherever they go.
 
 resource "google_logging_project_bucket_config" "this" {
-  #checkov:skip=CKV_GCP_130:lines name objects and measurements, no footage
   project        = var.project
   location       = var.region
   bucket_id      = var.name

@@ -26,7 +26,6 @@ locals {
 }
 
 resource "google_pubsub_topic" "records" {
-  #checkov:skip=CKV_GCP_83:Google's own keys unless encryption_key is given
   project                    = var.project
   name                       = "${var.name}-records"
   kms_key_name               = var.encryption_key
@@ -38,7 +37,6 @@ resource "google_pubsub_topic" "records" {
 }
 
 resource "google_bigquery_dataset" "this" {
-  #checkov:skip=CKV_GCP_81:Google's own keys unless encryption_key is given
   project                    = var.project
   dataset_id                 = replace(var.name, "-", "_")
   location                   = var.region
@@ -55,7 +53,6 @@ resource "google_bigquery_dataset" "this" {
 }
 
 resource "google_bigquery_table" "records" {
-  #checkov:skip=CKV_GCP_80:Google's own keys unless encryption_key is given
   #checkov:skip=CKV_GCP_121:deletion protection is keep_footage, as for the footage itself
   project             = var.project
   dataset_id          = google_bigquery_dataset.this.dataset_id
