@@ -1,7 +1,12 @@
 # The functions' logs, kept for as long as is asked for, and the questions that are asked of them.
 #
 # A project has one retention for everything in its bucket _Default. So these lines go to a bucket of their own, and not
-# to _Default as well: each bucket is paid for. Metrics from logs count lines wherever they go.
+# to _Default as well: each bucket is paid for. Cloud Run's own line about a request that went well is kept nowhere: the
+# function's says more. Metrics from logs count lines wherever they go.
+
+locals {
+  of_kept = "${local.of_services} AND NOT (${local.request_log} AND httpRequest.status<400)"
+}
 
 resource "google_logging_project_bucket_config" "this" {
   project        = var.project
@@ -16,7 +21,7 @@ resource "google_logging_project_sink" "this" {
   name                   = var.name
   description            = "Framepost: the functions' logs into their own bucket."
   destination            = "logging.googleapis.com/projects/${var.project}/locations/${google_logging_project_bucket_config.this.location}/buckets/${google_logging_project_bucket_config.this.bucket_id}"
-  filter                 = local.of_services
+  filter                 = local.of_kept
   unique_writer_identity = true
 }
 
@@ -40,6 +45,7 @@ locals {
       errors   = { description = "Crashes, panics, exhausted time and memory", filter = local.metrics.errors.filter }
     },
     var.chunks_function == null ? {} : {
+      chunks    = { description = "Every chunk with what it holds", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.chunk.probed.v1\"" }
       gaps      = { description = "Gaps with their cause", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.gap.recorded.v1\"" }
       integrity = { description = "Chunks that are not what their gateway signed or hashed", filter = local.metrics.integrity.filter }
     },

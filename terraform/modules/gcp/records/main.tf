@@ -4,7 +4,8 @@
 #                  └▶ whoever else subscribes
 #
 # A message is one CloudEvent as JSON. Pub/Sub writes each of its members into the column of the same name: objects into
-# RECORDs, RFC 3339 strings (microseconds at most) into TIMESTAMPs. The topic has no schema of its own: Avro's JSON cannot
+# RECORDs, RFC 3339 strings (microseconds at most) into TIMESTAMPs. (A JSON column would take its value only as text inside a
+# string, which no CloudEvent is.) The topic has no schema of its own: Avro's JSON cannot
 # leave a field out, and a schema would refuse a newer function's record at its publisher, where nobody keeps it.
 #
 # Invariant: no field is lost in silence. A record with a field that the table lacks waits, is tried again for hours

@@ -110,8 +110,8 @@ run "logs_are_kept_as_long_as_asked_and_once" {
   }
 
   assert {
-    condition     = google_logging_project_sink.this.filter == google_logging_project_exclusion.this.filter && google_logging_project_sink.this.destination == "logging.googleapis.com/projects/footage-prod/locations/europe-west1/buckets/framepost-eu"
-    error_message = "A line would be kept twice, or not at all."
+    condition     = google_logging_project_sink.this.filter == "${google_logging_project_exclusion.this.filter} AND NOT (log_id(\"run.googleapis.com/requests\") AND httpRequest.status<400)" && google_logging_project_sink.this.destination == "logging.googleapis.com/projects/footage-prod/locations/europe-west1/buckets/framepost-eu"
+    error_message = "A line would be kept twice, or not at all: ${google_logging_project_sink.this.filter}"
   }
 }
 
@@ -165,7 +165,7 @@ run "outputs" {
   }
 
   assert {
-    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 7
+    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 8
     error_message = "Other queries: ${jsonencode(keys(output.log_queries))}"
   }
 }
