@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A live RTSP server for the end-to-end tests: GStreamer's gst-rtsp-server on loopback.
+"""A live RTSP server for all tests that need one: GStreamer's gst-rtsp-server on loopback.
 
 Prints one JSON line, {"port": N, "mounts": [...]}, when it is ready, and ends when its standard input ends, so that it
 never outlives the test that started it. TCP and UDP are both offered; the client chooses.
@@ -21,21 +21,21 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 
-def picture(width, height, rate):
+def picture(width, height, rate, pattern="ball"):
     """A live raw picture in which every frame differs from the one before it."""
     return (
-        "videotestsrc is-live=true pattern=ball"
+        f"videotestsrc is-live=true pattern={pattern}"
         f" ! video/x-raw,width={width},height={height},framerate={rate}/1"
         " ! timeoverlay"
         " ! videoconvert ! video/x-raw,format=I420"
     )
 
 
-def h264(width=320, height=240, rate=25, bframes=0, gop=25):
+def h264(width=320, height=240, rate=25, bframes=0, gop=25, kbps=400, pattern="ball"):
     tune = "" if bframes else "tune=zerolatency"
     return (
-        f"{picture(width, height, rate)}"
-        f" ! x264enc {tune} speed-preset=ultrafast bitrate=400 key-int-max={gop} bframes={bframes}"
+        f"{picture(width, height, rate, pattern)}"
+        f" ! x264enc {tune} speed-preset=ultrafast bitrate={kbps} key-int-max={gop} bframes={bframes}"
         " b-adapt=false threads=1 ! video/x-h264,profile=main ! h264parse config-interval=-1"
         " ! rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency"
     )
@@ -50,6 +50,17 @@ def h265(width=320, height=240, rate=25, bframes=0):
     )
 
 
+def without_parameter_sets(pipeline):
+    """The same, but the description names no parameter sets: they come in-band only."""
+    description = (
+        "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96,packetization-mode=(string)1"
+    )
+    return (
+        pipeline.replace("name=pay0 pt=96 ", "")
+        + f" ! capssetter name=pay0 replace=true join=false caps={description}"
+    )
+
+
 TONE = "audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=1 ! audioconvert"
 AAC = f"{TONE} ! avenc_aac bitrate=48000 ! aacparse ! rtpmp4gpay name=pay1 pt=97"
 OPUS = f"{TONE} ! opusenc bitrate=32000 ! rtpopuspay name=pay1 pt=97"
@@ -59,12 +70,16 @@ MOUNTS = {
     # A GOP of 0.2 s: something is closed, whenever the gateway is killed.
     "h264-short-gop": h264(gop=5),
     "h264-bframes": h264(bframes=2),
+    "h264-bare": without_parameter_sets(h264()),
     "h264-720p": h264(width=1280, height=720),
+    # Noise cannot be coded well: the encoder takes all that it is given.
+    "h264-720p-4m": h264(width=1280, height=720, kbps=4000, pattern="snow"),
     "h264-aac": f"{h264()} {AAC}",
     "h264-opus": f"{h264()} {OPUS}",
     "h265": h265(),
     "h265-bframes": h265(bframes=2),
     "h265-aac": f"{h265()} {AAC}",
+    "jpeg": f"{picture(320, 240, 25)} ! jpegenc ! rtpjpegpay name=pay0",
 }
 
 

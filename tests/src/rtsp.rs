@@ -9,7 +9,7 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(30);
 
 /// What the server offers beside its live mounts (`/h264`, `/h264-bframes`, `/h264-aac`, `/h264-opus`, `/h264-720p`,
-/// `/h265`, `/h265-bframes`, `/h265-aac`).
+/// `/h264-720p-4m`, `/h265`, `/h265-bframes`, `/h265-aac` and some more).
 #[derive(Debug, Clone, Default)]
 pub struct RtspOptions {
     /// User and password of digest authentication.
