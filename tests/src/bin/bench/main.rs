@@ -8,7 +8,7 @@ mod over_http;
 use framepost_events::KeyKind;
 use framepost_tests::binaries::Program;
 use framepost_tests::bucket::Bucket;
-use framepost_tests::edge::{EdgeConfig, backfill};
+use framepost_tests::edge::{CameraConfig, EdgeConfig, backfill};
 use framepost_tests::judge::probe;
 use framepost_tests::measure::{Cost, End, Measurement, measure_only_child};
 use framepost_tests::media::{Clip, ffmpeg};
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     sizes();
     file_to_chunks(directory.path());
     live(directory.path());
+    many_cameras(directory.path());
     probing(directory.path());
     ExitCode::SUCCESS
 }
@@ -116,6 +117,28 @@ fn live(directory: &Path) {
     let theirs = Measurement::start(&segments, End::After(time));
     let what = format!("live camera, {} s, with upload", time.as_secs());
     rows(&what, ours.cost(), theirs.cost(), "0.5", "24 MiB");
+}
+
+/// The memory of one gateway with one camera of 4 Mb/s, and with five.
+fn many_cameras(directory: &Path) {
+    let server = RtspServer::start(RtspOptions::default());
+    let onebox = Onebox::up::<&str>(&directory.join("onebox-many"), &[]);
+    let url = server.url("h264-720p-4m");
+    let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
+    for (cameras, budget) in [(1, "24 MiB"), (5, "32 MiB")] {
+        let place = directory.join(format!("{cameras}-cameras"));
+        std::fs::create_dir_all(&place).expect("a place for a gateway");
+        let mut config = EdgeConfig::one_camera(&place.join("spool"), "s3://footage", &url);
+        config.endpoint_url = Some(format!("http://{}", onebox.endpoint()));
+        config.credentials = Some(onebox.credentials());
+        let one = config.cameras.remove(0);
+        let named = |n| CameraConfig { name: format!("of-{cameras}-{n}"), ..one.clone() };
+        config.cameras = (0..cameras).map(named).collect();
+        let cost = Measurement::start(&config.run(&place.join("edge.toml")), End::After(time)).cost();
+        let what = format!("{cameras} live of 4 Mb/s, {} s", time.as_secs());
+        row(&what, "cpu s", cost.cpu_seconds, None, "");
+        row(&what, "peak MiB", cost.peak_bytes / MIB, None, budget);
+    }
 }
 
 /// Asking what an object is, over HTTP: a chunk of ours, and other people's files.
