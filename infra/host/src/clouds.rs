@@ -34,6 +34,11 @@ impl Connector {
             RecordsTo::EventBridge(bus) => Arc::new(framepost_aws::EventBridgeBus::new(self.aws().await?, bus)),
             #[cfg(not(feature = "aws"))]
             RecordsTo::EventBridge(_) => return not_built("aws", "eventbridge:"),
+            #[cfg(feature = "gcp")]
+            RecordsTo::PubSub(topic) => {
+                Arc::new(framepost_gcp::PubSubBus::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)
+            }
+            #[cfg(not(feature = "gcp"))]
             RecordsTo::PubSub(_) => return not_built("gcp", "pubsub:"),
         })
     }
@@ -68,9 +73,9 @@ impl Connector {
     pub(crate) async fn subscription(
         &self,
         name: &str,
-        in_hand: u32,
+        taking: framepost_gcp::Taking,
     ) -> anyhow::Result<framepost_gcp::PubSubSubscription> {
-        Ok(framepost_gcp::PubSubSubscription::connect(name, in_hand, &google(PUBSUB_ENDPOINT)?).await?)
+        Ok(framepost_gcp::PubSubSubscription::connect(name, taking, &google(PUBSUB_ENDPOINT)?).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::queue::Queue;
 use super::terraform::{Terraform, plugins};
 use super::{ACCOUNT, REGION};
 use crate::binaries::{Program, Running};
-use crate::edge::{SITE, backfill};
+use crate::edge::{SITE, backfill_as};
 use framepost_events::record::Record;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -100,13 +100,15 @@ impl Deployment {
     }
 
     /// Puts `clip` into the bucket, as the gateway's program with the gateway's credential.
-    pub fn backfill(&self, outputs: &Outputs, clip: &Path) {
-        let mut command = backfill(clip, &self.directory.path().join("spool"), &outputs.text("/bucket_url"));
-        command.args(["--endpoint-url", &self.moto.url(), "--start", "2026-11-20T12:00:00Z"]);
+    pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path) {
+        let spool = self.directory.path().join("spool").join(camera);
+        let mut command = backfill_as(camera, clip, &spool, &outputs.text("/bucket_url"));
+        // Many short chunks make a batch of ten.
+        command.args(["--window", "1s", "--start", "2026-11-20T12:00:00Z", "--endpoint-url", &self.moto.url()]);
         outputs.gateway().give_to(&mut command);
         command.env("AWS_REGION", REGION);
         let mut running = Running::start(&mut command);
-        running.wait_for_exit_code(0, Duration::from_mins(2));
+        running.wait_for_exit_code(0, Duration::from_mins(3));
     }
 }
 
