@@ -15,7 +15,13 @@ pub async fn ledger() -> anyhow::Result<Ledger> {
         }
         #[cfg(not(feature = "aws"))]
         LedgerAt::DynamoDb(_) => return crate::clouds::not_built("aws", "dynamodb:"),
-        LedgerAt::Gcs { .. } => anyhow::bail!("FRAMEPOST_LEDGER=gs://… is not built in yet"),
+        #[cfg(feature = "gcp")]
+        LedgerAt::Gcs { bucket, prefix } => {
+            let options = crate::clouds::google(crate::clouds::GCS_ENDPOINT)?;
+            Arc::new(framepost_gcp::GcsLedger::connect(&bucket, &prefix, &options).await?)
+        }
+        #[cfg(not(feature = "gcp"))]
+        LedgerAt::Gcs { .. } => return crate::clouds::not_built("gcp", "gs://"),
         LedgerAt::Directory(dir) => Arc::new(LocalLedger::open(dir).await?),
     };
     Ok(Ledger::new(store, Arc::new(SystemClock)))
