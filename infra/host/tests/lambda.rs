@@ -83,6 +83,10 @@ async fn each_message_of_a_batch_is_answered_by_itself() {
     assert_eq!(line("poison")["reason"], "not-an-event");
     assert_eq!(line("reject")["reason"], "not-media");
 
+    let panic = log.iter().find(|line| line.get("panic").is_some()).expect("a panic is a line of the log");
+    assert_eq!((&panic["message_id"], &panic["request_id"]), (&json!("panic"), &json!("one")));
+    assert!(panic["panic"].as_str().is_some_and(|text| text.contains("support/mod.rs")), "where it was: {panic}");
+
     let metrics: Vec<&Value> = log.iter().filter(|line| line.get("_aws").is_some()).collect();
     let [foreign, ours] = metrics[..] else { panic!("{metrics:?}") };
     assert_eq!((&ours["Site"], &ours["ChunksDone"]), (&json!("plant-7"), &json!(1)));
