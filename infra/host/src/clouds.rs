@@ -22,6 +22,7 @@ pub(crate) struct Connector {
 }
 
 /// The program was built without what the environment asks for.
+#[cfg(not(all(feature = "aws", feature = "gcp")))]
 pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
     anyhow::bail!("{what} needs a program that is built with the feature `{feature}`")
 }

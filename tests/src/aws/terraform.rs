@@ -28,7 +28,9 @@ pub fn plugins() -> Option<PathBuf> {
         .chain(usual)
         .find(|directory| directory.join("registry.terraform.io/hashicorp/aws").is_dir());
     if found.is_none() {
-        crate::skip("no local directory has the AWS provider (FRAMEPOST_TERRAFORM_PLUGINS), and this test applies the AWS root");
+        crate::skip(
+            "no local directory has the AWS provider (FRAMEPOST_TERRAFORM_PLUGINS), and this test applies the AWS root",
+        );
     }
     found
 }

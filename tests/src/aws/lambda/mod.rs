@@ -47,7 +47,8 @@ impl Function {
         let account = Account::of(moto);
         let described = account.lambda(&format!("/2015-03-31/functions/{name}"));
         let configuration = &described["Configuration"];
-        let text = |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
+        let text =
+            |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
         assert_eq!(text("Handler"), "bootstrap");
         let runtime = text("Runtime");
         assert!(runtime.starts_with("provided.al"), "a program of its own needs no {runtime}");
@@ -266,9 +267,11 @@ impl Mapping {
                     deliveries.push(this.settle(messages, invoked));
                 }
             };
-            let workers: Vec<_> =
-                (0..sandboxes.min(self.maximum_concurrency)).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            let workers: Vec<_> = (0..sandboxes.min(self.maximum_concurrency)).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         let mut all = Vec::new();
         for (deliveries, log) in workers {
@@ -302,7 +305,10 @@ impl Mapping {
             (Invoked::Answered(answer), Answers::PerMessage) => failures_in(answer, &messages).unwrap_or_else(all),
             _ => all(),
         };
-        messages.iter().filter(|message| !failures.contains(&message.id)).for_each(|message| self.queue.delete(message));
+        messages
+            .iter()
+            .filter(|message| !failures.contains(&message.id))
+            .for_each(|message| self.queue.delete(message));
         Delivery { messages, invoked, failures }
     }
 }
