@@ -5,7 +5,7 @@ use framepost_events::KeyKind;
 use framepost_events::record::{Data, Record};
 use framepost_tests::binaries::{Output, Running};
 use framepost_tests::cloud_run::{Manners, Pushed, Service, Vouching, Wiring, push_all};
-use framepost_tests::edge::backfill;
+use framepost_tests::edge::{EdgeConfig, backfill};
 use framepost_tests::fault_proxy::{Fault, FaultProxy, Plan};
 use framepost_tests::google_emulators::{GoogleEmulators, Message};
 use framepost_tests::judge::packets::Stream;
@@ -62,6 +62,26 @@ fn a_clip_is_put_into_cloud_storage_and_a_second_time_changes_nothing() {
     let chunk = before.iter().find(|(name, _)| name.ends_with(".mp4")).expect("a chunk");
     let object = google.object(&bucket, &chunk.0);
     assert_eq!(object["contentType"].as_str().map(|name| name.split(';').next()), Some(Some("video/mp4")), "{object}");
+}
+
+#[test]
+fn a_check_says_whether_the_bucket_takes_objects_and_leaves_nothing_there() {
+    let Some(google) = GoogleEmulators::start() else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let bucket = google.bucket();
+    let clip = Clip::H264.path();
+    for (name, good) in [(bucket.as_str(), true), ("nobody-made-it", false)] {
+        let mut config =
+            EdgeConfig::one_camera(&directory.path().join("spool"), &format!("gs://{name}"), &clip.to_string_lossy());
+        config.endpoint_url = Some(google.storage.clone());
+        let mut check = Running::start(&mut config.check(&directory.path().join("edge.toml")));
+        check.wait_for_exit_code(i32::from(!good), PATIENCE);
+        let lines = check.lines(Output::Stdout);
+        let line = lines.iter().find(|line| line.contains("bucket")).expect("a line for the bucket");
+        let words = if good { format!("gs://{name} takes objects") } else { "not found".to_owned() };
+        assert_eq!((line.starts_with("ok"), line.contains(&words)), (good, true), "{line}");
+    }
+    assert!(google.names(&bucket).is_empty());
 }
 
 #[test]
