@@ -80,7 +80,7 @@ impl Scene {
 
     /// Ten seconds of another camera, in chunks of one second: the keys that are new. Their events are in the queue.
     fn footage(&mut self, camera: &str) -> BTreeSet<String> {
-        self.deployment.backfill(&self.outputs, camera, &Clip::H264.path());
+        self.deployment.backfill(&self.outputs, camera, &Clip::H264.path(), 1);
         self.new_keys()
     }
 
@@ -152,10 +152,10 @@ fn all_done_at_once(deliveries: &[Delivery]) -> bool {
 fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
     let Some(mut scene) = Scene::new() else { return };
     let clip = Clip::H264BFrames.path();
-    scene.deployment.backfill(&scene.outputs, "gate", &clip);
+    scene.deployment.backfill(&scene.outputs, "gate", &clip, 3);
     let shared = shared_data().map(|data| data.join("clips/one-by-one-person-detection.mp4"));
     if let Some(shared) = &shared {
-        scene.deployment.backfill(&scene.outputs, "hall", shared);
+        scene.deployment.backfill(&scene.outputs, "hall", shared, 3);
     }
     let keys = scene.new_keys();
     assert!(keys.iter().any(|key| key.ends_with(".mp4_end")), "{keys:?}");
@@ -226,7 +226,7 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
         ("read a version", "GET", &of_version, &[]),
         ("look", "HEAD", &there, &[]),
         ("list", "GET", &format!("/{bucket}?list-type=2"), &[]),
-        ("list its own site", "GET", &format!("/{bucket}?list-type=2&prefix={SITE}/"), &[]),
+        ("list its own site", "GET", &format!("/{bucket}?list-type=2&prefix={SITE}%2F"), &[]),
         ("list versions", "GET", &format!("/{bucket}?versions"), &[]),
         ("delete", "DELETE", &there, &[]),
         ("delete a version", "DELETE", &of_version, &[]),

@@ -99,12 +99,11 @@ impl Deployment {
         Function::deployed(&self.moto, &outputs.text("/functions/probe/name"))
     }
 
-    /// Puts `clip` into the bucket, as the gateway's program with the gateway's credential.
-    pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path) {
+    /// Puts `clip` into the bucket in chunks of `window_s`, as the gateway's program with the gateway's credential.
+    pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path, window_s: u32) {
         let spool = self.directory.path().join("spool").join(camera);
         let mut command = backfill_as(camera, clip, &spool, &outputs.text("/bucket_url"));
-        // Many short chunks make a batch of ten.
-        command.args(["--window", "1s", "--start", "2026-11-20T12:00:00Z", "--endpoint-url", &self.moto.url()]);
+        command.args(["--window", &format!("{window_s}s"), "--start", "2026-11-20T12:00:00Z", "--endpoint-url", &self.moto.url()]);
         outputs.gateway().give_to(&mut command);
         command.env("AWS_REGION", REGION);
         let mut running = Running::start(&mut command);
