@@ -7,6 +7,7 @@
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
+//! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine.
 //! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
@@ -21,6 +22,7 @@ pub mod bucket;
 pub mod edge;
 pub mod fault_proxy;
 pub mod gateway;
+pub mod google_emulators;
 mod http;
 pub mod judge;
 pub mod measure;

@@ -148,7 +148,7 @@ impl SpoolWriter {
         let draft = Attributes { from: Some(key.start), previous, ..draft };
         let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
         let content_type = draft.full_content_type.unwrap_or_default();
-        let meta = Meta { content_type, metadata, bytes: 0, drops: None, supersedes: None };
+        let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None };
         self.spool.write_meta(&key, &meta)?;
         let part = self.spool.layout.file(&key, Suffix::Part);
         let mut file = self.spool.create(&part)?;

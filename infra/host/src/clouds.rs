@@ -45,6 +45,11 @@ impl Connector {
             DeadLettersTo::Sqs(queue) => Arc::new(framepost_aws::SqsDeadLetters::new(self.aws().await?, queue.clone())),
             #[cfg(not(feature = "aws"))]
             DeadLettersTo::Sqs(_) => return not_built("aws", "sqs:"),
+            #[cfg(feature = "gcp")]
+            DeadLettersTo::PubSub(topic) => {
+                Arc::new(framepost_gcp::PubSubDeadLetters::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)
+            }
+            #[cfg(not(feature = "gcp"))]
             DeadLettersTo::PubSub(_) => return not_built("gcp", "pubsub:"),
         }))
     }
@@ -53,4 +58,33 @@ impl Connector {
     pub(crate) async fn aws(&self) -> anyhow::Result<&framepost_aws::Session> {
         Ok(self.aws.get_or_try_init(|| framepost_aws::Session::new(framepost_aws::S3Options::default())).await?)
     }
+
+    #[cfg(feature = "gcp")]
+    pub(crate) async fn cloud_storage(&self) -> anyhow::Result<framepost_gcp::GcsSource> {
+        Ok(framepost_gcp::GcsSource::connect(&google(GCS_ENDPOINT)?).await?)
+    }
+
+    #[cfg(feature = "gcp")]
+    pub(crate) async fn subscription(
+        &self,
+        name: &str,
+        in_hand: u32,
+    ) -> anyhow::Result<framepost_gcp::PubSubSubscription> {
+        Ok(framepost_gcp::PubSubSubscription::connect(name, in_hand, &google(PUBSUB_ENDPOINT)?).await?)
+    }
+}
+
+/// Another server than Google's Cloud Storage.
+#[cfg(feature = "gcp")]
+const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
+/// Another server than Google's Pub/Sub.
+#[cfg(feature = "gcp")]
+const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
+
+#[cfg(feature = "gcp")]
+fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
+    use anyhow::Context as _;
+    let url = std::env::var(endpoint).ok().filter(|url| !url.is_empty());
+    let url = url.map(|url| url.parse().with_context(|| format!("{endpoint}={url} is not a URL"))).transpose()?;
+    Ok(framepost_gcp::GoogleOptions { endpoint: url })
 }

@@ -38,6 +38,11 @@ where
         EventSource::Lambda | EventSource::Sqs(_) => crate::clouds::not_built("aws", "Lambda or SQS"),
         #[cfg(feature = "aws")]
         EventSource::Sqs(_) => anyhow::bail!("sqs: is not built in yet"),
+        #[cfg(feature = "gcp")]
+        EventSource::Http { port } => started.behind_http(*port, make).await,
+        #[cfg(feature = "gcp")]
+        EventSource::PubSub(name) => started.beside_subscription(name, make).await,
+        #[cfg(not(feature = "gcp"))]
         EventSource::Http { .. } | EventSource::PubSub(_) => crate::clouds::not_built("gcp", "Cloud Run or Pub/Sub"),
         EventSource::Directory(dir) => started.beside_bucket(dir, make).await,
     }
@@ -62,6 +67,33 @@ impl Started {
         let bus = self.connector.bus(&self.environment.records).await?;
         let dead_letters = self.connector.dead_letters(&self.environment.dead_letters).await?;
         Ok(Handler::new(Arc::new(make(Clouds { source, bus })), dead_letters))
+    }
+
+    #[cfg(feature = "gcp")]
+    async fn behind_http<E: Event, F: Function<E> + 'static>(
+        &self,
+        port: u16,
+        make: impl FnOnce(Clouds) -> F,
+    ) -> anyhow::Result<()> {
+        let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
+        let senders = settings.senders()?;
+        let source = Arc::new(self.connector.cloud_storage().await?);
+        let handler = self.handler(source, make).await?;
+        let listener = settings.listen(port).await?;
+        let limits = crate::http::Limits::default();
+        Ok(crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await?)
+    }
+
+    #[cfg(feature = "gcp")]
+    async fn beside_subscription<E: Event, F: Function<E> + 'static>(
+        &self,
+        name: &str,
+        make: impl FnOnce(Clouds) -> F,
+    ) -> anyhow::Result<()> {
+        let source = Arc::new(self.connector.cloud_storage().await?);
+        let handler = self.handler(source, make).await?;
+        let subscription = self.connector.subscription(name, crate::pull::CONCURRENCY).await?;
+        Ok(crate::pull::run(handler, subscription, asked_to_stop()?).await?)
     }
 
     async fn beside_bucket<E: Event, F: Function<E> + 'static>(

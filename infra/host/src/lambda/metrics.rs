@@ -85,18 +85,20 @@ fn millis(latency: std::time::Duration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::About;
+    use crate::event::{About, Carrier, Message};
     use framepost_ports::Reason;
     use std::time::Duration;
 
     fn handled(key: &str, outcome: Outcome) -> Handled {
-        let about = About::key(key, Some(1000));
+        let about = About::key(key.to_owned(), key, Some(1000));
         Handled { about, ending: Ending::Outcome(outcome), latency: Duration::from_micros(12_345) }
     }
 
     #[test]
     fn a_batch_gives_one_line_for_each_site() {
         let reason = || Reason::new("x", "y");
+        let (id, carrier) = ("m".to_owned(), Carrier::Queue);
+        let no_event = Message { id, carrier, attributes: vec![], body: "{".into(), trace_id: None };
         let handled = [
             handled("plant-7/2026-11-20/gate/15/08-23Z.0.mp4", Outcome::Done),
             handled("plant-7/2026-11-20/gate/15/08-26Z.1.mp4", Outcome::Done),
@@ -107,7 +109,7 @@ mod tests {
                 Outcome::Retry { after: Duration::ZERO, reason: reason() },
             ),
             handled("in/monday.mkv", Outcome::Done),
-            Handled::of_no_event("probe", Outcome::Reject(reason())),
+            Handled::of_no_event("probe", &no_event, Outcome::Reject(reason())),
         ];
         let lines = lines("probe", "ChunksProbed", "2026-11-20T15:09:00Z".parse().unwrap(), &handled);
         let [foreign, seven, eight] = &lines[..] else { panic!("{lines:?}") };

@@ -8,18 +8,18 @@ use std::fmt::Write as _;
 
 /// One request's place in a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceContext {
+pub(crate) struct TraceContext {
     /// 32 hexadecimal digits, not all zero.
-    pub trace_id: String,
+    pub(crate) trace_id: String,
     /// 16 hexadecimal digits, where the sender gives one.
-    pub span_id: Option<String>,
+    pub(crate) span_id: Option<String>,
     /// Whether the trace is kept.
-    pub sampling: Sampling,
+    pub(crate) sampling: Sampling,
 }
 
 /// Whether somebody keeps the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sampling {
+pub(crate) enum Sampling {
     /// It is.
     Sampled,
     /// It is not, or nobody says so.
@@ -29,7 +29,7 @@ pub enum Sampling {
 
 impl TraceContext {
     /// From a request's headers; `header` gives the value of the one with this name, in lower case.
-    pub fn of_request<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+    pub(crate) fn of_request<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let w3c = header("traceparent").and_then(Self::from_traceparent);
         w3c.or_else(|| header("x-cloud-trace-context").and_then(Self::from_google))
     }

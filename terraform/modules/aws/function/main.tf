@@ -158,7 +158,7 @@ data "aws_iam_policy_document" "this" {
 
     content {
       sid       = "ClaimWork"
-      actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+      actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
       resources = [var.granted.table_arn]
     }
   }
