@@ -1,5 +1,7 @@
 //! AWS: the root is applied as it is, a gateway's chunks go all the way to records, and faults cost nothing.
 //!
+//! What the root makes by itself is `tests/terraform/run`'s to check; here it is used.
+//!
 //! Every test has an account of its own (moto), and deploys into it with the real provider. The edge's and the function's programs
 //! are the real ones; the harness plays the Lambda service. Policies are enforced for every credential that the account
 //! issued: the gateway's and the function's; see `tests/aws/moto_server.py` for what stands in for what.
@@ -21,28 +23,6 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-
-#[test]
-fn the_root_is_applied_changes_nothing_the_second_time_and_keeps_footage_when_it_is_destroyed() {
-    let Some(deployment) = Deployment::prepare() else { return };
-    let terraform = &deployment.terraform;
-    terraform.validate();
-    assert_ne!(terraform.plan(), Plan::Empty);
-    terraform.apply_plan();
-    assert_eq!(terraform.plan(), Plan::Empty, "the second plan");
-
-    let bucket = deployment.outputs().bucket();
-    deployment.account.put_new(&bucket, "plant-7/2026-11-20/gate/15/08-23Z.0.mp4", b"footage");
-    let refused = terraform.destroy().expect_err("a bucket with footage is kept");
-    assert!(refused.contains("BucketNotEmpty"), "{refused}");
-    assert_eq!(deployment.account.keys(&bucket).len(), 1);
-
-    terraform.set(&deployment.variables_with("bucket", json!({ "keep_footage": false })));
-    terraform.apply();
-    assert_eq!(terraform.destroy(), Ok(()));
-    let gone = deployment.account.s3("HEAD", &format!("/{bucket}"), &[], b"");
-    assert_eq!(gone.status, 404, "{}", gone.text());
-}
 
 /// A deployment with everything that the tests of messages look at.
 struct Scene {
@@ -151,6 +131,7 @@ fn all_done_at_once(deliveries: &[Delivery]) -> bool {
 #[test]
 fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
     let Some(mut scene) = Scene::new() else { return };
+    assert_eq!(scene.deployment.terraform.plan(), Plan::Empty, "the second plan");
     let clip = Clip::H264BFrames.path();
     scene.deployment.backfill(&scene.outputs, "gate", &clip, 3);
     let shared = shared_data().map(|data| data.join("clips/one-by-one-person-detection.mp4"));
@@ -177,6 +158,13 @@ fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
 
     tries_of_a_stolen_credential(&scene, &keys);
     assert_eq!(scene.account().keys(&scene.bucket), keys.into_iter().collect::<Vec<_>>());
+
+    let Scene { deployment, subscriber, .. } = scene;
+    subscriber.unsubscribe();
+    assert_eq!(deployment.terraform.plan(), Plan::Empty, "use changes nothing that Terraform made");
+    deployment.terraform.set(&deployment.variables_with("bucket", json!({ "keep_footage": false })));
+    deployment.terraform.apply();
+    assert_eq!(deployment.terraform.destroy(), Ok(()));
 }
 
 fn faults_of(camera: &str, source: &Path, frame_seconds: f64, mirror: &Path, records: &[Record]) -> Vec<String> {
