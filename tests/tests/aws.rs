@@ -197,6 +197,9 @@ fn assert_logged(scene: &Scene, records: &[Record]) {
     assert!(metrics.iter().all(|line| line["Site"] == SITE), "{metrics:#?}");
 }
 
+/// What is tried, its method, its path, its headers.
+type Try<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 /// What whoever steals a gateway's access key would try. Each is refused by a policy, and the refusal is the policy's.
 fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
     let gateway = scene.account().with(scene.outputs.gateway());
@@ -209,7 +212,7 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
     let once = ("if-none-match", "*");
     let of_version = format!("{there}?versionId={}", version.1);
     let source = format!("{bucket}/{key}");
-    let tries: [(&str, &str, &str, &[(&str, &str)]); 20] = [
+    let tries: [Try<'_>; 20] = [
         ("read", "GET", &there, &[]),
         ("read a version", "GET", &of_version, &[]),
         ("look", "HEAD", &there, &[]),
@@ -238,6 +241,8 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
         let refusals = scene.deployment.moto.refusals();
         assert!(refusals.len() > before, "{what}: {} without a policy's word", answer.status);
     }
+    // Whoever else it is: nobody replaces footage.
+    assert_refused("overwrite as an administrator", &scene.account().s3("PUT", &there, &[], b"other"));
     // With the condition it is no overwriting: the object that is there stays.
     let again = gateway.s3("PUT", &there, &[once], b"stolen");
     assert_eq!(again.status, 412, "{}", again.text());
@@ -268,7 +273,7 @@ fn duplicates_and_disorder(scene: &mut Scene) {
     let seed = fastrand::u64(..);
     eprintln!("the order of seed {seed}");
     fastrand::Rng::with_seed(seed).shuffle(&mut bodies);
-    bodies.iter().for_each(|body| drop(scene.queue.send(body)));
+    scene.queue.send_all(&bodies);
     let deliveries = scene.probe.drain(3);
     assert!(all_done_at_once(&deliveries), "{deliveries:#?}\n{}", scene.why());
     scene.assert_settled();
@@ -280,10 +285,10 @@ fn a_poison_message_amid_nine_good_ones(scene: &mut Scene) {
     let keys = scene.footage("poisoned");
     let bodies: Vec<String> = scene.queue.take().into_iter().map(|message| message.body).collect();
     let (first, rest) = bodies.split_at(4);
-    first.iter().for_each(|body| drop(scene.queue.send(body)));
+    scene.queue.send_all(first);
     let poison = "{\"detail-type\": \"Object Cre";
     let poison_id = scene.queue.send(poison);
-    rest.iter().for_each(|body| drop(scene.queue.send(body)));
+    scene.queue.send_all(rest);
 
     let deliveries = scene.probe.drain(1);
     let batch = &deliveries[0];
@@ -461,7 +466,8 @@ fn a_bucket_that_refuses_for_too_long(scene: &mut Scene) {
 
     scene.allow_reading();
     // SQS's own redrive is what moto leaves out: the messages go back by hand, as they are.
-    scene.dead_letters.take().iter().for_each(|letter| drop(scene.queue.send(&letter.body)));
+    let bodies: Vec<String> = scene.dead_letters.take().into_iter().map(|letter| letter.body).collect();
+    scene.queue.send_all(&bodies);
     let deliveries = scene.probe.drain(2);
     assert!(all_done_at_once(&deliveries), "{deliveries:#?}");
     scene.assert_settled();

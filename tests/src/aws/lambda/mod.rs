@@ -227,10 +227,8 @@ impl Mapping {
         assert!(queue_arn.starts_with(&format!("arn:aws:sqs:{REGION}:{ACCOUNT}:")), "{queue_arn}");
         assert_ne!(mapping["State"], "Disabled", "{mapping}");
         let reports = mapping["FunctionResponseTypes"].as_array().into_iter().flatten();
-        let answers = match reports.into_iter().any(|kind| kind == "ReportBatchItemFailures") {
-            true => Answers::PerMessage,
-            false => Answers::PerBatch,
-        };
+        let reported = reports.into_iter().any(|kind| kind == "ReportBatchItemFailures");
+        let answers = if reported { Answers::PerMessage } else { Answers::PerBatch };
         let maximum = mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(1000);
         Self {
             // Lambda polls as the function.
