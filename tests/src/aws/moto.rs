@@ -73,3 +73,16 @@ impl Moto {
         self.running.log()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tests of what a policy says lie beside `policy.py`; nothing else would run them.
+    #[test]
+    fn policies_are_decided_as_aws_does() {
+        let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/policy_test.py");
+        let done = Command::new("python3").arg("-B").arg(test).output().expect("python3 can be started");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}

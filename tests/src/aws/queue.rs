@@ -21,7 +21,7 @@ pub struct Message {
 }
 
 impl Message {
-    fn from_json(value: &Value) -> Self {
+    pub(super) fn from_json(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}")).to_owned();
         let attributes = value["Attributes"].clone();
         let deliveries = attributes["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok());

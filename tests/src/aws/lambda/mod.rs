@@ -341,3 +341,27 @@ fn failures_in(answer: &Value, messages: &[Message]) -> Option<Vec<String>> {
     });
     named.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_makes_no_sense_fails_the_whole_batch() {
+        let message = json!({ "MessageId": "a", "ReceiptHandle": "r", "Body": "", "Attributes": { "ApproximateReceiveCount": "1" } });
+        let messages = [Message::from_json(&message)];
+        for (answer, failures) in [
+            (json!(null), Some(vec![])),
+            (json!({}), Some(vec![])),
+            (json!({ "batchItemFailures": null }), Some(vec![])),
+            (json!({ "batchItemFailures": [] }), Some(vec![])),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "a" }] }), Some(vec!["a".to_owned()])),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "of another batch" }] }), None),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "" }] }), None),
+            (json!({ "batchItemFailures": [{}] }), None),
+            (json!({ "batchItemFailures": "a" }), None),
+        ] {
+            assert_eq!(failures_in(&answer, &messages), failures, "{answer}");
+        }
+    }
+}
