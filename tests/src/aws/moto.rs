@@ -63,15 +63,23 @@ impl Moto {
 
     /// Every request that a policy refused: principal, action, resource, and the policy's kind.
     pub fn refusals(&self) -> Vec<Value> {
-        let lines = self.running.lines(Output::Stderr);
-        let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        said.filter_map(|line| line.get("refused").cloned()).collect()
+        refusals_in(&self.running.lines(Output::Stderr)).collect()
+    }
+
+    /// The next refusal after the first `known`, which comes by another way than its answer. Panics if there is none.
+    pub fn refusal_after(&self, known: usize) -> Value {
+        self.running.wait_for(Output::Stderr, Duration::from_secs(10), |lines| refusals_in(lines).nth(known))
     }
 
     /// What it said on standard error, for a failed test's message.
     pub fn log(&self) -> String {
         self.running.log()
     }
+}
+
+fn refusals_in(lines: &[String]) -> impl Iterator<Item = Value> {
+    let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    said.filter_map(|line| line.get("refused").cloned())
 }
 
 #[cfg(test)]
