@@ -13,6 +13,7 @@ Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,22 +109,22 @@ class Root:
 
     def second_plan_is_empty(self, what):
         plan = self.run("plan", "-detailed-exitcode", may_fail=True)
-        changes = plan.stdout[plan.stdout.find("Terraform used the selected providers") :]
+        progress = re.compile(r".*: (Refreshing state|Reading|Read complete|Still reading).*")
+        changes = "\n".join(line for line in plan.stdout.splitlines() if not progress.fullmatch(line))
         return check(f"{what}: the second plan is empty", plan.returncode == 0, changes + plan.stderr)
 
     def destroy(self, what):
         if not check(f"{what}: destroy", self.run("destroy", "-auto-approve").returncode == 0):
             return
-        shown = subprocess.run(
-            ["terraform", "state", "list"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
-        )
-        check(f"{what}: nothing is left in the state", shown.stdout.strip() == "", shown.stdout)
+        left = self.ask("state", "list")
+        check(f"{what}: nothing is left in the state", left.strip() == "", left)
 
     def outputs(self):
-        shown = subprocess.run(
-            ["terraform", "output", "-json"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
-        )
-        return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
+        return {name: output["value"] for name, output in json.loads(self.ask("output", "-json")).items()}
+
+    def ask(self, *arguments):
+        asked = ["terraform", *arguments]
+        return subprocess.run(asked, cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True).stdout
 
 
 def package(path):
@@ -212,6 +213,17 @@ def plain(work, plugin_dirs):
         root.variables["bucket"] = {"keep_footage": False}
         if root.apply("with keep_footage = false"):
             check("footage outlives that", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+            # Letting go of the bucket, as the README says, leaves it as it was.
+            state = root.dir / "terraform.tfstate"
+            before = state.read_text()
+            root.ask("state", "rm", "module.bucket")
+            root.destroy("without the bucket")
+            check("everything else has gone", left_over(moto) == [], str(left_over(moto)))
+            versioning = owner.get_bucket_versioning(Bucket=bucket).get("Status")
+            check("the bucket let go of is still versioned", versioning == "Enabled", str(versioning))
+            check("and still written once", refused(owner.put_object, **unconditional) == 403)
+            # The test takes it back by the state of before.
+            state.write_text(before)
             root.destroy("with keep_footage = false")
             check("nothing is left", left_over(moto) == [] and owner.list_buckets()["Buckets"] == [])
 
@@ -281,7 +293,7 @@ def elaborate(work, plugin_dirs):
             archive.writestr("bootstrap", "#!/bin/sh\nexit 2\n")
         owner.upload_file(str(changed), "releases", "framepost/v1/watch.zip")
         plan = root.run("plan", "-detailed-exitcode", may_fail=True)
-        changes = [line for line in plan.stdout.splitlines() if line.strip().startswith("# ")]
+        changes = [line for line in plan.stdout.splitlines() if line.startswith("  # module")]
         check("a new package is deployed, and nothing else", plan.returncode == 2 and len(changes) == 1 and "watch" in changes[0], str(changes))
 
         root.destroy("elaborate")
