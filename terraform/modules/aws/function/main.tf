@@ -18,13 +18,11 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:logs carry keys and measurements, no footage; CloudWatch encrypts them with its own keys
-  #checkov:skip=CKV_AWS_338:how long logs are kept is log_retention_days; a year of them is a choice
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:tracing is functions.tracing
   #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving would take from the account's other functions
   #checkov:skip=CKV_AWS_116:that is for asynchronous invocations; the queue has its own dead-letter queue
   #checkov:skip=CKV_AWS_117:it talks to AWS services alone; a VPC would only add endpoints to pay for
@@ -167,8 +165,6 @@ data "aws_iam_policy_document" "this" {
     for_each = var.tracing == "Active" ? [1] : []
 
     content {
-      #checkov:skip=CKV_AWS_111:X-Ray knows no resources for these two
-      #checkov:skip=CKV_AWS_356:X-Ray knows no resources for these two
       sid       = "Trace"
       actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       resources = ["*"]
