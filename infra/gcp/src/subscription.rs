@@ -49,8 +49,7 @@ impl PubSubSubscription {
     /// The subscription `projects/P/subscriptions/S`, of which at most `in_hand` messages are taken at a time. Asks nothing
     /// of it yet.
     pub async fn connect(name: &str, in_hand: u32, options: &GoogleOptions) -> Result<Self> {
-        let mut builder =
-            Subscriber::builder().with_credentials(options.credentials()?).with_grpc_subchannel_count(1);
+        let mut builder = Subscriber::builder().with_credentials(options.credentials()?).with_grpc_subchannel_count(1);
         if let Some(endpoint) = options.endpoint() {
             builder = builder.with_endpoint(endpoint);
         }

@@ -29,7 +29,7 @@ pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
 impl Connector {
     pub(crate) async fn bus(&self, records: &RecordsTo) -> anyhow::Result<Arc<dyn Bus>> {
         Ok(match records {
-            RecordsTo::Log => Arc::new(LogBus),
+            RecordsTo::Log => Arc::new(LogBus::default()),
             #[cfg(feature = "aws")]
             RecordsTo::EventBridge(bus) => Arc::new(framepost_aws::EventBridgeBus::new(self.aws().await?, bus)),
             #[cfg(not(feature = "aws"))]

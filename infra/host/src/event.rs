@@ -130,6 +130,9 @@ impl Event for Record {
     }
 
     fn about(&self) -> About {
-        About { site: self.data.site().cloned(), ..About::key(self.id.clone(), &self.data.object().key, self.data.size_bytes()) }
+        About {
+            site: self.data.site().cloned(),
+            ..About::key(self.id.clone(), &self.data.object().key, self.data.size_bytes())
+        }
     }
 }

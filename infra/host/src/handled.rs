@@ -71,7 +71,8 @@ pub struct Handled {
 impl Handled {
     /// A message that holds no event, which is logged and counted all the same.
     pub(crate) fn of_no_event(function: &str, message: &Message, outcome: Outcome) -> Self {
-        let handled = Self { about: About::nothing(message), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
+        let handled =
+            Self { about: About::nothing(message), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
         log(function, &handled);
         handled
     }

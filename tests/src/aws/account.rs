@@ -174,8 +174,7 @@ impl Account {
         for (name, value) in fields {
             body.push_str(&format!("&{name}={}", percent(value)));
         }
-        let headers =
-            vec![("content-type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
+        let headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
         let request = Request { service, method: "POST", path: "/", headers, body: body.into_bytes() };
         self.send(&request).expect(&format!("{service} {fields:?}"))
     }

@@ -10,13 +10,10 @@ use std::time::Duration;
 /// How long Python may take to load moto on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
-/// The interpreter that has moto: of `FRAMEPOST_PYTHON_ENV`, or of the environment that `tests/run setup` makes.
+/// The interpreter that has moto, of the environment that `tests/terraform/run setup` makes.
 pub fn python() -> Option<PathBuf> {
-    let environment = std::env::var_os("FRAMEPOST_PYTHON_ENV").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cache/framepost/venv"))
-    })?;
-    let python = environment.join("bin/python");
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let python = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?.join("framepost/venv/bin/python");
     let has_moto = Command::new(&python).args(["-c", "import moto.server, flask"]).output();
     has_moto.is_ok_and(|tried| tried.status.success()).then_some(python)
 }

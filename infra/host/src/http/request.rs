@@ -132,5 +132,6 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
     };
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     // A header can be of any bytes; text is what everybody sends.
-    kept.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+    kept.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
 }

@@ -47,7 +47,8 @@ impl Function {
         let account = Account::of(moto);
         let described = account.lambda(&format!("/2015-03-31/functions/{name}"));
         let configuration = &described["Configuration"];
-        let text = |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
+        let text =
+            |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
         assert_eq!(text("Handler"), "bootstrap");
         let runtime = text("Runtime");
         assert!(runtime.starts_with("provided.al"), "a program of its own needs no {runtime}");
@@ -67,6 +68,23 @@ impl Function {
             memory_mib: configuration["MemorySize"].as_u64().expect("a memory size"),
             variables: variables.collect(),
             endpoints: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), moto.url())]),
+        }
+    }
+
+    /// A zip that nobody deployed, with these variables, asking as `identity` and reaching AWS at `endpoint`.
+    pub fn undeployed(code: Vec<u8>, variables: &[(&str, &str)], identity: Identity, endpoint: &str) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            name: "undeployed".to_owned(),
+            arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:undeployed"),
+            role_arn: String::new(),
+            log_group: "/aws/lambda/undeployed".to_owned(),
+            timeout: Duration::from_secs(30),
+            code,
+            memory_mib: 128,
+            variables: variables.collect(),
+            endpoints: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned())]),
+            identity,
         }
     }
 
@@ -112,12 +130,12 @@ impl Function {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0".to_owned()),
             ("AWS_ACCESS_KEY_ID", access_key_id),
             ("AWS_SECRET_ACCESS_KEY", secret_access_key),
-            ("AWS_SESSION_TOKEN", session_token.expect("a role's session has a token")),
             ("TZ", ":UTC".to_owned()),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
         ];
         environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(session_token.map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
         environment
     }
 }
@@ -266,9 +284,11 @@ impl Mapping {
                     deliveries.push(this.settle(messages, invoked));
                 }
             };
-            let workers: Vec<_> =
-                (0..sandboxes.min(self.maximum_concurrency)).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            let workers: Vec<_> = (0..sandboxes.min(self.maximum_concurrency)).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         let mut all = Vec::new();
         for (deliveries, log) in workers {
@@ -302,7 +322,10 @@ impl Mapping {
             (Invoked::Answered(answer), Answers::PerMessage) => failures_in(answer, &messages).unwrap_or_else(all),
             _ => all(),
         };
-        messages.iter().filter(|message| !failures.contains(&message.id)).for_each(|message| self.queue.delete(message));
+        messages
+            .iter()
+            .filter(|message| !failures.contains(&message.id))
+            .for_each(|message| self.queue.delete(message));
         Delivery { messages, invoked, failures }
     }
 }

@@ -157,10 +157,14 @@ fn answer(mut connection: &TcpStream, shared: &Shared) -> Result<bool> {
     if rest == "invocation/next" {
         shared.change(|state| state.waits = true);
         let far = Instant::now() + Duration::from_hours(1);
-        let next = shared.wait(far, || true, |state| match state.pending.take() {
-            Some(next) => Some(Some(next)),
-            None => state.ended.then_some(None),
-        });
+        let next = shared.wait(
+            far,
+            || true,
+            |state| match state.pending.take() {
+                Some(next) => Some(Some(next)),
+                None => state.ended.then_some(None),
+            },
+        );
         let Some(Some(next)) = next else { return Ok(false) };
         shared.change(|state| (state.running, state.waits) = (Some(next.id.clone()), false));
         let text = format!(

@@ -1,8 +1,11 @@
 //! The benchmark: what Framepost costs beside ffmpeg and ffprobe doing the same, as ratios of one run on one machine.
 //!
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
-//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5).
+//! `bench lambda` measures the Lambda function alone, against one that does nothing.
+//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5),
+//! `BENCH_STARTS` how often each Lambda is started (20).
 
+mod lambda;
 mod over_http;
 
 use framepost_events::KeyKind;
@@ -28,12 +31,22 @@ fn main() -> ExitCode {
         return if measure_only_child(arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    println!("{:<34} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
+    if std::env::args().nth(1).is_some_and(|first| first == "lambda") {
+        heading();
+        lambda::compare(directory.path());
+        return ExitCode::SUCCESS;
+    }
+    heading();
     sizes();
     file_to_chunks(directory.path());
     live(directory.path());
     probing(directory.path());
+    lambda::compare(directory.path());
     ExitCode::SUCCESS
+}
+
+fn heading() {
+    println!("{:<34} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
 }
 
 fn setting(name: &str, default: u64) -> u64 {
