@@ -131,11 +131,12 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # S3 and DynamoDB decrypt on behalf of whoever asks them.
   dynamic "statement" {
-    for_each = contains(var.grants, "footage:read") && var.granted.encryption_key_arn != null ? [1] : []
+    for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, ["footage:read", "ledger:claim"])) > 0 ? [1] : []
 
     content {
-      sid       = "DecryptFootage"
+      sid       = "Decrypt"
       actions   = ["kms:Decrypt"]
       resources = [var.granted.encryption_key_arn]
     }
