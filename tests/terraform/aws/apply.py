@@ -221,6 +221,8 @@ def plain(work, plugin_dirs):
         root.variables["bucket"] = {"keep_footage": False}
         if root.apply("with keep_footage = false"):
             check("footage outlives that", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+            # What is gone need not be built to be destroyed.
+            shutil.rmtree(packages)
             # Letting go of the bucket, as the README says, leaves it as it was.
             state = root.dir / "terraform.tfstate"
             before = state.read_text()

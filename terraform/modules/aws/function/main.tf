@@ -42,7 +42,7 @@ resource "aws_lambda_function" "this" {
   s3_key            = one(data.aws_s3_object.package[*].key)
   s3_object_version = local.package_version
   # For a file its content decides about an update; for an object S3's word of it, which also works without versions.
-  source_code_hash = var.package.file != null ? filebase64sha256(var.package.file) : one(data.aws_s3_object.package[*].etag)
+  source_code_hash = var.package.file != null ? try(filebase64sha256(var.package.file), null) : one(data.aws_s3_object.package[*].etag)
 
   environment {
     variables = var.environment
@@ -60,6 +60,14 @@ resource "aws_lambda_function" "this" {
   }
 
   depends_on = [aws_iam_role_policy.this]
+
+  # Not a validation of the variable: a destroy needs no package.
+  lifecycle {
+    precondition {
+      condition     = var.package.file == null ? true : fileexists(var.package.file)
+      error_message = "There is no package at ${coalesce(var.package.file, "?")}. Build it with cargo-lambda, as the README says, or set functions.packages to where it is: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip."
+    }
+  }
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {

@@ -156,7 +156,7 @@ run "no_package" {
   variables {
     package = { file = "nowhere/bootstrap.zip" }
   }
-  expect_failures = [var.package]
+  expect_failures = [aws_lambda_function.this]
 }
 
 run "two_packages" {
