@@ -5,6 +5,7 @@ import re
 import uuid
 
 from moto.awslambda.models import LambdaFunction
+from moto.iot.models import FakeEndpoint, IoTBackend
 from moto.iot.responses import IoTResponse
 from moto.logs.responses import LogsResponse
 from moto.s3.responses import S3Response
@@ -127,3 +128,15 @@ def list_tags_for_resource(self):
 IoTResponse.create_policy = with_tags(IoTResponse.create_policy, "policyArn")
 IoTResponse.create_role_alias = with_tags(IoTResponse.create_role_alias, "roleAliasArn")
 IoTResponse.list_tags_for_resource = list_tags_for_resource
+
+# ---- IoT: an account's endpoints, which are the same whenever one asks
+
+endpoints: dict[str, FakeEndpoint] = {}
+
+
+def describe_endpoint(self, endpoint_type):
+    return endpoints.setdefault(endpoint_type, asked(self, endpoint_type))
+
+
+asked = IoTBackend.describe_endpoint
+IoTBackend.describe_endpoint = describe_endpoint

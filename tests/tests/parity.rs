@@ -1,5 +1,4 @@
-//! Whoever knows one cloud's half knows the other's: the same variables, outputs and alarms in both Terraform roots, and
-//! one column of the records' table for every field of a record.
+//! Whoever knows one cloud's half knows the other's: the same variables, outputs and alarms in both Terraform roots.
 //!
 //! What differs stands in a list with its reason. An entry that is no longer true fails as well.
 
@@ -196,64 +195,4 @@ fn the_alarms_are_the_same() {
     assert!(gcp.contains("silence") && aws.contains("silence"), "alarms are not read: {aws:?} {gcp:?}");
     let named = |names: BTreeSet<String>| names.into_iter().map(|name| (name, String::new())).collect();
     judge(&named(aws), &named(gcp), ALARMS);
-}
-
-/// The dotted paths of a JSON Schema's fields below `data`, with their types in BigQuery's words.
-fn schema_fields(schema: &serde_json::Value, at: &serde_json::Value, path: &str, found: &mut BTreeMap<String, String>) {
-    let at = match at["$ref"].as_str() {
-        Some(reference) => schema.pointer(reference.trim_start_matches('#')).expect("a definition that is there"),
-        None => at,
-    };
-    let kind = match (at["type"].as_str(), at["format"].as_str()) {
-        (Some("object"), _) => {
-            for (name, inner) in at["properties"].as_object().expect("an object has properties") {
-                schema_fields(schema, inner, &format!("{path}.{name}"), found);
-            }
-            return;
-        }
-        (Some("array"), _) => return schema_fields(schema, &at["items"], path, found),
-        (_, Some("date-time")) => "TIMESTAMP",
-        (Some("integer"), _) => "INTEGER",
-        (Some("number"), _) => "FLOAT",
-        (Some("boolean"), _) => "BOOLEAN",
-        // An enumeration is a choice of constants, and so is a type that is only one.
-        _ => "STRING",
-    };
-    found.insert(path.to_owned(), kind.to_owned());
-}
-
-fn table_fields(columns: &serde_json::Value, path: &str, found: &mut BTreeMap<String, String>) {
-    for column in columns.as_array().expect("columns are a list") {
-        let path = format!("{path}{}", column["name"].as_str().expect("a column has a name"));
-        if column["type"] == "RECORD" {
-            table_fields(&column["fields"], &format!("{path}."), found);
-        } else {
-            found.insert(path, column["type"].as_str().expect("a column has a type").to_owned());
-        }
-    }
-}
-
-#[test]
-fn the_table_has_a_column_for_every_field_of_every_record() {
-    let read = |path: &Path| -> serde_json::Value {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let schemas = repository().join("events/schemas");
-    let mut fields = BTreeMap::new();
-    for file in std::fs::read_dir(&schemas).expect("the schemas are there") {
-        let path = file.expect("a directory entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // That one is an event and no record of a function: nobody publishes it on the records' topic.
-        if !name.starts_with("io.framepost.") || name == "io.framepost.object.finalized.v1.json" {
-            continue;
-        }
-        let schema = read(&path);
-        for (name, property) in schema["properties"].as_object().expect("an envelope has properties") {
-            schema_fields(&schema, property, name, &mut fields);
-        }
-    }
-    let mut columns = BTreeMap::new();
-    table_fields(&read(&schemas.join("bigquery/records.json")), "", &mut columns);
-    assert_eq!(fields, columns);
 }

@@ -14,6 +14,7 @@ pub use self::open::{Options, open};
 use crate::media::{Frame, StreamParameters};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// What a session tells, in decoding order.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +77,11 @@ pub trait Camera: Send {
 
     /// Whether it ends by itself.
     fn extent(&self) -> Extent;
+
+    /// For how long it may show nothing new without being taken for dead, where that is known.
+    fn silence_max(&self) -> Option<Duration> {
+        None
+    }
 
     /// How soon what it sends has to be read.
     fn reading(&self) -> Reading {

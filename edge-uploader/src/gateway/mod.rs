@@ -141,6 +141,7 @@ impl Gateway {
             keep: what.keep,
             trusted,
             extent: camera.extent(),
+            silence_max: camera.silence_max(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
         let stats = Arc::new(CameraStats::new(name.clone()));

@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -123,10 +124,21 @@ async fn follow(
     let stopped = stop.cancelled();
     tokio::pin!(stopped);
     loop {
-        let event = tokio::select! {
-            biased;
-            () = &mut stopped => return Err(Ended::Stopped),
-            event = session.next() => event,
+        // A source that always has more must not outrun the end.
+        if stop.is_cancelled() {
+            return Err(Ended::Stopped);
+        }
+        let mut next = session.next();
+        let event = match futures::poll!(&mut next) {
+            Poll::Ready(event) => event,
+            Poll::Pending => {
+                queue.flush()?;
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => return Err(Ended::Stopped),
+                    event = next => event,
+                }
+            }
         };
         match event {
             Ok(Some(CameraEvent::Frame(frame))) => {

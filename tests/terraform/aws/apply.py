@@ -13,6 +13,7 @@ Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,22 +109,22 @@ class Root:
 
     def second_plan_is_empty(self, what):
         plan = self.run("plan", "-detailed-exitcode", may_fail=True)
-        changes = plan.stdout[plan.stdout.find("Terraform used the selected providers") :]
+        progress = re.compile(r".*: (Refreshing state|Reading|Read complete|Still reading).*")
+        changes = "\n".join(line for line in plan.stdout.splitlines() if not progress.fullmatch(line))
         return check(f"{what}: the second plan is empty", plan.returncode == 0, changes + plan.stderr)
 
     def destroy(self, what):
         if not check(f"{what}: destroy", self.run("destroy", "-auto-approve").returncode == 0):
             return
-        shown = subprocess.run(
-            ["terraform", "state", "list"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
-        )
-        check(f"{what}: nothing is left in the state", shown.stdout.strip() == "", shown.stdout)
+        left = self.ask("state", "list")
+        check(f"{what}: nothing is left in the state", left.strip() == "", left)
 
     def outputs(self):
-        shown = subprocess.run(
-            ["terraform", "output", "-json"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
-        )
-        return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
+        return {name: output["value"] for name, output in json.loads(self.ask("output", "-json")).items()}
+
+    def ask(self, *arguments):
+        asked = ["terraform", *arguments]
+        return subprocess.run(asked, cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True).stdout
 
 
 def package(path):
@@ -187,6 +188,14 @@ def plain(work, plugin_dirs):
         check("it cannot list", refused(gateway.list_objects_v2, Bucket=bucket) == 403)
         elsewhere = once | {"Key": "plant-70/2026-11-20/gate/15/08-23Z.0.mp4"}
         check("it cannot put beside its site", refused(gateway.put_object, **elsewhere) == 403)
+        # The bucket refuses what an identity policy would allow by mistake.
+        iam, user = moto.client("iam"), "framepost-gateway-plant-7"
+        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        iam.put_user_policy(UserName=user, PolicyName="mistake", PolicyDocument=json.dumps(everything))
+        check("whatever it was allowed, it cannot read", refused(gateway.get_object, Bucket=bucket, Key=chunk) == 403)
+        check("nor delete", refused(gateway.delete_object, Bucket=bucket, Key=chunk) == 403)
+        check("nor overwrite", refused(gateway.put_object, **unconditional) == 403)
+        iam.delete_user_policy(UserName=user, PolicyName="mistake")
         owner = moto.client("s3")
         check("nobody overwrites", refused(owner.put_object, **(unconditional | {"Body": b"other"})) == 403)
 
@@ -212,6 +221,19 @@ def plain(work, plugin_dirs):
         root.variables["bucket"] = {"keep_footage": False}
         if root.apply("with keep_footage = false"):
             check("footage outlives that", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+            # What is gone need not be built to be destroyed.
+            shutil.rmtree(packages)
+            # Letting go of the bucket, as the README says, leaves it as it was.
+            state = root.dir / "terraform.tfstate"
+            before = state.read_text()
+            root.ask("state", "rm", "module.bucket")
+            root.destroy("without the bucket")
+            check("everything else has gone", left_over(moto) == [], str(left_over(moto)))
+            versioning = owner.get_bucket_versioning(Bucket=bucket).get("Status")
+            check("the bucket let go of is still versioned", versioning == "Enabled", str(versioning))
+            check("and still written once", refused(owner.put_object, **unconditional) == 403)
+            # The test takes it back by the state of before.
+            state.write_text(before)
             root.destroy("with keep_footage = false")
             check("nothing is left", left_over(moto) == [] and owner.list_buckets()["Buckets"] == [])
 
@@ -281,7 +303,7 @@ def elaborate(work, plugin_dirs):
             archive.writestr("bootstrap", "#!/bin/sh\nexit 2\n")
         owner.upload_file(str(changed), "releases", "framepost/v1/watch.zip")
         plan = root.run("plan", "-detailed-exitcode", may_fail=True)
-        changes = [line for line in plan.stdout.splitlines() if line.strip().startswith("# ")]
+        changes = [line for line in plan.stdout.splitlines() if line.startswith("  # module")]
         check("a new package is deployed, and nothing else", plan.returncode == 2 and len(changes) == 1 and "watch" in changes[0], str(changes))
 
         root.destroy("elaborate")

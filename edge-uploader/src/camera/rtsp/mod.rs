@@ -205,6 +205,10 @@ impl Camera for RtspCamera {
         Extent::Live
     }
 
+    fn silence_max(&self) -> Option<Duration> {
+        Some(self.options.inactivity)
+    }
+
     fn reading(&self) -> Reading {
         match self.options.transport {
             Transport::Tcp => Reading::Relaxed,

@@ -62,8 +62,9 @@ resource "google_cloud_run_v2_service" "this" {
         startup_cpu_boost = true
       }
 
+      # An empty setting is one that is not there; sent as empty it would differ in every plan.
       dynamic "env" {
-        for_each = local.environment
+        for_each = { for name, value in local.environment : name => value if value != "" }
 
         content {
           name  = env.key

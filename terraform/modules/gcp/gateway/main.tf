@@ -43,7 +43,7 @@ resource "google_iam_workload_identity_pool" "gateways" {
   count                     = local.federated ? 1 : 0
   project                   = var.project
   workload_identity_pool_id = "${substr(var.name, 0, 23)}-gateways"
-  display_name              = "${var.name}-gateways"
+  display_name              = "${substr(var.name, 0, 23)}-gateways"
   description               = "Framepost: who may write footage from outside Google Cloud."
 }
 
@@ -53,7 +53,7 @@ resource "google_iam_workload_identity_pool_provider" "gateways" {
   workload_identity_pool_id          = google_iam_workload_identity_pool.gateways[0].workload_identity_pool_id
   workload_identity_pool_provider_id = "gateways"
   display_name                       = "gateways"
-  description                        = "Tokens of ${var.oidc.issuer}; their site is ${var.oidc.site}."
+  description                        = substr("Tokens of ${coalesce(var.oidc.issuer, "?")}; their site is ${var.oidc.site}.", 0, 256)
 
   attribute_mapping = {
     "google.subject" = "assertion.sub"

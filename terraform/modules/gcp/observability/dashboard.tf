@@ -39,9 +39,8 @@ resource "google_monitoring_dashboard" "this" {
     displayName = var.name
     mosaicLayout = {
       columns = 12
-      tiles = [for i, chart in local.charts : {
-        xPos   = (i % 2) * 6
-        yPos   = floor(i / 2) * 4
+      # Google leaves a zero out, and every plan would put it back.
+      tiles = [for i, chart in local.charts : merge({ for axis, at in { xPos = (i % 2) * 6, yPos = floor(i / 2) * 4 } : axis => at if at > 0 }, {
         width  = 6
         height = 4
         widget = {
@@ -53,7 +52,7 @@ resource "google_monitoring_dashboard" "this" {
             )]
           }
         }
-      }]
+      })]
     }
   })
 

@@ -15,7 +15,7 @@ variables {
   description  = "Says of each finished object what video it holds."
   image        = "europe-west1-docker.pkg.dev/footage-prod/framepost/probe:1.4.0"
   runtime      = { memory_mib = 128, timeout_s = 30, max_concurrency = 50 }
-  environment  = { FRAMEPOST_CONTENT_CHECK = "head" }
+  environment  = { FRAMEPOST_CONTENT_CHECK = "head", FRAMEPOST_PUBLIC_KEYS = "" }
   grants       = ["footage:read", "records:publish"]
   bucket       = "framepost-footage-prod"
   records      = "projects/footage-prod/topics/framepost-records"
