@@ -95,12 +95,21 @@ impl EdgeConfig {
 
     /// `edge-uploader run --config FILE`, with the configuration written to `file`.
     pub fn run(&self, file: &Path) -> Command {
+        self.command("run", file)
+    }
+
+    /// `edge-uploader check --config FILE`, with the configuration written to `file`.
+    pub fn check(&self, file: &Path) -> Command {
+        self.command("check", file)
+    }
+
+    fn command(&self, verb: &str, file: &Path) -> Command {
         std::fs::write(file, self.toml()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let mut command = edge_uploader();
         if let Some(credentials) = &self.credentials {
             credentials.give_to(&mut command);
         }
-        command.args(["run", "--config"]).arg(file);
+        command.args([verb, "--config"]).arg(file);
         command
     }
 }
@@ -116,10 +125,15 @@ pub fn edge_uploader() -> Command {
     command
 }
 
-/// `edge-uploader backfill FILE --site … --camera … --to …`.
+/// `edge-uploader backfill FILE --site … --camera gate --to …`.
 pub fn backfill(file: &Path, spool: &Path, to: &str) -> Command {
+    backfill_as("gate", file, spool, to)
+}
+
+/// [`backfill`], as another camera's footage.
+pub fn backfill_as(camera: &str, file: &Path, spool: &Path, to: &str) -> Command {
     let mut command = edge_uploader();
-    command.arg("backfill").arg(file).args(["--site", SITE, "--camera", "gate", "--to", to]);
+    command.arg("backfill").arg(file).args(["--site", SITE, "--camera", camera, "--to", to]);
     command.arg("--spool").arg(spool);
     command
 }

@@ -91,6 +91,14 @@ impl GoogleEmulators {
         name
     }
 
+    /// A new bucket that keeps what is overwritten, as a version.
+    pub fn bucket_with_versions(&self) -> String {
+        let name = drawn("footage");
+        let body = json!({ "name": name, "versioning": { "enabled": true } });
+        self.call("POST", &format!("{}/storage/v1/b?project={PROJECT}", self.storage), &body);
+        name
+    }
+
     /// A new topic, `projects/P/topics/T`.
     pub fn topic(&self) -> String {
         let name = format!("projects/{PROJECT}/topics/{}", drawn("topic"));
@@ -159,11 +167,31 @@ impl GoogleEmulators {
         messages
     }
 
+    /// Takes what is there, and acknowledges it.
+    pub fn drain_rest(&self, subscription: &str) -> Vec<Message> {
+        let mut messages = Vec::new();
+        loop {
+            let more = self.pull(subscription);
+            if more.is_empty() {
+                return messages;
+            }
+            for message in more {
+                self.acknowledge(subscription, &message);
+                messages.push(message);
+            }
+        }
+    }
+
     /// The next calls of a gRPC method (`Publish`) are answered by this code instead (14: unavailable); faults of before
     /// that have not happened are forgotten. Of ours only.
     pub fn fail_next(&self, method: &str, code: u32, times: u32) {
         let fault = json!({ "method": method, "code": code, "times": times });
         self.call("POST", &format!("{}/faults", self.pubsub_http), &fault);
+    }
+
+    /// Lets Pub/Sub's time pass at once: leases end. Of ours only.
+    pub fn advance(&self, by: Duration) {
+        self.call("POST", &format!("{}/advance", self.pubsub_http), &json!({ "seconds": by.as_secs() }));
     }
 
     /// No more faults of a method.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
@@ -16,10 +18,25 @@ import (
 )
 
 // api is the part of Pub/Sub's HTTP API (https://cloud.google.com/pubsub/docs/reference/rest) that sets up, publishes
-// and pulls, and POST /faults, which is ours.
-func api(pubsub *pstest.GServer, faults *faults) http.Handler {
+// and pulls, and POST /faults and /advance, which are ours.
+func api(server *pstest.Server, faults *faults) http.Handler {
+	pubsub := &server.GServer
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /faults", faults.add)
+	// {"seconds":60} lets Pub/Sub's time pass at once: leases end.
+	var ahead atomic.Int64
+	mux.HandleFunc("POST /advance", func(w http.ResponseWriter, r *http.Request) {
+		var by struct{ Seconds int64 }
+		if err := json.NewDecoder(r.Body).Decode(&by); err != nil {
+			fail(w, status.Error(codes.InvalidArgument, err.Error()))
+			return
+		}
+		ahead.Add(by.Seconds)
+		server.SetTimeNowFunc(func() time.Time {
+			return time.Now().Add(time.Duration(ahead.Load()) * time.Second)
+		})
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("PUT /v1/projects/{project}/topics/{name}", func(w http.ResponseWriter, r *http.Request) {
 		topic := &pb.Topic{}
 		answer(w, r, topic, func(ctx context.Context) (proto.Message, error) {

@@ -59,7 +59,7 @@ func serve() (addresses, error) {
 	if err != nil {
 		return addresses{}, err
 	}
-	pubsubHTTP, err := listen(api(&pubsub.GServer, faults))
+	pubsubHTTP, err := listen(api(pubsub, faults))
 	if err != nil {
 		return addresses{}, err
 	}
