@@ -222,6 +222,17 @@ fn what_the_bucket_refuses_is_listed_and_can_be_given_back() {
     assert!(output.status.success());
     let listed = stdout(&output);
     assert!(listed.lines().any(|line| line.starts_with(&format!("{key}\t"))), "{listed}");
+    // A service that is asked to stop and does so has not failed, whatever the bucket thinks of some objects.
+    let config = directory.path().join("live.toml");
+    let camera = format!("[[camera]]\nname = \"d\"\nurl = {clip:?}\nrepeat = \"forever\"\n");
+    let rest =
+        format!("site = \"s\"\nspool = {{ dir = {other:?} }}\nupload = {{ to = \"file://{}\" }}\n", text(&bucket));
+    std::fs::write(&config, rest + &camera).unwrap();
+    let mut running = Running::start(&["run", "--config", text(&config)]);
+    until("a chunk is open", || files(&other).iter().any(|(path, _)| text(path).ends_with(".part")));
+    running.signal("-TERM");
+    assert_eq!(running.ended(), Some(0));
+    assert_eq!(stdout(&run(&list)), listed);
     let count = listed.lines().count();
     let released = run(&["quarantine", "--spool", text(&other), "--release"]);
     assert!(stderr(&released).contains(&format!("{count} objects are given back")), "{}", stderr(&released));

@@ -6,24 +6,33 @@ locals {
   in_s3         = startswith(local.packages, "s3://")
   packages_s3   = local.in_s3 ? regex("^s3://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/?$", local.packages) : null
 
-  declared  = { for file in fileset(local.functions_dir, "*/function.yaml") : dirname(file) => yamldecode(file("${local.functions_dir}/${file}")) }
-  overrides = { for name in keys(local.declared) : name => try(var.functions.overrides[name], null) }
+  declared = { for file in fileset(local.functions_dir, "*/function.yaml") : dirname(file) => yamldecode(file("${local.functions_dir}/${file}")) }
+
+  # What each function is told otherwise, with null for what it is not.
+  overrides = {
+    for name in keys(local.declared) : name => {
+      for key in ["batch_size", "batching_window_s", "max_deliveries", "memory_mib", "timeout_s", "max_concurrency"] :
+      key => try(var.functions.overrides[name][key], null)
+    }
+  }
+  batch_sizes = { for name, declared in local.declared : name => coalesce(local.overrides[name].batch_size, declared.trigger.batch_size) }
 
   functions = {
     for name, declared in local.declared : name => {
-      description       = declared.description
-      event             = declared.trigger.event
-      types             = try(declared.trigger.types, [])
-      suffixes          = try(declared.trigger.suffixes, [])
-      batch_size        = try(coalesce(local.overrides[name].batch_size), declared.trigger.batch_size)
-      batching_window_s = try(coalesce(local.overrides[name].batching_window_s), declared.trigger.batch_size > 10 ? 1 : 0)
-      max_deliveries    = try(coalesce(local.overrides[name].max_deliveries), declared.trigger.max_deliveries)
-      memory_mib        = try(coalesce(local.overrides[name].memory_mib), declared.runtime.memory_mib)
-      timeout_s         = try(coalesce(local.overrides[name].timeout_s), declared.runtime.timeout_s)
-      max_concurrency   = try(coalesce(local.overrides[name].max_concurrency), declared.runtime.max_concurrency)
-      environment       = merge(try(declared.environment, {}), var.functions.environment, try(local.overrides[name].environment, {}))
+      description = declared.description
+      event       = declared.trigger.event
+      types       = try(declared.trigger.types, [])
+      suffixes    = try(declared.trigger.suffixes, [])
+      batch_size  = local.batch_sizes[name]
+      # Lambda wants one for more than ten messages.
+      batching_window_s = coalesce(local.overrides[name].batching_window_s, local.batch_sizes[name] > 10 ? 1 : 0)
+      max_deliveries    = coalesce(local.overrides[name].max_deliveries, declared.trigger.max_deliveries)
+      memory_mib        = coalesce(local.overrides[name].memory_mib, declared.runtime.memory_mib)
+      timeout_s         = coalesce(local.overrides[name].timeout_s, declared.runtime.timeout_s)
+      max_concurrency   = coalesce(local.overrides[name].max_concurrency, declared.runtime.max_concurrency)
+      environment       = merge(try(declared.environment, {}), var.functions.environment, try(var.functions.overrides[name].environment, {}))
       grants            = try(declared.grants, [])
-    } if try(local.overrides[name].enabled, true)
+    } if try(var.functions.overrides[name].enabled, true)
   }
 }
 

@@ -65,3 +65,8 @@ output "dashboard_url" {
   description = "Where to look."
   value       = module.observability.dashboard_url
 }
+
+output "log_queries" {
+  description = "Questions to the logs, as CloudWatch Logs Insights takes them; they are saved there too."
+  value       = module.observability.log_queries
+}

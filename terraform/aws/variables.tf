@@ -27,7 +27,7 @@ variable "site" {
 }
 
 variable "sites" {
-  description = "The sites by name. silence_minutes: an alarm after so long without a chunk; null is never."
+  description = "The sites by name. silence_minutes: an alarm after so long without a chunk; 0 is never."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 }

@@ -2,8 +2,12 @@
 
 import json
 import re
+import uuid
 
 from moto.awslambda.models import LambdaFunction
+from moto.iot.models import FakeEndpoint, IoTBackend
+from moto.iot.responses import IoTResponse
+from moto.logs.responses import LogsResponse
 from moto.s3.responses import S3Response
 from moto.sqs.models import Queue
 
@@ -77,3 +81,62 @@ def with_event_bridge(self):
 
 
 S3Response.get_bucket_notification = with_event_bridge
+
+# ---- CloudWatch Logs: saved queries, which moto does not have
+
+definitions: dict[str, dict] = {}
+
+
+def put_query_definition(self):
+    known = self._get_param("queryDefinitionId") or str(uuid.uuid4())
+    wanted = ("name", "queryString", "logGroupNames", "queryLanguage")
+    definitions[known] = {"queryDefinitionId": known} | {name: self._get_param(name) for name in wanted if self._get_param(name)}
+    return json.dumps({"queryDefinitionId": known})
+
+
+def describe_query_definitions(self):
+    prefix = self._get_param("queryDefinitionNamePrefix") or ""
+    return json.dumps({"queryDefinitions": [one for one in definitions.values() if one["name"].startswith(prefix)]})
+
+
+def delete_query_definition(self):
+    return json.dumps({"success": definitions.pop(self._get_param("queryDefinitionId"), None) is not None})
+
+
+LogsResponse.put_query_definition = put_query_definition
+LogsResponse.describe_query_definitions = describe_query_definitions
+LogsResponse.delete_query_definition = delete_query_definition
+
+# ---- IoT: tags, which moto does not have
+
+tags_of: dict[str, list] = {}
+
+
+def with_tags(created, arn_name):
+    def create(self):
+        answer = created(self)
+        tags_of[answer.result[arn_name]] = self._get_param("tags") or []
+        return answer
+
+    return create
+
+
+def list_tags_for_resource(self):
+    return json.dumps({"tags": tags_of.get(self._get_param("resourceArn"), [])})
+
+
+IoTResponse.create_policy = with_tags(IoTResponse.create_policy, "policyArn")
+IoTResponse.create_role_alias = with_tags(IoTResponse.create_role_alias, "roleAliasArn")
+IoTResponse.list_tags_for_resource = list_tags_for_resource
+
+# ---- IoT: an account's endpoints, which are the same whenever one asks
+
+endpoints: dict[str, FakeEndpoint] = {}
+
+
+def describe_endpoint(self, endpoint_type):
+    return endpoints.setdefault(endpoint_type, asked(self, endpoint_type))
+
+
+asked = IoTBackend.describe_endpoint
+IoTBackend.describe_endpoint = describe_endpoint

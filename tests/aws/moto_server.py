@@ -111,6 +111,11 @@ def called_resource(service, region, body):
     return "*"
 
 
+def exists(bucket, key):
+    version = flask.request.args.get("versionId")
+    return s3_models.s3_backends[ACCOUNT]["aws"].get_object(bucket, key, version_id=version) is not None
+
+
 def document_of(stored):
     return IAMPolicy(stored)._policy_json
 
@@ -132,6 +137,16 @@ def check_action_permitted(self, resource):
     context = request_context(service)
     documents = [document_of(stored) for stored in self._access_key.collect_policies()]
     decision = policy.decide(documents, f"{service}:{action}", resource, [arn], context)
+    if service == "s3" and action.startswith("GetObject") and decision is policy.Decision.ALLOW:
+        bucket, key = resource.removeprefix("arn:aws:s3:::").split("/", 1)
+        if not exists(bucket, key):
+            # Who may not list a bucket is not told what it does not have.
+            decision = policy.decide(documents, "s3:ListBucket", f"arn:aws:s3:::{bucket}", [arn], context)
+    source = flask.request.headers.get("x-amz-copy-source") if service == "s3" else None
+    if source and decision is policy.Decision.ALLOW:
+        # A copy is a read as well.
+        source = urllib.parse.unquote(source).lstrip("/").split("?")[0]
+        decision = policy.decide(documents, "s3:GetObject", f"arn:aws:s3:::{source}", [arn], context)
     if decision is not policy.Decision.ALLOW:
         refused(principal=arn, action=f"{service}:{action}", resource=resource, by=f"identity policy: {decision.value}")
         self._raise_access_denied()

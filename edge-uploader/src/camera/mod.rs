@@ -14,6 +14,7 @@ pub use self::open::{Options, open};
 use crate::media::{Frame, StreamParameters};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// What a session tells, in decoding order.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,15 @@ pub enum Extent {
     Finite,
 }
 
+/// How soon what a camera sends has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// At once: nobody else keeps it, or somebody waits for its place.
+    Prompt,
+    /// A tenth of a second later will do: the connection keeps it.
+    Relaxed,
+}
+
 /// Whether times are those of arrival or those of the media.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Timing {
@@ -67,6 +77,16 @@ pub trait Camera: Send {
 
     /// Whether it ends by itself.
     fn extent(&self) -> Extent;
+
+    /// For how long it may show nothing new without being taken for dead, where that is known.
+    fn silence_max(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How soon what it sends has to be read.
+    fn reading(&self) -> Reading {
+        Reading::Prompt
+    }
 }
 
 /// One connection to a camera.

@@ -71,6 +71,15 @@ impl Arguments {
     }
 }
 
+/// Why the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Finite sources were read to their end, and nothing waits any more.
+    Complete,
+    /// A signal.
+    Interrupted,
+}
+
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
     let config = arguments.config()?;
@@ -102,14 +111,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let all_ended = futures::future::join_all(cameras.into_iter().map(edge_uploader::gateway::Recorded::ended));
     tokio::pin!(all_ended);
-    let (ends, deadline) = tokio::select! {
+    let (ends, ending, deadline) = tokio::select! {
         ends = &mut all_ended => {
             // Only finite sources end by themselves: then all of it is worth waiting for.
-            tokio::select! {
-                () = gateway.uploaded() => {}
-                () = signals.interrupted() => {}
-            }
-            (Some(ends), arguments.shutdown_deadline)
+            let ending = tokio::select! {
+                () = gateway.uploaded() => Ending::Complete,
+                () = signals.interrupted() => Ending::Interrupted,
+            };
+            (Some(ends), ending, arguments.shutdown_deadline)
         }
         () = signals.interrupted() => {
             tracing::info!(deadline = ?arguments.shutdown_deadline, "stopping");
@@ -120,13 +129,22 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             if ends.is_none() {
                 tracing::error!("spans could not be closed in time, the next start closes them");
             }
-            (ends, arguments.shutdown_deadline.saturating_sub(began.elapsed()))
+            (ends, Ending::Interrupted, arguments.shutdown_deadline.saturating_sub(began.elapsed()))
         }
     };
     gateway.shutdown(deadline).await;
     let (left, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
     tracing::info!(left_in_spool = left, quarantined, "stopped");
+    if quarantined > 0 {
+        tracing::warn!(
+            quarantined,
+            "the bucket refuses objects for good: `edge-uploader quarantine` says which and why"
+        );
+    }
     let good = |end: &CameraEnd| matches!(end, CameraEnd::Finished | CameraEnd::Stopped);
     let failed = !ends.is_some_and(|ends| ends.iter().all(good));
-    Ok(if failed || quarantined > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    // Who stops a service wants to know whether it stopped well: what is in quarantine is safe on the disk, and starting
+    // again does not help it. That files were to be uploaded, and were not, is another matter.
+    let refused = quarantined > 0 && ending == Ending::Complete;
+    Ok(if failed || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

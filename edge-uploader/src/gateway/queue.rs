@@ -41,6 +41,8 @@ pub(super) struct Place {
 pub(super) struct QueueSender {
     items: mpsc::UnboundedSender<Item>,
     room: Arc<Semaphore>,
+    /// Frames that are not sent yet: each would wake the recorder, which has nothing to write before a second of them.
+    held: Vec<Item>,
     /// Frames dropped since the recorder fell behind; `None` while it keeps up.
     dropping: Option<u64>,
 }
@@ -51,7 +53,8 @@ pub(super) type QueueReceiver = mpsc::UnboundedReceiver<Item>;
 /// A queue for one camera.
 pub(super) fn queue() -> (QueueSender, QueueReceiver) {
     let (items, receiver) = mpsc::unbounded_channel();
-    (QueueSender { items, room: Arc::new(Semaphore::new(LIMIT_BYTES)), dropping: None }, receiver)
+    let room = Arc::new(Semaphore::new(LIMIT_BYTES));
+    (QueueSender { items, room, held: Vec::new(), dropping: None }, receiver)
 }
 
 /// The recorder is gone: its thread ended, because the spool cannot be written.
@@ -60,17 +63,24 @@ pub(super) struct RecorderGone;
 
 impl QueueSender {
     /// Anything but a frame.
-    pub(super) fn tell(&self, item: Item) -> Result<(), RecorderGone> {
+    pub(super) fn tell(&mut self, item: Item) -> Result<(), RecorderGone> {
+        self.flush()?;
         self.items.send(item).map_err(|_| RecorderGone)
     }
 
+    /// Sends the frames that were offered. To be called before the receiver waits.
+    pub(super) fn flush(&mut self) -> Result<(), RecorderGone> {
+        self.held.drain(..).try_for_each(|item| self.items.send(item)).map_err(|_| RecorderGone)
+    }
+
     /// A frame of a source that can wait.
-    pub(super) async fn send(&self, frame: Frame) -> Result<(), RecorderGone> {
+    pub(super) async fn send(&mut self, frame: Frame) -> Result<(), RecorderGone> {
         let permit = Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?;
         self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))
     }
 
-    /// A frame of a source that cannot wait. Returns how many frames were dropped by this: 0 or 1.
+    /// A frame of a source that cannot wait; sent by the next [`flush`](Self::flush). Returns how many frames were dropped by
+    /// this: 0 or 1.
     pub(super) fn offer(&mut self, frame: Frame) -> Result<u64, RecorderGone> {
         let may_resume = frame.track == TrackKind::Video && frame.reference == Reference::RandomAccess;
         if self.dropping.is_none() || may_resume {
@@ -80,7 +90,7 @@ impl QueueSender {
                 if let Some(frames) = self.dropping.take() {
                     self.tell(Item::Resumed { frames })?;
                 }
-                self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))?;
+                self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
                 return Ok(0);
             }
         }
@@ -90,6 +100,13 @@ impl QueueSender {
         }
         *self.dropping.get_or_insert(0) += 1;
         Ok(1)
+    }
+}
+
+/// What was received is recorded, whatever ended the receiver.
+impl Drop for QueueSender {
+    fn drop(&mut self) {
+        let _ = self.flush();
     }
 }
 
@@ -122,6 +139,7 @@ mod tests {
             let reference = if n % 4 == 0 { Reference::RandomAccess } else { Reference::Needed };
             dropped += sender.offer(frame(n, reference)).unwrap();
         }
+        sender.flush().unwrap();
         assert_eq!(dropped, 2);
         let mut taken = Vec::new();
         while let Ok(item) = receiver.try_recv() {
@@ -132,6 +150,7 @@ mod tests {
         drop(taken);
         assert_eq!(sender.offer(frame(10, Reference::Needed)), Ok(1));
         assert_eq!(sender.offer(frame(12, Reference::RandomAccess)), Ok(0));
+        sender.flush().unwrap();
         assert!(matches!(receiver.try_recv(), Ok(Item::Resumed { frames: 3 })));
         let Ok(Item::Event(CameraEvent::Frame(frame), _)) = receiver.try_recv() else { panic!("expected a frame") };
         assert_eq!(frame.pts, 12);
@@ -139,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_waits_for_the_recorder() {
-        let (sender, mut receiver) = queue();
+        let (mut sender, mut receiver) = queue();
         for n in 0..8 {
             sender.send(frame(n, Reference::Needed)).await.unwrap();
         }

@@ -33,7 +33,27 @@ pub(super) struct Plan {
     pub(super) keep: Keep,
     pub(super) trusted: TrustedClock,
     pub(super) extent: Extent,
+    pub(super) silence_max: Option<Duration>,
 }
+
+impl Plan {
+    /// What the segmenter of a span is told.
+    fn settings(&self) -> Settings {
+        let usual = Settings::default();
+        // A camera that the operator lets be silent for longer is not broken by it: its last picture is shown as long.
+        let silence = self.silence_max.map_or(Duration::ZERO, |silence| silence.saturating_add(LATE));
+        Settings {
+            window: self.window,
+            keep: self.keep,
+            source: self.source.clone(),
+            gap_max: usual.gap_max.max(silence),
+            ..usual
+        }
+    }
+}
+
+/// How much longer than the camera's silence the times of its frames may make it look.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Why there is no video since a span's end.
 #[derive(Debug, Clone)]
@@ -255,13 +275,7 @@ impl Recorder {
         let Some(wall) = session.clock.at(&anchor, video_pts) else { return Ok(()) };
         for attempt in 0..2 {
             let span = session.span.get_or_insert_with(|| {
-                let settings = Settings {
-                    window: self.plan.window,
-                    keep: self.plan.keep,
-                    source: self.plan.source.clone(),
-                    ..Settings::default()
-                };
-                Segmenter::new(settings, session.parameters.clone(), session.clock.info(&anchor))
+                Segmenter::new(self.plan.settings(), session.parameters.clone(), session.clock.info(&anchor))
             });
             match span.push(frame.clone(), wall) {
                 Ok(outputs) => return self.write(outputs),
@@ -362,7 +376,7 @@ impl Recorder {
                 }
             }
         }
-        Ok(())
+        self.spool.settle()
     }
 
     fn write_gap(&mut self, gap: OpenGap, to: Timestamp) -> Result<(), spool::Error> {

@@ -57,6 +57,11 @@ impl Spool {
         (stats.iter().map(|s| s.waiting_objects).sum(), stats.iter().map(|s| s.waiting_bytes).sum())
     }
 
+    /// Whether there may be something to [`claim`](Self::claim). Asks the memory only, and does not block on the disk.
+    pub fn has_waiting(&self) -> bool {
+        self.inner.index().has_waiting()
+    }
+
     /// Whether nothing waits or is being uploaded.
     pub fn is_drained(&self) -> bool {
         self.inner.index().is_drained()
@@ -134,7 +139,7 @@ impl Claim {
     pub fn mark_tried(&self) -> Result<()> {
         if self.tried == Tried::Never {
             let path = self.spool.layout.file(&self.key, Suffix::Try);
-            match self.spool.with_reserve(|| self.spool.write_durable(&path, b"")) {
+            match self.spool.with_reserve(|| self.spool.make_mark(&path)) {
                 // Uploading is what makes room. At worst a lost answer ends in quarantine.
                 Err(error) if error.is_full() => tracing::warn!(%error, "no room to remember a put"),
                 marked => marked?,

@@ -44,7 +44,8 @@ impl Inner {
         attributes.to.get_or_insert(end);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
         let meta = self.seal(key, &digest, content_type, attributes)?;
-        self.write_meta(key, &meta)?;
+        // Its name is made durable with the object's. Should only the object's survive, the recovery finds the draft beside it.
+        self.write_sidecar(key, Suffix::Meta, &meta)?;
         self.finish_chunk(name, key, &meta, state)
     }
 
@@ -71,6 +72,7 @@ impl Inner {
         *state = next;
         let part = self.layout.file(key, Suffix::Part);
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))?;
+        self.remove(&self.layout.file(key, Suffix::Draft))?;
         self.shelve(name, key, meta.bytes, Some(Instant::now()));
         self.tell();
         Ok(())
@@ -111,7 +113,8 @@ impl Inner {
         file.sync_data().map_err(Error::io("sync", &part))?;
         drop(file);
         let meta = self.seal(key, &Digest::of(bytes), content_type.to_owned(), attributes)?;
-        self.write_meta(key, &Meta { drops: note.drops, supersedes: note.supersedes, ..meta })?;
+        self.write_sidecar(key, Suffix::Meta, &Meta { drops: note.drops, supersedes: note.supersedes, ..meta })?;
+        self.sync_parent(&part)?;
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
     }
 
@@ -145,13 +148,18 @@ impl Inner {
         Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None })
     }
 
-    pub(super) fn write_meta(&self, key: &ObjectKey, meta: &Meta) -> Result<()> {
+    /// Writes a draft or a final sidecar whole. Its name is durable when its directory is synced next.
+    pub(super) fn write_sidecar(&self, key: &ObjectKey, suffix: Suffix, meta: &Meta) -> Result<()> {
         let json = serde_json::to_vec(meta).map_err(unusable(key))?;
-        self.write_durable(&self.layout.file(key, Suffix::Meta), &json)
+        self.write_whole(&self.layout.file(key, suffix), &json)
     }
 
     pub(super) fn read_meta(&self, key: &ObjectKey) -> Result<Meta> {
-        let json = self.read(&self.layout.file(key, Suffix::Meta))?;
+        self.read_sidecar(key, Suffix::Meta)
+    }
+
+    pub(super) fn read_sidecar(&self, key: &ObjectKey, suffix: Suffix) -> Result<Meta> {
+        let json = self.read(&self.layout.file(key, suffix))?;
         serde_json::from_slice(&json).map_err(unusable(key))
     }
 

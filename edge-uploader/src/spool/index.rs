@@ -6,6 +6,7 @@ use super::layout::CameraName;
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -73,6 +74,8 @@ pub(super) struct Shelf {
     /// The gap for want of space that can still grow.
     pub(super) growing_gap: Option<ItemId>,
     pub(super) has_writer: bool,
+    /// The directory that the writer puts its files into: it stays when it is empty for a moment.
+    pub(super) occupied: Option<PathBuf>,
 }
 
 impl Shelf {
@@ -231,6 +234,11 @@ impl Index {
         let after = self.cameras.iter().filter(|(name, _)| served.is_some_and(|served| *name > served));
         let rest = self.cameras.iter().filter(|(name, _)| served.is_none_or(|served| *name <= served));
         after.chain(rest).find_map(|(name, shelf)| pick(name, shelf).map(|id| (name.clone(), id)))
+    }
+
+    /// Whether anything waits for its upload.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.cameras.values().any(|shelf| shelf.entries.values().any(|entry| entry.status == Status::Waiting))
     }
 
     /// Whether nothing waits or is being uploaded.

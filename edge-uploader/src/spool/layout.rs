@@ -10,6 +10,8 @@ pub(super) enum Suffix {
     Object,
     /// The object being recorded.
     Part,
+    /// Its attributes, as far as they are known while it is recorded.
+    Draft,
     /// Its attributes.
     Meta,
     /// A put was begun.
@@ -22,8 +24,9 @@ pub(super) enum Suffix {
     Temporary,
 }
 
-const SUFFIXES: [(Suffix, &str); 6] = [
+const SUFFIXES: [(Suffix, &str); 7] = [
     (Suffix::Part, ".part"),
+    (Suffix::Draft, ".draft"),
     (Suffix::Meta, ".meta"),
     (Suffix::Try, ".try"),
     (Suffix::Quarantine, ".quarantine"),
@@ -123,6 +126,7 @@ mod tests {
         for (name, suffix) in [
             (key.to_owned(), Suffix::Object),
             (format!("{key}.part"), Suffix::Part),
+            (format!("{key}.draft"), Suffix::Draft),
             (format!("{key}.meta"), Suffix::Meta),
             (format!("{key}.try"), Suffix::Try),
             (format!("{key}.quarantine"), Suffix::Quarantine),

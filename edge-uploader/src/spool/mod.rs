@@ -8,14 +8,15 @@
 //! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample
 //! objects/<key>.part                 being recorded
 //! objects/<key>                      closed; its bytes never change again
-//! objects/<key>.meta                 JSON: content type and metadata; a draft until they hold `Sha256`
+//! objects/<key>.draft                JSON: content type and metadata, as far as they are known while it is recorded
+//! objects/<key>.meta                 the same, final: with `Sha256`
 //! objects/<key>.try                  empty: a put was begun, the bucket may have it
 //! objects/<key>.quarantine           why the object is not uploaded any more
 //! objects/<key>.broken               a part that could not be repaired; nothing touches it
 //! *.tmp                              a small file before its rename
 //! ```
 //!
-//! Small files are written whole: temporary name, sync, rename, sync of the directory. "Durable" below means that. Any
+//! Small files are written whole: temporary name, sync, rename. "Durable" below means whole, and the directory synced. Any
 //! other name is foreign: left alone, and reported once at the start.
 //!
 //! # Steps
@@ -24,12 +25,12 @@
 //!
 //! | what | steps |
 //! |---|---|
-//! | chunk begins | draft `.meta` durable; `P` created with its init; directory synced |
-//! | fragment | appended to `P`; synced ([`Durability::Fragment`]) |
-//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; final `.meta` durable; camera's file durable; `P` renamed to `O`; directory synced; uploader told |
-//! | span ends | empty `P` synced; final `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
+//! | chunk begins | `.draft` whole; `P` created with its init; directory synced |
+//! | fragment | appended to `P`; synced ([`Durability::Fragment`]), the last one with the close that follows it |
+//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O`; directory synced; `.draft` unlinked; uploader told |
+//! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
 //! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
-//! | upload | `.try` durable; put; `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
+//! | upload | `.try` made, directory synced; put; `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
 //! | quarantine | `.quarantine` durable; back: it is unlinked |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
 //!
@@ -37,8 +38,9 @@
 //!
 //! What a crash can leave, and what [`Spool::open`] does; each is repeatable, so a crash in the middle is one more crash.
 //!
-//! * `P` with a final `.meta` that matches its length and digest: the missing rename is made.
-//! * `P` with a draft, of a chunk: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
+//! * `P` with a `.meta` that matches its length and digest: the missing rename is made.
+//! * `O` with a `.draft` and without `.meta`: of the two names only one survived. The uploader was not told yet; it is `P` again.
+//! * `P` with a draft only, of a chunk: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
 //!   whole fragment it is removed. The loss is the fragment being written.
 //! * The same of a file that was being read: `P` is removed and its span forgotten. The file is read again from its start, and
 //!   gives the same chunks under the same keys.
@@ -234,20 +236,35 @@ impl Inner {
 
     fn create(&self, path: &Path) -> Result<Box<dyn SpoolFile>> {
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(dir) = path.parent() {
-            create_dirs(&*self.fs, dir)?;
+        match (self.fs.create(path), path.parent()) {
+            (Err(error), Some(dir)) if error.kind() == io::ErrorKind::NotFound => {
+                create_dirs(&*self.fs, dir)?;
+                self.fs.create(path).map_err(Error::io("create", path))
+            }
+            (created, _) => created.map_err(Error::io("create", path)),
         }
-        self.fs.create(path).map_err(Error::io("create", path))
+    }
+
+    /// An empty file, durable. It has no content that could be torn or late, so that its name is all there is to sync.
+    fn make_mark(&self, path: &Path) -> Result<()> {
+        self.create(path)?;
+        self.sync_parent(path)
     }
 
     /// Writes a small file whole.
     fn write_durable(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.write_whole(path, bytes)?;
+        self.sync_parent(path)
+    }
+
+    /// The same, but for its name: that is durable when its directory is synced next.
+    fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let new = temporary(path);
         let mut file = self.create(&new)?;
         file.write_all(bytes).map_err(Error::io("write", &new))?;
         file.sync_data().map_err(Error::io("sync", &new))?;
         drop(file);
-        self.rename_durable(&new, path)
+        self.fs.rename(&new, path).map_err(Error::io("rename", &new))
     }
 
     fn rename_durable(&self, from: &Path, to: &Path) -> Result<()> {
@@ -287,8 +304,28 @@ impl Inner {
         Ok(())
     }
 
-    /// Removes the directories above `path` that are empty now.
+    /// Says which file a camera's writer writes; what it wrote into before may go when it is empty.
+    fn occupy(&self, name: &CameraName, path: Option<&Path>) {
+        let dir = path.and_then(Path::parent);
+        let mut index = self.index();
+        let occupied = &mut index.shelf(name).occupied;
+        if occupied.as_deref() == dir {
+            return;
+        }
+        let before = std::mem::replace(occupied, dir.map(Path::to_owned));
+        drop(index);
+        if let Some(before) = before {
+            self.prune(&before.join("any"));
+        }
+    }
+
+    /// Removes the directories above `path` that are empty now. That of a camera that records stays: it would come again a
+    /// second later, and each of its levels would be synced anew.
     fn prune(&self, path: &Path) {
+        let occupied = |shelf: &index::Shelf| shelf.occupied.as_deref() == path.parent();
+        if self.index().cameras.values().any(occupied) {
+            return;
+        }
         let _tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let root = self.layout.objects();
         for dir in path.ancestors().skip(1).take_while(|dir| *dir != root) {

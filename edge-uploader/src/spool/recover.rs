@@ -4,6 +4,7 @@ use super::close::unusable;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;
+use super::scan::Scan;
 use super::sidecar::{CameraState, Origin};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
@@ -65,6 +66,7 @@ impl Inner {
                 tracing::warn!(%error, "leftover stays");
             }
         }
+        self.reopen_unsealed(&mut scan)?;
         for (name, key, entry) in &scan.objects {
             self.index().insert(name, ItemId::of(key), *entry, None);
         }
@@ -127,29 +129,26 @@ impl Inner {
 
     fn recover_part(&self, name: &CameraName, key: &ObjectKey, state: &mut CameraState) -> Result<()> {
         let part = self.layout.file(key, Suffix::Part);
-        let meta = match self.read_meta(key) {
-            Ok(meta) => Some(meta),
-            Err(error) if error.is_not_found() || matches!(error, Error::Attributes { .. }) => None,
-            Err(error) => return Err(error),
+        let read = |suffix| match self.read_sidecar(key, suffix) {
+            Ok(meta) => Ok(Some(meta)),
+            Err(error) if error.is_not_found() || matches!(error, Error::Attributes { .. }) => Ok(None),
+            Err(error) => Err(error),
         };
-        let mut draft = match meta.as_ref().map(super::sidecar::Meta::attributes) {
-            Some(Ok(attributes)) => attributes,
-            // The footage is worth more than what was known of it.
-            _ => Attributes::default(),
-        };
-        if let (Some(meta), Some(sha256)) = (&meta, draft.sha256) {
+        if let Some(meta) = read(Suffix::Meta)?
+            && let Some(sha256) = meta.sha256()
+        {
             let found = self.digest_path(&part).map_err(Error::io("read", &part))?;
             if (found.bytes, found.sha256) == (meta.bytes, sha256) {
                 tracing::info!(%key, "chunk was complete, closing it");
-                return self.finish_chunk(name, key, meta, state);
+                return self.finish_chunk(name, key, &meta, state);
             }
         }
+        // The footage is worth more than what was known of it.
+        let mut draft = read(Suffix::Draft)?.and_then(|draft| draft.attributes().ok()).unwrap_or_default();
         if Origin::of(&draft) == Origin::File {
             tracing::info!(%key, "interrupted chunk of a file is removed, it will be read again");
             return self.remove_part(key, &part);
         }
-        // What the closed chunk said of itself is not true of the shorter one.
-        draft = Attributes { to: None, duration: None, seek_table: None, sha256: None, ..draft };
         draft.from.get_or_insert(key.start);
         let previous = draft.previous;
         let mut file = self.fs.open(&part).map_err(Error::io("open", &part))?;
@@ -183,7 +182,18 @@ impl Inner {
         self.remove(part)?;
         self.sync_parent(part)?;
         self.remove(&self.layout.file(key, Suffix::Meta))?;
+        self.remove(&self.layout.file(key, Suffix::Draft))?;
         self.prune(part);
+        Ok(())
+    }
+
+    /// Chunks whose name survived a power cut and whose final sidecar did not: nobody has seen them yet, and they become
+    /// parts again.
+    fn reopen_unsealed(&self, scan: &mut Scan) -> Result<()> {
+        for (name, key) in std::mem::take(&mut scan.unsealed) {
+            self.rename_durable(&self.layout.file(&key, Suffix::Object), &self.layout.file(&key, Suffix::Part))?;
+            scan.parts.entry(name).or_default().push(key);
+        }
         Ok(())
     }
 
@@ -234,6 +244,7 @@ impl Inner {
     /// without this process noticing, because the last sync of their directory failed.
     pub(super) fn parts_of(&self, name: &CameraName) -> Result<Vec<ObjectKey>> {
         let mut scan = self.scan_camera(name);
+        self.reopen_unsealed(&mut scan)?;
         for (_, key, entry) in scan.objects {
             if key.kind == KeyKind::Chunk && self.index().entry(name, ItemId::of(&key)).is_none() {
                 self.sync_parent(&self.layout.file(&key, Suffix::Object))?;

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Scan {
     pub(super) objects: Vec<(CameraName, ObjectKey, Entry)>,
     pub(super) parts: BTreeMap<CameraName, Vec<ObjectKey>>,
+    /// Chunks that have a draft and no final sidecar.
+    pub(super) unsealed: Vec<(CameraName, ObjectKey)>,
     /// Sidecars and temporary files of nothing.
     pub(super) leftovers: Vec<PathBuf>,
     /// Files and directories that are not the spool's.
@@ -103,6 +105,7 @@ impl Scan {
         let (part, broken) = (has(Suffix::Part), has(Suffix::Broken));
         let tried = if has(Suffix::Try) { Tried::Before } else { Tried::Never };
         let status = if has(Suffix::Quarantine) { Status::Quarantined } else { Status::Waiting };
+        let unsealed = object_bytes.is_some() && has(Suffix::Draft) && !has(Suffix::Meta);
         for (suffix, _, path) in files {
             let leftover = match suffix {
                 Suffix::Object | Suffix::Broken => false,
@@ -110,6 +113,13 @@ impl Scan {
                 // The camera's file asks for a span's end again, and for a gap's interval.
                 Suffix::Part => object_bytes.is_some() || key.kind != KeyKind::Chunk,
                 Suffix::Meta => object_bytes.is_none() && !broken && !(part && key.kind == KeyKind::Chunk),
+                Suffix::Draft => {
+                    if object_bytes.is_some() {
+                        !unsealed
+                    } else {
+                        !broken && !part
+                    }
+                }
                 Suffix::Try | Suffix::Quarantine => object_bytes.is_none(),
             };
             if leftover {
@@ -117,6 +127,7 @@ impl Scan {
             }
         }
         match object_bytes {
+            Some(_) if unsealed => self.unsealed.push((name, key)),
             Some(bytes) => self.objects.push((name, key, Entry { bytes, status, tried })),
             None if part && key.kind == KeyKind::Chunk => self.parts.entry(name).or_default().push(key),
             None => {}

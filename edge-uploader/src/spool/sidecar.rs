@@ -5,7 +5,7 @@ use framepost_events::{Error, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `<key>.meta`. A draft while the object is recorded; final, that is with a digest, from before it gets its own name.
+/// `<key>.draft` while the object is recorded, and `<key>.meta`, with a digest, from before it gets its own name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {

@@ -33,6 +33,15 @@ struct OpenChunk {
     file: Box<dyn SpoolFile>,
     bytes: u64,
     init_bytes: usize,
+    written: Written,
+}
+
+/// How far the open part's fragments have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Not further than the operating system's memory.
+    Cached,
+    Synced,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +73,7 @@ impl SpoolWriter {
         self.state.recorded_to
     }
 
-    /// Writes one output.
+    /// Writes one output. Fragments are durable once [`settle`](Self::settle) was called after them, or their chunk is closed.
     pub fn apply(&mut self, output: Output) -> Result<()> {
         let result = match output {
             Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
@@ -76,6 +85,22 @@ impl SpoolWriter {
             self.give_up_part();
         }
         result
+    }
+
+    /// Makes the fragments written so far durable, where [`Durability::Fragment`] asks for it. Outputs that come together
+    /// need it once, after the last: a fragment that its chunk's end follows at once is synced with it.
+    pub fn settle(&mut self) -> Result<()> {
+        let wanted = self.spool.options.durability == Durability::Fragment;
+        let Some(open) = self.open.as_mut().filter(|open| wanted && open.written == Written::Cached) else {
+            return Ok(());
+        };
+        open.written = Written::Synced;
+        if let Err(error) = open.file.sync_data() {
+            let part = self.spool.layout.file(&open.key, Suffix::Part);
+            self.give_up_part();
+            return Err(Error::io("sync", &part)(error));
+        }
+        Ok(())
     }
 
     /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
@@ -149,12 +174,15 @@ impl SpoolWriter {
         let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
         let content_type = draft.full_content_type.unwrap_or_default();
         let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None };
-        self.spool.write_meta(&key, &meta)?;
         let part = self.spool.layout.file(&key, Suffix::Part);
+        self.spool.occupy(&self.name, Some(&part));
+        self.spool.write_sidecar(&key, Suffix::Draft, &meta)?;
         let mut file = self.spool.create(&part)?;
         file.write_all(init).map_err(Error::io("write", &part))?;
+        // Both names.
         self.spool.sync_parent(&part)?;
-        self.open = Some(OpenChunk { key, file, bytes: init.len() as u64, init_bytes: init.len() });
+        let init_bytes = init.len();
+        self.open = Some(OpenChunk { key, file, bytes: init_bytes as u64, init_bytes, written: Written::Synced });
         Ok(())
     }
 
@@ -169,10 +197,8 @@ impl SpoolWriter {
             let _ = open.file.set_len(open.bytes);
             return Err(Error::io("append to", &part())(error));
         }
-        if self.spool.options.durability == Durability::Fragment {
-            open.file.sync_data().map_err(|error| Error::io("sync", &part())(error))?;
-        }
         open.bytes += fragment.len() as u64;
+        open.written = Written::Cached;
         Ok(())
     }
 
@@ -212,7 +238,9 @@ impl SpoolWriter {
             span.end = end;
             self.spool.write_state(&self.name, &self.state)?;
         }
-        self.spool.end_span(&self.name, &mut self.state)
+        self.spool.end_span(&self.name, &mut self.state)?;
+        self.spool.occupy(&self.name, None);
+        Ok(())
     }
 
     /// Leaves the open part to the recovery.
@@ -225,5 +253,6 @@ impl SpoolWriter {
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
         self.spool.index().shelf(&self.name).has_writer = false;
+        self.spool.occupy(&self.name, None);
     }
 }

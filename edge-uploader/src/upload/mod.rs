@@ -178,6 +178,10 @@ impl Inner {
     }
 
     async fn claim(self: &Arc<Self>, now: Instant) -> Option<Claim> {
+        // Every change wakes every worker; most find that another one was there first, which needs no thread.
+        if !self.spool.has_waiting() {
+            return None;
+        }
         let inner = self.clone();
         let claimed = tokio::task::spawn_blocking(move || {
             let order = inner.next_order();

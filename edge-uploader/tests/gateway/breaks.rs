@@ -113,6 +113,20 @@ async fn a_jump_of_the_cameras_time_ends_the_span_and_moves_no_picture() {
 }
 
 #[tokio::test]
+async fn a_silence_that_the_operator_allows_is_no_jump() {
+    let scene = Scene::new();
+    let silence = S(100);
+    let mut steps = vec![CLIP.parameters()];
+    steps.extend(CLIP.frames(FRAMES, 0, S(10)));
+    steps.extend(CLIP.frames(FRAMES, CLIP.ticks(LENGTH + silence), S(10) + LENGTH + silence));
+    scene.record(Scripted::live([steps]).silent_up_to(silence), 2 * FRAMES as u64).await;
+    let recording = scene.recording();
+    assert_eq!(recording.gaps, [], "the last picture before it is shown for so long");
+    assert_eq!(recording.ends, [at(S(10) + 2 * LENGTH + silence)]);
+    assert_eq!(recording.recorded(), 2 * LENGTH + silence);
+}
+
+#[tokio::test]
 async fn a_trusted_camera_gives_the_time_from_its_first_report_on() {
     let scene = Scene::new();
     let gateway = scene.start().await;

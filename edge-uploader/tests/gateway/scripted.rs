@@ -99,6 +99,7 @@ pub(crate) struct Scripted {
     sessions: VecDeque<Vec<Step>>,
     extent: Extent,
     timing: Timing,
+    silence_max: Option<Duration>,
     /// What a camera without a further script does.
     rest: Rest,
 }
@@ -112,7 +113,12 @@ pub(crate) enum Rest {
 impl Scripted {
     pub(crate) fn live(sessions: impl IntoIterator<Item = Vec<Step>>) -> Self {
         let sessions = sessions.into_iter().collect();
-        Self { sessions, extent: Extent::Live, timing: Timing::Arrival, rest: Rest::NoAnswer }
+        Self { sessions, extent: Extent::Live, timing: Timing::Arrival, silence_max: None, rest: Rest::NoAnswer }
+    }
+
+    /// The same, and it may show nothing new for so long.
+    pub(crate) fn silent_up_to(self, silence: Duration) -> Self {
+        Self { silence_max: Some(silence), ..self }
     }
 
     pub(crate) fn refusing() -> Self {
@@ -122,7 +128,7 @@ impl Scripted {
     pub(crate) fn finite(start: Timestamp, steps: Vec<Step>) -> Self {
         let timing = Timing::Media { start, source: ClockSource::Given };
         let sessions = VecDeque::from([steps]);
-        Self { sessions, extent: Extent::Finite, timing, rest: Rest::NoAnswer }
+        Self { sessions, extent: Extent::Finite, timing, silence_max: None, rest: Rest::NoAnswer }
     }
 }
 
@@ -148,6 +154,10 @@ impl Camera for Scripted {
 
     fn extent(&self) -> Extent {
         self.extent
+    }
+
+    fn silence_max(&self) -> Option<Duration> {
+        self.silence_max
     }
 }
 

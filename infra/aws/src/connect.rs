@@ -27,10 +27,10 @@ const SMALL_REQUEST_ATTEMPTS: u32 = 3;
 /// A put may be this slow. Slower ones are cut off by the limit below, faster ones that stand still by the stall's.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
-/// Where S3 is and who asks. The default is what the environment says, by AWS's whole credential chain.
+/// Where Amazon's services are and who asks. The default is what the environment says, by AWS's whole credential chain.
 #[derive(Debug, Clone, Default)]
 pub struct S3Options {
-    /// Another server than Amazon's; addressed path-style.
+    /// Another server than Amazon's; S3 is addressed path-style.
     pub endpoint_url: Option<Url>,
     /// The bucket's region.
     pub region: Option<String>,
@@ -68,6 +68,9 @@ impl Session {
             .http_client(Builder::new().tls_provider(tls).build_https())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts(0));
+        if let Some(endpoint) = &options.endpoint_url {
+            loader = loader.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+        }
         if let Some(region) = options.region {
             loader = loader.region(Region::new(region));
         }
@@ -121,7 +124,9 @@ impl Session {
     #[cfg(feature = "functions")]
     pub(crate) fn with_retries(&self) -> SdkConfig {
         let retries = RetryConfig::standard().with_max_attempts(SMALL_REQUEST_ATTEMPTS);
-        self.shared.clone().into_builder().retry_config(retries).build()
+        let shared = self.shared.clone().into_builder().retry_config(retries);
+        // A queue without messages keeps its answer back for as long as it was asked to; the call's own limit is enough.
+        shared.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build()
     }
 }
 

@@ -15,6 +15,10 @@ mod connect;
 #[cfg(feature = "functions")]
 mod dead_letters;
 mod error;
+#[cfg(feature = "functions")]
+mod ledger;
+#[cfg(feature = "functions")]
+mod queue;
 mod sink;
 mod source;
 
@@ -24,5 +28,9 @@ pub use connect::{Credentials, S3Options, Session};
 #[cfg(feature = "functions")]
 pub use dead_letters::SqsDeadLetters;
 pub use error::Failure;
+#[cfg(feature = "functions")]
+pub use ledger::DynamoLedger;
+#[cfg(feature = "functions")]
+pub use queue::{MAX_MESSAGES, Receipt, Received, SqsQueue};
 pub use sink::S3Bucket;
 pub use source::S3Source;

@@ -22,6 +22,7 @@ pub(crate) struct Connector {
 }
 
 /// The program was built without what the environment asks for.
+#[cfg(not(all(feature = "aws", feature = "gcp")))]
 pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
     anyhow::bail!("{what} needs a program that is built with the feature `{feature}`")
 }
@@ -29,7 +30,7 @@ pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
 impl Connector {
     pub(crate) async fn bus(&self, records: &RecordsTo) -> anyhow::Result<Arc<dyn Bus>> {
         Ok(match records {
-            RecordsTo::Log => Arc::new(LogBus),
+            RecordsTo::Log => Arc::new(LogBus::default()),
             #[cfg(feature = "aws")]
             RecordsTo::EventBridge(bus) => Arc::new(framepost_aws::EventBridgeBus::new(self.aws().await?, bus)),
             #[cfg(not(feature = "aws"))]
@@ -81,13 +82,13 @@ impl Connector {
 
 /// Another server than Google's Cloud Storage.
 #[cfg(feature = "gcp")]
-const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
+pub(crate) const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
 /// Another server than Google's Pub/Sub.
 #[cfg(feature = "gcp")]
 const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
 
 #[cfg(feature = "gcp")]
-fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
+pub(crate) fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
     use anyhow::Context as _;
     let url = std::env::var(endpoint).ok().filter(|url| !url.is_empty());
     let url = url.map(|url| url.parse().with_context(|| format!("{endpoint}={url} is not a URL"))).transpose()?;

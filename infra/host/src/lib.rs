@@ -20,7 +20,7 @@
 //! event         message ─▶ events of the kind that the function is for
 //! handled       event ─▶ function ─▶ outcome; one line of the log
 //! settle        message ─▶ its events handled, its reject parked ─▶ one answer
-//! lambda/ worker/ http/ pull in_process    who brings messages, and takes the answers back
+//! lambda/ poll http/ pull in_process    who brings messages, and takes the answers back
 //! ```
 //!
 //! A new place to run in is one module that makes [`Message`]s, gives them to [`Handler::settle`] and passes the [`Answer`]
@@ -35,18 +35,24 @@ pub mod http;
 pub mod in_process;
 #[cfg(feature = "aws")]
 pub mod lambda;
+mod ledger;
 mod log_bus;
+#[cfg(feature = "aws")]
+pub mod poll;
 #[cfg(feature = "gcp")]
 pub mod pull;
 mod run;
 mod settle;
 pub mod telemetry;
+#[cfg(feature = "aws")]
+mod xray;
 
 pub use clouds::Clouds;
 pub use environment::{DeadLettersTo, Environment, EnvironmentError, EventSource, LedgerAt, RecordsTo};
 pub use event::{About, Carrier, Event, Message, Notice};
 pub use handled::{Ending, Handled};
 pub use in_process::{Limits, Summary};
+pub use ledger::ledger;
 pub use log_bus::LogBus;
 pub use run::run;
 pub use settle::{Answer, Handler, Settled};

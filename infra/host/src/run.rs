@@ -37,7 +37,13 @@ where
         #[cfg(not(feature = "aws"))]
         EventSource::Lambda | EventSource::Sqs(_) => crate::clouds::not_built("aws", "Lambda or SQS"),
         #[cfg(feature = "aws")]
-        EventSource::Sqs(_) => anyhow::bail!("sqs: is not built in yet"),
+        EventSource::Sqs(url) => {
+            let aws = started.connector.aws().await?;
+            let queue = framepost_aws::SqsQueue::new(aws, url.clone());
+            let handler = started.handler(Arc::new(aws.source()?), make).await?;
+            crate::poll::run(handler, queue, crate::poll::Limits::default(), asked_to_stop()?).await;
+            Ok(())
+        }
         #[cfg(feature = "gcp")]
         EventSource::Http { port } => started.behind_http(*port, make).await,
         #[cfg(feature = "gcp")]

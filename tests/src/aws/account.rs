@@ -8,7 +8,9 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -118,14 +120,14 @@ impl Account {
         let Request { service, method, path, headers, body } = request;
         let uri = format!("{}{path}", self.endpoint);
         let Identity { access_key_id, secret_access_key, session_token } = self.identity.clone();
-        let signer = Credentials::new(access_key_id, secret_access_key, session_token, None, "test").into();
+        let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "test").into();
         let mut settings = SigningSettings::default();
         if *service == "s3" {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
             settings.percent_encoding_mode = PercentEncodingMode::Single;
             settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         }
-        let params = SigningParams::builder().identity(&signer).region(REGION).name(service);
+        let params = SigningParams::builder().identity(&credentials).region(REGION).name(service);
         let params = params.time(SystemTime::now()).settings(settings).build().expect("everything is given").into();
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let signable =
@@ -172,7 +174,7 @@ impl Account {
     pub fn form(&self, service: &str, version: &str, fields: &[(&str, &str)]) -> Answer {
         let mut body = format!("Version={version}");
         for (name, value) in fields {
-            body.push_str(&format!("&{name}={}", percent(value)));
+            let _ = write!(body, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
         }
         let headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
         let request = Request { service, method: "POST", path: "/", headers, body: body.into_bytes() };
@@ -247,17 +249,4 @@ impl Account {
             std::fs::write(notes.join(format!("{digest}.json")), note).expect("the note is written");
         }
     }
-}
-
-/// Everything but unreserved characters (RFC 3986) as percent codes.
-fn percent(text: &str) -> String {
-    let mut coded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            coded.push(char::from(byte));
-        } else {
-            coded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    coded
 }

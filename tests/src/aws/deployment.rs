@@ -8,7 +8,7 @@ use super::queue::Queue;
 use super::terraform::{Terraform, plugins};
 use super::{ACCOUNT, REGION};
 use crate::binaries::{Program, Running};
-use crate::edge::{SITE, backfill};
+use crate::edge::{SITE, backfill_as};
 use framepost_events::record::Record;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -31,11 +31,13 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// An account and an initialised root, not applied yet. Nothing, and a word about it, where a tool is missing.
-    pub fn prepare() -> Option<Self> {
+    /// An account, and the root applied to it. Nothing, and a word about it, where a tool is missing.
+    pub fn apply() -> Option<Self> {
         let plugins = plugins()?;
         let Some(python) = python() else {
-            crate::skip("moto 5.2.5 is not installed for Python (`tests/run setup` does), and this test needs it");
+            crate::skip(
+                "moto 5.2.5 is not installed for Python (`tests/terraform/run setup` does), and this test needs it",
+            );
             return None;
         };
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -46,14 +48,9 @@ impl Deployment {
         let variables = Self::variables(directory.path());
         let terraform = Terraform::new(&plugins, &moto.url(), &variables);
         terraform.init();
+        terraform.validate();
+        terraform.apply();
         Some(Self { account: Account::of(&moto), moto, terraform, directory })
-    }
-
-    /// [`prepare`](Self::prepare), and applied.
-    pub fn apply() -> Option<Self> {
-        let this = Self::prepare()?;
-        this.terraform.apply();
-        Some(this)
     }
 
     fn variables(directory: &Path) -> Value {
@@ -99,14 +96,22 @@ impl Deployment {
         Function::deployed(&self.moto, &outputs.text("/functions/probe/name"))
     }
 
-    /// Puts `clip` into the bucket, as the gateway's program with the gateway's credential.
-    pub fn backfill(&self, outputs: &Outputs, clip: &Path) {
-        let mut command = backfill(clip, &self.directory.path().join("spool"), &outputs.text("/bucket_url"));
-        command.args(["--endpoint-url", &self.moto.url(), "--start", "2026-11-20T12:00:00Z"]);
+    /// Puts `clip` into the bucket in chunks of `window_s`, as the gateway's program with the gateway's credential.
+    pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path, window_s: u32) {
+        let spool = self.directory.path().join("spool").join(camera);
+        let mut command = backfill_as(camera, clip, &spool, &outputs.text("/bucket_url"));
+        command.args([
+            "--window",
+            &format!("{window_s}s"),
+            "--start",
+            "2026-11-20T12:00:00Z",
+            "--endpoint-url",
+            &self.moto.url(),
+        ]);
         outputs.gateway().give_to(&mut command);
         command.env("AWS_REGION", REGION);
         let mut running = Running::start(&mut command);
-        running.wait_for_exit_code(0, Duration::from_mins(2));
+        running.wait_for_exit_code(0, Duration::from_mins(3));
     }
 }
 

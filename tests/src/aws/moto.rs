@@ -10,13 +10,10 @@ use std::time::Duration;
 /// How long Python may take to load moto on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
-/// The interpreter that has moto: of `FRAMEPOST_PYTHON_ENV`, or of the environment that `tests/run setup` makes.
+/// The interpreter that has moto, of the environment that `tests/terraform/run setup` makes.
 pub fn python() -> Option<PathBuf> {
-    let environment = std::env::var_os("FRAMEPOST_PYTHON_ENV").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cache/framepost/venv"))
-    })?;
-    let python = environment.join("bin/python");
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let python = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?.join("framepost/venv/bin/python");
     let has_moto = Command::new(&python).args(["-c", "import moto.server, flask"]).output();
     has_moto.is_ok_and(|tried| tried.status.success()).then_some(python)
 }
@@ -66,13 +63,34 @@ impl Moto {
 
     /// Every request that a policy refused: principal, action, resource, and the policy's kind.
     pub fn refusals(&self) -> Vec<Value> {
-        let lines = self.running.lines(Output::Stderr);
-        let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        said.filter_map(|line| line.get("refused").cloned()).collect()
+        refusals_in(&self.running.lines(Output::Stderr)).collect()
+    }
+
+    /// The next refusal after the first `known`, which comes by another way than its answer. Panics if there is none.
+    pub fn refusal_after(&self, known: usize) -> Value {
+        self.running.wait_for(Output::Stderr, Duration::from_secs(10), |lines| refusals_in(lines).nth(known))
     }
 
     /// What it said on standard error, for a failed test's message.
     pub fn log(&self) -> String {
         self.running.log()
+    }
+}
+
+fn refusals_in(lines: &[String]) -> impl Iterator<Item = Value> {
+    let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    said.filter_map(|line| line.get("refused").cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tests of what a policy says lie beside `policy.py`; nothing else would run them.
+    #[test]
+    fn policies_are_decided_as_aws_does() {
+        let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/policy_test.py");
+        let done = Command::new("python3").arg("-B").arg(test).output().expect("python3 can be started");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 }

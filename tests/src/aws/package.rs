@@ -17,7 +17,7 @@ pub fn pack(program: Program, zip: &Path) {
     pack_file(&bootstrap, zip);
 }
 
-/// Packs an executable as it is.
+/// Packs an executable as it is, its permissions Lambda's.
 pub fn pack_file(executable: &Path, zip: &Path) {
     let mut bytes = Vec::new();
     File::open(executable).and_then(|mut file| file.read_to_end(&mut bytes)).expect("the executable can be read");

@@ -21,7 +21,7 @@ pub struct Message {
 }
 
 impl Message {
-    fn from_json(value: &Value) -> Self {
+    pub(super) fn from_json(value: &Value) -> Self {
         let text = |name: &str| value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}")).to_owned();
         let attributes = value["Attributes"].clone();
         let deliveries = attributes["ApproximateReceiveCount"].as_str().and_then(|count| count.parse().ok());
@@ -132,6 +132,13 @@ impl Queue {
         sent["MessageId"].as_str().expect("a message has an id").to_owned()
     }
 
+    /// Sends texts, in order.
+    pub fn send_all(&self, bodies: &[String]) {
+        for body in bodies {
+            self.send(body);
+        }
+    }
+
     /// Up to `most` messages that are there now; they stay in flight for the queue's visibility timeout.
     pub fn receive(&self, most: u64) -> Vec<Message> {
         let call = json!({ "MaxNumberOfMessages": most.min(10), "WaitTimeSeconds": 0, "AttributeNames": ["All"],
@@ -153,7 +160,9 @@ impl Queue {
             if some.is_empty() {
                 return all;
             }
-            some.iter().for_each(|message| self.delete(message));
+            for message in &some {
+                self.delete(message);
+            }
             all.extend(some);
         }
     }

@@ -8,29 +8,20 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The directories that Terraform itself looks into for providers, and where CI has them.
-const PLUGIN_DIRECTORIES: [&str; 3] =
-    ["/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"];
+/// Where CI has providers, after the directories of `FRAMEPOST_TF_PLUGINS` (separated by colons).
+const PLUGIN_DIRECTORY: &str = "/opt/tf-plugins";
 
-/// Where providers are: `FRAMEPOST_TERRAFORM_PLUGINS`, or one of the usual places. Nothing, and a word about it, where Terraform or
-/// the AWS provider is not at hand.
+/// A directory of providers that has AWS's. Nothing, and a word about it, where Terraform or the provider is not at hand.
 pub fn plugins() -> Option<PathBuf> {
     if !Command::new("terraform").arg("version").output().is_ok_and(|tried| tried.status.success()) {
         crate::skip("terraform is not installed, and this test applies the AWS root");
         return None;
     }
-    let named = std::env::var_os("FRAMEPOST_TERRAFORM_PLUGINS").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".terraform.d/plugins"));
-    let usual = PLUGIN_DIRECTORIES.into_iter().map(PathBuf::from);
-    let found = named
-        .into_iter()
-        .chain(home)
-        .chain(usual)
-        .find(|directory| directory.join("registry.terraform.io/hashicorp/aws").is_dir());
+    let named = std::env::var_os("FRAMEPOST_TF_PLUGINS").unwrap_or_default();
+    let mut directories = std::env::split_paths(&named).chain([PathBuf::from(PLUGIN_DIRECTORY)]);
+    let found = directories.find(|directory| directory.join("registry.terraform.io/hashicorp/aws").is_dir());
     if found.is_none() {
-        crate::skip(
-            "no local directory has the AWS provider (FRAMEPOST_TERRAFORM_PLUGINS), and this test applies the AWS root",
-        );
+        crate::skip("no directory of FRAMEPOST_TF_PLUGINS has the AWS provider, and this test applies the AWS root");
     }
     found
 }
@@ -60,7 +51,7 @@ impl Terraform {
         for part in ["terraform/aws", "terraform/modules/aws", "functions"] {
             for file in files(&repository.join(part)) {
                 let name = file.strip_prefix(repository).expect("a file of the repository");
-                let is_needed = name.starts_with("terraform") || name.ends_with("function.yaml");
+                let is_needed = name.extension().is_some_and(|kind| kind == "tf") || name.ends_with("function.yaml");
                 if is_needed && !name.components().any(|part| part.as_os_str() == "tests") {
                     let place = directory.path().join(name);
                     std::fs::create_dir_all(place.parent().expect("a file lies in a directory")).expect("a directory");
@@ -125,17 +116,12 @@ impl Terraform {
 
     /// `terraform plan`.
     pub fn plan(&self) -> Plan {
-        let output = self.run(&["plan", "-input=false", "-no-color", "-detailed-exitcode", "-out=plan"]);
+        let output = self.run(&["plan", "-input=false", "-no-color", "-detailed-exitcode"]);
         match output.status.code() {
             Some(0) => Plan::Empty,
             Some(2) => Plan::Changes(String::from_utf8_lossy(&output.stdout).into_owned()),
             _ => panic!("terraform plan: {}", said(&output)),
         }
-    }
-
-    /// `terraform apply` of the last plan.
-    pub fn apply_plan(&self) {
-        self.done(&["apply", "-input=false", "-no-color", "plan"]);
     }
 
     /// `terraform apply`.

@@ -129,6 +129,6 @@ fn what_durability_costs() {
         outside.upload(&spool, 1).unwrap();
         (recorded, fs.world().syncs - before - recorded)
     };
-    assert_eq!(syncs(Durability::Chunk), (9, 3));
-    assert_eq!(syncs(Durability::Fragment), (12, 3));
+    assert_eq!(syncs(Durability::Chunk), (7, 2));
+    assert_eq!(syncs(Durability::Fragment), (9, 2));
 }

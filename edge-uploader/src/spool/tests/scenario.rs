@@ -108,16 +108,22 @@ impl Outside {
         let start = self.now;
         let draft = Attributes { full_content_type: Some("video/mp4".to_owned()), ..Attributes::default() };
         writer.apply(Output::Begin { start, counter, init: Bytes::from_static(INIT_OPEN), draft: draft.clone() })?;
+        let mut last = None;
         for _ in 0..fragments {
+            // The last one comes together with the chunk's end, as from the segmenter, and is synced with it.
+            writer.settle()?;
+            self.written.extend(last.take());
             let number = self.next_number;
             self.next_number += 1;
             self.begun.insert(number);
             self.now += FRAGMENT;
             writer.apply(Output::Fragment(fragment(number, 20)))?;
-            self.written.insert(number);
+            last = Some(number);
         }
         let (init, tail) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL));
-        writer.apply(Output::Finish { init, tail, attributes: finished(draft, start, fragments) })
+        writer.apply(Output::Finish { init, tail, attributes: finished(draft, start, fragments) })?;
+        self.written.extend(last);
+        Ok(())
     }
 
     /// A span of some chunks and its end.

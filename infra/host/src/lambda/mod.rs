@@ -7,6 +7,7 @@ mod metrics;
 
 use crate::event::{Carrier, Event, Message};
 use crate::settle::{Answer, Handler, Settled};
+use crate::xray::root;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::StreamExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -75,9 +76,4 @@ fn read(message: SqsMessage) -> Message {
         body: message.body.unwrap_or_default().into(),
         trace_id,
     }
-}
-
-/// The trace of an X-Ray header, `Root=1-…;Parent=…;Sampled=1`.
-fn root(header: &str) -> &str {
-    header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(header)
 }

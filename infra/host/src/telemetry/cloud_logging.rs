@@ -8,7 +8,7 @@
 //! **A redelivery does not double a line.** Cloud Logging takes two entries of one log for the same if both `insertId` and
 //! `time` are the same. So a line that says something that is true once, however often its message comes, carries the field
 //! `once_id`, and it or a span around it `once_time` (RFC 3339: when the message was published); they become those two,
-//! and `writtenAt` says when the line was written. An entry more than a day in the past would not be counted by log-based
+//! and `written_at` says when the line was written. An entry more than a day in the past would not be counted by log-based
 //! metrics, so a line about a message older than [`ONCE_WITHIN`] keeps the time at which it is written, and with it the
 //! chance of a double.
 //!
@@ -136,7 +136,7 @@ impl<W> CloudLogging<W> {
         if let Some((id, time)) = once {
             line.insert("time".into(), time.to_string().into());
             line.insert("logging.googleapis.com/insertId".into(), id.into());
-            line.insert("writtenAt".into(), now.to_string().into());
+            line.insert("written_at".into(), now.to_string().into());
         } else {
             line.insert("time".into(), now.to_string().into());
         }

@@ -4,16 +4,16 @@ resource "aws_dynamodb_table" "this" {
   #checkov:skip=CKV_AWS_119:DynamoDB's own key unless encryption_key_arn is given
   name         = var.name
   billing_mode = "PAY_PER_REQUEST"
-  hash_key     = "id"
+  hash_key     = "work"
 
   attribute {
-    name = "id"
+    name = "work"
     type = "S"
   }
 
   # What is done is forgotten when no duplicate can come any more.
   ttl {
-    attribute_name = "expires_at_s"
+    attribute_name = "expires_at"
     enabled        = true
   }
 

@@ -29,7 +29,7 @@ locals {
         type = "metric"
         properties = {
           title = "Rejected and retried", region = local.region, stat = "Sum", period = 60
-          metrics = concat([for function in local.functions : [for metric in ["Rejects", "Retries"] :
+          metrics = concat([], [for function in local.functions : [for metric in ["Rejects", "Retries"] :
           [local.namespace, metric, "Function", function, { label = "${function} ${metric}" }]]]...)
         }
       }),
@@ -37,7 +37,7 @@ locals {
         type = "metric"
         properties = {
           title = "Time for an object, ms (p50, p99)", region = local.region, period = 60
-          metrics = concat([for function in local.functions : [for stat in ["p50", "p99"] :
+          metrics = concat([], [for function in local.functions : [for stat in ["p50", "p99"] :
           [local.namespace, "HandleLatency", "Function", function, { label = "${function} ${stat}", stat = stat }]]]...)
         }
       }),
@@ -45,7 +45,7 @@ locals {
         type = "metric"
         properties = {
           title = "Waiting: messages, and the oldest's age in s", region = local.region, stat = "Maximum", period = 60
-          metrics = concat([for function in local.functions : [
+          metrics = concat([], [for function in local.functions : [
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].queue_name, { label = function }],
             ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.functions[function].queue_name, { label = "${function} age", yAxis = "right" }],
           ]]...)
@@ -55,7 +55,7 @@ locals {
         type = "metric"
         properties = {
           title = "Parked: dead letters and undelivered", region = local.region, stat = "Maximum", period = 60
-          metrics = concat([for function in local.functions : [
+          metrics = concat([], [for function in local.functions : [
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].dead_letters_name, { label = "${function} dead letters" }],
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].undelivered_name, { label = "${function} undelivered" }],
           ]]...)
@@ -65,7 +65,7 @@ locals {
         type = "metric"
         properties = {
           title = "Lambda: invocations, errors, throttles", region = local.region, stat = "Sum", period = 60
-          metrics = concat([for function in local.functions : [for metric in ["Invocations", "Errors", "Throttles"] :
+          metrics = concat([], [for function in local.functions : [for metric in ["Invocations", "Errors", "Throttles"] :
           ["AWS/Lambda", metric, "FunctionName", var.functions[function].lambda_name, { label = "${function} ${metric}" }]]]...)
         }
       }),

@@ -20,7 +20,7 @@ locals {
   chunks_log_group = var.chunks_function == null ? null : var.functions[var.chunks_function].log_group
 
   watched = var.alarms.enabled ? var.functions : {}
-  silence = var.alarms.enabled && var.chunks_function != null ? { for site, s in var.sites : site => s.silence_minutes if s.silence_minutes != null } : {}
+  silence = var.alarms.enabled && var.chunks_function != null ? { for site, s in var.sites : site => s.silence_minutes if s.silence_minutes > 0 } : {}
 }
 
 resource "aws_sns_topic" "alarms" {

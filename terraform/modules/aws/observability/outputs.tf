@@ -20,3 +20,11 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.integrity : alarm.alarm_name],
   ))
 }
+
+output "log_queries" {
+  description = "Name to a CloudWatch Logs Insights query, and the log groups that they are about. All are saved under the deployment's name."
+  value = {
+    log_groups = local.log_groups
+    queries    = local.queries
+  }
+}

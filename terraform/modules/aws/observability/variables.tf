@@ -15,13 +15,13 @@ variable "functions" {
 }
 
 variable "sites" {
-  description = "After how many minutes without a chunk from a site there is an alarm; null is never."
+  description = "After how many minutes without a chunk from a site there is an alarm; 0 is never."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 
   validation {
-    condition     = alltrue([for site in values(var.sites) : site.silence_minutes == null ? true : site.silence_minutes >= 2 && site.silence_minutes <= 1440 && floor(site.silence_minutes) == site.silence_minutes])
-    error_message = "sites[].silence_minutes is a whole number between 2 and 1440 (a day, the longest that CloudWatch looks back at minutes); null switches the alarm off."
+    condition     = alltrue([for site in values(var.sites) : site.silence_minutes == 0 || (site.silence_minutes >= 2 && site.silence_minutes <= 1440 && floor(site.silence_minutes) == site.silence_minutes)])
+    error_message = "sites[].silence_minutes is a whole number between 2 and 1440 (a day, the longest that CloudWatch looks back at minutes); 0 switches the alarm off."
   }
 }
 

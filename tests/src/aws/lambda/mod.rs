@@ -71,6 +71,23 @@ impl Function {
         }
     }
 
+    /// A zip that nobody deployed, with these variables, asking as `identity` and reaching AWS at `endpoint`.
+    pub fn undeployed(code: Vec<u8>, variables: &[(&str, &str)], identity: Identity, endpoint: &str) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self {
+            name: "undeployed".to_owned(),
+            arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:undeployed"),
+            role_arn: String::new(),
+            log_group: "/aws/lambda/undeployed".to_owned(),
+            timeout: Duration::from_secs(30),
+            code,
+            memory_mib: 128,
+            variables: variables.collect(),
+            endpoints: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned())]),
+            identity,
+        }
+    }
+
     /// The role's name.
     pub fn role(&self) -> &str {
         self.role_arn.rsplit('/').next().expect("an ARN has parts")
@@ -113,12 +130,12 @@ impl Function {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0".to_owned()),
             ("AWS_ACCESS_KEY_ID", access_key_id),
             ("AWS_SECRET_ACCESS_KEY", secret_access_key),
-            ("AWS_SESSION_TOKEN", session_token.expect("a role's session has a token")),
             ("TZ", ":UTC".to_owned()),
             ("LANG", "en_US.UTF-8".to_owned()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
         ];
         environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(session_token.map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
         environment
     }
 }
@@ -210,10 +227,8 @@ impl Mapping {
         assert!(queue_arn.starts_with(&format!("arn:aws:sqs:{REGION}:{ACCOUNT}:")), "{queue_arn}");
         assert_ne!(mapping["State"], "Disabled", "{mapping}");
         let reports = mapping["FunctionResponseTypes"].as_array().into_iter().flatten();
-        let answers = match reports.into_iter().any(|kind| kind == "ReportBatchItemFailures") {
-            true => Answers::PerMessage,
-            false => Answers::PerBatch,
-        };
+        let reported = reports.into_iter().any(|kind| kind == "ReportBatchItemFailures");
+        let answers = if reported { Answers::PerMessage } else { Answers::PerBatch };
         let maximum = mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(1000);
         Self {
             // Lambda polls as the function.
@@ -325,4 +340,28 @@ fn failures_in(answer: &Value, messages: &[Message]) -> Option<Vec<String>> {
         id.map(str::to_owned)
     });
     named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_makes_no_sense_fails_the_whole_batch() {
+        let message = json!({ "MessageId": "a", "ReceiptHandle": "r", "Body": "", "Attributes": { "ApproximateReceiveCount": "1" } });
+        let messages = [Message::from_json(&message)];
+        for (answer, failures) in [
+            (json!(null), Some(vec![])),
+            (json!({}), Some(vec![])),
+            (json!({ "batchItemFailures": null }), Some(vec![])),
+            (json!({ "batchItemFailures": [] }), Some(vec![])),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "a" }] }), Some(vec!["a".to_owned()])),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "of another batch" }] }), None),
+            (json!({ "batchItemFailures": [{ "itemIdentifier": "" }] }), None),
+            (json!({ "batchItemFailures": [{}] }), None),
+            (json!({ "batchItemFailures": "a" }), None),
+        ] {
+            assert_eq!(failures_in(&answer, &messages), failures, "{answer}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lambda gives a cold start ten seconds; a busy machine gets more.
 const COLD_START: Duration = Duration::from_secs(30);
@@ -36,6 +36,7 @@ pub struct Sandbox {
     api: RuntimeApi,
     arn: String,
     timeout: Duration,
+    launched: Instant,
     _directory: tempfile::TempDir,
 }
 
@@ -60,10 +61,11 @@ impl Sandbox {
         let mut command = Command::new(&bootstrap);
         command.env_clear().current_dir(directory.path()).envs(function.environment());
         command.env("AWS_LAMBDA_RUNTIME_API", api.address()).env("LAMBDA_TASK_ROOT", directory.path());
+        let launched = Instant::now();
         let mut running = Running::start(&mut command);
         let ready = api.wait_until_ready(COLD_START, || running.exited().is_none());
         assert!(ready, "{} does not start:\n{}", function.name, outputs(&running));
-        Self { running, api, arn: function.arn.clone(), timeout: function.timeout, _directory: directory }
+        Self { running, api, arn: function.arn.clone(), timeout: function.timeout, launched, _directory: directory }
     }
 
     /// Gives it one event.
@@ -84,6 +86,11 @@ impl Sandbox {
     /// Whether it can be invoked again.
     pub fn is_alive(&mut self) -> bool {
         self.running.exited().is_none()
+    }
+
+    /// How long ago its process was started.
+    pub fn age(&self) -> Duration {
+        self.launched.elapsed()
     }
 
     /// The process.

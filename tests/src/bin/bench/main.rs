@@ -1,14 +1,17 @@
 //! The benchmark: what Framepost costs beside ffmpeg and ffprobe doing the same, as ratios of one run on one machine.
 //!
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
-//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5).
+//! `bench lambda` measures the Lambda function alone, against one that does nothing.
+//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5),
+//! `BENCH_STARTS` how often each Lambda is started (20).
 
+mod lambda;
 mod over_http;
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::Program;
 use framepost_tests::bucket::Bucket;
-use framepost_tests::edge::{EdgeConfig, backfill};
+use framepost_tests::edge::{CameraConfig, EdgeConfig, backfill};
 use framepost_tests::judge::probe;
 use framepost_tests::measure::{Cost, End, Measurement, measure_only_child};
 use framepost_tests::media::{Clip, ffmpeg};
@@ -28,12 +31,23 @@ fn main() -> ExitCode {
         return if measure_only_child(arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    println!("{:<34} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
+    if std::env::args().nth(1).is_some_and(|first| first == "lambda") {
+        heading();
+        lambda::compare(directory.path());
+        return ExitCode::SUCCESS;
+    }
+    heading();
     sizes();
     file_to_chunks(directory.path());
     live(directory.path());
+    many_cameras(directory.path());
     probing(directory.path());
+    lambda::compare(directory.path());
     ExitCode::SUCCESS
+}
+
+fn heading() {
+    println!("{:<34} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -116,6 +130,28 @@ fn live(directory: &Path) {
     let theirs = Measurement::start(&segments, End::After(time));
     let what = format!("live camera, {} s, with upload", time.as_secs());
     rows(&what, ours.cost(), theirs.cost(), "0.5", "24 MiB");
+}
+
+/// The memory of one gateway with one camera of 4 Mb/s, and with five.
+fn many_cameras(directory: &Path) {
+    let server = RtspServer::start(RtspOptions::default());
+    let onebox = Onebox::up::<&str>(&directory.join("onebox-many"), &[]);
+    let url = server.url("h264-720p-4m");
+    let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
+    for (cameras, budget) in [(1, "24 MiB"), (5, "32 MiB")] {
+        let place = directory.join(format!("{cameras}-cameras"));
+        std::fs::create_dir_all(&place).expect("a place for a gateway");
+        let mut config = EdgeConfig::one_camera(&place.join("spool"), "s3://footage", &url);
+        config.endpoint_url = Some(format!("http://{}", onebox.endpoint()));
+        config.credentials = Some(onebox.credentials());
+        let one = config.cameras.remove(0);
+        let named = |n| CameraConfig { name: format!("of-{cameras}-{n}"), ..one.clone() };
+        config.cameras = (0..cameras).map(named).collect();
+        let cost = Measurement::start(&config.run(&place.join("edge.toml")), End::After(time)).cost();
+        let what = format!("{cameras} live of 4 Mb/s, {} s", time.as_secs());
+        row(&what, "cpu s", cost.cpu_seconds, None, "");
+        row(&what, "peak MiB", cost.peak_bytes / MIB, None, budget);
+    }
 }
 
 /// Asking what an object is, over HTTP: a chunk of ours, and other people's files.

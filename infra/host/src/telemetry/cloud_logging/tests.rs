@@ -101,7 +101,7 @@ fn a_redelivery_writes_the_same_entry() {
     let entry = |line: &Value| (line["logging.googleapis.com/insertId"].clone(), line["time"].clone());
     assert_eq!(entry(&lines[0]), (json!("abc"), json!("2026-11-20T15:08:27Z")));
     assert_eq!(entry(&lines[0]), entry(&lines[1]));
-    assert_eq!(lines[0]["writtenAt"], "2026-11-20T15:09:00Z");
+    assert_eq!(lines[0]["written_at"], "2026-11-20T15:09:00Z");
     for line in &lines[2..] {
         assert_eq!(entry(line), (Value::Null, json!("2026-11-20T15:09:00Z")));
     }
