@@ -1,6 +1,6 @@
 //! Claims: one holder at a time, whatever happens.
 
-use crate::ledger::{Claim, Claimed, Hold, LedgerStore, Swap};
+use crate::ledger::{Claim, Claimed, Entry, Hold, LedgerStore, Swap};
 use crate::memory::SimulatedClock;
 use crate::{Clock as _, Ledger, Reason};
 use futures::future::join_all;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LEASE: Duration = Duration::from_mins(5);
+/// A second less.
+const ALMOST_LEASE: Duration = Duration::from_secs(299);
 
 /// Everything that a [`Ledger`] over this [`LedgerStore`] promises.
 ///
@@ -65,8 +67,7 @@ impl Run {
         drop(self.won(&work).await);
         let (entry, first) = self.store.read(&work).await.expect("read").expect("it was claimed");
         assert_eq!(self.store.swap(&work, None, &entry).await.expect("swap"), Swap::Refused, "something is there");
-        let mut other = entry.clone();
-        other.write = "another".to_owned();
+        let other = Entry { write: "another".to_owned(), ..entry.clone() };
         let Swap::Written(second) = self.store.swap(&work, Some(&first), &other).await.expect("swap") else {
             panic!("nobody else has written")
         };
@@ -129,7 +130,7 @@ impl Run {
     async fn a_late_holder_is_fenced_off(&self) {
         let work = self.work("fenced");
         let mut late = self.won(&work).await;
-        self.clock.advance(LEASE - Duration::from_secs(1));
+        self.clock.advance(ALMOST_LEASE);
         assert!(matches!(self.claimed(&work).await, Claimed::Held { .. }), "a second is left");
         self.clock.advance(Duration::from_secs(1));
         let mut holder = self.won(&work).await;
@@ -151,7 +152,7 @@ impl Run {
         let work = self.work("extended");
         let mut claim = self.won(&work).await;
         for _ in 0..3 {
-            self.clock.advance(LEASE - Duration::from_secs(1));
+            self.clock.advance(ALMOST_LEASE);
             assert_eq!(self.ledger.extend(&mut claim, LEASE).await.expect("extend"), Hold::Kept);
             assert!(matches!(self.claimed(&work).await, Claimed::Held { .. }));
         }
