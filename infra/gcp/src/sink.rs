@@ -130,3 +130,24 @@ fn is_there(error: &GoogleError) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use google_cloud_storage::http::HeaderMap;
+
+    #[test]
+    fn a_credential_that_may_only_create_is_told_in_other_words_that_an_object_is_there() {
+        let gateway = "gateway@farm.iam.gserviceaccount.com does not have";
+        for (status, message, there) in [
+            (412, "At least one of the pre-conditions you specified did not hold.".to_owned(), true),
+            (403, format!("{gateway} storage.objects.delete access to the Google Cloud Storage object."), true),
+            (403, format!("{gateway} storage.objects.create access to the Google Cloud Storage object."), false),
+            (404, "The specified bucket does not exist.".to_owned(), false),
+        ] {
+            let payload = serde_json::json!({ "error": { "code": status, "message": message } }).to_string();
+            let error = GoogleError::http(status, HeaderMap::new(), payload.into());
+            assert_eq!(is_there(&error), there, "{status} {message}");
+        }
+    }
+}
