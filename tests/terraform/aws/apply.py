@@ -188,6 +188,14 @@ def plain(work, plugin_dirs):
         check("it cannot list", refused(gateway.list_objects_v2, Bucket=bucket) == 403)
         elsewhere = once | {"Key": "plant-70/2026-11-20/gate/15/08-23Z.0.mp4"}
         check("it cannot put beside its site", refused(gateway.put_object, **elsewhere) == 403)
+        # The bucket refuses what an identity policy would allow by mistake.
+        iam, user = moto.client("iam"), "framepost-gateway-plant-7"
+        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        iam.put_user_policy(UserName=user, PolicyName="mistake", PolicyDocument=json.dumps(everything))
+        check("whatever it was allowed, it cannot read", refused(gateway.get_object, Bucket=bucket, Key=chunk) == 403)
+        check("nor delete", refused(gateway.delete_object, Bucket=bucket, Key=chunk) == 403)
+        check("nor overwrite", refused(gateway.put_object, **unconditional) == 403)
+        iam.delete_user_policy(UserName=user, PolicyName="mistake")
         owner = moto.client("s3")
         check("nobody overwrites", refused(owner.put_object, **(unconditional | {"Body": b"other"})) == 403)
 
@@ -213,6 +221,8 @@ def plain(work, plugin_dirs):
         root.variables["bucket"] = {"keep_footage": False}
         if root.apply("with keep_footage = false"):
             check("footage outlives that", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+            # What is gone need not be built to be destroyed.
+            shutil.rmtree(packages)
             # Letting go of the bucket, as the README says, leaves it as it was.
             state = root.dir / "terraform.tfstate"
             before = state.read_text()

@@ -19,9 +19,6 @@ data "aws_s3_bucket" "existing" {
 resource "aws_s3_bucket" "footage" {
   #checkov:skip=CKV_AWS_18:access logs need a second bucket; CloudTrail data events are the account owner's choice
   #checkov:skip=CKV_AWS_144:replication doubles the cost of footage; it is added from outside where a copy is wanted
-  #checkov:skip=CKV_AWS_145:SSE-S3 unless encryption_key_arn is given
-  #checkov:skip=CKV2_AWS_61:the lifecycle configuration is the resource below, in the same module
-  #checkov:skip=CKV2_AWS_62:notifications go to EventBridge, by the resource below
   count         = local.created
   bucket        = var.name
   force_destroy = !var.keep_footage

@@ -18,13 +18,11 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:logs carry keys and measurements, no footage; CloudWatch encrypts them with its own keys
-  #checkov:skip=CKV_AWS_338:how long logs are kept is log_retention_days; a year of them is a choice
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:tracing is functions.tracing
   #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving would take from the account's other functions
   #checkov:skip=CKV_AWS_116:that is for asynchronous invocations; the queue has its own dead-letter queue
   #checkov:skip=CKV_AWS_117:it talks to AWS services alone; a VPC would only add endpoints to pay for
@@ -44,7 +42,7 @@ resource "aws_lambda_function" "this" {
   s3_key            = one(data.aws_s3_object.package[*].key)
   s3_object_version = local.package_version
   # For a file its content decides about an update; for an object S3's word of it, which also works without versions.
-  source_code_hash = var.package.file != null ? filebase64sha256(var.package.file) : one(data.aws_s3_object.package[*].etag)
+  source_code_hash = var.package.file != null ? try(filebase64sha256(var.package.file), null) : one(data.aws_s3_object.package[*].etag)
 
   environment {
     variables = var.environment
@@ -62,6 +60,14 @@ resource "aws_lambda_function" "this" {
   }
 
   depends_on = [aws_iam_role_policy.this]
+
+  # Not a validation of the variable: a destroy needs no package.
+  lifecycle {
+    precondition {
+      condition     = var.package.file == null ? true : fileexists(var.package.file)
+      error_message = "There is no package at ${coalesce(var.package.file, "?")}. Build it with cargo-lambda, as the README says, or set functions.packages to where it is: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip."
+    }
+  }
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
@@ -133,11 +139,12 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # S3 and DynamoDB decrypt on behalf of whoever asks them.
   dynamic "statement" {
-    for_each = contains(var.grants, "footage:read") && var.granted.encryption_key_arn != null ? [1] : []
+    for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, ["footage:read", "ledger:claim"])) > 0 ? [1] : []
 
     content {
-      sid       = "DecryptFootage"
+      sid       = "Decrypt"
       actions   = ["kms:Decrypt"]
       resources = [var.granted.encryption_key_arn]
     }
@@ -167,8 +174,6 @@ data "aws_iam_policy_document" "this" {
     for_each = var.tracing == "Active" ? [1] : []
 
     content {
-      #checkov:skip=CKV_AWS_111:X-Ray knows no resources for these two
-      #checkov:skip=CKV_AWS_356:X-Ray knows no resources for these two
       sid       = "Trace"
       actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       resources = ["*"]

@@ -25,11 +25,6 @@ variable "package" {
     condition     = (var.package.file == null) != (var.package.s3 == null)
     error_message = "A package is a file or an object in S3: set exactly one of package.file and package.s3."
   }
-
-  validation {
-    condition     = var.package.file == null ? true : fileexists(var.package.file)
-    error_message = "There is no package at ${coalesce(var.package.file, "?")}. Build it (cargo lambda build --release --arm64 --output-format zip) or set functions.packages to where it is: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip."
-  }
 }
 
 variable "architecture" {

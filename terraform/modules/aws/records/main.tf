@@ -1,7 +1,6 @@
 # The bus that records are published on. Everyone downstream is a rule on it; adding one touches nobody.
 
 resource "aws_cloudwatch_event_bus" "this" {
-  #checkov:skip=CKV_AWS_297:records name objects and measurements, no footage; EventBridge encrypts with its own keys
   name        = var.name
   description = "Framepost's records, as CloudEvents in detail"
 }

@@ -101,7 +101,7 @@ run "every_grant" {
     condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => one(s.resources) if !contains(["Log", "TakeWork", "ParkRejected"], s.sid) } == {
       ReadFootage              = "arn:aws:s3:::footage/*"
       TellMissingFromForbidden = "arn:aws:s3:::footage"
-      DecryptFootage           = "arn:aws:kms:eu-central-1:123456789012:key/1"
+      Decrypt                  = "arn:aws:kms:eu-central-1:123456789012:key/1"
       PublishRecords           = "arn:aws:events:eu-central-1:123456789012:event-bus/framepost-records"
       ClaimWork                = "arn:aws:dynamodb:eu-central-1:123456789012:table/framepost-ledger"
     }
@@ -156,7 +156,7 @@ run "no_package" {
   variables {
     package = { file = "nowhere/bootstrap.zip" }
   }
-  expect_failures = [var.package]
+  expect_failures = [aws_lambda_function.this]
 }
 
 run "two_packages" {
