@@ -5,7 +5,8 @@ mod commands;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+// What takes time, disk and mux, has threads of its own: one for all the rest wakes no other for each packet.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = commands::Cli::parse();
     commands::telemetry(cli.log);

@@ -9,9 +9,10 @@
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so.
 //! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
-//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types.
+//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`]: the table that holds them.
 
 pub mod attributes;
+pub mod bigquery;
 pub mod envelope;
 mod error;
 pub mod finalized;

@@ -48,7 +48,7 @@ impl Program {
         let mut command = Command::new(self.path());
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
-            if name_text.starts_with("AWS_") || name_text.starts_with("FRAMEPOST_") || name_text.starts_with("EDGE_") {
+            if ["AWS_", "GOOGLE_", "FRAMEPOST_", "EDGE_"].iter().any(|prefix| name_text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }

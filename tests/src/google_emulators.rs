@@ -5,8 +5,10 @@
 //! by each test, which may find things of others there.
 
 use crate::binaries::{Output, Running};
+use crate::bucket::Bucket;
 use crate::http;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use framepost_events::Sha256;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -191,6 +193,20 @@ impl GoogleEmulators {
         answer.body
     }
 
+    /// Lays a bucket's objects and their metadata below `directory`, as a local bucket keeps them, for the judge.
+    pub fn copy(&self, bucket: &str, directory: &Path) -> Bucket {
+        for name in self.names(bucket) {
+            let digest = Sha256::of(name.as_bytes()).to_string();
+            let note = directory.join(".framepost/meta").join(&digest[..2]).join(format!("{digest}.json"));
+            let metadata = self.object(bucket, &name)["metadata"].clone();
+            let pairs: Vec<_> =
+                metadata.as_object().into_iter().flatten().map(|(name, value)| json!([name, value])).collect();
+            write(&directory.join(&name), &self.bytes(bucket, &name));
+            write(&note, json!({ "metadata": pairs }).to_string().as_bytes());
+        }
+        Bucket::at(directory)
+    }
+
     /// Puts an object whatever is there: what somebody else does to a bucket.
     pub fn overwrite(&self, bucket: &str, name: &str, content_type: &str, bytes: &[u8]) {
         let name = http::escaped(name);
@@ -229,6 +245,11 @@ impl Message {
             json,
         }
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(path.parent().expect("a file lies in a directory")).expect("a directory");
+    std::fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 fn with_scheme(host: &str) -> String {

@@ -161,13 +161,13 @@ fn read_line(from: &mut (impl Read + ?Sized)) -> Result<Vec<u8>> {
 
 /// An answer, whole.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
 }
 
 /// Asks an `http://` server of this machine, over a connection of its own.
-pub(crate) fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
+pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
     let invalid = || Error::new(ErrorKind::InvalidInput, "not an http:// URL");
     let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

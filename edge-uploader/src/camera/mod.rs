@@ -42,6 +42,15 @@ pub enum Extent {
     Finite,
 }
 
+/// How soon what a camera sends has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// At once: nobody else keeps it, or somebody waits for its place.
+    Prompt,
+    /// A tenth of a second later will do: the connection keeps it.
+    Relaxed,
+}
+
 /// Whether times are those of arrival or those of the media.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Timing {
@@ -67,6 +76,11 @@ pub trait Camera: Send {
 
     /// Whether it ends by itself.
     fn extent(&self) -> Extent;
+
+    /// How soon what it sends has to be read.
+    fn reading(&self) -> Reading {
+        Reading::Prompt
+    }
 }
 
 /// One connection to a camera.

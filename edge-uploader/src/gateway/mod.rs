@@ -12,11 +12,12 @@ mod anchor;
 mod progress;
 mod queue;
 mod receiver;
+mod reception;
 mod recorder;
 
 pub use progress::{CameraState, CameraStats};
 
-use crate::camera::{Camera, CameraError, Extent};
+use crate::camera::{Camera, CameraError, Extent, Reading};
 use crate::clock::TrustedClock;
 use crate::config::Recording;
 use crate::spool::{self, Spool};
@@ -25,6 +26,7 @@ use anchor::GatewayClock;
 use framepost_events::{Camera as CameraName, Site};
 use framepost_ports::{Clock, ObjectSink};
 use receiver::Ended;
+use reception::{Pace, Reception};
 use recorder::{Plan, Recorder};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,6 +42,8 @@ pub struct Gateway {
     uploader: Uploader,
     clock: Arc<GatewayClock>,
     cameras: Mutex<Vec<Arc<CameraStats>>>,
+    /// Receives from the cameras whose data can wait; there once there is one.
+    reception: Mutex<Option<Reception>>,
     /// Stops the receivers.
     stop: CancellationToken,
     /// Stops the uploader.
@@ -117,8 +121,8 @@ impl Gateway {
         let clock = Arc::new(GatewayClock::new(clock));
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&clock).watch(stop.clone()));
-        let (cameras, uploading) = (Mutex::default(), Mutex::new(Some(uploading)));
-        Ok(Self { site, spool, uploader, clock, cameras, stop, stop_uploads, uploading })
+        let (cameras, reception, uploading) = (Mutex::default(), Mutex::default(), Mutex::new(Some(uploading)));
+        Ok(Self { site, spool, uploader, clock, cameras, reception, stop, stop_uploads, uploading })
     }
 
     /// Records a camera until it ends or the gateway is stopped.
@@ -145,7 +149,8 @@ impl Gateway {
         let spool = self.spool.clone();
         let site = self.site.clone();
         let (counters, stop) = (Arc::clone(&stats), self.stop.clone());
-        let reception = tokio::spawn(async move {
+        let reading = camera.reading();
+        let receiving = |pace: Pace| async move {
             // A file that is read again gives the same keys: what waits from the last time goes first.
             if camera.extent() == Extent::Finite {
                 tokio::select! {
@@ -153,8 +158,19 @@ impl Gateway {
                     () = stop.cancelled() => return Ended::Stopped,
                 }
             }
-            receiver::receive(camera, sender, counters, stop).await
-        });
+            receiver::receive(camera, sender, counters, pace, stop).await
+        };
+        let reception = match reading {
+            Reading::Prompt => tokio::spawn(receiving(Pace::default())),
+            Reading::Relaxed => {
+                let mut shared = self.reception.lock().unwrap_or_else(PoisonError::into_inner);
+                let shared = match &mut *shared {
+                    Some(shared) => shared,
+                    none => none.insert(Reception::start(self.stop.clone()).map_err(GatewayError::Thread)?),
+                };
+                shared.spawn(receiving(shared.pace()))
+            }
+        };
         let (done, recording) = tokio::sync::oneshot::channel();
         std::thread::Builder::new()
             .name(format!("rec-{name}"))

@@ -2,6 +2,7 @@
 
 use super::progress::{CameraState, CameraStats};
 use super::queue::{Item, Place, QueueSender, RecorderGone};
+use super::reception::{Haste, Pace};
 use crate::camera::{Camera, CameraError, CameraEvent, Extent, Session};
 use framepost_events::gap::GapCause;
 use futures::FutureExt as _;
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// The first wait before a lost camera is connected again, and the longest. The actual wait is drawn between zero and it,
 /// so that a site's cameras do not come back in one step after a power cut.
 const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
+
+/// The first frames come in a burst, and the session's clock takes a second to settle: until then each is read at once.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// How a camera's reception ended.
 #[derive(Debug)]
@@ -40,13 +44,14 @@ pub(super) async fn receive(
     mut camera: Box<dyn Camera>,
     mut queue: QueueSender,
     stats: Arc<CameraStats>,
+    pace: Pace,
     stop: CancellationToken,
 ) -> Ended {
     let mut backoff = *BACKOFF.start();
     loop {
         let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
         // A defect costs the session, like a camera that hangs up.
-        let session = AssertUnwindSafe(session(&mut *camera, &mut queue, &stats, &stop));
+        let session = AssertUnwindSafe(session(&mut *camera, &mut queue, &stats, &pace, &stop));
         let problem = match session.catch_unwind().await {
             Ok(Ok(problem)) => problem,
             Ok(Err(ended)) => return ended,
@@ -83,9 +88,11 @@ async fn session(
     camera: &mut dyn Camera,
     queue: &mut QueueSender,
     stats: &CameraStats,
+    pace: &Pace,
     stop: &CancellationToken,
 ) -> Result<CameraError, Ended> {
     stats.set_state(CameraState::Connecting);
+    let haste = pace.haste();
     let connected = tokio::select! {
         connected = camera.connect() => connected,
         () = stop.cancelled() => return Err(Ended::Stopped),
@@ -93,7 +100,7 @@ async fn session(
     match connected {
         Ok(session) => {
             stats.connects.fetch_add(1, Relaxed);
-            follow(session, camera.extent(), queue, stats, stop).await
+            follow(session, camera.extent(), queue, stats, haste, stop).await
         }
         Err(error) => Ok(error),
     }
@@ -105,21 +112,30 @@ async fn follow(
     extent: Extent,
     queue: &mut QueueSender,
     stats: &CameraStats,
+    haste: Haste,
     stop: &CancellationToken,
 ) -> Result<CameraError, Ended> {
     queue.tell(Item::Connected { timing: session.timing() })?;
     if let Some(total) = session.frames_total() {
         stats.frames_total.store(total, Relaxed);
     }
+    let mut haste = Some((haste, None));
+    let stopped = stop.cancelled();
+    tokio::pin!(stopped);
     loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return Err(Ended::Stopped),
+            () = &mut stopped => return Err(Ended::Stopped),
             event = session.next() => event,
         };
         match event {
             Ok(Some(CameraEvent::Frame(frame))) => {
                 stats.received(&frame);
+                if let Some((_, first)) = &mut haste
+                    && frame.arrival.saturating_sub(*first.get_or_insert(frame.arrival)) > SETTLED
+                {
+                    haste = None;
+                }
                 if extent == Extent::Finite {
                     queue.send(frame).await?;
                 } else {

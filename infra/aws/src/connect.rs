@@ -124,7 +124,9 @@ impl Session {
     #[cfg(feature = "functions")]
     pub(crate) fn with_retries(&self) -> SdkConfig {
         let retries = RetryConfig::standard().with_max_attempts(SMALL_REQUEST_ATTEMPTS);
-        self.shared.clone().into_builder().retry_config(retries).build()
+        let shared = self.shared.clone().into_builder().retry_config(retries);
+        // A queue without messages keeps its answer back for as long as it was asked to; the call's own limit is enough.
+        shared.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build()
     }
 }
 

@@ -15,6 +15,8 @@ mod bus;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
+mod ledger;
+#[cfg(feature = "functions")]
 mod metadata;
 #[cfg(feature = "functions")]
 mod parking;
@@ -29,6 +31,8 @@ pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
 #[cfg(feature = "functions")]
+pub use ledger::GcsLedger;
+#[cfg(feature = "functions")]
 pub use metadata::project_id;
 #[cfg(feature = "functions")]
 pub use parking::PubSubDeadLetters;
@@ -37,4 +41,4 @@ pub use push_token::{PushTokenOptions, PushTokens};
 pub use sink::GcsBucket;
 pub use source::GcsSource;
 #[cfg(feature = "functions")]
-pub use subscription::{Leaving, PubSubSubscription, Pulled};
+pub use subscription::{Leaving, PubSubSubscription, Pulled, Taking};

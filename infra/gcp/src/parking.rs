@@ -1,15 +1,12 @@
 //! A topic for messages that will never work; its subscription keeps them.
 
-use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
-use crate::error;
+use crate::bus::{publisher, send};
+use crate::connect::GoogleOptions;
 use async_trait::async_trait;
-use framepost_ports::{DeadLetter, DeadLetters, Error, ErrorKind, Result};
-use google_cloud_gax::retry_policy::NeverRetry;
+use framepost_ports::{DeadLetter, DeadLetters, Result};
 use google_cloud_pubsub::client::Publisher;
-use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Pub/Sub's limits for a message.
 const MAX_ATTRIBUTES: usize = 100;
@@ -28,18 +25,7 @@ pub struct PubSubDeadLetters {
 impl PubSubDeadLetters {
     /// The topic `projects/P/topics/T`. Asks nothing of it yet.
     pub async fn connect(topic: &str, options: &GoogleOptions) -> Result<Self> {
-        let mut builder = Publisher::builder(topic)
-            .with_credentials(options.credentials()?)
-            .with_retry_policy(NeverRetry)
-            .with_grpc_subchannel_count(1)
-            // Somebody waits for each.
-            .set_message_count_threshold(1);
-        if let Some(endpoint) = options.endpoint() {
-            builder = builder.with_endpoint(endpoint);
-        }
-        let publisher = builder.build().await;
-        let publisher = publisher.map_err(|error| Error::new(ErrorKind::Invalid, "connect", topic).because(error))?;
-        Ok(Self { publisher, topic: topic.to_owned() })
+        Ok(Self { publisher: publisher(topic, options).await?, topic: topic.to_owned() })
     }
 }
 
@@ -47,17 +33,7 @@ impl PubSubDeadLetters {
 impl DeadLetters for PubSubDeadLetters {
     async fn park(&self, letter: &DeadLetter) -> Result<()> {
         let message = Message::new().set_data(letter.body.clone()).set_attributes(attributes(letter));
-        within(CALL_TIMEOUT, "park", &self.topic, async {
-            let published = self.publisher.publish(message).await;
-            published.map(drop).map_err(|refused| match refused {
-                PublishError::Rpc(error) => match Arc::try_unwrap(error) {
-                    Ok(error) => error::of("park", &self.topic, error),
-                    Err(shared) => Error::new(ErrorKind::Busy, "park", &self.topic).because(shared.to_string()),
-                },
-                other => Error::new(ErrorKind::Busy, "park", &self.topic).because(other),
-            })
-        })
-        .await
+        send(&self.publisher, &self.topic, message).await
     }
 }
 

@@ -18,8 +18,22 @@ use std::time::Duration;
 
 /// How long the client holds a message at most.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
-/// After this long without a word from us the service gives a message to somebody else: what a crash costs.
-const LEASE: Duration = Duration::from_secs(60);
+
+/// How much is taken, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taking {
+    /// Messages in hand at a time.
+    pub in_hand: u32,
+    /// After this long without a word from us the service gives a message to somebody else: what a crash costs. 10 s to
+    /// 10 min.
+    pub lease: Duration,
+}
+
+impl Default for Taking {
+    fn default() -> Self {
+        Self { in_hand: 32, lease: Duration::from_secs(60) }
+    }
+}
 
 /// The stream.
 #[derive(Debug)]
@@ -46,9 +60,8 @@ pub struct Pulled {
 pub struct Leaving(ShutdownToken);
 
 impl PubSubSubscription {
-    /// The subscription `projects/P/subscriptions/S`, of which at most `in_hand` messages are taken at a time. Asks nothing
-    /// of it yet.
-    pub async fn connect(name: &str, in_hand: u32, options: &GoogleOptions) -> Result<Self> {
+    /// The subscription `projects/P/subscriptions/S`. Asks nothing of it yet.
+    pub async fn connect(name: &str, taking: Taking, options: &GoogleOptions) -> Result<Self> {
         let mut builder = Subscriber::builder().with_credentials(options.credentials()?).with_grpc_subchannel_count(1);
         if let Some(endpoint) = options.endpoint() {
             builder = builder.with_endpoint(endpoint);
@@ -58,8 +71,8 @@ impl PubSubSubscription {
         let stream = client
             .subscribe(name)
             .set_max_lease(LONGEST_LEASE)
-            .set_max_lease_extension(LEASE)
-            .set_max_outstanding_messages(in_hand)
+            .set_max_lease_extension(taking.lease)
+            .set_max_outstanding_messages(taking.in_hand)
             .build();
         Ok(Self { stream, name: name.to_owned() })
     }

@@ -40,21 +40,6 @@ async fn a_record_arrives_as_a_cloudevent_with_its_attributes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_at_the_same_time_all_arrive() {
-    let Some(google) = GoogleEmulators::start() else { return };
-    let topic = google.topic();
-    let subscription = google.subscription(&topic, 60);
-    let bus = PubSubBus::connect(&topic, &options(&google)).await.expect("connected");
-    let records: Vec<Record> = (0..50).map(|n| Record { id: format!("id-{n:02}"), ..record() }).collect();
-    let published = futures::future::join_all(records.iter().map(|record| bus.publish(record))).await;
-    assert!(published.iter().all(Result::is_ok), "{published:?}");
-    let messages = google.drain(&subscription, Duration::from_secs(30), |found| found.len() >= 50);
-    let mut ids: Vec<_> = messages.iter().map(|message| message.attributes["ce-id"].clone()).collect();
-    ids.sort();
-    assert_eq!(ids, records.iter().map(|record| record.id.clone()).collect::<Vec<_>>());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_service_out_of_order_is_asked_again_and_then_told_of() {
     let Some(google) = GoogleEmulators::start() else { return };
     let topic = google.topic();

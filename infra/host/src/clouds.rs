@@ -22,6 +22,7 @@ pub(crate) struct Connector {
 }
 
 /// The program was built without what the environment asks for.
+#[cfg(not(all(feature = "aws", feature = "gcp")))]
 pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
     anyhow::bail!("{what} needs a program that is built with the feature `{feature}`")
 }
@@ -34,6 +35,11 @@ impl Connector {
             RecordsTo::EventBridge(bus) => Arc::new(framepost_aws::EventBridgeBus::new(self.aws().await?, bus)),
             #[cfg(not(feature = "aws"))]
             RecordsTo::EventBridge(_) => return not_built("aws", "eventbridge:"),
+            #[cfg(feature = "gcp")]
+            RecordsTo::PubSub(topic) => {
+                Arc::new(framepost_gcp::PubSubBus::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)
+            }
+            #[cfg(not(feature = "gcp"))]
             RecordsTo::PubSub(_) => return not_built("gcp", "pubsub:"),
         })
     }
@@ -68,21 +74,21 @@ impl Connector {
     pub(crate) async fn subscription(
         &self,
         name: &str,
-        in_hand: u32,
+        taking: framepost_gcp::Taking,
     ) -> anyhow::Result<framepost_gcp::PubSubSubscription> {
-        Ok(framepost_gcp::PubSubSubscription::connect(name, in_hand, &google(PUBSUB_ENDPOINT)?).await?)
+        Ok(framepost_gcp::PubSubSubscription::connect(name, taking, &google(PUBSUB_ENDPOINT)?).await?)
     }
 }
 
 /// Another server than Google's Cloud Storage.
 #[cfg(feature = "gcp")]
-const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
+pub(crate) const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
 /// Another server than Google's Pub/Sub.
 #[cfg(feature = "gcp")]
 const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
 
 #[cfg(feature = "gcp")]
-fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
+pub(crate) fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
     use anyhow::Context as _;
     let url = std::env::var(endpoint).ok().filter(|url| !url.is_empty());
     let url = url.map(|url| url.parse().with_context(|| format!("{endpoint}={url} is not a URL"))).transpose()?;

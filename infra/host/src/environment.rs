@@ -9,6 +9,8 @@
 //! | `FRAMEPOST_DEAD_LETTERS` | `sqs:URL`, `pubsub:projects/P/topics/T` | where rejected messages are parked |
 //! | `FRAMEPOST_LEDGER` | `dynamodb:TABLE`, `gs://bucket/prefix`, `file:///dir` | claims, for functions whose work costs |
 //!
+//! A local bucket keeps its own dead letters, so `FRAMEPOST_DEAD_LETTERS` does not count beside one.
+//!
 //! `FRAMEPOST_EVENTS` goes before what Lambda and Cloud Run set. What the function itself is told it reads for itself.
 
 use std::path::PathBuf;

@@ -35,6 +35,7 @@ pub mod http;
 pub mod in_process;
 #[cfg(feature = "aws")]
 pub mod lambda;
+mod ledger;
 mod log_bus;
 #[cfg(feature = "aws")]
 pub mod poll;
@@ -51,6 +52,7 @@ pub use environment::{DeadLettersTo, Environment, EnvironmentError, EventSource,
 pub use event::{About, Carrier, Event, Message, Notice};
 pub use handled::{Ending, Handled};
 pub use in_process::{Limits, Summary};
+pub use ledger::ledger;
 pub use log_bus::LogBus;
 pub use run::run;
 pub use settle::{Answer, Handler, Settled};

@@ -13,18 +13,16 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// Messages handled at a time. They wait for answers of the bucket and the bus most of the time.
-pub const CONCURRENCY: u32 = 32;
-
-/// Handles messages until `shutdown`, or until the subscription cannot be pulled any more.
+/// Handles messages, `concurrency` of them at a time, until `shutdown`, or until the subscription cannot be pulled any more.
 pub async fn run<E: Event>(
     handler: Handler<E>,
     mut subscription: PubSubSubscription,
+    concurrency: u32,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let function = handler.name();
-    tracing::info!(function, concurrency = CONCURRENCY, "taking messages");
-    let (places, hands) = (Arc::new(Semaphore::new(CONCURRENCY as usize)), TaskTracker::new());
+    tracing::info!(function, concurrency, "taking messages");
+    let (places, hands) = (Arc::new(Semaphore::new(concurrency as usize)), TaskTracker::new());
     let mut shutdown = std::pin::pin!(shutdown);
     let ended = loop {
         let place = tokio::select! {

@@ -98,8 +98,9 @@ impl Started {
     ) -> anyhow::Result<()> {
         let source = Arc::new(self.connector.cloud_storage().await?);
         let handler = self.handler(source, make).await?;
-        let subscription = self.connector.subscription(name, crate::pull::CONCURRENCY).await?;
-        Ok(crate::pull::run(handler, subscription, asked_to_stop()?).await?)
+        let taking = framepost_gcp::Taking::default();
+        let subscription = self.connector.subscription(name, taking).await?;
+        Ok(crate::pull::run(handler, subscription, taking.in_hand, asked_to_stop()?).await?)
     }
 
     async fn beside_bucket<E: Event, F: Function<E> + 'static>(

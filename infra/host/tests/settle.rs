@@ -2,39 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
 use framepost_events::{ObjectFinalized, finalized::Provider};
-use framepost_host::{Answer, Carrier, Event, Handler, Message};
+use framepost_host::{Answer, Carrier, Handler, Message};
 use framepost_ports::memory::ParkedLetters;
-use framepost_ports::{DeadLetters, ErrorKind, Function, Outcome, Reason};
+use framepost_ports::{DeadLetters, ErrorKind, Reason};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// Does what the key says.
-#[derive(Default)]
-struct ByKey {
-    calls: AtomicU32,
-}
-
-#[async_trait::async_trait]
-impl<E: Event> Function<E> for ByKey {
-    fn name(&self) -> &'static str {
-        "by-key"
-    }
-
-    async fn handle(&self, event: E) -> Outcome {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        match event.about().key.as_deref().unwrap() {
-            "panic" => panic!("as asked"),
-            "stall" => std::future::pending().await,
-            "retry" => Outcome::Retry { after: Duration::from_secs(7), reason: Reason::new("busy", "as asked") },
-            "reject" => Outcome::Reject(Reason::new("not-media", "as asked")),
-            "skip" => Outcome::Skip(Reason::new("not-ours", "as asked")),
-            _ => Outcome::Done,
-        }
-    }
-}
+use support::ByKey;
 
 fn finalized(key: &str) -> ObjectFinalized {
     ObjectFinalized {
@@ -55,17 +32,12 @@ fn message(body: impl Into<Vec<u8>>) -> Message {
     Message { id: "m".to_owned(), carrier: Carrier::Queue, attributes, body: body.into().into(), trace_id: None }
 }
 
-/// An S3 notification of several objects.
 fn notification(keys: &[&str]) -> Message {
-    let record = |key: &&str| {
-        serde_json::json!({
-            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
-            "eventTime": "2026-11-20T15:08:27.000Z", "eventName": "ObjectCreated:Put",
-            "s3": { "bucket": { "name": "footage" }, "object": { "key": key, "size": 5, "sequencer": "0055AED6DC" } },
-        })
-    };
-    let records: Vec<_> = keys.iter().map(record).collect();
-    message(serde_json::json!({ "Records": records }).to_string())
+    message(support::notification(keys))
+}
+
+fn by_key() -> Arc<ByKey> {
+    Arc::new(ByKey::retrying(u32::MAX, Duration::from_secs(7)))
 }
 
 fn again_after(seconds: u64) -> Answer {
@@ -75,7 +47,7 @@ fn again_after(seconds: u64) -> Answer {
 #[tokio::test]
 async fn the_worst_event_answers_for_its_message() {
     let parked = Arc::new(ParkedLetters::default());
-    let function = Arc::new(ByKey::default());
+    let function = by_key();
     let handler = Handler::<ObjectFinalized>::new(function.clone(), Some(parked.clone() as Arc<dyn DeadLetters>));
     for (keys, expected, letters) in [
         (vec!["done"], Answer::Acknowledge, 0),
@@ -88,10 +60,10 @@ async fn the_worst_event_answers_for_its_message() {
         (vec!["reject", "retry"], again_after(7), 1),
         (vec!["reject", "panic"], again_after(1), 1),
     ] {
-        let calls = function.calls.swap(0, Ordering::Relaxed);
+        let before = function.calls();
         let settled = handler.settle(&notification(&keys), None).await;
-        assert_eq!(settled.answer, expected, "{keys:?} after {calls}");
-        assert_eq!(function.calls.load(Ordering::Relaxed) as usize, keys.len(), "{keys:?}");
+        assert_eq!(settled.answer, expected, "{keys:?}");
+        assert_eq!((function.calls() - before) as usize, keys.len(), "{keys:?}");
         let words: Vec<&str> = settled.handled.iter().map(|handled| handled.ending.word()).collect();
         assert_eq!(words, keys, "a key here is the word for its outcome");
         assert_eq!(parked.letters().len(), letters, "{keys:?}");
@@ -101,7 +73,7 @@ async fn the_worst_event_answers_for_its_message() {
 #[tokio::test]
 async fn a_reject_is_parked_whole_or_comes_again() {
     let parked = Arc::new(ParkedLetters::default());
-    let handler = Handler::<ObjectFinalized>::new(Arc::new(ByKey::default()), Some(parked.clone() as _));
+    let handler = Handler::<ObjectFinalized>::new(by_key(), Some(parked.clone() as _));
     let message = notification(&["reject"]);
     parked.fail_next(ErrorKind::Busy);
     assert!(matches!(handler.settle(&message, None).await.answer, Answer::Again(_)), "nothing may be lost");
@@ -115,7 +87,7 @@ async fn a_reject_is_parked_whole_or_comes_again() {
 #[tokio::test]
 async fn what_is_no_event_is_parked_or_left_to_the_queue() {
     let parked = Arc::new(ParkedLetters::default());
-    let function = Arc::new(ByKey::default());
+    let function = by_key();
     let junk = message("{ this is no event");
     let with = Handler::<ObjectFinalized>::new(function.clone(), Some(parked.clone() as _));
     let settled = with.settle(&junk, None).await;
@@ -141,7 +113,7 @@ async fn nothing_goes_on_beyond_the_deadline() {
         }
     }
 
-    let handler = Handler::<ObjectFinalized>::new(Arc::new(ByKey::default()), Some(Arc::new(Stalled)));
+    let handler = Handler::<ObjectFinalized>::new(by_key(), Some(Arc::new(Stalled)));
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     let settled = handler.settle(&notification(&["stall", "done"]), Some(until)).await;
     assert_eq!(settled.answer, again_after(0));
@@ -155,7 +127,7 @@ async fn nothing_goes_on_beyond_the_deadline() {
 
 #[tokio::test]
 async fn records_trigger_functions_too() {
-    let handler = Handler::<Record>::new(Arc::new(ByKey::default()), None);
+    let handler = Handler::<Record>::new(by_key(), None);
     let event = finalized("plant-7/2026-11-20/gate/15/08-23Z.0.mp4");
     let rejected = ObjectRejected::new(RejectReason::NotMedia, "junk", &event);
     let record = Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)));

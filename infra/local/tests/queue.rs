@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use bytes::Bytes;
-use framepost_events::Sha256;
 use framepost_local::{Events, LocalBucket};
 use framepost_ports::{NewObject, ObjectSink as _, Reason};
 use std::path::Path;
@@ -15,16 +13,7 @@ async fn open(dir: &Path) -> LocalBucket {
 }
 
 async fn put(bucket: &LocalBucket, key: &str) {
-    let bytes = Bytes::from(key.to_owned());
-    let object = NewObject {
-        key: key.to_owned(),
-        content_type: String::new(),
-        metadata: vec![],
-        sha256: Sha256::of(&bytes),
-        crc32c: None,
-        content: Arc::new(bytes),
-    };
-    bucket.put(&object).await.unwrap();
+    bucket.put(&NewObject::of_bytes(key, "", key.to_owned())).await.unwrap();
 }
 
 #[tokio::test]

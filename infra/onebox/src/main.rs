@@ -30,7 +30,8 @@ enum Command {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     // The records themselves are on standard output.
-    telemetry::init_with(telemetry::Format::Human, [("framepost_probe", LevelFilter::ERROR)]);
+    let levels = [("framepost_probe", LevelFilter::ERROR), ("framepost_host", LevelFilter::WARN)];
+    telemetry::init_with(telemetry::Format::Human, levels);
     let result = match cli.command {
         Command::Up(arguments) => up::run(arguments).await,
         Command::Probe(arguments) => probe::run(&arguments).await,

@@ -48,6 +48,21 @@ pub struct NewObject {
     pub content: Arc<dyn Content>,
 }
 
+impl NewObject {
+    /// An object of bytes that are at hand, without metadata.
+    pub fn of_bytes(key: impl Into<String>, content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            key: key.into(),
+            content_type: content_type.into(),
+            metadata: Metadata::new(),
+            sha256: Sha256::of(&bytes),
+            crc32c: None,
+            content: Arc::new(bytes),
+        }
+    }
+}
+
 /// How a put that did not fail ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {

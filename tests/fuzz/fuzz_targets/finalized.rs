@@ -3,8 +3,8 @@
 
 #![no_main]
 
-use framepost_events::Error;
 use framepost_events::finalized::{self, Notice};
+use framepost_events::{Error, envelope};
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeMap;
 
@@ -20,10 +20,13 @@ fn check(answer: Result<Vec<Notice>, Error>) {
 
 fuzz_target!(|data: &[u8]| {
     check(finalized::parse(data));
+    // Records come out of the same envelopes.
+    drop(envelope::parse(data));
     let Some(end) = data.iter().position(|byte| *byte == 0) else { return };
     let Ok(beside) = serde_json::from_slice::<BTreeMap<String, String>>(&data[..end]) else { return };
     let body = &data[end + 1..];
     let pairs = || beside.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     check(finalized::parse_http(pairs(), body));
+    drop(envelope::parse_http(pairs(), body));
     check(finalized::parse_pubsub(pairs(), body));
 });

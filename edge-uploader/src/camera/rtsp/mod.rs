@@ -16,7 +16,7 @@ mod url;
 
 use self::session::RtspSession;
 use self::url::Address;
-use super::{Camera, CameraError, Extent, Session};
+use super::{Camera, CameraError, Extent, Reading, Session};
 use async_trait::async_trait;
 use framepost_ports::{Clock, SystemClock};
 use retina::client::{
@@ -203,6 +203,14 @@ impl Camera for RtspCamera {
 
     fn extent(&self) -> Extent {
         Extent::Live
+    }
+
+    fn reading(&self) -> Reading {
+        match self.options.transport {
+            Transport::Tcp => Reading::Relaxed,
+            // What a full socket has no room for is lost.
+            Transport::Udp => Reading::Prompt,
+        }
     }
 }
 

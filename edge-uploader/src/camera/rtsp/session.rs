@@ -14,9 +14,10 @@ use retina::client::Demuxed;
 use retina::codec::{AudioFrame, CodecItem, ParametersRef, VideoFrame, VideoParametersCodec};
 use retina::rtcp::ReceivedCompoundPacket;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// The parameters as they were told last, and what follows from them.
 struct Known {
@@ -33,6 +34,8 @@ pub(super) struct RtspSession {
     inactivity: Duration,
     /// When the camera is taken for dead; moved on by every video frame that can be used.
     deadline: Instant,
+    /// Wakes at a deadline, often one that has moved on since: setting it anew for each frame would cost more.
+    alarm: Pin<Box<Sleep>>,
     /// `None` until the video parameters are known; without them nothing can be recorded.
     known: Option<Known>,
     /// What one packet brought beyond the first event.
@@ -48,6 +51,7 @@ impl RtspSession {
         (video, audio): (usize, Option<usize>),
         options: &RtspOptions,
     ) -> Self {
+        let deadline = Instant::now() + options.inactivity;
         let mut session = Self {
             source,
             demuxed,
@@ -55,7 +59,8 @@ impl RtspSession {
             audio,
             clock: Arc::clone(&options.clock),
             inactivity: options.inactivity,
-            deadline: Instant::now() + options.inactivity,
+            deadline,
+            alarm: Box::pin(tokio::time::sleep_until(deadline)),
             known: None,
             ready: VecDeque::new(),
             dropped: 0,
@@ -199,8 +204,16 @@ impl Session for RtspSession {
                 return Ok(Some(event));
             }
             // The one await: what it yields is taken in without another, so nothing is lost when it is dropped.
-            let Ok(item) = tokio::time::timeout_at(self.deadline, self.demuxed.next()).await else {
-                return Err(CameraError::Silent { what: self.source.clone(), silence: self.inactivity });
+            let item = tokio::select! {
+                biased;
+                item = self.demuxed.next() => item,
+                () = &mut self.alarm => {
+                    if Instant::now() < self.deadline {
+                        self.alarm.as_mut().reset(self.deadline);
+                        continue;
+                    }
+                    return Err(CameraError::Silent { what: self.source.clone(), silence: self.inactivity });
+                }
             };
             let (problem, source) = match item {
                 Some(Ok(item)) => {

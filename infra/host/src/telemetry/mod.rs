@@ -51,6 +51,10 @@ pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N
         let ours = OURS.map(|name| (name, LevelFilter::INFO));
         Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
     });
+    if format != Format::Human {
+        // A panic is one line of the log too, with the message that it was about, and not a dozen lines of text.
+        std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+    }
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         Format::Json => registry.with(json::Lines::new(json::stdout)).try_init(),

@@ -63,15 +63,8 @@ impl Content for MadeUp {
 }
 
 fn object(key: &str, bytes: impl Into<Bytes>) -> NewObject {
-    let bytes = bytes.into();
-    NewObject {
-        key: key.to_owned(),
-        content_type: "video/mp4".to_owned(),
-        metadata: vec![("Version".to_owned(), "1.0".to_owned())],
-        sha256: Sha256::of(&bytes),
-        crc32c: None,
-        content: Arc::new(bytes),
-    }
+    let metadata = vec![("Version".to_owned(), "1.0".to_owned())];
+    NewObject { metadata, ..NewObject::of_bytes(key, "video/mp4", bytes) }
 }
 
 /// Names lower-cased and in order, as far as a bucket keeps them.

@@ -225,17 +225,6 @@ mod tests {
     use crate::contract::{self, Subject};
     use std::sync::Arc;
 
-    fn object(key: &str, bytes: &'static [u8]) -> NewObject {
-        NewObject {
-            key: key.to_owned(),
-            content_type: "video/mp4".to_owned(),
-            metadata: vec![],
-            sha256: Sha256::of(bytes),
-            crc32c: None,
-            content: Arc::new(Bytes::from_static(bytes)),
-        }
-    }
-
     #[tokio::test]
     async fn it_keeps_the_contract() {
         let bucket = Arc::new(MemoryBucket::new("footage"));
@@ -248,7 +237,7 @@ mod tests {
         let bucket = MemoryBucket::new("b");
         bucket.inject(Operation::Put, Fault::Fail(ErrorKind::Busy));
         bucket.inject(Operation::Put, Fault::AnswerLost);
-        let object = object("k", b"v");
+        let object = NewObject::of_bytes("k", "video/mp4", "v");
         assert_eq!(bucket.put(&object).await.unwrap_err().kind(), ErrorKind::Busy);
         assert_eq!(bucket.keys(), [""; 0]);
         assert_eq!(bucket.put(&object).await.unwrap_err().kind(), ErrorKind::Transport);

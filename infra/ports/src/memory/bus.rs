@@ -33,3 +33,22 @@ impl Bus for RecordingBus {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{self, Listener};
+
+    #[async_trait]
+    impl Listener for RecordingBus {
+        async fn heard(&self) -> Vec<Record> {
+            self.records()
+        }
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let bus = RecordingBus::default();
+        contract::bus(&bus, &bus).await;
+    }
+}
