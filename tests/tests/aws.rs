@@ -206,11 +206,10 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
     let bucket = &scene.bucket;
     let key = keys.first().expect("there are objects");
     let there = format!("/{bucket}/{key}");
-    let version = scene.account().s3("HEAD", &there, &[], b"");
-    let version = version.headers.iter().find(|(name, _)| name == "x-amz-version-id").expect("a version");
+    let version = version_of(&scene.account().s3("HEAD", &there, &[], b""));
     let new = |site: &str| format!("/{bucket}/{site}/2026-11-20/gate/15/09-00Z.0.mp4");
     let once = ("if-none-match", "*");
-    let of_version = format!("{there}?versionId={}", version.1);
+    let of_version = format!("{there}?versionId={version}");
     let source = format!("{bucket}/{key}");
     let tries: [Try<'_>; 20] = [
         ("read", "GET", &there, &[]),
@@ -249,8 +248,13 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
     assert_eq!(again.status, 412, "{}", again.text());
     let new = gateway.s3("PUT", &new(SITE), &[once], b"its own");
     assert_eq!(new.status, 200, "the gateway's own new object: {}", new.text());
-    let delete = format!("/{bucket}/{SITE}/2026-11-20/gate/15/09-00Z.0.mp4");
-    scene.account().s3("DELETE", &delete, &[], b"");
+    let own = format!("/{bucket}/{SITE}/2026-11-20/gate/15/09-00Z.0.mp4?versionId={}", version_of(&new));
+    scene.account().s3("DELETE", &own, &[], b"");
+}
+
+fn version_of(answer: &Answer) -> String {
+    let found = answer.headers.iter().find(|(name, _)| name == "x-amz-version-id");
+    found.expect("an object of this bucket has a version").1.clone()
 }
 
 fn assert_refused(what: &str, answer: &Answer) {
@@ -330,9 +334,8 @@ fn an_object_that_was_deleted(scene: &mut Scene) {
     let mut keys = scene.footage("deleted");
     let gone = keys.pop_first().expect("there are objects");
     let path = format!("/{}/{gone}", scene.bucket);
-    let head = scene.account().s3("HEAD", &path, &[], b"");
-    let version = head.headers.iter().find(|(name, _)| name == "x-amz-version-id").expect("a version");
-    let deleted = scene.account().s3("DELETE", &format!("{path}?versionId={}", version.1), &[], b"");
+    let version = version_of(&scene.account().s3("HEAD", &path, &[], b""));
+    let deleted = scene.account().s3("DELETE", &format!("{path}?versionId={version}"), &[], b"");
     assert_eq!(deleted.status, 204, "{}", deleted.text());
     let deliveries = scene.probe.drain(2);
     assert!(all_done_at_once(&deliveries), "nothing is worth repeating: {deliveries:#?}\n{}", scene.why());
