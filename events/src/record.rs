@@ -315,6 +315,20 @@ impl Data {
         }
     }
 
+    /// Its times without what is finer than a microsecond.
+    fn in_microseconds(mut self) -> Self {
+        let times: [Option<&mut Timestamp>; 2] = match &mut self {
+            Self::ChunkProbed(data) => [data.duration.from.as_mut(), data.duration.to.as_mut()],
+            Self::SpanEnded(data) => [Some(&mut data.end), None],
+            Self::GapRecorded(data) => [Some(&mut data.gap.from), Some(&mut data.gap.to)],
+            Self::ObjectRejected(_) => [None, None],
+        };
+        for time in times.into_iter().flatten() {
+            *time = microseconds(*time);
+        }
+        self
+    }
+
     /// The object that it is about.
     pub fn object(&self) -> &ObjectRef {
         match self {
@@ -386,8 +400,10 @@ pub enum ContentType {
 }
 
 impl Record {
-    /// The record that `function` makes of `event`.
+    /// The record that `function` makes of `event`. Its times have microseconds and nothing finer, as the keys do: that is
+    /// as much as the tables hold that records are written to.
     pub fn new(function: &str, event: &ObjectFinalized, data: Data) -> Self {
+        let data = data.in_microseconds();
         let event_type = data.event_type().to_owned();
         let identity = format!("{event_type} {}", event.identity());
         Self {
@@ -396,11 +412,15 @@ impl Record {
             source: format!("framepost/{function}"),
             event_type,
             subject: event.key.clone(),
-            time: event.time,
+            time: microseconds(event.time),
             datacontenttype: ContentType::Json,
             data,
         }
     }
+}
+
+fn microseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 impl<'de> Deserialize<'de> for Record {
