@@ -16,19 +16,26 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
         }
         #[cfg(feature = "aws")]
         "s3" => {
-            let endpoint_url = match upload.endpoint_url.as_deref().map(str::parse).transpose() {
-                Ok(url) => url,
-                Err(error) => return Err(ConfigError::Invalid(format!("endpoint_url is no URL: {error}")).into()),
-            };
             let options = framepost_aws::S3Options {
-                endpoint_url,
+                endpoint_url: endpoint(upload)?,
                 region: upload.region.clone(),
                 ..framepost_aws::S3Options::default()
             };
             Ok(Arc::new(framepost_aws::S3Bucket::connect(&upload.to, options).await?))
         }
+        #[cfg(feature = "gcp")]
+        "gs" => {
+            let options = framepost_gcp::GoogleOptions { endpoint: endpoint(upload)? };
+            Ok(Arc::new(framepost_gcp::GcsBucket::connect(&upload.to, &options).await?))
+        }
         other => Err(ConfigError::Invalid(format!("this build cannot upload to {other}://")).into()),
     }
+}
+
+#[cfg(any(feature = "aws", feature = "gcp"))]
+fn endpoint(upload: &Upload) -> Result<Option<url::Url>, ConfigError> {
+    let parsed = upload.endpoint_url.as_deref().map(str::parse).transpose();
+    parsed.map_err(|error| ConfigError::Invalid(format!("endpoint_url is no URL: {error}")))
 }
 
 /// Why there is no destination.

@@ -8,10 +8,12 @@
 //! * [`attributes`]: what the object's metadata says of it.
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so.
-//! * [`record`]: what a function says of an object, as a CloudEvent.
-//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types.
+//! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
+//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`]: the table that holds them.
 
 pub mod attributes;
+pub mod bigquery;
+pub mod envelope;
 mod error;
 pub mod finalized;
 pub mod gap;

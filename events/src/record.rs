@@ -7,7 +7,7 @@
 use crate::attributes::ClockInfo;
 use crate::finalized::{ObjectFinalized, Provider};
 use crate::gap::Gap;
-use crate::{Camera, Sha256, Site};
+use crate::{Camera, ObjectKey, Sha256, Site};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -232,11 +232,26 @@ pub struct ObjectRejected {
     pub reason: RejectReason,
     /// Why, for people.
     pub detail: String,
+    /// The site, where the key names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// The camera, where the key names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Camera>,
     /// The object's size, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
     /// The object.
     pub object: ObjectRef,
+}
+
+impl ObjectRejected {
+    /// The reject of the event's object; site and camera are the key's.
+    pub fn new(reason: RejectReason, detail: impl Into<String>, event: &ObjectFinalized) -> Self {
+        let key = event.key.parse::<ObjectKey>().ok();
+        let (site, camera) = key.map(|key| (key.site, key.camera)).unwrap_or_default();
+        Self { reason, detail: detail.into(), site, camera, size_bytes: event.size, object: event.into() }
+    }
 }
 
 /// Why an object was rejected. The words are stable.
@@ -272,6 +287,9 @@ pub const GAP_RECORDED: &str = "io.framepost.gap.recorded.v1";
 /// An object that nothing downstream should touch: [`ObjectRejected`].
 pub const OBJECT_REJECTED: &str = "io.framepost.object.rejected.v1";
 
+/// Every type of record.
+pub const TYPES: [&str; 4] = [CHUNK_PROBED, SPAN_ENDED, GAP_RECORDED, OBJECT_REJECTED];
+
 /// What a function can say of an object. Which of them it is, the envelope's `type` says: read a [`Record`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -304,6 +322,25 @@ impl Data {
             Self::SpanEnded(data) => &data.object,
             Self::GapRecorded(data) => &data.object,
             Self::ObjectRejected(data) => &data.object,
+        }
+    }
+
+    /// The site, where the object's key names one.
+    pub fn site(&self) -> Option<&Site> {
+        match self {
+            Self::ChunkProbed(data) => data.site.as_ref(),
+            Self::SpanEnded(data) => data.site.as_ref(),
+            Self::GapRecorded(data) => Some(&data.gap.site),
+            Self::ObjectRejected(data) => data.site.as_ref(),
+        }
+    }
+
+    /// The object's size, where the record says it.
+    pub fn size_bytes(&self) -> Option<u64> {
+        match self {
+            Self::ChunkProbed(data) => Some(data.size_bytes),
+            Self::ObjectRejected(data) => data.size_bytes,
+            Self::SpanEnded(_) | Self::GapRecorded(_) => None,
         }
     }
 }

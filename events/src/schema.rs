@@ -40,7 +40,7 @@ fn of<T: JsonSchema>(event_type: &str) -> Schema {
 }
 
 /// What is absent is left out and never written as null, so no schema has to allow for it.
-fn never_null(schema: &mut Schema) {
+pub(crate) fn never_null(schema: &mut Schema) {
     let null = json!("null");
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| *one != null);

@@ -20,6 +20,7 @@ fn files(directory: &Path) -> Vec<(String, Value)> {
     let mut files: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let value =
@@ -64,6 +65,9 @@ fn the_schemas_are_not_stale() {
     for (name, schema) in &made {
         assert!(kept[name] == *schema, "{name} is stale; {again}");
     }
+    let table: BTreeMap<String, Value> = files(&directory("schemas/bigquery")).into_iter().collect();
+    let columns = serde_json::to_value(framepost_events::bigquery::columns()).unwrap();
+    assert!(table == BTreeMap::from([("records.json".to_owned(), columns)]), "bigquery is stale; {again}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The programs under test as processes: found, started, listened to, ended in every way.
 //!
-//! Nothing is built here: `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader` does. They are
+//! Nothing is built here: `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader -p framepost-probe` does. They are
 //! looked for beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
 
 use nix::sys::signal::Signal;
@@ -18,6 +18,8 @@ pub enum Program {
     Framepost,
     /// The gateway.
     EdgeUploader,
+    /// The function that probes objects.
+    Probe,
 }
 
 impl Program {
@@ -26,6 +28,7 @@ impl Program {
         match self {
             Self::Framepost => "framepost",
             Self::EdgeUploader => "edge-uploader",
+            Self::Probe => "probe",
         }
     }
 
@@ -34,7 +37,7 @@ impl Program {
         let path = binaries_directory().join(self.name());
         assert!(
             path.is_file(),
-            "{} is not there; build it with `cargo build -p framepost -p edge-uploader`, or run `tests/run`",
+            "{} is not there; build it with `cargo build -p framepost -p edge-uploader -p framepost-probe`, or run `tests/run`",
             path.display()
         );
         path
@@ -45,7 +48,7 @@ impl Program {
         let mut command = Command::new(self.path());
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
-            if name_text.starts_with("AWS_") || name_text.starts_with("FRAMEPOST_") || name_text.starts_with("EDGE_") {
+            if ["AWS_", "GOOGLE_", "FRAMEPOST_", "EDGE_"].iter().any(|prefix| name_text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }

@@ -116,10 +116,15 @@ pub fn edge_uploader() -> Command {
     command
 }
 
-/// `edge-uploader backfill FILE --site … --camera … --to …`.
+/// `edge-uploader backfill FILE --site … --camera gate --to …`.
 pub fn backfill(file: &Path, spool: &Path, to: &str) -> Command {
+    backfill_as("gate", file, spool, to)
+}
+
+/// [`backfill`], as another camera's footage.
+pub fn backfill_as(camera: &str, file: &Path, spool: &Path, to: &str) -> Command {
     let mut command = edge_uploader();
-    command.arg("backfill").arg(file).args(["--site", SITE, "--camera", "gate", "--to", to]);
+    command.arg("backfill").arg(file).args(["--site", SITE, "--camera", camera, "--to", to]);
     command.arg("--spool").arg(spool);
     command
 }

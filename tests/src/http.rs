@@ -159,6 +159,59 @@ fn read_line(from: &mut (impl Read + ?Sized)) -> Result<Vec<u8>> {
     Ok(line)
 }
 
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Asks an `http://` server of this machine, over a connection of its own.
+pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
+    let invalid = || Error::new(ErrorKind::InvalidInput, "not an http:// URL");
+    let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let mut connection = std::net::TcpStream::connect(host)?;
+    connection.set_read_timeout(Some(std::time::Duration::from_mins(1)))?;
+    connection.write_all(head.as_bytes())?;
+    connection.write_all(body)?;
+    let mut connection = std::io::BufReader::new(connection);
+    let head = Head::read(&mut connection)?.ok_or(ErrorKind::UnexpectedEof)?;
+    let mut bytes = Vec::new();
+    let kind = head.answer_body(method);
+    relay(kind, &mut connection, &mut bytes, 64 * 1024, |_| {})?;
+    let body = if kind == Body::Chunked { unchunked(&bytes)? } else { bytes };
+    Ok(Answer { status: head.status(), body })
+}
+
+/// The content of a chunked body.
+fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let line = read_line(&mut bytes)?;
+        let text = String::from_utf8_lossy(&line);
+        let digits = text.split([';', '\r']).next().unwrap_or_default();
+        let size =
+            usize::from_str_radix(digits.trim(), 16).map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
+        if size == 0 {
+            return Ok(content);
+        }
+        let (piece, rest) = bytes.split_at_checked(size).ok_or(ErrorKind::UnexpectedEof)?;
+        content.extend_from_slice(piece);
+        bytes = rest.get(2..).ok_or(ErrorKind::UnexpectedEof)?;
+    }
+}
+
+/// A name as one segment of a URL's path, or a value of its query.
+pub(crate) fn escaped(name: &str) -> String {
+    framepost_ports::url_path(name).replace('/', "%2F")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +247,8 @@ mod tests {
             let bytes = relay(body, &mut message.as_bytes(), &mut out, 3, |_| {}).unwrap();
             assert_eq!((String::from_utf8(out).unwrap().as_str(), bytes), (moved, moved.len() as u64));
         }
+        assert_eq!(unchunked(b"5;x=1\r\nhello\r\n1\r\n!\r\n0\r\n\r\n").unwrap(), b"hello!");
+        assert!(unchunked(b"5\r\nhel").is_err());
         assert!(relay(Body::Length(9), &mut &b"short"[..], &mut Vec::new(), 64, |_| {}).is_err());
     }
 }

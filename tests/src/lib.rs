@@ -7,19 +7,25 @@
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
+//! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
 //! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
+//! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
 //! Everything here panics when it cannot go on: a panic in a harness is a failed test with its reason.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod aws;
 pub mod binaries;
 pub mod bucket;
+pub mod cloud_run;
 pub mod edge;
 pub mod fault_proxy;
 pub mod gateway;
-mod http;
+pub mod google_emulators;
+pub mod http;
+pub mod images;
 pub mod judge;
 pub mod measure;
 pub mod media;

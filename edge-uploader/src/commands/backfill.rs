@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The camera's name.
     #[arg(long)]
     camera: Camera,
-    /// Where chunks go: s3://bucket or file:///directory.
+    /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination)]
     to: url::Url,
     /// When the first frame of the first file was; the files then follow one another without a break. Without it each

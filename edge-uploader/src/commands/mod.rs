@@ -105,8 +105,9 @@ impl RecordingArguments {
 /// Where chunks go, on the command line.
 #[derive(Debug, Args)]
 struct UploadArguments {
-    /// Another endpoint that speaks S3.
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    /// Another endpoint that speaks the bucket's protocol. For s3:// AWS_ENDPOINT_URL_S3 can name it too, for gs://
+    /// FRAMEPOST_GCS_ENDPOINT.
+    #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
     /// The most bytes a second, such as "2 MB".
     #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
@@ -118,8 +119,13 @@ struct UploadArguments {
 
 impl UploadArguments {
     fn upload(&self, to: url::Url) -> Upload {
+        let variable = match to.scheme() {
+            "s3" => "AWS_ENDPOINT_URL_S3",
+            _ => "FRAMEPOST_GCS_ENDPOINT",
+        };
+        let from_environment = || std::env::var(variable).ok().filter(|url| !url.is_empty());
         Upload {
-            endpoint_url: self.endpoint_url.clone(),
+            endpoint_url: self.endpoint_url.clone().or_else(from_environment),
             bandwidth_per_second: self.bandwidth_per_second,
             workers: self.workers.max(1),
             ..Upload::to(to)
@@ -142,10 +148,11 @@ fn parse_keep(text: &str) -> Result<Keep, String> {
 /// A destination: a URL, or a directory's path.
 fn parse_destination(text: &str) -> Result<url::Url, String> {
     if text.contains("://") {
-        return text.parse().map_err(|error| format!("{error}; write s3://bucket or file:///directory"));
+        return text.parse().map_err(|error| format!("{error}; write s3://bucket, gs://bucket or file:///directory"));
     }
     let path = std::path::absolute(text).map_err(|error| error.to_string())?;
-    url::Url::from_directory_path(path).map_err(|()| "expected s3://bucket or file:///directory".to_owned())
+    url::Url::from_directory_path(path)
+        .map_err(|()| "expected s3://bucket, gs://bucket or file:///directory".to_owned())
 }
 
 /// Reads the secret key that `keygen` wrote.

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// The camera's URL, rtsp://…, or a file's path.
     #[arg(long, value_name = "URL", requires = "site")]
     from: Option<String>,
-    /// Where chunks go: s3://bucket or file:///directory.
+    /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "site")]
     to: Option<url::Url>,
     /// Where chunks wait for the network.

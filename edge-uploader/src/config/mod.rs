@@ -94,9 +94,9 @@ impl Spool {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upload {
-    /// `s3://bucket` or `file:///directory`.
+    /// `s3://bucket`, `gs://bucket` or `file:///directory`.
     pub to: url::Url,
-    /// Another endpoint that speaks the bucket's protocol (MinIO, an on-premises store).
+    /// Another endpoint that speaks the bucket's protocol (MinIO, an on-premises store, a private endpoint).
     pub endpoint_url: Option<String>,
     /// The bucket's region, where the environment does not say.
     pub region: Option<String>,
@@ -300,10 +300,10 @@ impl Config {
             return invalid("upload.workers must be at least 1".to_owned());
         }
         match self.upload.to.scheme() {
-            "s3" | "file" => Ok(()),
-            other => {
-                invalid(format!("upload.to: {other}:// is not a destination; use s3://bucket or file:///directory"))
-            }
+            "s3" | "gs" | "file" => Ok(()),
+            other => invalid(format!(
+                "upload.to: {other}:// is not a destination; use s3://bucket, gs://bucket or file:///directory"
+            )),
         }
     }
 

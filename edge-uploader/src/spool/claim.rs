@@ -130,6 +130,11 @@ impl Claim {
         self.description.as_ref().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
     }
 
+    /// CRC-32C of the content, where it was kept.
+    pub fn crc32c(&self) -> Option<u32> {
+        self.description.as_ref().ok()?.0.crc32c
+    }
+
     /// To be called before the first byte leaves.
     pub fn mark_tried(&self) -> Result<()> {
         if self.tried == Tried::Never {
@@ -154,7 +159,8 @@ impl Claim {
     /// Whether the bytes on the disk are still those that were closed.
     pub fn is_intact(&self) -> std::io::Result<bool> {
         let digest = self.spool.digest_path(&self.spool.layout.file(&self.key, Suffix::Object))?;
-        Ok(self.description.as_ref().is_ok_and(|(meta, sha256)| digest == (meta.bytes, *sha256)))
+        let found = (digest.bytes, digest.sha256);
+        Ok(self.description.as_ref().is_ok_and(|(meta, sha256)| found == (meta.bytes, *sha256)))
     }
 
     /// The bucket has it: it goes.

@@ -37,13 +37,13 @@ impl Inner {
         state: &mut CameraState,
     ) -> Result<()> {
         let part = self.layout.file(key, Suffix::Part);
-        let (bytes, sha256) = digest_file(file).map_err(Error::io("read", &part))?;
+        let digest = digest_file(file).map_err(Error::io("read", &part))?;
         file.sync_data().map_err(Error::io("sync", &part))?;
         let from = *attributes.from.get_or_insert(key.start);
         let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
         attributes.to.get_or_insert(end);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
-        let meta = self.seal(key, bytes, sha256, content_type, attributes)?;
+        let meta = self.seal(key, &digest, content_type, attributes)?;
         // Its name is made durable with the object's. Should only the object's survive, the recovery finds the draft beside it.
         self.write_sidecar(key, Suffix::Meta, &meta)?;
         self.finish_chunk(name, key, &meta, state)
@@ -112,7 +112,7 @@ impl Inner {
         file.write_all(bytes).map_err(Error::io("write", &part))?;
         file.sync_data().map_err(Error::io("sync", &part))?;
         drop(file);
-        let meta = self.seal(key, bytes.len() as u64, Sha256::of(bytes), content_type.to_owned(), attributes)?;
+        let meta = self.seal(key, &Digest::of(bytes), content_type.to_owned(), attributes)?;
         self.write_sidecar(key, Suffix::Meta, &Meta { drops: note.drops, supersedes: note.supersedes, ..meta })?;
         self.sync_parent(&part)?;
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
@@ -129,14 +129,8 @@ impl Inner {
     }
 
     /// Digest, chain and signature into the metadata.
-    fn seal(
-        &self,
-        key: &ObjectKey,
-        bytes: u64,
-        sha256: Sha256,
-        content_type: String,
-        mut attributes: Attributes,
-    ) -> Result<Meta> {
+    fn seal(&self, key: &ObjectKey, digest: &Digest, content_type: String, mut attributes: Attributes) -> Result<Meta> {
+        let &Digest { bytes, sha256, crc32c } = digest;
         attributes.sha256 = Some(sha256);
         attributes.key_id = None;
         attributes.signature = None;
@@ -151,7 +145,7 @@ impl Inner {
             Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
         });
         let metadata = metadata.map_err(unusable(key))?;
-        Ok(Meta { content_type, metadata, bytes, drops: None, supersedes: None })
+        Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None })
     }
 
     /// Writes a draft or a final sidecar whole. Its name is durable when its directory is synced next.
@@ -189,24 +183,38 @@ impl Inner {
         }))
     }
 
-    /// Length and digest of a file here.
-    pub(super) fn digest_path(&self, path: &Path) -> io::Result<(u64, Sha256)> {
+    /// Length and digests of a file here.
+    pub(super) fn digest_path(&self, path: &Path) -> io::Result<Digest> {
         digest_file(&mut *self.fs.open_read(path)?)
     }
 }
 
-fn digest_file(file: &mut dyn SpoolFile) -> io::Result<(u64, Sha256)> {
+/// What a closed file is known by.
+pub(super) struct Digest {
+    pub(super) bytes: u64,
+    pub(super) sha256: Sha256,
+    pub(super) crc32c: u32,
+}
+
+impl Digest {
+    fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: Sha256::of(bytes), crc32c: crc32c::crc32c(bytes) }
+    }
+}
+
+fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
     file.seek(SeekFrom::Start(0))?;
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; PIECE_BYTES];
-    let mut bytes = 0;
+    let (mut bytes, mut crc32c) = (0, 0);
     loop {
         let count = file.read(&mut piece)?;
         if count == 0 {
-            return Ok((bytes, Sha256(hasher.finalize().into())));
+            return Ok(Digest { bytes, sha256: Sha256(hasher.finalize().into()), crc32c });
         }
         bytes += count as u64;
         hasher.update(&piece[..count]);
+        crc32c = crc32c::crc32c_append(crc32c, &piece[..count]);
     }
 }
 

@@ -138,7 +138,7 @@ impl Inner {
             && let Some(sha256) = meta.sha256()
         {
             let found = self.digest_path(&part).map_err(Error::io("read", &part))?;
-            if found == (meta.bytes, sha256) {
+            if (found.bytes, found.sha256) == (meta.bytes, sha256) {
                 tracing::info!(%key, "chunk was complete, closing it");
                 return self.finish_chunk(name, key, &meta, state);
             }

@@ -14,6 +14,9 @@ pub(super) struct Meta {
     pub(super) metadata: Metadata,
     /// How long the closed object is; 0 in a draft.
     pub(super) bytes: u64,
+    /// CRC-32C of the closed object, for the bucket to check; absent in a draft and in sidecars from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) crc32c: Option<u32>,
     /// On a gap for want of space: the chunk that was dropped last, to be unlinked if that was cut short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) drops: Option<String>,

@@ -173,7 +173,7 @@ impl SpoolWriter {
         let draft = Attributes { from: Some(key.start), previous, ..draft };
         let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
         let content_type = draft.full_content_type.unwrap_or_default();
-        let meta = Meta { content_type, metadata, bytes: 0, drops: None, supersedes: None };
+        let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None };
         let part = self.spool.layout.file(&key, Suffix::Part);
         self.spool.occupy(&self.name, Some(&part));
         self.spool.write_sidecar(&key, Suffix::Draft, &meta)?;

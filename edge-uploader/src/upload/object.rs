@@ -108,7 +108,8 @@ impl Inner {
             stats: self.stats.clone(),
         };
         let content = Arc::new(content);
-        let object = NewObject { key: key.clone(), content_type, metadata, sha256, crc32c: None, content };
+        let crc32c = claim.crc32c();
+        let object = NewObject { key: key.clone(), content_type, metadata, sha256, crc32c, content };
         let verdict = match self.put_watched(&object, &progress).await {
             Ok(Put::Created) => Verdict::Created,
             Ok(Put::AlreadyExists) => self.compare(&key, sha256, tried).await,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// The JSON object that `bytes` hold.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(format!("expected a JSON object, found {}", kind(&other))),
@@ -15,7 +15,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
 }
 
 /// The value as `T`.
-pub(super) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, serde_json::Error> {
+pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, serde_json::Error> {
     serde_json::from_value(Value::Object(object))
 }
 

@@ -19,7 +19,7 @@
 mod cloudevent;
 mod eventbridge;
 mod gcs;
-mod json;
+pub(crate) mod json;
 mod local;
 mod pubsub;
 mod s3;

@@ -34,7 +34,7 @@ pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, setting
         _ => object.chunk().await?,
     };
     Ok(data.unwrap_or_else(|Rejection { reason, detail }| {
-        let rejected = ObjectRejected { reason, detail, size_bytes: Some(size), object: event.into() };
+        let rejected = ObjectRejected { size_bytes: Some(size), ..ObjectRejected::new(reason, detail, event) };
         Data::ObjectRejected(Box::new(rejected))
     }))
 }

@@ -109,6 +109,10 @@ impl Function<ObjectFinalized> for Probe {
         Self::NAME
     }
 
+    fn done_metric(&self) -> &'static str {
+        "ChunksProbed"
+    }
+
     async fn handle(&self, event: ObjectFinalized) -> Outcome {
         let data = match inspect(self.source.as_ref(), &event, &self.settings).await {
             Ok(data) => data,

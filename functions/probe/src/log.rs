@@ -10,6 +10,7 @@ pub(crate) fn record(record: &Record) {
         Data::ChunkProbed(data) => chunk(record, data),
         Data::SpanEnded(data) => tracing::info!(
             id,
+            once_id = id,
             "type" = event_type,
             subject,
             site = data.site.as_ref().map(tracing::field::display),
@@ -22,6 +23,7 @@ pub(crate) fn record(record: &Record) {
         ),
         Data::GapRecorded(data) => tracing::info!(
             id,
+            once_id = id,
             "type" = event_type,
             subject,
             site = %data.gap.site,
@@ -34,8 +36,11 @@ pub(crate) fn record(record: &Record) {
         ),
         Data::ObjectRejected(data) => tracing::warn!(
             id,
+            once_id = id,
             "type" = event_type,
             subject,
+            site = data.site.as_ref().map(tracing::field::display),
+            camera = data.camera.as_ref().map(tracing::field::display),
             reason = word(data.reason),
             detail = data.detail,
             sizeBytes = data.size_bytes,
@@ -53,6 +58,7 @@ fn chunk(record: &Record, data: &ChunkProbed) {
     let time = |time: Option<Timestamp>| time.map(tracing::field::display);
     tracing::info!(
         id,
+        once_id = id,
         "type" = event_type,
         subject,
         site = data.site.as_ref().map(tracing::field::display),

@@ -1,8 +1,9 @@
-//! One client for one endpoint: credentials, region, TLS, time limits.
+//! One session for all services: credentials, region, TLS, time limits.
 
-use aws_config::BehaviorVersion;
+use crate::S3Source;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
@@ -20,13 +21,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Without a byte moving.
 const STALL_GRACE: Duration = Duration::from_secs(20);
+/// Of a small request, the first try included.
+#[cfg(feature = "functions")]
+const SMALL_REQUEST_ATTEMPTS: u32 = 3;
 /// A put may be this slow. Slower ones are cut off by the limit below, faster ones that stand still by the stall's.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
-/// Where S3 is and who asks. The default is what the environment says, by AWS's whole credential chain.
+/// Where Amazon's services are and who asks. The default is what the environment says, by AWS's whole credential chain.
 #[derive(Debug, Clone, Default)]
 pub struct S3Options {
-    /// Another server than Amazon's; addressed path-style.
+    /// Another server than Amazon's; S3 is addressed path-style.
     pub endpoint_url: Option<Url>,
     /// The bucket's region.
     pub region: Option<String>,
@@ -49,16 +53,16 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A client, and what links are made of.
+/// Who asks, and over which connections. Its clients share both, so that a cold start pays for them once.
 #[derive(Debug, Clone)]
-pub(crate) struct Connection {
-    pub(crate) client: Client,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: String,
+pub struct Session {
+    shared: SdkConfig,
+    s3_endpoint: Option<String>,
 }
 
-impl Connection {
-    pub(crate) async fn new(options: S3Options) -> Result<Self> {
+impl Session {
+    /// Reads the environment and the profile; asks nobody anything yet.
+    pub async fn new(options: S3Options) -> Result<Self> {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(Builder::new().tls_provider(tls).build_https())
@@ -74,21 +78,34 @@ impl Connection {
             let fixed = aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "config");
             loader = loader.credentials_provider(fixed);
         }
-        let shared = loader.load().await;
-        // AWS_ENDPOINT_URL and the profile can name one too.
-        let endpoint = shared.endpoint_url().map(str::to_owned);
-        let region = match (shared.region(), &endpoint) {
-            (Some(region), _) => region.clone(),
-            // Servers other than Amazon's do not mind which.
-            (None, Some(_)) => Region::new("us-east-1"),
-            (None, None) => {
-                return Err(Error::new(ErrorKind::Invalid, "connect", "s3")
+        let mut shared = loader.load().await;
+        // The environment and the profile can name one too, for all services or for S3 alone.
+        let s3_endpoint = match options.endpoint_url {
+            Some(url) => Some(url.to_string()),
+            None => std::env::var("AWS_ENDPOINT_URL_S3").ok().or_else(|| shared.endpoint_url().map(str::to_owned)),
+        };
+        if shared.region().is_none() {
+            let services = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_EVENTBRIDGE", "AWS_ENDPOINT_URL_DYNAMODB"];
+            let elsewhere = s3_endpoint.is_some() || services.iter().any(|name| std::env::var_os(name).is_some());
+            if !elsewhere {
+                return Err(Error::new(ErrorKind::Invalid, "connect", "aws")
                     .because("no region is given; set it in the configuration or as AWS_REGION"));
             }
-        };
-        let config = aws_sdk_s3::config::Builder::from(&shared)
-            .region(region.clone())
-            .force_path_style(endpoint.is_some())
+            // Servers other than Amazon's do not mind which.
+            shared = shared.into_builder().region(Region::from_static("us-east-1")).build();
+        }
+        Ok(Self { shared, s3_endpoint: s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()) })
+    }
+
+    /// Objects of any bucket that the credential may read.
+    pub fn source(&self) -> Result<S3Source> {
+        Ok(S3Source { connection: self.s3()? })
+    }
+
+    pub(crate) fn s3(&self) -> Result<Connection> {
+        let region = self.shared.region().ok_or_else(|| Error::new(ErrorKind::Invalid, "connect", "s3"))?;
+        let mut config = aws_sdk_s3::config::Builder::from(&self.shared)
+            .force_path_style(self.s3_endpoint.is_some())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .stalled_stream_protection(
@@ -97,11 +114,26 @@ impl Connection {
                     .download_enabled(true)
                     .grace_period(STALL_GRACE)
                     .build(),
-            )
-            .build();
-        let client = Client::from_conf(config);
-        Ok(Self { client, endpoint, region: region.to_string() })
+            );
+        config.set_endpoint_url(self.s3_endpoint.clone());
+        let client = Client::from_conf(config.build());
+        Ok(Connection { client, endpoint: self.s3_endpoint.clone(), region: region.to_string() })
     }
+
+    /// What the clients of the small services are made of. Their requests are cheap and safe to repeat, so the SDK does.
+    #[cfg(feature = "functions")]
+    pub(crate) fn with_retries(&self) -> SdkConfig {
+        let retries = RetryConfig::standard().with_max_attempts(SMALL_REQUEST_ATTEMPTS);
+        self.shared.clone().into_builder().retry_config(retries).build()
+    }
+}
+
+/// An S3 client, and what links are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) region: String,
 }
 
 /// The limits of a call that sends `body_bytes`.

@@ -1,4 +1,4 @@
-//! S3's errors, by what the caller can do about them.
+//! Amazon's errors, by what the caller can do about them.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -6,10 +6,12 @@ use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use framepost_ports::{Error, ErrorKind};
 
-/// S3's own words.
+/// The service's own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("s3 answered {status} {code}: {message} (request {request_id})")]
-pub struct S3Failure {
+#[error("{service} answered {status} {code}: {message} (request {request_id})")]
+pub struct Failure {
+    /// Who: `s3`, `sqs`.
+    pub service: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// The error code; `-` where the answer has none, as to a HEAD.
@@ -23,7 +25,7 @@ pub struct S3Failure {
 /// What the caller can do about an answer. By code first: some statuses have several meanings.
 pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
     match code {
-        "RequestTimeTooSkewed" => ErrorKind::ClockSkew,
+        "RequestTimeTooSkewed" | "RequestExpired" => ErrorKind::ClockSkew,
         "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {
             ErrorKind::Corrupt
         }
@@ -31,12 +33,35 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
         "SlowDown"
         | "Throttling"
         | "ThrottlingException"
+        | "RequestThrottled"
         | "RequestLimitExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "KmsThrottled"
         | "ServiceUnavailable"
         | "InternalError"
+        | "InternalFailure"
+        | "InternalException"
+        | "InternalServerError"
+        | "ConcurrentModificationException"
+        | "TransactionConflictException"
         | "ConditionalRequestConflict"
         | "OperationAborted" => ErrorKind::Busy,
-        "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => ErrorKind::Denied,
+        // The JSON services say these with 400.
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "TokenRefreshRequired"
+        | "InvalidToken"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "KmsAccessDenied"
+        | "NotAuthorizedForSourceException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken" => ErrorKind::Denied,
+        "ResourceNotFoundException" | "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => {
+            ErrorKind::NotFound
+        }
         _ => match status {
             401 | 403 => ErrorKind::Denied,
             404 => ErrorKind::NotFound,
@@ -48,13 +73,19 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
 }
 
 /// The error of `operation` on `what`.
-pub(crate) fn of<E>(operation: &'static str, what: &str, error: SdkError<E, HttpResponse>) -> Error
+pub(crate) fn of<E>(
+    service: &'static str,
+    operation: &'static str,
+    what: &str,
+    error: SdkError<E, HttpResponse>,
+) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     if let SdkError::ServiceError(answer) = &error {
         let meta = answer.err().meta();
-        let failure = S3Failure {
+        let failure = Failure {
+            service,
             status: answer.raw().status().as_u16(),
             code: meta.code().unwrap_or("-").to_owned(),
             message: meta.message().unwrap_or("-").to_owned(),
@@ -102,6 +133,11 @@ mod tests {
             (404, "NoSuchBucket", ErrorKind::NotFound),
             (404, "-", ErrorKind::NotFound),
             (429, "-", ErrorKind::Busy),
+            (400, "ThrottlingException", ErrorKind::Busy),
+            (400, "AccessDeniedException", ErrorKind::Denied),
+            (400, "ResourceNotFoundException", ErrorKind::NotFound),
+            (400, "AWS.SimpleQueueService.NonExistentQueue", ErrorKind::NotFound),
+            (400, "ValidationException", ErrorKind::Invalid),
             (503, "SlowDown", ErrorKind::Busy),
             (500, "InternalError", ErrorKind::Busy),
             (502, "-", ErrorKind::Busy),

@@ -1,7 +1,7 @@
 //! A bucket to put into.
 
 use crate::body::{self, KnownDigest};
-use crate::connect::{Connection, S3Options, timeouts};
+use crate::connect::{Connection, S3Options, Session, timeouts};
 use crate::error;
 use crate::source::S3Source;
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ impl S3Bucket {
         if !matches!(url.path(), "" | "/") {
             return Err(invalid("a bucket has no path: keys begin with the site, and signatures cover the whole key"));
         }
-        Ok(Self { connection: Connection::new(options).await?, name })
+        Ok(Self { connection: Session::new(options).await?.s3()?, name })
     }
 
     /// The bucket's name.
@@ -76,7 +76,7 @@ impl ObjectSink for S3Bucket {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => {
                 Ok(Put::AlreadyExists)
             }
-            Err(error) => Err(error::of("put", &object.key, error)),
+            Err(error) => Err(error::of("s3", "put", &object.key, error)),
         }
     }
 
@@ -86,7 +86,7 @@ impl ObjectSink for S3Bucket {
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
-            .map_err(|error| error::of("checksum", key, error))?;
+            .map_err(|error| error::of("s3", "checksum", key, error))?;
         // One of a multipart upload ends in `-N` and is no digest of the bytes.
         let digest = head.checksum_sha256().and_then(|text| BASE64_STANDARD.decode(text).ok());
         Ok(digest.and_then(|digest| digest.try_into().ok()).map(Sha256))

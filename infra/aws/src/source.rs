@@ -1,6 +1,6 @@
 //! Objects of any bucket that the credential may read.
 
-use crate::connect::{Connection, S3Options};
+use crate::connect::{Connection, S3Options, Session};
 use crate::error;
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
@@ -20,7 +20,7 @@ pub struct S3Source {
 impl S3Source {
     /// Connects. Asks for nothing yet.
     pub async fn connect(options: S3Options) -> Result<Self> {
-        Ok(Self { connection: Connection::new(options).await? })
+        Ok(Self { connection: Session::new(options).await?.s3()? })
     }
 
     /// What a GET says as well; for ranges that have no bytes, to which S3's answer 416 has no metadata.
@@ -30,7 +30,7 @@ impl S3Source {
             .set_version_id(version.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| error::of("head", key, error))?;
+            .map_err(|error| error::of("s3", "head", key, error))?;
         Ok(ObjectHead {
             size: answer.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or(0),
             content_type: answer.content_type().unwrap_or_default().to_owned(),
@@ -58,7 +58,7 @@ impl ObjectSource for S3Source {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416) => {
                 return Ok(ObjectRead { head: self.head(bucket, key, version).await?, bytes: Bytes::new() });
             }
-            other => other.map_err(|error| error::of("get", key, error))?,
+            other => other.map_err(|error| error::of("s3", "get", key, error))?,
         };
         let whole = answer.content_range().and_then(|range| range.rsplit_once('/')?.1.parse().ok());
         let len = answer.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! A function beside a local queue.
 
-use crate::contained::{Handled, handle};
-use framepost_events::ObjectFinalized;
+use crate::event::Event;
+use crate::handled::{Ending, handle};
 use framepost_local::{LocalQueue, Message};
 use framepost_ports::{Function, Outcome, Reason, Result, chain};
 use std::sync::Arc;
@@ -41,12 +41,13 @@ pub struct Summary {
 }
 
 /// Handles the queue's events until `shutdown`, then finishes those in hand. What is left stays in the queue.
-pub async fn run(
+pub async fn run<E: Event>(
     queue: LocalQueue,
-    function: Arc<dyn Function<ObjectFinalized>>,
+    function: Arc<impl Function<E> + 'static>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary> {
+    let function: Arc<dyn Function<E>> = function;
     let mut shutdown = std::pin::pin!(shutdown);
     let (mut hands, mut summary) = (JoinSet::new(), Summary::default());
     loop {
@@ -87,44 +88,37 @@ impl Summary {
     }
 }
 
-async fn one(message: Message, function: Arc<dyn Function<ObjectFinalized>>, limits: Limits) -> Ended {
+async fn one<E: Event>(message: Message, function: Arc<dyn Function<E>>, limits: Limits) -> Ended {
     let key = message.event().key.clone();
-    let name = function.name();
-    let (settled, ended) = match handle(&*function, message.event().clone()).await {
-        Handled::Outcome(Outcome::Done) => (message.ack().await, Ended::Done),
-        Handled::Outcome(Outcome::Skip(reason)) => {
-            tracing::info!(function = name, key, code = reason.code, detail = reason.detail, "skipped");
-            (message.ack().await, Ended::Skipped)
-        }
-        Handled::Outcome(Outcome::Retry { after, reason }) => {
-            tracing::warn!(
-                function = name,
-                key,
-                code = reason.code,
-                detail = reason.detail,
-                ?after,
-                "to be tried again"
-            );
+    let Some(event) = E::of_bucket(message.event().clone()) else {
+        let reason = Reason::new("not-an-event", "the function listens to records, and a bucket has none");
+        settled(&key, message.park(&reason).await);
+        return Ended::Rejected;
+    };
+    let handled = handle(&*function, event, None).await;
+    let (result, ended) = match handled.ending {
+        Ending::Outcome(Outcome::Done) => (message.ack().await, Ended::Done),
+        Ending::Outcome(Outcome::Skip(_)) => (message.ack().await, Ended::Skipped),
+        Ending::Outcome(Outcome::Retry { after, .. }) => {
             message.nack(after);
             (Ok(()), Ended::Retried)
         }
-        Handled::Outcome(Outcome::Reject(reason)) => {
-            tracing::warn!(function = name, key, code = reason.code, detail = reason.detail, "rejected");
-            (message.park(&reason).await, Ended::Rejected)
+        Ending::Outcome(Outcome::Reject(reason)) => (message.park(&reason).await, Ended::Rejected),
+        Ending::Panic(reason) if message.attempts() >= limits.attempts => {
+            (message.park(&reason).await, Ended::Panicked)
         }
-        Handled::Panic(words) => {
-            tracing::error!(function = name, key, attempts = message.attempts(), panic = words, "the handler panicked");
-            if message.attempts() >= limits.attempts {
-                (message.park(&Reason::new("panic", words)).await, Ended::Panicked)
-            } else {
-                message.nack(limits.pause);
-                (Ok(()), Ended::Panicked)
-            }
+        Ending::Panic(_) | Ending::OutOfTime => {
+            message.nack(limits.pause);
+            (Ok(()), Ended::Panicked)
         }
     };
-    if let Err(error) = settled {
-        // Doing it twice has the effect of once, so the message may come again.
-        tracing::error!(function = name, key, error = chain(&error), "cannot settle an event");
-    }
+    settled(&key, result);
     ended
+}
+
+fn settled(key: &str, result: Result<()>) {
+    if let Err(error) = result {
+        // Doing it twice has the effect of once, so the message may come again.
+        tracing::error!(key, error = chain(&error), "cannot settle an event");
+    }
 }

@@ -3,12 +3,27 @@
 use async_trait::async_trait;
 use framepost_events::record::Record;
 use framepost_ports::{Bus, Error, ErrorKind, Result};
-use std::io::Write as _;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
-/// Writes each record to standard output, one JSON object a line. In Lambda that is the structured log; a bus that others
-/// can subscribe to (EventBridge) takes its place there later.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LogBus;
+/// Writes each record as one JSON object on a line, to standard output unless another place is given. In a cloud that is
+/// the log; a bus that others can subscribe to takes its place where there is one.
+pub struct LogBus {
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl LogBus {
+    /// Writes to `out`.
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        Self { out: Mutex::new(Box::new(out)) }
+    }
+}
+
+impl Default for LogBus {
+    fn default() -> Self {
+        Self::to(std::io::stdout())
+    }
+}
 
 #[async_trait]
 impl Bus for LogBus {
@@ -17,7 +32,7 @@ impl Bus for LogBus {
         let mut line = serde_json::to_vec(record).map_err(|error| fail(error.into()))?;
         line.push(b'\n');
         // One write a line, so that lines of several tasks do not mix.
-        let mut out = std::io::stdout().lock();
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(&line).and_then(|()| out.flush()).map_err(fail)
     }
 }

@@ -41,7 +41,7 @@ impl Function<ObjectFinalized> for ByKey {
 #[tokio::test]
 #[ignore = "started by the test below"]
 async fn the_function() {
-    framepost_host::lambda::run(Arc::new(ByKey)).await.unwrap();
+    framepost_host::lambda::run(framepost_host::Handler::new(Arc::new(ByKey), None)).await.unwrap();
 }
 
 fn message(id: &str, body: &str) -> serde_json::Value {

@@ -1,4 +1,5 @@
-//! The cloud that is a directory: a durable bucket, its events as a queue, and a bus inside the process.
+//! The cloud that is a directory: a durable bucket, its events as a queue, a bus inside the process, and claims
+//! in another directory.
 //!
 //! # The directory
 //!
@@ -41,6 +42,7 @@ mod bucket;
 mod bus;
 mod disk;
 mod key;
+mod ledger;
 mod list;
 mod note;
 mod put;
@@ -49,6 +51,7 @@ mod read;
 
 pub use bucket::{Events, LocalBucket};
 pub use bus::LocalBus;
+pub use ledger::LocalLedger;
 pub use list::Listed;
 pub use queue::{LocalQueue, Message};
 pub use read::{OpenObject, Stat};

@@ -43,6 +43,11 @@ pub trait Function<E>: Send + Sync {
     /// The function's name, that of its directory.
     fn name(&self) -> &'static str;
 
+    /// The metric that counts the chunks it is done with: `ChunksProbed`.
+    fn done_metric(&self) -> &'static str {
+        "ChunksDone"
+    }
+
     /// Handles one event. Doing it twice has the effect of once.
     async fn handle(&self, event: E) -> Outcome;
 }

@@ -8,9 +8,11 @@ mod bus;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod contract;
+mod dead_letters;
 mod error;
 mod exact;
 mod function;
+pub mod ledger;
 mod link;
 #[cfg(feature = "testing")]
 pub mod memory;
@@ -18,9 +20,13 @@ mod objects;
 
 pub use bus::Bus;
 pub use clock::{Clock, SystemClock};
+pub use dead_letters::{
+    DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
+};
 pub use error::{Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
+pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
 pub use objects::{
     ByteRange, Content, ContentStream, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put,

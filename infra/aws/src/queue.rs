@@ -1,0 +1,140 @@
+//! An SQS queue, polled.
+
+use crate::connect::Session;
+use crate::error;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+};
+use framepost_ports::{Error, ErrorKind, Result};
+use std::time::Duration;
+use url::Url;
+
+/// How long SQS waits for a message before it answers that there is none; the longest it takes, and the cheapest.
+const WAIT_S: i32 = 20;
+/// Messages of one request.
+pub const MAX_MESSAGES: usize = 10;
+/// A message is hidden no longer than this after it was received.
+const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
+
+/// What a message is answered by, this time it was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(String);
+
+/// A message that was received, and is hidden for a while.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The same each time it is received.
+    pub id: String,
+    /// Another one each time.
+    pub receipt: Receipt,
+    /// Its attributes that are text.
+    pub attributes: Vec<(String, String)>,
+    /// Its body.
+    pub body: String,
+    /// The X-Ray header of whoever sent it.
+    pub trace_header: Option<String>,
+}
+
+/// One queue.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    url: Url,
+}
+
+impl SqsQueue {
+    /// The queue of this URL. Asks nothing of it yet.
+    pub fn new(session: &Session, url: Url) -> Self {
+        Self { client: Client::new(&session.with_retries()), url }
+    }
+
+    /// Waits for messages, at most `max` of them, and hides them from others this long. None after a while without any.
+    /// Cancelled in the middle it may have received some that nobody knows of; they come again when they are visible.
+    pub async fn receive(&self, max: usize, hidden: Duration) -> Result<Vec<Received>> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(self.url.as_str())
+            .max_number_of_messages(i32::try_from(max.clamp(1, MAX_MESSAGES)).unwrap_or(1))
+            .wait_time_seconds(WAIT_S)
+            .visibility_timeout(seconds(hidden))
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
+        let answer = request.send().await.map_err(|failure| self.failed("receive", failure))?;
+        let received = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
+            let trace = message.attributes.and_then(|mut of| of.remove(&MessageSystemAttributeName::AwsTraceHeader));
+            let attributes = message.message_attributes.unwrap_or_default().into_iter();
+            Some(Received {
+                id: message.message_id?,
+                receipt: Receipt(message.receipt_handle?),
+                attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
+                body: message.body.unwrap_or_default(),
+                trace_header: trace,
+            })
+        });
+        Ok(received.collect())
+    }
+
+    /// These are dealt with. An error when one of them, or all, cannot be deleted; they come again.
+    pub async fn delete(&self, receipts: &[Receipt]) -> Result<()> {
+        for part in receipts.chunks(MAX_MESSAGES) {
+            let entries = part.iter().enumerate().map(|(n, receipt)| {
+                DeleteMessageBatchRequestEntry::builder().id(n.to_string()).receipt_handle(&receipt.0).build()
+            });
+            let entries = entries.collect::<Result<_, _>>().map_err(|error| self.invalid("delete").because(error))?;
+            let request = self.client.delete_message_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|failure| self.failed("delete", failure))?;
+            self.all_or("delete", answer.failed.first().map(|entry| (entry.code.as_str(), entry.message.as_deref())))?;
+        }
+        Ok(())
+    }
+
+    /// These stay hidden for so long from now on, and then come again. An error when that fails for one of them, or all;
+    /// they come again when they would have anyway.
+    pub async fn hide(&self, receipts: &[(Receipt, Duration)]) -> Result<()> {
+        for part in receipts.chunks(MAX_MESSAGES) {
+            let entries = part.iter().enumerate().map(|(n, (receipt, hidden))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(n.to_string())
+                    .receipt_handle(&receipt.0)
+                    .visibility_timeout(seconds(*hidden))
+                    .build()
+            });
+            let entries = entries.collect::<Result<_, _>>().map_err(|error| self.invalid("hide").because(error))?;
+            let request =
+                self.client.change_message_visibility_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|failure| self.failed("hide", failure))?;
+            self.all_or("hide", answer.failed.first().map(|entry| (entry.code.as_str(), entry.message.as_deref())))?;
+        }
+        Ok(())
+    }
+
+    fn all_or(&self, operation: &'static str, failed: Option<(&str, Option<&str>)>) -> Result<()> {
+        let Some((code, message)) = failed else { return Ok(()) };
+        let words = format!("sqs answered {code}: {}", message.unwrap_or("-"));
+        Err(Error::new(error::kind(400, code), operation, self.url.as_str()).because(words))
+    }
+
+    fn invalid(&self, operation: &'static str) -> Error {
+        Error::new(ErrorKind::Invalid, operation, self.url.as_str())
+    }
+
+    fn failed<E>(
+        &self,
+        operation: &'static str,
+        failure: aws_sdk_sqs::error::SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
+    ) -> Error
+    where
+        E: std::error::Error + aws_sdk_sqs::error::ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        error::of("sqs", operation, self.url.as_str(), failure)
+    }
+}
+
+/// Whole seconds, rounded up: not before the time that was asked for.
+fn seconds(time: Duration) -> i32 {
+    let time = time.min(LONGEST_HIDDEN);
+    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    i32::try_from(whole).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,128 @@
+//! Claims as small objects of a bucket: no further service to run.
+//!
+//! An entry is one JSON object, and each write is conditional on the generation before it, which is all that fencing needs;
+//! the service answers with what the last write left, everywhere. Its name is the SHA-256 of the work's: any text is a
+//! good one, and names spread evenly over the service's shards. The metadata `work` says which work it is.
+//!
+//! # What it costs
+//!
+//! | | requests |
+//! |---|---|
+//! | a claim that is won at once, an extension, a job's id, an end | 1 write (class A) each |
+//! | a claim that meets another's entry | 1 write, 1 read (class B) |
+//! | a claim taken over | 2 writes, 1 read |
+//! | a write whose answer got lost | 1 read more |
+//!
+//! So a piece of work costs two writes, three with an outside job: about a cent a thousand pieces at 0.005 USD a thousand
+//! class A operations. Entries are less than a kilobyte. Let a lifecycle rule delete them after
+//! [`RETENTION`](framepost_ports::ledger::RETENTION), and give them a bucket without object versions and soft deletion:
+//! each write replaces an object, and those would keep, and charge for, every one of them.
+//!
+//! The service takes one write a second of one object. Work that is over sooner is told 429 then, and waits here rather than
+//! at its caller, who would lose what it has just paid for.
+
+use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
+use crate::error;
+use crate::source;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use framepost_events::Sha256;
+use framepost_ports::ledger::{Entry, LedgerStore, Swap, Version};
+use framepost_ports::{Error, ErrorKind, Result};
+use google_cloud_storage::client::Storage;
+use google_cloud_storage::model_ext::ReadRange;
+use std::time::Duration;
+
+/// More than any entry.
+const ENTRY_LIMIT_BYTES: u64 = 16 * 1024;
+/// Waits before a write is tried again that the service put off: longer than the second that it wants, then longer.
+const PUT_OFF: [Duration; 3] = [Duration::from_millis(1100), Duration::from_secs(2), Duration::from_secs(4)];
+/// The most of a work's name that its object's metadata hold.
+const NAME_LIMIT_CHARS: usize = 512;
+
+/// The claims below one prefix of a bucket.
+#[derive(Debug, Clone)]
+pub struct GcsLedger {
+    client: Storage,
+    bucket: String,
+    prefix: String,
+}
+
+impl GcsLedger {
+    /// Connects to the claims below `prefix`, which has no slashes around it and may be empty. Asks for nothing yet.
+    pub async fn connect(bucket: &str, prefix: &str, options: &GoogleOptions) -> Result<Self> {
+        Ok(Self { client: options.storage().await?, bucket: source::resource(bucket), prefix: prefix.to_owned() })
+    }
+
+    fn object(&self, work: &str) -> String {
+        let digest = Sha256::of(work.as_bytes());
+        if self.prefix.is_empty() { format!("{digest}.json") } else { format!("{}/{digest}.json", self.prefix) }
+    }
+
+    async fn write(&self, work: &str, generation: i64, bytes: &Bytes) -> Result<Swap> {
+        let name: String = work.chars().take(NAME_LIMIT_CHARS).collect();
+        let written = self
+            .client
+            .write_object(&self.bucket, self.object(work), bytes.clone())
+            .set_if_generation_match(generation)
+            .set_content_type("application/json")
+            .set_metadata([("work", name)])
+            .with_known_crc32c(crc32c::crc32c(bytes))
+            .send_unbuffered()
+            .await;
+        match written {
+            Ok(object) => Ok(Swap::Written(Version(object.generation.to_string()))),
+            Err(error) if error.http_status_code() == Some(412) => Ok(Swap::Refused),
+            Err(error) => Err(error::of("claim", work, error)),
+        }
+    }
+}
+
+#[async_trait]
+impl LedgerStore for GcsLedger {
+    async fn read(&self, work: &str) -> Result<Option<(Entry, Version)>> {
+        within(CALL_TIMEOUT, "read the claim", work, async {
+            let range = ReadRange::segment(0, ENTRY_LIMIT_BYTES);
+            let request = self.client.read_object(&self.bucket, self.object(work)).set_read_range(range);
+            let mut answer = match request.send().await.map_err(|error| error::of("read the claim", work, error)) {
+                Ok(answer) => answer,
+                // A bucket that is not there is none without claims.
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound
+                        && !framepost_ports::chain(&error).contains("bucket does not exist") =>
+                {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            let mut bytes = BytesMut::new();
+            while let Some(piece) = answer.next().await {
+                bytes.extend_from_slice(&piece.map_err(|error| error::of("read the claim", work, error))?);
+            }
+            let entry = serde_json::from_slice(&bytes)
+                .map_err(|error| Error::new(ErrorKind::Invalid, "read the claim", work).because(error))?;
+            Ok(Some((entry, Version(answer.object().generation.to_string()))))
+        })
+        .await
+    }
+
+    async fn swap(&self, work: &str, expected: Option<&Version>, entry: &Entry) -> Result<Swap> {
+        let invalid = || Error::new(ErrorKind::Invalid, "claim", work);
+        // No object has generation 0.
+        let generation = match expected {
+            None => 0,
+            Some(Version(text)) => text.parse::<i64>().map_err(|error| invalid().because(error))?,
+        };
+        let bytes = Bytes::from(serde_json::to_vec(entry).map_err(|error| invalid().because(error))?);
+        let mut waits = PUT_OFF.into_iter();
+        loop {
+            match within(CALL_TIMEOUT, "claim", work, self.write(work, generation, &bytes)).await {
+                Err(error) if error.kind() == ErrorKind::Busy => match waits.next() {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return Err(error),
+                },
+                other => return other,
+            }
+        }
+    }
+}

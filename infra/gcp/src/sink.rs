@@ -1,0 +1,132 @@
+//! A bucket to put into.
+
+use crate::body::{Sending, Sent, digests};
+use crate::connect::{GoogleOptions, STALL_GRACE, limit, within};
+use crate::error;
+use crate::source::{self, GcsSource, OWN_DIGEST};
+use async_trait::async_trait;
+use framepost_events::Sha256;
+use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
+use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_storage::client::Storage;
+use url::Url;
+
+/// The metadata of our own objects that holds their SHA-256.
+const DIGEST: &str = "Sha256";
+
+/// One bucket.
+#[derive(Debug, Clone)]
+pub struct GcsBucket {
+    source: GcsSource,
+    name: String,
+}
+
+impl GcsBucket {
+    /// Connects to the bucket of a `gs://bucket` URL. Asks nothing of it yet.
+    pub async fn connect(url: &Url, options: &GoogleOptions) -> Result<Self> {
+        let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", url.as_str()).because(why);
+        if url.scheme() != "gs" {
+            return Err(invalid("the URL of a Cloud Storage bucket begins with gs://"));
+        }
+        let name = url.host_str().ok_or_else(|| invalid("the URL names no bucket"))?.to_owned();
+        if !matches!(url.path(), "" | "/") {
+            return Err(invalid("a bucket has no path: keys begin with the site, and signatures cover the whole key"));
+        }
+        Ok(Self { source: GcsSource::connect(options).await?, name })
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The reading side, over the same connections.
+    pub fn source(&self) -> GcsSource {
+        self.source.clone()
+    }
+
+    fn client(&self) -> &Storage {
+        self.source.client()
+    }
+
+    async fn send(&self, object: &NewObject, crc32c: u32) -> Result<Put> {
+        let sent = Sent::default();
+        let mut metadata = object.metadata.clone();
+        if !metadata.iter().any(|(name, _)| name.eq_ignore_ascii_case(DIGEST)) {
+            metadata.push((OWN_DIGEST.to_owned(), object.sha256.to_string()));
+        }
+        let request = self
+            .client()
+            .write_object(source::resource(&self.name), &object.key, Sending::new(object.content.clone(), sent.clone()))
+            .set_if_generation_match(0)
+            .set_content_type(&object.content_type)
+            .set_metadata(metadata)
+            .with_known_crc32c(crc32c)
+            .send_unbuffered();
+        let answer = tokio::select! {
+            answer = request => answer,
+            () = sent.stalled(STALL_GRACE) => {
+                let stalled = format!("no byte moved for {STALL_GRACE:?}");
+                return Err(Error::new(ErrorKind::Transport, "put", &object.key).because(stalled));
+            }
+        };
+        // A broken content shows as a broken connection; whose fault it was is known here.
+        if let Some(error) = sent.take_failure() {
+            return Err(Error::new(ErrorKind::Io, "put", &object.key).because(error));
+        }
+        match answer {
+            Ok(_) => Ok(Put::Created),
+            Err(error) if is_there(&error) => Ok(Put::AlreadyExists),
+            Err(error) => Err(error::of("put", &object.key, error)),
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectSink for GcsBucket {
+    async fn put(&self, object: &NewObject) -> Result<Put> {
+        let len = object.content.len_bytes();
+        within(limit(len), "put", &object.key, async {
+            let crc32c = match object.crc32c {
+                Some(crc32c) => crc32c,
+                None => checked(object).await?,
+            };
+            self.send(object, crc32c).await
+        })
+        .await
+    }
+
+    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
+        let found = self.source.look("checksum", &self.name, key, None).await?;
+        let named = |wanted: &str| found.metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let digest = named(DIGEST).or_else(|| named(OWN_DIGEST));
+        Ok(digest.and_then(|(_, digest)| digest.parse().ok()))
+    }
+
+    fn url(&self) -> String {
+        format!("gs://{}", self.name)
+    }
+}
+
+/// The CRC-32C of an object for which nobody has computed it. As all its bytes come by anyway, they are held against their
+/// SHA-256, which nobody on the other side does.
+async fn checked(object: &NewObject) -> Result<u32> {
+    let (crc32c, sha256) = digests(&*object.content)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Io, "put", &object.key).because(error))?;
+    if sha256 != object.sha256 {
+        let found = format!("the content's digest is {sha256}, not {}", object.sha256);
+        return Err(Error::new(ErrorKind::Corrupt, "put", &object.key).because(found));
+    }
+    Ok(crc32c)
+}
+
+/// Whether the answer means that there is an object of this key already. A credential that may only create is not told by
+/// 412 but by 403: to replace the object it would need the right to delete it.
+fn is_there(error: &GoogleError) -> bool {
+    match error::failure(error) {
+        Some((_, failure)) if failure.code == "412" => true,
+        Some((_, failure)) => failure.code == "403" && failure.message.contains("storage.objects.delete"),
+        None => false,
+    }
+}

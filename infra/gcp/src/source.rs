@@ -1,0 +1,186 @@
+//! Objects of any bucket that the credential may read.
+
+use crate::connect::{CALL_TIMEOUT, GoogleOptions, limit, within};
+use crate::error;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use framepost_events::attributes::Metadata;
+use framepost_events::finalized::Provider;
+use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, url_path};
+use google_cloud_gax::error::Error as GoogleError;
+use google_cloud_storage::builder::storage::ReadObject;
+use google_cloud_storage::client::Storage;
+use google_cloud_storage::model_ext::{ObjectHighlights, ReadRange};
+use google_cloud_storage::read_object::ReadObjectResponse;
+use jiff::Timestamp;
+
+const GOOGLE: &str = "https://storage.googleapis.com";
+
+/// The metadata that holds an object's SHA-256 where its own does not: Cloud Storage knows CRC-32C and MD5 alone. Nobody
+/// but [`GcsBucket`](crate::GcsBucket) gets to see it.
+pub(crate) const OWN_DIGEST: &str = "framepost-sha256";
+
+/// The buckets of one endpoint.
+#[derive(Debug, Clone)]
+pub struct GcsSource {
+    client: Storage,
+    endpoint: String,
+}
+
+impl GcsSource {
+    /// Connects. Asks for nothing yet.
+    pub async fn connect(options: &GoogleOptions) -> Result<Self> {
+        let endpoint = options.endpoint().unwrap_or_else(|| GOOGLE.to_owned());
+        Ok(Self { client: options.storage().await?, endpoint })
+    }
+
+    pub(crate) fn client(&self) -> &Storage {
+        &self.client
+    }
+
+    fn request(&self, bucket: &str, key: &str, version: Option<i64>) -> ReadObject {
+        let request = self.client.read_object(resource(bucket), key).compute_crc32c(false);
+        match version {
+            Some(generation) => request.set_generation(generation),
+            None => request,
+        }
+    }
+
+    /// What a GET says before the first byte; the bytes are not waited for.
+    pub(crate) async fn look(
+        &self,
+        operation: &'static str,
+        bucket: &str,
+        key: &str,
+        version: Option<i64>,
+    ) -> Result<ObjectHighlights> {
+        within(CALL_TIMEOUT, operation, key, async {
+            let request = self.request(bucket, key, version);
+            let answer = request.send().await.map_err(|error| error::of(operation, key, error))?;
+            Ok(answer.object())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ObjectSource for GcsSource {
+    async fn read(&self, bucket: &str, key: &str, version: Option<&str>, range: ByteRange) -> Result<ObjectRead> {
+        let version = version.map(|version| generation(key, version)).transpose()?;
+        // What a range without bytes is answered with has no metadata.
+        let without_bytes =
+            async || Ok(ObjectRead { head: head(self.look("get", bucket, key, version).await?), bytes: Bytes::new() });
+        // Both ends of a range are sent as an i64, and there are no such objects.
+        if range.len == 0 || range.start >= i64::MAX as u64 {
+            return without_bytes().await;
+        }
+        let len = range.len.min(i64::MAX as u64 - range.start);
+        let request = self.request(bucket, key, version).set_read_range(ReadRange::segment(range.start, len));
+        let read = within(limit(range.len), "get", key, async {
+            let mut answer = match request.send().await {
+                Err(error) if error.http_status_code() == Some(416) => return Ok(None),
+                other => other.map_err(|error| error::of("get", key, error))?,
+            };
+            let bytes = collect(key, &mut answer, len).await?;
+            Ok(Some(ObjectRead { head: head(answer.object()), bytes }))
+        })
+        .await?;
+        match read {
+            Some(read) => Ok(read),
+            None => without_bytes().await,
+        }
+    }
+
+    fn provider(&self) -> Provider {
+        Provider::Gcs
+    }
+
+    fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String {
+        media_link(&self.endpoint, bucket, key, version)
+    }
+}
+
+/// A bucket's name as the API has it.
+pub(crate) fn resource(bucket: &str) -> String {
+    format!("projects/_/buckets/{bucket}")
+}
+
+fn generation(key: &str, version: &str) -> Result<i64> {
+    version.parse().map_err(|error| {
+        let error: std::num::ParseIntError = error;
+        Error::new(ErrorKind::Invalid, "get", key).because(error)
+    })
+}
+
+fn head(object: ObjectHighlights) -> ObjectHead {
+    let mut metadata: Metadata = object.metadata.into_iter().collect();
+    metadata.retain(|(name, _)| !name.eq_ignore_ascii_case(OWN_DIGEST));
+    metadata.sort();
+    ObjectHead {
+        size: u64::try_from(object.size).unwrap_or(0),
+        content_type: object.content_type,
+        metadata,
+        modified: created(object.generation),
+    }
+}
+
+/// When an object was made. A generation is the µs of that moment, which spares the request that the API would want for
+/// it; one that cannot be a moment of this service's life says nothing.
+fn created(generation: i64) -> Option<Timestamp> {
+    let created = Timestamp::from_microsecond(generation).ok()?;
+    let service = Timestamp::constant(1_262_304_000, 0)..Timestamp::constant(4_102_444_800, 0);
+    service.contains(&created).then_some(created)
+}
+
+async fn collect(key: &str, answer: &mut ReadObjectResponse, len: u64) -> Result<Bytes> {
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::new();
+    while bytes.len() < len {
+        match answer.next().await {
+            None => break,
+            Some(piece) => {
+                let piece: Bytes = piece.map_err(|error: GoogleError| error::of("get", key, error))?;
+                bytes.extend_from_slice(&piece[..piece.len().min(len - bytes.len())]);
+            }
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// The link that the bucket itself gives of an object.
+fn media_link(endpoint: &str, bucket: &str, key: &str, version: Option<&str>) -> String {
+    let key = url_path(key).replace('/', "%2F");
+    let mut link = format!("{endpoint}/download/storage/v1/b/{bucket}/o/{key}?alt=media");
+    if let Some(generation) = version {
+        link.push_str("&generation=");
+        link.push_str(&url_path(generation));
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_name_the_exact_object() {
+        for (endpoint, version, expected) in [
+            (GOOGLE, Some("1795258837158597"), "k%2Fk%20k?alt=media&generation=1795258837158597"),
+            (GOOGLE, None, "k%2Fk%20k?alt=media"),
+            ("http://127.0.0.1:4443", None, "k%2Fk%20k?alt=media"),
+        ] {
+            let expected = format!("{endpoint}/download/storage/v1/b/footage/o/{expected}");
+            assert_eq!(media_link(endpoint, "footage", "k/k k", version), expected);
+        }
+    }
+
+    #[test]
+    fn a_generation_is_a_moment_where_it_can_be_one() {
+        assert_eq!(
+            created(1_795_258_837_158_597).map(|time| time.to_string()).as_deref(),
+            Some("2026-11-21T11:00:37.158597Z")
+        );
+        assert_eq!(created(1), None);
+        assert_eq!(created(i64::MAX), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! One event through its function: the one place where outcomes become words, panics end, and a line is logged.
+
+use crate::event::{About, Event, Message};
+use crate::settle::NOT_AN_EVENT;
+use framepost_ports::{Function, Outcome, Reason};
+use futures::FutureExt as _;
+use sha2::{Digest as _, Sha256};
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a message waits after a panic.
+const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// How the handling of an event ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Of the function's own will.
+    Outcome(Outcome),
+    /// In the handler's last words.
+    Panic(Reason),
+    /// The host's time is up; what the handler was doing is given up.
+    OutOfTime,
+}
+
+impl Ending {
+    /// The stable word of logs and metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Outcome(Outcome::Done) => "done",
+            Self::Outcome(Outcome::Skip(_)) => "skip",
+            Self::Outcome(Outcome::Retry { .. }) => "retry",
+            Self::Outcome(Outcome::Reject(_)) => "reject",
+            Self::Panic(_) => "panic",
+            Self::OutOfTime => "out-of-time",
+        }
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Outcome(Outcome::Done) | Self::OutOfTime => None,
+            Self::Outcome(Outcome::Skip(reason) | Outcome::Retry { reason, .. } | Outcome::Reject(reason))
+            | Self::Panic(reason) => Some(reason),
+        }
+    }
+
+    /// Where the event has to come again: not before this long.
+    pub fn again(&self) -> Option<Duration> {
+        match self {
+            Self::Outcome(Outcome::Retry { after, .. }) => Some(*after),
+            Self::Panic(_) => Some(PAUSE_AFTER_PANIC),
+            Self::OutOfTime => Some(Duration::ZERO),
+            Self::Outcome(_) => None,
+        }
+    }
+}
+
+/// An event that was handled: what is logged and counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handled {
+    /// The event.
+    pub about: About,
+    /// How it ended.
+    pub ending: Ending,
+    /// How long that took.
+    pub latency: Duration,
+}
+
+impl Handled {
+    /// A message that holds no event, which is logged and counted all the same.
+    pub(crate) fn of_no_event(function: &str, message: &Message, outcome: Outcome) -> Self {
+        let handled =
+            Self { about: About::nothing(message), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
+        log(function, &handled);
+        handled
+    }
+}
+
+/// Has `function` handle `event`, until `until` at most, and logs the one line.
+pub(crate) async fn handle<E: Event>(function: &dyn Function<E>, event: E, until: Option<Instant>) -> Handled {
+    let (about, started) = (event.about(), Instant::now());
+    // What the handler shares with other events must stand a panic anyway: its fields are behind `&self`.
+    let outcome = AssertUnwindSafe(async { function.handle(event).await }).catch_unwind();
+    let outcome = match until {
+        Some(until) => tokio::time::timeout_at(until, outcome).await.ok(),
+        None => Some(outcome.await),
+    };
+    let ending = match outcome {
+        Some(Ok(outcome)) => Ending::Outcome(outcome),
+        Some(Err(panic)) => Ending::Panic(Reason::new("panic", words(&*panic))),
+        None => Ending::OutOfTime,
+    };
+    let handled = Handled { about, ending, latency: started.elapsed() };
+    log(function.name(), &handled);
+    handled
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// The id of a line that says the same each time its message comes. Each try that failed is a line of its own, and so is what
+/// has no name.
+fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
+    let is_same = match ending {
+        Ending::Outcome(Outcome::Retry { reason, .. }) => reason.code == NOT_AN_EVENT,
+        Ending::Outcome(_) => true,
+        Ending::Panic(_) | Ending::OutOfTime => false,
+    };
+    (is_same && !identity.is_empty()).then(|| {
+        let digest = Sha256::digest(format!("{function}\0{}\0{identity}", ending.word()));
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+fn log(function: &str, handled: &Handled) {
+    let Handled { about: About { identity, key, site, object_bytes, .. }, ending, latency } = handled;
+    let (outcome, reason) = (ending.word(), ending.reason());
+    let key = key.as_deref();
+    let (reason, detail) = (reason.map(|r| r.code.as_str()), reason.map(|r| r.detail.as_str()));
+    let site = site.as_ref().map(framepost_events::Site::as_str);
+    let once_id = once(function, ending, identity);
+    let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+    // The level of a line is part of its call site.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                event = "handled",
+                function,
+                outcome,
+                reason,
+                detail,
+                key,
+                site,
+                object_bytes,
+                latency_ms,
+                once_id,
+                "handled"
+            )
+        };
+    }
+    match ending {
+        Ending::Outcome(Outcome::Done | Outcome::Skip(_)) => line!(info),
+        Ending::Outcome(Outcome::Retry { .. } | Outcome::Reject(_)) => line!(warn),
+        Ending::Panic(_) | Ending::OutOfTime => line!(error),
+    }
+}

@@ -1,0 +1,137 @@
+//! What in a request is the message.
+//!
+//! | sender | how it is known | message |
+//! |---|---|---|
+//! | Pub/Sub push | the body is an object with the object `message` | its attributes, its data |
+//! | Pub/Sub push without envelope | `x-goog-pubsub-message-id`, or the attributes of Cloud Storage as headers | those headers, the body |
+//! | Eventarc, any CloudEvent | `ce-specversion`, or the content type | the `ce-` headers, the body |
+//! | any other | – | the body, which has to say everything |
+//!
+//! Of the headers only those are kept that are a message's: it may end in the dead letters, and a token must not.
+
+use crate::event::{Carrier, Message};
+use axum::http::HeaderMap;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Cloud Storage's attributes, as headers.
+const NOTIFICATION: [&str; 9] = [
+    "notificationconfig",
+    "eventtype",
+    "payloadformat",
+    "bucketid",
+    "objectid",
+    "objectgeneration",
+    "eventtime",
+    "overwrotegeneration",
+    "overwrittenbygeneration",
+];
+/// Of Pub/Sub itself, with a push without envelope.
+const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
+const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
+
+/// What was sent.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// A message of somebody who keeps it until it is answered well.
+    Message {
+        /// What is handled, and parked.
+        message: Message,
+        /// When it was published, RFC 3339, where the sender says.
+        published: Option<String>,
+    },
+    /// Something that may be an event by what its body says.
+    Bare(Message),
+}
+
+/// A structured CloudEvent, as far as the log needs it before it is read.
+#[derive(Default, Deserialize)]
+struct Named {
+    id: Option<String>,
+    time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Push {
+    message: PushMessage,
+}
+
+#[derive(Deserialize)]
+struct PushMessage {
+    #[serde(default)]
+    attributes: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    data: Option<String>,
+    // Pub/Sub writes both, emulators one of them.
+    #[serde(rename = "messageId")]
+    message_id: Option<String>,
+    #[serde(rename = "message_id")]
+    message_id_snake: Option<String>,
+    #[serde(rename = "publishTime")]
+    publish_time: Option<String>,
+    #[serde(rename = "publish_time")]
+    publish_time_snake: Option<String>,
+}
+
+/// Reads a request. An error says why its envelope is none.
+pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let has = |name: &str| headers.contains_key(name);
+    let whole = |id: Option<String>, body| Message {
+        id: id.unwrap_or_default(),
+        carrier: Carrier::Http,
+        attributes: kept(headers),
+        body,
+        trace_id: None,
+    };
+    if has("ce-specversion") {
+        return Ok(Sent::Message { message: whole(header("ce-id"), body), published: header("ce-time") });
+    }
+    if header("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with("application/cloudevents")) {
+        let Named { id, time } = serde_json::from_slice(&body).unwrap_or_default();
+        return Ok(Sent::Message { message: whole(id, body), published: time });
+    }
+    if has(MESSAGE_ID) || (has("eventtype") && has("bucketid")) {
+        return Ok(Sent::Message { message: whole(header(MESSAGE_ID), body), published: header(PUBLISH_TIME) });
+    }
+    if !is_push(&body) {
+        return Ok(Sent::Bare(whole(None, body)));
+    }
+    let Push { message } = serde_json::from_slice(&body).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
+    let data = BASE64_STANDARD
+        .decode(message.data.unwrap_or_default())
+        .map_err(|error| format!("Pub/Sub push envelope: data is not base64: {error}"))?;
+    let published = message.publish_time.or(message.publish_time_snake);
+    let message = Message {
+        id: message.message_id.or(message.message_id_snake).unwrap_or_default(),
+        carrier: Carrier::PubSub,
+        attributes: message.attributes.unwrap_or_default().into_iter().collect(),
+        body: data.into(),
+        trace_id: None,
+    };
+    Ok(Sent::Message { message, published })
+}
+
+/// Whether a body is an object whose `message` is an object. Nothing is kept of the rest.
+fn is_push(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Shape {
+        message: serde_json::Map<String, serde_json::Value>,
+    }
+    serde_json::from_slice::<Shape>(body).is_ok_and(|shape| !shape.message.is_empty())
+}
+
+fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
+    let is_kept = |name: &str| {
+        name == "content-type"
+            || name.starts_with("ce-")
+            || name.starts_with("x-goog-pubsub-")
+            || NOTIFICATION.contains(&name)
+    };
+    let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
+    // A header can be of any bytes; text is what everybody sends.
+    kept.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! What the environment says of an HTTP service.
+//!
+//! | variable | |
+//! |---|---|
+//! | `PORT` | the port, read with the rest of the environment |
+//! | `FRAMEPOST_ADDRESS` | the address to listen on; every one of the machine's by default, as Cloud Run wants it |
+//! | `FRAMEPOST_PUSH_AUDIENCE`, `FRAMEPOST_PUSH_EMAIL` | take pushes with a token for this audience, of this service account, and no others |
+//! | `FRAMEPOST_PUSH_KEYS` | another place than Google's for the public keys, as a JSON Web Key Set |
+
+use super::Senders;
+use crate::EnvironmentError;
+use framepost_gcp::{PushTokenOptions, PushTokens};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use tokio::net::TcpListener;
+
+const ADDRESS: &str = "FRAMEPOST_ADDRESS";
+const AUDIENCE: &str = "FRAMEPOST_PUSH_AUDIENCE";
+const EMAIL: &str = "FRAMEPOST_PUSH_EMAIL";
+const KEYS: &str = "FRAMEPOST_PUSH_KEYS";
+
+/// Where to listen, and whom to believe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `None`: every address.
+    pub address: Option<IpAddr>,
+    /// `None`: everybody who gets here is believed.
+    pub push: Option<PushTokenOptions>,
+}
+
+impl Settings {
+    /// Reads the variables.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let invalid = |name, value, expected| EnvironmentError::Invalid { name, value, expected };
+        let address = variable(ADDRESS)
+            .map(|value| value.parse().map_err(|_| invalid(ADDRESS, value, "an IP address")))
+            .transpose()?;
+        let keys_url = variable(KEYS)
+            .map(|value| value.parse().map_err(|_| invalid(KEYS, value, "the URL of a JSON Web Key Set")))
+            .transpose()?;
+        let push = match (variable(AUDIENCE), variable(EMAIL)) {
+            (None, None) => None,
+            (Some(audience), Some(email)) => Some(PushTokenOptions { audience, email, keys_url }),
+            (Some(_), None) => {
+                let expected = "the push subscription's service account: anybody can get a token for any audience";
+                return Err(EnvironmentError::Missing { name: EMAIL, expected });
+            }
+            (None, Some(_)) => {
+                let expected = "the audience of the push subscription's token; its push endpoint, unless it names one";
+                return Err(EnvironmentError::Missing { name: AUDIENCE, expected });
+            }
+        };
+        Ok(Self { address, push })
+    }
+
+    /// Whose requests are taken.
+    pub fn senders(&self) -> framepost_ports::Result<Senders> {
+        Ok(match &self.push {
+            Some(options) => Senders::Checked(PushTokens::new(options.clone())?),
+            None => Senders::Admitted,
+        })
+    }
+
+    /// Listens.
+    pub async fn listen(&self, port: u16) -> io::Result<TcpListener> {
+        match self.address {
+            Some(address) => TcpListener::bind((address, port)).await,
+            // One of them takes both kinds of address, where there are two.
+            None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+                Ok(listener) => Ok(listener),
+                Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, EnvironmentError> {
+        Settings::from_variables(|name| {
+            variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_token_is_checked_by_both_or_not_at_all() {
+        assert_eq!(read(&[("FRAMEPOST_PUSH_EMAIL", "")]).unwrap(), Settings::default());
+        let audience = ("FRAMEPOST_PUSH_AUDIENCE", "https://probe.example.org/");
+        let email = ("FRAMEPOST_PUSH_EMAIL", "pusher@farm.iam.gserviceaccount.com");
+        let both = read(&[audience, email, ("FRAMEPOST_ADDRESS", "::1")]).unwrap();
+        assert_eq!(both.address, Some(std::net::Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(both.push.unwrap().audience, audience.1);
+        assert!(matches!(read(&[audience]), Err(EnvironmentError::Missing { name: EMAIL, .. })));
+        assert!(matches!(read(&[email]), Err(EnvironmentError::Missing { name: AUDIENCE, .. })));
+        for (name, value) in [(ADDRESS, "localhost"), (KEYS, "certs")] {
+            let found = read(&[audience, email, (name, value)]);
+            assert!(matches!(found, Err(EnvironmentError::Invalid { name: of, .. }) if of == name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! AWS Lambda, fed by an SQS queue with `ReportBatchItemFailures`.
+//!
+//! Each message of a batch is answered by itself. Before Lambda's own limit the host answers for those that were ready,
+//! and the others come again. After each batch one line for each site goes to CloudWatch's embedded metrics.
+
+mod metrics;
+
+use crate::event::{Carrier, Event, Message};
+use crate::settle::{Answer, Handler, Settled};
+use crate::xray::root;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::StreamExt as _;
+use lambda_runtime::{LambdaEvent, service_fn};
+use std::time::{Duration, SystemTime};
+use tracing::Instrument as _;
+
+/// Messages of one batch that are handled at a time.
+const CONCURRENCY: usize = 8;
+/// Left before Lambda's own limit to answer for those that were ready.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
+
+/// Takes batches from Lambda's runtime API until the sandbox ends.
+pub async fn run<E: Event>(handler: Handler<E>) -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let handler = handler.clone();
+        let span = tracing::error_span!(
+            "invocation",
+            request_id = event.context.request_id,
+            trace_id = event.context.xray_trace_id.as_deref().map(root),
+        );
+        async move { answer(event, &handler).await }.instrument(span)
+    }))
+    .await
+}
+
+async fn answer<E: Event>(
+    event: LambdaEvent<SqsEvent>,
+    handler: &Handler<E>,
+) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+    let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME);
+    let until = tokio::time::Instant::now() + left;
+    let settled = futures::stream::iter(event.payload.records)
+        .map(|message| async move {
+            let id = message.message_id.clone();
+            (id, handler.settle(&read(message), Some(until)).await)
+        })
+        .buffer_unordered(CONCURRENCY)
+        .collect::<Vec<(Option<String>, Settled)>>()
+        .await;
+    let mut response = SqsBatchResponse::default();
+    let mut events = Vec::new();
+    let mut nameless = false;
+    for (id, settled) in settled {
+        events.extend(settled.handled);
+        match (settled.answer, id) {
+            (Answer::Acknowledge, _) => {}
+            (Answer::Again(_), Some(id)) => response.add_failure(id),
+            (Answer::Again(_), None) => nameless = true,
+        }
+    }
+    metrics::write(handler.name(), handler.done_metric(), &events);
+    if nameless {
+        return Err("a message without an id failed, so the batch has to".into());
+    }
+    Ok(response)
+}
+
+fn read(message: SqsMessage) -> Message {
+    let trace_id = message.attributes.get("AWSTraceHeader").map(|header| root(header).to_owned());
+    let text = |(name, value): (String, aws_lambda_events::sqs::SqsMessageAttribute)| Some((name, value.string_value?));
+    Message {
+        id: message.message_id.unwrap_or_default(),
+        carrier: Carrier::Queue,
+        attributes: message.message_attributes.into_iter().filter_map(text).collect(),
+        body: message.body.unwrap_or_default().into(),
+        trace_id,
+    }
+}

@@ -1,0 +1,145 @@
+//! One message: its events handled, its rejects parked, one answer.
+//!
+//! | what happened | the answer |
+//! |---|---|
+//! | every event is done or skipped, or there is nothing to do | acknowledge |
+//! | an event is to be retried, panicked, or ran out of time | the whole message comes again; events are free to repeat |
+//! | none of these, but one is rejected | parked whole, with the reason, then acknowledged; comes again when parking fails |
+//! | the message is no event at all | the same, with the reason `not-an-event`; comes again where nothing takes dead letters, so that the queue's own redrive policy does |
+//!
+//! Without dead letters a rejected message is acknowledged: the line in the log is what remains of it.
+
+use crate::event::{Event, Message, Notice};
+use crate::handled::{Ending, Handled, handle};
+use framepost_ports::{DeadLetter, DeadLetters, Function, Outcome, Reason, chain};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+/// How long a message waits that could not be parked, or that nobody understands.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Why a message is rejected that holds no event.
+pub(crate) const NOT_AN_EVENT: &str = "not-an-event";
+
+/// What the carrier is told of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It is dealt with.
+    Acknowledge,
+    /// It is to come again, not before this long where the carrier can wait.
+    Again(Duration),
+}
+
+/// A message that was dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What the carrier is told.
+    pub answer: Answer,
+    /// The events that were handled on the way, for metrics.
+    pub handled: Vec<Handled>,
+}
+
+impl Settled {
+    /// Whether the message was none that the function can understand.
+    pub fn is_no_event(&self) -> bool {
+        let reasons = self.handled.iter().filter_map(|handled| handled.ending.reason());
+        reasons.into_iter().any(|reason| reason.code == NOT_AN_EVENT)
+    }
+}
+
+/// A function, and where its rejects go. What every host drives.
+pub struct Handler<E> {
+    function: Arc<dyn Function<E>>,
+    dead_letters: Option<Arc<dyn DeadLetters>>,
+}
+
+impl<E> Clone for Handler<E> {
+    fn clone(&self) -> Self {
+        Self { function: self.function.clone(), dead_letters: self.dead_letters.clone() }
+    }
+}
+
+impl<E: Event> Handler<E> {
+    /// Has `function` handle messages.
+    pub fn new(function: Arc<dyn Function<E>>, dead_letters: Option<Arc<dyn DeadLetters>>) -> Self {
+        Self { function, dead_letters }
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &'static str {
+        self.function.name()
+    }
+
+    /// The metric of what the function is done with.
+    pub fn done_metric(&self) -> &'static str {
+        self.function.done_metric()
+    }
+
+    /// Deals with one message, until `until` at most. Log lines on the way are in a span with the message's id.
+    pub async fn settle(&self, message: &Message, until: Option<Instant>) -> Settled {
+        let span = tracing::error_span!("message", message_id = message.id, trace_id = message.trace_id);
+        self.settle_in_span(message, until).instrument(span).await
+    }
+
+    async fn settle_in_span(&self, message: &Message, until: Option<Instant>) -> Settled {
+        let notices = match E::read(message) {
+            Ok(notices) => notices,
+            Err(error) => return self.no_event(message, &error, until).await,
+        };
+        let mut handled = Vec::new();
+        for notice in notices {
+            match notice {
+                Notice::Event(event) => handled.push(handle(&*self.function, event, until).await),
+                Notice::Ignored { code, detail } => {
+                    let (function, code) = (self.name(), code.as_str());
+                    tracing::info!(event = "ignored", function, reason = code, detail, "ignored");
+                }
+            }
+        }
+        let again = handled.iter().filter_map(|handled| handled.ending.again()).max();
+        let rejected = handled.iter().find_map(|handled| match &handled.ending {
+            Ending::Outcome(Outcome::Reject(reason)) => Some(reason.clone()),
+            _ => None,
+        });
+        let answer = match (again, rejected) {
+            (Some(after), _) => Answer::Again(after),
+            (None, Some(reason)) => self.park(message, reason, until).await,
+            (None, None) => Answer::Acknowledge,
+        };
+        Settled { answer, handled }
+    }
+
+    async fn no_event(&self, message: &Message, error: &framepost_events::Error, until: Option<Instant>) -> Settled {
+        let reason = Reason::new(NOT_AN_EVENT, error.to_string());
+        let outcome = match self.dead_letters {
+            Some(_) => Outcome::Reject(reason.clone()),
+            None => Outcome::Retry { after: PAUSE, reason: reason.clone() },
+        };
+        let handled = Handled::of_no_event(self.name(), message, outcome);
+        let answer = match handled.ending.again() {
+            None => self.park(message, reason, until).await,
+            Some(after) => Answer::Again(after),
+        };
+        Settled { answer, handled: vec![handled] }
+    }
+
+    async fn park(&self, message: &Message, reason: Reason, until: Option<Instant>) -> Answer {
+        let Some(dead_letters) = &self.dead_letters else { return Answer::Acknowledge };
+        let Message { attributes, body, .. } = message.clone();
+        let letter = DeadLetter { function: self.name(), reason, attributes, body };
+        let parked = dead_letters.park(&letter);
+        let parked = match until {
+            Some(until) => tokio::time::timeout_at(until, parked).await,
+            None => Ok(parked.await),
+        };
+        let why = match parked {
+            Ok(Ok(())) => return Answer::Acknowledge,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "no time left".to_owned(),
+        };
+        tracing::error!(function = self.name(), error = why, "cannot park a rejected message, it comes again");
+        Answer::Again(PAUSE)
+    }
+}

@@ -1,0 +1,278 @@
+//! Log lines as Google's Cloud Logging reads them: one JSON object a line on standard output.
+//!
+//! Special fields: `severity`, `message`, `time`, `logging.googleapis.com/{trace, spanId, trace_sampled, labels, insertId,
+//! sourceLocation}`. A line of severity `ERROR` also has the shape of a `ReportedErrorEvent`, so that Error Reporting groups
+//! it and tells people of new ones. Every other field is the line's own, those with dots in their names inside objects,
+//! so that a query reads `jsonPayload.duration.from`.
+//!
+//! **A redelivery does not double a line.** Cloud Logging takes two entries of one log for the same if both `insertId` and
+//! `time` are the same. So a line that says something that is true once, however often its message comes, carries the field
+//! `once_id`, and it or a span around it `once_time` (RFC 3339: when the message was published); they become those two,
+//! and `writtenAt` says when the line was written. An entry more than a day in the past would not be counted by log-based
+//! metrics, so a line about a message older than [`ONCE_WITHIN`] keeps the time at which it is written, and with it the
+//! chance of a double.
+//!
+//! **Trace.** A span with the fields `trace_id`, `span_id` and `trace_sampled` lends them to every line inside it; its field
+//! `function` becomes a label of each.
+
+use framepost_ports::{Clock, SystemClock};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How old a message may be for a line about it to have its time. Cloud Logging's own limit for metrics is a day.
+const ONCE_WITHIN: SignedDuration = SignedDuration::from_hours(12);
+/// How far ahead of this machine's clock. Cloud Logging's own limit is ten minutes.
+const ONCE_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Fields that are a line's labels as well, by which Cloud Logging finds lines without reading them.
+const LABELS: [&str; 3] = ["function", "site", "outcome"];
+
+const REPORTED_ERROR: &str = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
+
+/// Who writes, as Error Reporting and Cloud Trace name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// The project's id, without which a trace has no name.
+    pub project: Option<String>,
+    /// `K_SERVICE`, or the function's name.
+    pub name: String,
+    /// `K_REVISION`.
+    pub revision: Option<String>,
+}
+
+impl Service {
+    /// This process, by `K_SERVICE`, `K_REVISION` and `GOOGLE_CLOUD_PROJECT`. Where nobody says the project, Cloud Run's
+    /// metadata server does.
+    pub async fn of_this() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let project = match (variable("GOOGLE_CLOUD_PROJECT"), variable("K_SERVICE")) {
+            (None, Some(_)) => framepost_gcp::project_id().await,
+            (project, _) => project,
+        };
+        let program = std::env::args().next().unwrap_or_default();
+        let program = program.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { project, name: variable("K_SERVICE").unwrap_or(program), revision: variable("K_REVISION") }
+    }
+}
+
+/// Writes each event as one line.
+pub(super) struct CloudLogging<W> {
+    service: Service,
+    clock: Box<dyn Clock>,
+    write: W,
+}
+
+impl<W: Fn(&[u8])> CloudLogging<W> {
+    /// Gives each line to `write`.
+    pub(super) fn new(service: Service, write: W) -> Self {
+        Self { service, clock: Box::new(SystemClock), write }
+    }
+}
+
+/// The fields of a span that its lines take over.
+struct Lent(Map<String, Value>);
+
+impl<S, W> Layer<S> for CloudLogging<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: Fn(&[u8]) + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Lent(fields.0));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        values.record(&mut fields);
+        if let Some(span) = context.span(id)
+            && let Some(Lent(lent)) = span.extensions_mut().get_mut::<Lent>()
+        {
+            lent.extend(fields.0);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut spans = Map::new();
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(Lent(lent)) = span.extensions().get::<Lent>() {
+                for (name, value) in lent {
+                    // The innermost span's word counts.
+                    spans.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let line = self.line(event, fields.0, spans);
+        // A map of strings and numbers is always JSON.
+        let Ok(mut line) = serde_json::to_vec(&line) else { return };
+        line.push(b'\n');
+        (self.write)(&line);
+    }
+}
+
+impl<W> CloudLogging<W> {
+    fn line(&self, event: &Event<'_>, mut fields: Map<String, Value>, mut spans: Map<String, Value>) -> Value {
+        let metadata = event.metadata();
+        let now = self.clock.now();
+        let mut line = Map::new();
+        line.insert("severity".into(), severity(*metadata.level()).into());
+        let message = fields.remove("message").unwrap_or_else(|| metadata.name().into());
+        line.insert("message".into(), message);
+        let published = spans.remove("once_time");
+        let published = fields.remove("once_time").or(published);
+        let once = take_text(&mut fields, "once_id").zip(published.and_then(|time| once_time(&time, now)));
+        if let Some((id, time)) = once {
+            line.insert("time".into(), time.to_string().into());
+            line.insert("logging.googleapis.com/insertId".into(), id.into());
+            line.insert("writtenAt".into(), now.to_string().into());
+        } else {
+            line.insert("time".into(), now.to_string().into());
+        }
+        self.add_trace(&mut line, &mut spans);
+        let labels = LABELS.iter().filter_map(|name| {
+            let value = fields.get(*name).or_else(|| spans.get(*name))?;
+            Some(((*name).to_owned(), Value::String(text(value))))
+        });
+        let labels: BTreeMap<String, Value> = labels.collect();
+        if !labels.is_empty() {
+            line.insert("logging.googleapis.com/labels".into(), labels.into_iter().collect());
+        }
+        let place = metadata.file().zip(metadata.line());
+        if let Some((file, number)) = place {
+            let location = json!({ "file": file, "line": number.to_string(), "function": metadata.target() });
+            line.insert("logging.googleapis.com/sourceLocation".into(), location);
+        }
+        if *metadata.level() == Level::ERROR {
+            line.insert("@type".into(), REPORTED_ERROR.into());
+            line.insert("serviceContext".into(), self.service_context());
+            if let Some((file, number)) = place {
+                let location = json!({ "filePath": file, "lineNumber": number, "functionName": metadata.target() });
+                line.insert("context".into(), json!({ "reportLocation": location }));
+            }
+        }
+        for (name, value) in spans.into_iter().chain(fields) {
+            nest(&mut line, &name, value);
+        }
+        Value::Object(line)
+    }
+
+    fn add_trace(&self, line: &mut Map<String, Value>, spans: &mut Map<String, Value>) {
+        let trace_id = take_text(spans, "trace_id");
+        let span_id = take_text(spans, "span_id");
+        let sampled = spans.remove("trace_sampled");
+        let Some(trace_id) = trace_id else { return };
+        let trace = match &self.service.project {
+            Some(project) => format!("projects/{project}/traces/{trace_id}"),
+            None => trace_id,
+        };
+        line.insert("logging.googleapis.com/trace".into(), trace.into());
+        if let Some(span_id) = span_id {
+            line.insert("logging.googleapis.com/spanId".into(), span_id.into());
+        }
+        if let Some(sampled) = sampled {
+            line.insert("logging.googleapis.com/trace_sampled".into(), sampled);
+        }
+    }
+
+    fn service_context(&self) -> Value {
+        let mut context = json!({ "service": self.service.name });
+        if let Some(revision) = &self.service.revision {
+            context["version"] = revision.as_str().into();
+        }
+        context
+    }
+}
+
+/// `NOTICE` and above `ERROR` are not among tracing's levels.
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
+    }
+}
+
+/// The time of a line that is written once; `None` for one that is too long ago or to come.
+fn once_time(time: &Value, now: Timestamp) -> Option<Timestamp> {
+    let time: Timestamp = time.as_str()?.parse().ok()?;
+    let age = now.duration_since(time);
+    (-ONCE_AHEAD <= age && age <= ONCE_WITHIN).then_some(time)
+}
+
+fn take_text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
+    fields.remove(name).map(|value| text(&value))
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `duration.from` is the field `from` of the object `duration`. What is there already stays: a line's special fields
+/// are not for a caller's field of the same name to change.
+fn nest(line: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            line.entry(name).or_insert(value);
+        }
+        Some((outer, inner)) => {
+            if let Value::Object(object) = line.entry(outer).or_insert_with(|| Value::Object(Map::new())) {
+                nest(object, inner, value);
+            }
+        }
+    }
+}
+
+/// A span's or a line's fields as JSON.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().trim_start_matches("r#").to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! An event of `tracing` as one JSON object on one line, its spans' fields beside its own, with CloudWatch's and Lambda's
+//! names: `timestamp`, `level`, `message`.
+//!
+//! Flat, so that a query names a field and not a place in a list. Where two have one name the event's own field counts
+//! before its span's, and an inner span's before an outer one's.
+
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
+use std::fmt;
+use std::io::Write as _;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+/// Fields in their order.
+#[derive(Debug, Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn put(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(there, _)| *there == name) {
+            Some((_, there)) => *there = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn put_absent(&mut self, name: &'static str, value: &Value) {
+        if self.0.iter().all(|(there, _)| *there != name) {
+            self.0.push((name, value.clone()));
+        }
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field.name(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field.name(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field.name(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field.name(), value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field.name(), value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field.name(), format!("{value:?}").into());
+    }
+}
+
+/// Standard output, a line in one write, so that lines of several tasks do not mix.
+pub(super) fn stdout(line: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    // Nobody is there to be told.
+    let _ = out.write_all(line).and_then(|()| out.flush());
+}
+
+/// The layer.
+pub(super) struct Lines<W> {
+    write: W,
+}
+
+impl<W: Fn(&[u8])> Lines<W> {
+    pub(super) fn new(write: W) -> Self {
+        Self { write }
+    }
+}
+
+impl<S, W> Layer<S> for Lines<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: Fn(&[u8]) + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut line = Fields::default();
+        line.put("timestamp", Timestamp::now().to_string().into());
+        line.put("level", metadata.level().as_str().into());
+        event.record(&mut line);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(Fields(fields)) = span.extensions().get::<Fields>() {
+                for (name, value) in fields {
+                    line.put_absent(name, value);
+                }
+            }
+        }
+        line.put_absent("target", &metadata.target().into());
+        if let Ok(mut bytes) = serde_json::to_vec(&line) {
+            bytes.push(b'\n');
+            (self.write)(&bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::prelude::*;
+
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let sink = written.clone();
+        let layer = Lines::new(move |line: &[u8]| sink.lock().unwrap().extend_from_slice(line));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let written = written.lock().unwrap();
+        assert!(written.ends_with(b"\n"));
+        written.trim_ascii().split(|b| *b == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_is_flat_and_the_nearest_field_counts() {
+        let lines = lines(|| {
+            let outer =
+                tracing::info_span!("invocation", request_id = "r1", key = "outer", late = tracing::field::Empty);
+            outer.record("late", 7);
+            let _outer = outer.enter();
+            let _inner =
+                tracing::info_span!("message", message_id = "m1", key = "inner", none = None::<&str>).entered();
+            tracing::warn!(key = "own", bytes = 5_u64, nothing = None::<u64>, float = 0.5, "a \"quoted\"\nline");
+            tracing::info!(id = %"displayed", "without");
+        });
+        let time: Timestamp = lines[0]["timestamp"].as_str().unwrap().parse().unwrap();
+        assert!(time.as_second() > 0);
+        for (name, expected) in [
+            ("level", Value::from("WARN")),
+            ("message", "a \"quoted\"\nline".into()),
+            ("key", "own".into()),
+            ("bytes", 5.into()),
+            ("float", 0.5.into()),
+            ("request_id", "r1".into()),
+            ("message_id", "m1".into()),
+            ("late", 7.into()),
+        ] {
+            assert_eq!(lines[0][name], expected, "{name}");
+        }
+        assert!(lines[0].get("nothing").is_none() && lines[0].get("none").is_none());
+        assert_eq!((&lines[1]["key"], &lines[1]["id"]), (&"inner".into(), &"displayed".into()));
+    }
+}

@@ -1,0 +1,67 @@
+//! Logs: one JSON object a line on standard output where a machine reads them, for people on standard error everywhere else.
+//!
+//! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
+
+#[cfg(feature = "gcp")]
+mod cloud_logging;
+mod json;
+#[cfg(feature = "gcp")]
+mod trace_context;
+
+#[cfg(feature = "gcp")]
+pub use cloud_logging::Service;
+#[cfg(feature = "gcp")]
+pub(crate) use trace_context::{Sampling, TraceContext};
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+/// Our own crates.
+const OURS: [&str; 7] = [
+    "framepost",
+    "framepost_host",
+    "framepost_local",
+    "framepost_aws",
+    "framepost_gcp",
+    "framepost_probe",
+    "edge_uploader",
+];
+
+/// Who reads the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// CloudWatch, and any machine that reads JSON.
+    Json,
+    /// Cloud Logging.
+    #[cfg(feature = "gcp")]
+    CloudLogging(Service),
+    /// People.
+    Human,
+}
+
+/// Starts the log of this process. Only the first call counts.
+pub fn init(format: Format) {
+    init_with(format, []);
+}
+
+/// [`init`], with some crates at other levels where `RUST_LOG` says nothing.
+pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N]) {
+    let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = chosen.unwrap_or_else(|| {
+        let ours = OURS.map(|name| (name, LevelFilter::INFO));
+        Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
+    });
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = match format {
+        Format::Json => registry.with(json::Lines::new(json::stdout)).try_init(),
+        #[cfg(feature = "gcp")]
+        Format::CloudLogging(service) => {
+            registry.with(cloud_logging::CloudLogging::new(service, json::stdout)).try_init()
+        }
+        Format::Human => {
+            registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()
+        }
+    };
+    // A test or an embedding program that has a log already keeps it.
+    drop(started);
+}

@@ -1,0 +1,87 @@
+# Framepost on AWS, as it is applied: bucket ▶ EventBridge ▶ SQS ▶ functions ▶ bus, and what gateways need to put into it.
+#
+#   terraform init && terraform apply -var site=plant-7
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = merge({ framepost = var.name }, var.labels)
+  }
+}
+
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  sites = merge(var.site == null ? {} : { (var.site) = { silence_minutes = 15 } }, var.sites)
+
+  bucket_name = coalesce(var.bucket.name, "${var.name}-footage-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}")
+  # A bucket that others use too gives its events to others too.
+  keys     = coalesce(var.events.keys, var.bucket.existing ? "sites" : "all")
+  prefixes = [for site in sort(keys(local.sites)) : "${site}/"]
+}
+
+module "bucket" {
+  source = "../modules/aws/bucket"
+
+  name                = local.bucket_name
+  existing            = var.bucket.existing
+  keep_footage        = var.bucket.keep_footage
+  encryption_key_arn  = var.encryption_key
+  expire_days         = var.bucket.expire_days
+  transitions         = var.bucket.transitions
+  noncurrent_days     = var.bucket.noncurrent_days
+  write_once_prefixes = var.bucket.existing ? local.prefixes : [""]
+  overwriters         = var.bucket.overwriters
+  gateways            = module.gateway.principals
+}
+
+module "records" {
+  source = "../modules/aws/records"
+
+  name               = "${var.name}-records"
+  archive_days       = var.records.archive_days
+  log                = var.records.log
+  log_retention_days = var.log_retention_days
+}
+
+module "ledger" {
+  source = "../modules/aws/ledger"
+  count  = anytrue([for function in local.functions : contains(function.grants, "ledger:claim")]) ? 1 : 0
+
+  name               = "${var.name}-ledger"
+  encryption_key_arn = var.encryption_key
+}
+
+module "gateway" {
+  source = "../modules/aws/gateway"
+
+  name               = var.name
+  sites              = keys(local.sites)
+  bucket             = { name = local.bucket_name, arn = module.bucket.arn }
+  encryption_key_arn = var.encryption_key
+  credential         = var.gateways.credential
+  roles_anywhere     = var.gateways.roles_anywhere
+  iot_certificates   = var.gateways.iot_certificates
+  session_s          = var.gateways.session_s
+}
+
+module "observability" {
+  source = "../modules/aws/observability"
+
+  name            = var.name
+  sites           = local.sites
+  chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
+  alarms          = var.alarms
+
+  functions = {
+    for name, function in local.functions : name => {
+      lambda_name       = module.function[name].name
+      log_group         = module.function[name].log_group
+      queue_name        = module.event_route[name].queue.name
+      dead_letters_name = module.event_route[name].dead_letters.name
+      undelivered_name  = module.event_route[name].undelivered.name
+    }
+  }
+}

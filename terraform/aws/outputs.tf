@@ -1,0 +1,72 @@
+output "bucket" {
+  description = "The bucket, and the policy it has; for an existing bucket, the policy that its owner merges into its own."
+  value = {
+    name        = module.bucket.name
+    arn         = module.bucket.arn
+    policy_json = module.bucket.policy_json
+  }
+}
+
+output "bucket_url" {
+  description = "What a gateway uploads to."
+  value       = "s3://${module.bucket.name}"
+}
+
+output "events" {
+  description = "Function to its queue, its dead-letter queue, and the queue for what EventBridge could not deliver."
+  value = {
+    for name, route in module.event_route : name => {
+      queue        = route.queue
+      dead_letters = route.dead_letters
+      undelivered  = route.undelivered
+    }
+  }
+}
+
+output "functions" {
+  description = "Function to its Lambda function, role and log group."
+  value       = module.function
+}
+
+output "records" {
+  description = "Where records are published and where they can be read."
+  value = {
+    bus_name   = module.records.bus_name
+    bus_arn    = module.records.bus_arn
+    log_groups = concat(compact([module.records.log_group]), [for function in module.function : function.log_group])
+  }
+}
+
+output "ledger" {
+  description = "The table of claims, if a function asks for one."
+  value       = one(module.ledger[*].table_name)
+}
+
+output "gateways" {
+  description = "Site to what its gateway is, its edge.toml and how it gets its credential."
+  value       = module.gateway.gateways
+}
+
+output "gateway_access_keys" {
+  description = "Site to its access key, where that is the credential: terraform output -json gateway_access_keys."
+  sensitive   = true
+  value       = module.gateway.access_keys
+}
+
+output "alarms" {
+  description = "The topic to subscribe to, where none was given, and every alarm."
+  value = {
+    topic_arn = module.observability.topic_arn
+    names     = module.observability.alarm_names
+  }
+}
+
+output "dashboard_url" {
+  description = "Where to look."
+  value       = module.observability.dashboard_url
+}
+
+output "log_queries" {
+  description = "Questions to the logs, as CloudWatch Logs Insights takes them; they are saved there too."
+  value       = module.observability.log_queries
+}

@@ -1,0 +1,185 @@
+variable "name" {
+  description = "The beginning of all names."
+  type        = string
+  default     = "framepost"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name))
+    error_message = "name has 2 to 24 of a-z 0-9 -, starts with a letter and does not end with -."
+  }
+}
+
+variable "region" {
+  description = "The region. Without it, the one of the environment (AWS_REGION or the profile's)."
+  type        = string
+  default     = null
+}
+
+variable "site" {
+  description = "The one site, where there is one: the first part of its keys, as in the gateway's edge.toml."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.site != null || length(var.sites) > 0
+    error_message = "Name at least one site: -var site=plant-7, or sites = { plant-7 = {}, dock-2 = {} }."
+  }
+}
+
+variable "sites" {
+  description = "The sites by name. silence_minutes: an alarm after so long without a chunk; 0 is never."
+  type        = map(object({ silence_minutes = optional(number, 15) }))
+  default     = {}
+}
+
+variable "bucket" {
+  description = <<-TEXT
+    The bucket. name: framepost-footage-ACCOUNT-REGION unless given. existing: it is there and stays its owner's, see the
+    output bucket.policy_json for what it needs. keep_footage = false: destroying destroys the footage. expire_days: never
+    unless given. transitions: cheaper classes by age. noncurrent_days: how long a deletion can be undone. overwriters: who
+    may put without If-None-Match.
+  TEXT
+  type = object({
+    name            = optional(string)
+    existing        = optional(bool, false)
+    keep_footage    = optional(bool, true)
+    expire_days     = optional(number)
+    transitions     = optional(list(object({ days = number, class = string })), [])
+    noncurrent_days = optional(number, 7)
+    overwriters     = optional(list(string), [])
+  })
+  default = {}
+
+  validation {
+    condition     = !var.bucket.existing || var.bucket.name != null
+    error_message = "A bucket that is there already has a name: bucket = { name = \"...\", existing = true }."
+  }
+
+  validation {
+    condition     = !var.bucket.existing || (var.bucket.expire_days == null && length(var.bucket.transitions) == 0)
+    error_message = "The lifecycle of an existing bucket stays its owner's: leave out bucket.expire_days and bucket.transitions."
+  }
+}
+
+variable "encryption_key" {
+  description = "ARN of the KMS key for the footage and the ledger. Its key policy must let IAM policies of this account allow its use, as the default one does."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.encryption_key == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.encryption_key))
+    error_message = "encryption_key is the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias: IAM policies know no aliases."
+  }
+}
+
+variable "events" {
+  description = "Which objects raise events: all of the bucket's, or those below the sites. Unless given: all of a bucket of its own, the sites' of an existing one."
+  type        = object({ keys = optional(string) })
+  default     = {}
+
+  validation {
+    condition     = var.events.keys == null ? true : contains(["all", "sites"], coalesce(var.events.keys, "all"))
+    error_message = "events.keys is \"all\" or \"sites\"."
+  }
+}
+
+variable "functions" {
+  description = <<-TEXT
+    The functions. packages: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip; unless
+    given, what `cargo lambda build` leaves in this repository. directory: where */function.yaml are. overrides: by
+    function, what its function.yaml says otherwise; enabled = false leaves it out.
+  TEXT
+  type = object({
+    packages           = optional(string)
+    directory          = optional(string)
+    architecture       = optional(string, "arm64")
+    tracing            = optional(string, "PassThrough")
+    platform_log_level = optional(string, "WARN")
+    environment        = optional(map(string), {})
+    overrides = optional(map(object({
+      enabled           = optional(bool, true)
+      environment       = optional(map(string), {})
+      memory_mib        = optional(number)
+      timeout_s         = optional(number)
+      max_concurrency   = optional(number)
+      batch_size        = optional(number)
+      batching_window_s = optional(number)
+      max_deliveries    = optional(number)
+    })), {})
+  })
+  default = {}
+
+  validation {
+    condition     = length(fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml")) > 0
+    error_message = "No */function.yaml in ${coalesce(var.functions.directory, "${path.module}/../../functions")}: set functions.directory."
+  }
+
+  validation {
+    condition = length(setsubtract(keys(var.functions.overrides),
+    [for file in fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml") : dirname(file)])) == 0
+    error_message = "functions.overrides names functions that are not there: ${join(", ", setsubtract(keys(var.functions.overrides), [for file in fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml") : dirname(file)]))}."
+  }
+
+  # A misspelt variable would be ignored in silence.
+  validation {
+    condition = alltrue([for name, override in var.functions.overrides : alltrue([for key in keys(override.environment) :
+      key == "RUST_LOG" || contains(keys(try(yamldecode(file("${coalesce(var.functions.directory, "${path.module}/../../functions")}/${name}/function.yaml")).environment, {})), key)
+    ])])
+    error_message = "A function takes the variables that its function.yaml names, and RUST_LOG. Unknown: ${join(", ", flatten([for name, override in var.functions.overrides : [for key in keys(override.environment) : "${name}: ${key}" if key != "RUST_LOG" && !contains(keys(try(yamldecode(file("${coalesce(var.functions.directory, "${path.module}/../../functions")}/${name}/function.yaml")).environment, {})), key)]]))}."
+  }
+
+  validation {
+    condition     = var.functions.packages == null ? true : !startswith(var.functions.packages, "s3://") || can(regex("^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$", var.functions.packages))
+    error_message = "functions.packages is a directory or s3://bucket/prefix."
+  }
+}
+
+variable "records" {
+  description = "The bus for records. archive_days: kept for replay; log: whole records into a log group of their own as well."
+  type = object({
+    archive_days = optional(number, 0)
+    log          = optional(bool, false)
+  })
+  default = {}
+}
+
+variable "gateways" {
+  description = <<-TEXT
+    How gateways get their credential: access-key (does not expire; its secret is in Terraform's state), roles-anywhere (a
+    certificate of your CA whose common name is the site), iot (an AWS IoT certificate), or none (policies alone).
+  TEXT
+  type = object({
+    credential = optional(string, "access-key")
+    roles_anywhere = optional(object({
+      ca_certificate_pem = optional(string)
+      trust_anchor_arn   = optional(string)
+    }), {})
+    iot_certificates = optional(map(string), {})
+    session_s        = optional(number, 3600)
+  })
+  default = {}
+}
+
+variable "alarms" {
+  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes): from where on."
+  type = object({
+    enabled                = optional(bool, true)
+    notify                 = optional(list(string), [])
+    oldest_message_minutes = optional(number, 15)
+    errors                 = optional(number, 1)
+    throttles              = optional(number, 10)
+  })
+  default = {}
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept."
+  type        = number
+  default     = 30
+}
+
+variable "labels" {
+  description = "Tags of everything that can have some."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,258 @@
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+  mock_data "google_storage_project_service_account" {
+    defaults = { member = "serviceAccount:service-123456789012@gs-project-accounts.iam.gserviceaccount.com" }
+  }
+  mock_data "google_bigquery_default_service_account" {
+    defaults = { email = "bq-123456789012@bigquery-encryption.iam.gserviceaccount.com" }
+  }
+  mock_data "google_storage_bucket" {
+    defaults = { uniform_bucket_level_access = true }
+  }
+  mock_resource "google_pubsub_topic" {
+    defaults = { id = "projects/footage-prod/topics/mocked" }
+  }
+  mock_resource "google_pubsub_subscription" {
+    defaults = { id = "projects/footage-prod/subscriptions/mocked" }
+  }
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "mocked@footage-prod.iam.gserviceaccount.com"
+      member = "serviceAccount:mocked@footage-prod.iam.gserviceaccount.com"
+    }
+  }
+  mock_resource "google_service_account_key" {
+    defaults = { private_key = "e30=" }
+  }
+  mock_resource "google_cloud_run_v2_service" {
+    defaults = { uri = "https://mocked-ew.a.run.app" }
+  }
+}
+
+variables {
+  project   = "footage-prod"
+  region    = "europe-west1"
+  site      = "plant-7"
+  functions = { images = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0" }
+}
+
+run "as_it_is_applied" {
+  assert {
+    condition     = output.bucket_url == "gs://framepost-footage-footage-prod"
+    error_message = "Another bucket: ${output.bucket_url}"
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["probe"] && output.functions.probe.service.url == "https://mocked-ew.a.run.app"
+    error_message = "Each functions/*/function.yaml is a function, and nothing else is."
+  }
+
+  assert {
+    condition     = output.events.probe.subscription.name == "framepost-probe" && output.events.probe.dead_letters.name == "framepost-probe-dead-letters"
+    error_message = "Another way of events: ${jsonencode(output.events)}"
+  }
+
+  assert {
+    condition     = output.records.table == "footage-prod.framepost.records" && output.records.topic == "projects/footage-prod/topics/mocked" && contains(keys(output.records.views), "chunks")
+    error_message = "Records are elsewhere: ${jsonencode(output.records)}"
+  }
+
+  assert {
+    condition     = keys(output.gateways) == ["plant-7"] && strcontains(output.gateways["plant-7"].edge_toml, "gs://framepost-footage-footage-prod") && nonsensitive(output.gateway_keys["plant-7"]) == "{}"
+    error_message = "The site has no gateway, or one for another bucket."
+  }
+
+  assert {
+    condition     = output.ledger == null
+    error_message = "No function claims anything, so there is nothing to keep claims in."
+  }
+
+  assert {
+    condition     = contains(output.alarms.names, "framepost-plant-7-silence") && contains(keys(output.log_queries.queries), "handled") && startswith(output.dashboard_url, "https://console.cloud.google.com/monitoring/")
+    error_message = "Nobody would notice."
+  }
+}
+
+run "functions_of_ones_own" {
+  variables {
+    functions = {
+      images      = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0"
+      directory   = "tests/functions"
+      environment = { RUST_LOG = "debug" }
+      overrides = {
+        probe = { memory_mib = 256, environment = { FRAMEPOST_CONTENT_CHECK = "full" } }
+      }
+    }
+    sites = { dock-2 = {}, plant-7 = { silence_minutes = 5 } }
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["infer", "probe"] && toset(output.functions.infer.grants) == toset(["footage:read", "records:publish", "ledger:claim"])
+    error_message = "Not the functions of that directory."
+  }
+
+  assert {
+    condition     = output.ledger == "framepost-ledger-footage-prod"
+    error_message = "A function claims work, and there is no ledger."
+  }
+
+  assert {
+    condition     = keys(output.gateways) == ["dock-2", "plant-7"] && contains(output.alarms.names, "framepost-dock-2-silence")
+    error_message = "site and sites are merged."
+  }
+}
+
+run "a_function_left_out" {
+  variables {
+    functions = {
+      images    = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0"
+      directory = "tests/functions"
+      overrides = { infer = { enabled = false } }
+    }
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["probe"] && output.ledger == null
+    error_message = "enabled = false leaves a function out, and what only it needs."
+  }
+}
+
+run "everything_chosen" {
+  variables {
+    name           = "fp"
+    enable_apis    = false
+    encryption_key = "projects/footage-prod/locations/europe-west1/keyRings/r/cryptoKeys/k"
+    bucket         = { name = "our-own-bucket", existing = true }
+    gateways       = { credential = "federation", oidc = { issuer = "https://issuer.example" } }
+    records        = { archive_days = 7, expire_days = 400 }
+    alarms         = { notify = ["ops@plant.example"], throttles = 100 }
+    labels         = { team = "video" }
+  }
+
+  assert {
+    condition     = output.bucket_url == "gs://our-own-bucket" && output.gateways["plant-7"].external_account != null && length(nonsensitive(output.gateway_keys)) == 0
+    error_message = "A choice was not followed."
+  }
+}
+
+run "no_site_is_refused" {
+  command = plan
+
+  variables {
+    site = null
+  }
+
+  expect_failures = [var.site]
+}
+
+run "a_name_in_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "Framepost"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_multi_region_is_refused" {
+  command = plan
+
+  variables {
+    region = "EU"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "an_existing_bucket_without_a_name_is_refused" {
+  command = plan
+
+  variables {
+    bucket = { existing = true }
+  }
+
+  expect_failures = [var.bucket]
+}
+
+run "the_lifecycle_of_an_existing_bucket_is_refused" {
+  command = plan
+
+  variables {
+    bucket = { name = "our-own-bucket", existing = true, expire_days = 30 }
+  }
+
+  expect_failures = [var.bucket]
+}
+
+run "a_key_of_the_other_cloud_is_refused" {
+  command = plan
+
+  variables {
+    encryption_key = "arn:aws:kms:eu-central-1:123456789012:key/1"
+  }
+
+  expect_failures = [var.encryption_key]
+}
+
+run "some_events_are_refused" {
+  command = plan
+
+  variables {
+    events = { keys = "some" }
+  }
+
+  expect_failures = [var.events]
+}
+
+run "no_images_are_refused" {
+  command = plan
+
+  variables {
+    functions = {}
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "a_directory_without_functions_is_refused" {
+  command = plan
+
+  variables {
+    functions = { images = "europe-west1-docker.pkg.dev/p/framepost/{function}:1", directory = "tests" }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "an_override_of_nothing_is_refused" {
+  command = plan
+
+  variables {
+    functions = { images = "europe-west1-docker.pkg.dev/p/framepost/{function}:1", overrides = { prob = {} } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "a_misspelt_setting_is_refused" {
+  command = plan
+
+  variables {
+    functions = { images = "europe-west1-docker.pkg.dev/p/framepost/{function}:1", overrides = { probe = { environment = { FRAMEPOST_PUBLIC_KEY = "" } } } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "a_label_in_capitals_is_refused" {
+  command = plan
+
+  variables {
+    labels = { Team = "video" }
+  }
+
+  expect_failures = [var.labels]
+}

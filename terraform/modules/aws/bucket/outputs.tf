@@ -1,0 +1,22 @@
+output "name" {
+  description = "The bucket's name, once it is as it should be: whoever uses this writes into a bucket that is protected."
+  value       = var.name
+
+  depends_on = [
+    aws_s3_bucket_policy.footage,
+    aws_s3_bucket_versioning.footage,
+    aws_s3_bucket_server_side_encryption_configuration.footage,
+    aws_s3_bucket_notification.footage,
+  ]
+}
+
+# Not held back by the policy, which itself waits for the gateways' ARNs.
+output "arn" {
+  description = "The bucket's ARN."
+  value       = local.bucket.arn
+}
+
+output "policy_json" {
+  description = "The bucket's policy. For a bucket brought along: the statements that its owner adds to its policy."
+  value       = data.aws_iam_policy_document.bucket.json
+}

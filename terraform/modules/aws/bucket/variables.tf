@@ -1,0 +1,100 @@
+variable "name" {
+  description = "The bucket's name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.name))
+    error_message = "A bucket's name has 3 to 63 of a-z 0-9 . - and starts and ends with a letter or digit; \"${var.name}\" does not. Set bucket.name."
+  }
+}
+
+variable "existing" {
+  description = "The bucket is there already and stays its owner's: nothing of it is created, changed or destroyed here."
+  type        = bool
+  default     = false
+}
+
+variable "keep_footage" {
+  description = "A bucket that holds footage is not destroyed. With false, destroying the bucket destroys what is in it."
+  type        = bool
+  default     = true
+}
+
+variable "encryption_key_arn" {
+  description = "KMS key that encrypts the objects, with a bucket key. Without one S3's own keys do (SSE-S3)."
+  type        = string
+  default     = null
+}
+
+variable "expire_days" {
+  description = "Footage is deleted this many days after it was written. Never, without it."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
+    error_message = "bucket.expire_days is a whole number of days, 1 or more; leave it out to keep footage for good."
+  }
+}
+
+variable "transitions" {
+  description = "Cheaper storage classes by age, youngest first."
+  type        = list(object({ days = number, class = string }))
+  default     = []
+
+  validation {
+    condition = alltrue([for t in var.transitions :
+    contains(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"], t.class)])
+    error_message = "bucket.transitions[].class is one of STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER, DEEP_ARCHIVE."
+  }
+
+  validation {
+    condition     = alltrue([for t in var.transitions : t.days >= 30 if contains(["STANDARD_IA", "ONEZONE_IA"], t.class)])
+    error_message = "S3 takes objects into STANDARD_IA and ONEZONE_IA only after 30 days: raise bucket.transitions[].days."
+  }
+
+  validation {
+    condition = alltrue([for i, t in var.transitions :
+    i == 0 ? t.days >= 0 : t.days > var.transitions[max(i - 1, 0)].days])
+    error_message = "bucket.transitions are in the order of their days, each later than the one before."
+  }
+
+  validation {
+    condition     = var.expire_days == null ? true : alltrue([for t in var.transitions : t.days < coalesce(var.expire_days, t.days + 1)])
+    error_message = "A transition at or after bucket.expire_days would never happen."
+  }
+}
+
+variable "noncurrent_days" {
+  description = "A version that was deleted or replaced can be brought back for this many days."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.noncurrent_days >= 1
+    error_message = "bucket.noncurrent_days is 1 or more: it is the time in which a deletion can be undone."
+  }
+}
+
+variable "write_once_prefixes" {
+  description = "Where an object may be written only once. [\"\"] is the whole bucket."
+  type        = list(string)
+  default     = [""]
+}
+
+variable "overwriters" {
+  description = "ARNs (wildcards allowed) of principals that may put without If-None-Match: a restore, a copy job."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.overwriters : can(regex("^arn:[a-z-]+:(iam|sts)::[0-9*]+:", arn))])
+    error_message = "bucket.overwriters are ARNs of IAM principals, such as arn:aws:iam::123456789012:role/restore."
+  }
+}
+
+variable "gateways" {
+  description = "ARN of each gateway principal, by a name known before it exists. The bucket refuses them everything but puts."
+  type        = map(string)
+  default     = {}
+}

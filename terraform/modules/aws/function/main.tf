@@ -1,0 +1,183 @@
+# One function: the program, its role, its log, and how it takes work from its queue.
+#
+# Invariants: the role can do what `grants` name, on that one resource each, and nothing else; the log group is there
+# before the first line, so that Lambda does not make one that is kept for ever; a batch is answered message by message.
+
+data "aws_partition" "current" {}
+
+data "aws_s3_object" "package" {
+  count  = var.package.s3 == null ? 0 : 1
+  bucket = var.package.s3.bucket
+  key    = var.package.s3.key
+}
+
+locals {
+  # S3 says "null" where the bucket keeps no versions.
+  package_version = one([for object in data.aws_s3_object.package : object.version_id if !contains(["", "null"], coalesce(object.version_id, "null"))])
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158:logs carry keys and measurements, no footage; CloudWatch encrypts them with its own keys
+  #checkov:skip=CKV_AWS_338:how long logs are kept is log_retention_days; a year of them is a choice
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:tracing is functions.tracing
+  #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving would take from the account's other functions
+  #checkov:skip=CKV_AWS_116:that is for asynchronous invocations; the queue has its own dead-letter queue
+  #checkov:skip=CKV_AWS_117:it talks to AWS services alone; a VPC would only add endpoints to pay for
+  #checkov:skip=CKV_AWS_173:the environment holds names and public keys, no secrets
+  #checkov:skip=CKV_AWS_272:the package's place is the user's, and so is its signing
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+  architectures = [var.architecture]
+  runtime       = "provided.al2023"
+  handler       = "bootstrap"
+  memory_size   = var.memory_mib
+  timeout       = var.timeout_s
+
+  filename          = var.package.file
+  s3_bucket         = one(data.aws_s3_object.package[*].bucket)
+  s3_key            = one(data.aws_s3_object.package[*].key)
+  s3_object_version = local.package_version
+  # For a file its content decides about an update; for an object S3's word of it, which also works without versions.
+  source_code_hash = var.package.file != null ? filebase64sha256(var.package.file) : one(data.aws_s3_object.package[*].etag)
+
+  environment {
+    variables = var.environment
+  }
+
+  tracing_config {
+    mode = var.tracing
+  }
+
+  # The function writes JSON lines itself; this makes Lambda's own lines JSON too.
+  logging_config {
+    log_format       = "JSON"
+    log_group        = aws_cloudwatch_log_group.this.name
+    system_log_level = var.platform_log_level
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_event_source_mapping" "queue" {
+  event_source_arn                   = var.queue.arn
+  function_name                      = aws_lambda_function.this.arn
+  batch_size                         = var.queue.batch_size
+  maximum_batching_window_in_seconds = var.queue.batching_window_s
+  function_response_types            = ["ReportBatchItemFailures"]
+
+  scaling_config {
+    maximum_concurrency = var.queue.max_concurrency
+  }
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = var.name
+  description        = "What the function ${var.name} may do"
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+
+  statement {
+    sid       = "TakeWork"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    resources = [var.queue.arn]
+  }
+
+  statement {
+    sid       = "ParkRejected"
+    actions   = ["sqs:SendMessage"]
+    resources = [var.dead_letters_arn]
+  }
+
+  dynamic "statement" {
+    for_each = contains(var.grants, "footage:read") ? [1] : []
+
+    content {
+      sid       = "ReadFootage"
+      actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+      resources = ["${var.granted.bucket_arn}/*"]
+    }
+  }
+
+  # Without it S3 answers 403 where an object has been deleted, and the message would be retried for nothing.
+  dynamic "statement" {
+    for_each = contains(var.grants, "footage:read") ? [1] : []
+
+    content {
+      sid       = "TellMissingFromForbidden"
+      actions   = ["s3:ListBucket"]
+      resources = [var.granted.bucket_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = contains(var.grants, "footage:read") && var.granted.encryption_key_arn != null ? [1] : []
+
+    content {
+      sid       = "DecryptFootage"
+      actions   = ["kms:Decrypt"]
+      resources = [var.granted.encryption_key_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = contains(var.grants, "records:publish") ? [1] : []
+
+    content {
+      sid       = "PublishRecords"
+      actions   = ["events:PutEvents"]
+      resources = [var.granted.bus_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = contains(var.grants, "ledger:claim") ? [1] : []
+
+    content {
+      sid       = "ClaimWork"
+      actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      resources = [var.granted.table_arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.tracing == "Active" ? [1] : []
+
+    content {
+      #checkov:skip=CKV_AWS_111:X-Ray knows no resources for these two
+      #checkov:skip=CKV_AWS_356:X-Ray knows no resources for these two
+      sid       = "Trace"
+      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      resources = ["*"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "grants"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}

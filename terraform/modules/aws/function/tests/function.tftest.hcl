@@ -1,0 +1,272 @@
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_data "aws_s3_object" {
+    defaults = { version_id = "v1", etag = "e1" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/framepost-probe" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/framepost-probe" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:framepost-probe" }
+  }
+}
+
+variables {
+  name = "framepost-probe"
+  # Any file will do: nobody runs it.
+  package            = { file = "main.tf" }
+  memory_mib         = 128
+  timeout_s          = 30
+  environment        = { FRAMEPOST_RECORDS = "eventbridge:framepost-records" }
+  queue              = { arn = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe", batch_size = 10, max_concurrency = 50 }
+  dead_letters_arn   = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe-dead-letters"
+  log_retention_days = 30
+}
+
+run "runs_the_zip_on_arm" {
+  assert {
+    condition     = aws_lambda_function.this.runtime == "provided.al2023" && aws_lambda_function.this.handler == "bootstrap" && aws_lambda_function.this.architectures == tolist(["arm64"])
+    error_message = "a Rust bootstrap on arm64"
+  }
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == filebase64sha256("main.tf")
+    error_message = "another zip is another deployment"
+  }
+  assert {
+    condition     = one(aws_lambda_function.this.environment).variables == tomap({ FRAMEPOST_RECORDS = "eventbridge:framepost-records" })
+    error_message = "its environment and nothing else"
+  }
+}
+
+run "answers_message_by_message" {
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "one bad message must not bring nine good ones back"
+  }
+  assert {
+    condition     = one(aws_lambda_event_source_mapping.queue.scaling_config).maximum_concurrency == 50
+    error_message = "concurrency is bounded at the queue"
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.batch_size == 10 && aws_lambda_event_source_mapping.queue.event_source_arn == var.queue.arn
+    error_message = "from its queue"
+  }
+}
+
+run "logs_are_kept_as_long_as_was_said" {
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/framepost-probe" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "the group that Lambda would otherwise make for ever"
+  }
+  assert {
+    condition     = one(aws_lambda_function.this.logging_config).log_format == "JSON" && one(aws_lambda_function.this.logging_config).log_group == "/aws/lambda/framepost-probe"
+    error_message = "Lambda's own lines are JSON too"
+  }
+}
+
+run "without_grants_it_can_only_work_its_queue" {
+  assert {
+    condition = sort(flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)])) == sort([
+      "logs:CreateLogStream", "logs:PutLogEvents",
+      "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
+    ])
+    error_message = "take work, park what is rejected, log"
+  }
+  assert {
+    condition     = !anytrue(flatten([for s in data.aws_iam_policy_document.this.statement : [for r in s.resources : r == "*"]]))
+    error_message = "each on one resource"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s if s.sid == "ParkRejected"]).resources == toset([var.dead_letters_arn])
+    error_message = "it may send to its dead-letter queue alone"
+  }
+}
+
+run "every_grant" {
+  variables {
+    grants = ["footage:read", "records:publish", "ledger:claim"]
+    granted = {
+      bucket_arn         = "arn:aws:s3:::footage"
+      encryption_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
+      bus_arn            = "arn:aws:events:eu-central-1:123456789012:event-bus/framepost-records"
+      table_arn          = "arn:aws:dynamodb:eu-central-1:123456789012:table/framepost-ledger"
+    }
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => one(s.resources) if !contains(["Log", "TakeWork", "ParkRejected"], s.sid) } == {
+      ReadFootage              = "arn:aws:s3:::footage/*"
+      TellMissingFromForbidden = "arn:aws:s3:::footage"
+      DecryptFootage           = "arn:aws:kms:eu-central-1:123456789012:key/1"
+      PublishRecords           = "arn:aws:events:eu-central-1:123456789012:event-bus/framepost-records"
+      ClaimWork                = "arn:aws:dynamodb:eu-central-1:123456789012:table/framepost-ledger"
+    }
+    error_message = "each grant on its resource"
+  }
+  assert {
+    condition     = !anytrue([for a in flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)]) : can(regex("^s3:(Put|Delete)|\\*", a))])
+    error_message = "no function may write or delete footage, and none has a wildcard"
+  }
+}
+
+run "tracing_brings_its_permission" {
+  variables {
+    tracing = "Active"
+  }
+  assert {
+    condition     = one(aws_lambda_function.this.tracing_config).mode == "Active" && contains([for s in data.aws_iam_policy_document.this.statement : s.sid], "Trace")
+    error_message = "traces can be sent"
+  }
+}
+
+run "from_s3_with_a_version" {
+  variables {
+    package = { s3 = { bucket = "releases", key = "framepost/v1/probe.zip" } }
+  }
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "releases" && aws_lambda_function.this.s3_key == "framepost/v1/probe.zip" && aws_lambda_function.this.s3_object_version == "v1"
+    error_message = "that version of the object"
+  }
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "e1"
+    error_message = "another object is another deployment"
+  }
+}
+
+run "from_s3_without_versions" {
+  variables {
+    package = { s3 = { bucket = "releases", key = "probe.zip" } }
+  }
+  override_data {
+    target = data.aws_s3_object.package[0]
+    values = { version_id = "null", etag = "e2" }
+  }
+  assert {
+    condition     = aws_lambda_function.this.s3_object_version == null
+    error_message = "\"null\" is no version"
+  }
+}
+
+run "no_package" {
+  command = plan
+  variables {
+    package = { file = "nowhere/bootstrap.zip" }
+  }
+  expect_failures = [var.package]
+}
+
+run "two_packages" {
+  command = plan
+  variables {
+    package = { file = "main.tf", s3 = { bucket = "b", key = "k" } }
+  }
+  expect_failures = [var.package]
+}
+
+run "long_name" {
+  command = plan
+  variables {
+    name = "a-name-that-is-longer-than-the-fifty-six-that-there-are-place-for"
+  }
+  expect_failures = [var.name]
+}
+
+run "unknown_architecture" {
+  command = plan
+  variables {
+    architecture = "riscv64"
+  }
+  expect_failures = [var.architecture]
+}
+
+run "too_little_memory" {
+  command = plan
+  variables {
+    memory_mib = 64
+  }
+  expect_failures = [var.memory_mib]
+}
+
+run "too_long" {
+  command = plan
+  variables {
+    timeout_s = 1000
+  }
+  expect_failures = [var.timeout_s]
+}
+
+run "lambda_s_own_variables" {
+  command = plan
+  variables {
+    environment = { AWS_REGION = "x" }
+  }
+  expect_failures = [var.environment]
+}
+
+run "empty_batches" {
+  command = plan
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", batch_size = 0 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "large_batches_need_a_window" {
+  command = plan
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", batch_size = 100 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "concurrency_of_one" {
+  command = plan
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", max_concurrency = 1 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "unknown_grant" {
+  command = plan
+  variables {
+    grants = ["footage:delete"]
+  }
+  expect_failures = [var.grants]
+}
+
+run "grants_without_their_resources" {
+  command = plan
+  variables {
+    grants = ["footage:read", "records:publish", "ledger:claim"]
+  }
+  expect_failures = [var.grants]
+}
+
+run "unknown_tracing" {
+  command = plan
+  variables {
+    tracing = "On"
+  }
+  expect_failures = [var.tracing]
+}
+
+run "unknown_platform_log_level" {
+  command = plan
+  variables {
+    platform_log_level = "ERROR"
+  }
+  expect_failures = [var.platform_log_level]
+}
+
+run "a_retention_that_cloudwatch_has_not" {
+  command = plan
+  variables {
+    log_retention_days = 31
+  }
+  expect_failures = [var.log_retention_days]
+}

@@ -1,0 +1,176 @@
+variable "name" {
+  description = "The Lambda function's name; its role and log group are named after it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,56}$", var.name))
+    error_message = "A function's name has 1 to 56 of A-Z a-z 0-9 _ - (its role's name gets a suffix of up to 8); \"${var.name}\" does not. Shorten name."
+  }
+}
+
+variable "description" {
+  description = "What the function does."
+  type        = string
+  default     = null
+}
+
+variable "package" {
+  description = "The zip with the program `bootstrap`: a file here, or an object in S3."
+  type = object({
+    file = optional(string)
+    s3   = optional(object({ bucket = string, key = string }))
+  })
+
+  validation {
+    condition     = (var.package.file == null) != (var.package.s3 == null)
+    error_message = "A package is a file or an object in S3: set exactly one of package.file and package.s3."
+  }
+
+  validation {
+    condition     = var.package.file == null ? true : fileexists(var.package.file)
+    error_message = "There is no package at ${coalesce(var.package.file, "?")}. Build it (cargo lambda build --release --arm64 --output-format zip) or set functions.packages to where it is: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip."
+  }
+}
+
+variable "architecture" {
+  description = "What the package was built for: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "functions.architecture is arm64 or x86_64, as the package was built."
+  }
+}
+
+variable "memory_mib" {
+  description = "Memory; Lambda gives processor time in proportion."
+  type        = number
+
+  validation {
+    condition     = var.memory_mib >= 128 && var.memory_mib <= 10240
+    error_message = "runtime.memory_mib is between 128 and 10240."
+  }
+}
+
+variable "timeout_s" {
+  description = "How long one batch may take."
+  type        = number
+
+  validation {
+    condition     = var.timeout_s >= 1 && var.timeout_s <= 900
+    error_message = "runtime.timeout_s is between 1 and 900 seconds, Lambda's limit."
+  }
+}
+
+variable "environment" {
+  description = "The function's environment."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key in keys(var.environment) : !startswith(key, "AWS_")])
+    error_message = "Names that start with AWS_ are Lambda's own."
+  }
+}
+
+variable "queue" {
+  description = "The queue that gives the function its work, and how it is taken from there."
+  type = object({
+    arn               = string
+    batch_size        = optional(number, 10)
+    batching_window_s = optional(number, 0)
+    max_concurrency   = optional(number, 10)
+  })
+
+  validation {
+    condition     = var.queue.batch_size >= 1 && var.queue.batch_size <= 10000
+    error_message = "trigger.batch_size is between 1 and 10000."
+  }
+
+  validation {
+    condition     = var.queue.batch_size <= 10 || var.queue.batching_window_s >= 1
+    error_message = "A batch of more than 10 messages needs a batching_window_s of at least 1."
+  }
+
+  validation {
+    condition     = var.queue.max_concurrency >= 2 && var.queue.max_concurrency <= 1000
+    error_message = "runtime.max_concurrency is between 2 and 1000, Lambda's limits for a queue."
+  }
+}
+
+variable "dead_letters_arn" {
+  description = "The queue that the function parks rejected messages in."
+  type        = string
+}
+
+variable "grants" {
+  description = "What the function may do, each on one resource: footage:read on the bucket, records:publish on the bus, ledger:claim on the table."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(setsubtract(var.grants, ["footage:read", "records:publish", "ledger:claim"])) == 0
+    error_message = "Unknown grants: ${join(", ", setsubtract(var.grants, ["footage:read", "records:publish", "ledger:claim"]))}. A function.yaml may ask for footage:read, records:publish and ledger:claim."
+  }
+
+  validation {
+    condition     = !contains(var.grants, "footage:read") || var.granted.bucket_arn != null
+    error_message = "footage:read needs granted.bucket_arn."
+  }
+
+  validation {
+    condition     = !contains(var.grants, "records:publish") || var.granted.bus_arn != null
+    error_message = "records:publish needs granted.bus_arn."
+  }
+
+  validation {
+    condition     = !contains(var.grants, "ledger:claim") || var.granted.table_arn != null
+    error_message = "ledger:claim needs granted.table_arn."
+  }
+}
+
+variable "granted" {
+  description = "What the grants are about."
+  type = object({
+    bucket_arn         = optional(string)
+    encryption_key_arn = optional(string)
+    bus_arn            = optional(string)
+    table_arn          = optional(string)
+  })
+  default = {}
+}
+
+variable "tracing" {
+  description = "Active sends a sample of the invocations to X-Ray; PassThrough follows the caller."
+  type        = string
+  default     = "PassThrough"
+
+  validation {
+    condition     = contains(["Active", "PassThrough"], var.tracing)
+    error_message = "functions.tracing is Active or PassThrough."
+  }
+}
+
+variable "platform_log_level" {
+  description = "What Lambda itself adds to the log: INFO is a start and a report line an invocation, WARN is failures only."
+  type        = string
+  default     = "WARN"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN"], var.platform_log_level)
+    error_message = "functions.platform_log_level is DEBUG, INFO or WARN."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the log is kept."
+  type        = number
+
+  validation {
+    condition = contains(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+    var.log_retention_days)
+    error_message = "log_retention_days is one of CloudWatch's: 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653."
+  }
+}

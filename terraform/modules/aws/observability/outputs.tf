@@ -1,0 +1,30 @@
+output "topic_arn" {
+  description = "The topic that alarms are published to, where none was given."
+  value       = one(aws_sns_topic.alarms[*].arn)
+}
+
+output "dashboard_url" {
+  description = "Where to look."
+  value       = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}#dashboards/dashboard/${var.name}"
+}
+
+output "alarm_names" {
+  description = "Every alarm."
+  value = sort(concat(
+    [for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.oldest_message : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.errors : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.throttles : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.silence : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.integrity : alarm.alarm_name],
+  ))
+}
+
+output "log_queries" {
+  description = "Name to a CloudWatch Logs Insights query, and the log groups that they are about. All are saved under the deployment's name."
+  value = {
+    log_groups = local.log_groups
+    queries    = local.queries
+  }
+}

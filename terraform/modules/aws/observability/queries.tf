@@ -1,0 +1,47 @@
+# Questions that people ask of the logs, saved in CloudWatch Logs Insights. Inner fields of a record are single names with
+# dots there, hence the backticks.
+
+locals {
+  log_groups = [for name in local.functions : var.functions[name].log_group]
+
+  queries = {
+    chunks           = <<-QUERY
+      fields `duration.from`, site, camera, `duration.seconds`, codec, `resolution.width`, `resolution.height`, sizeBytes, mediaLink
+      | filter type = "io.framepost.chunk.probed.v1"
+      | sort `duration.from` desc
+      | limit 200
+    QUERY
+    chunks-by-camera = <<-QUERY
+      filter type = "io.framepost.chunk.probed.v1"
+      | stats count(*) as chunks, sum(`duration.seconds`) as seconds, sum(sizeBytes) as bytes by site, camera, bin(5m)
+    QUERY
+    gaps             = <<-QUERY
+      fields site, camera, `from`, `to`, cause, detail
+      | filter type = "io.framepost.gap.recorded.v1"
+      | sort `from` desc
+    QUERY
+    rejected         = <<-QUERY
+      fields @timestamp, subject, reason, detail
+      | filter type = "io.framepost.object.rejected.v1"
+      | sort @timestamp desc
+    QUERY
+    integrity        = <<-QUERY
+      fields @timestamp, subject, `integrity.signature`, `integrity.content`, `integrity.chain.state`
+      | filter `integrity.signature` = "invalid" or `integrity.content` = "mismatch" or `integrity.chain.state` = "broken"
+      | sort @timestamp desc
+    QUERY
+    errors           = <<-QUERY
+      fields @timestamp, @log, message, error
+      | filter level in ["ERROR", "WARN"] and not ispresent(type)
+      | sort @timestamp desc
+      | limit 200
+    QUERY
+  }
+}
+
+resource "aws_cloudwatch_query_definition" "this" {
+  for_each        = local.queries
+  name            = "${var.name}/${each.key}"
+  log_group_names = local.log_groups
+  query_string    = each.value
+}

@@ -1,0 +1,191 @@
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:framepost-alarms" }
+  }
+}
+
+variables {
+  name  = "framepost"
+  sites = { plant-7 = {}, dock = { silence_minutes = 5 }, attic = { silence_minutes = 0 } }
+  functions = {
+    probe = {
+      lambda_name       = "framepost-probe"
+      log_group         = "/aws/lambda/framepost-probe"
+      queue_name        = "framepost-probe"
+      dead_letters_name = "framepost-probe-dead-letters"
+      undelivered_name  = "framepost-probe-undelivered"
+    }
+  }
+  chunks_function = "probe"
+}
+
+run "silence_is_missing_data" {
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.silence) == ["dock", "plant-7"]
+    error_message = "one for each site that is not exempt"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.silence["dock"].treat_missing_data == "breaching"
+    error_message = "no data is the alarm"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.silence["dock"].period * aws_cloudwatch_metric_alarm.silence["dock"].evaluation_periods == 300 && aws_cloudwatch_metric_alarm.silence["dock"].datapoints_to_alarm == 5
+    error_message = "five silent minutes on end"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.silence["plant-7"].dimensions == tomap({ Function = "probe", Site = "plant-7" }) && aws_cloudwatch_metric_alarm.silence["plant-7"].namespace == "Framepost" && aws_cloudwatch_metric_alarm.silence["plant-7"].metric_name == "ChunksProbed"
+    error_message = "the metric that the function writes"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.silence["plant-7"].evaluation_periods == 15
+    error_message = "a quarter of an hour unless said otherwise"
+  }
+}
+
+run "every_queue_and_function_is_watched" {
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.dead_letters["probe"].dimensions == tomap({ QueueName = "framepost-probe-dead-letters" }) && aws_cloudwatch_metric_alarm.dead_letters["probe"].threshold == 1
+    error_message = "one dead letter is an alarm"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.undelivered["probe"].dimensions == tomap({ QueueName = "framepost-probe-undelivered" })
+    error_message = "so is one undelivered event"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_message["probe"].threshold == 900 && aws_cloudwatch_metric_alarm.oldest_message["probe"].dimensions == tomap({ QueueName = "framepost-probe" })
+    error_message = "a quarter of an hour in the queue"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.errors["probe"].metric_name == "Errors" && aws_cloudwatch_metric_alarm.throttles["probe"].metric_name == "Throttles"
+    error_message = "errors and throttles"
+  }
+  assert {
+    condition     = alltrue([for a in [aws_cloudwatch_metric_alarm.dead_letters["probe"], aws_cloudwatch_metric_alarm.silence["dock"], aws_cloudwatch_metric_alarm.integrity[0]] : a.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])])
+    error_message = "alarms go to the topic of their own"
+  }
+  assert {
+    condition     = length(output.alarm_names) == 8
+    error_message = "five of the function, two of sites, one of integrity"
+  }
+}
+
+run "what_the_logs_say" {
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.errors["probe"].pattern == "{ $.level = \"ERROR\" }"
+    error_message = "errors in the log are counted"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.integrity[0].log_group_name == "/aws/lambda/framepost-probe" && aws_cloudwatch_metric_alarm.integrity[0].metric_name == aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
+    error_message = "the alarm watches what the filter counts"
+  }
+}
+
+run "the_dashboard_shows_every_site_and_queue" {
+  assert {
+    condition = alltrue([for needle in ["\"plant-7\"", "\"dock\"", "\"attic\"", "framepost-probe-dead-letters", "framepost-probe-undelivered", "HandleLatency", "Rejects"] :
+    strcontains(aws_cloudwatch_dashboard.this.dashboard_body, needle)])
+    error_message = "sites, queues and the functions' metrics"
+  }
+  assert {
+    condition = alltrue([for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets :
+    alltrue([for m in w.properties.metrics : can(m[0]) && can(tostring(m[0]))])])
+    error_message = "each metric is a list that starts with its namespace"
+  }
+  assert {
+    condition     = output.dashboard_url == "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/framepost"
+    error_message = "where it is"
+  }
+}
+
+run "given_topics_and_addresses" {
+  variables {
+    alarms = { notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"] }
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.errors["probe"].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])
+    error_message = "both"
+  }
+  assert {
+    condition     = aws_sns_topic_subscription.email["ops@example.com"].protocol == "email"
+    error_message = "the address is subscribed"
+  }
+}
+
+run "a_given_topic_is_enough" {
+  variables {
+    alarms = { notify = ["arn:aws:sns:eu-central-1:123456789012:ops"] }
+  }
+  assert {
+    condition     = length(aws_sns_topic.alarms) == 0 && output.topic_arn == null
+    error_message = "no second topic"
+  }
+}
+
+run "no_alarms" {
+  variables {
+    alarms = { enabled = false }
+  }
+  assert {
+    condition     = length(output.alarm_names) == 0 && length(aws_sns_topic.alarms) == 0 && length(aws_cloudwatch_log_metric_filter.errors) == 1
+    error_message = "no alarms; the dashboard and its filters stay"
+  }
+}
+
+run "without_the_probe_there_is_no_silence" {
+  variables {
+    chunks_function = null
+  }
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.silence) + length(aws_cloudwatch_metric_alarm.integrity) == 0
+    error_message = "nobody says that a site is alive"
+  }
+}
+
+run "a_minute_is_too_short" {
+  command = plan
+  variables {
+    sites = { dock = { silence_minutes = 1 } }
+  }
+  expect_failures = [var.sites]
+}
+
+run "longer_than_a_day" {
+  command = plan
+  variables {
+    sites = { dock = { silence_minutes = 1441 } }
+  }
+  expect_failures = [var.sites]
+}
+
+run "unknown_function" {
+  command = plan
+  variables {
+    chunks_function = "prob"
+  }
+  expect_failures = [var.chunks_function]
+}
+
+run "whom_to_tell" {
+  command = plan
+  variables {
+    alarms = { notify = ["ops"] }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "a_threshold_of_zero" {
+  command = plan
+  variables {
+    alarms = { errors = 0 }
+  }
+  expect_failures = [var.alarms]
+}

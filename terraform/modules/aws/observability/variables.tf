@@ -1,0 +1,60 @@
+variable "name" {
+  description = "The beginning of all names."
+  type        = string
+}
+
+variable "functions" {
+  description = "The functions, by their short names."
+  type = map(object({
+    lambda_name       = string
+    log_group         = string
+    queue_name        = string
+    dead_letters_name = string
+    undelivered_name  = string
+  }))
+}
+
+variable "sites" {
+  description = "After how many minutes without a chunk from a site there is an alarm; 0 is never."
+  type        = map(object({ silence_minutes = optional(number, 15) }))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for site in values(var.sites) : site.silence_minutes == 0 || (site.silence_minutes >= 2 && site.silence_minutes <= 1440 && floor(site.silence_minutes) == site.silence_minutes)])
+    error_message = "sites[].silence_minutes is a whole number between 2 and 1440 (a day, the longest that CloudWatch looks back at minutes); 0 switches the alarm off."
+  }
+}
+
+variable "chunks_function" {
+  description = "The function whose ChunksProbed says that a site is alive. Without one there are no alarms of silence."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.chunks_function == null ? true : contains(keys(var.functions), var.chunks_function)
+    error_message = "chunks_function is one of functions."
+  }
+}
+
+variable "alarms" {
+  description = "Whom to tell of what: SNS topics (ARNs) and e-mail addresses; thresholds."
+  type = object({
+    enabled                = optional(bool, true)
+    notify                 = optional(list(string), [])
+    oldest_message_minutes = optional(number, 15)
+    errors                 = optional(number, 1)
+    throttles              = optional(number, 10)
+  })
+  default = {}
+
+  validation {
+    condition = alltrue([for to in var.alarms.notify :
+    can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", to)) || can(regex("^[^@\\s:]+@[^@\\s:]+\\.[^@\\s:]+$", to))])
+    error_message = "alarms.notify holds ARNs of SNS topics and e-mail addresses."
+  }
+
+  validation {
+    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1
+    error_message = "The thresholds of alarms are 1 or more."
+  }
+}

@@ -1,0 +1,147 @@
+# The bucket that holds the footage, and the topic on which it says of each object that it is complete.
+#
+# Invariants: what was deleted or replaced can be brought back for `noncurrent_days` and then `soft_delete_days`; nothing
+# is public; access is by IAM alone; nobody here is granted to delete.
+#
+# A bucket that is brought along (`existing`) gets the notification and IAM members beside its own, and nothing of it is
+# changed: lifecycle, versioning and encryption stay its owner's.
+
+locals {
+  bucket = var.existing ? data.google_storage_bucket.existing[0].name : google_storage_bucket.footage[0].name
+
+  coldness = { NEARLINE = 1, COLDLINE = 2, ARCHIVE = 3 }
+
+  # An object only goes to a colder class, also where it was written into one that is not the bucket's.
+  warmer = {
+    NEARLINE = ["STANDARD", "MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY"]
+    COLDLINE = ["STANDARD", "MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY", "NEARLINE"]
+    ARCHIVE  = ["STANDARD", "MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY", "NEARLINE", "COLDLINE"]
+  }
+}
+
+data "google_storage_bucket" "existing" {
+  count   = var.existing ? 1 : 0
+  name    = var.name
+  project = var.project
+
+  lifecycle {
+    postcondition {
+      condition     = self.uniform_bucket_level_access
+      error_message = "The bucket ${var.name} has access control lists: a gateway could not be held to its prefix. Switch uniform bucket-level access on."
+    }
+  }
+}
+
+resource "google_storage_bucket" "footage" {
+  #checkov:skip=CKV_GCP_62:usage logs need a second bucket; Cloud Audit Logs' data access is the project owner's choice
+  #checkov:skip=CKV_GCP_78:versioning is a choice that is on unless bucket.versioning says otherwise
+  count                       = var.existing ? 0 : 1
+  project                     = var.project
+  name                        = var.name
+  location                    = var.location
+  storage_class               = "STANDARD"
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = !var.keep_footage
+
+  versioning {
+    enabled = var.versioning
+  }
+
+  soft_delete_policy {
+    retention_duration_seconds = var.soft_delete_days * 86400
+  }
+
+  dynamic "encryption" {
+    for_each = var.encryption_key == null ? [] : [var.encryption_key]
+
+    content {
+      default_kms_key_name = encryption.value
+    }
+  }
+
+  dynamic "lifecycle_rule" {
+    for_each = var.transitions
+
+    content {
+      action {
+        type          = "SetStorageClass"
+        storage_class = lifecycle_rule.value.class
+      }
+
+      condition {
+        age                   = lifecycle_rule.value.days
+        matches_storage_class = local.warmer[lifecycle_rule.value.class]
+      }
+    }
+  }
+
+  dynamic "lifecycle_rule" {
+    for_each = var.expire_days == null ? [] : [var.expire_days]
+
+    content {
+      action {
+        type = "Delete"
+      }
+
+      condition {
+        age        = lifecycle_rule.value
+        with_state = "LIVE"
+      }
+    }
+  }
+
+  # Also where versioning was switched off later: what is noncurrent by then goes all the same.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+
+    condition {
+      days_since_noncurrent_time = var.noncurrent_days
+      with_state                 = "ARCHIVED"
+    }
+  }
+
+  # A gateway never begins one; what somebody else left half done is not paid for.
+  lifecycle_rule {
+    action {
+      type = "AbortIncompleteMultipartUpload"
+    }
+
+    condition {
+      age = 1
+    }
+  }
+}
+
+resource "google_pubsub_topic" "finalized" {
+  project      = var.project
+  name         = var.topic_name
+  kms_key_name = var.encryption_key
+
+  # Keys of footage stay where the footage is processed.
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "storage_agent" {
+  project = var.project
+  topic   = google_pubsub_topic.finalized.name
+  role    = "roles/pubsub.publisher"
+  member  = var.storage_agent
+}
+
+resource "google_storage_notification" "finalized" {
+  for_each           = length(var.prefixes) == 0 ? toset([""]) : var.prefixes
+  object_name_prefix = each.key == "" ? null : each.key
+
+  bucket         = local.bucket
+  topic          = google_pubsub_topic.finalized.id
+  payload_format = "JSON_API_V1"
+  event_types    = ["OBJECT_FINALIZE"]
+
+  # Cloud Storage tries the topic when it is told of it.
+  depends_on = [google_pubsub_topic_iam_member.storage_agent]
+}

@@ -1,0 +1,136 @@
+variable "project" {
+  description = "The project's id."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the notifications are kept until they are delivered."
+  type        = string
+}
+
+variable "name" {
+  description = "The bucket's name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", var.name)) && !startswith(var.name, "goog") && !strcontains(var.name, "google")
+    error_message = "A bucket's name has 3 to 63 of a-z 0-9 _ -, starts and ends with a letter or digit, and does not contain \"google\" or start with \"goog\"; \"${var.name}\" does not follow that. Set bucket.name."
+  }
+}
+
+variable "existing" {
+  description = "The bucket is there already and stays its owner's: it gets a notification and IAM members, and nothing of it is created, changed or destroyed here."
+  type        = bool
+  default     = false
+}
+
+variable "keep_footage" {
+  description = "A bucket that holds footage is not destroyed. With false, destroying the bucket destroys what is in it."
+  type        = bool
+  default     = true
+}
+
+variable "location" {
+  description = "Where the footage is: a region, or a multi- or dual-region such as EU or NAM4."
+  type        = string
+}
+
+variable "encryption_key" {
+  description = "Cloud KMS key that encrypts the objects and the messages about them. Google's own keys without one."
+  type        = string
+  default     = null
+}
+
+variable "versioning" {
+  description = "A replaced or deleted object stays as a noncurrent version for noncurrent_days."
+  type        = bool
+  default     = true
+}
+
+variable "noncurrent_days" {
+  description = "How long a noncurrent version stays, in days. It is paid for; soft_delete_days come on top."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.noncurrent_days >= 1 && floor(var.noncurrent_days) == var.noncurrent_days
+    error_message = "bucket.noncurrent_days is a whole number of days, 1 or more; bucket.versioning = false keeps no versions."
+  }
+}
+
+variable "soft_delete_days" {
+  description = "How long a deleted object can be restored, also from a deleted bucket, in days; 0 switches it off. It is paid for."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.soft_delete_days == 0 || (var.soft_delete_days >= 7 && var.soft_delete_days <= 90 && floor(var.soft_delete_days) == var.soft_delete_days)
+    error_message = "bucket.soft_delete_days is 0 (off), or a whole number from 7 to 90: Cloud Storage takes no other."
+  }
+}
+
+variable "expire_days" {
+  description = "Footage is deleted this many days after it was written. Never, without it."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
+    error_message = "bucket.expire_days is a whole number of days, 1 or more; leave it out to keep footage for good."
+  }
+}
+
+variable "transitions" {
+  description = "Cheaper storage classes by age, youngest first. Each class has a least time that is paid for: NEARLINE 30 days, COLDLINE 90, ARCHIVE 365."
+  type        = list(object({ days = number, class = string }))
+  default     = []
+
+  validation {
+    condition     = alltrue([for t in var.transitions : contains(["NEARLINE", "COLDLINE", "ARCHIVE"], t.class)])
+    error_message = "bucket.transitions[].class is one of NEARLINE, COLDLINE, ARCHIVE."
+  }
+
+  validation {
+    condition = alltrue([for i, t in var.transitions :
+    i == 0 ? t.days >= 0 : t.days > var.transitions[max(i - 1, 0)].days])
+    error_message = "bucket.transitions are in the order of their days, each later than the one before."
+  }
+
+  validation {
+    condition = alltrue([for i, t in var.transitions :
+      i == 0 ? true : lookup(local.coldness, t.class, 9) > lookup(local.coldness, var.transitions[max(i - 1, 0)].class, 0)
+    ])
+    error_message = "bucket.transitions go from warmer to colder: NEARLINE, COLDLINE, ARCHIVE. Cloud Storage moves nothing back."
+  }
+
+  validation {
+    condition     = var.expire_days == null ? true : alltrue([for t in var.transitions : t.days < coalesce(var.expire_days, t.days + 1)])
+    error_message = "A transition at or after bucket.expire_days would never happen."
+  }
+}
+
+variable "topic_name" {
+  description = "Name of the topic on which completed objects are announced."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$", var.topic_name)) && !startswith(var.topic_name, "goog")
+    error_message = "A topic's name has 3 to 255 of A-Z a-z 0-9 . _ ~ + % -, begins with a letter and not with \"goog\"."
+  }
+}
+
+variable "prefixes" {
+  description = "Objects whose keys have one of these prefixes are announced; [] is all of them."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(var.prefixes) <= 10
+    error_message = "Cloud Storage takes at most 10 notifications for one event: set events.keys = \"all\", or deploy some sites under another name."
+  }
+}
+
+variable "storage_agent" {
+  description = "The project's Cloud Storage service agent as IAM member; it publishes the notifications."
+  type        = string
+}

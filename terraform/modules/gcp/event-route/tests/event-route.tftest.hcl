@@ -1,0 +1,236 @@
+mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      name   = "projects/footage-prod/serviceAccounts/framepost-probe-push@footage-prod.iam.gserviceaccount.com"
+      email  = "framepost-probe-push@footage-prod.iam.gserviceaccount.com"
+      member = "serviceAccount:framepost-probe-push@footage-prod.iam.gserviceaccount.com"
+    }
+  }
+}
+
+variables {
+  project        = "footage-prod"
+  name           = "framepost-probe"
+  objects        = { topic = "projects/footage-prod/topics/framepost-finalized" }
+  service        = { name = "framepost-probe", location = "europe-west1", url = "https://framepost-probe-abc-ew.a.run.app" }
+  dead_letters   = "projects/footage-prod/topics/framepost-probe-dead-letters"
+  timeout_s      = 30
+  max_deliveries = 8
+  pubsub_agent   = "serviceAccount:service-1@gcp-sa-pubsub.iam.gserviceaccount.com"
+}
+
+run "pushes_as_itself" {
+  assert {
+    condition     = google_pubsub_subscription.this.push_config[0].push_endpoint == var.service.url
+    error_message = "Messages are pushed elsewhere."
+  }
+
+  assert {
+    condition = google_pubsub_subscription.this.push_config[0].oidc_token[0] == {
+      service_account_email = "framepost-probe-push@footage-prod.iam.gserviceaccount.com"
+      audience              = "https://framepost-probe-abc-ew.a.run.app"
+    }
+    error_message = "A push carries the token of the push identity, for this service."
+  }
+
+  assert {
+    condition = (google_cloud_run_v2_service_iam_member.push.role == "roles/run.invoker"
+      && google_cloud_run_v2_service_iam_member.push.member == google_service_account.push.member
+    && google_cloud_run_v2_service_iam_member.push.name == "framepost-probe")
+    error_message = "The push identity, and only that, may call this one service."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.push_token.service_account_id == google_service_account.push.name && google_service_account_iam_member.push_token.member == var.pubsub_agent
+    error_message = "Pub/Sub's agent makes tokens of this one identity."
+  }
+}
+
+run "numbers_that_bite" {
+  assert {
+    condition     = google_pubsub_subscription.this.ack_deadline_seconds == 60 && google_pubsub_subscription.this.ack_deadline_seconds > var.timeout_s
+    error_message = "A push would be given up while the function still works on it."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.expiration_policy[0].ttl == ""
+    error_message = "The subscription would expire in a quiet month."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.retry_policy[0].minimum_backoff == "10s" && google_pubsub_subscription.this.retry_policy[0].maximum_backoff == "600s"
+    error_message = "Retries have no back-off."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.dead_letter_policy[0].dead_letter_topic == var.dead_letters && google_pubsub_subscription.this.dead_letter_policy[0].max_delivery_attempts == 8
+    error_message = "What never succeeds is parked after max_deliveries."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription_iam_member.dead_letters.role == "roles/pubsub.subscriber" && google_pubsub_subscription_iam_member.dead_letters.member == var.pubsub_agent
+    error_message = "Without this grant nothing is ever dead-lettered."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.filter == null && length(google_pubsub_subscription.this.message_transforms) == 0
+    error_message = "Nothing is filtered that nobody asked to filter."
+  }
+}
+
+run "the_longest_timeout_has_its_deadline" {
+  variables {
+    timeout_s = 570
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.ack_deadline_seconds == 600
+    error_message = "600 seconds are Pub/Sub's limit."
+  }
+}
+
+run "prefixes_and_suffixes" {
+  variables {
+    objects = {
+      topic    = "projects/footage-prod/topics/framepost-finalized"
+      prefixes = ["plant-7/", "dock-2/"]
+      suffixes = [".mp4", ".webm"]
+    }
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.filter == "hasPrefix(attributes.objectId, \"plant-7/\") OR hasPrefix(attributes.objectId, \"dock-2/\")"
+    error_message = "Prefixes are Pub/Sub's own filter: ${google_pubsub_subscription.this.filter}"
+  }
+
+  assert {
+    condition     = strcontains(google_pubsub_subscription.this.message_transforms[0].javascript_udf[0].code, "[\".mp4\",\".webm\"].some((suffix) => key.endsWith(suffix)) ? message : null")
+    error_message = "Suffixes are not sorted out: ${google_pubsub_subscription.this.message_transforms[0].javascript_udf[0].code}"
+  }
+
+  assert {
+    condition     = strcontains(google_pubsub_subscription.this.message_transforms[0].javascript_udf[0].code, "function ${google_pubsub_subscription.this.message_transforms[0].javascript_udf[0].function_name}(")
+    error_message = "The function that is named is not the one that is there."
+  }
+}
+
+run "records_by_their_type" {
+  variables {
+    objects = null
+    records = { topic = "projects/footage-prod/topics/framepost-records", types = ["io.framepost.chunk.probed.v1", "io.framepost.gap.recorded.v1"] }
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.topic == "projects/footage-prod/topics/framepost-records"
+    error_message = "Records come from the records' topic."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.this.filter == "attributes.\"ce-type\" = \"io.framepost.chunk.probed.v1\" OR attributes.\"ce-type\" = \"io.framepost.gap.recorded.v1\""
+    error_message = "A name with a hyphen has to be quoted in a filter: ${google_pubsub_subscription.this.filter}"
+  }
+}
+
+run "a_long_name_still_has_an_identity" {
+  variables {
+    name = "framepost-production-transcode"
+  }
+
+  assert {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", google_service_account.push.account_id)) && endswith(google_service_account.push.account_id, "-push")
+    error_message = "Not an account id: ${google_service_account.push.account_id}"
+  }
+}
+
+run "both_kinds_are_refused" {
+  command = plan
+
+  variables {
+    records = { topic = "t", types = ["io.framepost.chunk.probed.v1"] }
+  }
+
+  expect_failures = [var.objects]
+}
+
+run "a_quote_in_a_prefix_is_refused" {
+  command = plan
+
+  variables {
+    objects = { topic = "t", prefixes = ["a\") OR hasPrefix(attributes.objectId, \""] }
+  }
+
+  expect_failures = [var.objects]
+}
+
+run "prefixes_too_long_are_refused" {
+  command = plan
+
+  variables {
+    objects = { topic = "t", prefixes = [for n in range(8) : "a-rather-long-site-${n}/"] }
+  }
+
+  expect_failures = [var.objects]
+}
+
+run "records_without_types_are_refused" {
+  command = plan
+
+  variables {
+    objects = null
+    records = { topic = "t", types = [] }
+  }
+
+  expect_failures = [var.records]
+}
+
+run "a_type_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    objects = null
+    records = { topic = "t", types = ["Chunk Probed\""] }
+  }
+
+  expect_failures = [var.records]
+}
+
+run "a_filter_too_long_is_refused" {
+  command = plan
+
+  variables {
+    objects = null
+    records = { topic = "t", types = [for n in range(6) : "io.framepost.chunk.probed.v${n}"] }
+  }
+
+  expect_failures = [var.records]
+}
+
+run "a_timeout_beyond_a_push_is_refused" {
+  command = plan
+
+  variables {
+    timeout_s = 571
+  }
+
+  expect_failures = [var.timeout_s]
+}
+
+run "four_deliveries_are_refused" {
+  command = plan
+
+  variables {
+    max_deliveries = 4
+  }
+
+  expect_failures = [var.max_deliveries]
+}
+
+run "a_name_in_capitals_is_refused" {
+  command = plan
+
+  variables {
+    name = "Framepost"
+  }
+
+  expect_failures = [var.name]
+}

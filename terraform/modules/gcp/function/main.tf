@@ -1,0 +1,131 @@
+# One function as a Cloud Run service: its identity, and exactly what its grants name.
+#
+# Invariants: reachable from inside the project's perimeter only, and there only for who is granted run.invoker (its route
+# does); no access to anything that the list of grants does not name; at most `max_concurrency` events in hand at once.
+
+locals {
+  instances = ceil(var.runtime.max_concurrency / local.concurrency)
+  # A smaller number where fewer events may be in hand at all.
+  concurrency = min(var.runtime.instance_concurrency, var.runtime.max_concurrency)
+
+  # A service account's id has 6 to 30 characters.
+  account_id = length(var.name) >= 6 && length(var.name) <= 30 ? var.name : "${substr(var.name, 0, 21)}-${substr(sha256(var.name), 0, 8)}"
+
+  environment = merge(
+    var.environment,
+    {
+      FRAMEPOST_DEAD_LETTERS = "pubsub:${var.dead_letters}"
+      FRAMEPOST_RECORDS      = contains(var.grants, "records:publish") ? "pubsub:${var.records}" : "log:"
+    },
+    contains(var.grants, "ledger:claim") ? { FRAMEPOST_LEDGER = "${var.ledger.url}/${var.function}" } : {},
+  )
+}
+
+resource "google_service_account" "this" {
+  project      = var.project
+  account_id   = local.account_id
+  display_name = var.name
+  description  = substr(var.description, 0, 256)
+}
+
+resource "google_cloud_run_v2_service" "this" {
+  project             = var.project
+  location            = var.region
+  name                = var.name
+  description         = substr(var.description, 0, 512)
+  ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+  deletion_protection = false
+
+  template {
+    service_account = google_service_account.this.email
+    timeout         = "${var.runtime.timeout_s}s"
+
+    # The one with the shorter cold start, and the one that takes less than 512 MiB.
+    execution_environment            = "EXECUTION_ENVIRONMENT_GEN1"
+    max_instance_request_concurrency = local.concurrency
+
+    scaling {
+      min_instance_count = 0
+      max_instance_count = local.instances
+    }
+
+    containers {
+      image = var.image
+
+      resources {
+        limits = {
+          cpu    = tostring(var.runtime.cpu)
+          memory = "${var.runtime.memory_mib}Mi"
+        }
+        # Paid for while an event is in hand, and not in between.
+        cpu_idle          = true
+        startup_cpu_boost = true
+      }
+
+      # An empty setting is one that is not there; sent as empty it would differ in every plan.
+      dynamic "env" {
+        for_each = { for name, value in local.environment : name => value if value != "" }
+
+        content {
+          name  = env.key
+          value = env.value
+        }
+      }
+    }
+  }
+
+  # What it needs to work is there before the first event is.
+  depends_on = [
+    google_storage_bucket_iam_member.footage_read,
+    google_storage_bucket_iam_member.footage_write,
+    google_storage_bucket_iam_member.ledger_claim,
+    google_pubsub_topic_iam_member.records_publish,
+    google_pubsub_topic_iam_member.dead_letters,
+  ]
+}
+
+# Listing is part of it: without it Cloud Storage answers "denied" where an object was deleted, and a function could not
+# tell the one from the other.
+resource "google_storage_bucket_iam_member" "footage_read" {
+  count  = contains(var.grants, "footage:read") ? 1 : 0
+  bucket = var.bucket
+  role   = "roles/storage.objectViewer"
+  member = google_service_account.this.member
+}
+
+# New objects only: nothing that is there can be changed or deleted.
+resource "google_storage_bucket_iam_member" "footage_write" {
+  count  = contains(var.grants, "footage:write") ? 1 : 0
+  bucket = var.bucket
+  role   = "roles/storage.objectCreator"
+  member = google_service_account.this.member
+}
+
+resource "google_pubsub_topic_iam_member" "records_publish" {
+  count   = contains(var.grants, "records:publish") ? 1 : 0
+  project = var.project
+  topic   = var.records
+  role    = "roles/pubsub.publisher"
+  member  = google_service_account.this.member
+}
+
+# A claim is written, replaced and read, each on the condition of its generation. Only below the function's own name.
+resource "google_storage_bucket_iam_member" "ledger_claim" {
+  count  = contains(var.grants, "ledger:claim") ? 1 : 0
+  bucket = var.ledger.bucket
+  role   = "roles/storage.objectUser"
+  member = google_service_account.this.member
+
+  condition {
+    title      = "own-claims"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${var.ledger.bucket}/objects/${var.function}/\")"
+  }
+}
+
+# A rejected message is parked by the function itself.
+resource "google_pubsub_topic_iam_member" "dead_letters" {
+  project = var.project
+  topic   = var.dead_letters
+  role    = "roles/pubsub.publisher"
+  member  = google_service_account.this.member
+}

@@ -1,0 +1,18 @@
+output "service" {
+  description = "The Cloud Run service."
+  value = {
+    name     = google_cloud_run_v2_service.this.name
+    location = google_cloud_run_v2_service.this.location
+    url      = google_cloud_run_v2_service.this.uri
+  }
+}
+
+output "identity" {
+  description = "As whom the function works: e-mail address of its service account."
+  value       = google_service_account.this.email
+}
+
+output "grants" {
+  description = "What it may do."
+  value       = var.grants
+}

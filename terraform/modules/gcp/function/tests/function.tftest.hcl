@@ -1,0 +1,236 @@
+mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "framepost-probe@footage-prod.iam.gserviceaccount.com"
+      member = "serviceAccount:framepost-probe@footage-prod.iam.gserviceaccount.com"
+    }
+  }
+}
+
+variables {
+  project      = "footage-prod"
+  region       = "europe-west1"
+  name         = "framepost-probe"
+  function     = "probe"
+  description  = "Says of each finished object what video it holds."
+  image        = "europe-west1-docker.pkg.dev/footage-prod/framepost/probe:1.4.0"
+  runtime      = { memory_mib = 128, timeout_s = 30, max_concurrency = 50 }
+  environment  = { FRAMEPOST_CONTENT_CHECK = "head", FRAMEPOST_PUBLIC_KEYS = "" }
+  grants       = ["footage:read", "records:publish"]
+  bucket       = "framepost-footage-prod"
+  records      = "projects/footage-prod/topics/framepost-records"
+  dead_letters = "projects/footage-prod/topics/framepost-probe-dead-letters"
+}
+
+run "the_service_is_what_the_function_says" {
+  assert {
+    condition     = google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    error_message = "The service can be reached from outside."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].service_account == "framepost-probe@footage-prod.iam.gserviceaccount.com"
+    error_message = "The service works under another identity than its own."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].containers[0].image == var.image && google_cloud_run_v2_service.this.template[0].timeout == "30s"
+    error_message = "Another image or timeout."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].containers[0].resources[0].limits == tomap({ cpu = "1", memory = "128Mi" }) && google_cloud_run_v2_service.this.template[0].containers[0].resources[0].cpu_idle
+    error_message = "Other resources, or paid for while nothing is to do."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].max_instance_request_concurrency * google_cloud_run_v2_service.this.template[0].scaling[0].max_instance_count == 50
+    error_message = "Not max_concurrency events at once."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].execution_environment == "EXECUTION_ENVIRONMENT_GEN1"
+    error_message = "128 MiB are too few for the second generation."
+  }
+
+  assert {
+    condition = { for e in google_cloud_run_v2_service.this.template[0].containers[0].env : e.name => e.value } == {
+      FRAMEPOST_CONTENT_CHECK = "head"
+      FRAMEPOST_DEAD_LETTERS  = "pubsub:projects/footage-prod/topics/framepost-probe-dead-letters"
+      FRAMEPOST_RECORDS       = "pubsub:projects/footage-prod/topics/framepost-records"
+    }
+    error_message = "Another environment: ${jsonencode(google_cloud_run_v2_service.this.template[0].containers[0].env)}"
+  }
+}
+
+run "grants_are_what_the_function_says_and_no_more" {
+  assert {
+    condition     = google_storage_bucket_iam_member.footage_read[0].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.footage_read[0].bucket == "framepost-footage-prod"
+    error_message = "footage:read is reading that bucket."
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.records_publish[0].role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.records_publish[0].topic == var.records
+    error_message = "records:publish is publishing on that topic."
+  }
+
+  assert {
+    condition     = length(google_storage_bucket_iam_member.footage_write) == 0 && length(google_storage_bucket_iam_member.ledger_claim) == 0
+    error_message = "More than the grants name."
+  }
+
+  assert {
+    condition     = google_pubsub_topic_iam_member.dead_letters.topic == var.dead_letters && google_pubsub_topic_iam_member.dead_letters.member == google_service_account.this.member
+    error_message = "The function cannot park what it rejects."
+  }
+}
+
+run "claims_only_below_its_own_name" {
+  variables {
+    grants = ["ledger:claim", "footage:write"]
+    ledger = { bucket = "framepost-ledger-prod", url = "gs://framepost-ledger-prod" }
+  }
+
+  assert {
+    condition     = google_storage_bucket_iam_member.ledger_claim[0].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/framepost-ledger-prod/objects/probe/\")"
+    error_message = "It could take another function's claims: ${google_storage_bucket_iam_member.ledger_claim[0].condition[0].expression}"
+  }
+
+  assert {
+    condition     = contains([for e in google_cloud_run_v2_service.this.template[0].containers[0].env : "${e.name}=${e.value}"], "FRAMEPOST_LEDGER=gs://framepost-ledger-prod/probe")
+    error_message = "The function does not know its ledger."
+  }
+
+  assert {
+    condition     = contains([for e in google_cloud_run_v2_service.this.template[0].containers[0].env : "${e.name}=${e.value}"], "FRAMEPOST_RECORDS=log:") && length(google_pubsub_topic_iam_member.records_publish) == 0
+    error_message = "What may not be published is logged."
+  }
+
+  assert {
+    condition     = google_storage_bucket_iam_member.footage_write[0].role == "roles/storage.objectCreator" && length(google_storage_bucket_iam_member.footage_read) == 0
+    error_message = "footage:write creates objects, and neither reads nor replaces them."
+  }
+}
+
+run "one_at_a_time_is_one_at_a_time" {
+  variables {
+    runtime = { memory_mib = 2048, timeout_s = 570, max_concurrency = 3, cpu = 2, instance_concurrency = 1 }
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.template[0].max_instance_request_concurrency == 1 && google_cloud_run_v2_service.this.template[0].scaling[0].max_instance_count == 3
+    error_message = "instance_concurrency is not followed."
+  }
+}
+
+run "a_short_and_a_long_name_have_an_identity" {
+  variables {
+    name = "fp-x"
+  }
+
+  assert {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", google_service_account.this.account_id))
+    error_message = "Not an account id: ${google_service_account.this.account_id}"
+  }
+}
+
+run "a_long_name_has_an_identity" {
+  variables {
+    name = "framepost-production-europe-transcode"
+  }
+
+  assert {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", google_service_account.this.account_id))
+    error_message = "Not an account id: ${google_service_account.this.account_id}"
+  }
+}
+
+run "a_name_with_underscores_is_refused" {
+  command = plan
+
+  variables {
+    name = "framepost_probe"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_short_image_name_is_refused" {
+  command = plan
+
+  variables {
+    image = "probe:latest"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "half_a_cpu_is_refused" {
+  command = plan
+
+  variables {
+    runtime = { memory_mib = 512, timeout_s = 30, max_concurrency = 10, cpu = 0.5 }
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "too_little_memory_for_the_cpus_is_refused" {
+  command = plan
+
+  variables {
+    runtime = { memory_mib = 1024, timeout_s = 30, max_concurrency = 10, cpu = 4 }
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "no_concurrency_is_refused" {
+  command = plan
+
+  variables {
+    runtime = { memory_mib = 128, timeout_s = 30, max_concurrency = 0 }
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "more_than_an_instance_takes_is_refused" {
+  command = plan
+
+  variables {
+    runtime = { memory_mib = 128, timeout_s = 30, max_concurrency = 5000, instance_concurrency = 2000 }
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "an_environment_that_is_ours_is_refused" {
+  command = plan
+
+  variables {
+    environment = { FRAMEPOST_RECORDS = "log:" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "an_unknown_grant_is_refused" {
+  command = plan
+
+  variables {
+    grants = ["footage:delete"]
+  }
+
+  expect_failures = [var.grants]
+}
+
+run "claims_without_a_ledger_are_refused" {
+  command = plan
+
+  variables {
+    grants = ["ledger:claim"]
+  }
+
+  expect_failures = [var.grants]
+}

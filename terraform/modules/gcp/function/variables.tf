@@ -1,0 +1,127 @@
+variable "project" {
+  description = "The project's id."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the function runs."
+  type        = string
+}
+
+variable "name" {
+  description = "Name of the service; its service account is named after it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,47}[a-z0-9]$", var.name))
+    error_message = "A service's name has 2 to 49 of a-z 0-9 -, begins with a letter and does not end with -; \"${var.name}\" does not. Shorten name or the function's name."
+  }
+}
+
+variable "function" {
+  description = "The function's own name, from its function.yaml."
+  type        = string
+}
+
+variable "description" {
+  description = "What the function does."
+  type        = string
+  default     = ""
+}
+
+variable "image" {
+  description = "The container image, by tag or digest, in Artifact Registry."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?/[a-z0-9./_-]+(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$", var.image))
+    error_message = "\"${var.image}\" is not an image such as europe-west1-docker.pkg.dev/project/framepost/probe:1.4.0. Cloud Run takes no short names."
+  }
+}
+
+variable "runtime" {
+  description = "The runtime part of the function's function.yaml. cpu and instance_concurrency are Cloud Run's own: CPUs, and events that one instance handles at a time."
+  type = object({
+    memory_mib           = number
+    timeout_s            = number
+    max_concurrency      = number
+    cpu                  = optional(number, 1)
+    instance_concurrency = optional(number, 10)
+  })
+
+  validation {
+    condition     = contains([1, 2, 4, 6, 8], var.runtime.cpu)
+    error_message = "runtime.cpu is 1, 2, 4, 6 or 8: with a part of one, Cloud Run handles one event at a time."
+  }
+
+  validation {
+    condition = (
+      var.runtime.memory_mib >= lookup({ "1" = 128, "2" = 128, "4" = 2048, "6" = 4096, "8" = 4096 }, tostring(var.runtime.cpu), 128)
+      && var.runtime.memory_mib <= lookup({ "1" = 4096, "2" = 8192, "4" = 16384, "6" = 24576, "8" = 32768 }, tostring(var.runtime.cpu), 32768)
+    )
+    error_message = "runtime.memory_mib is 128 to 4096 with 1 CPU, to 8192 with 2, 2048 to 16384 with 4, 4096 to 24576 with 6, 4096 to 32768 with 8."
+  }
+
+  validation {
+    condition     = var.runtime.max_concurrency >= 1 && floor(var.runtime.max_concurrency) == var.runtime.max_concurrency
+    error_message = "runtime.max_concurrency is a whole number, 1 or more."
+  }
+
+  validation {
+    condition     = var.runtime.instance_concurrency >= 1 && var.runtime.instance_concurrency <= 1000
+    error_message = "runtime.instance_concurrency is between 1 and 1000."
+  }
+}
+
+variable "environment" {
+  description = "The function's own settings."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = length(setintersection(keys(var.environment), [
+      "FRAMEPOST_RECORDS", "FRAMEPOST_DEAD_LETTERS", "FRAMEPOST_LEDGER", "FRAMEPOST_EVENTS", "PORT", "K_SERVICE",
+      "K_REVISION", "K_CONFIGURATION",
+    ])) == 0
+    error_message = "FRAMEPOST_RECORDS, FRAMEPOST_DEAD_LETTERS, FRAMEPOST_LEDGER, FRAMEPOST_EVENTS, PORT and K_… are set by what the function is connected to, not by hand."
+  }
+}
+
+variable "grants" {
+  description = "What the function may do: footage:read, footage:write, records:publish, ledger:claim."
+  type        = list(string)
+
+  validation {
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"])) == 0
+    error_message = "Grants are footage:read, footage:write, records:publish and ledger:claim; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"]))}."
+  }
+
+  validation {
+    condition     = !contains(var.grants, "ledger:claim") || var.ledger != null
+    error_message = "The grant ledger:claim needs a ledger."
+  }
+}
+
+variable "bucket" {
+  description = "The bucket with the footage."
+  type        = string
+}
+
+variable "records" {
+  description = "The topic that records go to, projects/P/topics/T."
+  type        = string
+}
+
+variable "dead_letters" {
+  description = "The topic that rejected messages go to, projects/P/topics/T."
+  type        = string
+}
+
+variable "ledger" {
+  description = "The bucket that claims are kept in, where the function is granted some."
+  type = object({
+    bucket = string
+    url    = string
+  })
+  default = null
+}

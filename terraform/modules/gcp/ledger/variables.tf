@@ -1,0 +1,36 @@
+variable "project" {
+  description = "The project's id."
+  type        = string
+}
+
+variable "name" {
+  description = "The bucket's name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", var.name))
+    error_message = "A bucket's name has 3 to 63 of a-z 0-9 _ - and starts and ends with a letter or digit; \"${var.name}\" does not."
+  }
+}
+
+variable "location" {
+  description = "Where the claims are: the functions' region."
+  type        = string
+}
+
+variable "keep_days" {
+  description = "A claim is forgotten after this many days."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.keep_days >= 15
+    error_message = "keep_days is 15 or more: a message parked for 14 days can still come again."
+  }
+}
+
+variable "encryption_key" {
+  description = "Cloud KMS key. Google's own keys without one."
+  type        = string
+  default     = null
+}

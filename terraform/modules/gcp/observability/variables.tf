@@ -1,0 +1,91 @@
+variable "project" {
+  description = "The project's id."
+  type        = string
+}
+
+variable "region" {
+  description = "Where the logs are kept."
+  type        = string
+}
+
+variable "name" {
+  description = "The beginning of all names."
+  type        = string
+}
+
+variable "functions" {
+  description = "The functions, by their short names."
+  type = map(object({
+    service_name      = string
+    subscription_name = string
+    dead_letters_name = string
+  }))
+
+  validation {
+    condition     = length(var.functions) > 0
+    error_message = "There is no function to watch: functions is empty."
+  }
+}
+
+variable "records" {
+  description = "The subscription that writes records to BigQuery."
+  type = object({
+    subscription_name = string
+    dead_letters_name = string
+  })
+}
+
+variable "sites" {
+  description = "After how many minutes without a chunk from a site there is an alarm; 0 is never."
+  type        = map(object({ silence_minutes = optional(number, 15) }))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for site in values(var.sites) : site.silence_minutes == 0 || site.silence_minutes >= 2 && site.silence_minutes <= 1440 && floor(site.silence_minutes) == site.silence_minutes])
+    error_message = "sites[].silence_minutes is a whole number between 2 and 1440, a day; 0 switches the alarm off."
+  }
+}
+
+variable "chunks_function" {
+  description = "The function whose handled chunks say that a site is alive. Without one there are no alarms of silence."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.chunks_function == null ? true : contains(keys(var.functions), var.chunks_function)
+    error_message = "chunks_function is one of functions."
+  }
+}
+
+variable "alarms" {
+  description = "Whom to tell of what: notification channels (projects/P/notificationChannels/N) and e-mail addresses; thresholds."
+  type = object({
+    enabled                = optional(bool, true)
+    notify                 = optional(list(string), [])
+    oldest_message_minutes = optional(number, 15)
+    errors                 = optional(number, 1)
+    throttles              = optional(number, 10)
+  })
+  default = {}
+
+  validation {
+    condition = alltrue([for to in var.alarms.notify :
+    can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", to)) || can(regex("^[^@\\s:/]+@[^@\\s:/]+\\.[^@\\s:/]+$", to))])
+    error_message = "alarms.notify holds notification channels (projects/P/notificationChannels/N) and e-mail addresses."
+  }
+
+  validation {
+    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1
+    error_message = "The thresholds of alarms are 1 or more."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long the functions' logs are kept. Up to 30 days are in the price of taking them in."
+  type        = number
+
+  validation {
+    condition     = var.log_retention_days >= 1 && var.log_retention_days <= 3650 && floor(var.log_retention_days) == var.log_retention_days
+    error_message = "log_retention_days is a whole number between 1 and 3650, Cloud Logging's limits."
+  }
+}

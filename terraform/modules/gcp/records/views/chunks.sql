@@ -1,0 +1,31 @@
+-- Every playable object once. Partitions are of `time`, when the object became complete: name a span of it in queries.
+SELECT
+  id,
+  time,
+  data.site,
+  data.camera,
+  data.duration.`from` AS from_time,
+  data.duration.`to` AS to_time,
+  data.duration.seconds,
+  data.resolution.width,
+  data.resolution.height,
+  data.codec,
+  data.frameRate AS frame_rate,
+  data.container,
+  data.audio.codec AS audio_codec,
+  data.sizeBytes AS size_bytes,
+  data.mediaLink AS media_link,
+  data.object.bucket,
+  subject AS key,
+  data.object.version,
+  data.clock.source AS clock_source,
+  data.clock.uncertaintyUs AS clock_uncertainty_us,
+  data.integrity.sha256,
+  data.integrity.content,
+  data.integrity.signature,
+  data.integrity.chain.state AS chain_state
+FROM `${records}`
+WHERE type = 'io.framepost.chunk.probed.v1'
+-- A record is a pure function of its object: rows with one id are alike. Partitioning also by `time` and `subject` lets
+-- conditions on them reach the table.
+QUALIFY ROW_NUMBER() OVER (PARTITION BY id, time, subject) = 1

@@ -1,0 +1,181 @@
+//! Framepost on AWS, deployed: an account of its own, the root applied to it, and what a test needs of it.
+
+use super::account::{Account, Identity};
+use super::lambda::{Function, Mapping};
+use super::moto::{Moto, python};
+use super::package::pack;
+use super::queue::Queue;
+use super::terraform::{Terraform, plugins};
+use super::{ACCOUNT, REGION};
+use crate::binaries::{Program, Running};
+use crate::edge::{SITE, backfill_as};
+use framepost_events::record::Record;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// What Terraform gave each function as its package's directory.
+const PACKAGES: &str = "packages";
+
+/// A deployment. Dropped, the account is gone with everything in it.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The account's server.
+    pub moto: Moto,
+    /// The account, as its administrator.
+    pub account: Account,
+    /// The root's working directory.
+    pub terraform: Terraform,
+    /// A directory for the test's own files.
+    pub directory: tempfile::TempDir,
+}
+
+impl Deployment {
+    /// An account and an initialised root, not applied yet. Nothing, and a word about it, where a tool is missing.
+    pub fn prepare() -> Option<Self> {
+        let plugins = plugins()?;
+        let Some(python) = python() else {
+            crate::skip("moto 5.2.5 is not installed for Python (`tests/run setup` does), and this test needs it");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let probe = directory.path().join(PACKAGES).join("probe");
+        std::fs::create_dir_all(&probe).expect("a place for the package");
+        pack(Program::Probe, &probe.join("bootstrap.zip"));
+        let moto = Moto::start(&python);
+        let variables = Self::variables(directory.path());
+        let terraform = Terraform::new(&plugins, &moto.url(), &variables);
+        terraform.init();
+        Some(Self { account: Account::of(&moto), moto, terraform, directory })
+    }
+
+    /// [`prepare`](Self::prepare), and applied.
+    pub fn apply() -> Option<Self> {
+        let this = Self::prepare()?;
+        this.terraform.apply();
+        Some(this)
+    }
+
+    fn variables(directory: &Path) -> Value {
+        json!({
+            "site": SITE, "region": REGION,
+            "functions": { "packages": directory.join(PACKAGES), "architecture": "x86_64" },
+        })
+    }
+
+    /// The same variables with others beside them.
+    pub fn variables_with(&self, name: &str, value: Value) -> Value {
+        let mut variables = Self::variables(self.directory.path());
+        variables[name] = value;
+        variables
+    }
+
+    /// The outputs that the tests live on.
+    pub fn outputs(&self) -> Outputs {
+        Outputs(self.terraform.outputs())
+    }
+
+    /// A rule on the records' bus and a queue that takes all of it: a subscriber of the test's own.
+    pub fn subscribe(&self, outputs: &Outputs) -> Subscriber {
+        let bus = outputs.text("/records/bus_name");
+        let rule_arn = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{bus}/subscriber");
+        let queue = Queue::for_rule(&self.account, "subscriber", &rule_arn);
+        let pattern = json!({ "source": [{ "prefix": "framepost." }] }).to_string();
+        let rule = json!({ "Name": "subscriber", "EventBusName": bus, "EventPattern": pattern });
+        self.account.json("events", "AWSEvents.PutRule", &rule);
+        let target = json!({ "Id": "queue", "Arn": queue.arn() });
+        let targets = json!({ "Rule": "subscriber", "EventBusName": bus, "Targets": [target] });
+        self.account.json("events", "AWSEvents.PutTargets", &targets);
+        Subscriber { account: self.account.clone(), queue, bus }
+    }
+
+    /// The probe's event source mapping.
+    pub fn probe(&self, outputs: &Outputs) -> Mapping {
+        Mapping::deployed(&self.moto, self.probe_function(outputs))
+    }
+
+    /// The probe.
+    pub fn probe_function(&self, outputs: &Outputs) -> Function {
+        Function::deployed(&self.moto, &outputs.text("/functions/probe/name"))
+    }
+
+    /// Puts `clip` into the bucket, as the gateway's program with the gateway's credential.
+    pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path) {
+        let spool = self.directory.path().join("spool").join(camera);
+        let mut command = backfill_as(camera, clip, &spool, &outputs.text("/bucket_url"));
+        // Many short chunks make a batch of ten.
+        command.args(["--window", "1s", "--start", "2026-11-20T12:00:00Z", "--endpoint-url", &self.moto.url()]);
+        outputs.gateway().give_to(&mut command);
+        command.env("AWS_REGION", REGION);
+        let mut running = Running::start(&mut command);
+        running.wait_for_exit_code(0, Duration::from_mins(3));
+    }
+}
+
+/// What the root says of itself.
+#[derive(Debug, Clone)]
+pub struct Outputs(pub Value);
+
+impl Outputs {
+    /// A text, by its JSON pointer.
+    pub fn text(&self, pointer: &str) -> String {
+        let found = self.0.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_else(|| panic!("the root has no output {pointer}: {:#}", self.0)).to_owned()
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> String {
+        self.text("/bucket/name")
+    }
+
+    /// The gateway's access key.
+    pub fn gateway(&self) -> Identity {
+        let key = |name| self.text(&format!("/gateway_access_keys/{SITE}/{name}"));
+        Identity {
+            access_key_id: key("access_key_id"),
+            secret_access_key: key("secret_access_key"),
+            session_token: None,
+        }
+    }
+
+    /// One of the probe's queues: `queue`, `dead_letters` or `undelivered`.
+    pub fn queue(&self, account: &Account, which: &str) -> Queue {
+        Queue::at(account, &self.text(&format!("/events/probe/{which}/arn")))
+    }
+}
+
+/// Whoever reads the records.
+#[derive(Debug)]
+pub struct Subscriber {
+    account: Account,
+    queue: Queue,
+    bus: String,
+}
+
+impl Subscriber {
+    /// Every record since it was asked the last time, repeated ones too. Each envelope says whose record it is and of what type.
+    pub fn records(&self) -> Vec<Record> {
+        let record = |text: &str| -> Result<Record, String> {
+            let envelope: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let record: Record =
+                serde_json::from_value(envelope["detail"].clone()).map_err(|error| error.to_string())?;
+            let told = (envelope["source"].as_str(), envelope["detail-type"].as_str());
+            let expected = (Some("framepost.probe"), envelope["detail"]["type"].as_str());
+            if told == expected { Ok(record) } else { Err(format!("the envelope says {told:?}")) }
+        };
+        let messages = self.queue.take();
+        let records = messages.iter().map(|message| {
+            record(&message.body).unwrap_or_else(|fault| panic!("not a record: {fault}: {}", message.body))
+        });
+        records.collect()
+    }
+
+    /// Goes away, so that the bus can be destroyed.
+    pub fn unsubscribe(self) {
+        let bus = &self.bus;
+        let targets = json!({ "Rule": "subscriber", "EventBusName": bus, "Ids": ["queue"] });
+        self.account.json("events", "AWSEvents.RemoveTargets", &targets);
+        let rule = json!({ "Name": "subscriber", "EventBusName": bus });
+        self.account.json("events", "AWSEvents.DeleteRule", &rule);
+    }
+}

@@ -1,0 +1,328 @@
+//! The Lambda service, played: event source mappings poll SQS with the function's role, sandboxes run the zip that was uploaded,
+//! each batch is answered as Lambda would.
+//!
+//! What it does as the Developer Guide says ("Using Lambda with Amazon SQS"): messages of a failed invocation stay until their
+//! visibility timeout; of an answered one only those in `batchItemFailures`, if the mapping reports them; an answer that
+//! names a message of another batch, or none at all, fails the whole batch. `maxReceiveCount` is the queue's.
+
+mod runtime_api;
+mod sandbox;
+
+pub use sandbox::{Invoked, Sandbox, unpack};
+
+use super::account::{Account, Identity};
+use super::moto::Moto;
+use super::queue::{Message, Queue};
+use super::{ACCOUNT, REGION};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A deployed function.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The role it runs as.
+    pub role_arn: String,
+    /// Its log group.
+    pub log_group: String,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    code: Vec<u8>,
+    memory_mib: u64,
+    variables: BTreeMap<String, String>,
+    endpoints: BTreeMap<String, String>,
+    identity: Identity,
+}
+
+impl Function {
+    /// What Terraform deployed under `name`.
+    pub fn deployed(moto: &Moto, name: &str) -> Self {
+        let account = Account::of(moto);
+        let described = account.lambda(&format!("/2015-03-31/functions/{name}"));
+        let configuration = &described["Configuration"];
+        let text =
+            |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
+        assert_eq!(text("Handler"), "bootstrap");
+        let runtime = text("Runtime");
+        assert!(runtime.starts_with("provided.al"), "a program of its own needs no {runtime}");
+        let role_arn = text("Role");
+        let variables = configuration["Environment"]["Variables"].as_object().into_iter().flatten();
+        let variables =
+            variables.map(|(name, value)| (name.clone(), value.as_str().expect("a variable is a text").to_owned()));
+        let log_group = configuration["LoggingConfig"]["LogGroup"].as_str();
+        Self {
+            identity: account.assume_role(&role_arn, name),
+            name: name.to_owned(),
+            arn: text("FunctionArn"),
+            role_arn,
+            log_group: log_group.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+            timeout: Duration::from_secs(configuration["Timeout"].as_u64().expect("a timeout")),
+            code: moto.code(name),
+            memory_mib: configuration["MemorySize"].as_u64().expect("a memory size"),
+            variables: variables.collect(),
+            endpoints: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), moto.url())]),
+        }
+    }
+
+    /// The role's name.
+    pub fn role(&self) -> &str {
+        self.role_arn.rsplit('/').next().expect("an ARN has parts")
+    }
+
+    /// A variable of its own.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The same function, reaching one service (`S3`, `SQS` …) through another endpoint.
+    #[must_use]
+    pub fn with_endpoint(mut self, service: &str, url: &str) -> Self {
+        self.endpoints.insert(format!("AWS_ENDPOINT_URL_{service}"), url.to_owned());
+        self
+    }
+
+    /// The same function with less time.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What its process is started with ("Defined runtime environment variables"), and where AWS is in this test.
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment = self.variables.clone();
+        environment.extend(self.endpoints.clone());
+        let Identity { access_key_id, secret_access_key, session_token } = self.identity.clone();
+        let own = [
+            ("_HANDLER", "bootstrap".to_owned()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_DEFAULT_REGION", REGION.to_owned()),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_NAME", self.name.clone()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", self.memory_mib.to_string()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", self.log_group.clone()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0".to_owned()),
+            ("AWS_ACCESS_KEY_ID", access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", secret_access_key),
+            ("AWS_SESSION_TOKEN", session_token.expect("a role's session has a token")),
+            ("TZ", ":UTC".to_owned()),
+            ("LANG", "en_US.UTF-8".to_owned()),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
+        ];
+        environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        environment
+    }
+}
+
+/// One batch, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its messages.
+    pub messages: Vec<Message>,
+    /// How the invocation ended.
+    pub invoked: Invoked,
+    /// The ids of those that come again.
+    pub failures: Vec<String>,
+}
+
+/// What a test does to invocations.
+#[derive(Debug, Clone, Default)]
+pub struct Conduct {
+    shared: Arc<Mutex<Happening>>,
+}
+
+#[derive(Debug, Default)]
+struct Happening {
+    throttled: usize,
+    running: Vec<u32>,
+}
+
+impl Conduct {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Happening> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next `invocations` are refused: the account has too many running.
+    pub fn throttle(&self, invocations: usize) {
+        self.lock().throttled = invocations;
+    }
+
+    /// Kills every sandbox that is at work now, as Lambda does when memory runs out. How many there were.
+    pub fn kill_running(&self) -> usize {
+        let running = std::mem::take(&mut self.lock().running);
+        for id in &running {
+            let pid = Pid::from_raw(i32::try_from(*id).expect("a process id fits 31 bits"));
+            kill(pid, Signal::SIGKILL).expect("the sandbox is still there");
+        }
+        running.len()
+    }
+
+    fn is_throttled(&self) -> bool {
+        let mut state = self.lock();
+        let refused = state.throttled > 0;
+        state.throttled = state.throttled.saturating_sub(1);
+        refused
+    }
+}
+
+/// An event source mapping.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Its function.
+    pub function: Function,
+    /// The queue that it polls.
+    pub queue: Queue,
+    /// What happens to invocations.
+    pub conduct: Conduct,
+    queue_arn: String,
+    batch_size: u64,
+    maximum_concurrency: usize,
+    answers: Answers,
+    log: Vec<String>,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// Which messages failed (`ReportBatchItemFailures`).
+    PerMessage,
+    /// Nothing: there was one, so the batch succeeded.
+    PerBatch,
+}
+
+impl Mapping {
+    /// The only mapping of `function`.
+    pub fn deployed(moto: &Moto, function: Function) -> Self {
+        let account = Account::of(moto);
+        let found = account.lambda(&format!("/2015-03-31/event-source-mappings/?FunctionName={}", function.arn));
+        let mappings = found["EventSourceMappings"].as_array().expect("a list of mappings");
+        let [mapping] = &mappings[..] else { panic!("one mapping was expected: {found}") };
+        let queue_arn = mapping["EventSourceArn"].as_str().expect("a queue's ARN").to_owned();
+        assert!(queue_arn.starts_with(&format!("arn:aws:sqs:{REGION}:{ACCOUNT}:")), "{queue_arn}");
+        assert_ne!(mapping["State"], "Disabled", "{mapping}");
+        let reports = mapping["FunctionResponseTypes"].as_array().into_iter().flatten();
+        let answers = match reports.into_iter().any(|kind| kind == "ReportBatchItemFailures") {
+            true => Answers::PerMessage,
+            false => Answers::PerBatch,
+        };
+        let maximum = mapping["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap_or(1000);
+        Self {
+            // Lambda polls as the function.
+            queue: Queue::at(&account.with(function.identity.clone()), &queue_arn),
+            conduct: Conduct::default(),
+            queue_arn,
+            batch_size: mapping["BatchSize"].as_u64().expect("a batch size"),
+            maximum_concurrency: usize::try_from(maximum).unwrap_or(usize::MAX),
+            answers,
+            log: Vec::new(),
+            function,
+        }
+    }
+
+    /// How many messages a batch has at most.
+    pub fn batch_size(&self) -> u64 {
+        self.batch_size
+    }
+
+    /// How many sandboxes there are at most.
+    pub fn maximum_concurrency(&self) -> usize {
+        self.maximum_concurrency
+    }
+
+    /// Everything that the function has written so far.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// Polls until no message is visible, with up to `sandboxes` at a time. What is in flight then failed, and comes again
+    /// after its visibility timeout.
+    pub fn drain(&mut self, sandboxes: usize) -> Vec<Delivery> {
+        let polling = Mutex::new(());
+        let workers: Vec<_> = std::thread::scope(|scope| {
+            let this = &*self;
+            let polling = &polling;
+            let work = move || {
+                let mut sandbox = None;
+                let (mut deliveries, mut log) = (Vec::new(), Vec::new());
+                loop {
+                    let messages = {
+                        let _alone = polling.lock().unwrap_or_else(PoisonError::into_inner);
+                        this.queue.receive(this.batch_size)
+                    };
+                    if messages.is_empty() {
+                        log.extend(sandbox.iter().flat_map(Sandbox::log));
+                        return (deliveries, log);
+                    }
+                    let invoked = this.invoke(&mut sandbox, &messages, &mut log);
+                    let _alone = polling.lock().unwrap_or_else(PoisonError::into_inner);
+                    deliveries.push(this.settle(messages, invoked));
+                }
+            };
+            let workers: Vec<_> = (0..sandboxes.min(self.maximum_concurrency)).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut all = Vec::new();
+        for (deliveries, log) in workers {
+            all.extend(deliveries);
+            self.log.extend(log);
+        }
+        all
+    }
+
+    fn invoke(&self, sandbox: &mut Option<Sandbox>, messages: &[Message], log: &mut Vec<String>) -> Invoked {
+        if self.conduct.is_throttled() {
+            return Invoked::Throttled;
+        }
+        let records: Vec<Value> = messages.iter().map(|message| message.for_lambda(&self.queue_arn)).collect();
+        let running = sandbox.get_or_insert_with(|| Sandbox::start(&self.function));
+        let id = running.id();
+        self.conduct.lock().running.push(id);
+        let invoked = running.invoke(&json!({ "Records": records }));
+        self.conduct.lock().running.retain(|other| *other != id);
+        if !running.is_alive() {
+            // The next one is another one, with a cold start.
+            log.extend(sandbox.take().iter().flat_map(Sandbox::log));
+        }
+        invoked
+    }
+
+    fn settle(&self, messages: Vec<Message>, invoked: Invoked) -> Delivery {
+        let all = || messages.iter().map(|message| message.id.clone()).collect::<Vec<_>>();
+        let failures = match (&invoked, self.answers) {
+            (Invoked::Answered(_), Answers::PerBatch) => Vec::new(),
+            (Invoked::Answered(answer), Answers::PerMessage) => failures_in(answer, &messages).unwrap_or_else(all),
+            _ => all(),
+        };
+        messages
+            .iter()
+            .filter(|message| !failures.contains(&message.id))
+            .for_each(|message| self.queue.delete(message));
+        Delivery { messages, invoked, failures }
+    }
+}
+
+/// The failures that an answer names; nothing if it is one that fails the whole batch.
+fn failures_in(answer: &Value, messages: &[Message]) -> Option<Vec<String>> {
+    let failures = match &answer["batchItemFailures"] {
+        Value::Null => return Some(Vec::new()),
+        Value::Array(failures) => failures,
+        _ => return None,
+    };
+    let named = failures.iter().map(|failure| {
+        let id = failure["itemIdentifier"].as_str().filter(|id| messages.iter().any(|message| message.id == *id));
+        id.map(str::to_owned)
+    });
+    named.collect()
+}

@@ -1,0 +1,102 @@
+//! One execution environment: the `bootstrap` of a function's zip as a process, with its environment and nothing else.
+
+use super::Function;
+use super::runtime_api::{RuntimeApi, Said};
+use crate::binaries::{Output, Running};
+use serde_json::Value;
+use std::fs::Permissions;
+use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Lambda gives a cold start ten seconds; a busy machine gets more.
+const COLD_START: Duration = Duration::from_secs(30);
+
+/// How an invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invoked {
+    /// With an answer.
+    Answered(Value),
+    /// With an error of the function's own.
+    Failed(Value),
+    /// Not in time; the sandbox was killed.
+    TimedOut,
+    /// The process ended.
+    Crashed,
+    /// It was not invoked: too many are (429).
+    Throttled,
+}
+
+/// A running sandbox. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Sandbox {
+    running: Running,
+    api: RuntimeApi,
+    arn: String,
+    timeout: Duration,
+    _directory: tempfile::TempDir,
+}
+
+/// Unpacks a zip as Lambda does: permissions are kept, `bootstrap` is at the top and can be executed.
+pub fn unpack(zip: &[u8], directory: &Path) -> PathBuf {
+    let mut archive = zip::ZipArchive::new(Cursor::new(zip)).expect("the function's package is a zip");
+    archive.extract(directory).expect("the zip can be unpacked");
+    let bootstrap = directory.join("bootstrap");
+    let mode = bootstrap.metadata().expect("the zip has a bootstrap at its top").permissions().mode();
+    assert!(mode & 0o555 == 0o555, "the bootstrap's mode is {mode:o}: Lambda could not execute it");
+    bootstrap
+}
+
+impl Sandbox {
+    /// Starts one, and waits until it asks for work. Panics if it does not: a function that cannot start is a broken one.
+    pub fn start(function: &Function) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let bootstrap = unpack(&function.code, directory.path());
+        // Whoever else runs it may not change it, as in Lambda.
+        std::fs::set_permissions(&bootstrap, Permissions::from_mode(0o555)).expect("permissions");
+        let api = RuntimeApi::start();
+        let mut command = Command::new(&bootstrap);
+        command.env_clear().current_dir(directory.path()).envs(function.environment());
+        command.env("AWS_LAMBDA_RUNTIME_API", api.address()).env("LAMBDA_TASK_ROOT", directory.path());
+        let mut running = Running::start(&mut command);
+        let ready = api.wait_until_ready(COLD_START, || running.exited().is_none());
+        assert!(ready, "{} does not start:\n{}", function.name, outputs(&running));
+        Self { running, api, arn: function.arn.clone(), timeout: function.timeout, _directory: directory }
+    }
+
+    /// Gives it one event.
+    pub fn invoke(&mut self, event: &Value) -> Invoked {
+        let Self { running, api, arn, timeout, .. } = self;
+        let said = api.invoke(arn, event, *timeout, || running.exited().is_none());
+        match said {
+            Some(Said::Response(answer)) => Invoked::Answered(answer),
+            Some(Said::Error(error)) => Invoked::Failed(error),
+            None if running.exited().is_some() => Invoked::Crashed,
+            None => {
+                running.kill();
+                Invoked::TimedOut
+            }
+        }
+    }
+
+    /// Whether it can be invoked again.
+    pub fn is_alive(&mut self) -> bool {
+        self.running.exited().is_none()
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    /// Everything that it has written, which Lambda puts into the function's log.
+    pub fn log(&self) -> Vec<String> {
+        [self.running.lines(Output::Stdout), self.running.lines(Output::Stderr)].concat()
+    }
+}
+
+fn outputs(running: &Running) -> String {
+    [running.lines(Output::Stdout), running.lines(Output::Stderr)].concat().join("\n")
+}

@@ -1,0 +1,196 @@
+//! A function as Cloud Run has it: its program behind HTTP, and Pub/Sub pushing a subscription's messages to it, each with a
+//! token that says who pushes. Or as a worker that pulls.
+
+use crate::binaries::{Output, Program, Running};
+use crate::google_emulators::{GoogleEmulators, Message};
+use crate::http;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rsa::pkcs8::EncodePrivateKey as _;
+use rsa::traits::PublicKeyParts as _;
+use serde_json::{Value, json};
+use std::io::{BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const AUDIENCE: &str = "https://probe.example.org/";
+const PUSHER: &str = "pusher@framepost-test.iam.gserviceaccount.com";
+const START: Duration = Duration::from_mins(1);
+
+/// Who vouches for pushes: a key, and a page with its public half.
+pub struct Vouching {
+    key: RsaKeyPair,
+    page: String,
+}
+
+impl Vouching {
+    /// A new key, its page served for as long as this process lives.
+    pub fn start() -> Self {
+        let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("a key");
+        let number = |number: &rsa::BigUint| BASE64_URL_SAFE_NO_PAD.encode(number.to_bytes_be());
+        let page = json!({ "keys": [{ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "one",
+            "n": number(private.n()), "e": number(private.e()) }] });
+        let key = RsaKeyPair::from_pkcs8(private.to_pkcs8_der().expect("PKCS#8").as_bytes()).expect("a key");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let mut reading = BufReader::new(connection.try_clone().expect("a second handle"));
+                if let Ok(Some(_)) = http::Head::read(&mut reading) {
+                    let body = page.to_string();
+                    let head =
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length";
+                    let _ = write!(connection, "{head}: {}\r\n\r\n{body}", body.len());
+                }
+            }
+        });
+        Self { key, page: format!("http://{address}/certs") }
+    }
+
+    /// A token as Pub/Sub puts it on a push, made out to `audience`.
+    fn token(&self, audience: &str) -> String {
+        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let now = jiff::Timestamp::now().as_second();
+        let claims = json!({ "iss": "https://accounts.google.com", "aud": audience, "email": PUSHER,
+            "email_verified": true, "iat": now, "exp": now + 3600, "sub": "113774264463038321964" });
+        let message = format!("{}.{}", part(&json!({ "alg": "RS256", "kid": "one", "typ": "JWT" })), part(&claims));
+        let mut signature = vec![0; self.key.public().modulus_len()];
+        self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).expect("signed");
+        format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// With what a function works.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// Where Cloud Storage is, for the function: a proxy before it, say.
+    pub storage: String,
+    /// Where Pub/Sub is.
+    pub pubsub: String,
+    /// The topic for records.
+    pub records: String,
+    /// The topic for messages that will never work.
+    pub dead_letters: String,
+}
+
+impl Wiring {
+    fn command(&self) -> Command {
+        let mut command = Program::Probe.command();
+        command
+            .env("FRAMEPOST_GCS_ENDPOINT", &self.storage)
+            .env("FRAMEPOST_PUBSUB_ENDPOINT", &self.pubsub)
+            .env("FRAMEPOST_RECORDS", format!("pubsub:{}", self.records))
+            .env("FRAMEPOST_DEAD_LETTERS", format!("pubsub:{}", self.dead_letters))
+            .env("GOOGLE_CLOUD_PROJECT", "framepost-test");
+        command
+    }
+
+    /// The probe as a worker that pulls `subscription`.
+    pub fn worker(&self, subscription: &str) -> Running {
+        Running::start(self.command().env("FRAMEPOST_EVENTS", format!("pubsub:{subscription}")))
+    }
+
+    /// The probe behind HTTP, which believes pushes that `vouching` vouches for.
+    pub fn service(&self, vouching: &Vouching) -> Service {
+        let mut command = self.command();
+        command
+            .env("K_SERVICE", "probe")
+            .env("PORT", "0")
+            .env("FRAMEPOST_ADDRESS", "127.0.0.1")
+            .env("FRAMEPOST_PUSH_AUDIENCE", AUDIENCE)
+            .env("FRAMEPOST_PUSH_EMAIL", PUSHER)
+            .env("FRAMEPOST_PUSH_KEYS", &vouching.page);
+        let running = Running::start(&mut command);
+        let address = running.wait_for(Output::Stdout, START, |lines| {
+            let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.filter_map(|line| line["address"].as_str().map(str::to_owned)).next()
+        });
+        Service { running, url: format!("http://{address}/") }
+    }
+}
+
+/// The probe behind HTTP.
+#[derive(Debug)]
+pub struct Service {
+    /// Its process.
+    pub running: Running,
+    url: String,
+}
+
+/// How one push was answered.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// The message.
+    pub message: Message,
+    /// The answer's status; 0 where there was none.
+    pub status: u16,
+}
+
+impl Service {
+    /// Pushes one message, wrapped as Pub/Sub wraps it; the answer's status, 0 where there was none.
+    pub fn push(&self, subscription: &str, message: &Message, vouching: &Vouching) -> u16 {
+        let body = json!({ "message": message.json, "subscription": subscription });
+        self.post(&body.to_string(), Some(&vouching.token(AUDIENCE)))
+    }
+
+    /// Pushes as one would who has a token for somebody else.
+    pub fn push_with_token_for(&self, audience: &str, message: &Message, vouching: &Vouching) -> u16 {
+        self.post(&json!({ "message": message.json }).to_string(), Some(&vouching.token(audience)))
+    }
+
+    /// Posts a body.
+    pub fn post(&self, body: &str, token: Option<&str>) -> u16 {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("content-type", "application/json")];
+        if let Some(authorization) = &authorization {
+            headers.push(("authorization", authorization));
+        }
+        http::request("POST", &self.url, &headers, body.as_bytes()).map_or(0, |answer| answer.status)
+    }
+}
+
+/// How Pub/Sub may deliver, all of it within its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// Each message once, in the order in which they came.
+    Plain,
+    /// Each message twice, the second time with others in between, in any order.
+    TwiceShuffled,
+}
+
+/// Pushes all messages of `subscription` until each is acknowledged, and no more come; panics after `within`. What is not
+/// answered 2xx is given back and comes again.
+pub fn push_all(
+    google: &GoogleEmulators,
+    subscription: &str,
+    service: &Service,
+    vouching: &Vouching,
+    manners: Manners,
+    within: Duration,
+) -> Vec<Pushed> {
+    let deadline = Instant::now() + within;
+    let mut chance = fastrand::Rng::new();
+    let mut pushed = Vec::new();
+    loop {
+        let mut messages = google.pull(subscription);
+        if messages.is_empty() {
+            return pushed;
+        }
+        assert!(Instant::now() < deadline, "messages come again and again: {pushed:#?}\n{}", service.running.log());
+        if manners == Manners::TwiceShuffled {
+            messages.extend(messages.clone());
+            chance.shuffle(&mut messages);
+        }
+        for message in messages {
+            let status = service.push(subscription, &message, vouching);
+            if (200..300).contains(&status) {
+                google.acknowledge(subscription, &message);
+            } else {
+                google.give_back(subscription, &message);
+            }
+            pushed.push(Pushed { message, status });
+        }
+    }
+}

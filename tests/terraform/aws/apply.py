@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""Applies the unmodified root terraform/aws to a moto server on loopback: apply, an empty second plan, destroy.
+
+    apply.py [--plugin-dir DIR]... [SCENARIO...]
+
+Scenarios, all unless named:
+  plain      as a person applies it, -var site=… and packages from a directory; what is left when footage is in the bucket
+  elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a function triggered by records
+
+Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it is passed over.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[2]
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+
+passed = failed = 0
+
+
+def check(what, held, why=""):
+    global passed, failed
+    if held:
+        passed += 1
+        print(f"ok      {what}", flush=True)
+    else:
+        failed += 1
+        print(f"FAILED  {what} {why}", flush=True)
+    return held
+
+
+class Moto:
+    """The server; its process ends when its standard input does. What it refuses goes to `log`."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def __enter__(self):
+        with self.log.open("w") as log:
+            program = [sys.executable, REPOSITORY / "tests/aws/moto_server.py"]
+            self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"moto did not start: {self.log.read_text()}")
+        ready = json.loads(line)
+        self.url = f"http://127.0.0.1:{ready['port']}"
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+    def client(self, service, key="test", secret="test"):
+        style = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+        return boto3.client(
+            service, endpoint_url=self.url, region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret, config=style
+        )
+
+
+class Root:
+    """A copy of the repository's Terraform, with the override file beside the root and nothing else changed."""
+
+    def __init__(self, work, moto, plugin_dirs):
+        self.dir = work / "terraform" / "aws"
+        hidden = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+        shutil.copytree(REPOSITORY / "terraform", work / "terraform", ignore=hidden)
+        shutil.copytree(REPOSITORY / "functions", work / "functions", ignore=shutil.ignore_patterns("src", "target"))
+        shutil.copy(HERE / "moto_override.tf", self.dir)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+        self.environment = inherited | {
+            "AWS_ENDPOINT_URL": moto.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "TF_IN_AUTOMATION": "1",
+        }
+        self.variables = {}
+        self.run("init", *(f"-plugin-dir={directory}" for directory in plugin_dirs), variables=False)
+
+    def run(self, command, *arguments, variables=True, may_fail=False):
+        if variables:
+            (self.dir / "test.auto.tfvars.json").write_text(json.dumps(self.variables))
+        done = subprocess.run(
+            ["terraform", command, "-no-color", "-input=false", *arguments],
+            cwd=self.dir, env=self.environment, capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        if done.returncode != 0 and not may_fail:
+            print(done.stdout[-3000:], done.stderr, file=sys.stderr, flush=True)
+        return done
+
+    def apply(self, what):
+        return check(f"{what}: apply", self.run("apply", "-auto-approve").returncode == 0)
+
+    def second_plan_is_empty(self, what):
+        plan = self.run("plan", "-detailed-exitcode", may_fail=True)
+        changes = plan.stdout[plan.stdout.find("Terraform used the selected providers") :]
+        return check(f"{what}: the second plan is empty", plan.returncode == 0, changes + plan.stderr)
+
+    def destroy(self, what):
+        if not check(f"{what}: destroy", self.run("destroy", "-auto-approve").returncode == 0):
+            return
+        shown = subprocess.run(
+            ["terraform", "state", "list"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
+        )
+        check(f"{what}: nothing is left in the state", shown.stdout.strip() == "", shown.stdout)
+
+    def outputs(self):
+        shown = subprocess.run(
+            ["terraform", "output", "-json"], cwd=self.dir, env=self.environment, capture_output=True, text=True, check=True
+        )
+        return {name: output["value"] for name, output in json.loads(shown.stdout).items()}
+
+
+def package(path):
+    """A zip where `cargo lambda build` would have left one. Nobody runs it here."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("bootstrap", "#!/bin/sh\nexit 1\n")
+    return path
+
+
+def refused(call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except ClientError as error:
+        return error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return None
+
+
+def left_over(moto):
+    """Names of what an AWS account would still be billed or blamed for."""
+    return sorted(
+        [f"queue {url}" for url in moto.client("sqs").list_queues().get("QueueUrls", [])]
+        + [f"function {f['FunctionName']}" for f in moto.client("lambda").list_functions()["Functions"]]
+        + [f"log group {g['logGroupName']}" for g in moto.client("logs").describe_log_groups()["logGroups"]]
+        + [f"role {r['RoleName']}" for r in moto.client("iam").list_roles()["Roles"]]
+        + [f"user {u['UserName']}" for u in moto.client("iam").list_users()["Users"]]
+        + [f"policy {p['PolicyName']}" for p in moto.client("iam").list_policies(Scope="Local")["Policies"]]
+        + [f"bus {b['Name']}" for b in moto.client("events").list_event_buses()["EventBuses"] if b["Name"] != "default"]
+        + [f"rule {r['Name']}" for r in moto.client("events").list_rules()["Rules"]]
+        + [f"topic {t['TopicArn']}" for t in moto.client("sns").list_topics()["Topics"]]
+        + [f"alarm {a['AlarmName']}" for a in moto.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+        + [f"table {t}" for t in moto.client("dynamodb").list_tables()["TableNames"]]
+    )
+
+
+def plain(work, plugin_dirs):
+    with Moto(work / "moto.log") as moto:
+        root = Root(work, moto, plugin_dirs)
+        packages = work / "packages"
+        package(packages / "probe" / "bootstrap.zip")
+        root.variables = {"site": "plant-7", "functions": {"packages": str(packages)}}
+        if not root.apply("plain"):
+            return
+        root.second_plan_is_empty("plain")
+        outputs = root.outputs()
+        bucket = outputs["bucket"]["name"]
+        check("the bucket is named after its account", bucket == f"framepost-footage-{ACCOUNT}-{REGION}", bucket)
+
+        # The gateway's credential, with policies enforced.
+        key = outputs["gateway_access_keys"]["plant-7"]
+        gateway = moto.client("s3", key["access_key_id"], key["secret_access_key"])
+        chunk = "plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4"
+        once = {"Bucket": bucket, "Key": chunk, "Body": b"chunk", "IfNoneMatch": "*"}
+        check("a gateway puts a chunk", refused(gateway.put_object, **once) is None)
+        check("a second put of it is 412", refused(gateway.put_object, **once) == 412)
+        unconditional = {name: value for name, value in once.items() if name != "IfNoneMatch"}
+        check("it cannot overwrite", refused(gateway.put_object, **unconditional) == 403)
+        check("it cannot read", refused(gateway.get_object, Bucket=bucket, Key=chunk) == 403)
+        check("it cannot look", refused(gateway.head_object, Bucket=bucket, Key=chunk) == 403)
+        check("it cannot delete", refused(gateway.delete_object, Bucket=bucket, Key=chunk) == 403)
+        check("it cannot list", refused(gateway.list_objects_v2, Bucket=bucket) == 403)
+        elsewhere = once | {"Key": "plant-70/2026-11-20/gate/15/08-23Z.0.mp4"}
+        check("it cannot put beside its site", refused(gateway.put_object, **elsewhere) == 403)
+        owner = moto.client("s3")
+        check("nobody overwrites", refused(owner.put_object, **(unconditional | {"Body": b"other"})) == 403)
+
+        # The event has gone the way that was built for it.
+        queue = outputs["events"]["probe"]["queue"]["url"]
+        messages = moto.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+        keys = [json.loads(message["Body"])["detail"]["object"]["key"] for message in messages]
+        check("the chunk's event is in the function's queue", keys == [chunk], str(keys))
+
+        environment = moto.client("lambda").get_function_configuration(FunctionName="framepost-probe")["Environment"]["Variables"]
+        wanted = {
+            "FRAMEPOST_RECORDS": "eventbridge:framepost-records",
+            "FRAMEPOST_DEAD_LETTERS": f"sqs:{outputs['events']['probe']['dead_letters']['url']}",
+        }
+        check("the function is told where to publish and park", wanted.items() <= environment.items(), str(environment))
+        check("and of no ledger", "FRAMEPOST_LEDGER" not in environment and outputs.get("ledger") is None)
+
+        # Footage is in the way of a destroy.
+        destroyed = root.run("destroy", "-auto-approve", may_fail=True)
+        check("footage is in the way of a destroy", destroyed.returncode != 0 and "BucketNotEmpty" in destroyed.stderr, destroyed.stderr)
+        check("it is still there", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+        check("everything else has gone", left_over(moto) == [], str(left_over(moto)))
+        root.variables["bucket"] = {"keep_footage": False}
+        if root.apply("with keep_footage = false"):
+            check("footage outlives that", refused(owner.get_object, Bucket=bucket, Key=chunk) is None)
+            root.destroy("with keep_footage = false")
+            check("nothing is left", left_over(moto) == [] and owner.list_buckets()["Buckets"] == [])
+
+
+def elaborate(work, plugin_dirs):
+    with Moto(work / "moto.log") as moto:
+        root = Root(work, moto, plugin_dirs)
+        owner = moto.client("s3")
+        location = {"LocationConstraint": REGION}
+        owner.create_bucket(Bucket="theirs", CreateBucketConfiguration=location)
+        owner.put_object(Bucket="theirs", Key="something-else", Body=b"theirs")
+        owner.create_bucket(Bucket="releases", CreateBucketConfiguration=location)
+        for name in ("probe", "watch"):
+            owner.upload_file(str(package(work / f"{name}.zip")), "releases", f"framepost/v1/{name}.zip")
+        certificate = moto.client("iot").create_keys_and_certificate(setAsActive=True)
+        encryption_key = moto.client("kms").create_key()["KeyMetadata"]["Arn"]
+        shutil.copytree(HERE / "functions", work / "their-functions")
+        root.variables = {
+            "name": "fp-test",
+            "sites": {"plant-7": {"silence_minutes": 5}},
+            "bucket": {"name": "theirs", "existing": True},
+            "encryption_key": encryption_key,
+            "functions": {
+                "directory": str(work / "their-functions"),
+                "packages": "s3://releases/framepost/v1/",
+                "architecture": "x86_64",
+                "tracing": "Active",
+                "overrides": {"watch": {"environment": {"WATCH_MODEL": "large", "RUST_LOG": "debug"}, "memory_mib": 512}},
+            },
+            "records": {"archive_days": 7, "log": True},
+            "gateways": {"credential": "iot", "iot_certificates": {"plant-7": certificate["certificateArn"]}},
+            "alarms": {"notify": ["ops@example.com", f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"], "errors": 3},
+            "labels": {"cost-center": "42"},
+        }
+        if not root.apply("elaborate"):
+            return
+        root.second_plan_is_empty("elaborate")
+        outputs = root.outputs()
+
+        # The way of the events: the bucket's owner switches them on, as the README says.
+        owner.put_bucket_notification_configuration(Bucket="theirs", NotificationConfiguration={"EventBridgeConfiguration": {}})
+        for key in ("plant-7/2026-11-20/gate/15/08-23Z.0.mp4", "plant-7/2026-11-20/gate/15/08-26Z.1.mp4_end", "elsewhere/clip.mp4"):
+            owner.put_object(Bucket="theirs", Key=key, Body=b"chunk", IfNoneMatch="*")
+        queues = {name: event["queue"]["url"] for name, event in outputs["events"].items()}
+        sqs = moto.client("sqs")
+        bodies = [json.loads(m["Body"]) for m in sqs.receive_message(QueueUrl=queues["probe"], MaxNumberOfMessages=10).get("Messages", [])]
+        keys = [body["detail"]["object"]["key"] for body in bodies]
+        check("only the sites' chunks raise work in a shared bucket", keys == ["plant-7/2026-11-20/gate/15/08-23Z.0.mp4"], str(keys))
+        record = {"Source": "framepost.probe", "EventBusName": outputs["records"]["bus_name"], "Detail": json.dumps({"id": "1"})}
+        moto.client("events").put_events(Entries=[record | {"DetailType": kind} for kind in ("io.framepost.chunk.probed.v1", "io.framepost.span.ended.v1")])
+        bodies = [json.loads(m["Body"]) for m in sqs.receive_message(QueueUrl=queues["watch"], MaxNumberOfMessages=10).get("Messages", [])]
+        kinds = [body["detail-type"] for body in bodies]
+        check("a record of its type comes to a function, and no other", kinds == ["io.framepost.chunk.probed.v1"], str(kinds))
+
+        lambdas = moto.client("lambda")
+        watch = lambdas.get_function_configuration(FunctionName="fp-test-watch")
+        check("overrides count", watch["MemorySize"] == 512 and watch["Environment"]["Variables"]["WATCH_MODEL"] == "large")
+        check("work that costs has its ledger", watch["Environment"]["Variables"].get("FRAMEPOST_LEDGER") == "dynamodb:fp-test-ledger")
+        probe = lambdas.get_function_configuration(FunctionName="fp-test-probe")
+        check("work that is free has none", "FRAMEPOST_LEDGER" not in probe["Environment"]["Variables"])
+        tags = lambdas.list_tags(Resource=watch["FunctionArn"])["Tags"]
+        check("labels are tags", tags == {"cost-center": "42", "framepost": "fp-test"}, str(tags))
+
+        # Another package under the same name is another deployment.
+        changed = work / "changed.zip"
+        with zipfile.ZipFile(changed, "w") as archive:
+            archive.writestr("bootstrap", "#!/bin/sh\nexit 2\n")
+        owner.upload_file(str(changed), "releases", "framepost/v1/watch.zip")
+        plan = root.run("plan", "-detailed-exitcode", may_fail=True)
+        changes = [line for line in plan.stdout.splitlines() if line.strip().startswith("# ")]
+        check("a new package is deployed, and nothing else", plan.returncode == 2 and len(changes) == 1 and "watch" in changes[0], str(changes))
+
+        root.destroy("elaborate")
+        # What the scenario brought along is no part of the root; a topic that was only named was never made.
+        check("nothing is left", left_over(moto) == [], str(left_over(moto)))
+        kept = owner.get_object(Bucket="theirs", Key="something-else")["Body"].read()
+        check("the existing bucket is as it was", kept == b"theirs" and refused(owner.get_bucket_policy, Bucket="theirs") == 404)
+
+
+SCENARIOS = {"plain": plain, "elaborate": elaborate}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plugin-dir", action="append", default=[], help="where the AWS provider is, as for terraform init")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    arguments = parser.parse_args()
+    for name in arguments.scenarios or SCENARIOS:
+        with tempfile.TemporaryDirectory(prefix="framepost-terraform-") as work:
+            print(f"-- {name}", flush=True)
+            SCENARIOS[name](Path(work), arguments.plugin_dir)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,95 @@
+//! The container image, as its file says, and what starts from it.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use framepost_tests::binaries::Output;
+use framepost_tests::http;
+use framepost_tests::images::{Images, Recipe};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+const IMAGE: &str = "localhost/framepost-probe";
+
+#[test]
+fn what_is_built_is_the_service_and_nothing_else() {
+    let Some(images) = Images::new() else { return };
+    images.build(Recipe { function: "probe", clouds: "gcp" }, IMAGE);
+
+    assert_eq!(images.inspect(IMAGE, "{{.OCIv1.Config.User}}"), "65534:65534");
+    let root = images.root(IMAGE);
+    let roots = "etc/ssl/certs/ca-certificates.crt";
+    let expected = ["etc", "etc/nsswitch.conf", "etc/passwd", "etc/ssl", "etc/ssl/certs", roots, "function"];
+    assert_eq!(below(&root), expected, "no shell, no library");
+
+    // Google's metadata server, by a name that the image's own libc has to find.
+    let metadata = TcpListener::bind("127.0.0.1:0").expect("a port");
+    std::fs::write(root.join("etc/hosts"), "127.0.0.1 metadata.test\n").expect("a name for it");
+    let host = format!("metadata.test:{}", metadata.local_addr().expect("its address").port());
+    let project = std::thread::spawn(move || {
+        let (mut stream, _) = metadata.accept().expect("somebody asks for the project");
+        let head = BufReader::new(&stream).lines().map(|line| line.expect("a line"));
+        assert!(head.take_while(|line| !line.is_empty()).any(|line| line.contains("project-id")));
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfarm";
+        stream.write_all(answer.as_bytes()).expect("it listens");
+    });
+    let environment = [
+        ("PORT", "0"),
+        ("FRAMEPOST_ADDRESS", "127.0.0.1"),
+        ("K_SERVICE", "framepost-probe"),
+        ("GCE_METADATA_HOST", &host),
+        // Nobody is asked for anything in this test; without it there would be no credentials to ask with.
+        ("FRAMEPOST_GCS_ENDPOINT", "http://127.0.0.1:9"),
+    ];
+    let mut service = images.start(IMAGE, &root, &environment);
+    let url = service.wait_for(Output::Stdout, Duration::from_mins(1), |lines| {
+        let address = lines.iter().find_map(|line| line_of(line)["address"].as_str().map(str::to_owned))?;
+        Some(format!("http://{address}/"))
+    });
+    project.join().expect("the project was asked for");
+
+    let health = http::request("GET", &format!("{url}health"), &[], b"").expect("an answer");
+    assert_eq!(health.status, 200);
+    let deleted = json!({ "message": { "messageId": "1", "publishTime": "2026-11-20T15:08:27Z",
+        "attributes": { "eventType": "OBJECT_DELETE", "bucketId": "footage", "objectId": "a.mp4" } } });
+    let junk = json!({ "message": { "messageId": "2", "data": BASE64_STANDARD.encode("junk") } });
+    let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    for (message, expected) in [(deleted, 204), (junk, 400)] {
+        let answer = http::request("POST", &url, &[trace], message.to_string().as_bytes()).expect("an answer");
+        assert_eq!(answer.status, expected, "{message}");
+    }
+    service.terminate();
+    service.wait_for_exit_code(0, Duration::from_mins(1));
+
+    let lines: Vec<Value> = service.lines(Output::Stdout).iter().map(|line| line_of(line)).collect();
+    let ignored = lines.iter().find(|line| line["event"] == "ignored").expect("the deleted object is ignored");
+    assert_eq!(ignored["reason"], "deleted");
+    let trace = "projects/farm/traces/4bf92f3577b34da6a3ce929d0e0e4736";
+    assert_eq!(ignored["logging.googleapis.com/trace"], trace);
+    let refused = lines.iter().find(|line| line["event"] == "handled").expect("the junk is logged");
+    assert_eq!((&refused["reason"], &refused["severity"]), (&json!("not-an-event"), &json!("WARNING")));
+}
+
+/// Every line of the log is JSON.
+fn line_of(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// The paths of everything below a directory, in order.
+fn below(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            found.push(path.strip_prefix(root).expect("it is below").to_string_lossy().into_owned());
+            // A link to a directory leads elsewhere.
+            if path.symlink_metadata().expect("its kind").is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}

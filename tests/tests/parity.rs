@@ -1,0 +1,198 @@
+//! Whoever knows one cloud's half knows the other's: the same variables, outputs and alarms in both Terraform roots.
+//!
+//! What differs stands in a list with its reason. An entry that is no longer true fails as well.
+
+use hcl::{Block, Body, Expression, ObjectKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Variables, and members of those that are objects, that differ in being there, in type or in default.
+const VARIABLES: &[(&str, &str)] = &[
+    ("project", "Google has projects; an AWS account is the credential's"),
+    ("enable_apis", "AWS has nothing to enable"),
+    ("region", "AWS finds one in the environment; footage on Google goes where somebody said it should"),
+    ("bucket.location", "a Google bucket can span regions"),
+    ("bucket.versioning", "on Google soft delete undoes a deletion too, so versions are a choice"),
+    ("bucket.soft_delete_days", "S3 has no soft delete"),
+    ("bucket.noncurrent_days", "on Google a week of soft delete comes on top"),
+    ("bucket.overwriters", "S3's bucket policy refuses overwriting; on Google no identity here is granted it"),
+    ("functions.packages", "Lambda takes zips"),
+    ("functions.images", "Cloud Run takes images"),
+    ("functions.architecture", "Cloud Run has one"),
+    ("functions.tracing", "X-Ray's"),
+    ("functions.platform_log_level", "Lambda's own log lines"),
+    ("functions.overrides[].batch_size", "Pub/Sub pushes one message at a time"),
+    ("functions.overrides[].batching_window_s", "Pub/Sub pushes one message at a time"),
+    ("functions.overrides[].cpu", "Lambda gives processor time by memory"),
+    ("functions.overrides[].instance_concurrency", "a Lambda instance handles one batch at a time"),
+    ("records.log", "on Google every record is in BigQuery"),
+    ("records.expire_days", "on AWS records stay in logs and archive, which have days of their own"),
+    ("gateways.credential", "each cloud names its simplest kind of credential"),
+    ("gateways.key_rotation", "an access key is replaced by tainting it"),
+    ("gateways.oidc", "Google federates with OIDC"),
+    ("gateways.roles_anywhere", "AWS federates with X.509"),
+    ("gateways.iot_certificates", "Google has no IoT service"),
+    ("gateways.session_s", "Google's tokens last an hour"),
+];
+
+const OUTPUTS: &[(&str, &str)] =
+    &[("gateway_access_keys", "AWS's word for a key that does not expire"), ("gateway_keys", "Google's word for it")];
+
+const ALARMS: &[(&str, &str)] = &[("undelivered", "EventBridge can fail before the queue; Pub/Sub is both in one")];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every `.tf` file of a directory as one body.
+fn configuration(directory: &str) -> Body {
+    let directory = repository().join("terraform").join(directory);
+    let files = std::fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a directory entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "tf"));
+    let structures = paths.iter().flat_map(|path| {
+        let text = std::fs::read_to_string(path).expect("a file that was just listed");
+        let body: Body = hcl::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        body.into_inner()
+    });
+    structures.collect()
+}
+
+fn blocks<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = &'a Block> {
+    body.blocks().filter(move |block| block.identifier() == kind)
+}
+
+fn label(block: &Block, at: usize) -> &str {
+    block.labels()[at].as_str()
+}
+
+fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
+    block.body().attributes().find(|attribute| attribute.key() == name).map(hcl::Attribute::expr)
+}
+
+fn text(expression: &Expression) -> String {
+    hcl::format::to_string(expression).expect("an expression that was read").split_whitespace().collect()
+}
+
+/// Path to type and default: `bucket.expire_days` to `number`, `alarms.errors` to `number = 1`.
+fn variables(root: &str) -> BTreeMap<String, String> {
+    let body = configuration(root);
+    let mut found = BTreeMap::new();
+    for variable in blocks(&body, "variable") {
+        let default = attribute(variable, "default").map(text);
+        add_type(
+            &mut found,
+            label(variable, 0),
+            attribute(variable, "type").expect("every variable has a type"),
+            default,
+        );
+    }
+    found
+}
+
+fn add_type(found: &mut BTreeMap<String, String>, path: &str, declared: &Expression, default: Option<String>) {
+    if let Expression::FuncCall(call) = declared {
+        match (call.name.name.as_str(), &call.args[..]) {
+            ("optional", [inner]) => return add_type(found, path, inner, None),
+            ("optional", [inner, default]) => return add_type(found, path, inner, Some(text(default))),
+            ("map" | "list" | "set", [inner @ Expression::FuncCall(_)]) => {
+                return add_type(found, &format!("{path}[]"), inner, default);
+            }
+            ("object", [Expression::Object(members)]) => {
+                for (name, member) in members {
+                    add_type(found, &format!("{path}.{}", key(name)), member, None);
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+    let default = default.map(|default| format!(" = {default}")).unwrap_or_default();
+    found.insert(path.to_owned(), format!("{}{default}", text(declared)));
+}
+
+fn key(key: &ObjectKey) -> String {
+    match key {
+        ObjectKey::Identifier(name) => name.as_str().to_owned(),
+        ObjectKey::Expression(Expression::String(name)) => name.clone(),
+        ObjectKey::Expression(other) => text(other),
+        _ => String::new(),
+    }
+}
+
+/// What is not the same in both, and what is excused without need.
+fn judge(aws: &BTreeMap<String, String>, gcp: &BTreeMap<String, String>, excused: &[(&str, &str)]) {
+    let is_excused = |path: &str| {
+        excused
+            .iter()
+            .any(|(known, _)| path == *known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let paths: BTreeSet<&String> = aws.keys().chain(gcp.keys()).collect();
+    let differing: Vec<&String> = paths.into_iter().filter(|path| aws.get(*path) != gcp.get(*path)).collect();
+    let unexcused: Vec<String> = differing
+        .iter()
+        .filter(|path| !is_excused(path))
+        .map(|path| format!("{path}: aws {:?}, gcp {:?}", aws.get(*path), gcp.get(*path)))
+        .collect();
+    assert!(unexcused.is_empty(), "different without a reason:\n{}", unexcused.join("\n"));
+    for (known, reason) in excused {
+        let is_needed = differing.iter().any(|path| *path == known || path.starts_with(&format!("{known}.")));
+        assert!(is_needed, "{known} is excused ({reason}) and does not differ");
+    }
+}
+
+#[test]
+fn the_roots_take_the_same_variables() {
+    let (aws, gcp) = (variables("aws"), variables("gcp"));
+    assert_eq!(aws.get("alarms.errors").map(String::as_str), Some("number = 1"), "types are not read: {aws:?}");
+    judge(&aws, &gcp, VARIABLES);
+}
+
+#[test]
+fn the_roots_give_the_same_outputs() {
+    let outputs = |root| {
+        let body = configuration(root);
+        blocks(&body, "output").map(|output| (label(output, 0).to_owned(), String::new())).collect::<BTreeMap<_, _>>()
+    };
+    let (aws, gcp) = (outputs("aws"), outputs("gcp"));
+    assert!(aws.contains_key("bucket_url"), "outputs are not read: {aws:?}");
+    judge(&aws, &gcp, OUTPUTS);
+}
+
+/// The last part of a name such as `${var.name}-${each.key}-dead-letters`.
+fn kind_of_alarm(name: &str) -> String {
+    name.rsplit('}').next().unwrap_or(name).trim_matches(|c| c == '-' || c == '"').to_owned()
+}
+
+/// The keys of the objects that an expression may become, where each stands for an alarm.
+fn alarm_keys(expression: &Expression, found: &mut BTreeSet<String>) {
+    match expression {
+        Expression::Object(members) => found.extend(members.keys().map(|name| kind_of_alarm(&key(name)))),
+        Expression::FuncCall(call) => call.args.iter().for_each(|argument| alarm_keys(argument, found)),
+        Expression::Conditional(choice) => {
+            alarm_keys(&choice.true_expr, found);
+            alarm_keys(&choice.false_expr, found);
+        }
+        Expression::ForExpr(each) => found.extend(each.key_expr.iter().map(|name| kind_of_alarm(&text(name)))),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_alarms_are_the_same() {
+    let body = configuration("modules/aws/observability");
+    let alarms = blocks(&body, "resource").filter(|resource| label(resource, 0) == "aws_cloudwatch_metric_alarm");
+    let aws: BTreeSet<String> = alarms
+        .map(|alarm| kind_of_alarm(&text(attribute(alarm, "alarm_name").expect("an alarm has a name"))))
+        .collect();
+
+    let body = configuration("modules/gcp/observability");
+    let mut gcp = BTreeSet::new();
+    for alarms in ["subscription_alarms", "log_alarms"] {
+        let found = blocks(&body, "locals").find_map(|locals| attribute(locals, alarms));
+        alarm_keys(found.expect("the alarms are locals"), &mut gcp);
+    }
+    assert!(gcp.contains("silence") && aws.contains("silence"), "alarms are not read: {aws:?} {gcp:?}");
+    let named = |names: BTreeSet<String>| names.into_iter().map(|name| (name, String::new())).collect();
+    judge(&named(aws), &named(gcp), ALARMS);
+}
