@@ -46,6 +46,7 @@ impl Images {
     /// Builds the image of a function, unoptimised, as `infra/deploy/Containerfile` says, and names it.
     pub fn build(&self, recipe: Recipe<'_>, name: &str) {
         let root = workspace();
+        forget_our_own(&target());
         let mut command = self.buildah(&["build", "--isolation", "chroot", "--layers=false"]);
         for path in [PathBuf::from("/usr"), sysroot(), cargo_home(), target()] {
             let read_only = if path.starts_with("/usr") { ":ro" } else { "" };
@@ -149,6 +150,25 @@ fn target() -> PathBuf {
     let directory = target.expect("the target directory").join("images");
     std::fs::create_dir_all(&directory).expect("a target directory for images");
     directory
+}
+
+/// Has cargo compile our own crates anew: it goes by the sources' times, and those that are copied into the stage that
+/// compiles keep theirs, which may be before the last build of other ones.
+fn forget_our_own(target: &Path) {
+    for directory in entries(target) {
+        for known in entries(&directory.join("debug/.fingerprint")) {
+            let name = known.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with("framepost-") {
+                std::fs::remove_dir_all(&known).expect("cargo's fingerprint of a crate");
+            }
+        }
+    }
+}
+
+/// What is in a directory; nothing where there is none.
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let read = std::fs::read_dir(directory).into_iter().flatten();
+    read.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 /// What a command says on standard output; panics with what it says on standard error when it fails.
