@@ -59,9 +59,11 @@ impl Images {
         run(command.arg("-f").arg(root.join("infra/deploy/Containerfile")).args(["-t", name]).arg(root));
     }
 
-    /// What `buildah inspect` says of an image, by a Go template.
-    pub fn inspect(&self, name: &str, template: &str) -> String {
-        run(&mut self.buildah(&["inspect", "--type", "image", "--format", template, name]))
+    /// An image's configuration, as OCI's image specification has it.
+    pub fn config(&self, name: &str) -> Value {
+        let said = run(&mut self.buildah(&["inspect", "--type", "image", name]));
+        let said: Value = serde_json::from_str(&said).expect("what is said of the image is JSON");
+        said["OCIv1"]["config"].clone()
     }
 
     /// A new root file system from an image.
@@ -73,8 +75,7 @@ impl Images {
     /// Starts an image's program in a root file system of its own, as its user and with its environment, as a container's
     /// runtime does; on this machine's network.
     pub fn start(&self, name: &str, root: &Path, environment: &[(&str, &str)]) -> Running {
-        let config = self.inspect(name, "{{json .OCIv1.Config}}");
-        let config: Value = serde_json::from_str(&config).expect("the image's configuration is JSON");
+        let config = self.config(name);
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let mut command = Command::new("chroot");
         command.arg(format!("--userspec={}", text(&config["User"]))).arg(root).arg(text(&config["Entrypoint"][0]));

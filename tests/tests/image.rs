@@ -17,7 +17,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
     let Some(images) = Images::new() else { return };
     images.build(Recipe { function: "probe", clouds: "gcp" }, IMAGE);
 
-    assert_eq!(images.inspect(IMAGE, "{{.OCIv1.Config.User}}"), "65534:65534");
+    assert_eq!(images.config(IMAGE)["User"], "65534:65534");
     let root = images.root(IMAGE);
     let roots = "etc/ssl/certs/ca-certificates.crt";
     let expected = ["etc", "etc/nsswitch.conf", "etc/passwd", "etc/ssl", "etc/ssl/certs", roots, "function"];

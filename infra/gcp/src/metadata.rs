@@ -18,7 +18,7 @@ async fn project_id_of(host: &str) -> Option<String> {
     let url = format!("http://{host}/computeMetadata/v1/project/project-id");
     let answer = client.get(url).header("metadata-flavor", "Google").send().await.ok()?.error_for_status().ok()?;
     let id = answer.text().await.ok()?;
-    let is_id = !id.is_empty() && id.len() <= LONGEST_ID_BYTES && id.bytes().all(|byte| is_of_an_id(byte));
+    let is_id = !id.is_empty() && id.len() <= LONGEST_ID_BYTES && id.bytes().all(is_of_an_id);
     is_id.then_some(id)
 }
 

@@ -31,7 +31,7 @@ pub struct Taking {
 
 impl Default for Taking {
     fn default() -> Self {
-        Self { in_hand: 32, lease: Duration::from_secs(60) }
+        Self { in_hand: 32, lease: Duration::from_mins(1) }
     }
 }
 

@@ -112,7 +112,7 @@ fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
     };
     (is_same && !identity.is_empty()).then(|| {
         let digest = Sha256::digest(format!("{function}\0{}\0{identity}", ending.word()));
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&digest[..16])
     })
 }
 

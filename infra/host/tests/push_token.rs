@@ -52,7 +52,7 @@ async fn start(function: Arc<Counting>, keys_url: &str) -> String {
         email: EMAIL.to_owned(),
         keys_url: Some(keys_url.parse().unwrap()),
     };
-    let senders = Senders::Checked(PushTokens::new(options).unwrap());
+    let senders = Senders::Checked(Box::new(PushTokens::new(options).unwrap()));
     let (listener, url) = listen().await;
     tokio::spawn(run(Handler::new(function, None), senders, Limits::default(), listener, std::future::pending()));
     url

@@ -88,7 +88,7 @@ pub enum Senders {
     #[default]
     Admitted,
     /// Those whose token is good.
-    Checked(PushTokens),
+    Checked(Box<PushTokens>),
 }
 
 /// Takes messages until `shutdown`, then finishes those in hand.
@@ -153,9 +153,9 @@ impl<E: Event> Service<E> {
             }
             Ok(Sent::Bare(message)) => match E::read(&message) {
                 Ok(_) => self.settle(&message).await,
-                Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", error.to_string()),
+                Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", &error.to_string()),
             },
-            Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", error),
+            Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", &error),
         }
     }
 
@@ -164,12 +164,12 @@ impl<E: Event> Service<E> {
         let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Err(error) = tokens.check(authorization).await else { return Ok(()) };
         if error.kind() != ErrorKind::Denied {
-            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "token-unchecked", chain(&error)));
+            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "token-unchecked", &chain(&error)));
         }
         if authorization.is_some() {
-            return Err(refuse(StatusCode::FORBIDDEN, "token-refused", chain(&error)));
+            return Err(refuse(StatusCode::FORBIDDEN, "token-refused", &chain(&error)));
         }
-        let refused = refuse(StatusCode::UNAUTHORIZED, "no-token", chain(&error));
+        let refused = refuse(StatusCode::UNAUTHORIZED, "no-token", &chain(&error));
         Err(([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response())
     }
 
@@ -180,12 +180,12 @@ impl<E: Event> Service<E> {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 let detail = format!("more than {limit} bytes");
-                Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+                Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail))
             }
-            Ok(Err(error)) => Err(refuse(StatusCode::BAD_REQUEST, "broken-off", error.to_string())),
+            Ok(Err(error)) => Err(refuse(StatusCode::BAD_REQUEST, "broken-off", &error.to_string())),
             Err(_) => {
                 let detail = format!("not there after {:?}", self.limits.body);
-                Err(refuse(StatusCode::REQUEST_TIMEOUT, "too-slow", detail))
+                Err(refuse(StatusCode::REQUEST_TIMEOUT, "too-slow", &detail))
             }
         }
     }
@@ -205,7 +205,7 @@ impl<E: Event> Service<E> {
 
 /// A request that does not get as far as the function. The line says why; the answer does not, as nobody reads it whom
 /// it would help.
-fn refuse(status: StatusCode, reason: &str, detail: String) -> Response {
+fn refuse(status: StatusCode, reason: &str, detail: &str) -> Response {
     tracing::warn!(event = "refused", reason, detail, status = status.as_u16(), "a request is refused");
     status.into_response()
 }

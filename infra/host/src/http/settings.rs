@@ -57,7 +57,7 @@ impl Settings {
     /// Whose requests are taken.
     pub fn senders(&self) -> framepost_ports::Result<Senders> {
         Ok(match &self.push {
-            Some(options) => Senders::Checked(PushTokens::new(options.clone())?),
+            Some(options) => Senders::Checked(Box::new(PushTokens::new(options.clone())?)),
             None => Senders::Admitted,
         })
     }
