@@ -104,8 +104,8 @@ impl Wiring {
             .env("FRAMEPOST_PUSH_KEYS", &vouching.page);
         let running = Running::start(&mut command);
         let address = running.wait_for(Output::Stdout, START, |lines| {
-            let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.filter_map(|line| line["address"].as_str().map(str::to_owned)).next()
+            let mut lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find_map(|line| line["address"].as_str().map(str::to_owned))
         });
         Service { running, url: format!("http://{address}/") }
     }

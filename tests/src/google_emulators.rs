@@ -27,7 +27,7 @@ pub struct GoogleEmulators {
     /// Pub/Sub by HTTP.
     pubsub_http: String,
     /// Ours, unless somebody else's are used.
-    _running: Option<Running>,
+    running: Option<Running>,
 }
 
 /// A message that was pulled.
@@ -50,7 +50,7 @@ impl GoogleEmulators {
     pub fn start() -> Option<Self> {
         let host = |name| std::env::var(name).ok().filter(|host| !host.is_empty()).map(|host| with_scheme(&host));
         if let (Some(storage), Some(pubsub)) = (host("STORAGE_EMULATOR_HOST"), host("PUBSUB_EMULATOR_HOST")) {
-            return Some(Self { storage, pubsub_http: pubsub.clone(), pubsub, _running: None });
+            return Some(Self { storage, pubsub_http: pubsub.clone(), pubsub, running: None });
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("emulators/build");
         let built = Command::new(&script).output().unwrap_or_else(|error| panic!("{}: {error}", script.display()));
@@ -69,13 +69,13 @@ impl GoogleEmulators {
             storage: address("storage"),
             pubsub: address("pubsub"),
             pubsub_http: address("pubsubHttp"),
-            _running: Some(running),
+            running: Some(running),
         })
     }
 
     /// What they have said that is worth a look after a failed test.
     pub fn log(&self) -> String {
-        self._running.as_ref().map(Running::log).unwrap_or_default()
+        self.running.as_ref().map(Running::log).unwrap_or_default()
     }
 
     /// The name of the project that everything belongs to.

@@ -171,14 +171,14 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     let invalid = || Error::new(ErrorKind::InvalidInput, "not an http:// URL");
     let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n").into_bytes();
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n")?;
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    write!(head, "content-length: {}\r\n\r\n", body.len())?;
     let mut connection = std::net::TcpStream::connect(host)?;
     connection.set_read_timeout(Some(std::time::Duration::from_mins(1)))?;
-    connection.write_all(head.as_bytes())?;
+    connection.write_all(&head)?;
     connection.write_all(body)?;
     let mut connection = std::io::BufReader::new(connection);
     let head = Head::read(&mut connection)?.ok_or(ErrorKind::UnexpectedEof)?;

@@ -1,8 +1,8 @@
 //! The pipeline on Google Cloud, every part of it real but the cloud itself: the gateway's program uploads to Cloud Storage,
 //! the bucket tells Pub/Sub, the function takes the message, and its record is read back from Pub/Sub.
 
-use framepost_events::KeyKind;
 use framepost_events::record::{Data, Record};
+use framepost_events::{KeyKind, ObjectKey};
 use framepost_tests::binaries::{Output, Running};
 use framepost_tests::cloud_run::{Manners, Pushed, Service, Vouching, Wiring, push_all};
 use framepost_tests::edge::{EdgeConfig, backfill};
@@ -23,6 +23,10 @@ fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Comman
     let mut command = backfill(&clip.path(), spool, &format!("gs://{bucket}"));
     command.args(["--endpoint-url", endpoint, "--start", "2026-11-20T12:00:00Z"]);
     command
+}
+
+fn is_chunk(name: &str) -> bool {
+    name.parse::<ObjectKey>().is_ok_and(|key| key.kind == KeyKind::Chunk)
 }
 
 fn address(url: &str) -> std::net::SocketAddr {
@@ -59,7 +63,7 @@ fn a_clip_is_put_into_cloud_storage_and_a_second_time_changes_nothing() {
     // Another spool knows nothing of the first time: the bucket is asked, and has them all.
     put("second");
     assert_eq!(generations(), before);
-    let chunk = before.iter().find(|(name, _)| name.ends_with(".mp4")).expect("a chunk");
+    let chunk = before.iter().find(|(name, _)| is_chunk(name)).expect("a chunk");
     let object = google.object(&bucket, &chunk.0);
     assert_eq!(object["contentType"].as_str().map(|name| name.split(';').next()), Some(Some("video/mp4")), "{object}");
 }
@@ -309,7 +313,7 @@ fn a_cloud_that_is_out_of_order_costs_time_and_no_record() {
 fn an_object_that_is_gone_or_replaced_before_its_message_comes_is_not_taken_for_what_it_was() {
     let Some(scene) = Scene::new() else { return };
     let mut names = scene.footage(Clip::H264);
-    let chunks: Vec<String> = names.iter().filter(|name| name.ends_with(".mp4")).cloned().collect();
+    let chunks: Vec<String> = names.iter().filter(|name| is_chunk(name)).cloned().collect();
     scene.google.delete(&scene.bucket, &chunks[0]);
     names.remove(&chunks[0]);
     let (first, bytes) = (chunks[1].clone(), scene.google.bytes(&scene.bucket, &chunks[2]));
@@ -334,7 +338,7 @@ fn where_versions_are_kept_the_events_own_generation_is_read() {
     let bucket = google.bucket_with_versions();
     let scene = Scene::around(google, bucket);
     let names = scene.footage(Clip::H264);
-    let chunk = names.iter().find(|name| name.ends_with(".mp4")).expect("a chunk");
+    let chunk = names.iter().find(|name| is_chunk(name)).expect("a chunk");
     let before = scene.google.bytes(&scene.bucket, chunk);
     scene.google.overwrite(&scene.bucket, chunk, "video/mp4", b"somebody else's");
     let service = scene.service();

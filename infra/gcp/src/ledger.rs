@@ -61,16 +61,15 @@ impl GcsLedger {
 
     async fn write(&self, work: &str, generation: i64, bytes: &Bytes) -> Result<Swap> {
         let name: String = work.chars().take(NAME_LIMIT_CHARS).collect();
-        let written = self
+        let request = self
             .client
             .write_object(&self.bucket, self.object(work), bytes.clone())
             .set_if_generation_match(generation)
             .set_content_type("application/json")
             .set_metadata([("work", name)])
             .with_known_crc32c(crc32c::crc32c(bytes))
-            .send_unbuffered()
-            .await;
-        match written {
+            .send_unbuffered();
+        match Box::pin(request).await {
             Ok(object) => Ok(Swap::Written(Version(object.generation.to_string()))),
             Err(error) if error.http_status_code() == Some(412) => Ok(Swap::Refused),
             Err(error) => Err(error::of("claim", work, error)),
@@ -84,17 +83,18 @@ impl LedgerStore for GcsLedger {
         within(CALL_TIMEOUT, "read the claim", work, async {
             let range = ReadRange::segment(0, ENTRY_LIMIT_BYTES);
             let request = self.client.read_object(&self.bucket, self.object(work)).set_read_range(range);
-            let mut answer = match request.send().await.map_err(|error| error::of("read the claim", work, error)) {
-                Ok(answer) => answer,
-                // A bucket that is not there is none without claims.
-                Err(error)
-                    if error.kind() == ErrorKind::NotFound
-                        && !framepost_ports::chain(&error).contains("bucket does not exist") =>
-                {
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            };
+            let mut answer =
+                match Box::pin(request.send()).await.map_err(|error| error::of("read the claim", work, error)) {
+                    Ok(answer) => answer,
+                    // A bucket that is not there is none without claims.
+                    Err(error)
+                        if error.kind() == ErrorKind::NotFound
+                            && !framepost_ports::chain(&error).contains("bucket does not exist") =>
+                    {
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error),
+                };
             let mut bytes = BytesMut::new();
             while let Some(piece) = answer.next().await {
                 bytes.extend_from_slice(&piece.map_err(|error| error::of("read the claim", work, error))?);

@@ -6,6 +6,7 @@
 //! * A ranged read brings the metadata with it, names in lower case, in one request.
 //! * The clients repeat nothing: whoever calls knows what a try costs. Every call has time limits, that of a transfer grows
 //!   with its size, and a body that stands still ends.
+//! * The SDK's futures are large (30 KiB), so each is on the heap.
 //! * Errors say what the caller can do ([`framepost_ports::ErrorKind`]) and keep Google's words as their source.
 //! * Credentials come by the whole chain of Application Default Credentials: a service account's key, workload identity
 //!   federation, what `gcloud` left, the metadata server.

@@ -64,7 +64,7 @@ impl GcsBucket {
             .with_known_crc32c(crc32c)
             .send_unbuffered();
         let answer = tokio::select! {
-            answer = request => answer,
+            answer = Box::pin(request) => answer,
             () = sent.stalled(STALL_GRACE) => {
                 let stalled = format!("no byte moved for {STALL_GRACE:?}");
                 return Err(Error::new(ErrorKind::Transport, "put", &object.key).because(stalled));

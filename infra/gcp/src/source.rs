@@ -56,7 +56,7 @@ impl GcsSource {
     ) -> Result<ObjectHighlights> {
         within(CALL_TIMEOUT, operation, key, async {
             let request = self.request(bucket, key, version);
-            let answer = request.send().await.map_err(|error| error::of(operation, key, error))?;
+            let answer = Box::pin(request.send()).await.map_err(|error| error::of(operation, key, error))?;
             Ok(answer.object())
         })
         .await
@@ -77,7 +77,7 @@ impl ObjectSource for GcsSource {
         let len = range.len.min(i64::MAX as u64 - range.start);
         let request = self.request(bucket, key, version).set_read_range(ReadRange::segment(range.start, len));
         let read = within(limit(range.len), "get", key, async {
-            let mut answer = match request.send().await {
+            let mut answer = match Box::pin(request.send()).await {
                 Err(error) if error.http_status_code() == Some(416) => return Ok(None),
                 other => other.map_err(|error| error::of("get", key, error))?,
             };
