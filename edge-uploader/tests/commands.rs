@@ -229,7 +229,7 @@ fn what_the_bucket_refuses_is_listed_and_can_be_given_back() {
         format!("site = \"s\"\nspool = {{ dir = {other:?} }}\nupload = {{ to = \"file://{}\" }}\n", text(&bucket));
     std::fs::write(&config, rest + &camera).unwrap();
     let mut running = Running::start(&["run", "--config", text(&config)]);
-    until("a chunk is open", || files(&other).iter().any(|(path, _)| text(path).ends_with(".part")));
+    until("a chunk is open", || files(&other).iter().any(|(path, _)| path.extension().is_some_and(|e| e == "part")));
     running.signal("-TERM");
     assert_eq!(running.ended(), Some(0));
     assert_eq!(stdout(&run(&list)), listed);

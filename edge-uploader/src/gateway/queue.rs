@@ -70,7 +70,10 @@ impl QueueSender {
 
     /// Sends the frames that were offered. To be called before the receiver waits.
     pub(super) fn flush(&mut self) -> Result<(), RecorderGone> {
-        self.held.drain(..).try_for_each(|item| self.items.send(item)).map_err(|_| RecorderGone)
+        for item in self.held.drain(..) {
+            self.items.send(item).map_err(|_| RecorderGone)?;
+        }
+        Ok(())
     }
 
     /// A frame of a source that can wait.
