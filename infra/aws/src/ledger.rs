@@ -12,6 +12,7 @@ use crate::connect::Session;
 use crate::error;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use framepost_ports::ledger::{Entry, LedgerStore, State, Swap, Version};
 use framepost_ports::{Error, ErrorKind, Result};
@@ -78,7 +79,7 @@ impl LedgerStore for DynamoLedger {
         };
         match request.send().await {
             Ok(_) => Ok(Swap::Written(Version(entry.write.clone()))),
-            Err(failure) if failure.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(failure) if failure.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(Swap::Refused)
             }
             Err(failure) => Err(error::of("dynamodb", "write a claim", work, failure)),
