@@ -79,7 +79,9 @@ impl LedgerStore for DynamoLedger {
         };
         match request.send().await {
             Ok(_) => Ok(Swap::Written(Version(entry.write.clone()))),
-            Err(failure) if failure.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            Err(failure)
+                if failure.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(Swap::Refused)
             }
             Err(failure) => Err(error::of("dynamodb", "write a claim", work, failure)),

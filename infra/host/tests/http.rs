@@ -277,7 +277,7 @@ async fn many_are_handled_at_a_time_and_not_more_than_allowed() {
     let waiting = futures::future::join_all((0..20).map(|_| running.push("wait")));
     let counting = async {
         for round in 1..=20 {
-            while running.function.asked.lock().unwrap().len() < round.max(8).min(20) {
+            while running.function.asked.lock().unwrap().len() < round.clamp(8, 20) {
                 tokio::task::yield_now().await;
             }
             // One goes on, and one more comes.

@@ -46,7 +46,7 @@ impl Function<ObjectFinalized> for ByKey {
         match key.as_str() {
             "panic" if is_first => panic!("as asked"),
             "retry" if is_first => {
-                Outcome::Retry { after: Duration::from_secs(900), reason: Reason::new("busy", "as asked") }
+                Outcome::Retry { after: Duration::from_mins(15), reason: Reason::new("busy", "as asked") }
             }
             "reject" => Outcome::Reject(Reason::new("not-media", "as asked")),
             "skip" => Outcome::Skip(Reason::new("not-ours", "as asked")),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Each key is the word for its outcome; any other is done.
-pub struct ByKey {
+pub(crate) struct ByKey {
     /// How often `retry` is retried before it is done.
     retries: AtomicU32,
     after: Duration,
@@ -15,13 +15,13 @@ pub struct ByKey {
 
 impl ByKey {
     /// `retry` is sent back so many times, not to come before so long.
-    pub fn retrying(times: u32, after: Duration) -> Self {
+    pub(crate) fn retrying(times: u32, after: Duration) -> Self {
         Self { retries: AtomicU32::new(times), after, calls: AtomicU32::new(0) }
     }
 
     /// Events so far.
     #[allow(dead_code, reason = "not every test counts")]
-    pub fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::Relaxed)
     }
 
@@ -53,7 +53,7 @@ impl<E: Event> Function<E> for ByKey {
 
 /// What S3 would send of these objects; keys as they are on the wire.
 #[allow(dead_code, reason = "not every test is about S3")]
-pub fn notification(keys: &[&str]) -> String {
+pub(crate) fn notification(keys: &[&str]) -> String {
     let record = |key: &&str| {
         serde_json::json!({
             "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-central-1",
