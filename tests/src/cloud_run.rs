@@ -10,6 +10,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
@@ -173,9 +174,11 @@ pub fn push_all(
     let deadline = Instant::now() + within;
     let mut chance = fastrand::Rng::new();
     let mut pushed = Vec::new();
+    let (mut acknowledged, mut given_back) = (BTreeSet::new(), BTreeSet::new());
     loop {
         let mut messages = google.pull(subscription);
-        if messages.is_empty() {
+        // What was given back may not be there again at once.
+        if messages.is_empty() && given_back.is_subset(&acknowledged) {
             return pushed;
         }
         assert!(Instant::now() < deadline, "messages come again and again: {pushed:#?}\n{}", service.running.log());
@@ -187,8 +190,10 @@ pub fn push_all(
             let status = service.push(subscription, &message, vouching);
             if (200..300).contains(&status) {
                 google.acknowledge(subscription, &message);
+                acknowledged.insert(message.id.clone());
             } else {
                 google.give_back(subscription, &message);
+                given_back.insert(message.id.clone());
             }
             pushed.push(Pushed { message, status });
         }
