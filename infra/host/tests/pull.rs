@@ -27,9 +27,12 @@ impl ByKey {
     }
 
     async fn until(&self, key: &str, times: usize) {
-        while self.times(key) < times {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let seen = async {
+            while self.times(key) < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), seen).await.unwrap_or_else(|_| panic!("{key}: not {times} times"));
     }
 }
 
