@@ -19,6 +19,7 @@ mock_provider "google" {
   }
   mock_resource "google_service_account" {
     defaults = {
+      name   = "projects/footage-prod/serviceAccounts/mocked@footage-prod.iam.gserviceaccount.com"
       email  = "mocked@footage-prod.iam.gserviceaccount.com"
       member = "serviceAccount:mocked@footage-prod.iam.gserviceaccount.com"
     }

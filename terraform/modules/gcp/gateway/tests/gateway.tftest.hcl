@@ -1,6 +1,9 @@
 mock_provider "google" {
   mock_resource "google_service_account" {
-    defaults = { member = "serviceAccount:framepost-gw-0123abcd@footage-prod.iam.gserviceaccount.com" }
+    defaults = {
+      name   = "projects/footage-prod/serviceAccounts/framepost-gw-0123abcd@footage-prod.iam.gserviceaccount.com"
+      member = "serviceAccount:framepost-gw-0123abcd@footage-prod.iam.gserviceaccount.com"
+    }
   }
   mock_resource "google_iam_workload_identity_pool" {
     defaults = { name = "projects/123456789012/locations/global/workloadIdentityPools/framepost-gateways" }
