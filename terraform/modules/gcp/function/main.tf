@@ -36,6 +36,11 @@ resource "google_cloud_run_v2_service" "this" {
   ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY"
   deletion_protection = false
 
+  # For all revisions together. Cloud Run fills the block in where it is left out, and each plan would take it out again.
+  scaling {
+    max_instance_count = local.instances
+  }
+
   template {
     service_account = google_service_account.this.email
     timeout         = "${var.runtime.timeout_s}s"

@@ -49,6 +49,11 @@ run "the_service_is_what_the_function_says" {
   }
 
   assert {
+    condition     = google_cloud_run_v2_service.this.scaling[0].max_instance_count == google_cloud_run_v2_service.this.template[0].scaling[0].max_instance_count
+    error_message = "Two revisions could have more in hand than one."
+  }
+
+  assert {
     condition     = google_cloud_run_v2_service.this.template[0].execution_environment == "EXECUTION_ENVIRONMENT_GEN1"
     error_message = "128 MiB are too few for the second generation."
   }
