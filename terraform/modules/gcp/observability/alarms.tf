@@ -67,6 +67,9 @@ resource "google_monitoring_notification_channel" "email" {
   type         = "email"
   display_name = "${var.name}: ${each.key}"
   labels       = { email_address = each.key }
+
+  # Terraform deletes an address before it tells the alarms, and Google refuses that as long as one names it.
+  force_delete = true
 }
 
 resource "google_monitoring_alert_policy" "subscription" {

@@ -131,6 +131,11 @@ run "everybody_is_told" {
   }
 
   assert {
+    condition     = google_monitoring_notification_channel.email["ops@plant.example"].force_delete
+    error_message = "An address that an alarm names could not be taken out."
+  }
+
+  assert {
     condition     = endswith(google_monitoring_alert_policy.log["errors"].conditions[0].condition_prometheus_query_language[0].query, ">= 3") && endswith(google_monitoring_alert_policy.log["throttles"].conditions[0].condition_prometheus_query_language[0].query, ">= 30") && google_monitoring_alert_policy.subscription["oldest-message"].conditions[0].condition_threshold[0].threshold_value == 300
     error_message = "Other thresholds than asked for."
   }
