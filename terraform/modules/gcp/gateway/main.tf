@@ -91,7 +91,7 @@ resource "google_service_account" "gateway" {
   for_each     = local.keyed ? var.sites : []
   project      = var.project
   account_id   = "${substr(var.name, 0, 17)}-gw-${substr(sha256(each.key), 0, 8)}"
-  display_name = "${var.name}: gateway of ${each.key}"
+  display_name = substr("${var.name}: gateway of ${each.key}", 0, 100)
   description  = "Creates objects below ${each.key}/ and can do nothing else."
 }
 

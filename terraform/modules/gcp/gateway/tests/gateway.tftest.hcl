@@ -67,6 +67,23 @@ run "keys" {
   }
 }
 
+run "the_longest_names_fit" {
+  variables {
+    name  = "framepost-production-eu1"
+    sites = ["a123456789012345678901234567890123456789012345678901234567890123"]
+  }
+
+  assert {
+    condition     = alltrue([for a in google_service_account.gateway : length(a.account_id) <= 30 && length(a.display_name) <= 100 && length(a.description) <= 256])
+    error_message = "IAM takes ids of 30 characters, names of 100 and descriptions of 256."
+  }
+
+  assert {
+    condition     = alltrue([for m in google_storage_bucket_iam_member.create : length(m.condition[0].title) <= 100 && length(m.condition[0].description) <= 256])
+    error_message = "A condition's title has at most 100 characters, its description 256."
+  }
+}
+
 run "federation_needs_no_key" {
   variables {
     credential = "federation"
