@@ -81,8 +81,8 @@ variable "timeout_s" {
   type        = number
 
   validation {
-    condition     = var.timeout_s >= 1 && var.timeout_s <= 570
-    error_message = "runtime.timeout_s is between 1 and 570 seconds: a push is given up after 600. Longer work runs as a pull worker, or submits a job."
+    condition     = var.timeout_s >= 1 && var.timeout_s <= 570 && floor(var.timeout_s) == var.timeout_s
+    error_message = "runtime.timeout_s is a whole number of seconds between 1 and 570: a push is given up after 600. Longer work runs as a pull worker, or submits a job."
   }
 }
 
@@ -91,8 +91,8 @@ variable "max_deliveries" {
   type        = number
 
   validation {
-    condition     = var.max_deliveries >= 5 && var.max_deliveries <= 100
-    error_message = "trigger.max_deliveries is between 5 and 100, Pub/Sub's limits."
+    condition     = var.max_deliveries >= 5 && var.max_deliveries <= 100 && floor(var.max_deliveries) == var.max_deliveries
+    error_message = "trigger.max_deliveries is a whole number between 5 and 100, Pub/Sub's limits."
   }
 }
 

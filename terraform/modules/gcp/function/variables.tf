@@ -58,8 +58,9 @@ variable "runtime" {
     condition = (
       var.runtime.memory_mib >= lookup({ "1" = 128, "2" = 128, "4" = 2048, "6" = 4096, "8" = 4096 }, tostring(var.runtime.cpu), 128)
       && var.runtime.memory_mib <= lookup({ "1" = 4096, "2" = 8192, "4" = 16384, "6" = 24576, "8" = 32768 }, tostring(var.runtime.cpu), 32768)
+      && floor(var.runtime.memory_mib) == var.runtime.memory_mib
     )
-    error_message = "runtime.memory_mib is 128 to 4096 with 1 CPU, to 8192 with 2, 2048 to 16384 with 4, 4096 to 24576 with 6, 4096 to 32768 with 8."
+    error_message = "runtime.memory_mib is a whole number: 128 to 4096 with 1 CPU, to 8192 with 2, 2048 to 16384 with 4, 4096 to 24576 with 6, 4096 to 32768 with 8."
   }
 
   validation {
@@ -68,8 +69,8 @@ variable "runtime" {
   }
 
   validation {
-    condition     = var.runtime.instance_concurrency >= 1 && var.runtime.instance_concurrency <= 1000
-    error_message = "runtime.instance_concurrency is between 1 and 1000."
+    condition     = var.runtime.instance_concurrency >= 1 && var.runtime.instance_concurrency <= 1000 && floor(var.runtime.instance_concurrency) == var.runtime.instance_concurrency
+    error_message = "runtime.instance_concurrency is a whole number between 1 and 1000."
   }
 }
 

@@ -24,8 +24,8 @@ variable "keep_days" {
   default     = 30
 
   validation {
-    condition     = var.keep_days >= 15
-    error_message = "keep_days is 15 or more: a message parked for 14 days can still come again."
+    condition     = var.keep_days >= 15 && floor(var.keep_days) == var.keep_days
+    error_message = "keep_days is a whole number of days, 15 or more: a message parked for 14 days can still come again."
   }
 }
 

@@ -234,3 +234,23 @@ run "a_name_in_capitals_is_refused" {
 
   expect_failures = [var.name]
 }
+
+run "half_a_second_is_refused" {
+  command = plan
+
+  variables {
+    timeout_s = 30.5
+  }
+
+  expect_failures = [var.timeout_s]
+}
+
+run "half_a_delivery_is_refused" {
+  command = plan
+
+  variables {
+    max_deliveries = 5.5
+  }
+
+  expect_failures = [var.max_deliveries]
+}

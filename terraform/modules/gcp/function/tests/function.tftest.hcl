@@ -239,3 +239,13 @@ run "claims_without_a_ledger_are_refused" {
 
   expect_failures = [var.grants]
 }
+
+run "half_an_event_at_a_time_is_refused" {
+  command = plan
+
+  variables {
+    runtime = { memory_mib = 128, timeout_s = 30, max_concurrency = 10, instance_concurrency = 1.5 }
+  }
+
+  expect_failures = [var.runtime]
+}
