@@ -76,6 +76,11 @@ variable "bucket" {
     condition     = !var.bucket.existing || (var.bucket.expire_days == null && length(var.bucket.transitions) == 0)
     error_message = "The lifecycle of an existing bucket stays its owner's: leave out bucket.expire_days and bucket.transitions."
   }
+
+  validation {
+    condition     = var.encryption_key == null || var.bucket.existing || lower(coalesce(var.bucket.location, var.region)) == var.region
+    error_message = "Cloud Storage takes a key of the bucket's own location only: with encryption_key leave out bucket.location, or bring a bucket that is encrypted already."
+  }
 }
 
 variable "encryption_key" {
@@ -86,6 +91,11 @@ variable "encryption_key" {
   validation {
     condition     = var.encryption_key == null ? true : can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.encryption_key))
     error_message = "encryption_key is the full name of a key without a version: projects/P/locations/L/keyRings/R/cryptoKeys/K."
+  }
+
+  validation {
+    condition     = try(regex("/locations/([^/]+)/", var.encryption_key)[0] == var.region, true)
+    error_message = "encryption_key is in ${try(regex("/locations/([^/]+)/", var.encryption_key)[0], "?")}: what is kept in ${var.region} takes a key of ${var.region}."
   }
 }
 

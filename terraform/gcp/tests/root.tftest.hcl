@@ -257,3 +257,24 @@ run "a_label_in_capitals_is_refused" {
 
   expect_failures = [var.labels]
 }
+
+run "a_key_of_another_region_is_refused" {
+  command = plan
+
+  variables {
+    encryption_key = "projects/footage-prod/locations/europe-west3/keyRings/r/cryptoKeys/k"
+  }
+
+  expect_failures = [var.encryption_key]
+}
+
+run "a_regional_key_for_a_multi_region_is_refused" {
+  command = plan
+
+  variables {
+    encryption_key = "projects/footage-prod/locations/europe-west1/keyRings/r/cryptoKeys/k"
+    bucket         = { location = "EU" }
+  }
+
+  expect_failures = [var.bucket]
+}
