@@ -13,8 +13,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", var.name)) && !startswith(var.name, "goog") && !strcontains(var.name, "google")
-    error_message = "A bucket's name has 3 to 63 of a-z 0-9 _ -, starts and ends with a letter or digit, and does not contain \"google\" or start with \"goog\"; \"${var.name}\" does not follow that. Set bucket.name."
+    condition     = var.existing ? can(regex("^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$", var.name)) : can(regex("^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$", var.name)) && !startswith(var.name, "goog") && !strcontains(var.name, "google")
+    error_message = "A new bucket's name has 3 to 63 of a-z 0-9 _ -, starts and ends with a letter or digit, and does not contain \"google\" or start with \"goog\"; \"${var.name}\" does not follow that. Set bucket.name. One that is there may have dots, too."
   }
 }
 

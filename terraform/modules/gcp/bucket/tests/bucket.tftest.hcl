@@ -106,11 +106,12 @@ run "lifecycle_by_age_and_class" {
 run "an_existing_bucket_is_only_told_to_announce" {
   variables {
     existing = true
+    name     = "footage.plant.example"
     prefixes = ["plant-7/", "dock-2/"]
   }
 
   assert {
-    condition     = length(google_storage_bucket.footage) == 0 && output.name == "framepost-footage-prod"
+    condition     = length(google_storage_bucket.footage) == 0 && output.name == "footage.plant.example"
     error_message = "Nothing of an existing bucket is created."
   }
 
