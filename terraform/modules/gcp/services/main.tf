@@ -17,7 +17,7 @@ locals {
     "sts.googleapis.com",
   ], var.encryption_key == null ? [] : ["cloudkms.googleapis.com"])
 
-  # Cloud Storage and BigQuery make their agents when they are asked who they are; Pub/Sub makes its own with its API.
+  # Cloud Storage and BigQuery make their agents when they are asked who they are; Pub/Sub makes its own when it is used first.
   agents = {
     storage  = data.google_storage_project_service_account.this.member
     pubsub   = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
