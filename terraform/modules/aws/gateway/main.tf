@@ -12,6 +12,10 @@ locals {
   # IAM's limit for a role is 64 characters.
   names = { for site in var.sites : site => length("${var.name}-gateway-${site}") <= 64 ? "${var.name}-gateway-${site}" : "${substr("${var.name}-gateway-${site}", 0, 55)}-${substr(sha256(site), 0, 8)}" }
 
+  # IoT takes no dots in a role alias, and Roles Anywhere none in a profile; a site has neither comma nor space.
+  aliases  = { for site, name in local.names : site => replace(name, ".", ",") }
+  profiled = { for site, name in local.names : site => replace(name, ".", " ") }
+
   users = var.credential == "access-key" ? var.sites : []
   roles = contains(["roles-anywhere", "iot"], var.credential) ? var.sites : []
 }
@@ -122,7 +126,7 @@ data "aws_iam_policy_document" "trust" {
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
-        values   = ["arn:${local.partition}:iot:${data.aws_region.current.id}:${local.account}:rolealias/${local.names[each.key]}"]
+        values   = ["arn:${local.partition}:iot:${data.aws_region.current.id}:${local.account}:rolealias/${local.aliases[each.key]}"]
       }
 
       condition {
@@ -171,7 +175,7 @@ resource "aws_rolesanywhere_trust_anchor" "ca" {
 
 resource "aws_rolesanywhere_profile" "gateways" {
   for_each         = local.anywhere ? var.sites : []
-  name             = local.names[each.key]
+  name             = local.profiled[each.key]
   enabled          = true
   duration_seconds = var.session_s
   role_arns        = [aws_iam_role.gateway[each.key].arn]
@@ -186,7 +190,7 @@ data "aws_iot_endpoint" "credentials" {
 
 resource "aws_iot_role_alias" "gateway" {
   for_each            = var.credential == "iot" ? var.sites : []
-  alias               = local.names[each.key]
+  alias               = local.aliases[each.key]
   role_arn            = aws_iam_role.gateway[each.key].arn
   credential_duration = var.session_s
 }

@@ -247,3 +247,32 @@ run "short_session" {
   }
   expect_failures = [var.session_s]
 }
+
+run "a_site_with_a_dot_has_an_alias" {
+  variables {
+    credential       = "iot"
+    sites            = ["dock_2.north"]
+    iot_certificates = { "dock_2.north" = "arn:aws:iot:eu-central-1:123456789012:cert/2" }
+  }
+  assert {
+    condition     = can(regex("^[A-Za-z0-9_=,@-]{1,128}$", aws_iot_role_alias.gateway["dock_2.north"].alias))
+    error_message = "AWS IoT does not take the alias ${aws_iot_role_alias.gateway["dock_2.north"].alias}"
+  }
+  assert {
+    condition = contains(data.aws_iam_policy_document.trust["dock_2.north"].statement[0].condition,
+    { test = "ArnEquals", variable = "aws:SourceArn", values = tolist(["arn:aws:iot:eu-central-1:123456789012:rolealias/${aws_iot_role_alias.gateway["dock_2.north"].alias}"]) })
+    error_message = "the role trusts another alias"
+  }
+}
+
+run "a_site_with_a_dot_has_a_profile" {
+  variables {
+    credential     = "roles-anywhere"
+    sites          = ["dock_2.north"]
+    roles_anywhere = { trust_anchor_arn = "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/mine" }
+  }
+  assert {
+    condition     = can(regex("^[ a-zA-Z0-9_-]{1,255}$", aws_rolesanywhere_profile.gateways["dock_2.north"].name))
+    error_message = "Roles Anywhere does not take the name ${aws_rolesanywhere_profile.gateways["dock_2.north"].name}"
+  }
+}
