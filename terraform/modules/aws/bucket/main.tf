@@ -9,6 +9,8 @@
 locals {
   created = var.existing ? 0 : 1
   bucket  = var.existing ? data.aws_s3_bucket.existing[0] : aws_s3_bucket.footage[0]
+
+  coldness = ["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
 }
 
 data "aws_s3_bucket" "existing" {

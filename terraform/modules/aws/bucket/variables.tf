@@ -60,6 +60,19 @@ variable "transitions" {
   }
 
   validation {
+    condition = alltrue([for i, t in var.transitions : i == 0 ? true : try(
+      index(local.coldness, t.class) > index(local.coldness, var.transitions[max(i - 1, 0)].class), true)
+    ])
+    error_message = "bucket.transitions go from warmer to colder: ${join(", ", local.coldness)}. S3 moves nothing back."
+  }
+
+  validation {
+    condition = alltrue([for i, t in var.transitions : t.days - var.transitions[max(i - 1, 0)].days >= 30
+    if i > 0 && contains(["STANDARD_IA", "ONEZONE_IA"], var.transitions[max(i - 1, 0)].class)])
+    error_message = "S3 keeps an object in STANDARD_IA and ONEZONE_IA for 30 days before it moves on: raise bucket.transitions[].days."
+  }
+
+  validation {
     condition     = var.expire_days == null ? true : alltrue([for t in var.transitions : t.days < coalesce(var.expire_days, t.days + 1)])
     error_message = "A transition at or after bucket.expire_days would never happen."
   }

@@ -235,3 +235,19 @@ run "an_overwriter_is_an_arn" {
   }
   expect_failures = [var.overwriters]
 }
+
+run "a_warmer_class_later_is_refused" {
+  command = plan
+  variables {
+    transitions = [{ days = 10, class = "GLACIER" }, { days = 60, class = "STANDARD_IA" }]
+  }
+  expect_failures = [var.transitions]
+}
+
+run "a_short_stay_in_infrequent_access_is_refused" {
+  command = plan
+  variables {
+    transitions = [{ days = 30, class = "STANDARD_IA" }, { days = 45, class = "GLACIER" }]
+  }
+  expect_failures = [var.transitions]
+}
