@@ -46,9 +46,20 @@ resource "aws_cloudwatch_event_target" "log" {
 data "aws_iam_policy_document" "log" {
   count = var.log ? 1 : 0
 
+  # Asked for without naming a rule.
   statement {
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    actions   = ["logs:CreateLogStream"]
     resources = ["${aws_cloudwatch_log_group.records[0].arn}:*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com", "delivery.logs.amazonaws.com"]
+    }
+  }
+
+  statement {
+    actions   = ["logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.records[0].arn}:*:*"]
 
     principals {
       type        = "Service"

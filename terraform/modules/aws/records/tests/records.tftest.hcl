@@ -56,8 +56,12 @@ run "log" {
     error_message = "every record"
   }
   assert {
-    condition     = one(one(data.aws_iam_policy_document.log[0].statement).condition).values == tolist(["arn:aws:events:eu-central-1:123456789012:rule/framepost-records/log"])
+    condition     = one([for s in data.aws_iam_policy_document.log[0].statement : one(s.condition).values if s.actions == toset(["logs:PutLogEvents"])]) == tolist(["arn:aws:events:eu-central-1:123456789012:rule/framepost-records/log"])
     error_message = "only that rule may write"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.log[0].statement : length(s.condition) if s.actions == toset(["logs:CreateLogStream"])]) == 0
+    error_message = "EventBridge makes its streams without naming the rule"
   }
   assert {
     condition     = output.log_group == "/aws/events/framepost-records"
