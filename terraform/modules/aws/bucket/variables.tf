@@ -67,6 +67,11 @@ variable "transitions" {
   }
 
   validation {
+    condition     = !(contains(var.transitions[*].class, "ONEZONE_IA") && contains(var.transitions[*].class, "GLACIER_IR"))
+    error_message = "S3 moves nothing from ONEZONE_IA to GLACIER_IR: leave one of them out of bucket.transitions."
+  }
+
+  validation {
     condition = alltrue([for i, t in var.transitions : t.days - var.transitions[max(i - 1, 0)].days >= 30
     if i > 0 && contains(["STANDARD_IA", "ONEZONE_IA"], var.transitions[max(i - 1, 0)].class)])
     error_message = "S3 keeps an object in STANDARD_IA and ONEZONE_IA for 30 days before it moves on: raise bucket.transitions[].days."

@@ -251,3 +251,11 @@ run "a_short_stay_in_infrequent_access_is_refused" {
   }
   expect_failures = [var.transitions]
 }
+
+run "one_zone_before_instant_retrieval_is_refused" {
+  command = plan
+  variables {
+    transitions = [{ days = 30, class = "ONEZONE_IA" }, { days = 90, class = "GLACIER_IR" }]
+  }
+  expect_failures = [var.transitions]
+}
