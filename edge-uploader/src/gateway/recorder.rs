@@ -403,7 +403,7 @@ impl Recorder {
 fn bytes_of(output: &Output) -> u64 {
     match output {
         Output::Begin { init, .. } => init.len() as u64,
-        Output::Fragment(bytes) => bytes.len() as u64,
+        Output::Fragment(fragment) => fragment.len_bytes(),
         Output::Finish { tail, .. } => tail.len() as u64,
         Output::SpanEnd { .. } => 0,
     }

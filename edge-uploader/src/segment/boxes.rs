@@ -201,7 +201,7 @@ fn elementary_stream(config: &[u8], out: &mut Vec<u8>) {
 
 /// The head of a fragment: `prft`, `moof`, and the header of the `mdat` whose payload is the runs' samples in order.
 pub(super) struct FragmentHead {
-    /// The bytes, with room for the payload.
+    /// The bytes up to the payload.
     pub(super) bytes: Vec<u8>,
     /// Where the `moof` begins in them.
     pub(super) moof_offset: u64,
@@ -213,7 +213,7 @@ pub(super) fn fragment(sequence: u32, wall: Timestamp, media_time: u64, runs: &[
     let payload: u64 = runs.iter().flat_map(|run| &run.entries).map(|entry| u64::from(entry.size)).sum();
     let too_large = |_| mp4_atom::Error::TooLarge(FourCC::new(b"mdat"));
     let mdat_size = u32::try_from(payload + 8).map_err(too_large)?;
-    let mut out = Vec::with_capacity(256 + samples * 16 + usize::try_from(payload).map_err(too_large)?);
+    let mut out = Vec::with_capacity(256 + samples * 16);
     let utc_time_semantics = ReferenceTime::Input;
     let reference_track_id = VIDEO_TRACK;
     Prft { reference_track_id, ntp_timestamp: ntp(wall), media_time, utc_time_semantics }.encode(&mut out)?;

@@ -1,6 +1,7 @@
 //! One open chunk: its fragments' bytes, and what is to be said of it when it closes.
 
 use super::boxes::{self, AUDIO_TRACK, Entry, Run, VIDEO_TRACK};
+use super::fragment::Fragment;
 use super::timeline;
 use crate::media::Reference;
 use bytes::Bytes;
@@ -171,7 +172,7 @@ impl Chunk {
         video_until: i64,
         audio: &[Sample],
         audio_until: i64,
-    ) -> boxes::Result<Bytes> {
+    ) -> boxes::Result<Fragment> {
         let mut runs = Vec::with_capacity(2);
         runs.extend(run(VIDEO_TRACK, video, self.zero, video_until, &mut self.video_next));
         runs.extend(run(AUDIO_TRACK, audio, self.zero, audio_until, &mut self.audio_next));
@@ -181,12 +182,10 @@ impl Chunk {
         let media_time = first.map_or(0, |sample| self.on_chunk(sample.pts));
         let head = boxes::fragment(self.fragments, wall, media_time, &runs)?;
         self.summary.add(self.bytes + head.moof_offset, &runs);
-        let mut bytes = head.bytes;
-        for sample in video.iter().chain(audio) {
-            bytes.extend_from_slice(&sample.data);
-        }
-        self.bytes += bytes.len() as u64;
-        Ok(bytes.into())
+        let samples = video.iter().chain(audio).map(|sample| sample.data.clone()).collect();
+        let fragment = Fragment::new(head.bytes.into(), samples);
+        self.bytes += fragment.len_bytes();
+        Ok(fragment)
     }
 
     fn on_chunk(&self, pts: i64) -> u64 {

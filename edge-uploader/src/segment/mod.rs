@@ -25,6 +25,7 @@
 
 mod boxes;
 mod chunk;
+mod fragment;
 mod repair;
 mod segmenter;
 mod thin;
@@ -33,6 +34,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use fragment::Fragment;
 pub use repair::{RepairError, Repaired, repair};
 pub use segmenter::{Error, Segmenter, Settings, Stats};
 pub use thin::Keep;
@@ -56,7 +58,7 @@ pub enum Output {
         draft: Attributes,
     },
     /// One `prft` + `moof` + `mdat`, to be appended.
-    Fragment(Bytes),
+    Fragment(Fragment),
     /// The chunk is complete.
     Finish {
         /// Overwrites the first bytes of the file: the same length as in `Begin`, with the duration in `mehd`.

@@ -6,7 +6,7 @@ use super::index::ItemId;
 use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, Meta};
 use super::{Durability, Error, Inner, Result};
-use crate::segment::Output;
+use crate::segment::{Fragment, Output};
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{GAP_CONTENT_TYPE, Gap};
@@ -77,7 +77,7 @@ impl SpoolWriter {
     pub fn apply(&mut self, output: Output) -> Result<()> {
         let result = match output {
             Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
-            Output::Fragment(bytes) => self.fragment(&bytes),
+            Output::Fragment(fragment) => self.fragment(&fragment),
             Output::Finish { init, tail, attributes } => self.finish(&init, &tail, attributes),
             Output::SpanEnd { end, counter } => self.end(end, counter),
         };
@@ -186,18 +186,19 @@ impl SpoolWriter {
         Ok(())
     }
 
-    fn fragment(&mut self, fragment: &Bytes) -> Result<()> {
+    fn fragment(&mut self, fragment: &Fragment) -> Result<()> {
         let Some(open) = &mut self.open else {
             return Err(Error::Order { output: "a fragment", expected: "a chunk must begin first" });
         };
-        self.spool.reserve(&self.name, fragment.len() as u64)?;
+        let bytes = fragment.len_bytes();
+        self.spool.reserve(&self.name, bytes)?;
         let part = || self.spool.layout.file(&open.key, Suffix::Part);
-        if let Err(error) = open.file.write_all(fragment) {
+        if let Err(error) = fragment.write_to(&mut *open.file) {
             // Gives room back on a full disk. If that fails too, the recovery cuts the part.
             let _ = open.file.set_len(open.bytes);
             return Err(Error::io("append to", &part())(error));
         }
-        open.bytes += fragment.len() as u64;
+        open.bytes += bytes;
         open.written = Written::Cached;
         Ok(())
     }

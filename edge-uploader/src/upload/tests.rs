@@ -140,7 +140,7 @@ fn record(spool: &Spool, camera: &str, chunks: u64, bytes: usize) {
         let draft = Attributes::default();
         writer.apply(Output::Begin { start, counter, init: init.clone(), draft: draft.clone() }).unwrap();
         let body = format!("{camera}{counter}").into_bytes().into_iter().cycle().take(bytes).collect::<Vec<u8>>();
-        writer.apply(Output::Fragment(body.into())).unwrap();
+        writer.apply(Output::Fragment(Bytes::from(body).into())).unwrap();
         let attributes = Attributes { duration: Some(SignedDuration::from_secs(3)), from: Some(start), ..draft };
         writer.apply(Output::Finish { init, tail: Bytes::new(), attributes }).unwrap();
         start += SignedDuration::from_secs(3);

@@ -72,9 +72,9 @@ fn files(outputs: Vec<Output>) -> (Vec<File>, Option<(Timestamp, u64)>) {
                 let (part, attributes) = (init.to_vec(), Attributes::default());
                 files.push(File { start, counter, draft, part, bytes: Vec::new(), attributes });
             }
-            Output::Fragment(bytes) => {
+            Output::Fragment(fragment) => {
                 assert!(open, "a fragment of no chunk");
-                files.last_mut().unwrap().part.extend_from_slice(&bytes);
+                fragment.write_to(&mut files.last_mut().unwrap().part).unwrap();
             }
             Output::Finish { init, tail, attributes } => {
                 assert!(open, "the end of no chunk");

@@ -117,7 +117,7 @@ impl Outside {
             self.next_number += 1;
             self.begun.insert(number);
             self.now += FRAGMENT;
-            writer.apply(Output::Fragment(fragment(number, 20)))?;
+            writer.apply(Output::Fragment(fragment(number, 20).into()))?;
             last = Some(number);
         }
         let (init, tail) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL));

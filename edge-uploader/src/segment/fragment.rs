@@ -1,0 +1,93 @@
+//! One fragment's bytes, in pieces: a second of footage is not copied just to be in one.
+
+use bytes::Bytes;
+use std::io::{self, ErrorKind, IoSlice, Write};
+
+/// `prft`, `moof` and `mdat`: the boxes' head, and the samples as they came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fragment {
+    head: Bytes,
+    samples: Vec<Bytes>,
+}
+
+impl Fragment {
+    /// `head` ends with the header of the `mdat` that `samples` fill.
+    pub(super) fn new(head: Bytes, samples: Vec<Bytes>) -> Self {
+        Self { head, samples }
+    }
+
+    /// Its length.
+    pub fn len_bytes(&self) -> u64 {
+        self.pieces().map(|piece| piece.len() as u64).sum()
+    }
+
+    /// All of it, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.head).chain(&self.samples)
+    }
+
+    /// Writes all of it, in as few calls as `out` takes.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = self.pieces().map(|piece| IoSlice::new(piece)).collect();
+        let mut left = &mut slices[..];
+        // Empty ones at the front would look like an `out` that takes nothing.
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match out.write_vectored(left) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => IoSlice::advance_slices(&mut left, count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A fragment that is in one piece already.
+impl From<Bytes> for Fragment {
+    fn from(head: Bytes) -> Self {
+        Self { head, samples: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a few bytes at a time, is interrupted now and then, and is full at some point.
+    struct Narrow {
+        taken: Vec<u8>,
+        room: usize,
+        calls: usize,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls.is_multiple_of(3) {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let count = bytes.len().min(2).min(self.room - self.taken.len());
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_byte_is_written_whatever_the_disk_takes_at_a_time() {
+        let samples = [&b""[..], b"one", b"", b"twelve"].map(Bytes::from_static);
+        let whole = Fragment::new(Bytes::from_static(b"head"), samples.to_vec());
+        assert_eq!(whole.len_bytes(), 13);
+        let mut narrow = Narrow { taken: Vec::new(), room: 100, calls: 0 };
+        whole.write_to(&mut narrow).unwrap();
+        assert_eq!(narrow.taken, b"headonetwelve");
+        let mut full = Narrow { taken: Vec::new(), room: 6, calls: 0 };
+        assert_eq!(whole.write_to(&mut full).unwrap_err().kind(), ErrorKind::WriteZero);
+        assert_eq!(full.taken, b"headon");
+    }
+}
