@@ -101,7 +101,7 @@ async fn session(
     match connected {
         Ok(session) => {
             stats.connects.fetch_add(1, Relaxed);
-            follow(session, camera.extent(), queue, stats, haste, stop).await
+            follow(session, camera.extent(), queue, stats, (pace, haste), stop).await
         }
         Err(error) => Ok(error),
     }
@@ -113,7 +113,7 @@ async fn follow(
     extent: Extent,
     queue: &mut QueueSender,
     stats: &CameraStats,
-    haste: Haste,
+    (pace, haste): (&Pace, Haste),
     stop: &CancellationToken,
 ) -> Result<CameraError, Ended> {
     queue.tell(Item::Connected { timing: session.timing() })?;
@@ -143,6 +143,7 @@ async fn follow(
         match event {
             Ok(Some(CameraEvent::Frame(frame))) => {
                 stats.received(&frame);
+                pace.received(frame.data.len());
                 if let Some((_, first)) = &mut haste
                     && frame.arrival.saturating_sub(*first.get_or_insert(frame.arrival)) > SETTLED
                 {

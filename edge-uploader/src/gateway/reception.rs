@@ -1,8 +1,8 @@
-//! One thread that receives from all cameras whose data can wait, and looks at them about a dozen times a second.
+//! One thread that receives from all cameras whose data can wait, and looks at them some times a second.
 //!
 //! A camera sends a packet every few milliseconds, and waking for each costs many times what the packet itself does. TCP
-//! keeps what is not read: the kernel acknowledges and stores it, and for the camera it looks like a network that is a
-//! tenth of a second longer. So before this thread would go to sleep until the next packet it pauses, and then takes all
+//! keeps what is not read: the kernel acknowledges and stores it, and for the camera it looks like a network that is
+//! some tenths of a second longer. So before this thread would go to sleep until the next packet it pauses, and then takes all
 //! that came.
 //!
 //! The wall clock does not suffer: [`crate::clock::ArrivalClock`] goes by the frame that came with the least delay of
@@ -12,34 +12,38 @@
 
 use std::future::Future;
 use std::io;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::mem;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a pause is. At 16 Mb/s the longest lets 200 KB come, which is less than a socket takes.
-const PAUSE_MS: RangeInclusive<u64> = 50..=100;
+/// How long a pause may be at most.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
+/// What may come in a pause, of all cameras together: a socket takes that much even where one camera sends all of it.
+const PAUSE_KIB: u32 = 128;
 
 /// The thread.
 pub(super) struct Reception {
     handle: Handle,
     tasks: TaskTracker,
-    hurried: Arc<AtomicUsize>,
+    pace: Pace,
 }
 
 impl Reception {
     /// Starts the thread. It ends when `stop` is cancelled and all that was spawned has ended.
     pub(super) fn start(stop: CancellationToken) -> io::Result<Self> {
-        let hurried = Arc::new(AtomicUsize::new(0));
-        let asked = Arc::clone(&hurried);
+        let pace = Pace::default();
+        let (asked, last) = (Arc::clone(&pace.0), Mutex::new(Instant::now()));
         let pause = move || {
-            if asked.load(Relaxed) == 0 {
-                std::thread::sleep(Duration::from_millis(fastrand::u64(PAUSE_MS)));
+            let before = mem::replace(&mut *last.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+            let longest = longest_pause(asked.bytes.swap(0, Relaxed), before.elapsed());
+            if asked.hurried.load(Relaxed) == 0 {
+                std::thread::sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0));
             }
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(pause).build()?;
@@ -52,7 +56,7 @@ impl Reception {
                 ending.wait().await;
             });
         })?;
-        Ok(Self { handle, tasks, hurried })
+        Ok(Self { handle, tasks, pace })
     }
 
     /// Runs `receiver` on the thread.
@@ -63,29 +67,64 @@ impl Reception {
         self.tasks.spawn_on(receiver, &self.handle)
     }
 
-    /// For a receiver to say when it is in haste.
+    /// For a receiver that runs on the thread.
     pub(super) fn pace(&self) -> Pace {
-        Pace(Arc::clone(&self.hurried))
+        self.pace.clone()
     }
 }
 
-/// What a receiver says of its haste to whoever it shares a thread with.
-#[derive(Clone, Default)]
-pub(super) struct Pace(Arc<AtomicUsize>);
+/// So that no more than fits comes in it, after `bytes` came in `time`.
+fn longest_pause(bytes: u64, time: Duration) -> Duration {
+    let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1);
+    PAUSE_MAX.min(time.saturating_mul(PAUSE_KIB) / kib)
+}
+
+/// What receivers that share a thread tell it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pace(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    hurried: AtomicUsize,
+    bytes: AtomicU64,
+}
 
 impl Pace {
+    /// So much of a frame came.
+    pub(super) fn received(&self, bytes: usize) {
+        self.0.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
     /// Until what this gives is dropped there are no pauses.
     pub(super) fn haste(&self) -> Haste {
-        self.0.fetch_add(1, Relaxed);
+        self.0.hurried.fetch_add(1, Relaxed);
         Haste(Arc::clone(&self.0))
     }
 }
 
 /// A session that wants to be read at once: it is being set up, or its clock has not settled.
-pub(super) struct Haste(Arc<AtomicUsize>);
+#[derive(Debug)]
+pub(super) struct Haste(Arc<Told>);
 
 impl Drop for Haste {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.hurried.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_what_comes_in_it_fits() {
+        let after = |bytes, ms| longest_pause(bytes, Duration::from_millis(ms));
+        assert_eq!(after(0, 150), PAUSE_MAX);
+        // A camera of 4 Mb/s sends 100 KB in the longest pause.
+        assert_eq!(after(75_000, 150), PAUSE_MAX);
+        assert_eq!(after(256 << 10, 100), Duration::from_millis(50));
+        assert_eq!(after(1 << 20, 8), Duration::from_millis(1));
+        assert_eq!(after(u64::MAX, 1), Duration::ZERO);
+        assert_eq!(after(0, u64::MAX), PAUSE_MAX);
     }
 }
