@@ -5,16 +5,28 @@ mod commands;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-// What takes time, disk and mux, has threads of its own: one for all the rest wakes no other for each packet.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+/// Threads for work on the disk, which is done no faster by more of them; each keeps memory of its own.
+const DISK_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    // What takes time, disk and mux, has threads of its own: one for all the rest wakes no other for each packet.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    match runtime.enable_all().max_blocking_threads(DISK_THREADS).build() {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => failed(&error.into()),
+    }
+}
+
+async fn run() -> ExitCode {
     let cli = commands::Cli::parse();
     commands::telemetry(cli.log);
     match cli.run().await {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("edge-uploader: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("edge-uploader: {error:#}");
+    ExitCode::FAILURE
 }
