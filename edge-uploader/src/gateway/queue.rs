@@ -7,6 +7,7 @@
 use crate::camera::{CameraEvent, Timing};
 use crate::media::{Frame, Reference, TrackKind};
 use framepost_events::gap::GapCause;
+use std::mem;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -39,7 +40,7 @@ pub(super) struct Place {
 
 /// The receiver's end.
 pub(super) struct QueueSender {
-    items: mpsc::UnboundedSender<Item>,
+    batches: mpsc::UnboundedSender<Vec<Item>>,
     room: Arc<Semaphore>,
     /// Frames that are not sent yet: each would wake the recorder, which has nothing to write before a second of them.
     held: Vec<Item>,
@@ -48,13 +49,29 @@ pub(super) struct QueueSender {
 }
 
 /// The recorder's end: blocking, for a thread of its own.
-pub(super) type QueueReceiver = mpsc::UnboundedReceiver<Item>;
+pub(super) struct QueueReceiver {
+    batches: mpsc::UnboundedReceiver<Vec<Item>>,
+    batch: std::vec::IntoIter<Item>,
+}
+
+impl QueueReceiver {
+    /// Waits for the next; `None` after the last one of a sender that is gone.
+    pub(super) fn next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.batch.next() {
+                return Some(item);
+            }
+            self.batch = self.batches.blocking_recv()?.into_iter();
+        }
+    }
+}
 
 /// A queue for one camera.
 pub(super) fn queue() -> (QueueSender, QueueReceiver) {
-    let (items, receiver) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(LIMIT_BYTES));
-    (QueueSender { items, room, held: Vec::new(), dropping: None }, receiver)
+    let sender = QueueSender { batches: sender, room, held: Vec::new(), dropping: None };
+    (sender, QueueReceiver { batches: receiver, batch: Vec::new().into_iter() })
 }
 
 /// The recorder is gone: its thread ended, because the spool cannot be written.
@@ -64,16 +81,16 @@ pub(super) struct RecorderGone;
 impl QueueSender {
     /// Anything but a frame.
     pub(super) fn tell(&mut self, item: Item) -> Result<(), RecorderGone> {
-        self.flush()?;
-        self.items.send(item).map_err(|_| RecorderGone)
+        self.held.push(item);
+        self.flush()
     }
 
     /// Sends the frames that were offered. To be called before the receiver waits.
     pub(super) fn flush(&mut self) -> Result<(), RecorderGone> {
-        for item in self.held.drain(..) {
-            self.items.send(item).map_err(|_| RecorderGone)?;
+        if self.held.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.batches.send(mem::take(&mut self.held)).map_err(|_| RecorderGone)
     }
 
     /// A frame of a source that can wait.
@@ -144,18 +161,15 @@ mod tests {
         }
         sender.flush().unwrap();
         assert_eq!(dropped, 2);
-        let mut taken = Vec::new();
-        while let Ok(item) = receiver.try_recv() {
-            taken.push(item);
-        }
+        let mut taken: Vec<Item> = (0..9).filter_map(|_| receiver.next()).collect();
         assert!(matches!(taken.pop(), Some(Item::Overrun)));
         assert_eq!(taken.len(), 8);
         drop(taken);
         assert_eq!(sender.offer(frame(10, Reference::Needed)), Ok(1));
         assert_eq!(sender.offer(frame(12, Reference::RandomAccess)), Ok(0));
         sender.flush().unwrap();
-        assert!(matches!(receiver.try_recv(), Ok(Item::Resumed { frames: 3 })));
-        let Ok(Item::Event(CameraEvent::Frame(frame), _)) = receiver.try_recv() else { panic!("expected a frame") };
+        assert!(matches!(receiver.next(), Some(Item::Resumed { frames: 3 })));
+        let Some(Item::Event(CameraEvent::Frame(frame), _)) = receiver.next() else { panic!("expected a frame") };
         assert_eq!(frame.pts, 12);
     }
 
@@ -168,7 +182,7 @@ mod tests {
         let ninth = sender.send(frame(8, Reference::Needed));
         tokio::pin!(ninth);
         assert!(futures::poll!(&mut ninth).is_pending());
-        drop(receiver.recv().await);
+        drop(receiver.batches.recv().await);
         ninth.await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! One thread that receives from all cameras whose data can wait, and looks at them some times a second.
+//! One thread that receives from all cameras whose data can wait, and looks at them a few times a second.
 //!
 //! A camera sends a packet every few milliseconds, and waking for each costs many times what the packet itself does. TCP
 //! keeps what is not read: the kernel acknowledges and stores it, and for the camera it looks like a network that is
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long a pause may be at most.
-const PAUSE_MAX: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// What may come in a pause, of all cameras together: a socket takes that much even where one camera sends all of it.
 const PAUSE_KIB: u32 = 128;
 

@@ -118,7 +118,7 @@ impl Recorder {
     /// Records until the queue's sender is gone; then closes the span.
     pub(super) fn run(mut self, mut queue: QueueReceiver) -> Result<(), spool::Error> {
         let mut complete = self.plan.extent == Extent::Live;
-        while let Some(item) = queue.blocking_recv() {
+        while let Some(item) = queue.next() {
             complete |= matches!(item, Item::End);
             let result = self.item(item);
             self.survive(result)?;
