@@ -45,19 +45,21 @@ impl Connector {
     }
 
     pub(crate) async fn dead_letters(&self, to: &DeadLettersTo) -> anyhow::Result<Option<Arc<dyn DeadLetters>>> {
-        Ok(Some(match to {
-            DeadLettersTo::Nowhere => return Ok(None),
+        match to {
+            DeadLettersTo::Nowhere => Ok(None),
             #[cfg(feature = "aws")]
-            DeadLettersTo::Sqs(queue) => Arc::new(framepost_aws::SqsDeadLetters::new(self.aws().await?, queue.clone())),
+            DeadLettersTo::Sqs(queue) => {
+                Ok(Some(Arc::new(framepost_aws::SqsDeadLetters::new(self.aws().await?, queue.clone()))))
+            }
             #[cfg(not(feature = "aws"))]
-            DeadLettersTo::Sqs(_) => return not_built("aws", "sqs:"),
+            DeadLettersTo::Sqs(_) => not_built("aws", "sqs:"),
             #[cfg(feature = "gcp")]
             DeadLettersTo::PubSub(topic) => {
-                Arc::new(framepost_gcp::PubSubDeadLetters::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)
+                Ok(Some(Arc::new(framepost_gcp::PubSubDeadLetters::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)))
             }
             #[cfg(not(feature = "gcp"))]
-            DeadLettersTo::PubSub(_) => return not_built("gcp", "pubsub:"),
-        }))
+            DeadLettersTo::PubSub(_) => not_built("gcp", "pubsub:"),
+        }
     }
 
     #[cfg(feature = "aws")]
