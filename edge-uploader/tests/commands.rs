@@ -198,6 +198,28 @@ fn backfill<'a>(clip: &'a str, to: &'a str, spool: &'a str) -> Vec<&'a str> {
     arguments
 }
 
+/// A picture every 90 seconds, and a group of pictures of 360: no jump of a clock.
+#[test]
+fn a_time_lapse_is_one_recording() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.mp4");
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=192x108:rate=1/90:duration=900"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "4", "-bf", "2"])
+        .arg(&clip)
+        .status();
+    assert!(status.unwrap().success());
+    let to = format!("file://{}", directory.path().join("bucket").display());
+    let spool = directory.path().join("spool");
+    let output = run(&backfill(text(&clip), &to, text(&spool)));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("WARN"), "{}", stderr(&output));
+    let keys: Vec<_> = files(&directory.path().join("bucket")).into_iter().map(|(path, _)| path).collect();
+    let of =
+        |extension: &str| keys.iter().filter(|key| key.extension().is_some_and(|found| found == extension)).count();
+    assert_eq!((of("mp4"), of("mp4_end"), of("mp4_gap")), (3, 1, 0), "{keys:?}");
+}
+
 #[test]
 fn what_the_bucket_refuses_is_listed_and_can_be_given_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use super::queue::{Item, QueueReceiver};
 use crate::camera::{CameraEvent, Extent, Timing};
 use crate::clock::{Jump, SessionClock, TrustedClock};
 use crate::media::{Frame, Reference, StreamParameters, TrackKind};
-use crate::segment::{Keep, Output, Segmenter, Settings};
+use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
 use crate::spool::{self, SpoolWriter};
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{Camera, Site};
@@ -40,15 +40,16 @@ impl Plan {
     /// What the segmenter of a span is told.
     fn settings(&self) -> Settings {
         let usual = Settings::default();
-        // A camera that the operator lets be silent for longer is not broken by it: its last picture is shown as long.
-        let silence = self.silence_max.map_or(Duration::ZERO, |silence| silence.saturating_add(LATE));
-        Settings {
-            window: self.window,
-            keep: self.keep,
-            source: self.source.clone(),
-            gap_max: usual.gap_max.max(silence),
-            ..usual
-        }
+        let gap_max = match self.extent {
+            // A file's times are no clock that jumps: a picture is shown for as long as the file says, be it a time lapse.
+            Extent::Finite => Duration::MAX,
+            // A camera that the operator lets be silent for longer is not broken by it: its last picture is shown as long.
+            Extent::Live => {
+                let silence = self.silence_max.map_or(Duration::ZERO, |silence| silence.saturating_add(LATE));
+                usual.gap_max.max(silence)
+            }
+        };
+        Settings { window: self.window, keep: self.keep, source: self.source.clone(), gap_max, ..usual }
     }
 }
 
@@ -335,6 +336,7 @@ impl Recorder {
     /// Closes the span, if one is open: its end.
     fn close(&mut self, session: &mut SessionState) -> Result<Option<Timestamp>, spool::Error> {
         let Some(span) = session.span.take() else { return Ok(None) };
+        self.tell_left_out(span.stats());
         let outputs = match span.finish() {
             Ok(outputs) => outputs,
             Err(error) => {
@@ -352,6 +354,15 @@ impl Recorder {
             self.stats.span_ended(end);
         }
         Ok(end)
+    }
+
+    /// What a file has and its chunks do not. A live camera is always joined somewhere between two random access frames.
+    fn tell_left_out(&self, stats: Stats) {
+        let Stats { before_first, empty, oversized, audio_dropped, .. } = stats;
+        if self.plan.extent == Extent::Finite && before_first + empty + oversized + audio_dropped > 0 {
+            tracing::warn!(camera = %self.plan.camera, before_first, empty, oversized, audio_dropped,
+                "frames left out: before the first that decoding can start at, empty, too large, sound without pictures");
+        }
     }
 
     fn write(&mut self, outputs: Vec<Output>) -> Result<(), spool::Error> {
