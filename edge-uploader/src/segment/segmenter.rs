@@ -114,7 +114,7 @@ pub struct Segmenter {
     /// How far the latest went beyond the latest before it.
     last_step: i64,
     newest_audio: Option<i64>,
-    /// The end of the latest frame, where the source gives durations.
+    /// The end of the frame shown last, where the source gives durations.
     end: Option<i64>,
     /// How long the last frame before a cut was shown.
     last_duration: Option<i64>,
@@ -253,7 +253,10 @@ impl Segmenter {
         self.last_step = newest.map(|newest| pts - newest).filter(|step| *step > 0).unwrap_or(self.last_step);
         self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
         let duration = frame.duration.and_then(|duration| self.timeline.video(duration.into())).filter(|d| *d > 0);
-        self.end = self.end.max(duration.map(|duration| pts + duration));
+        if self.newest == Some(pts) {
+            // Of reordered frames the others' durations say how long they are decoded, not how long they are shown.
+            self.end = duration.map(|duration| pts + duration);
+        }
         if first {
             let lead = if self.stats.before_first == 0 { self.timeline.ticks(AUDIO_LEAD_MAX) } else { 0 };
             let before = self.audio.len();

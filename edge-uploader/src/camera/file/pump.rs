@@ -67,21 +67,22 @@ struct Round {
     audio: Extremes,
 }
 
-/// The first presentation time and the end of the last, within the file.
+/// The first presentation time, the last, and how long the last is shown, within the file.
 #[derive(Default, Clone, Copy)]
-struct Extremes(Option<(i64, i64)>);
+struct Extremes(Option<(i64, i64, i64)>);
 
 impl Extremes {
     fn see(&mut self, frame: &Frame, timescale: u32) {
         // Where the file does not say how long the last frame is shown, a plausible time will do.
         let duration = frame.duration.unwrap_or(timescale / 25).max(1);
-        let end = frame.pts.saturating_add(i64::from(duration));
-        let (first, last) = self.0.unwrap_or((frame.pts, end));
-        self.0 = Some((first.min(frame.pts), last.max(end)));
+        let (pts, shown) = (frame.pts, i64::from(duration));
+        let (first, last, last_shown) = self.0.unwrap_or((pts, pts, shown));
+        let (last, last_shown) = if pts >= last { (pts, shown) } else { (last, last_shown) };
+        self.0 = Some((first.min(pts), last, last_shown));
     }
 
     fn length(self) -> i64 {
-        self.0.map_or(0, |(first, end)| end.saturating_sub(first))
+        self.0.map_or(0, |(first, last, shown)| last.saturating_add(shown).saturating_sub(first))
     }
 }
 

@@ -151,6 +151,21 @@ fn a_jump_ends_the_span_and_loses_nothing() {
 }
 
 #[test]
+fn a_reordered_frame_does_not_make_the_span_longer() {
+    // Before a pause of a minute: the duration that an MP4 gives the frame decoded last is that of its decoding.
+    let pause = 60 * 90_000;
+    let shown = [(0, 3600), (7200, 3600), (3600, pause), (pause, 3600), (pause + 3600, 3600)];
+    let frames = shown.map(|(pts, duration)| {
+        let reference = if pts == 0 { RandomAccess } else { Needed };
+        Frame { duration: Some(duration.try_into().unwrap()), ..frame(Video, pts, reference) }
+    });
+    let (files, end) = files(run(segmenter(Keep::All, None), frames).0);
+    let (end, _) = end.unwrap();
+    assert_eq!(end, wall_after(epoch(), pause + 7200, 90_000));
+    assert_eq!(files[0].attributes.to, Some(end));
+}
+
+#[test]
 fn sound_before_the_first_picture_is_not_lost() {
     // An encoder's priming is packed together at the first picture; a second of sound is where the chunk begins.
     for (lead, start, picture, sounds) in [(1024, 0, 0, [0, 1]), (48_000, -48_000, 720_000, [0, 720_000])] {
