@@ -7,13 +7,16 @@ use std::time::Duration;
 /// Above this a 32-bit sample duration would hold less than seven minutes.
 const TIMESCALE_MAX: u64 = 10_000_000;
 
+/// Below this there is no room for decoding times between presentation times that are a unit apart, or the same.
+const TIMESCALE_MIN: u32 = 1_000;
+
 /// Units a second of a file in which the tracks' own timescales do not fit.
 const TIMESCALE_FALLBACK: u32 = 1_000_000;
 
 /// Converts the tracks' times into the shared timescale.
 ///
 /// It is the least common multiple of the tracks' timescales, so that every time stays exact (90 000 and 48 000 give
-/// 720 000). Where that is more than ten million, it is the video's, and the sound is rounded to it; where even that is too
+/// 720 000), or a multiple of that where it is coarse. Where it is more than ten million, it is the video's, and the sound is rounded to it; where even that is too
 /// much, microseconds. Rounding is of absolute times: errors do not add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeline {
@@ -28,7 +31,8 @@ impl Timeline {
         let audio = parameters.audio.as_ref().map_or(video, |audio| audio.timescale.max(1));
         let exact = u64::from(video) / gcd(video, audio) * u64::from(audio);
         let shared = if exact <= TIMESCALE_MAX {
-            u32::try_from(exact).unwrap_or(TIMESCALE_FALLBACK)
+            let exact = u32::try_from(exact).unwrap_or(TIMESCALE_FALLBACK);
+            exact * TIMESCALE_MIN.div_ceil(exact)
         } else if u64::from(video) <= TIMESCALE_MAX {
             video
         } else {
@@ -99,7 +103,9 @@ mod tests {
             (90_000, 44_100, 4_410_000),
             (600_000, 44_100, 600_000),
             (1_000_000_000, 48_000, 1_000_000),
-            (0, 0, 1),
+            (25, 25, 1_000),
+            (24, 24, 1_008),
+            (0, 0, 1_000),
         ] {
             let timeline = Timeline { video, audio, shared };
             let parameters = super::super::tests::parameters(video, Some(audio));
