@@ -105,6 +105,9 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     make(copy("avc.mp4"), "avc.mkv");
     make(copy("hevc.mp4"), "hevc.mkv");
     make(format!("{PICTURE} {SOUND} {H264} -c:a libopus"), "opus.mp4");
+    for name in ["two.mkv", "two.mov"] {
+        make(format!("{PICTURE} -map 0:v -map 0:v {H264} -c:v:0 mjpeg -pix_fmt:v:0 yuvj420p"), name);
+    }
     make(format!("{PICTURE} -c:v mpeg4"), "mpeg4.mp4");
     make(format!("{PICTURE} -c:v libvpx -b:v 200k"), "vp8.webm");
     files
@@ -152,6 +155,16 @@ async fn every_container_gives_the_packets_that_ffprobe_sees() {
             let audio: Vec<_> = played.of(TrackKind::Audio).map(|f| (f.pts, f.data.len())).collect();
             assert_eq!(audio, expected, "{name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_first_video_that_can_be_recorded_is() {
+    for name in ["two.mkv", "two.mov"] {
+        let path = FILES.path(name);
+        let played = played(&path, FileOptions::default(), usize::MAX).await;
+        assert!(played.error.is_none(), "{name}: {:?}", played.error);
+        assert_eq!(played.of(TrackKind::Video).count(), packets(&path, "v:1").len(), "{name}");
     }
 }
 

@@ -57,6 +57,11 @@ impl Fault {
     }
 }
 
+/// Two recordings in one file have two beginnings, of which only one is known.
+pub(super) fn another(at: u64) -> Fault {
+    Fault::new(format!("another recording begins at byte {at}; what comes before it was read: split the file there"))
+}
+
 /// `units` of `timescale` a second as a duration; before zero is zero.
 pub(super) fn duration_of(units: i64, timescale: u32) -> Duration {
     let (units, timescale) = (u64::try_from(units).unwrap_or(0), u64::from(timescale.max(1)));

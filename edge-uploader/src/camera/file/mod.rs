@@ -132,7 +132,7 @@ fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
     match head.as_slice() {
         [] => Err(Fault::new("the file is empty")),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Ok(Box::new(mkv::Matroska::open(file, metadata.len())?)),
-        [_, _, _, _, kind @ ..] if kind.starts_with(b"ftyp") || mp4::BEGINNINGS.iter().any(|k| kind.starts_with(k)) => {
+        [_, _, _, _, kind @ ..] if mp4::BEGINNINGS.iter().any(|known| kind.starts_with(known)) => {
             Ok(Box::new(mp4::Mp4::open(file, metadata.len())?))
         }
         _ => Err(Fault::new("neither MP4 nor Matroska; convert it, for example with ffmpeg -i FILE -c copy out.mp4")),

@@ -5,8 +5,8 @@
 
 mod reader;
 
-use self::reader::Reader;
-use super::demux::{Demux, Fault, Item, duration_of};
+use self::reader::{Reader, second_recording};
+use super::demux::{Demux, Fault, Item, another, duration_of};
 use crate::camera::config::{self, VideoConfig};
 use crate::camera::nal::{self, Referencing};
 use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
@@ -17,6 +17,7 @@ use matroska_demuxer::{
 };
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::Seek as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(super) struct Matroska {
     size: u64,
     /// Whether the end that the demuxer saw was none.
     broken: Arc<AtomicBool>,
+    /// Where another recording begins, which is not read.
+    second: Option<u64>,
     parameters: StreamParameters,
     length_bytes: u8,
     referencing: Referencing,
@@ -57,7 +60,10 @@ pub(super) struct Matroska {
 }
 
 impl Matroska {
-    pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
+    pub(super) fn open(mut file: File, size: u64) -> Result<Self, Fault> {
+        let failed = |error| Fault::because("cannot be read", error);
+        let second = second_recording(&mut file, size).map_err(failed)?;
+        file.rewind().map_err(failed)?;
         let (file, broken) = demuxer(file, size)?;
         let scale_ns = file.info().timestamp_scale().get();
         // Whole units a second where the scale allows, else nanoseconds: exact either way.
@@ -66,8 +72,18 @@ impl Matroska {
             _ => (1_000_000_000, i64::try_from(scale_ns).map_err(|_| Fault::new("its time scale is impossible"))?),
         };
         let of_type = |kind: TrackType| file.tracks().iter().filter(move |track| track.track_type() == kind);
-        let entry = of_type(TrackType::Video).next().ok_or_else(|| Fault::new("there is no video in it"))?;
-        let (video, config) = video_parameters(entry, timescale)?;
+        let mut entry = None;
+        let mut problem = None;
+        for found in of_type(TrackType::Video) {
+            match video_parameters(found, timescale) {
+                Ok(parameters) if entry.is_none() => entry = Some((found, parameters)),
+                Ok(_) => {}
+                Err(said) => problem = problem.or(Some(said)),
+            }
+        }
+        let Some((entry, (video, config))) = entry else {
+            return Err(problem.unwrap_or_else(|| Fault::new("there is no video in it")));
+        };
         let track = |entry: &TrackEntry| {
             let duration = entry.default_duration().map(|ns| ns.get() as f64 * f64::from(timescale) / 1e9);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range by the filter")]
@@ -92,6 +108,7 @@ impl Matroska {
             file,
             size,
             broken,
+            second,
             video: video_track,
             audio: audio_track,
             factor,
@@ -134,8 +151,11 @@ impl Matroska {
             let mut block = Block::default();
             let cut = || format!("damaged or cut short after frame {} (the file has {} bytes)", self.frames, self.size);
             if !self.file.next_frame(&mut block).map_err(|error| Fault::because(cut(), error))? {
-                let broken = self.broken.load(Ordering::Relaxed);
-                return if broken { Err(Fault::new(cut())) } else { Ok(None) };
+                return match self.second {
+                    _ if self.broken.load(Ordering::Relaxed) => Err(Fault::new(cut())),
+                    Some(at) => Err(another(at)),
+                    None => Ok(None),
+                };
             }
             let wanted =
                 block.track == self.video.number || self.audio.as_ref().is_some_and(|a| a.number == block.track);
@@ -292,7 +312,8 @@ fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
 }
 
 fn audio_parameters(entry: &TrackEntry, timescale: u32) -> Option<AudioParameters> {
-    if entry.codec_id() != "A_AAC" {
+    // Old writers add the version and the profile: A_AAC/MPEG4/LC.
+    if entry.codec_id() != "A_AAC" && !entry.codec_id().starts_with("A_AAC/") {
         return None;
     }
     let private = entry.codec_private()?;

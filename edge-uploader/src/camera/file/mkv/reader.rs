@@ -14,6 +14,8 @@ use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+const EBML_ID: u32 = 0x1a45_dfa3;
+const SEGMENT_ID: u32 = 0x1853_8067;
 const SEEK_HEAD_ID: [u8; 4] = [0x11, 0x4d, 0x9b, 0x74];
 /// An ID that no element has.
 const NO_ID: [u8; 4] = [0x1f, 0xff, 0xff, 0xfe];
@@ -78,6 +80,36 @@ impl Reader {
     }
 }
 
+/// Where another recording begins behind the end of the first: files that were joined byte by byte. The demuxer steps over
+/// it. What a segment of unknown size is followed by cannot be told.
+pub(super) fn second_recording(file: &mut File, size: u64) -> Result<Option<u64>> {
+    let mut at = 0;
+    // Its EBML header, its segment; then either one once more.
+    for _ in 0..2 {
+        match element(file, at, size)? {
+            Some((EBML_ID | SEGMENT_ID, end)) if end < size => at = end,
+            _ => return Ok(None),
+        }
+    }
+    let next = element(file, at, size)?;
+    Ok(next.is_some_and(|(id, _)| matches!(id, EBML_ID | SEGMENT_ID)).then_some(at))
+}
+
+/// The ID, of 4 bytes, and the end of the element at `at`.
+fn element(file: &mut File, at: u64, size: u64) -> Result<Option<(u32, u64)>> {
+    file.seek(SeekFrom::Start(at))?;
+    let mut header = Vec::with_capacity(12);
+    file.by_ref().take(12.min(size.saturating_sub(at))).read_to_end(&mut header)?;
+    let Some((id, rest)) = header.split_first_chunk::<4>() else { return Ok(None) };
+    let Some(first) = rest.first().filter(|first| **first > 0) else { return Ok(None) };
+    let length_bytes = first.leading_zeros() as usize + 1;
+    let Some(length) = rest.get(..length_bytes) else { return Ok(None) };
+    let unknown = (1 << (7 * length_bytes)) - 1;
+    let length = length.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)) & unknown;
+    let end = if length == unknown { size } else { (at + (4 + length_bytes) as u64).saturating_add(length) };
+    Ok(Some((u32::from_be_bytes(*id), end)))
+}
+
 fn in_circles() -> Error {
     Error::new(ErrorKind::InvalidData, "its elements lead round in circles")
 }
@@ -120,6 +152,7 @@ impl Seek for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     fn reader(size: u64) -> Reader {
         let file = tempfile::tempfile().unwrap();
@@ -134,6 +167,27 @@ mod tests {
             large.seek(SeekFrom::Start(position)).unwrap();
             let end = (position + ELEMENT_LIMIT_BYTES).min(1 << 40);
             assert_eq!(large.seek(SeekFrom::End(0)).unwrap(), end, "{position}");
+        }
+    }
+
+    #[test]
+    fn a_second_recording_is_found() {
+        const EBML: &[u8] = &[0x1a, 0x45, 0xdf, 0xa3, 0x82, 1, 2];
+        const SEGMENT: &[u8] = &[0x18, 0x53, 0x80, 0x67, 0x40, 3, 1, 2, 3];
+        const UNKNOWN: &[u8] = &[0x18, 0x53, 0x80, 0x67, 0xff, 1, 2, 3];
+        for (parts, found) in [
+            (&[EBML, SEGMENT][..], None),
+            (&[EBML, SEGMENT, EBML, SEGMENT], Some(16)),
+            (&[EBML, SEGMENT, SEGMENT], Some(16)),
+            (&[EBML, SEGMENT, &[0; 9]], None),
+            (&[EBML, SEGMENT, &EBML[..4]], None),
+            (&[EBML, UNKNOWN, EBML, SEGMENT], None),
+            (&[EBML], None),
+        ] {
+            let bytes = parts.concat();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            assert_eq!(second_recording(&mut file, bytes.len() as u64).unwrap(), found, "{bytes:x?}");
         }
     }
 

@@ -10,49 +10,35 @@ mod boxes;
 mod entry;
 mod fragment;
 mod table;
+mod top;
+mod track;
 
 use self::boxes::{Box4, boxes};
 use self::entry::VideoEntry;
 use self::fragment::FragmentedTrack;
-use self::table::{Sample, Table};
-use super::demux::{Demux, Fault, Item, duration_of, rescaled};
+use self::table::Sample;
+use self::top::{box_header, read_box};
+use self::track::{Track, audio_track, description, track, video_track};
+use super::demux::{Demux, Fault, Item, another, duration_of, rescaled};
 use crate::camera::nal::{self, Referencing};
 use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
 use bytes::Bytes;
 use jiff::Timestamp;
-use re_mp4::{ElstBox, HdlrBox, MdhdBox, MvhdBox, TkhdBox, TrexBox};
-use std::collections::VecDeque;
+use re_mp4::{HdlrBox, MvhdBox, TkhdBox, TrexBox};
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufReader, Read as _, Seek as _};
 use std::time::Duration;
 
-/// The boxes besides `ftyp` that a file may begin with: old recorders, and players' caches, leave `ftyp` out.
-pub(super) const BEGINNINGS: [&[u8]; 6] = [b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"];
+/// The boxes that a file may begin with: old recorders, and players' caches, leave `ftyp` out or put it behind others.
+pub(super) const BEGINNINGS: [&[u8]; 12] =
+    [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
 
-/// The largest `moov` and `moof` that are read: the tables of some eight million frames.
-const STRUCTURE_LIMIT_BYTES: u64 = 64 << 20;
 /// The largest frame that is read.
 const FRAME_LIMIT_BYTES: u64 = 64 << 20;
 /// Samples taken from a table at a time; the first shown frame is among so many at the beginning.
 const BATCH: usize = 64;
 /// Samples waiting because the other track has none yet, at most.
 const LOOKAHEAD: usize = 1 << 16;
-
-struct Track {
-    kind: TrackKind,
-    timescale: u32,
-    /// Subtracted from the file's times: what the edit list skips, and where the session's 0 lies.
-    shift: i64,
-    table: Table,
-    queue: VecDeque<Sample>,
-}
-
-impl Track {
-    /// The decoding time of the next sample, on the presentation timeline.
-    fn next_dts(&self) -> Option<i64> {
-        self.queue.front().map(|sample| sample.dts.saturating_sub(self.shift))
-    }
-}
 
 /// An open MP4 file.
 pub(super) struct Mp4 {
@@ -64,6 +50,11 @@ pub(super) struct Mp4 {
     duration: Option<Duration>,
     /// Where the next box of the file that may be a fragment begins; `None` when there are none.
     next_box: Option<u64>,
+    /// Where the boxes behind the `moov` begin.
+    after_moov: u64,
+    /// What the `moov` describes, and where it was last said again.
+    description: u64,
+    said_again: Option<u64>,
     /// Video, then audio if there is any.
     tracks: Vec<Track>,
     fragmented: Vec<FragmentedTrack>,
@@ -102,6 +93,7 @@ impl Mp4 {
         let moov = boxes(&movie).next().ok_or_else(|| Fault::new("the moov box is damaged"))?;
         let after_moov = at.saturating_add(movie.len() as u64);
         let mut mp4 = Self::of(file, size, moov)?;
+        mp4.after_moov = after_moov;
         mp4.next_box = (!mp4.fragmented.is_empty()).then_some(first_moof.unwrap_or(after_moov));
         drop(movie);
         mp4.position = mp4.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
@@ -110,7 +102,11 @@ impl Mp4 {
     }
 
     fn of(file: BufReader<File>, size: u64, moov: Box4<'_>) -> Result<Self, Fault> {
-        let header: MvhdBox = moov.child(*b"mvhd").ok_or_else(|| Fault::new("the movie has no header"))?.read()?;
+        let header = moov.child(*b"mvhd").ok_or_else(|| match moov.child(*b"cmov") {
+            Some(_) => Fault::new("its moov is compressed (cmov); remux it, for example with ffmpeg -c copy"),
+            None => Fault::new("the movie has no header"),
+        })?;
+        let header: MvhdBox = header.read()?;
         let (mut video, mut audio) = (None, None);
         let mut problem = None;
         for trak in boxes(moov.body()).filter(|b| &b.kind == b"trak") {
@@ -163,6 +159,9 @@ impl Mp4 {
             created: since_1904(header.creation_time),
             duration,
             next_box: None,
+            after_moov: 0,
+            description: description(moov),
+            said_again: None,
             tracks,
             fragmented,
             samples_left: size,
@@ -216,16 +215,55 @@ impl Mp4 {
     /// Takes in the box at `at`, and says where the next one is.
     fn read_fragment(&mut self, at: u64) -> Result<Option<u64>, Fault> {
         let Some(header) = box_header(&mut self.file, at, self.size)? else { return Ok(None) };
-        if &header.kind == b"moof" {
-            let moof = read_box(&mut self.file, at, header)?;
-            let tracks = &mut self.tracks;
-            let body = boxes(&moof).next().map(Box4::body).unwrap_or_default();
-            fragment::samples(body, at, &mut self.samples_left, &mut self.fragmented, |track, sample| {
-                tracks[track].queue.push_back(sample);
-            })?;
+        match &header.kind {
+            b"moof" => {
+                let moof = read_box(&mut self.file, at, header)?;
+                self.take_fragment(at, boxes(&moof).next().map(Box4::body).unwrap_or_default())?;
+            }
+            b"moov" if at >= self.after_moov => {
+                let moov = read_box(&mut self.file, at, header)?;
+                if boxes(&moov).next().map(description) != Some(self.description) {
+                    return Err(another(at));
+                }
+                self.said_again = Some(at);
+            }
+            _ => {}
         }
         self.position = self.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
         Ok(Some(header.end))
+    }
+
+    fn take_fragment(&mut self, at: u64, moof: &[u8]) -> Result<(), Fault> {
+        let before: Vec<_> = self
+            .tracks
+            .iter()
+            .zip(&self.fragmented)
+            .map(|(t, fragmented)| (t.queue.len(), fragmented.next_dts))
+            .collect();
+        let tracks = &mut self.tracks;
+        let mut goes_back = false;
+        fragment::samples(moof, at, &mut self.samples_left, &mut self.fragmented, |track, sample| {
+            let (_, end) = before[track];
+            // A little is overlap.
+            goes_back |= sample.dts < end.saturating_sub(i64::from(tracks[track].timescale / 4));
+            tracks[track].queue.push_back(sample);
+        })?;
+        // Segments may each come with what describes them, but go on in time.
+        let Some(begin) = self.said_again.filter(|_| goes_back) else { return Ok(()) };
+        tracks.iter_mut().zip(before).for_each(|(track, (queued, _))| track.queue.truncate(queued));
+        Err(another(begin))
+    }
+
+    /// The `moov` of another recording behind this one, whose samples are all in its tables: what else is there does not matter.
+    fn second_moov(&mut self) -> Option<u64> {
+        let mut at = Some(self.after_moov).filter(|_| self.fragmented.is_empty())?;
+        while let Ok(Some(header)) = box_header(&mut self.file, at, self.size) {
+            if &header.kind == b"moov" {
+                return Some(at);
+            }
+            at = header.end;
+        }
+        None
     }
 
     fn read_sample(&mut self, sample: Sample) -> Result<Vec<u8>, Fault> {
@@ -296,7 +334,10 @@ impl Demux for Mp4 {
             return Ok(Some(item));
         }
         loop {
-            let Some(i) = self.next_track() else { return self.fault.take().map_or(Ok(None), Err) };
+            let Some(i) = self.next_track() else {
+                let fault = self.fault.take().or_else(|| self.second_moov().map(another));
+                return fault.map_or(Ok(None), Err);
+            };
             let track = &mut self.tracks[i];
             let (kind, timescale, shift) = (track.kind, track.timescale, track.shift);
             let Some(sample) = track.queue.pop_front() else { return Ok(None) };
@@ -349,59 +390,6 @@ impl Demux for Mp4 {
     }
 }
 
-/// The timescale and the sample entries of a video track; its first entry must be one that can be recorded.
-fn video_track(trak: Box4<'_>) -> Result<(u32, Vec<VideoEntry>), String> {
-    let (timescale, stsd) = described(trak)?;
-    let mut entries = Vec::new();
-    for found in entry::entries(stsd) {
-        match entry::video(found, timescale) {
-            Ok(entry) => entries.push(entry),
-            Err(problem) if entries.is_empty() => return Err(problem),
-            // Only a file that comes to use it is at fault.
-            Err(_) => break,
-        }
-    }
-    if entries.is_empty() { Err("its video track describes no codec".to_owned()) } else { Ok((timescale, entries)) }
-}
-
-fn audio_track(trak: Box4<'_>) -> Result<AudioParameters, String> {
-    let (timescale, stsd) = described(trak)?;
-    entry::audio(entry::entries(stsd).next().ok_or("audio describes no codec")?, timescale)
-}
-
-fn described(trak: Box4<'_>) -> Result<(u32, Box4<'_>), String> {
-    let header = trak.descendant(&[*b"mdia", *b"mdhd"]).ok_or("a track has no media header")?;
-    let header: MdhdBox = header.read().map_err(|_| "a media header is damaged")?;
-    let stsd = trak.descendant(&[*b"mdia", *b"minf", *b"stbl", *b"stsd"]).ok_or("a track describes no codec")?;
-    if header.timescale == 0 { Err("a track has no timescale".to_owned()) } else { Ok((header.timescale, stsd)) }
-}
-
-fn track(trak: Box4<'_>, kind: TrackKind, timescale: u32, movie_timescale: u32) -> Result<Track, Fault> {
-    let stbl =
-        trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]).ok_or_else(|| Fault::new("a track has no sample table"))?;
-    let edits = trak.descendant(&[*b"edts", *b"elst"]).map(Box4::read::<ElstBox>).transpose()?;
-    let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
-    Ok(Track { kind, timescale, shift, table: Table::read(stbl)?, queue: VecDeque::new() })
-}
-
-/// What the edit list takes from a track's times: it begins with empty edits (a delay), then names the media time that
-/// is shown first. What comes after that is not followed; every sample is given.
-fn skipped_by(edits: &ElstBox, timescale: u32, movie_timescale: u32) -> i64 {
-    // re_mp4 reads the signed media time unsigned, and in version 0 from 32 bits.
-    let media_time = |raw: u64| match edits.version {
-        0 => u32::try_from(raw).map_or(0, |raw| i64::from(raw.cast_signed())),
-        _ => raw.cast_signed(),
-    };
-    let mut delay = 0_i64;
-    for edit in &edits.entries {
-        match media_time(edit.media_time) {
-            -1 => delay = delay.saturating_add(i64::try_from(edit.segment_duration).unwrap_or(0)),
-            time => return time.saturating_sub(rescaled(delay, movie_timescale, timescale)),
-        }
-    }
-    0
-}
-
 fn nanoseconds(units: i64, timescale: u32) -> i128 {
     i128::from(units) * 1_000_000_000 / i128::from(timescale.max(1))
 }
@@ -410,56 +398,4 @@ fn nanoseconds(units: i64, timescale: u32) -> i128 {
 fn since_1904(seconds: u64) -> Option<Timestamp> {
     let since_1970 = i64::try_from(seconds).ok()?.checked_sub(2_082_844_800)?;
     Timestamp::from_second(since_1970).ok().filter(|time| *time > Timestamp::UNIX_EPOCH && since_1970 < 1 << 33)
-}
-
-/// A top-level box of the file.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    kind: [u8; 4],
-    end: u64,
-}
-
-/// The header of the box at `at`; `None` at the end of the file.
-fn box_header(file: &mut BufReader<File>, at: u64, size: u64) -> Result<Option<Header>, Fault> {
-    if at >= size {
-        return Ok(None);
-    }
-    let failed = |error| Fault::because(format!("the box at byte {at} cannot be read"), error);
-    seek_to(file, at).map_err(failed)?;
-    let mut bytes = Vec::with_capacity(16);
-    file.by_ref().take(16).read_to_end(&mut bytes).map_err(failed)?;
-    let cut = || Fault::new(format!("the file is cut short: the box at byte {at} has no whole header"));
-    let (length, header_bytes) = boxes::size(&bytes).ok_or_else(cut)?;
-    let kind = *bytes.get(4..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(cut)?;
-    let length = if length == 0 { size - at } else { length };
-    if length < header_bytes as u64 {
-        return Err(Fault::new(format!("the box at byte {at} has an impossible size")));
-    }
-    Ok(Some(Header { kind, end: at.saturating_add(length) }))
-}
-
-/// Like `seek`, but what was read ahead stays: boxes may be small, and many.
-fn seek_to(file: &mut BufReader<File>, at: u64) -> std::io::Result<()> {
-    let here = file.stream_position()?;
-    match i64::try_from(i128::from(at) - i128::from(here)) {
-        Ok(step) => file.seek_relative(step),
-        Err(_) => file.seek(SeekFrom::Start(at)).map(drop),
-    }
-}
-
-/// A whole box, header included.
-fn read_box(file: &mut BufReader<File>, at: u64, header: Header) -> Result<Vec<u8>, Fault> {
-    let length = header.end - at;
-    let name = boxes::name(header.kind);
-    if length > STRUCTURE_LIMIT_BYTES {
-        return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));
-    }
-    let failed = |error| Fault::because(format!("the {name} box at byte {at} cannot be read"), error);
-    seek_to(file, at).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
-    if (bytes.len() as u64) < length {
-        return Err(Fault::new(format!("the file is cut short within the {name} box at byte {at}")));
-    }
-    Ok(bytes)
 }

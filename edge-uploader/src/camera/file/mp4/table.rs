@@ -31,6 +31,56 @@ impl Offsets {
     }
 }
 
+/// Sample sizes: one for all, or each its own.
+enum Sizes {
+    All { bytes: u32, count: u32 },
+    Each(Vec<u32>),
+}
+
+impl Sizes {
+    fn read(stbl: Box4<'_>) -> Result<Self, Fault> {
+        if let Some(compact) = stbl.child(*b"stz2") {
+            return compact_sizes(compact.body()).map(Self::Each).ok_or_else(|| Fault::new("the stz2 box is damaged"));
+        }
+        let sizes: StszBox = stbl.child(*b"stsz").ok_or_else(|| missing("stsz"))?.read()?;
+        Ok(match sizes.sample_size {
+            0 => Self::Each(sizes.sample_sizes),
+            bytes => Self::All { bytes, count: sizes.sample_count },
+        })
+    }
+
+    fn len(&self) -> u32 {
+        match self {
+            Self::All { count, .. } => *count,
+            Self::Each(sizes) => u32::try_from(sizes.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn get(&self, sample: u32) -> Option<u32> {
+        match self {
+            Self::All { bytes, count } => (sample < *count).then_some(*bytes),
+            Self::Each(sizes) => sizes.get(usize::try_from(sample).ok()?).copied(),
+        }
+    }
+}
+
+/// The body of a `stz2` box (8.7.3.3): sizes of 4, 8 or 16 bits.
+fn compact_sizes(body: &[u8]) -> Option<Vec<u32>> {
+    let (head, sizes) = body.split_first_chunk::<12>()?;
+    let count = usize::try_from(u32::from_be_bytes([head[8], head[9], head[10], head[11]])).ok()?;
+    let all: Vec<u32> = match head[7] {
+        4 => sizes.iter().flat_map(|byte| [u32::from(byte >> 4), u32::from(byte & 15)]).take(count).collect(),
+        8 => sizes.iter().map(|byte| u32::from(*byte)).take(count).collect(),
+        16 => sizes.chunks_exact(2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]]))).take(count).collect(),
+        _ => return None,
+    };
+    (all.len() == count).then_some(all)
+}
+
+fn missing(kind: &str) -> Fault {
+    Fault::new(format!("the sample table has no {kind} box"))
+}
+
 /// A run-length table with a place in it.
 #[derive(Default)]
 struct Runs<T> {
@@ -59,10 +109,10 @@ impl<T: Copy> Runs<T> {
 
 /// A walk over a track's samples.
 pub(super) struct Table {
-    sizes: StszBox,
+    sizes: Sizes,
     offsets: Offsets,
     chunks: StscBox,
-    deltas: Runs<u32>,
+    deltas: Runs<i32>,
     shifts: Runs<i32>,
     sample: u32,
     dts: i64,
@@ -76,8 +126,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn read(stbl: Box4<'_>) -> Result<Self, Fault> {
-        let missing = |kind: &str| Fault::new(format!("the sample table has no {kind} box"));
-        let sizes: StszBox = stbl.child(*b"stsz").ok_or_else(|| missing("stsz"))?.read()?;
+        let sizes = Sizes::read(stbl)?;
         let chunks: StscBox = stbl.child(*b"stsc").ok_or_else(|| missing("stsc"))?.read()?;
         let deltas: SttsBox = stbl.child(*b"stts").ok_or_else(|| missing("stts"))?.read()?;
         let shifts: Option<CttsBox> = stbl.child(*b"ctts").map(Box4::read).transpose()?;
@@ -91,7 +140,8 @@ impl Table {
             sizes,
             offsets,
             chunks,
-            deltas: Runs::new(deltas.entries.iter().map(|e| (e.sample_count, e.sample_delta)).collect()),
+            // Unsigned they say, but a writer whose times went back has written what it computed; none stands for hours.
+            deltas: Runs::new(deltas.entries.iter().map(|e| (e.sample_count, e.sample_delta.cast_signed())).collect()),
             shifts: Runs::new(shifts.iter().map(|e| (e.sample_count, e.sample_offset)).collect()),
             sample: 0,
             dts: 0,
@@ -104,7 +154,7 @@ impl Table {
 
     /// How many samples there are.
     pub(super) fn len(&self) -> u32 {
-        self.sizes.sample_count
+        self.sizes.len()
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Sample>, Fault> {
@@ -112,27 +162,23 @@ impl Table {
             return Ok(None);
         }
         let damaged = |sample: u32| Fault::new(format!("the sample table ends before sample {sample}"));
-        let index = usize::try_from(self.sample).map_err(|_| damaged(self.sample))?;
-        let size = match self.sizes.sample_size {
-            0 => *self.sizes.sample_sizes.get(index).ok_or_else(|| damaged(self.sample))?,
-            all => all,
-        };
+        let size = self.sizes.get(self.sample).ok_or_else(|| damaged(self.sample))?;
         if self.left_in_chunk == 0 {
             self.enter_next_chunk().ok_or_else(|| damaged(self.sample))?;
         }
-        let duration = self.deltas.step().ok_or_else(|| damaged(self.sample))?;
+        let delta = self.deltas.step().ok_or_else(|| Fault::new("the sample table gives its frames no times"))?;
         let sample = Sample {
             offset: self.offset,
             size,
             dts: self.dts,
             pts: self.dts.saturating_add(self.shifts.step().unwrap_or(0).into()),
-            duration,
+            duration: u32::try_from(delta).unwrap_or(0),
             description: self.chunks.entries.get(self.chunk_run).map_or(1, |e| e.sample_description_index),
         };
         self.offset = self.offset.saturating_add(size.into());
         self.left_in_chunk -= 1;
         self.sample += 1;
-        self.dts = self.dts.saturating_add(duration.into());
+        self.dts = self.dts.saturating_add(delta.into());
         Ok(Some(sample))
     }
 
@@ -148,5 +194,25 @@ impl Table {
         self.offset = self.offsets.get(chunk)?;
         self.chunk = Some(chunk);
         (self.left_in_chunk > 0).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_sizes_are_unpacked() {
+        let body = |bits: u8, count: u8, sizes: &[u8]| [&[0, 0, 0, 0, 0, 0, 0, bits, 0, 0, 0, count], sizes].concat();
+        for (bits, count, packed, sizes) in [
+            (4, 3, &[0x12, 0x30][..], Some(vec![1, 2, 3])),
+            (8, 2, &[7, 255], Some(vec![7, 255])),
+            (16, 2, &[1, 0, 0, 9], Some(vec![256, 9])),
+            (16, 2, &[1, 0, 0], None),
+            (32, 1, &[0, 0, 0, 1], None),
+        ] {
+            assert_eq!(compact_sizes(&body(bits, count, packed)), sizes, "{bits}");
+        }
+        assert_eq!(compact_sizes(&[0; 11]), None);
     }
 }
