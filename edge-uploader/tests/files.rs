@@ -79,6 +79,15 @@ const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=3
 const H264: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -x264-params keyint=25:scenecut=0:bframes=2:log=-1";
 const H265: &str = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params keyint=23:min-keyint=23:scenecut=0:bframes=3:b-adapt=0:b-pyramid=1:open-gop=1:log-level=none -tag:v hvc1";
 
+/// An elementary stream of a second.
+fn stream(codec: &str, size: &str) -> String {
+    let codec = match codec {
+        "h264" => "libx264 -preset veryfast -x264-params keyint=25:bframes=0:log=-1",
+        _ => "libx265 -preset ultrafast -x265-params keyint=25:bframes=0:repeat-headers=1:log-level=none",
+    };
+    format!("-f lavfi -i testsrc2=size={size}:rate=25:duration=1 -pix_fmt yuv420p -c:v {codec}")
+}
+
 /// The files that the tests read, made once.
 struct Files {
     directory: tempfile::TempDir,
@@ -107,6 +116,19 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     make(format!("{PICTURE} {SOUND} {H264} -c:a libopus"), "opus.mp4");
     for name in ["two.mkv", "two.mov"] {
         make(format!("{PICTURE} -map 0:v -map 0:v {H264} -c:v:0 mjpeg -pix_fmt:v:0 yuvj420p"), name);
+    }
+    for codec in ["h264", "hevc"] {
+        // A camera that is switched to another resolution while ffmpeg copies its stream, and back.
+        let streams = ["192x108", "96x64", "192x108"].map(|size| {
+            let name = format!("{size}.{codec}");
+            make(stream(codec, size), &name);
+            std::fs::read(files.path(&name)).expect("just made")
+        });
+        let joined = files.path(&format!("joined.{codec}"));
+        std::fs::write(&joined, streams.concat()).expect("written");
+        for container in ["mp4", "mkv"] {
+            make(format!("-r 25 -i {} -c copy", joined.display()), &format!("changing-{codec}.{container}"));
+        }
     }
     make(format!("{PICTURE} -c:v mpeg4"), "mpeg4.mp4");
     make(format!("{PICTURE} -c:v libvpx -b:v 200k"), "vp8.webm");
@@ -165,6 +187,42 @@ async fn the_first_video_that_can_be_recorded_is() {
         let played = played(&path, FileOptions::default(), usize::MAX).await;
         assert!(played.error.is_none(), "{name}: {:?}", played.error);
         assert_eq!(played.of(TrackKind::Video).count(), packets(&path, "v:1").len(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_parameter_sets_of_the_frames_count() {
+    for name in ["changing-h264.mp4", "changing-h264.mkv", "changing-hevc.mp4", "changing-hevc.mkv"] {
+        let mut session = FileCamera::new(FILES.path(name), FileOptions::default()).connect().await.expect(name);
+        let mut told = Vec::new();
+        let mut frames = 0;
+        while let Some(event) = session.next().await.expect(name) {
+            match event {
+                CameraEvent::Parameters(StreamParameters { video, .. }) => {
+                    told.push((frames, video.width, video.height));
+                }
+                _ => frames += 1,
+            }
+        }
+        assert_eq!((told, frames), (vec![(0, 192, 108), (25, 96, 64), (50, 192, 108)], 75), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn parameter_sets_may_be_in_the_frames_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("avc3.mp4");
+    for (source, frames, complete) in [("changing-h264.mp4", 75, true), ("avc.mp4", 0, false)] {
+        let mut bytes = std::fs::read(FILES.path(source)).unwrap();
+        let avcc = bytes.windows(4).position(|kind| kind == b"avcC").unwrap();
+        bytes[avcc + 9..avcc + 11].copy_from_slice(&[0xe0, 0]);
+        std::fs::write(&path, &bytes).unwrap();
+        let played = played(&path, FileOptions::default(), usize::MAX).await;
+        assert_eq!(played.of(TrackKind::Video).count(), frames, "{source}");
+        match played.error {
+            None => assert!(complete && played.parameters[0].video.width == 192, "{source}: {:?}", played.parameters),
+            Some(error) => assert!(!complete && error.to_string().contains("parameter sets"), "{source}: {error}"),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Decoder configuration as containers carry it: `avcC`, `hvcC` (ISO/IEC 14496-15) and AudioSpecificConfig
 //! (ISO/IEC 14496-3). Bytes in, facts out; nothing is trusted.
 
+use super::nal;
 use crate::media::VideoCodec;
 use bytes::Bytes;
 use std::fmt::Write as _;
 
-/// A decoder configuration record that frames with 4-byte lengths can be recorded with.
+/// A decoder configuration record for frames with 4-byte lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VideoConfig {
     /// The record, its `lengthSizeMinusOne` set to 3.
@@ -36,21 +37,10 @@ pub(crate) fn video(codec: VideoCodec, record: &[u8]) -> Result<VideoConfig, &'s
 }
 
 fn avc(record: &[u8]) -> Result<VideoConfig, &'static str> {
-    const SHORT: &str = "the H.264 decoder configuration is cut short";
-    let [1, profile, compatibility, level, lengths, sps_count, rest @ ..] = record else {
+    let [1, profile, compatibility, level, lengths, ..] = record else {
         return Err("there is no H.264 decoder configuration (avcC) of version 1");
     };
-    let (sps_count, mut rest) = (sps_count & 0x1f, rest);
-    for _ in 0..sps_count {
-        rest = after_parameter_set(rest).ok_or(SHORT)?;
-    }
-    let (pps_count, mut rest) = rest.split_first().ok_or(SHORT)?;
-    for _ in 0..*pps_count {
-        rest = after_parameter_set(rest).ok_or(SHORT)?;
-    }
-    if sps_count == 0 || *pps_count == 0 {
-        return Err("the H.264 decoder configuration has no parameter sets");
-    }
+    avc_sets(record).ok_or("the H.264 decoder configuration is cut short")?;
     Ok(VideoConfig {
         record: with_length_size_four(record, 4),
         length_bytes: (lengths & 3) + 1,
@@ -59,34 +49,66 @@ fn avc(record: &[u8]) -> Result<VideoConfig, &'static str> {
 }
 
 fn hevc(record: &[u8]) -> Result<VideoConfig, &'static str> {
-    const SHORT: &str = "the H.265 decoder configuration is cut short";
     if record.len() < 23 || record[0] != 1 {
         return Err("there is no H.265 decoder configuration (hvcC) of version 1");
     }
-    let mut kinds = 0_u64;
-    let mut rest = &record[23..];
-    for _ in 0..record[22] {
-        let [kind, high, low, after @ ..] = rest else { return Err(SHORT) };
-        rest = after;
-        let count = u16::from_be_bytes([*high, *low]);
-        for _ in 0..count {
-            rest = after_parameter_set(rest).ok_or(SHORT)?;
-        }
-        if count > 0 {
-            kinds |= 1 << (kind & 0x3f);
-        }
-    }
-    // VPS, SPS and PPS.
-    if [32, 33, 34].iter().any(|kind| kinds & (1 << kind) == 0) {
-        return Err(
-            "the H.265 decoder configuration lacks parameter sets (in-band parameter sets alone are not supported)",
-        );
-    }
+    hevc_sets(record).ok_or("the H.265 decoder configuration is cut short")?;
     Ok(VideoConfig {
         record: with_length_size_four(record, 21),
         length_bytes: (record[21] & 3) + 1,
         rfc6381: hevc_rfc6381(record),
     })
+}
+
+/// The parameter sets in a record; none where it is cut short.
+pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
+    let sets = match codec {
+        VideoCodec::H264 => avc_sets(record),
+        VideoCodec::H265 => hevc_sets(record),
+    };
+    sets.unwrap_or_default()
+}
+
+/// Whether frames can be decoded by a record alone: not where its sets are in the frames (`avc3`, `hev1`).
+pub(crate) fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
+    let needed: &[u8] = match codec {
+        VideoCodec::H264 => &[7, 8],
+        VideoCodec::H265 => &[32, 33, 34],
+    };
+    let sets = sets(codec, record);
+    needed.iter().all(|needed| sets.iter().any(|set| nal::kind(codec, set) == Some(*needed)))
+}
+
+fn avc_sets(record: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut sets = Vec::new();
+    let mut rest = record.get(5..)?;
+    for mask in [0x1f, 0xff] {
+        let (count, after) = rest.split_first()?;
+        rest = parameter_sets(after, (count & mask).into(), &mut sets)?;
+    }
+    Some(sets)
+}
+
+fn hevc_sets(record: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut sets = Vec::new();
+    let (arrays, mut rest) = record.get(22..)?.split_first()?;
+    for _ in 0..*arrays {
+        let [_, high, low, after @ ..] = rest else { return None };
+        rest = parameter_sets(after, u16::from_be_bytes([*high, *low]), &mut sets)?;
+    }
+    Some(sets)
+}
+
+/// Takes `count` parameter sets, each with its 16-bit length before it; gives what follows.
+fn parameter_sets<'a>(bytes: &'a [u8], count: u16, sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
+    let mut rest = bytes;
+    for _ in 0..count {
+        let (length, after) = rest.split_first_chunk::<2>()?;
+        let (set, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+        sets.push(set);
+        rest = after;
+    }
+    Some(rest)
 }
 
 /// ISO/IEC 14496-15 annex E.3. `record` is at least 23 bytes long.
@@ -103,12 +125,6 @@ fn hevc_rfc6381(record: &[u8]) -> String {
         let _ = write!(text, ".{byte:X}");
     }
     text
-}
-
-/// Steps over a parameter set with its 16-bit length.
-fn after_parameter_set(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    Some(rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?.1)
 }
 
 fn with_length_size_four(record: &[u8], at: usize) -> Bytes {
@@ -172,9 +188,13 @@ mod tests {
         let config = video(VideoCodec::H264, &record).unwrap();
         assert_eq!((config.length_bytes, config.rfc6381.as_str()), (2, "avc1.64001F"));
         assert_eq!(config.record[4], 0xff);
+        assert_eq!(sets(VideoCodec::H264, &record), [&[0x67, 0x64][..], &[0x68]]);
+        assert!(is_complete(VideoCodec::H264, &record));
         for cut in 0..record.len() {
             assert!(video(VideoCodec::H264, &record[..cut]).is_err(), "{cut}");
         }
+        let bare = [1, 0x64, 0, 0x1f, 0xfd, 0xe0, 0];
+        assert!(video(VideoCodec::H264, &bare).is_ok() && !is_complete(VideoCodec::H264, &bare));
     }
 
     #[test]
@@ -189,8 +209,10 @@ mod tests {
         for cut in 0..record.len() {
             assert!(video(VideoCodec::H265, &record[..cut]).is_err(), "{cut}");
         }
+        assert!(is_complete(VideoCodec::H265, &record));
         record[22] = 2;
-        assert!(video(VideoCodec::H265, &record).is_err());
+        assert_eq!(sets(VideoCodec::H265, &record), [&[64][..], &[66]]);
+        assert!(video(VideoCodec::H265, &record).is_ok() && !is_complete(VideoCodec::H265, &record));
     }
 
     #[test]

@@ -28,6 +28,15 @@ pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A NAL unit's type: `nal_unit_type`.
+pub(super) fn kind(codec: VideoCodec, unit: &[u8]) -> Option<u8> {
+    let first = unit.first()?;
+    Some(match codec {
+        VideoCodec::H264 => first & 0x1f,
+        VideoCodec::H265 => (first >> 1) & 0x3f,
+    })
+}
+
 /// How the frames of a stream refer to each other, from the NAL units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Referencing {
@@ -64,9 +73,9 @@ impl Referencing {
 
     /// The same for one NAL unit; `None` when it is not a slice of a picture.
     fn slice(self, unit: &[u8]) -> Option<Reference> {
-        let first = *unit.first()?;
+        let (first, kind) = (*unit.first()?, kind(self.codec, unit)?);
         match self.codec {
-            VideoCodec::H264 => match first & 0x1f {
+            VideoCodec::H264 => match kind {
                 5 => Some(Reference::RandomAccess),
                 1..=4 if first & 0x60 == 0 => Some(Reference::Disposable),
                 1..=4 => Some(Reference::Needed),
@@ -74,7 +83,7 @@ impl Referencing {
             },
             VideoCodec::H265 => {
                 let second = *unit.get(1)?;
-                match (first >> 1) & 0x3f {
+                match kind {
                     16..=21 => Some(Reference::RandomAccess),
                     0 | 2 | 4 | 6 | 8 if self.is_highest_sub_layer(second & 7) => Some(Reference::Disposable),
                     0..=31 => Some(Reference::Needed),

@@ -62,6 +62,11 @@ pub(super) fn another(at: u64) -> Fault {
     Fault::new(format!("another recording begins at byte {at}; what comes before it was read: split the file there"))
 }
 
+/// Neither the container nor a random access frame has parameter sets.
+pub(super) fn undescribed(frame: u64) -> Fault {
+    Fault::new(format!("the parameter sets of frame {frame} are neither in the file's description nor with the frame"))
+}
+
 /// `units` of `timescale` a second as a duration; before zero is zero.
 pub(super) fn duration_of(units: i64, timescale: u32) -> Duration {
     let (units, timescale) = (u64::try_from(units).unwrap_or(0), u64::from(timescale.max(1)));

@@ -1,17 +1,16 @@
 //! One playing RTSP session as [`CameraEvent`]s.
 
-use super::super::config;
 use super::super::nal::Referencing;
-use super::super::{CameraError, CameraEvent, Session, Timing};
+use super::super::{CameraError, CameraEvent, Session, Timing, config, sets};
 use super::RtspOptions;
-use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
+use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_ports::Clock;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use retina::client::Demuxed;
-use retina::codec::{AudioFrame, CodecItem, ParametersRef, VideoFrame, VideoParametersCodec};
+use retina::codec::{AudioFrame, CodecItem, ParametersRef, VideoFrame};
 use retina::rtcp::ReceivedCompoundPacket;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -85,23 +84,7 @@ impl RtspSession {
         let streams = self.demuxed.streams();
         let stream = streams.get(self.video)?;
         let ParametersRef::Video(video) = stream.parameters()? else { return None };
-        let codec = match video.codec_params() {
-            VideoParametersCodec::H264 { .. } => VideoCodec::H264,
-            VideoParametersCodec::H265 { .. } => VideoCodec::H265,
-            _ => return None,
-        };
-        let (width, height) = video.pixel_dimensions();
-        let video = VideoParameters {
-            codec,
-            config: Bytes::copy_from_slice(video.extra_data()),
-            rfc6381: video.rfc6381_codec().to_owned(),
-            width: u16::try_from(width).ok()?,
-            height: u16::try_from(height).ok()?,
-            pixel_aspect: video
-                .pixel_aspect_ratio()
-                .filter(|(across, down)| across != down && *across > 0 && *down > 0),
-            timescale: stream.clock_rate_hz(),
-        };
+        let video = sets::described(video, stream.clock_rate_hz())?;
         Some(StreamParameters { video, audio: self.audio_parameters() })
     }
 

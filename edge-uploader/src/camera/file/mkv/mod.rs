@@ -6,9 +6,10 @@
 mod reader;
 
 use self::reader::{Reader, second_recording};
-use super::demux::{Demux, Fault, Item, another, duration_of};
+use super::demux::{Demux, Fault, Item, another, duration_of, undescribed};
 use crate::camera::config::{self, VideoConfig};
-use crate::camera::nal::{self, Referencing};
+use crate::camera::nal;
+use crate::camera::sets::{InForce, Undescribed};
 use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -44,7 +45,7 @@ pub(super) struct Matroska {
     second: Option<u64>,
     parameters: StreamParameters,
     length_bytes: u8,
-    referencing: Referencing,
+    in_force: InForce,
     video: Track,
     audio: Option<Track>,
     /// Units of the file to units of `timescale`.
@@ -102,7 +103,7 @@ impl Matroska {
         }
         let (audio, audio_track) = audio.unzip();
         let mut matroska = Self {
-            referencing: Referencing::new(video.codec, &video.config),
+            in_force: InForce::new(video.clone()),
             length_bytes: config.length_bytes,
             parameters: StreamParameters { video, audio },
             file,
@@ -137,11 +138,12 @@ impl Matroska {
         }
         let first = lead.last().filter(|block| block.track == self.video.number);
         self.zero = first.map_or(0, |block| self.time(block.timestamp));
-        self.ready.push_back(Item::Parameters(self.parameters.clone()));
         for block in lead {
-            let item = self.item(block)?;
+            let (item, _) = self.item(block)?;
             self.ready.push_back(item);
         }
+        // The sound that comes before the first frame has its parameters.
+        self.ready.push_front(Item::Parameters(self.parameters.clone()));
         Ok(())
     }
 
@@ -169,7 +171,8 @@ impl Matroska {
         i64::try_from(units).unwrap_or(i64::MAX / 4).saturating_mul(self.factor).clamp(0, i64::MAX / 4)
     }
 
-    fn item(&mut self, block: Block) -> Result<Item, Fault> {
+    /// A block as a frame, and whether the parameters are others from it on.
+    fn item(&mut self, block: Block) -> Result<(Item, Option<StreamParameters>), Fault> {
         let timescale = self.parameters.video.timescale;
         let mut pts = self.time(block.timestamp) - self.zero;
         let kind = if block.track == self.video.number { TrackKind::Video } else { TrackKind::Audio };
@@ -177,7 +180,7 @@ impl Matroska {
         let own = block.duration.and_then(|units| u32::try_from(self.time(units)).ok()).filter(|units| *units > 0);
         let duration = own.or(track.duration);
         let data = if track.stripped.is_empty() { block.data } else { [&track.stripped[..], &block.data].concat() };
-        let (reference, data) = match kind {
+        let (reference, changed, data) = match kind {
             TrackKind::Video => self.video_frame(data)?,
             TrackKind::Audio => {
                 // Frames laced into one block share its time; each but the first follows the one before it.
@@ -186,12 +189,12 @@ impl Matroska {
                     _ => pts,
                 };
                 self.last_audio = Some((block.timestamp, pts));
-                (Reference::RandomAccess, data)
+                (Reference::RandomAccess, None, data)
             }
         };
         self.latest = self.latest.max(pts);
         let frame = Frame { track: kind, pts, duration, reference, arrival: Duration::ZERO, data: Bytes::from(data) };
-        Ok(Item::Frame { frame, at: duration_of(self.latest, timescale) })
+        Ok((Item::Frame { frame, at: duration_of(self.latest, timescale) }, changed))
     }
 
     /// An AAC frame's length in units of the file: 1024 samples.
@@ -201,15 +204,18 @@ impl Matroska {
         duration.or(own).unwrap_or(1)
     }
 
-    fn video_frame(&mut self, data: Vec<u8>) -> Result<(Reference, Vec<u8>), Fault> {
+    fn video_frame(&mut self, data: Vec<u8>) -> Result<(Reference, Option<StreamParameters>, Vec<u8>), Fault> {
         let data = if self.length_bytes == 4 {
             data
         } else {
             nal::with_four_byte_lengths(&data, self.length_bytes)
                 .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames)))?
         };
+        let (reference, changed) = self.in_force.see(&data).map_err(|Undescribed| undescribed(self.frames))?;
         self.frames += 1;
-        Ok((self.referencing.of(&data), data))
+        let Some(video) = changed else { return Ok((reference, None, data)) };
+        self.parameters.video = video.clone();
+        Ok((reference, Some(self.parameters.clone()), data))
     }
 }
 
@@ -218,10 +224,11 @@ impl Demux for Matroska {
         if let Some(item) = self.ready.pop_front() {
             return Ok(Some(item));
         }
-        match self.block()? {
-            Some(block) => self.item(block).map(Some),
-            None => Ok(None),
-        }
+        let Some(block) = self.block()? else { return Ok(None) };
+        let (item, changed) = self.item(block)?;
+        let Some(parameters) = changed else { return Ok(Some(item)) };
+        self.ready.push_back(item);
+        Ok(Some(Item::Parameters(parameters)))
     }
 
     fn created(&self) -> Option<Timestamp> {

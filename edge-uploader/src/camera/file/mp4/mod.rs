@@ -19,8 +19,9 @@ use self::fragment::FragmentedTrack;
 use self::table::Sample;
 use self::top::{box_header, read_box};
 use self::track::{Track, audio_track, description, track, video_track};
-use super::demux::{Demux, Fault, Item, another, duration_of, rescaled};
-use crate::camera::nal::{self, Referencing};
+use super::demux::{Demux, Fault, Item, another, duration_of, rescaled, undescribed};
+use crate::camera::nal;
+use crate::camera::sets::{InForce, Undescribed};
 use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -62,8 +63,8 @@ pub(super) struct Mp4 {
     samples_left: u64,
     entries: Vec<VideoEntry>,
     audio: Option<AudioParameters>,
-    /// The sample entry in force, from 1, and what follows from it.
-    entry: Option<(u32, Referencing)>,
+    /// The sample entry in force, from 1, and the parameters, which the frames' own sets may have changed.
+    entry: Option<(u32, InForce)>,
     /// The decoding time of the first frame, in nanoseconds.
     first_ns: Option<i128>,
     frames: u64,
@@ -295,36 +296,50 @@ impl Mp4 {
         times.filter_map(|(i, time)| Some((time?, i))).min().map(|(_, i)| i)
     }
 
+    fn described(&self, description: u32) -> Option<&VideoEntry> {
+        self.entries.get(usize::try_from(description).ok()?.checked_sub(1)?)
+    }
+
     /// What changes with the sample entry of the next video frame.
     fn enter(&mut self, description: u32) -> Result<Option<StreamParameters>, Fault> {
-        if self.entry.is_some_and(|(entry, _)| entry == description) {
+        if self.entry.as_ref().is_some_and(|(entry, _)| *entry == description) {
             return Ok(None);
         }
-        let entry = usize::try_from(description).ok().and_then(|i| self.entries.get(i.checked_sub(1)?));
-        let entry = entry.ok_or_else(|| {
+        let entry = self.described(description).ok_or_else(|| {
             Fault::new(format!(
                 "frame {} uses sample entry {description}, which cannot be recorded or is not there",
                 self.frames
             ))
         })?;
         let video = entry.parameters.clone();
-        self.entry = Some((description, Referencing::new(video.codec, &video.config)));
+        self.entry = Some((description, InForce::new(video.clone())));
         Ok(Some(StreamParameters { video, audio: self.audio.clone() }))
     }
 
-    fn video_frame(&mut self, description: u32, data: Vec<u8>) -> Result<(Reference, Vec<u8>), Fault> {
-        let length_bytes = usize::try_from(description)
-            .ok()
-            .and_then(|i| self.entries.get(i.checked_sub(1)?))
-            .map_or(4, |entry| entry.length_bytes);
-        let data = if length_bytes == 4 {
-            data
-        } else {
-            nal::with_four_byte_lengths(&data, length_bytes)
-                .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames)))?
-        };
-        let reference = self.entry.map_or(Reference::Needed, |(_, referencing)| referencing.of(&data));
-        Ok((reference, data))
+    /// Gives the data 4-byte lengths.
+    fn with_lengths(&self, description: u32, data: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        match self.described(description).map_or(4, |entry| entry.length_bytes) {
+            4 => Ok(data),
+            other => nal::with_four_byte_lengths(&data, other)
+                .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames))),
+        }
+    }
+
+    /// What a video frame is to others, and the parameters if they change with it.
+    fn see(&mut self, description: u32, data: &[u8]) -> Result<(Reference, Option<StreamParameters>), Fault> {
+        let entered = self.enter(description)?;
+        let Some((_, in_force)) = &mut self.entry else { return Ok((Reference::Needed, entered)) };
+        let (reference, changed) = in_force.see(data).map_err(|Undescribed| undescribed(self.frames))?;
+        let changed = changed.map(|video| StreamParameters { video: video.clone(), audio: self.audio.clone() });
+        Ok((reference, changed.or(entered)))
+    }
+
+    /// What is heard before the first frame is told after its parameters.
+    fn look_ahead(&mut self) -> Result<Option<StreamParameters>, Fault> {
+        let Some(first) = self.tracks[0].queue.front().copied() else { return self.enter(1) };
+        let data = self.read_sample(first)?;
+        let data = self.with_lengths(first.description, data)?;
+        self.see(first.description, &data).map(|(_, parameters)| parameters)
     }
 }
 
@@ -345,18 +360,14 @@ impl Demux for Mp4 {
                 continue;
             }
             let data = self.read_sample(sample)?;
-            let parameters = match kind {
-                TrackKind::Video => self.enter(sample.description)?,
-                // Whatever is heard before the first frame is told after its parameters.
-                TrackKind::Audio if self.entry.is_none() => {
-                    let first = self.tracks[0].queue.front().map_or(1, |sample| sample.description);
-                    self.enter(first)?
+            let (data, reference, parameters) = match kind {
+                TrackKind::Video => {
+                    let data = self.with_lengths(sample.description, data)?;
+                    let (reference, parameters) = self.see(sample.description, &data)?;
+                    (data, reference, parameters)
                 }
-                TrackKind::Audio => None,
-            };
-            let (reference, data) = match kind {
-                TrackKind::Video => self.video_frame(sample.description, data)?,
-                TrackKind::Audio => (Reference::RandomAccess, data),
+                TrackKind::Audio if self.entry.is_none() => (data, Reference::RandomAccess, self.look_ahead()?),
+                TrackKind::Audio => (data, Reference::RandomAccess, None),
             };
             self.frames += u64::from(kind == TrackKind::Video);
             let time_ns = nanoseconds(sample.dts.saturating_sub(shift), timescale);

@@ -1,0 +1,107 @@
+//! Parameter sets (SPS, PPS, and H.265's VPS) within the frames.
+//!
+//! A container names them once; `avc3` and `hev1` (ISO/IEC 14496-15) leave that out, and a recorder that copies a camera's
+//! stream writes on when the camera changes its resolution. So at each random access frame the frame's own sets count:
+//! what they say goes before what the container says.
+
+use super::config;
+use super::nal::{self, Referencing, units};
+use crate::media::{Reference, VideoCodec, VideoParameters};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use retina::codec::{Depacketizer, ParametersRef, VideoParametersCodec};
+
+/// The parameters of a video track from frame to frame.
+pub(super) struct InForce {
+    parameters: VideoParameters,
+    referencing: Referencing,
+    complete: bool,
+}
+
+/// A random access frame whose parameter sets are nowhere.
+#[derive(Debug)]
+pub(super) struct Undescribed;
+
+impl InForce {
+    /// Begins with what the container says.
+    pub(super) fn new(parameters: VideoParameters) -> Self {
+        let referencing = Referencing::new(parameters.codec, &parameters.config);
+        let complete = config::is_complete(parameters.codec, &parameters.config);
+        Self { parameters, referencing, complete }
+    }
+
+    /// What the next frame, with 4-byte lengths, is to others, and the parameters if they change with it.
+    pub(super) fn see(&mut self, frame: &[u8]) -> Result<(Reference, Option<&VideoParameters>), Undescribed> {
+        let reference = self.referencing.of(frame);
+        if reference != Reference::RandomAccess {
+            return Ok((reference, None));
+        }
+        match changed(&self.parameters, frame) {
+            Some(parameters) => {
+                *self = Self::new(parameters);
+                Ok((reference, Some(&self.parameters)))
+            }
+            None if self.complete => Ok((reference, None)),
+            None => Err(Undescribed),
+        }
+    }
+}
+
+/// The parameters from a random access frame on, where its own sets give others than those before. Sets that cannot be
+/// understood change nothing.
+fn changed(before: &VideoParameters, frame: &[u8]) -> Option<VideoParameters> {
+    let sets = in_band(before.codec, frame)?;
+    if config::sets(before.codec, &before.config).contains(&sets.sequence) {
+        return None;
+    }
+    let (encoding, description) = match before.codec {
+        VideoCodec::H264 => {
+            let sets = [sets.sequence, sets.picture].map(|set| STANDARD.encode(set)).join(",");
+            ("h264", format!("sprop-parameter-sets={sets}"))
+        }
+        VideoCodec::H265 => {
+            let [vps, sps, pps] = [sets.video?, sets.sequence, sets.picture].map(|set| STANDARD.encode(set));
+            ("h265", format!("sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}"))
+        }
+    };
+    // Retina reads them as it does those of a session description.
+    let reader = Depacketizer::new("video", encoding, 90_000, None, Some(&description)).ok()?;
+    let Some(ParametersRef::Video(video)) = reader.parameters() else { return None };
+    described(video, before.timescale).filter(|parameters| parameters != before)
+}
+
+/// Parameters as retina gives them.
+pub(super) fn described(video: &retina::codec::VideoParameters, timescale: u32) -> Option<VideoParameters> {
+    let codec = match video.codec_params() {
+        VideoParametersCodec::H264 { .. } => VideoCodec::H264,
+        VideoParametersCodec::H265 { .. } => VideoCodec::H265,
+        _ => return None,
+    };
+    let (width, height) = video.pixel_dimensions();
+    Some(VideoParameters {
+        codec,
+        config: Bytes::copy_from_slice(video.extra_data()),
+        rfc6381: video.rfc6381_codec().to_owned(),
+        width: u16::try_from(width).ok()?,
+        height: u16::try_from(height).ok()?,
+        pixel_aspect: video.pixel_aspect_ratio().filter(|(across, down)| across != down && *across > 0 && *down > 0),
+        timescale,
+    })
+}
+
+/// The first sets of each kind in a frame.
+struct Sets<'a> {
+    video: Option<&'a [u8]>,
+    sequence: &'a [u8],
+    picture: &'a [u8],
+}
+
+fn in_band(codec: VideoCodec, frame: &[u8]) -> Option<Sets<'_>> {
+    let first = |kind| units(frame).find(|unit| nal::kind(codec, unit) == Some(kind));
+    let (video, sequence, picture) = match codec {
+        VideoCodec::H264 => (None, first(7)?, first(8)?),
+        VideoCodec::H265 => (first(32), first(33)?, first(34)?),
+    };
+    Some(Sets { video, sequence, picture })
+}
