@@ -52,6 +52,8 @@ fn cases() -> Vec<Case> {
             "avc1.6400%",
             Fmp4,
         ),
+        // Smooth Streaming: no `tfdt`.
+        case("smooth.ismv", "V -c:v libx264 -pix_fmt yuv420p -g 25", "avc1.6400%", Fmp4),
         case(
             "dash.mp4",
             "V -c:v libx264 -pix_fmt yuv420p -g 25 -movflags dash+frag_keyframe+empty_moov",

@@ -11,7 +11,8 @@ const TAIL_BYTES: u64 = 64 * 1024;
 /// The video of one `moof`, in units of its track's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fragment {
-    start: u64,
+    /// Where it says so; Smooth Streaming and old writers leave `tfdt` out.
+    start: Option<u64>,
     units: u64,
     frames: u64,
 }
@@ -50,10 +51,14 @@ pub(super) fn seconds(
         return Ok(Some(0.0));
     }
     // Samples in the `moov` come before those of the fragments, and start at 0.
-    let first = if video.frames_in_moov > 0 { Some(0) } else { first.map(|fragment| fragment.start) };
+    let first = if video.frames_in_moov > 0 { Some(0) } else { first.map(|fragment| fragment.start.unwrap_or(0)) };
     let Some(first) = first else { return Ok(None) };
-    let Some(last) = last(window, moov_end, video, defaults)? else { return Ok(None) };
-    let units = last.start.saturating_add(last.units).checked_sub(first);
+    let Some((at, last)) = last(window, moov_end, video, defaults)? else { return Ok(None) };
+    let start = match last.start {
+        Some(start) => Some(start),
+        None => last_by_index(window, video.id)?.filter(|entry| entry.moof_at == at).map(|entry| entry.time),
+    };
+    let units = start.and_then(|start| start.saturating_add(last.units).checked_sub(first));
     Ok(units.map(|units| units as f64 / f64::from(video.timescale)))
 }
 
@@ -83,26 +88,31 @@ fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
     (covered == window.size() && timescale != 0).then(|| units as f64 / f64::from(timescale))
 }
 
-/// The last fragment of the file.
-fn last(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
+/// The last fragment of the file, and where its `moof` begins.
+fn last(
+    window: &Window,
+    moov_end: u64,
+    video: &VideoTrack,
+    defaults: &[(u32, u32)],
+) -> Result<Option<(u64, Fragment)>, Stop> {
     let Some((tail_at, _)) = window.tail() else { return Err(Stop::Need(Need::Tail { most: TAIL_BYTES })) };
     if let Some(fragment) = last_in(window, tail_at.max(moov_end), video, defaults) {
         return Ok(Some(fragment));
     }
     // Its `moof` lies farther back than the tail: `mfra` says where.
-    let Some(at) = last_moof_by_index(window, video.id)? else { return Ok(None) };
+    let Some(Entry { moof_at, .. }) = last_by_index(window, video.id)? else { return Ok(None) };
     let mut found = None;
-    let mut boxes = Boxes::top(window, at);
+    let mut boxes = Boxes::top(window, moof_at);
     while let Some(next) = boxes.next()? {
         if &next.kind == b"moof" {
-            found = read(window, next, video, defaults)?.or(found);
+            found = read(window, next, video, defaults)?.map(|fragment| (next.start, fragment)).or(found);
         }
     }
     Ok(found)
 }
 
 /// Looks from the end for something that is a `moof` with this track.
-fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<Fragment> {
+fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<(u64, Fragment)> {
     let tail = window.visible(tail_at, window.size());
     tail.windows(4).enumerate().rev().filter(|(_, kind)| *kind == b"moof").find_map(|(at, _)| {
         let start = tail_at + u64::try_from(at.checked_sub(4)?).ok()?;
@@ -111,12 +121,19 @@ fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, 
         if &first_child.kind != b"mfhd" {
             return None;
         }
-        read(window, moof, video, defaults).ok()?
+        read(window, moof, video, defaults).ok()?.map(|fragment| (start, fragment))
     })
 }
 
-/// Where the last entry of this track in `mfra` points. The last box, `mfro`, says how long `mfra` is.
-fn last_moof_by_index(window: &Window, track_id: u32) -> Result<Option<u64>, Stop> {
+/// An entry of `mfra`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    time: u64,
+    moof_at: u64,
+}
+
+/// The last entry of this track in `mfra`. The last box, `mfro`, says how long `mfra` is.
+fn last_by_index(window: &Window, track_id: u32) -> Result<Option<Entry>, Stop> {
     let size = window.size();
     let trailer = window.get(size.saturating_sub(16), 16)?;
     if trailer.get(4..8) != Some(b"mfro") {
@@ -130,23 +147,25 @@ fn last_moof_by_index(window: &Window, track_id: u32) -> Result<Option<u64>, Sto
         if &next.kind == b"tfra" {
             let body = next.bytes(window)?;
             if u32_at(body, 4) == Some(track_id) {
-                last = last_entry(body).filter(|at| *at < start).max(last);
+                let found = last_entry(body).filter(|entry| entry.moof_at < start);
+                last = found.into_iter().chain(last).max_by_key(|entry| entry.moof_at);
             }
         }
     }
     Ok(last)
 }
 
-/// The `moof_offset` of `tfra`'s last entry.
-fn last_entry(body: &[u8]) -> Option<u64> {
+/// `tfra`'s last entry.
+fn last_entry(body: &[u8]) -> Option<Entry> {
     let version = u8_at(body, 0)?;
     let lengths = u32_at(body, 8)?;
     let count = usize::try_from(u32_at(body, 12)?).ok()?;
     let time_len = if version == 1 { 8 } else { 4 };
     let numbers: u32 = [0, 2, 4].iter().map(|shift| (lengths >> shift & 0b11) + 1).sum();
     let entry_len = 2 * time_len + usize::try_from(numbers).ok()?;
-    let at = count.checked_sub(1)?.checked_mul(entry_len)?.checked_add(16 + time_len)?;
-    if version == 1 { u64_at(body, at) } else { u32_at(body, at).map(u64::from) }
+    let at = count.checked_sub(1)?.checked_mul(entry_len)?.checked_add(16)?;
+    let number = |at| if version == 1 { u64_at(body, at) } else { u32_at(body, at).map(u64::from) };
+    Some(Entry { time: number(at)?, moof_at: number(at + time_len)? })
 }
 
 /// The video track's part of a `moof`; `None` where it has none.
@@ -169,7 +188,7 @@ fn read_track(
     defaults: &[(u32, u32)],
 ) -> Result<Option<Fragment>, Stop> {
     let mut default = defaults.iter().find(|(id, _)| *id == video.id).map_or(0, |(_, duration)| *duration);
-    let mut fragment = Fragment { start: 0, units: 0, frames: 0 };
+    let mut fragment = Fragment { start: None, units: 0, frames: 0 };
     let mut boxes = traf.children(window, 0);
     while let Some(next) = boxes.next()? {
         match &next.kind {
@@ -187,7 +206,7 @@ fn read_track(
             b"tfdt" => {
                 let body = next.bytes(window)?;
                 let time = if u8_at(body, 0) == Some(1) { u64_at(body, 4) } else { u32_at(body, 4).map(u64::from) };
-                fragment.start = time.unwrap_or_default();
+                fragment.start = time.or(fragment.start);
             }
             b"trun" => {
                 let (units, frames) = run(next.bytes(window)?, default).unwrap_or_default();

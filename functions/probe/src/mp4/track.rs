@@ -165,9 +165,11 @@ fn shown(window: &Window, stts: BoxAt) -> Option<(u64, u64)> {
     let body = window.visible(stts.body, stts.end);
     let lines = usize::try_from(u32_at(body, 4)?).ok()?;
     let known = body.get(8..)?.chunks_exact(8).take(lines);
-    Some(known.fold((0_u64, 0_u64), |(units, samples), line| {
-        let count = u64::from(u32_at(line, 0).unwrap_or_default());
-        let delta = u64::from(u32_at(line, 4).unwrap_or_default());
-        (units.saturating_add(count.saturating_mul(delta)), samples.saturating_add(count))
-    }))
+    let (units, samples) = known.fold((0_i64, 0_u64), |(units, samples), line| {
+        let count = u32_at(line, 0).unwrap_or_default();
+        // Unsigned they say, but a writer whose times went back has written what it computed.
+        let delta = i64::from(u32_at(line, 4).unwrap_or_default().cast_signed());
+        (units.saturating_add(delta.saturating_mul(count.into())), samples.saturating_add(count.into()))
+    });
+    Some((u64::try_from(units).unwrap_or_default(), samples))
 }
