@@ -3,21 +3,31 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use bytes::Bytes;
 use edge_uploader::camera::file::{FileCamera, FileOptions};
 use edge_uploader::camera::{Camera as _, CameraError, CameraEvent};
+use edge_uploader::media::TrackKind;
 use std::io::Write as _;
 use std::time::Duration;
 
-/// Plays bytes to their end: the frames, and what was said.
+/// Plays bytes to their end: how many frames, and what was said.
 async fn played(bytes: &[u8]) -> (usize, Result<(), CameraError>) {
+    let (frames, end) = all_frames(bytes).await;
+    (frames.len(), end)
+}
+
+/// Plays bytes to their end: each frame's track, time and data, and what was said.
+async fn all_frames(bytes: &[u8]) -> (Vec<(TrackKind, i64, Bytes)>, Result<(), CameraError>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let mut camera = FileCamera::new(file.path(), FileOptions::default());
-    let mut frames = 0;
+    let mut frames = Vec::new();
     let play = async {
         let mut session = camera.connect().await?;
         while let Some(event) = session.next().await? {
-            frames += usize::from(matches!(event, CameraEvent::Frame(_)));
+            if let CameraEvent::Frame(frame) = event {
+                frames.push((frame.track, frame.pts, frame.data));
+            }
         }
         Ok(())
     };
@@ -171,11 +181,29 @@ async fn a_second_recording_is_told() {
         ("h264.mkv", "h265-aac.mkv"),
     ] {
         let bytes = seed(first);
-        let (alone, _) = played(&bytes).await;
-        let (frames, end) = played(&[&bytes[..], &seed(second)].concat()).await;
+        let (alone, _) = all_frames(&bytes).await;
+        let (frames, end) = all_frames(&[&bytes[..], &seed(second)].concat()).await;
         let end = end.expect_err(first).to_string();
-        assert_eq!(frames, alone, "{first} {second}: {end}");
+        assert!(frames == alone, "{first} {second}: {} frames, not {}: {end}", frames.len(), alone.len());
         assert!(end.contains("another recording begins at byte"), "{first} {second}: {end}");
+    }
+}
+
+/// Wherever a file is cut: what comes out is what the whole one has, frame for frame, of each track.
+#[tokio::test]
+async fn a_cut_file_gives_no_other_frames() {
+    for name in ["faststart.mp4", "fragments.mp4", "fragments-offset.mp4", "h264.mkv", "h265-aac.mkv", "live.mkv"] {
+        let bytes = seed(name);
+        let (whole, _) = all_frames(&bytes).await;
+        let of = |frames: &[(TrackKind, i64, Bytes)], track| {
+            frames.iter().filter(|(of, ..)| *of == track).cloned().collect::<Vec<_>>()
+        };
+        for cut in (0..bytes.len()).step_by(7) {
+            let (frames, _) = all_frames(&bytes[..cut]).await;
+            for track in [TrackKind::Video, TrackKind::Audio] {
+                assert!(of(&whole, track).starts_with(&of(&frames, track)), "{name} cut at {cut}: {track:?}");
+            }
+        }
     }
 }
 

@@ -197,7 +197,14 @@ impl Mp4 {
             }
             let waiting: usize = self.tracks.iter().map(|track| track.queue.len()).sum();
             let Some(at) = self.next_box.filter(|_| waiting < LOOKAHEAD && self.fault.is_none()) else { return };
-            self.next_box = self.read_fragment(at).unwrap_or_else(|fault| {
+            let next = self.read_fragment(at);
+            // Wherever it got to: samples that are known already are still to be read.
+            let position = self.file.stream_position().map_err(|error| Fault::because("cannot be read", error));
+            let next = position.and_then(|position| {
+                self.position = position;
+                next
+            });
+            self.next_box = next.unwrap_or_else(|fault| {
                 self.fault = Some(fault);
                 None
             });
@@ -230,7 +237,6 @@ impl Mp4 {
             }
             _ => {}
         }
-        self.position = self.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
         Ok(Some(header.end))
     }
 
