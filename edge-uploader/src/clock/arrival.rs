@@ -1,11 +1,12 @@
 //! When a frame would have arrived with the least delay.
 //!
 //! `arrival − pts` is the same constant for every frame, plus the delay of that frame, plus the drift between the two
-//! clocks. The minimum over a window follows the constant and the drift and leaves the delay out.
+//! clocks. The minimum over a window follows the constant and the drift and leaves the delay out. A camera whose clock
+//! stands still or crawls is behind by more than a jump after each window: its recording is cut there.
 
 use super::{JUMP_US, Jump, SLEW_PPM};
 
-/// Half of the window over which the minimum is taken, in media time.
+/// Half of the window over which the minimum is taken.
 const HALF_WINDOW_US: i64 = 30_000_000;
 
 /// While a session is younger than this its offset is taken as it is: the first frames come in a burst.
@@ -20,19 +21,33 @@ pub struct ArrivalClock {
     state: Option<State>,
 }
 
+/// A frame by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    media_us: i64,
+    arrival_us: i64,
+}
+
+impl Moment {
+    /// How long ago it was: by the camera's clock, or, where that stands still, by the gateway's.
+    fn until(self, now: Self) -> i64 {
+        (now.media_us - self.media_us).max(now.arrival_us - self.arrival_us)
+    }
+}
+
 #[derive(Debug, Clone)]
 struct State {
-    first_us: i64,
+    first: Moment,
+    last: Moment,
     /// The offset in use, and the media time at which it was last moved.
     offset_us: i64,
     moved_us: i64,
     /// The minima of the half window that is running and of the one before it.
-    half_start_us: i64,
+    half_start: Moment,
     running_us: i64,
     before_us: i64,
     /// A smoothed delay above the minimum.
     jitter_us: i64,
-    last_us: i64,
     /// How far the last frame that went ahead went.
     step_us: i64,
 }
@@ -46,8 +61,9 @@ impl ArrivalClock {
     /// The monotonic time of a frame: when it would have arrived with the least delay.
     pub fn frame(&mut self, media_us: i64, arrival_us: i64) -> Result<i64, Jump> {
         let observed = arrival_us - media_us;
+        let now = Moment { media_us, arrival_us };
         if let Some(state) = &self.state
-            && state.last_us - media_us > REORDERING_US.max(2 * state.step_us)
+            && state.last.media_us - media_us > REORDERING_US.max(2 * state.step_us)
         {
             // Back in time looks like a long delay, which the minimum would leave out: the pictures to come would be dated
             // where the earlier ones are.
@@ -58,35 +74,36 @@ impl ArrivalClock {
         }
         let Some(state) = &mut self.state else {
             self.state = Some(State {
-                first_us: media_us,
+                first: now,
+                last: now,
                 offset_us: observed,
                 moved_us: media_us,
-                half_start_us: media_us,
+                half_start: now,
                 running_us: observed,
                 before_us: observed,
                 jitter_us: 0,
-                last_us: media_us,
                 step_us: 0,
             });
             return Ok(media_us + observed);
         };
 
-        if media_us - state.half_start_us > HALF_WINDOW_US {
+        if state.half_start.until(now) > HALF_WINDOW_US {
             state.before_us = state.running_us;
             state.running_us = observed;
-            state.half_start_us = media_us;
+            state.half_start = now;
         }
         state.running_us = state.running_us.min(observed);
         let target = state.running_us.min(state.before_us);
         let wrong_us = target - state.offset_us;
         // Earlier than possible, or later for a whole window: the camera's clock has jumped.
-        if wrong_us.abs() > JUMP_US && media_us - state.first_us > SETTLE_US {
+        let settling = state.first.until(now) <= SETTLE_US;
+        if wrong_us.abs() > JUMP_US && !settling {
             self.state = None;
             let mono = self.frame(media_us, arrival_us)?;
             debug_assert_eq!(mono, arrival_us);
             return Err(Jump { by_us: wrong_us });
         }
-        if media_us - state.first_us <= SETTLE_US {
+        if settling {
             state.offset_us = target;
             state.moved_us = media_us;
         } else {
@@ -97,8 +114,8 @@ impl ArrivalClock {
             }
         }
         state.jitter_us += (observed - target - state.jitter_us) / 16;
-        state.step_us = Some(media_us - state.last_us).filter(|step| *step > 0).unwrap_or(state.step_us);
-        state.last_us = media_us;
+        state.step_us = Some(media_us - state.last.media_us).filter(|step| *step > 0).unwrap_or(state.step_us);
+        state.last = now;
         Ok(media_us + state.offset_us)
     }
 
@@ -109,7 +126,7 @@ impl ArrivalClock {
 
     /// Whether the first burst is over, so that times given out from now on only slew.
     pub fn settled(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.last_us - state.first_us >= SETTLE_US)
+        self.state.as_ref().is_some_and(|state| state.first.until(state.last) >= SETTLE_US)
     }
 
     /// How far the delays spread above the least one.
@@ -191,6 +208,24 @@ mod tests {
         assert_eq!(clock.frame(101 * FRAME_US, 101 * FRAME_US), Ok(101 * FRAME_US));
         assert_eq!(clock.frame(0, 102 * FRAME_US), Err(Jump { by_us: 102 * FRAME_US }));
         assert_eq!(clock.frame(FRAME_US, 103 * FRAME_US), Ok(103 * FRAME_US));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_crawls_jumps_again_and_again() {
+        for step_us in [0, 40] {
+            let mut clock = ArrivalClock::new();
+            let (mut jumps, mut unsettled) = (Vec::new(), 0);
+            for n in 0..5000 {
+                if let Err(Jump { by_us }) = clock.frame(n * step_us, n * FRAME_US) {
+                    jumps.push(by_us);
+                }
+                unsettled += i32::from(!clock.settled());
+            }
+            assert!((3..=6).contains(&jumps.len()), "{jumps:?}");
+            // So long frames are held back: 23 at the beginning and after each jump.
+            assert!(unsettled <= 23 * 7, "{unsettled}");
+            assert!(jumps.iter().all(|by_us| (25_000_000..=65_000_000).contains(by_us)), "{jumps:?}");
+        }
     }
 
     #[test]
