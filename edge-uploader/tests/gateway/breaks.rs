@@ -113,6 +113,21 @@ async fn a_jump_of_the_cameras_time_ends_the_span_and_moves_no_picture() {
 }
 
 #[tokio::test]
+async fn a_camera_whose_clock_stands_still_is_recorded_piece_by_piece() {
+    let scene = Scene::new();
+    let mut steps = vec![CLIP.parameters()];
+    let count = 200 * GROUP;
+    steps.extend((0..count).map(|n| CLIP.frame(n, 0, S(10) + FRAME * u32::try_from(n).unwrap())));
+    scene.record(Scripted::live([steps]), count as u64).await;
+    let recording = scene.recording();
+    let starts = recording.starts();
+    assert_eq!((starts.len(), starts[0]), (2, at(S(10))), "{starts:?}");
+    // After a window, at the random access frame that follows.
+    assert!((at(S(10 + 60))..at(S(10 + 61))).contains(&starts[1]), "{starts:?}");
+    assert_eq!(recording.causes(), [GapCause::ClockJump]);
+}
+
+#[tokio::test]
 async fn a_silence_that_the_operator_allows_is_no_jump() {
     let scene = Scene::new();
     let silence = S(100);

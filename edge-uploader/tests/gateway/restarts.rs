@@ -23,12 +23,12 @@ fn live(arrival: Duration) -> Vec<Step> {
     steps
 }
 
-/// A file with a break in its times, so that there is a gap in it. The first step is `gate` where one is given, after so many
+/// A file with a break in its times, longer than a picture can be shown, so that there is a gap in it. The first step is `gate` where one is given, after so many
 /// frames.
 fn file(gate: Option<(usize, Arc<Notify>)>) -> Vec<Step> {
     let mut steps = vec![CLIP.parameters()];
     steps.extend(CLIP.frames(FRAMES, 0, S(0)));
-    steps.extend(CLIP.frames(2 * FRAMES, CLIP.ticks(S(600)), S(0)));
+    steps.extend(CLIP.frames(2 * FRAMES, CLIP.ticks(S(100_000)), S(0)));
     if let Some((after, gate)) = gate {
         steps.insert(after + 1, Step::Wait(gate));
     }
