@@ -14,7 +14,8 @@
 //! 3. else the time the file was last written minus its length, as a recorder that stops writes its last byte; wrong
 //!    for a copy that did not keep the time, so give `start` where it matters.
 //!
-//! A damaged or truncated file gives every frame up to the damage, then [`CameraError::Unusable`] that says where.
+//! A damaged or truncated file gives every frame up to the damage, then [`CameraError::Unusable`] that says where. So does
+//! one that recordings were joined in byte by byte, where the second begins: nothing says when that was.
 
 mod demux;
 mod mkv;
