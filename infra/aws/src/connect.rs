@@ -1,6 +1,7 @@
 //! One session for all services: credentials, region, TLS, time limits.
 
 use crate::S3Source;
+use crate::connections::Connections;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -8,8 +9,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use framepost_ports::{Error, ErrorKind, Result};
 use std::fmt;
 use std::time::Duration;
@@ -57,15 +57,16 @@ impl fmt::Debug for Credentials {
 #[derive(Debug, Clone)]
 pub struct Session {
     shared: SdkConfig,
+    connections: Connections,
     s3_endpoint: Option<String>,
 }
 
 impl Session {
     /// Reads the environment and the profile; asks nobody anything yet.
     pub async fn new(options: S3Options) -> Result<Self> {
-        let tls = Provider::Rustls(CryptoMode::Ring);
+        let connections = Connections::new()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(Builder::new().tls_provider(tls).build_https())
+            .http_client(SharedHttpClient::new(connections.clone()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts(0));
         if let Some(endpoint) = &options.endpoint_url {
@@ -94,7 +95,15 @@ impl Session {
             // Servers other than Amazon's do not mind which.
             shared = shared.into_builder().region(Region::from_static("us-east-1")).build();
         }
-        Ok(Self { shared, s3_endpoint: s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()) })
+        Ok(Self { shared, connections, s3_endpoint: s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()) })
+    }
+
+    /// What the first request over TLS would have to wait for, some milliseconds of a processor; nothing where objects are
+    /// reached without TLS.
+    pub fn preparation(&self) -> Option<impl FnOnce() + Send + 'static> {
+        let without = self.s3_endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let connections = self.connections.clone();
+        (!without).then_some(move || connections.prepare(CONNECT_TIMEOUT))
     }
 
     /// Objects of any bucket that the credential may read.

@@ -12,6 +12,7 @@ mod body;
 #[cfg(feature = "functions")]
 mod bus;
 mod connect;
+mod connections;
 #[cfg(feature = "functions")]
 mod dead_letters;
 mod error;

@@ -1,0 +1,118 @@
+//! The connections of a session, which all of its clients share.
+//!
+//! TLS is dear to set up: every certificate that the machine trusts is read and parsed. The SDK's own HTTP client does that for
+//! each service's client, throws the result away, and does it again for the first request. Here it is done once, when the
+//! first `https://` request needs it or [`Connections::prepare`] asks for it, and never for endpoints without TLS.
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use framepost_ports::{Error, ErrorKind, Result};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Both kinds. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    plain: Pools,
+    secure: Pools,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Result<Self> {
+        // No certificate is good enough for a pool that has to do without TLS.
+        let nobody = TlsContext::builder().with_trust_store(TrustStore::empty()).build();
+        let nobody = nobody.map_err(|error| Error::new(ErrorKind::Invalid, "connect", "aws").because(error))?;
+        Ok(Self { plain: Pools::trusting(nobody), secure: Pools::trusting(TlsContext::default()) })
+    }
+
+    /// Does now what the first request over TLS, with this time limit, would have to wait for.
+    pub(crate) fn prepare(&self, connect_timeout: Duration) {
+        self.secure.with(&HttpConnectorSettings::builder().connect_timeout(connect_timeout).build());
+    }
+}
+
+impl HttpClient for Connections {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(ByScheme { connections: self.clone(), settings: settings.clone() })
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        Some(ConnectorMetadata::new("hyper", Some("1.x".into())))
+    }
+}
+
+/// Decides when the request is there.
+#[derive(Debug)]
+struct ByScheme {
+    connections: Connections,
+    settings: HttpConnectorSettings,
+}
+
+impl HttpConnector for ByScheme {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Connections { plain, secure } = &self.connections;
+        let pools = if request.uri().starts_with("http://") { plain } else { secure };
+        pools.with(&self.settings).call(request)
+    }
+}
+
+/// A pool of connections for each combination of time limits.
+#[derive(Debug, Clone)]
+struct Pools {
+    trusted: TlsContext,
+    made: Arc<Mutex<Vec<(HttpConnectorSettings, SharedHttpConnector)>>>,
+}
+
+impl Pools {
+    fn trusting(trusted: TlsContext) -> Self {
+        Self { trusted, made: Arc::default() }
+    }
+
+    /// Whoever comes while a pool is made waits for it.
+    fn with(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
+        let limits = |settings: &HttpConnectorSettings| (settings.connect_timeout(), settings.read_timeout());
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool)) = made.iter().find(|(of, _)| limits(of) == limits(settings)) {
+            return pool.clone();
+        }
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(self.trusted.clone())
+            .connector_settings(settings.clone())
+            .build();
+        let pool = SharedHttpConnector::new(connector);
+        made.push((settings.clone(), pool.clone()));
+        pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_made_once_for_each_combination_of_limits_and_only_where_it_is_needed() {
+        let connections = Connections::new().unwrap();
+        let settings = |connect| HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(connect)).build();
+        let made = |pools: &Pools| pools.made.lock().unwrap().len();
+        let call = |uri: &str, settings| {
+            let mut request = HttpRequest::empty();
+            request.set_uri(uri.to_owned()).unwrap();
+            drop(ByScheme { connections: connections.clone(), settings }.call(request));
+        };
+        call("http://127.0.0.1:9/", settings(1));
+        call("http://localhost:9/", settings(1));
+        call("http://127.0.0.1:9/", settings(2));
+        assert_eq!((made(&connections.plain), made(&connections.secure)), (2, 0));
+        connections.prepare(Duration::from_secs(1));
+        call("https://127.0.0.1:9/", settings(1));
+        assert_eq!((made(&connections.plain), made(&connections.secure)), (2, 1));
+    }
+}
