@@ -2,8 +2,7 @@
 
 use framepost_probe::{Probe, Settings};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
-    framepost_host::run(|clouds| Probe::new(clouds.source, clouds.bus, settings)).await
+    framepost_host::run(|clouds| Probe::new(clouds.source, clouds.bus, settings))
 }

@@ -14,12 +14,25 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the function that `make` makes, where the environment says it is, until that ends.
-pub async fn run<E, F>(make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
+pub fn run<E, F>(make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
 where
     E: Event,
     F: Function<E> + 'static,
 {
     let environment = Environment::from_variables(|name| std::env::var(name).ok())?;
+    let mut runtime = match environment.events {
+        // One batch at a time, all of it in one task, on a fraction of a processor: other threads would have nothing to do.
+        EventSource::Lambda => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    runtime.enable_all().build()?.block_on(run_in(environment, make))
+}
+
+async fn run_in<E, F>(environment: Environment, make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
+where
+    E: Event,
+    F: Function<E> + 'static,
+{
     telemetry::init(match environment.events {
         #[cfg(feature = "gcp")]
         EventSource::Http { .. } | EventSource::PubSub(_) => Format::CloudLogging(telemetry::Service::of_this().await),
@@ -30,8 +43,13 @@ where
     match &started.environment.events {
         #[cfg(feature = "aws")]
         EventSource::Lambda => {
-            let source = Arc::new(started.connector.aws().await?.source()?);
-            let handler = started.handler(source, make).await?;
+            let aws = started.connector.aws().await?;
+            let preparation = aws.preparation().map(tokio::task::spawn_blocking);
+            let handler = started.handler(Arc::new(aws.source()?), make).await?;
+            // Until it asks for work a function has whole processors, and afterwards as much of one as its memory is worth.
+            if let Some(preparation) = preparation {
+                preparation.await?;
+            }
             crate::lambda::run(handler).await.map_err(|error| anyhow::anyhow!(error))
         }
         #[cfg(not(feature = "aws"))]
