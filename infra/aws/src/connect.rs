@@ -2,6 +2,7 @@
 
 use crate::S3Source;
 use crate::connections::Connections;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -78,6 +79,9 @@ impl Session {
         if let Some(Credentials { access_key_id, secret_access_key }) = options.credentials {
             let fixed = aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "config");
             loader = loader.credentials_provider(fixed);
+        } else if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].into_iter().all(is_set) {
+            // The chain's first link. In a Lambda the others, with clients of their own, would be made for nothing.
+            loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
         }
         let mut shared = loader.load().await;
         // The environment and the profile can name one too, for all services or for S3 alone.
@@ -137,6 +141,10 @@ impl Session {
         // A queue without messages keeps its answer back for as long as it was asked to; the call's own limit is enough.
         shared.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build()
     }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| !value.trim().is_empty())
 }
 
 /// An S3 client, and what links are made of.
