@@ -45,6 +45,10 @@ pub fn init(format: Format) {
 }
 
 /// [`init`], with some crates at other levels where `RUST_LOG` says nothing.
+#[cfg_attr(
+    not(feature = "gcp"),
+    expect(clippy::needless_pass_by_value, reason = "the service that Cloud Logging names is kept")
+)]
 pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N]) {
     let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = chosen.unwrap_or_else(|| {
