@@ -43,6 +43,13 @@ impl Program {
         path
     }
 
+    /// The executable that was built for `clouds` alone, where `tests/run bench` lays it.
+    pub fn built_for(self, clouds: &str) -> PathBuf {
+        let path = binaries_directory().join("built-for").join(format!("{}-{clouds}", self.name()));
+        assert!(path.is_file(), "{} is not there; `tests/run bench` builds it", path.display());
+        path
+    }
+
     /// The program, with nothing of this process's environment that would change what it does.
     pub fn command(self) -> Command {
         let mut command = Command::new(self.path());

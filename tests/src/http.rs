@@ -1,6 +1,8 @@
 //! Just enough of HTTP/1.1 (RFC 9112) to know where a message ends.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// More than any head of S3's may take.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
@@ -171,22 +173,41 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     let invalid = || Error::new(ErrorKind::InvalidInput, "not an http:// URL");
     let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n").into_bytes();
-    for (name, value) in headers {
-        write!(head, "{name}: {value}\r\n")?;
+    let headers = [&[("connection", "close")], headers].concat();
+    Connection::open(host)?.request(method, &format!("/{path}"), &headers, body)
+}
+
+/// A connection for one request after another.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    host: String,
+}
+
+impl Connection {
+    /// Connects to `host:port`.
+    pub fn open(host: &str) -> Result<Self> {
+        let stream = TcpStream::connect(host)?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        Ok(Self { stream: BufReader::new(stream), host: host.to_owned() })
     }
-    write!(head, "content-length: {}\r\n\r\n", body.len())?;
-    let mut connection = std::net::TcpStream::connect(host)?;
-    connection.set_read_timeout(Some(std::time::Duration::from_mins(1)))?;
-    connection.write_all(&head)?;
-    connection.write_all(body)?;
-    let mut connection = std::io::BufReader::new(connection);
-    let head = Head::read(&mut connection)?.ok_or(ErrorKind::UnexpectedEof)?;
-    let mut bytes = Vec::new();
-    let kind = head.answer_body(method);
-    relay(kind, &mut connection, &mut bytes, 64 * 1024, |_| {})?;
-    let body = if kind == Body::Chunked { unchunked(&bytes)? } else { bytes };
-    Ok(Answer { status: head.status(), body })
+
+    /// Asks, and waits for the answer.
+    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
+        let mut message = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host).into_bytes();
+        for (name, value) in headers {
+            write!(message, "{name}: {value}\r\n")?;
+        }
+        write!(message, "content-length: {}\r\n\r\n", body.len())?;
+        message.extend_from_slice(body);
+        self.stream.get_mut().write_all(&message)?;
+        let head = Head::read(&mut self.stream)?.ok_or(ErrorKind::UnexpectedEof)?;
+        let mut bytes = Vec::new();
+        let kind = head.answer_body(method);
+        relay(kind, &mut self.stream, &mut bytes, 64 * 1024, |_| {})?;
+        let body = if kind == Body::Chunked { unchunked(&bytes)? } else { bytes };
+        Ok(Answer { status: head.status(), body })
+    }
 }
 
 /// The content of a chunked body.

@@ -3,7 +3,7 @@
 //! Both are `tests/run bench`'s release builds. Objects come from `framepost`'s S3 endpoint, records go to the log: what is
 //! measured is the function, not moto.
 
-use super::{MIB, row, setting};
+use super::{MIB, example, median, resident_bytes, row, setting};
 use framepost_events::KeyKind;
 use framepost_tests::aws::account::Identity;
 use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
@@ -53,18 +53,6 @@ fn start(function: &Function, event: &Value) -> (f64, f64) {
     (sandbox.age().as_secs_f64() * 1e3, resident_bytes(sandbox.id()))
 }
 
-fn resident_bytes(id: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells what was resident");
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kib * 1024.0
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn messages_per_second(function: &Function, event: &Value) -> f64 {
     let mut sandbox = Sandbox::start(function);
     answered(&mut sandbox, event);
@@ -88,8 +76,7 @@ pub(crate) fn compare(directory: &Path) {
     let keys: Vec<String> = objects.iter().take(10).map(|object| object.key.to_string()).collect();
     assert_eq!(keys.len(), 10, "a batch of ten");
 
-    let empty = Program::Probe.path().with_file_name("examples").join("empty-lambda");
-    let functions = [Program::Probe.path(), empty].map(|executable| {
+    let functions = [Program::Probe.built_for("aws"), example("empty-lambda")].map(|executable| {
         let zip = directory.join("lambda.zip");
         pack_file(&executable, &zip);
         let code = std::fs::read(&zip).expect("the zip");

@@ -1,10 +1,11 @@
 //! The benchmark: what Framepost costs beside ffmpeg and ffprobe doing the same, as ratios of one run on one machine.
 //!
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
-//! `bench lambda` measures the Lambda function alone, against one that does nothing.
-//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5),
-//! `BENCH_STARTS` how often each Lambda is started (20).
+//! `bench lambda` measures the Lambda function alone, against one that does nothing, and `bench cloud-run` the service on
+//! Cloud Run. `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5),
+//! `BENCH_STARTS` how often each function is started (20), `BENCH_REQUESTS` how many requests each service is sent (20000).
 
+mod cloud_run;
 mod lambda;
 mod over_http;
 
@@ -31,23 +32,29 @@ fn main() -> ExitCode {
         return if measure_only_child(arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    if std::env::args().nth(1).is_some_and(|first| first == "lambda") {
-        heading();
-        lambda::compare(directory.path());
-        return ExitCode::SUCCESS;
-    }
     heading();
-    sizes();
-    file_to_chunks(directory.path());
-    live(directory.path());
-    many_cameras(directory.path());
-    probing(directory.path());
-    lambda::compare(directory.path());
+    match std::env::args().nth(1).as_deref() {
+        Some("lambda") => lambda::compare(directory.path()),
+        Some("cloud-run") => cloud_run::compare(directory.path()),
+        Some(other) => {
+            eprintln!("bench: unknown section: {other}");
+            return ExitCode::FAILURE;
+        }
+        None => {
+            sizes();
+            file_to_chunks(directory.path());
+            live(directory.path());
+            many_cameras(directory.path());
+            probing(directory.path());
+            lambda::compare(directory.path());
+            cloud_run::compare(directory.path());
+        }
+    }
     ExitCode::SUCCESS
 }
 
 fn heading() {
-    println!("{:<34} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
+    println!("{:<42} {:>12} {:>12} {:>8}   budget", "", "framepost", "other", "ratio");
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -59,7 +66,7 @@ fn row(what: &str, unit: &str, ours: f64, other: Option<f64>, budget: &str) {
         Some(other) => (format!("{other:.3}"), format!("{:.2}", ours / other)),
         None => (String::new(), String::new()),
     };
-    println!("{:<34} {ours:>12.3} {other_text:>12} {ratio:>8}   {budget}", format!("{what}, {unit}"));
+    println!("{:<42} {ours:>12.3} {other_text:>12} {ratio:>8}   {budget}", format!("{what}, {unit}"));
 }
 
 fn rows(what: &str, ours: Cost, other: Cost, cpu_budget: &str, memory_budget: &str) {
@@ -68,11 +75,40 @@ fn rows(what: &str, ours: Cost, other: Cost, cpu_budget: &str, memory_budget: &s
     row(what, "wall s", ours.wall_seconds, Some(other.wall_seconds), "");
 }
 
+fn bytes(path: &Path) -> f64 {
+    path.metadata().unwrap_or_else(|error| panic!("{}: {error}", path.display())).len() as f64
+}
+
+/// A program that does nothing, to hold one of ours against.
+fn example(name: &str) -> PathBuf {
+    let path = Program::Framepost.path().with_file_name("examples").join(name);
+    assert!(path.is_file(), "{} is not there; `tests/run bench` builds it", path.display());
+    path
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The most memory of a running process that was resident at once.
+fn resident_bytes(id: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells what was resident");
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kib * 1024.0
+}
+
 fn sizes() {
-    for (program, budget) in [(Program::EdgeUploader, "12 MiB"), (Program::Framepost, "")] {
-        let bytes = program.path().metadata().expect("the executable's size").len() as f64;
-        row(&format!("{} executable", program.name()), "MiB", bytes / MIB, None, budget);
+    let edge = Program::EdgeUploader;
+    for (clouds, path, budget) in [
+        ("aws", edge.built_for("aws"), "8 MiB"),
+        ("gcp", edge.built_for("gcp"), "8 MiB"),
+        ("aws and gcp", edge.path(), "12 MiB"),
+    ] {
+        row(&format!("edge-uploader for {clouds}"), "MiB", bytes(&path) / MIB, None, budget);
     }
+    row("framepost", "MiB", bytes(&Program::Framepost.path()) / MIB, None, "");
 }
 
 /// About three quarters of an hour of footage: a real scene where there is one, a test pattern otherwise.
