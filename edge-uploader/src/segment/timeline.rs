@@ -16,8 +16,8 @@ const TIMESCALE_FALLBACK: u32 = 1_000_000;
 /// Converts the tracks' times into the shared timescale.
 ///
 /// It is the least common multiple of the tracks' timescales, so that every time stays exact (90 000 and 48 000 give
-/// 720 000), or a multiple of that where it is coarse. Where it is more than ten million, it is the video's, and the sound is rounded to it; where even that is too
-/// much, microseconds. Rounding is of absolute times: errors do not add up.
+/// 720 000), or a multiple of that where it is coarse. Where it is more than ten million, it is the video's, and the sound
+/// is rounded to it; where even that is too much, microseconds. Rounding is of absolute times: errors do not add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeline {
     video: u32,

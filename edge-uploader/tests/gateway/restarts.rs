@@ -23,8 +23,8 @@ fn live(arrival: Duration) -> Vec<Step> {
     steps
 }
 
-/// A file with a break in its times, longer than a picture can be shown, so that there is a gap in it. The first step is `gate` where one is given, after so many
-/// frames.
+/// A file with a break in its times, longer than a picture can be shown, so that there is a gap in it. `gate`, where one is
+/// given, comes after so many frames.
 fn file(gate: Option<(usize, Arc<Notify>)>) -> Vec<Step> {
     let mut steps = vec![CLIP.parameters()];
     steps.extend(CLIP.frames(FRAMES, 0, S(0)));
