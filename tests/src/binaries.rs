@@ -252,6 +252,9 @@ impl Drop for Running {
 mod tests {
     use super::*;
 
+    /// What takes a moment takes seconds where others keep the machine busy.
+    const SOON: Duration = Duration::from_secs(30);
+
     fn shell(script: &str) -> Running {
         Running::start(Command::new("sh").args(["-c", script]))
     }
@@ -259,7 +262,7 @@ mod tests {
     #[test]
     fn outputs_are_kept_apart_and_complete() {
         let mut running = shell("echo one; echo two >&2; echo three; exit 3");
-        running.wait_for_exit_code(3, Duration::from_secs(5));
+        running.wait_for_exit_code(3, SOON);
         assert_eq!(running.lines(Output::Stdout), ["one", "three"]);
         assert_eq!(running.log(), "two");
     }
@@ -269,15 +272,15 @@ mod tests {
         let ready = |lines: &[String]| lines.contains(&"ready".to_owned()).then_some(());
         for (signal, code) in [("INT", 7), ("TERM", 8)] {
             let mut asked = shell(&format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 0.01; done"));
-            asked.wait_for(Output::Stdout, Duration::from_secs(5), ready);
+            asked.wait_for(Output::Stdout, SOON, ready);
             match signal {
                 "INT" => asked.interrupt(),
                 _ => asked.terminate(),
             }
-            asked.wait_for_exit_code(code, Duration::from_secs(5));
+            asked.wait_for_exit_code(code, SOON);
         }
         let mut killed = shell("trap '' INT TERM; echo ready; while :; do sleep 0.01; done");
-        killed.wait_for(Output::Stdout, Duration::from_secs(5), ready);
+        killed.wait_for(Output::Stdout, SOON, ready);
         killed.kill();
         assert_eq!(killed.wait(Duration::from_secs(1)).code(), None, "no exit code: a signal ended it");
     }
@@ -285,9 +288,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "it ended before what was awaited")]
     fn a_line_that_never_comes_is_a_failure() {
-        shell("echo other").wait_for(Output::Stdout, Duration::from_secs(5), |lines| {
-            lines.contains(&"awaited".to_owned()).then_some(())
-        });
+        shell("echo other").wait_for(Output::Stdout, SOON, |lines| lines.contains(&"awaited".to_owned()).then_some(()));
     }
 
     #[test]
