@@ -4,7 +4,7 @@
 //! Storage emulator; records go to the log, so that it is the service that is measured and not Pub/Sub's emulator. Requests a second
 //! are measured on one machine: the emulator, which is asked once for each request, and whoever sends share its cores.
 
-use super::{MIB, bytes, example, median, resident_bytes, row, setting};
+use super::{MIB, bytes, empty, median, resident_bytes, row, setting};
 use framepost_tests::binaries::{Program, Running};
 use framepost_tests::edge::backfill;
 use framepost_tests::google_emulators::GoogleEmulators;
@@ -127,7 +127,7 @@ pub(crate) fn compare(directory: &Path) {
     };
     let body = pushed(&google, directory);
     let ours = Service { executable: Program::Probe.built_for("gcp"), storage: Some(google.storage.clone()) };
-    let theirs = Service { executable: example("empty-axum"), storage: None };
+    let theirs = Service { executable: empty("empty-axum"), storage: None };
     row("cloud run program", "MiB", bytes(&ours.executable) / MIB, Some(bytes(&theirs.executable) / MIB), "");
 
     let runs = setting("BENCH_STARTS", 20);

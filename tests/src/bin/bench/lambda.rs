@@ -3,7 +3,7 @@
 //! Both are `tests/run bench`'s release builds. Objects come from `framepost`'s S3 endpoint, records go to the log: what is
 //! measured is the function, not moto.
 
-use super::{MIB, example, median, resident_bytes, row, setting};
+use super::{MIB, empty, median, resident_bytes, row, setting};
 use framepost_events::KeyKind;
 use framepost_tests::aws::account::Identity;
 use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
@@ -76,7 +76,7 @@ pub(crate) fn compare(directory: &Path) {
     let keys: Vec<String> = objects.iter().take(10).map(|object| object.key.to_string()).collect();
     assert_eq!(keys.len(), 10, "a batch of ten");
 
-    let functions = [Program::Probe.built_for("aws"), example("empty-lambda")].map(|executable| {
+    let functions = [Program::Probe.built_for("aws"), empty("empty-lambda")].map(|executable| {
         let zip = directory.join("lambda.zip");
         pack_file(&executable, &zip);
         let code = std::fs::read(&zip).expect("the zip");

@@ -80,8 +80,8 @@ fn bytes(path: &Path) -> f64 {
 }
 
 /// A program that does nothing, to hold one of ours against.
-fn example(name: &str) -> PathBuf {
-    let path = Program::Framepost.path().with_file_name("examples").join(name);
+fn empty(name: &str) -> PathBuf {
+    let path = Program::Framepost.path().with_file_name(name);
     assert!(path.is_file(), "{} is not there; `tests/run bench` builds it", path.display());
     path
 }
