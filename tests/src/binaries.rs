@@ -252,11 +252,11 @@ impl Drop for Running {
 mod tests {
     use super::*;
 
-    /// What takes a moment takes seconds where others keep the machine busy.
     const SOON: Duration = Duration::from_secs(30);
 
+    /// A shell cannot trap what it was started to ignore, as everything is that another shell put in the background.
     fn shell(script: &str) -> Running {
-        Running::start(Command::new("sh").args(["-c", script]))
+        Running::start(Command::new("env").args(["--default-signal=INT", "sh", "-c", script]))
     }
 
     #[test]
