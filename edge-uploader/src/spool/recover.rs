@@ -12,7 +12,7 @@ use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{Camera, KeyKind, ObjectKey, Site};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// What [`Spool::open`](super::Spool::open) found and did.
@@ -246,10 +246,17 @@ impl Inner {
         let mut scan = self.scan_camera(name);
         self.reopen_unsealed(&mut scan)?;
         for (_, key, entry) in scan.objects {
-            if key.kind == KeyKind::Chunk && self.index().entry(name, ItemId::of(&key)).is_none() {
-                self.sync_parent(&self.layout.file(&key, Suffix::Object))?;
-                self.index().insert(name, ItemId::of(&key), entry, None);
+            if key.kind != KeyKind::Chunk || self.index().entry(name, ItemId::of(&key)).is_some() {
+                continue;
             }
+            // What was uploaded since the scan was unlinked before the index forgot it, and is not found a second time.
+            let path = self.layout.file(&key, Suffix::Object);
+            match self.fs.open_read(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                found => drop(found.map_err(Error::io("open", &path))?),
+            }
+            self.sync_parent(&path)?;
+            self.index().insert(name, ItemId::of(&key), entry, None);
         }
         Ok(scan.parts.remove(name).unwrap_or_default())
     }
