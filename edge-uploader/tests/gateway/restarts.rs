@@ -109,9 +109,7 @@ async fn a_file_whose_gateway_was_killed_goes_on_to_the_same_objects() {
                 && files(scene.spool.path()).iter().any(|path| path.extension().is_some_and(|e| e == "part"))
         })
         .await;
-        // What a crash at this moment leaves: the files as they are.
-        let left = tempfile::tempdir().unwrap();
-        copy(scene.spool.path(), left.path());
+        let left = left_by_a_crash(scene.spool.path()).await;
         gateway.stop();
         recorded.ended().await;
         gateway.shutdown(Duration::ZERO).await;
@@ -128,8 +126,7 @@ async fn a_live_camera_whose_gateway_was_killed_has_a_gap_from_its_last_fragment
     let gateway = scene.start().await;
     let recorded = record(&gateway, "c", Scripted::live([live(S(10))]), TrustedClock::Gateway);
     until("frames are written", || recorded.stats.chunks.load(Relaxed) >= 3).await;
-    let left = tempfile::tempdir().unwrap();
-    copy(scene.spool.path(), left.path());
+    let left = left_by_a_crash(scene.spool.path()).await;
     gateway.stop();
     recorded.ended().await;
     gateway.shutdown(Duration::ZERO).await;
@@ -181,16 +178,39 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     paths
 }
 
-/// Copies what can be copied: uploads go on and remove files meanwhile.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
+/// The files as they are at one moment, which may be anywhere: copied between two looks at which nothing has changed.
+async fn left_by_a_crash(spool: &Path) -> tempfile::TempDir {
+    let look = || -> std::io::Result<Vec<_>> {
+        let seen = files(spool).into_iter().map(|path| {
+            let metadata = path.metadata()?;
+            Ok((path, metadata.len(), metadata.modified()?))
+        });
+        seen.collect()
+    };
+    let copied = async {
+        loop {
+            let left = tempfile::tempdir().unwrap();
+            if let (Ok(before), Ok(()), Ok(after)) = (look(), copy(spool, left.path()), look())
+                && before == after
+            {
+                return left;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, copied).await.expect("the gateway comes to rest")
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
-            copy(&path, &target);
+            copy(&path, &target)?;
         } else {
-            let _ = std::fs::copy(&path, &target);
+            std::fs::copy(&path, &target)?;
         }
     }
+    Ok(())
 }
