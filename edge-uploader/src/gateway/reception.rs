@@ -24,7 +24,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a pause may be at most.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
-/// What may come in a pause, of all cameras together: a socket takes that much even where one camera sends all of it.
+/// What may come in a pause, of all cameras together: about what one socket takes by default. A camera that sends more in
+/// bursts waits some hundredths of a second for the next look.
 const PAUSE_KIB: u32 = 128;
 
 /// The thread.
