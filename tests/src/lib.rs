@@ -7,6 +7,7 @@
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
+//! * [`lying_bucket`]: an S3 bucket whose answers are not what became of the objects.
 //! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
 //! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
@@ -27,6 +28,7 @@ pub mod google_emulators;
 pub mod http;
 pub mod images;
 pub mod judge;
+pub mod lying_bucket;
 pub mod measure;
 pub mod media;
 pub mod onebox;
