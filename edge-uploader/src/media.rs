@@ -64,15 +64,26 @@ pub struct StreamParameters {
     pub audio: Option<AudioParameters>,
 }
 
-/// Whether decoding can begin at a frame.
+/// What a frame is to the frames around it. Ask [`Reference::is_random_access`] whether decoding can begin there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reference {
-    /// Decoding can begin here: IDR, or an IRAP picture of H.265 (IDR, CRA, BLA). Every audio frame.
+    /// Decoding can begin here, and this picture is whole at once: IDR, an IRAP picture of H.265 (IDR, CRA, BLA), or a
+    /// recovery point that names this very picture. Every audio frame.
     RandomAccess,
+    /// Decoding can begin here, and pictures are whole some frames later: a recovery point of a gradual refresh. It refers
+    /// to frames before it, and those after it refer to it.
+    Refresh,
     /// Other frames refer to it, or may.
     Needed,
     /// Nothing refers to it: it can be left out without harm to any other frame.
     Disposable,
+}
+
+impl Reference {
+    /// Whether a decoder can begin at the frame: a chunk that starts with it needs no chunk before it.
+    pub fn is_random_access(self) -> bool {
+        matches!(self, Self::RandomAccess | Self::Refresh)
+    }
 }
 
 /// One coded access unit.

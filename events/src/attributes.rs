@@ -120,6 +120,17 @@ pub struct AudioAttributes {
     pub bitrate_kbps: u64,
 }
 
+/// What a chunk starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChunkStart {
+    /// A random access frame: the chunk plays on its own.
+    #[default]
+    RandomAccess,
+    /// A frame between two of them, because the camera sent none for longer than the longest chunk, or was joined there. A
+    /// player needs the chunk before it, where there is one, or begins at the first random access frame within.
+    Between,
+}
+
 /// What every object of ours carries: chunk, span end and gap.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes {
@@ -141,6 +152,8 @@ pub struct Attributes {
     pub timescale: Option<u32>,
     /// `SeekTable`: an `mfra` of at most 20 entries.
     pub seek_table: Option<Vec<u8>>,
+    /// `StartsWithRandomAccess`: `false` where it is [`ChunkStart::Between`], and left out where it is not.
+    pub start: ChunkStart,
     /// `Clock`.
     pub clock: Option<ClockInfo>,
     /// `Sha256`: of the object's bytes.
@@ -193,6 +206,7 @@ impl Attributes {
         entry("AudioBitrate", audio.map(|a| a.bitrate_kbps.to_string()))?;
         entry("Timescale", self.timescale.map(|t| t.to_string()))?;
         entry("SeekTable", self.seek_table.as_ref().map(|t| BASE64_STANDARD.encode(t)))?;
+        entry("StartsWithRandomAccess", (self.start == ChunkStart::Between).then(|| "false".to_owned()))?;
         entry("Clock", self.clock.map(|c| c.to_string()))?;
         entry("Sha256", self.sha256.map(|d| d.to_string()))?;
         entry("Previous", self.previous.map(|d| d.to_string()))?;
@@ -240,6 +254,12 @@ impl Attributes {
                 "seektable" => {
                     let table = BASE64_STANDARD.decode(value).map_err(|_| bad("SeekTable", value, "base64"))?;
                     a.seek_table = Some(table);
+                }
+                "startswithrandomaccess" => {
+                    a.start = match parsed("StartsWithRandomAccess", value, "true or false")? {
+                        true => ChunkStart::RandomAccess,
+                        false => ChunkStart::Between,
+                    }
                 }
                 "clock" => a.clock = Some(value.parse()?),
                 "sha256" => a.sha256 = Some(value.parse()?),
@@ -295,6 +315,7 @@ mod tests {
             audio: Some(AudioAttributes { channels: 2, sample_rate_khz: 48, bitrate_kbps: 128 }),
             timescale: Some(90_000),
             seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
+            start: ChunkStart::Between,
             clock: Some(ClockInfo { source: ClockSource::Gateway, offset_us: Some(-1_204), uncertainty_us: Some(900) }),
             sha256: Some(Sha256::of(b"chunk")),
             previous: Some(Sha256::of(b"manifest")),
@@ -334,6 +355,7 @@ mod tests {
             ("Clock", "sundial"),
             ("videowidth", "-1"),
             ("VideoFramerate", "NaN"),
+            ("StartsWithRandomAccess", "perhaps"),
             ("VideoFramerate", "-25"),
         ] {
             let error = Attributes::from_metadata([(name, value)]).unwrap_err().to_string();
@@ -349,6 +371,7 @@ mod tests {
             offset in of(any::<i64>()),
             framerate in 0.0_f64..1000.0,
             table in of(proptest::collection::vec(any::<u8>(), 0..300)),
+            between in any::<bool>(),
         ) {
             let attributes = Attributes {
                 from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
@@ -356,6 +379,7 @@ mod tests {
                 clock: Some(ClockInfo { source: ClockSource::Camera, offset_us: offset, uncertainty_us: None }),
                 video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
+                start: if between { ChunkStart::Between } else { ChunkStart::RandomAccess },
                 ..Attributes::default()
             };
             let metadata = attributes.to_metadata().unwrap();

@@ -186,6 +186,10 @@ pub struct ChunkProbed {
     pub size_bytes: u64,
     /// The object.
     pub object: ObjectRef,
+    /// Whether the first frame is one that decoding can start at, as the gateway said. Where it is not, the chunk continues
+    /// the one before it in its span. Absent for objects that are not a gateway's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_with_random_access: Option<bool>,
     /// Where the times come from, as the gateway said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockInfo>,

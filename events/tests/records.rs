@@ -104,6 +104,7 @@ fn the_schemas_refuse_what_is_no_record() {
         ("/data/sizeBytes", json!(-1)),
         ("/data/object", json!({ "bucket": "footage" })),
         ("/data/clock/source", json!("sundial")),
+        ("/data/startsWithRandomAccess", json!("yes")),
         ("/data/clock/offsetUs", Value::Null),
         ("/data/camera", json!("../gate")),
         ("/data/camera", Value::Null),

@@ -85,7 +85,7 @@ fn sample_keys_are_read_and_written_the_same() {
 
 #[test]
 fn sample_metadata_is_read_and_written_the_same() {
-    for name in ["chunk.txt", "span-end.txt"] {
+    for name in ["chunk.txt", "chunk-between.txt", "span-end.txt"] {
         let text = std::fs::read_to_string(directory().join("metadata").join(name)).unwrap();
         let pairs: Vec<(&str, &str)> = text.lines().map(|line| line.split_once(": ").unwrap()).collect();
         let written = Attributes::from_metadata(pairs.iter().copied()).unwrap().to_metadata().unwrap();

@@ -8,6 +8,7 @@ pub mod file;
 pub mod nal;
 mod open;
 pub mod rtsp;
+mod sei;
 mod sets;
 
 pub use self::open::{Options, open};

@@ -5,15 +5,17 @@
 //! units decide:
 //!
 //! * [`Reference::RandomAccess`] — H.264: the access unit has an IDR slice (type 5). H.265: it has an IRAP slice (types
-//!   16–21 of ITU-T H.265 table 7-1: BLA, IDR and CRA); the pictures which lead a CRA are left out by a decoder that
-//!   begins there, as clause 8.1 says. An H.264 recovery point is not enough: the frames after it may refer to frames
-//!   before it, and a chunk must play alone.
+//!   16–21 of ITU-T H.265 table 7-1: BLA, IDR and CRA); the pictures which lead a CRA are kept, though a decoder that begins
+//!   there leaves out those that refer to pictures before it (RASL, clause 8.1): one that comes from the chunk before shows
+//!   them. Of both: an access unit with a recovery point SEI message that names this picture.
+//! * [`Reference::Refresh`] — of both: an access unit whose recovery point comes later (gradual decoder refresh).
 //! * [`Reference::Disposable`] — H.264: every slice has `nal_ref_idc` 0. H.265: every slice is a sub-layer
 //!   non-reference picture (`_N` types 0, 2, 4, 6, 8) *of the highest temporal sub-layer in use*: within its own
 //!   sub-layer nothing refers to it, but a higher one may. When the number of sub-layers is unknown, no H.265 frame is
 //!   called disposable.
 //! * [`Reference::Needed`] — all the rest, and everything that cannot be understood.
 
+use super::sei::{RecoveryPoint, recovery_point};
 use crate::media::{Reference, VideoCodec};
 
 /// The NAL units of a frame with 4-byte lengths. Ends early, without an error, where a length is wrong.
@@ -56,19 +58,25 @@ impl Referencing {
 
     /// What this frame is to the others.
     pub fn of(self, frame: &[u8]) -> Reference {
-        let mut slices = units(frame).filter_map(|unit| self.slice(unit)).peekable();
-        if slices.peek().is_none() {
-            return Reference::Needed;
-        }
-        let mut all_disposable = true;
-        for slice in slices {
-            match slice {
-                Reference::RandomAccess => return Reference::RandomAccess,
-                Reference::Needed => all_disposable = false,
-                Reference::Disposable => {}
+        let mut slices = None;
+        let mut recovery = None;
+        for unit in units(frame) {
+            match self.slice(unit) {
+                Some(Reference::RandomAccess) => return Reference::RandomAccess,
+                Some(Reference::Disposable) => {
+                    slices.get_or_insert(Reference::Disposable);
+                }
+                Some(_) => slices = Some(Reference::Needed),
+                None => recovery = recovery.or_else(|| recovery_point(self.codec, unit)),
             }
         }
-        if all_disposable { Reference::Disposable } else { Reference::Needed }
+        match (slices, recovery) {
+            // Without a picture there is nothing to begin with.
+            (None, _) => Reference::Needed,
+            (Some(_), Some(RecoveryPoint::Here)) => Reference::RandomAccess,
+            (Some(_), Some(RecoveryPoint::Later)) => Reference::Refresh,
+            (Some(slices), None) => slices,
+        }
     }
 
     /// The same for one NAL unit; `None` when it is not a slice of a picture.
@@ -141,6 +149,13 @@ mod tests {
             (vec![&[0x01, 0x9a], &[0x21, 0x9b]], Reference::Needed),
             (vec![&[0x06, 0x05]], Reference::Needed),
             (vec![], Reference::Needed),
+            // Recovery points: at once, later, in one of several SEI units, of a picture nothing refers to, of no picture.
+            (vec![&[0x06, 6, 1, 0xc4, 0x80], &[0x41, 0x9a]], Reference::RandomAccess),
+            (vec![&[0x06, 6, 2, 0x09, 0xc4, 0x80], &[0x41, 0x9a], &[0x41, 0x9b]], Reference::Refresh),
+            (vec![&[0x06, 5, 1, 7, 0x80], &[0x06, 6, 1, 0xc4, 0x80], &[0x41, 0x9a]], Reference::RandomAccess),
+            (vec![&[0x06, 6, 1, 0xc4, 0x80], &[0x01, 0x9a]], Reference::RandomAccess),
+            (vec![&[0x06, 6, 2, 0x09, 0xc4, 0x80], &[0x65, 0x88]], Reference::RandomAccess),
+            (vec![&[0x06, 6, 1, 0xc4, 0x80]], Reference::Needed),
         ] {
             assert_eq!(h264.of(&frame(&units)), expected, "{units:x?}");
         }
@@ -167,6 +182,19 @@ mod tests {
                     assert_eq!(found, expected, "type {kind}, layer {temporal_id} of {layers}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn h265_recovery_points_count() {
+        let h265 = Referencing::new(VideoCodec::H265, &[0; 23]);
+        let trail = [0x02, 0x01, 0x80];
+        for (sei, expected) in [
+            (&[0x4e, 0x01, 6, 1, 0xd0, 0x80][..], Reference::RandomAccess),
+            (&[0x4e, 0x01, 6, 2, 0x24, 0x80, 0x80], Reference::Refresh),
+            (&[0x50, 0x01, 6, 1, 0xd0, 0x80], Reference::Needed),
+        ] {
+            assert_eq!(h265.of(&frame(&[sei, &trail])), expected, "{sei:x?}");
         }
     }
 

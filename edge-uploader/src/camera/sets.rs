@@ -2,7 +2,8 @@
 //!
 //! A container names them once; `avc3` and `hev1` (ISO/IEC 14496-15) leave that out, and a recorder that copies a camera's
 //! stream writes on when the camera changes its resolution. So at each random access frame the frame's own sets count:
-//! what they say goes before what the container says.
+//! what they say goes before what the container says. Where the container says nothing, the first sets count, whatever
+//! frame they come with: a stream may have no random access frame at all.
 
 use super::config;
 use super::nal::{self, Referencing, units};
@@ -34,7 +35,7 @@ impl InForce {
     /// What the next frame, with 4-byte lengths, is to others, and the parameters if they change with it.
     pub(super) fn see(&mut self, frame: &[u8]) -> Result<(Reference, Option<&VideoParameters>), Undescribed> {
         let reference = self.referencing.of(frame);
-        if reference != Reference::RandomAccess {
+        if !reference.is_random_access() && self.complete {
             return Ok((reference, None));
         }
         match changed(&self.parameters, frame) {
@@ -42,7 +43,7 @@ impl InForce {
                 *self = Self::new(parameters);
                 Ok((reference, Some(&self.parameters)))
             }
-            None if self.complete => Ok((reference, None)),
+            None if self.complete || !reference.is_random_access() => Ok((reference, None)),
             None => Err(Undescribed),
         }
     }

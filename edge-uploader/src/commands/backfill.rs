@@ -46,6 +46,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
+    arguments.recording.recording().check("")?;
     let signer = match &arguments.recording.signing_key {
         Some(path) => Some(Arc::new(signer(path)?)),
         None => None,

@@ -83,6 +83,10 @@ struct RecordingArguments {
     /// The length of a chunk: it closes at the first random access frame after this long.
     #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
     window: Duration,
+    /// The longest chunk: where no random access frame comes for so long, the next chunk starts without one, and says so.
+    /// 10 s, or the window where that is longer.
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    chunk_max: Option<Duration>,
     /// Which frames are kept: all, keyframes, or every=N (every Nth without re-encoding, as far as nothing else refers to
     /// the others).
     #[arg(long, value_parser = parse_keep, default_value = "all", value_name = "WHICH")]
@@ -94,7 +98,7 @@ struct RecordingArguments {
 
 impl RecordingArguments {
     fn recording(&self) -> Recording {
-        Recording { window: self.window, keep: self.keep }
+        Recording { window: self.window, chunk_max: self.chunk_max, keep: self.keep }
     }
 
     fn signing(&self) -> Option<Signing> {

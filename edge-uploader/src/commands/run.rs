@@ -15,8 +15,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a configuration says itself; given beside one, it would be ignored. (Not the endpoint: its variable may be set.)
-const CAMERA_ARGUMENTS: [&str; 10] =
-    ["site", "camera", "from", "to", "spool", "window", "keep", "signing_key", "bandwidth_per_second", "workers"];
+const CAMERA_ARGUMENTS: [&str; 11] = [
+    "site",
+    "camera",
+    "from",
+    "to",
+    "spool",
+    "window",
+    "chunk_max",
+    "keep",
+    "signing_key",
+    "bandwidth_per_second",
+    "workers",
+];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

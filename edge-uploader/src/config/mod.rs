@@ -45,18 +45,49 @@ pub struct Recording {
     /// The length of a chunk: it closes at the first random access frame after this long.
     #[serde(deserialize_with = "units::duration")]
     pub window: Duration,
+    /// The longest chunk: where no random access frame comes for so long, the next chunk starts without one. 10 s where
+    /// nothing is said, or the window where that is longer.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub chunk_max: Option<Duration>,
     /// Which frames are kept.
     pub keep: Keep,
 }
 
 impl Default for Recording {
     fn default() -> Self {
-        Self { window: DEFAULT_WINDOW, keep: Keep::All }
+        Self { window: DEFAULT_WINDOW, chunk_max: None, keep: Keep::All }
+    }
+}
+
+impl Recording {
+    /// The longest chunk.
+    pub fn chunk_max(&self) -> Duration {
+        self.chunk_max.unwrap_or_else(|| DEFAULT_CHUNK_MAX.max(self.window))
+    }
+
+    /// A longest chunk that is shorter than the window, or than a second, is a mistake; `whose` begins what is said of it.
+    pub fn check(&self, whose: &str) -> Result<(), ConfigError> {
+        let invalid = |text: String| Err(ConfigError::Invalid(format!("{whose}{text}")));
+        match self.chunk_max {
+            Some(longest) if longest < self.window => {
+                invalid(format!("chunk_max ({longest:?}) must not be shorter than window ({:?})", self.window))
+            }
+            Some(longest) if longest < CHUNK_MAX_LEAST => {
+                invalid(format!("chunk_max ({longest:?}) must be at least {CHUNK_MAX_LEAST:?}"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 /// The length of a chunk where nothing else is said.
 pub const DEFAULT_WINDOW: Duration = Duration::from_secs(3);
+
+/// The longest chunk where nothing else is said.
+pub const DEFAULT_CHUNK_MAX: Duration = Duration::from_secs(10);
+
+/// The least that may be said of the longest chunk: objects cost, and each has its own head.
+const CHUNK_MAX_LEAST: Duration = Duration::from_secs(1);
 
 /// Where chunks wait for the network.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -285,7 +316,11 @@ impl Config {
         if self.cameras.is_empty() {
             return invalid("there is no [[camera]]: name at least one".to_owned());
         }
+        self.recording.check("recording: ")?;
         for (n, camera) in self.cameras.iter().enumerate() {
+            if let Some(recording) = &camera.recording {
+                recording.check(&format!("camera {}: recording: ", camera.name))?;
+            }
             if self.cameras[..n].iter().any(|other| other.name == camera.name) {
                 return invalid(format!(
                     "two cameras are called {}: their chunks would get in each other's way",
@@ -331,6 +366,9 @@ mod tests {
         let config = parse(LEAST).unwrap();
         assert_eq!(config.recording.window, Duration::from_secs(3));
         assert_eq!(config.recording.keep, Keep::All);
+        assert_eq!(config.recording.chunk_max(), Duration::from_secs(10));
+        let longer = parse(&format!("{LEAST}recording = {{ window = \"30s\" }}\n")).unwrap();
+        assert_eq!(longer.recording_of(&longer.cameras[0]).chunk_max(), Duration::from_secs(30));
         assert_eq!((config.upload.workers, config.spool.quota), (4, 20_000_000_000));
         assert_eq!(config.cameras[0], CameraConfig::new("gate".parse().unwrap(), "rtsp://10.0.0.7/stream1"));
     }
@@ -350,6 +388,12 @@ mod tests {
             (LEAST.replace("\"gate\"", "\"a/b\""), "camera"),
             (format!("{LEAST}window = \"3s\"\n"), "window"),
             (format!("{LEAST}recording = {{ keep = \"some\" }}\n"), "keyframes"),
+            (
+                format!("{LEAST}recording = {{ window = \"6s\", chunk_max = \"5s\" }}\n"),
+                "camera gate: recording: chunk_max",
+            ),
+            (format!("{LEAST}recording = {{ chunk_max = \"2s\" }}\n"), "must not be shorter than window (3s)"),
+            (format!("{LEAST}recording = {{ window = \"500ms\", chunk_max = \"600ms\" }}\n"), "at least 1s"),
             (format!("{LEAST}recording = {{ keep = {{ every = 0 }} }}\n"), "nonzero"),
             (format!("{LEAST}[[camera]]\nname = \"gate\"\nurl = \"x\"\n"), "two cameras"),
             (format!("{LEAST}password_env = \"A\"\npassword_file = \"b\"\n"), "not both"),

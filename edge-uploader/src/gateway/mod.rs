@@ -71,7 +71,7 @@ pub enum GatewayError {
 pub enum CameraEnd {
     /// A finite source was read to its end.
     Finished,
-    /// A finite source was read to its end, and there was no frame in it that decoding can start at.
+    /// A finite source was read to its end, and there was no frame in it that can be recorded.
     Nothing,
     /// The gateway was told to stop.
     Stopped,
@@ -138,6 +138,7 @@ impl Gateway {
             camera: name.clone(),
             source: camera.source(),
             window: what.window,
+            chunk_max: what.chunk_max(),
             keep: what.keep,
             trusted,
             extent: camera.extent(),
@@ -259,7 +260,7 @@ async fn ended(
     match &end {
         CameraEnd::Finished => stats.set_state(CameraState::Finished),
         CameraEnd::Nothing => {
-            tracing::error!(camera, "nothing to record: the file has no frame that decoding can start at");
+            tracing::error!(camera, "nothing to record: the file has no video frame that can be used");
         }
         CameraEnd::Stopped => stats.set_state(CameraState::Stopped),
         CameraEnd::Failed(error) => tracing::error!(camera, error = framepost_ports::chain(error), "camera failed"),

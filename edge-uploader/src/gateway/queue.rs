@@ -1,18 +1,23 @@
 //! The bounded queue between a camera's receiver and its recorder.
 //!
 //! The receiver of a live camera never waits: when the recorder (the disk) falls behind by more than the limit, frames are
-//! dropped, whole groups of pictures at a time, and counted. The reader of a file waits instead, since a file loses nothing
+//! dropped, whole groups of pictures at a time, and counted. A camera that sends no random access frame for ten seconds is
+//! recorded again from any frame on. The reader of a file waits instead, since a file loses nothing
 //! by it. What is not a frame always gets through.
 
 use crate::camera::{CameraEvent, Timing};
-use crate::media::{Frame, Reference, TrackKind};
+use crate::media::{Frame, TrackKind};
 use framepost_events::gap::GapCause;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How many bytes of frames may wait for one camera's recorder: eight seconds at 4 Mb/s.
 const LIMIT_BYTES: usize = 4 << 20;
+
+/// How long the next random access frame is waited for when frames were dropped.
+const RESUME_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the receiver tells the recorder.
 #[derive(Debug)]
@@ -44,8 +49,16 @@ pub(super) struct QueueSender {
     room: Arc<Semaphore>,
     /// Frames that are not sent yet: each would wake the recorder, which has nothing to write before a second of them.
     held: Vec<Item>,
-    /// Frames dropped since the recorder fell behind; `None` while it keeps up.
-    dropping: Option<u64>,
+    /// What was dropped since the recorder fell behind; `None` while it keeps up.
+    dropping: Option<Dropping>,
+}
+
+/// A run of dropped frames.
+#[derive(Debug, Clone, Copy)]
+struct Dropping {
+    frames: u64,
+    /// The arrival of the first.
+    since: Duration,
 }
 
 /// The recorder's end: blocking, for a thread of its own.
@@ -102,12 +115,15 @@ impl QueueSender {
     /// A frame of a source that cannot wait; sent by the next [`flush`](Self::flush). Returns how many frames were dropped by
     /// this: 0 or 1.
     pub(super) fn offer(&mut self, frame: Frame) -> Result<u64, RecorderGone> {
-        let may_resume = frame.track == TrackKind::Video && frame.reference == Reference::RandomAccess;
-        if self.dropping.is_none() || may_resume {
+        let waited = |since: Duration| frame.arrival.saturating_sub(since) >= RESUME_WITHIN;
+        let may_resume = self.dropping.is_none_or(|Dropping { since, .. }| {
+            frame.track == TrackKind::Video && (frame.reference.is_random_access() || waited(since))
+        });
+        if may_resume {
             // Resuming only when half of the room is free again keeps the drops in few and long runs.
             let has_room = self.dropping.is_none() || self.room.available_permits() > LIMIT_BYTES / 2;
             if has_room && let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
-                if let Some(frames) = self.dropping.take() {
+                if let Some(Dropping { frames, .. }) = self.dropping.take() {
                     self.tell(Item::Resumed { frames })?;
                 }
                 self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
@@ -118,7 +134,7 @@ impl QueueSender {
         if self.dropping.is_none() {
             self.tell(Item::Overrun)?;
         }
-        *self.dropping.get_or_insert(0) += 1;
+        self.dropping.get_or_insert(Dropping { frames: 0, since: frame.arrival }).frames += 1;
         Ok(1)
     }
 }
@@ -137,6 +153,7 @@ fn cost(frame: &Frame) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Reference;
     use bytes::Bytes;
 
     fn frame(pts: i64, reference: Reference) -> Frame {
@@ -145,7 +162,7 @@ mod tests {
             pts,
             duration: None,
             reference,
-            arrival: std::time::Duration::ZERO,
+            arrival: Duration::from_secs(pts.unsigned_abs()),
             data: Bytes::from(vec![0; LIMIT_BYTES / 8]),
         }
     }
@@ -171,6 +188,19 @@ mod tests {
         assert!(matches!(receiver.next(), Some(Item::Resumed { frames: 3 })));
         let Some(Item::Event(CameraEvent::Frame(frame), _)) = receiver.next() else { panic!("expected a frame") };
         assert_eq!(frame.pts, 12);
+    }
+
+    #[test]
+    fn without_random_access_frames_it_goes_on_after_ten_seconds() {
+        let (mut sender, mut receiver) = queue();
+        // A frame a second: the 9th finds no room.
+        let dropped: u64 = (0..9).map(|n| sender.offer(frame(n, Reference::Needed)).unwrap()).sum();
+        assert_eq!(dropped, 1);
+        sender.flush().unwrap();
+        let taken: Vec<Item> = (0..9).filter_map(|_| receiver.next()).collect();
+        drop(taken);
+        let offered: Vec<u64> = (9..20).map(|n| sender.offer(frame(n, Reference::Needed)).unwrap()).collect();
+        assert_eq!(offered, [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use super::progress::CameraStats;
 use super::queue::{Item, QueueReceiver};
 use crate::camera::{CameraEvent, Extent, Timing};
 use crate::clock::{Jump, SessionClock, TrustedClock};
-use crate::media::{Frame, Reference, StreamParameters, TrackKind};
+use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
 use crate::spool::{self, SpoolWriter};
 use framepost_events::gap::{Gap, GapCause};
@@ -30,6 +30,7 @@ pub(super) struct Plan {
     pub(super) camera: Camera,
     pub(super) source: String,
     pub(super) window: Duration,
+    pub(super) chunk_max: Duration,
     pub(super) keep: Keep,
     pub(super) trusted: TrustedClock,
     pub(super) extent: Extent,
@@ -49,9 +50,17 @@ impl Plan {
                 usual.gap_max.max(silence)
             }
         };
-        Settings { window: self.window, keep: self.keep, source: self.source.clone(), gap_max, ..usual }
+        let chunk_max_frames = match self.extent {
+            Extent::Finite => FILE_CHUNK_FRAMES,
+            Extent::Live => usual.chunk_max_frames,
+        };
+        let (window, chunk_max, keep) = (self.window, self.chunk_max, self.keep);
+        Settings { window, chunk_max, chunk_max_frames, keep, source: self.source.clone(), gap_max, ..usual }
     }
 }
+
+/// How many frames of a file make a chunk, at least, that no random access frame ends: nobody waits for a time lapse.
+const FILE_CHUNK_FRAMES: u64 = 100;
 
 /// How much longer than the camera's silence the times of its frames may make it look.
 const LATE: Duration = Duration::from_secs(5);
@@ -246,7 +255,7 @@ impl Recorder {
                 }
                 broken?;
             }
-            if frame.reference == Reference::RandomAccess
+            if frame.reference.is_random_access()
                 && let Some(span) = &mut session.span
             {
                 session.clock.set_synchronized(self.gateway.synchronized());
@@ -356,12 +365,12 @@ impl Recorder {
         Ok(end)
     }
 
-    /// What a file has and its chunks do not. A live camera is always joined somewhere between two random access frames.
+    /// What a file has and its chunks do not.
     fn tell_left_out(&self, stats: Stats) {
-        let Stats { before_first, empty, oversized, audio_dropped, .. } = stats;
-        if self.plan.extent == Extent::Finite && before_first + empty + oversized + audio_dropped > 0 {
-            tracing::warn!(camera = %self.plan.camera, before_first, empty, oversized, audio_dropped,
-                "frames left out: before the first that decoding can start at, empty, too large, sound without pictures");
+        let Stats { empty, oversized, audio_dropped, .. } = stats;
+        if self.plan.extent == Extent::Finite && empty + oversized + audio_dropped > 0 {
+            tracing::warn!(camera = %self.plan.camera, empty, oversized, audio_dropped,
+                "frames left out: empty, too large, sound without pictures");
         }
     }
 

@@ -36,17 +36,28 @@ pub(super) struct Run {
     pub(super) entries: Vec<Entry>,
 }
 
+/// `sample_is_non_sync_sample`.
+const NOT_SYNC: u32 = 1 << 16;
+
 /// The sample flags (8.8.3.1) of a frame.
+///
+/// Players seek to sync samples only, so a gradual refresh is one too, as other writers have it; it is not said to need no
+/// other sample.
 pub(super) fn sample_flags(reference: Reference) -> u32 {
     const NEEDS_NO_OTHER: u32 = 2 << 24;
     const NEEDS_OTHERS: u32 = 1 << 24;
     const NOTHING_NEEDS_IT: u32 = 2 << 22;
-    const NOT_SYNC: u32 = 1 << 16;
     match reference {
         Reference::RandomAccess => NEEDS_NO_OTHER,
+        Reference::Refresh => 0,
         Reference::Needed => NEEDS_OTHERS | NOT_SYNC,
         Reference::Disposable => NEEDS_OTHERS | NOTHING_NEEDS_IT | NOT_SYNC,
     }
+}
+
+/// Whether a sample with these flags is one that decoding can begin at.
+pub(super) fn is_sync(flags: u32) -> bool {
+    flags & NOT_SYNC == 0
 }
 
 /// `ftyp` and `moov`. Its length does not depend on `duration`.
@@ -271,9 +282,12 @@ fn trun(run: &Run, out: &mut Vec<u8>) -> Result<usize> {
 }
 
 /// `mfra` of these random access samples.
+///
+/// A track without any is left out: of a table with no entry 8.8.10.3 says that every sample is a sync sample.
 pub(super) fn mfra(tables: &[(u32, Vec<FragmentInfo>)]) -> Result<Vec<u8>> {
+    let tables = tables.iter().filter(|(_, entries)| !entries.is_empty());
     let tfra: Vec<Tfra> =
-        tables.iter().map(|(track_id, entries)| Tfra { track_id: *track_id, entries: entries.clone() }).collect();
+        tables.map(|(track_id, entries)| Tfra { track_id: *track_id, entries: entries.clone() }).collect();
     let mut out = Vec::new();
     Mfra { tfra: tfra.clone(), mfro: Mfro::default() }.encode(&mut out)?;
     // The last four bytes say how long the whole is.

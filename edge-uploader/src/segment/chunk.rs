@@ -6,7 +6,7 @@ use super::timeline;
 use crate::media::Reference;
 use bytes::Bytes;
 use framepost_events::Sha256;
-use framepost_events::attributes::{Attributes, AudioAttributes, VideoAttributes};
+use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, VideoAttributes};
 use jiff::Timestamp;
 use mp4_atom::FragmentInfo;
 
@@ -28,11 +28,17 @@ impl super::thin::Referenced for Sample {
     fn reference(&self) -> Reference {
         self.reference
     }
+
+    fn pts(&self) -> i64 {
+        self.pts
+    }
 }
 
 /// What the fragments of a chunk come to. Made from their runs alone, so that recovery gives the same as recording.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
+    /// Of the first video sample, once there is one.
+    start: Option<ChunkStart>,
     video: TrackSummary,
     audio: TrackSummary,
 }
@@ -53,10 +59,14 @@ impl Summary {
             let track = if run.track == AUDIO_TRACK { &mut self.audio } else { &mut self.video };
             let mut time = run.base;
             let mut found = false;
+            if let (None, VIDEO_TRACK, Some(first)) = (self.start, run.track, run.entries.first()) {
+                let start = if boxes::is_sync(first.flags) { ChunkStart::RandomAccess } else { ChunkStart::Between };
+                self.start = Some(start);
+            }
             for (sample_delta, entry) in (1_u32..).zip(&run.entries) {
                 // Every sample of sound is one; a table of all would say no more than the first of each fragment.
                 let wanted = run.track == VIDEO_TRACK || !found;
-                if wanted && entry.flags == boxes::sample_flags(Reference::RandomAccess) {
+                if wanted && boxes::is_sync(entry.flags) {
                     found = true;
                     let time = time.saturating_add_signed(entry.composition_offset.into());
                     let entry = FragmentInfo { time, moof_offset, traf_number, trun_number: 1, sample_delta };
@@ -76,6 +86,11 @@ impl Summary {
         self.video.end.max(self.audio.end)
     }
 
+    /// How many video frames there are.
+    pub(super) fn video_frames(&self) -> u64 {
+        self.video.frames
+    }
+
     /// The end of the video, on the chunk's own time.
     pub(super) fn video_end(&self) -> u64 {
         self.video.end
@@ -90,6 +105,7 @@ impl Summary {
         let bitrate = |bytes: u64| (per_second(bytes * 8) / 1000.0).round() as u64;
         let mut attributes = Attributes {
             to: Some(to),
+            start: self.start.unwrap_or_default(),
             duration: Some(timeline::duration(i64::try_from(self.video.ticks).unwrap_or(i64::MAX), timescale)),
             video: draft.video.as_ref().map(|video| VideoAttributes {
                 framerate: (per_second(self.video.frames) * 1000.0).round() / 1000.0,
@@ -111,8 +127,11 @@ impl Summary {
     }
 
     /// As many random access frames, evenly spread, as ONVIF allows and the metadata has room for beside what the spool
-    /// adds; the first of each track always.
+    /// adds; the first of each track always. `None` where there is none to seek to.
     fn seek_table(&self, attributes: &Attributes) -> boxes::Result<Option<Vec<u8>>> {
+        if self.video.random_access.is_empty() {
+            return Ok(None);
+        }
         let sound: Vec<_> = self.audio.random_access.iter().take(1).cloned().collect();
         let mut most = SEEK_TABLE_ENTRIES - sound.len();
         while most > 0 {
@@ -149,8 +168,10 @@ fn thinned(entries: &[FragmentInfo], most: usize) -> Vec<FragmentInfo> {
 pub(super) struct Chunk {
     /// The presentation time, on the source's time line, that is 0 in the file.
     zero: i64,
-    /// The source's presentation time of the random access frame that it starts with.
+    /// The source's presentation time of the frame that it starts with, in decoding order.
     pub(super) start: i64,
+    /// What that frame is.
+    pub(super) starts_with: ChunkStart,
     pub(super) draft: Attributes,
     bytes: u64,
     fragments: u32,
@@ -161,8 +182,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn new(zero: i64, start: i64, draft: Attributes, init_bytes: u64) -> Self {
-        let summary = Summary::default();
-        Self { zero, start, draft, bytes: init_bytes, fragments: 0, video_next: 0, audio_next: 0, summary }
+        let (starts_with, summary) = (draft.start, Summary::default());
+        Self { zero, start, starts_with, draft, bytes: init_bytes, fragments: 0, video_next: 0, audio_next: 0, summary }
     }
 
     /// The bytes of the next fragment. `video_until` and `audio_until` are where the last sample of each ends.

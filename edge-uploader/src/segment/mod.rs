@@ -10,7 +10,11 @@
 //! Invariants:
 //!
 //! * A chunk starts with a random access video frame and ends before the first one at or after the window. (Half a frame
-//!   of tolerance, because a camera's 3 s are sometimes 2.999 s.) A group of pictures is never split between chunks.
+//!   of tolerance, because a camera's 3 s are sometimes 2.999 s.)
+//! * Where no random access frame comes for longer than `chunk_max`, the span goes on in a chunk that starts between two of
+//!   them and says so ([`ChunkStart::Between`]); so does a span whose first frame is none. Such a chunk ends before the next
+//!   random access frame, so that each of these begins a chunk that plays on its own. No chunk is much longer than
+//!   `chunk_max`.
 //! * Every access unit that [`Segmenter::push`] accepts is in exactly one chunk, or counted in [`Stats`]; its bytes and its
 //!   presentation time are untouched.
 //! * Presentation times of a chunk count from its earliest sample. Decoding times are made so that no
@@ -20,6 +24,8 @@
 //! * Sound belongs to the chunk in whose presentation time it begins. Sound before the first picture of the source
 //!   belongs to the first chunk, which then begins with it; an AAC encoder's priming, which is silence, is packed together at
 //!   the first picture's time instead. See [`Segmenter::push`] for the exceptions.
+//!
+//! [`ChunkStart::Between`]: framepost_events::attributes::ChunkStart::Between
 //!
 //! [`repair`] turns what a crash left of a chunk into a whole, shorter chunk.
 

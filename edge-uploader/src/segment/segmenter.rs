@@ -5,7 +5,7 @@ use super::thin::{Keep, Thin};
 use super::timeline::{Timeline, wall_after};
 use super::{Output, boxes};
 use crate::media::{Frame, Reference, StreamParameters, TrackKind};
-use framepost_events::attributes::{Attributes, AudioAttributes, ClockInfo, VideoAttributes};
+use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, ClockInfo, VideoAttributes};
 use framepost_events::key::whole_micros;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -26,11 +26,21 @@ const AUDIO_LEAD_MAX: Duration = Duration::from_secs(10);
 /// one went ahead. More is a jump.
 const REORDERING_MAX: Duration = Duration::from_secs(2);
 
+/// Where groups of pictures are about as long as the longest chunk, but not to the frame, a chunk waits for the next random
+/// access frame by this part of its length: otherwise each would be cut just before it.
+const NEARLY: i64 = 16;
+
 /// What a segmenter is told once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// How long a chunk is, at least, where there are enough random access frames.
     pub window: Duration,
+    /// How long a chunk is, at most, where there are not: then it is cut between them. At least the window. (A sixteenth
+    /// more where random access frames are about so far apart.)
+    pub chunk_max: Duration,
+    /// How many frames a chunk holds, at least, that is cut because of `chunk_max`: a file that is a time lapse need not be
+    /// cut at each of its pictures.
+    pub chunk_max_frames: u64,
     /// Which frames are recorded.
     pub keep: Keep,
     /// How long a fragment is, at most: what a power cut costs.
@@ -45,6 +55,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(3),
+            chunk_max: Duration::from_secs(10),
+            chunk_max_frames: 1,
             keep: Keep::All,
             fragment_max: Duration::from_secs(1),
             gap_max: Duration::from_mins(1),
@@ -60,8 +72,6 @@ pub struct Stats {
     pub video_frames: u64,
     /// Audio frames in the chunks.
     pub audio_frames: u64,
-    /// Dropped: before the first random access video frame.
-    pub before_first: u64,
     /// Dropped: without data.
     pub empty: u64,
     /// Dropped: too large to be a frame.
@@ -122,6 +132,9 @@ pub struct Segmenter {
     /// Where the last chunk ended and the next begins.
     border: Option<(i64, Timestamp)>,
     counter: u64,
+    /// The last random access frame, and how long the group of pictures before it was.
+    last_random_access: Option<i64>,
+    last_group: Option<i64>,
 }
 
 /// A place in `Segmenter::video` before which to cut.
@@ -152,11 +165,12 @@ impl Segmenter {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
         }
-        let Settings { window, keep, fragment_max, gap_max, source } = settings;
-        let settings = Settings { window, keep, fragment_max, gap_max, source: visible(&source) };
+        let chunk_max = settings.chunk_max.max(settings.window);
+        let settings = Settings { chunk_max, source: visible(&settings.source), ..settings };
+        let timeline = Timeline::new(&parameters);
         Self {
-            timeline: Timeline::new(&parameters),
-            thin: Thin::new(settings.keep),
+            thin: Thin::new(settings.keep, timeline.ticks(chunk_max)),
+            timeline,
             settings,
             parameters,
             clock,
@@ -171,6 +185,8 @@ impl Segmenter {
             chunk: None,
             border: None,
             counter: 0,
+            last_random_access: None,
+            last_group: None,
         }
     }
 
@@ -187,8 +203,8 @@ impl Segmenter {
     /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
     /// is placed by its presentation time).
     ///
-    /// Before the first random access video frame nothing is recorded, except that sound that begins at most 10 s before it
-    /// goes into the first chunk if no video was dropped, so that a file is recorded whole.
+    /// Recording begins with the first video frame, whatever it is. Sound that begins at most 10 s before it goes into the
+    /// first chunk.
     ///
     /// The end of a chunk waits up to one second of video for the sound that belongs to it. Sound that comes later still is
     /// recorded at the start of the chunk that is open then, and counted.
@@ -245,10 +261,6 @@ impl Segmenter {
             }
         }
         let first = self.newest.is_none();
-        if first && frame.reference != Reference::RandomAccess {
-            self.stats.before_first += 1;
-            return Ok(());
-        }
         self.stats.repeated += u64::from(newest == Some(pts));
         self.last_step = newest.map(|newest| pts - newest).filter(|step| *step > 0).unwrap_or(self.last_step);
         self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
@@ -258,10 +270,13 @@ impl Segmenter {
             self.end = duration.map(|duration| pts + duration);
         }
         if first {
-            let lead = if self.stats.before_first == 0 { self.timeline.ticks(AUDIO_LEAD_MAX) } else { 0 };
+            let lead = self.timeline.ticks(AUDIO_LEAD_MAX);
             let before = self.audio.len();
             self.audio.retain(|sound| sound.pts >= pts - lead);
             self.stats.audio_dropped += (before - self.audio.len()) as u64;
+        }
+        if frame.reference.is_random_access() {
+            self.last_group = self.last_random_access.replace(pts).map(|before| pts - before);
         }
         let wall = whole_micros(wall);
         let sample = Sample { pts, duration, reference: frame.reference, wall, data: frame.data };
@@ -297,37 +312,48 @@ impl Segmenter {
 
     /// The first place where a cut is due, once nothing that is still to come can belong before it.
     ///
+    /// A chunk is cut at a random access frame once it is as long as the window, or at once if it began between two of them:
+    /// what follows plays on its own. Where none comes, it is cut when it is as long as it may be.
+    ///
     /// A cut is clean where every presentation time before it is less than every one after it. Pictures that follow one in
     /// decoding order and precede it in presentation come before the next that goes beyond it, so a cut before frame `k` is
-    /// known to be clean when a later frame goes beyond `k`. Inside a group of pictures only clean cuts are made; a chunk is
-    /// cut at its random access frame in any case.
+    /// known to be clean when a later frame goes beyond `k`. Inside a group of pictures only clean cuts are made, unless there
+    /// is none for as long again as a chunk may be; a chunk is cut at its random access frame in any case.
     fn find_cut(&self, input: Input) -> Option<Cut> {
         let first = self.video.front()?;
         let (mut earliest, mut latest, mut bytes) = (first.pts, first.pts, first.data.len());
-        let start = self.chunk.as_ref().map_or(first.pts, |chunk| chunk.start);
-        let fragment_max = self.timeline.ticks(self.settings.fragment_max);
+        let (start, starts_with, frames) = match &self.chunk {
+            Some(chunk) => (chunk.start, chunk.starts_with, chunk.summary.video_frames()),
+            None => (first.pts, starts_with(first), 0),
+        };
+        let (chunk_max, fragment_max) = (self.chunk_max(), self.timeline.ticks(self.settings.fragment_max));
         for (index, frame) in self.video.iter().enumerate().skip(1) {
-            let random_access = frame.reference == Reference::RandomAccess;
-            let chunk = random_access && frame.pts - start + self.tolerance(frame.pts - latest) >= self.window();
+            let random_access = frame.reference.is_random_access();
+            let so_far = frame.pts - start;
+            let enough = match starts_with {
+                ChunkStart::Between => i64::MIN,
+                ChunkStart::RandomAccess => self.window() - self.tolerance(frame.pts - latest),
+            };
+            let whole = random_access && so_far >= enough;
+            let full = so_far >= chunk_max && frames + index as u64 >= self.settings.chunk_max_frames;
             let length = frame.pts - earliest;
             // Groups much shorter than a fragment share one: all-intra video would be as much box as picture.
             let fragment = frame.pts > latest && length >= if random_access { fragment_max / 4 } else { fragment_max };
-            let forced = index >= FRAGMENT_FRAMES_MAX || bytes >= FRAGMENT_BYTES_MAX;
-            if chunk || fragment || forced {
-                let beyond = self
-                    .video
-                    .iter()
-                    .skip(index + 1)
-                    .position(|later| later.pts > frame.pts || later.reference == Reference::RandomAccess);
+            let overdue = full && so_far >= chunk_max.saturating_mul(2);
+            let forced = index >= FRAGMENT_FRAMES_MAX || bytes >= FRAGMENT_BYTES_MAX || overdue;
+            if whole || fragment || full || forced {
+                let beyond = self.settled_by(index, frame);
                 let known = match (beyond, input) {
-                    (Some(distance), _) => index + 1 + distance,
+                    (Some(later), _) => later,
                     (None, Input::Ended) => self.video.len(),
                     (None, Input::Open) if forced => self.video.len(),
                     (None, Input::Open) => return None,
                 };
                 let next = self.video.range(index..known).min_by_key(|later| later.pts)?;
-                if chunk || forced || next.pts > latest {
-                    let of = if chunk { Piece::Chunk } else { Piece::Fragment };
+                let ends = overdue || (full && next.pts - start >= chunk_max);
+                let of = if whole || ends { Piece::Chunk } else { Piece::Fragment };
+                let due = of == Piece::Chunk || fragment || forced;
+                if whole || forced || (due && next.pts > latest) {
                     return Some(Cut { index, next: (next.pts, next.wall), of });
                 }
             }
@@ -335,6 +361,24 @@ impl Segmenter {
             bytes += frame.data.len();
         }
         None
+    }
+
+    /// The first place after `index` whose frame shows that all that is presented before `frame`, at `index`, has come.
+    fn settled_by(&self, index: usize, frame: &Sample) -> Option<usize> {
+        if self.settings.keep == Keep::Keyframes && frame.reference == Reference::RandomAccess {
+            // What could lead it is not kept.
+            return Some(index + 1);
+        }
+        let mut later = self.video.iter().enumerate().skip(index + 1);
+        later.find(|(_, later)| later.pts > frame.pts || later.reference.is_random_access()).map(|(place, _)| place)
+    }
+
+    /// How long a chunk may be that no random access frame ends.
+    fn chunk_max(&self) -> i64 {
+        let chunk_max = self.timeline.ticks(self.settings.chunk_max);
+        let part = chunk_max / NEARLY;
+        let nearly = self.last_group.is_some_and(|group| (chunk_max - part..=chunk_max + part).contains(&group));
+        chunk_max + if nearly { part } else { 0 }
     }
 
     fn window(&self) -> i64 {
@@ -419,6 +463,7 @@ impl Segmenter {
             let zero = sound.unwrap_or(pts);
             (zero, wall_after(wall, zero - pts, timescale))
         });
+        let begins = video.first().map_or(ChunkStart::Between, starts_with);
         let video = &self.parameters.video;
         let codecs = match &self.parameters.audio {
             Some(audio) => format!("{},{}", video.rfc6381, audio.rfc6381),
@@ -440,6 +485,7 @@ impl Segmenter {
                 bitrate_kbps: 0,
             }),
             timescale: Some(timescale),
+            start: begins,
             clock: Some(self.clock),
             ..Attributes::default()
         };
@@ -448,6 +494,11 @@ impl Segmenter {
         outputs.push(Output::Begin { start: from, counter: self.counter, init: init.into(), draft });
         Ok(chunk)
     }
+}
+
+/// What a chunk says that begins with this sample.
+fn starts_with(sample: &Sample) -> ChunkStart {
+    if sample.reference.is_random_access() { ChunkStart::RandomAccess } else { ChunkStart::Between }
 }
 
 /// `source` as object metadata can carry it: what is not visible ASCII as in a URL, and not too much of it.

@@ -16,6 +16,12 @@ use std::num::NonZeroU32;
 ///
 /// Which frames go is decided anew from each random access frame, so that it is the same whenever recording began.
 ///
+/// [`Keep::Keyframes`] of a camera that has none: pictures that are refreshed bit by bit, or never, are nothing alone. Where
+/// no frame that can be shown alone comes for longer than the longest chunk ([`Settings::chunk_max`]) or, once it is known
+/// how far apart they are, twice as long as that, all frames are kept until the next one comes.
+///
+/// [`Settings::chunk_max`]: super::Settings::chunk_max
+///
 /// In a configuration: `"all"`, `"keyframes"` or `{ every = 5 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,7 +29,8 @@ pub enum Keep {
     /// All frames.
     #[default]
     All,
-    /// Random access frames only. Sound is left out: there is no motion for it to go with.
+    /// Only the frames that can be shown alone ([`Reference::RandomAccess`]). Sound is left out: there is no motion for it to
+    /// go with.
     Keyframes,
     /// Towards one frame in this many; sound is kept.
     Every(NonZeroU32),
@@ -32,12 +39,21 @@ pub enum Keep {
 /// Anything that is a frame, to this module.
 pub(super) trait Referenced {
     fn reference(&self) -> Reference;
+    /// Presentation time.
+    fn pts(&self) -> i64;
 }
 
 /// Applies [`Keep`] to video frames in decoding order.
 #[derive(Debug)]
 pub(super) struct Thin<F> {
     keep: Keep,
+    /// With `Keyframes`: how long, in units of `pts`, before all frames are kept for want of better ones.
+    patience: i64,
+    /// With `Keyframes`: the longest chunk; `patience` is never less.
+    chunk_max: i64,
+    /// With `Keyframes`: the presentation time of the last one, or of the first frame.
+    last: Option<i64>,
+    known: Known,
     /// With `Every`: a random access frame, until the next frame tells whether anything depends on it.
     held: Option<F>,
     /// With `Every`: groups of one frame since the last longer group.
@@ -50,9 +66,29 @@ pub(super) struct Thin<F> {
     given: u64,
 }
 
+/// With `Keyframes`: whether a frame that can be shown alone has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    None,
+    Some,
+}
+
 impl<F: Referenced> Thin<F> {
-    pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, held: None, lone: 0, seen: 0, kept: 0, taken: 0, given: 0 }
+    /// `chunk_max` in units of the frames' `pts`.
+    pub(super) fn new(keep: Keep, chunk_max: i64) -> Self {
+        Self {
+            keep,
+            patience: chunk_max,
+            chunk_max,
+            last: None,
+            known: Known::None,
+            held: None,
+            lone: 0,
+            seen: 0,
+            kept: 0,
+            taken: 0,
+            given: 0,
+        }
     }
 
     /// Takes a frame; gives those that are kept, in order. At most two.
@@ -72,7 +108,7 @@ impl<F: Referenced> Thin<F> {
         let random_access = frame.reference() == Reference::RandomAccess;
         match self.keep {
             Keep::All => [Some(frame), None],
-            Keep::Keyframes => [random_access.then_some(frame), None],
+            Keep::Keyframes => [self.shown_alone(frame), None],
             Keep::Every(n) if random_access => {
                 // One random access frame after another: nothing refers to the first.
                 let before = self.held.replace(frame).filter(|_| self.lone.is_multiple_of(n.get().into()));
@@ -85,11 +121,25 @@ impl<F: Referenced> Thin<F> {
                 self.lone = 0;
                 self.seen += 1;
                 let due = self.kept < self.seen.div_ceil(u64::from(n.get()));
-                let stays = frame.reference() == Reference::Needed || due;
+                let stays = frame.reference() != Reference::Disposable || due;
                 self.kept += u64::from(stays);
                 [before, stays.then_some(frame)]
             }
         }
+    }
+
+    /// `Keep::Keyframes`.
+    fn shown_alone(&mut self, frame: F) -> Option<F> {
+        let last = *self.last.get_or_insert(frame.pts());
+        let since = frame.pts().saturating_sub(last);
+        if frame.reference() != Reference::RandomAccess {
+            return (since >= self.patience).then_some(frame);
+        }
+        if self.known == Known::Some {
+            self.patience = since.saturating_mul(2).max(self.chunk_max);
+        }
+        (self.last, self.known) = (Some(frame.pts()), Known::Some);
+        Some(frame)
     }
 
     /// The frame that was held back at the end.
@@ -109,6 +159,10 @@ mod tests {
         fn reference(&self) -> Reference {
             self.1
         }
+
+        fn pts(&self) -> i64 {
+            self.0.try_into().unwrap()
+        }
     }
 
     #[test]
@@ -123,6 +177,15 @@ mod tests {
             (every(2), "IPPPPIPPPP", "IPPPPIPPPP"),
             (every(2), "IPbbPbbPbb", "IPPbP"),
             (every(3), "Ibbbbbbbb", "Ibb"),
+            // A refresh refers to what is before it, and what follows to it: it goes nowhere.
+            (every(2), "IrPrrPbb", "IrPrrP"),
+            (every(2), "PPrrPPbb", "PPrrPP"),
+            (Keep::Keyframes, "IrPIrP", "II"),
+            // No better frame for as long as a chunk may be (10): all is kept, until one comes.
+            (Keep::Keyframes, "PPPPPPPPPPPPPIPPI", "PPPII"),
+            (Keep::Keyframes, "IrPPPPPPPPrPPPP", "IrPPPP"),
+            // Once it is known that they are 13 apart, the next is waited for for twice as long.
+            (Keep::Keyframes, "IPPPPPPPPPPPPIPPPPPPPPPPPPIPPPPPPPPPPPPPPPPPPPPPPPPPPP", "IPPPIIPP"),
         ] {
             assert_eq!(thinned(keep, frames).1, kept, "{keep:?} {frames}");
         }
@@ -141,11 +204,12 @@ mod tests {
     }
 
     fn thinned(keep: Keep, frames: &str) -> (Vec<usize>, String) {
-        let mut thin = Thin::new(keep);
+        let mut thin = Thin::new(keep, 10);
         let mut kept = Vec::new();
         for (index, letter) in frames.chars().enumerate() {
             let reference = match letter {
                 'I' => Reference::RandomAccess,
+                'r' => Reference::Refresh,
                 'P' => Reference::Needed,
                 _ => Reference::Disposable,
             };

@@ -129,7 +129,7 @@ impl InBucket {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn recording() -> Recording {
-    Recording { window: Duration::from_secs(1), keep: Keep::All }
+    Recording { window: Duration::from_secs(1), keep: Keep::All, ..Recording::default() }
 }
 
 pub(crate) fn record(gateway: &Gateway, name: &str, camera: impl Camera + 'static, trusted: TrustedClock) -> Recorded {

@@ -5,6 +5,7 @@ use crate::scan::{self, Media, Next, Scanner};
 use crate::window::Rejection;
 use crate::{ContentCheck, Settings};
 use bytes::Bytes;
+use framepost_events::attributes::ChunkStart;
 use framepost_events::gap::Gap;
 use framepost_events::key::whole_micros;
 use framepost_events::record::{
@@ -98,9 +99,16 @@ impl Object<'_> {
             container,
             size_bytes: self.size,
             object: event.into(),
+            starts_with_random_access: self.starts_with_random_access(),
             clock: self.claims.attributes.clock,
             integrity: self.integrity().await?,
         }))))
+    }
+
+    /// Only a gateway says `From`; one that says nothing of the start began with a random access frame.
+    fn starts_with_random_access(&self) -> Option<bool> {
+        let attributes = &self.claims.attributes;
+        attributes.from.map(|_| attributes.start == ChunkStart::RandomAccess)
     }
 
     async fn span_end(&self, key: &ObjectKey) -> Result<Judged, Error> {

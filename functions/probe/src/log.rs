@@ -77,6 +77,7 @@ fn chunk(record: &Record, data: &ChunkProbed) {
         sizeBytes = data.size_bytes,
         object.bucket = data.object.bucket,
         object.version = data.object.version,
+        startsWithRandomAccess = data.starts_with_random_access,
         clock = data.clock.map(tracing::field::display),
         integrity.sha256 = sha256.map(tracing::field::display),
         integrity.content = integrity.content.map(word),

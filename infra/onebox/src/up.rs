@@ -137,7 +137,7 @@ async fn record(
         PaceArgument::Fast => Pace::Fast,
         PaceArgument::Live => Pace::Live,
     };
-    let recording = Recording { window: arguments.window, keep: Keep::All };
+    let recording = Recording { window: arguments.window, keep: Keep::All, ..Recording::default() };
     let mut cameras_running = Vec::new();
     let mut unusable = 0;
     for config in cameras(&arguments.videos, &arguments.dir, pace)? {

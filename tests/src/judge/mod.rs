@@ -9,7 +9,7 @@ pub mod packets;
 pub mod recording;
 pub mod spans;
 
-use framepost_events::attributes::Attributes;
+use framepost_events::attributes::{Attributes, ChunkStart};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +25,13 @@ pub struct Claims<'a> {
     pub attributes: Option<&'a Attributes>,
     /// How far durations may differ: the longest frame.
     pub frame_seconds: f64,
+}
+
+impl Claims<'_> {
+    /// What the chunk says of its first frame; one that says nothing has to start with a random access frame.
+    fn start(&self) -> ChunkStart {
+        self.attributes.map(|attributes| attributes.start).unwrap_or_default()
+    }
 }
 
 /// Everything that is wrong with a chunk; nothing, if it is as it has to be.
@@ -43,7 +50,7 @@ pub fn judge_chunk(file: &Path, claims: &Claims<'_>) -> Vec<String> {
     let probed = probe(file);
     match &probed {
         Ok(probed) => {
-            note(probed.starts_with_keyframe());
+            note(probed.starts_as_said(claims.start()));
             if let Some(seconds) = claims.seconds {
                 note(probed.lasts("the record", seconds, claims.frame_seconds));
             }
@@ -53,7 +60,10 @@ pub fn judge_chunk(file: &Path, claims: &Claims<'_>) -> Vec<String> {
         }
         Err(fault) => note(Err(fault.clone())),
     }
-    note(decodes(file));
+    // What a chunk continues is in the chunk before it: on its own it cannot decode without a word.
+    if claims.start() == ChunkStart::RandomAccess {
+        note(decodes(file));
+    }
     if let Some(key) = claims.key {
         note(judge_key(key, claims.attributes));
     }
@@ -111,7 +121,10 @@ fn judge_attributes(bytes: &[u8], probed: &Probed, a: &Attributes, frame_seconds
     if !content_type.starts_with("video/mp4; codecs=\"") {
         return Err(format!("FullContentType is {content_type:?}"));
     }
-    if a.seek_table.as_ref().is_none_or(|table| table.get(4..8) != Some(b"mfra")) {
+    // A chunk without a random access frame has no table to seek by.
+    if !(a.seek_table.is_none() && a.start == ChunkStart::Between)
+        && a.seek_table.as_ref().is_none_or(|table| table.get(4..8) != Some(b"mfra"))
+    {
         return Err("SeekTable is not an mfra".to_owned());
     }
     Ok(())
@@ -137,8 +150,14 @@ pub struct Probed {
 }
 
 impl Probed {
-    fn starts_with_keyframe(&self) -> Result<(), String> {
-        if self.keyframe_first { Ok(()) } else { Err("it does not start with a random access frame".to_owned()) }
+    fn starts_as_said(&self, start: ChunkStart) -> Result<(), String> {
+        match (start, self.keyframe_first) {
+            (ChunkStart::RandomAccess, false) => Err("it does not start with a random access frame".to_owned()),
+            (ChunkStart::Between, true) => {
+                Err("it starts with a random access frame, and says that it does not".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn lasts(&self, who: &str, seconds: f64, frame_seconds: f64) -> Result<(), String> {

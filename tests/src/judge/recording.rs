@@ -6,7 +6,7 @@ use super::spans::{Entry, Span, check_spans};
 use super::{Claims, judge_chunk};
 use crate::bucket::{Bucket, Object};
 use framepost_events::KeyKind;
-use framepost_events::attributes::Attributes;
+use framepost_events::attributes::{Attributes, ChunkStart};
 use framepost_events::record::{ChunkProbed, Data, Record};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -47,6 +47,10 @@ impl Chunk {
         }
         if record.integrity.sha256 != attributes.sha256 {
             faults.push(format!("{key}: the record's digest is {:?}", record.integrity.sha256));
+        }
+        let between = attributes.start == ChunkStart::Between;
+        if record.starts_with_random_access == Some(between) {
+            faults.push(format!("{key}: the record and the metadata differ in what the chunk starts with"));
         }
         let pixels = attributes.video.as_ref().map(|video| (video.width, video.height));
         if pixels != Some((record.resolution.width, record.resolution.height)) {

@@ -243,6 +243,7 @@ mod recordings {
                     container: Container::Fmp4,
                     size_bytes: bytes.len() as u64,
                     object,
+                    starts_with_random_access: Some(true),
                     clock: None,
                     integrity: integrity(attributes.sha256),
                 }))

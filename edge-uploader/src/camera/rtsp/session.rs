@@ -123,10 +123,6 @@ impl RtspSession {
         let data = Bytes::from(frame.into_data());
         let Some(known) = &self.known else { return self.drop_early() };
         let reference = known.referencing.of(&data);
-        if first && reference != Reference::RandomAccess {
-            // The parameter sets came ahead of the frame that uses them.
-            return self.drop_early();
-        }
         self.deadline = Instant::now() + self.inactivity;
         let frame = Frame { track: TrackKind::Video, pts, duration: None, reference, arrival, data };
         self.ready.push_back(CameraEvent::Frame(frame));
@@ -134,7 +130,7 @@ impl RtspSession {
 
     fn drop_early(&mut self) {
         if self.dropped == 0 {
-            tracing::info!(source = self.source, "waiting for a random access frame with parameter sets");
+            tracing::info!(source = self.source, "waiting for the parameter sets");
         }
         self.dropped += 1;
     }

@@ -3,6 +3,7 @@
 use super::super::timeline::wall_after;
 use super::super::{Error, Keep, RepairError, Segmenter, Settings, Stats, repair};
 use super::*;
+use framepost_events::attributes::ChunkStart;
 use mp4_atom::{Ftyp, Mfra, Moov, Prft};
 use std::io::Cursor;
 
@@ -101,6 +102,62 @@ fn sample_flags_say_what_depends_on_what() {
     assert_eq!(seen, [(0, 0, 1800, 0x0200_0000), (1800, 7200, 1800, 0x0101_0000), (3600, 3600, 7200, 0x0181_0000)]);
 }
 
+/// How long each chunk is, and what it starts with.
+fn lengths(frames: impl IntoIterator<Item = Frame>) -> Vec<(f64, ChunkStart)> {
+    let (files, end) = files(run(segmenter(Keep::All, None), frames).0);
+    for (file, n) in files.iter().zip(0..) {
+        assert_eq!(file.counter, n);
+        let until = files.iter().map(|later| later.start).find(|start| *start > file.start);
+        assert_eq!(file.attributes.to, until.or(end.map(|(end, _)| end)));
+        let first = samples(&file.bytes)[0].flags & 0x1_0000 == 0;
+        assert_eq!(first, file.attributes.start == ChunkStart::RandomAccess, "the mark and the file agree");
+        assert_eq!(file.draft.start, file.attributes.start);
+    }
+    files.iter().map(|file| (file.attributes.duration.unwrap().as_secs_f64(), file.attributes.start)).collect()
+}
+
+#[test]
+fn without_random_access_frames_chunks_go_on_and_say_so() {
+    use ChunkStart::{Between, RandomAccess as Start};
+    // One key frame a minute.
+    let minute: Vec<_> = lengths(steady(25 * 130, 25 * 60));
+    let expected = [Start, Between, Between, Between, Between, Between].repeat(2);
+    assert_eq!(minute[..12].iter().map(|(_, start)| *start).collect::<Vec<_>>(), expected);
+    assert!(minute[..12].iter().all(|(length, _)| *length == 10.0), "{minute:?}");
+    // None at all.
+    let none = lengths(steady(25 * 25, i64::MAX).into_iter().skip(1));
+    assert_eq!(none, [(10.0, Between), (10.0, Between), (4.96, Between)]);
+    // Joined between two: what comes first is a chunk, and the rest is as ever.
+    let joined = lengths(steady(25 * 9, 50).into_iter().skip(20));
+    assert_eq!(joined, [(1.2, Between), (4.0, Start), (3.0, Start)]);
+    // Groups of 9.96 s and 10.04 s are not cut just before they end.
+    let mut uneven = steady(25 * 60, 250);
+    for (n, frame) in uneven.iter_mut().enumerate() {
+        frame.reference = if [0, 249, 500, 749, 1001, 1250].contains(&n) { RandomAccess } else { Needed };
+    }
+    let (lengths, starts): (Vec<f64>, Vec<_>) = lengths(uneven).into_iter().unzip();
+    assert_eq!((&lengths[..5], &starts[..5]), (&[9.96, 10.04, 9.96, 10.08, 9.96][..], &[Start; 5][..]));
+}
+
+#[test]
+fn a_chunk_without_random_access_frames_lists_none() {
+    let (outputs, _) = run(segmenter(Keep::All, None), steady(300, i64::MAX).into_iter().skip(1));
+    let file = &files(outputs).0[0];
+    let boxes = top_level(&file.bytes);
+    // A table without entries would say that every sample is a sync sample (ISO/IEC 14496-12, 8.8.10.3).
+    let mfra = Mfra::decode(&mut &file.bytes[boxes.last().unwrap().1..]).unwrap();
+    assert_eq!((mfra.tfra.len(), mfra.mfro.parent_size as usize), (0, boxes.last().unwrap().2));
+    assert_eq!(file.attributes.seek_table, None);
+    let metadata = file.attributes.to_metadata().unwrap();
+    assert!(metadata.contains(&("StartsWithRandomAccess".to_owned(), "false".to_owned())));
+    // A random access frame within is found: the last chunk has one, which comes too late to begin another.
+    let gradual = [(0, Needed), (3600, Reference::Refresh), (7200, Needed)];
+    let (outputs, _) = run(segmenter(Keep::All, None), gradual.map(|(pts, reference)| frame(Video, pts, reference)));
+    let flags: Vec<Vec<u32>> =
+        files(outputs).0.iter().map(|file| samples(&file.bytes).iter().map(|s| s.flags).collect()).collect();
+    assert_eq!(flags, [vec![0x0101_0000], vec![0, 0x0101_0000]]);
+}
+
 #[test]
 fn a_seek_table_is_thinned_to_what_fits() {
     let settings = Settings { window: Duration::from_secs(100), source: "x".repeat(900), ..Settings::default() };
@@ -123,13 +180,15 @@ fn what_is_left_out_is_counted() {
     ];
     frames.extend([(7200, RandomAccess), (10_800, Needed), (10_800, Needed)].map(|(pts, r)| frame(Video, pts, r)));
     let (outputs, stats) = run(segmenter(Keep::All, Some(48_000)), frames);
-    let expected = Stats { before_first: 1, empty: 1, audio_dropped: 1, repeated: 1, ..Stats::default() };
-    assert_eq!(stats, expected);
-    let read = samples(&files(outputs).0[0].bytes);
-    // 720 000 a second; the repeated time is kept, and both pictures are decoded by then.
-    let times: Vec<_> = read.iter().map(|s| (s.dts, s.pts)).collect();
-    assert_eq!(times, [(0, 0), (14_400, 28_800), (28_800, 28_800)]);
-    assert!(run(segmenter(Keep::All, None), [frame(Video, 0, Needed)]).0.is_empty());
+    let expected = Stats { empty: 1, repeated: 1, ..Stats::default() };
+    assert_eq!(Stats { video_frames: 0, audio_frames: 0, ..stats }, expected);
+    let (files, _) = files(outputs);
+    // 720 000 a second. What comes before the first random access frame is a chunk of its own.
+    let times = |n: usize| samples(&files[n].bytes).iter().map(|s| (s.track, s.dts, s.pts)).collect::<Vec<_>>();
+    assert_eq!(times(0), [(1, 0, 0), (2, 0, 0)]);
+    // The repeated time is kept, and both pictures are decoded by then.
+    assert_eq!(times(1), [(1, 0, 0), (1, 14_400, 28_800), (1, 28_800, 28_800)]);
+    assert!(run(segmenter(Keep::All, Some(48_000)), [frame(Audio, 0, RandomAccess)]).0.is_empty());
 }
 
 #[test]
@@ -162,7 +221,7 @@ fn a_reordered_frame_does_not_make_the_span_longer() {
     let (files, end) = files(run(segmenter(Keep::All, None), frames).0);
     let (end, _) = end.unwrap();
     assert_eq!(end, wall_after(epoch(), pause + 7200, 90_000));
-    assert_eq!(files[0].attributes.to, Some(end));
+    assert_eq!(files.last().unwrap().attributes.to, Some(end));
 }
 
 #[test]
@@ -240,6 +299,15 @@ fn a_closed_chunk_repairs_to_itself() {
             assert_eq!(repaired.init, file.bytes[..repaired.init.len()]);
             assert_eq!(repaired.tail, file.bytes[file.part.len()..]);
         }
+    }
+    // A chunk that continues another does so when it is mended, whatever the draft says.
+    let (outputs, _) = run(segmenter(Keep::All, None), steady(300, i64::MAX).into_iter().skip(1));
+    let between = &super::files(outputs).0[0];
+    let forgetful = Attributes { start: ChunkStart::RandomAccess, ..between.draft.clone() };
+    for draft in [&between.draft, &forgetful] {
+        let repaired = repair(Cursor::new(&between.part), draft).unwrap();
+        assert_eq!(repaired.attributes, between.attributes);
+        assert_eq!(repaired.tail, between.bytes[between.part.len()..]);
     }
     let file = &files[0];
     let nothing = |bytes: &[u8]| matches!(repair(Cursor::new(bytes), &file.draft), Err(RepairError::Nothing));

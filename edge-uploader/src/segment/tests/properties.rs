@@ -3,6 +3,7 @@
 use super::super::timeline::wall_after;
 use super::super::{RepairError, Segmenter, Settings, repair};
 use super::*;
+use framepost_events::attributes::ChunkStart;
 use proptest::prelude::*;
 use std::io::Cursor;
 
@@ -90,7 +91,7 @@ proptest! {
             prop_assert_eq!(file.attributes.from, Some(file.start));
             let until = files.get(index + 1).map_or(end.unwrap().0, |next| next.start);
             prop_assert_eq!(file.attributes.to, Some(until));
-            prop_assert_eq!(read[0].flags, 0x0200_0000);
+            prop_assert_eq!(read[0].flags & 0x1_0000 == 0, file.attributes.start == ChunkStart::RandomAccess);
             prop_assert_eq!(read.iter().map(|s| s.dts).min(), Some(0));
             for track in [1, 2] {
                 let of: Vec<&Read> = read.iter().filter(|s| s.track == track).collect();
@@ -134,6 +135,67 @@ proptest! {
     }
 
     #[test]
+    fn chunks_are_bounded_whatever_frames_decoding_can_start_at(
+        structure in proptest::collection::vec((0_usize..4, 0_usize..40, 0_usize..4), 1..60),
+        step in 900_i64..9000,
+        window_ms in 500_u64..8000,
+        more_ms in 0_u64..8000,
+        skipped in 0_usize..40,
+    ) {
+        // Runs of frames that nothing can start at, between a random access frame, a refresh, or neither.
+        let mut frames = Vec::new();
+        let mut shown = 0;
+        for (kind, length, reordered) in structure {
+            let first = [RandomAccess, Reference::Refresh, Needed, Needed][kind];
+            for (n, reference) in std::iter::once(first).chain(std::iter::repeat_n(Needed, length)).enumerate() {
+                let before = if n % 2 == 0 { reordered } else { 0 };
+                let time = |n: usize| (shown + i64::try_from(n).unwrap()) * step;
+                frames.push(frame(TrackKind::Video, time(before), reference));
+                frames.extend((0..before).map(|n| frame(TrackKind::Video, time(n), Reference::Disposable)));
+                shown += i64::try_from(before).unwrap() + 1;
+            }
+        }
+        let frames = frames.split_off(skipped.min(frames.len() - 1));
+        let (window, chunk_max) = (Duration::from_millis(window_ms), Duration::from_millis(window_ms + more_ms));
+        let settings = Settings { window, chunk_max, ..Settings::default() };
+        let mut segmenter = Segmenter::new(settings, parameters(TIMESCALE, None), CLOCK);
+        let (mut outputs, mut fragments) = (Vec::new(), Vec::new());
+        for frame in frames.clone() {
+            let wall = wall_after(epoch(), frame.pts, TIMESCALE);
+            outputs.extend(segmenter.push(frame, wall).unwrap());
+        }
+        outputs.extend(segmenter.finish().unwrap());
+        let (files, _) = files(outputs);
+        // As long as may be, a little more where that spares a random access frame its chunk, and to the next clean cut.
+        let slack = 10 * step;
+        let most = i64::try_from(chunk_max.as_millis()).unwrap() * 90 * 17 / 16 + slack;
+        let mut seen = Vec::new();
+        for (n, file) in files.iter().enumerate() {
+            let read = samples(&file.bytes);
+            let ticks = |duration: jiff::SignedDuration| i64::try_from(duration.as_millis()).unwrap() * 90;
+            prop_assert!(ticks(file.attributes.duration.unwrap()) <= most, "{:?}", file.attributes.duration);
+            let sync: Vec<bool> = read.iter().map(|sample| sample.flags & 0x1_0000 == 0).collect();
+            prop_assert_eq!(sync[0], file.attributes.start == ChunkStart::RandomAccess);
+            // Whatever can begin a chunk does, unless the chunk that it is in began so and is not a window long yet.
+            prop_assert!(sync[0] || sync.iter().all(|sync| !sync));
+            if let Some(next) = files.get(n + 1) {
+                let longest = next.attributes.start == ChunkStart::Between;
+                let least = if longest { chunk_max } else if sync[0] { window } else { Duration::ZERO };
+                let least = i64::try_from(least.as_millis()).unwrap() * 90;
+                prop_assert!(ticks(file.attributes.duration.unwrap()) + slack >= least);
+            }
+            seen.extend(read.iter().map(|sample| sample.data.clone()));
+            for (_, at, size) in top_level(&file.bytes).into_iter().filter(|(kind, ..)| kind == "moof") {
+                let moof = Moof::decode(&mut &file.bytes[at..at + size]).unwrap();
+                let durations = moof.traf[0].trun[0].samples.iter().map(|sample| i64::from(sample.duration.unwrap()));
+                fragments.push(durations.sum::<i64>());
+            }
+        }
+        prop_assert_eq!(seen, frames.iter().map(|frame| frame.data.to_vec()).collect::<Vec<_>>());
+        prop_assert!(fragments.iter().all(|length| *length <= i64::from(TIMESCALE) + 2 * slack), "{fragments:?}");
+    }
+
+    #[test]
     fn a_broken_part_file_is_never_a_panic(
         changes in proptest::collection::vec((0_usize..6000, any::<u8>()), 1..12),
         length in 0_usize..6000,
@@ -174,7 +236,7 @@ proptest! {
             }
         }
         let stats = segmenter.stats();
-        let waiting = taken - stats.video_frames - stats.audio_frames - stats.before_first - stats.audio_dropped;
+        let waiting = taken - stats.video_frames - stats.audio_frames - stats.audio_dropped;
         outputs.extend(segmenter.finish().unwrap());
         let (files, end) = files(outputs);
         let read: Vec<Read> = files.iter().flat_map(|file| samples(&file.bytes)).collect();
@@ -183,7 +245,7 @@ proptest! {
         }
         for file in &files {
             let read = samples(&file.bytes);
-            prop_assert_eq!(read[0].flags, 0x0200_0000);
+            prop_assert_eq!(read[0].flags & 0x1_0000 == 0, file.attributes.start == ChunkStart::RandomAccess);
             let video: Vec<_> = read.iter().filter(|s| s.track == 1).collect();
             prop_assert!(video.windows(2).all(|pair| pair[0].dts < pair[1].dts));
         }

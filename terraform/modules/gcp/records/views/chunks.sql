@@ -18,6 +18,7 @@ SELECT
   data.object.bucket,
   subject AS key,
   data.object.version,
+  data.startsWithRandomAccess AS starts_with_random_access,
   data.clock.source AS clock_source,
   data.clock.uncertaintyUs AS clock_uncertainty_us,
   data.integrity.sha256,
