@@ -256,10 +256,8 @@ impl Attributes {
                     a.seek_table = Some(table);
                 }
                 "startswithrandomaccess" => {
-                    a.start = match parsed("StartsWithRandomAccess", value, "true or false")? {
-                        true => ChunkStart::RandomAccess,
-                        false => ChunkStart::Between,
-                    }
+                    let on_its_own = parsed("StartsWithRandomAccess", value, "true or false")?;
+                    a.start = if on_its_own { ChunkStart::RandomAccess } else { ChunkStart::Between };
                 }
                 "clock" => a.clock = Some(value.parse()?),
                 "sha256" => a.sha256 = Some(value.parse()?),

@@ -43,6 +43,23 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+/// Whether the first picture of the first `mdat` is one that no later picture refers beyond: IDR in H.264, IDR, CRA or BLA in
+/// H.265. False for a recovery point of H.264, after which a decoder may miss pictures before it.
+pub fn begins_a_sequence(file: &[u8], boxes: &[TopLevel]) -> bool {
+    let Some(mdat) = boxes.iter().find(|found| found.kind == "mdat") else { return false };
+    let h264 = file.windows(4).any(|kind| kind == b"avcC");
+    let mut at = mdat.start + 8;
+    while at + 5 <= mdat.end {
+        let kind = if h264 { file[at + 4] & 0x1f } else { (file[at + 4] >> 1) & 0x3f };
+        match (h264, kind) {
+            (true, 1..=4) | (false, 0..=15) => return false,
+            (true, 5) | (false, 16..=21) => return true,
+            _ => at = at.saturating_add(4).saturating_add(u32_at(file, at) as usize),
+        }
+    }
+    false
+}
+
 /// Whether the order is that of a closed chunk: `ftyp moov (prft moof mdat)+ mfra`.
 pub fn check_order(boxes: &[TopLevel]) -> Result<(), String> {
     let kinds: Vec<&str> = boxes.iter().map(|found| found.kind.as_str()).collect();
