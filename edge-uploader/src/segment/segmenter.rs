@@ -161,15 +161,15 @@ enum Input {
 
 impl Segmenter {
     /// A segmenter for one span.
-    pub fn new(settings: Settings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
+    pub fn new(mut settings: Settings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
         }
-        let chunk_max = settings.chunk_max.max(settings.window);
-        let settings = Settings { chunk_max, source: visible(&settings.source), ..settings };
+        settings.chunk_max = settings.chunk_max.max(settings.window);
+        settings.source = visible(&settings.source);
         let timeline = Timeline::new(&parameters);
         Self {
-            thin: Thin::new(settings.keep, timeline.ticks(chunk_max)),
+            thin: Thin::new(settings.keep, timeline.ticks(settings.chunk_max)),
             timeline,
             settings,
             parameters,
