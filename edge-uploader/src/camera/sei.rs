@@ -159,7 +159,7 @@ mod tests {
         let width = 64 - code.leading_zeros();
         let mut bits: Vec<u8> = vec![0; width as usize - 1];
         bits.extend((0..width).rev().map(|n| u8::from(code >> n & 1 == 1)));
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push(1);
         }
         bits.chunks(8).map(|byte| byte.iter().fold(0, |value, bit| (value << 1) | bit)).collect()

@@ -102,8 +102,8 @@ fn sample_flags_say_what_depends_on_what() {
     assert_eq!(seen, [(0, 0, 1800, 0x0200_0000), (1800, 7200, 1800, 0x0101_0000), (3600, 3600, 7200, 0x0181_0000)]);
 }
 
-/// How long each chunk is, and what it starts with.
-fn lengths(frames: impl IntoIterator<Item = Frame>) -> Vec<(f64, ChunkStart)> {
+/// How long each chunk is, in milliseconds, and what it starts with.
+fn lengths(frames: impl IntoIterator<Item = Frame>) -> Vec<(i128, ChunkStart)> {
     let (files, end) = files(run(segmenter(Keep::All, None), frames).0);
     for (file, n) in files.iter().zip(0..) {
         assert_eq!(file.counter, n);
@@ -113,7 +113,7 @@ fn lengths(frames: impl IntoIterator<Item = Frame>) -> Vec<(f64, ChunkStart)> {
         assert_eq!(first, file.attributes.start == ChunkStart::RandomAccess, "the mark and the file agree");
         assert_eq!(file.draft.start, file.attributes.start);
     }
-    files.iter().map(|file| (file.attributes.duration.unwrap().as_secs_f64(), file.attributes.start)).collect()
+    files.iter().map(|file| (file.attributes.duration.unwrap().as_millis(), file.attributes.start)).collect()
 }
 
 #[test]
@@ -123,20 +123,20 @@ fn without_random_access_frames_chunks_go_on_and_say_so() {
     let minute: Vec<_> = lengths(steady(25 * 130, 25 * 60));
     let expected = [Start, Between, Between, Between, Between, Between].repeat(2);
     assert_eq!(minute[..12].iter().map(|(_, start)| *start).collect::<Vec<_>>(), expected);
-    assert!(minute[..12].iter().all(|(length, _)| *length == 10.0), "{minute:?}");
+    assert!(minute[..12].iter().all(|(length, _)| *length == 10_000), "{minute:?}");
     // None at all.
     let none = lengths(steady(25 * 25, i64::MAX).into_iter().skip(1));
-    assert_eq!(none, [(10.0, Between), (10.0, Between), (4.96, Between)]);
+    assert_eq!(none, [(10_000, Between), (10_000, Between), (4_960, Between)]);
     // Joined between two: what comes first is a chunk, and the rest is as ever.
     let joined = lengths(steady(25 * 9, 50).into_iter().skip(20));
-    assert_eq!(joined, [(1.2, Between), (4.0, Start), (3.0, Start)]);
+    assert_eq!(joined, [(1_200, Between), (4_000, Start), (3_000, Start)]);
     // Groups of 9.96 s and 10.04 s are not cut just before they end.
     let mut uneven = steady(25 * 60, 250);
     for (n, frame) in uneven.iter_mut().enumerate() {
         frame.reference = if [0, 249, 500, 749, 1001, 1250].contains(&n) { RandomAccess } else { Needed };
     }
-    let (lengths, starts): (Vec<f64>, Vec<_>) = lengths(uneven).into_iter().unzip();
-    assert_eq!((&lengths[..5], &starts[..5]), (&[9.96, 10.04, 9.96, 10.08, 9.96][..], &[Start; 5][..]));
+    let (lengths, starts): (Vec<i128>, Vec<_>) = lengths(uneven).into_iter().unzip();
+    assert_eq!((&lengths[..5], &starts[..5]), (&[9_960, 10_040, 9_960, 10_080, 9_960][..], &[Start; 5][..]));
 }
 
 #[test]
