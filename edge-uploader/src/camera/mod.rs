@@ -137,6 +137,15 @@ pub enum CameraError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The camera went beyond what a camera may make this program hold or do, and was stopped. It is not asked again as soon as
+    /// one that was lost.
+    #[error("{what}: stopped: {problem}")]
+    Excessive {
+        /// The URL, without credentials.
+        what: String,
+        /// What it did, and the limit.
+        problem: String,
+    },
     /// Nothing came for so long that the camera is taken for dead.
     #[error("{what}: no frame for {silence:?}")]
     Silent {

@@ -6,7 +6,7 @@
 pub mod units;
 
 use crate::camera::file::{FileOptions, Pace, Repeat};
-use crate::camera::rtsp::{Audio, RtspOptions, Transport};
+use crate::camera::rtsp::{Audio, Certificate, DEFAULT_BANDWIDTH, RtspOptions, Transport};
 use crate::camera::{self, CameraError};
 use crate::clock::TrustedClock;
 use crate::segment::Keep;
@@ -186,6 +186,12 @@ pub struct CameraConfig {
     /// What happens to audio.
     #[serde(default)]
     pub audio: Audio,
+    /// For `rtsps://`: which certificate is believed.
+    #[serde(default)]
+    pub certificate: Certificate,
+    /// The most bytes a second that are read from it.
+    #[serde(default = "default_camera_bandwidth", deserialize_with = "units::bytes")]
+    pub bandwidth_per_second: u64,
     /// Whose clock gives the wall time.
     #[serde(default)]
     pub clock: TrustedClock,
@@ -207,6 +213,10 @@ pub struct CameraConfig {
 /// After how long without a frame a camera is taken for dead.
 pub const DEFAULT_INACTIVITY: Duration = Duration::from_secs(10);
 
+fn default_camera_bandwidth() -> u64 {
+    DEFAULT_BANDWIDTH
+}
+
 fn default_pace() -> Pace {
     Pace::Live
 }
@@ -226,6 +236,8 @@ impl CameraConfig {
             password_env: None,
             transport: Transport::default(),
             audio: Audio::default(),
+            certificate: Certificate::default(),
+            bandwidth_per_second: DEFAULT_BANDWIDTH,
             clock: TrustedClock::default(),
             inactivity: DEFAULT_INACTIVITY,
             recording: None,
@@ -247,6 +259,8 @@ impl CameraConfig {
             password,
             transport: self.transport,
             audio: self.audio,
+            certificate: self.certificate,
+            bandwidth_per_second: self.bandwidth_per_second,
             inactivity: self.inactivity,
             ..RtspOptions::default()
         };

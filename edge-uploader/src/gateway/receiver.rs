@@ -18,6 +18,13 @@ use tokio_util::sync::CancellationToken;
 /// so that a site's cameras do not come back in one step after a power cut.
 const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 
+/// The same for a camera that was stopped for what it sent: each attempt costs what a camera may cost.
+const PENANCE: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(10);
+
+/// A session that lasted as long was a good one: the next wait is the first again. A camera that hangs up sooner would otherwise
+/// make a span and a gap of each second.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
 /// The first frames come in a burst, and the session's clock takes a second to settle: until then each is read at once.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -48,7 +55,7 @@ pub(super) async fn receive(
     pace: Pace,
     stop: CancellationToken,
 ) -> Ended {
-    let mut backoff = *BACKOFF.start();
+    let mut waits = Waits::default();
     loop {
         let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
         // A defect costs the session, like a camera that hangs up.
@@ -61,26 +68,56 @@ pub(super) async fn receive(
                 CameraError::Lost { what: camera.source(), problem, source: None }
             }
         };
-        // A camera that accepts and hangs up at once is not asked twice a second for ever.
-        if stats.frames.load(Relaxed) > frames && began.elapsed() > backoff {
-            backoff = *BACKOFF.start();
-        }
         if camera.extent() == Extent::Finite {
             // What could be read of a damaged file is recorded as it is: it will not get more.
             return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
         }
         stats.set_state(CameraState::Lost);
-        let wait = Duration::from_secs_f64(backoff.as_secs_f64() * fastrand::f64());
+        let lasted = if stats.frames.load(Relaxed) > frames { began.elapsed() } else { Duration::ZERO };
+        let wait = waits.after(&problem, lasted, fastrand::f64());
         let detail = framepost_ports::chain(&problem);
         tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
         if let Err(gone) = queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
             return gone.into();
         }
-        backoff = (backoff * 2).min(*BACKOFF.end());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return Ended::Stopped,
         }
+    }
+}
+
+/// How long to wait before a camera is connected again.
+#[derive(Debug)]
+struct Waits {
+    backoff: Duration,
+    penance: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { backoff: *BACKOFF.start(), penance: *PENANCE.start() }
+    }
+}
+
+impl Waits {
+    /// The wait after a session with frames that `lasted` so long, or zero without any; `chance` is between 0 and 1.
+    fn after(&mut self, problem: &CameraError, lasted: Duration, chance: f64) -> Duration {
+        if lasted > self.backoff.max(GOOD_SESSION) {
+            self.backoff = *BACKOFF.start();
+        }
+        if lasted > *PENANCE.end() {
+            self.penance = *PENANCE.start();
+        }
+        if let CameraError::Excessive { .. } = problem {
+            // Half of it at least: chance must not make it a short one.
+            let wait = self.penance.mul_f64(0.5 + chance / 2.0);
+            self.penance = (self.penance * 2).min(*PENANCE.end());
+            return wait;
+        }
+        let wait = self.backoff.mul_f64(chance);
+        self.backoff = (self.backoff * 2).min(*BACKOFF.end());
+        wait
     }
 }
 
@@ -167,5 +204,33 @@ async fn follow(
             }
             Err(error) => return Ok(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_good_sessions_end_that() {
+        let what = || "rtsp://10.0.0.7/".to_owned();
+        let lost = CameraError::Lost { what: what(), problem: String::new(), source: None };
+        let excessive = CameraError::Excessive { what: what(), problem: String::new() };
+        let (none, short, good) = (Duration::ZERO, Duration::from_secs(3), Duration::from_mins(1));
+        let mut waits = Waits::default();
+        let mut after = |problem: &CameraError, lasted| waits.after(problem, lasted, 1.0).as_millis();
+        assert_eq!([after(&lost, none), after(&lost, none), after(&lost, short)], [500, 1000, 2000]);
+        assert_eq!([after(&lost, good), after(&lost, short)], [500, 1000]);
+        for _ in 0..10 {
+            after(&lost, none);
+        }
+        assert_eq!(after(&lost, none), 30_000);
+        assert_eq!([after(&excessive, none), after(&excessive, good), after(&lost, good)], [10_000, 20_000, 500]);
+        for _ in 0..10 {
+            after(&excessive, good);
+        }
+        assert_eq!(after(&excessive, good), 600_000);
+        assert_eq!(after(&excessive, Duration::from_hours(1)), 10_000);
+        assert_eq!(waits.after(&excessive, none, 0.0), Duration::from_secs(10), "half of the second wait");
     }
 }

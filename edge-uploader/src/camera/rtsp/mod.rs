@@ -1,31 +1,63 @@
-//! RTSP cameras, by retina (RFC 2326, RTP by RFC 3550, H.264 by RFC 6184, H.265 by RFC 7798, AAC by RFC 3640).
+//! RTSP cameras: RFC 2326, RTP by RFC 3550, H.264 by RFC 6184, H.265 by RFC 7798, AAC by RFC 3640.
 //!
 //! One session is `DESCRIBE`, a `SETUP` of the first H.264 or H.265 stream and, if wanted, of the first AAC stream,
-//! then `PLAY`. Nothing else is ever set up: retina fails a whole session over one stream that it cannot take apart
-//! (Opus), and G.711 cannot be put into a chunk. What is left out is said once, as a warning.
+//! then `PLAY`. Nothing else is ever set up: G.711 and Opus cannot be put into a chunk. What is left out is said once, as a
+//! warning.
+//!
+//! ```text
+//! connection ─parts─▶ session ─packets─▶ demuxer ─events─▶
+//!  (wire, message)      ▲ │               (rtp, picture, sound, known_sets)
+//!        udp ─(reorder)─┘ └─▶ keepalive
+//! ```
+//!
+//! Two things decide how all of this is written. A camera may be anybody's: everything is bounded ([`limits`]), and
+//! the bounds are checked before anything is kept. And cameras are sloppy: what other programs accept is accepted, and what
+//! cannot be understood costs itself alone. The client of retina 0.4 is neither (its parser, its depacketizers and its
+//! connection are one, without a limit or a way in between), so of retina there is only what reads parameter sets.
 //!
 //! Times: a frame's `pts` is its RTP timestamp, unwrapped, minus the start of its stream. Where the camera's answer to
 //! `PLAY` names the RTP times of all streams, these are the starts, and video and audio are in step by the camera's own
 //! word; otherwise each stream starts at the first packet received from it, and they are in step as far as these two
 //! packets were. Frames come in decoding order; with B-frames `pts` goes back and forth, and RTP has no other time.
 //!
-//! Credentials come from the options or from the URL and never get into a log, an error or `source()`.
+//! Credentials come from the options or from the URL and never get into a log, an error or `source()`; they are shown to the host
+//! that they were given for, and to no other that it redirects to.
 
+mod auth;
+mod connection;
+mod demuxer;
+mod dialogue;
+mod headers;
+mod keepalive;
+mod known_sets;
+mod limits;
+mod message;
+mod picture;
+mod reorder;
+mod rtp;
+mod sdp;
 mod session;
+mod sound;
+mod target;
+mod tls;
+mod udp;
 mod url;
+mod wire;
 
+pub use self::tls::{Certificate, Fingerprint};
+
+use self::connection::Broken;
+use self::dialogue::{Choice, Refusal};
+use self::sdp::Description;
 use self::session::RtspSession;
 use self::url::Address;
 use super::{Camera, CameraError, Extent, Reading, Session};
+use crate::media::VideoCodec;
 use async_trait::async_trait;
 use framepost_ports::{Clock, SystemClock};
-use retina::client::{
-    Described, InitialTimestampPolicy, PlayOptions, SessionGroup, SessionIdPolicy, SessionOptions, SetupOptions,
-    TeardownPolicy, UnassignedChannelDataPolicy, UnknownRtcpSsrcPolicy,
-};
-use retina::codec::{FrameFormat, ParametersRef};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How packets travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -60,12 +92,26 @@ pub struct RtspOptions {
     pub transport: Transport,
     /// What becomes of the sound.
     pub audio: Audio,
+    /// Which certificate is believed where the URL is `rtsps://`.
+    pub certificate: Certificate,
+    /// The most bytes a second that are read, after a burst of 16 MiB; what a camera sends beyond waits, and where it comes by
+    /// UDP is lost.
+    pub bandwidth_per_second: u64,
     /// A camera that sends no video frame for this long is taken for dead.
     pub inactivity: Duration,
     /// How long a camera may take from the first packet to its answer to `PLAY`.
     pub connect_timeout: Duration,
     /// The clock that stamps arrivals.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Bytes a second: twice what cameras of 8K send.
+pub const DEFAULT_BANDWIDTH: u64 = 8_000_000;
+
+impl RtspOptions {
+    fn bytes_a_second(&self) -> u32 {
+        u32::try_from(self.bandwidth_per_second).unwrap_or(u32::MAX)
+    }
 }
 
 impl Default for RtspOptions {
@@ -75,6 +121,8 @@ impl Default for RtspOptions {
             password: None,
             transport: Transport::Tcp,
             audio: Audio::Record,
+            certificate: Certificate::System,
+            bandwidth_per_second: DEFAULT_BANDWIDTH,
             inactivity: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             clock: Arc::new(SystemClock),
@@ -88,6 +136,8 @@ impl std::fmt::Debug for RtspOptions {
             .field("credentials", &self.username.as_ref().map(|_| "…"))
             .field("transport", &self.transport)
             .field("audio", &self.audio)
+            .field("certificate", &self.certificate)
+            .field("bandwidth_per_second", &self.bandwidth_per_second)
             .field("inactivity", &self.inactivity)
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
@@ -98,102 +148,97 @@ impl std::fmt::Debug for RtspOptions {
 pub struct RtspCamera {
     address: Address,
     options: RtspOptions,
-    /// Sessions which the camera may still think are playing.
-    sessions: Arc<SessionGroup>,
+    farewell: Farewell,
+}
+
+/// The goodbye of the last session, which the camera may still be busy with.
+#[derive(Debug, Clone, Default)]
+struct Farewell(Arc<Mutex<Option<JoinHandle<()>>>>);
+
+impl Farewell {
+    fn say(&self, task: JoinHandle<()>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// Waits until it is through.
+    async fn said(&self) {
+        let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // It ends by itself, and it does not matter how.
+            let _ = task.await;
+        }
+    }
 }
 
 impl RtspCamera {
-    /// A camera at an `rtsp://` URL, which may hold a user name and a password.
+    /// A camera at an `rtsp://` or `rtsps://` URL, which may hold a user name and a password.
     pub fn new(url: &str, options: RtspOptions) -> Result<Self, CameraError> {
         let address = Address::parse(url, &options)?;
-        Ok(Self { address, options, sessions: Arc::new(SessionGroup::default()) })
+        Ok(Self { address, options, farewell: Farewell::default() })
     }
 
     async fn start(&self) -> Result<RtspSession, CameraError> {
-        let source = &self.address.source;
-        let options = SessionOptions::default()
-            .creds(self.address.credentials.clone())
-            .user_agent(concat!("framepost/", env!("CARGO_PKG_VERSION")).to_owned())
-            .session_group(Arc::clone(&self.sessions))
-            .session_id(SessionIdPolicy::UseFirst)
-            .unassigned_channel_data(UnassignedChannelDataPolicy::Auto)
-            .teardown(TeardownPolicy::Auto);
-        let mut session = retina::client::Session::describe(self.address.url.clone(), options)
-            .await
-            .map_err(|error| failed(source, "describe", error))?;
-        let (video, audio) = self.choose(&session)?;
-        for stream in std::iter::once(video).chain(audio) {
-            let options = SetupOptions::default().transport(self.transport()).frame_format(FrameFormat::MP4);
-            session.setup(stream, options).await.map_err(|error| failed(source, "set up", error))?;
-        }
-        let options = PlayOptions::default()
-            .initial_timestamp(InitialTimestampPolicy::Permissive)
-            .unknown_rtcp_ssrc(UnknownRtcpSsrcPolicy::DropPackets);
-        let playing = session.play(options).await.map_err(|error| failed(source, "play", error))?;
-        let demuxed = playing.demuxed().map_err(|error| failed(source, "demux", error))?;
-        Ok(RtspSession::new(source.clone(), demuxed, (video, audio), &self.options))
+        let Address { target, credentials, source } = &self.address;
+        let playing =
+            dialogue::play(target, credentials.as_ref(), &self.options, |description| self.choose(description))
+                .await
+                .map_err(|refusal| refused(source, refusal))?;
+        let codec = codec(&playing.video.stream.encoding).unwrap_or(VideoCodec::H264);
+        RtspSession::new(source.clone(), codec, playing, &self.options, self.farewell.clone())
+            .map_err(|excess| over(source, excess.into()))
     }
 
-    fn transport(&self) -> retina::client::Transport {
-        match self.options.transport {
-            Transport::Tcp => retina::client::Transport::Tcp(retina::client::TcpTransportOptions::default()),
-            Transport::Udp => retina::client::Transport::Udp(retina::client::UdpTransportOptions::default()),
-        }
-    }
-
-    /// The video stream and the audio stream to set up, by their places in the description.
-    fn choose(&self, session: &retina::client::Session<Described>) -> Result<(usize, Option<usize>), CameraError> {
+    /// The video stream and the audio stream to set up.
+    fn choose(&self, description: &Description) -> Result<Choice, Refusal> {
         let (mut video, mut audio) = (None, None);
-        for (i, stream) in session.streams().iter().enumerate() {
-            let (media, encoding) = (stream.media(), stream.encoding_name());
-            let wanted = match (media, encoding) {
-                ("video", "h264" | "h265") if video.is_none() => {
-                    video = Some(i);
+        for (place, stream) in description.streams.iter().enumerate() {
+            let reason = match (stream.media.as_str(), stream.encoding.as_str()) {
+                ("video", encoding) if video.is_none() && codec(encoding).is_some() => {
+                    video = Some(place);
                     continue;
                 }
                 ("audio", _) if self.options.audio == Audio::Ignore => continue,
-                ("audio", "mpeg4-generic") if audio.is_none() => match stream.parameters() {
-                    Some(ParametersRef::Audio(parameters)) if super::config::aac(parameters.extra_data()).is_some() => {
-                        audio = Some(i);
+                ("audio", "mpeg4-generic") if audio.is_none() => match sound::Format::new(stream) {
+                    Some(_) => {
+                        audio = Some(place);
                         continue;
                     }
-                    _ => "its configuration cannot be read",
+                    None => "its configuration cannot be read",
                 },
                 ("audio" | "video", _) => "it cannot be recorded, or another one is recorded already",
-                _ => {
-                    tracing::debug!(source = self.address.source, media, encoding, "stream left out");
-                    continue;
-                }
+                _ => continue,
             };
-            tracing::warn!(source = self.address.source, media, encoding, reason = wanted, "stream left out");
+            let (media, encoding) = (&stream.media, &stream.encoding);
+            tracing::warn!(source = self.address.source, media, encoding = ?encoding, reason, "stream left out");
         }
-        let offered =
-            || session.streams().iter().map(|s| format!("{}/{}", s.media(), s.encoding_name())).collect::<Vec<_>>();
-        let video = video.ok_or_else(|| CameraError::Unusable {
-            what: self.address.source.clone(),
-            problem: format!(
-                "the camera offers no H.264 or H.265 video, only {:?}; choose one of them in the camera's settings",
-                offered()
-            ),
-            source: None,
+        let video = video.ok_or_else(|| {
+            let names = description.streams.iter().map(|stream| format!("{}/{}", stream.media, stream.encoding));
+            let offered: Vec<String> = names.collect();
+            let advice = "choose one of them in the camera's settings";
+            Refusal::NoVideo(format!("the camera offers no H.264 or H.265 video, only {offered:?}; {advice}"))
         })?;
-        Ok((video, audio))
+        Ok(Choice { video, audio })
+    }
+}
+
+fn codec(encoding: &str) -> Option<VideoCodec> {
+    match encoding {
+        "h264" => Some(VideoCodec::H264),
+        "h265" => Some(VideoCodec::H265),
+        _ => None,
     }
 }
 
 #[async_trait]
 impl Camera for RtspCamera {
     async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError> {
-        // A session that was dropped is being torn down in the background; cameras with few slots refuse the next one
-        // until that is through. It is a courtesy, not a condition.
-        let _ = tokio::time::timeout(self.options.connect_timeout / 5, self.sessions.await_teardown()).await;
+        // Cameras with few places refuse the next session until the last one is through.
+        self.farewell.said().await;
         match tokio::time::timeout(self.options.connect_timeout, self.start()).await {
             Ok(session) => Ok(Box::new(session?)),
-            Err(_) => Err(CameraError::Lost {
-                what: self.address.source.clone(),
-                problem: format!("no complete answer within {:?}", self.options.connect_timeout),
-                source: None,
-            }),
+            Err(_) => {
+                Err(lost(&self.address.source, format!("no complete answer within {:?}", self.options.connect_timeout)))
+            }
         }
     }
 
@@ -218,17 +263,48 @@ impl Camera for RtspCamera {
     }
 }
 
+fn lost(what: &str, problem: impl Into<String>) -> CameraError {
+    CameraError::Lost { what: what.to_owned(), problem: problem.into(), source: None }
+}
+
+/// What the end of a connection means to the operator.
+fn over(what: &str, broken: Broken) -> CameraError {
+    match broken {
+        // A live camera has no end; a server that dies is seen like one that says goodbye.
+        Broken::Closed => lost(what, "the camera closed the connection"),
+        Broken::Io(error) => CameraError::Lost {
+            what: what.to_owned(),
+            problem: "the connection failed".to_owned(),
+            source: Some(Box::new(error)),
+        },
+        Broken::Excess(excess) => {
+            CameraError::Excessive { what: what.to_owned(), problem: format!("it sent {excess}") }
+        }
+    }
+}
+
 /// What a failed step means to the operator.
-fn failed(what: &str, step: &str, error: retina::Error) -> CameraError {
-    let problem = match error.status_code() {
-        Some(401 | 403) => return CameraError::Unauthorized(what.to_owned()),
-        Some(404) => "the camera knows no stream of this name (404); check the path of the URL".to_owned(),
-        Some(453) => "the camera has no bandwidth left (453); too many clients may be connected".to_owned(),
-        Some(454) => "the camera forgot the session (454)".to_owned(),
-        Some(461) => "the camera does not offer this transport (461); try the other one, TCP or UDP".to_owned(),
-        Some(503) => "the camera is busy or has no signal (503)".to_owned(),
-        Some(status) if status >= 300 => format!("the camera refused to {step} ({status})"),
-        _ => format!("could not {step}"),
+fn refused(what: &str, refusal: Refusal) -> CameraError {
+    let problem = match refusal {
+        Refusal::Broken(broken) => return over(what, broken),
+        Refusal::Unauthorized => return CameraError::Unauthorized(what.to_owned()),
+        Refusal::Moved(_) => "the camera sends us elsewhere".to_owned(),
+        Refusal::Offer(problem) => problem,
+        Refusal::NoVideo(problem) => {
+            return CameraError::Unusable { what: what.to_owned(), problem, source: None };
+        }
+        Refusal::Port(error) => {
+            let problem = "no port for the camera's packets".to_owned();
+            return CameraError::Lost { what: what.to_owned(), problem, source: Some(Box::new(error)) };
+        }
+        Refusal::Status { step, status } => match status {
+            404 => "the camera knows no stream of this name (404); check the path of the URL".to_owned(),
+            453 => "the camera has no bandwidth left (453); too many clients may be connected".to_owned(),
+            454 => "the camera forgot the session (454)".to_owned(),
+            461 => "the camera does not offer this transport (461); try the other one, TCP or UDP".to_owned(),
+            503 => "the camera is busy or has no signal (503)".to_owned(),
+            _ => format!("the camera refused to {step} ({status})"),
+        },
     };
-    CameraError::Lost { what: what.to_owned(), problem, source: Some(Box::new(error)) }
+    lost(what, problem)
 }

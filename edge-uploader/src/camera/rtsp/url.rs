@@ -2,13 +2,14 @@
 
 use super::super::CameraError;
 use super::RtspOptions;
-use retina::client::Credentials;
+use super::auth::Credentials;
+use super::target::Target;
 use url::Url;
 
 /// Where a camera is.
 pub(super) struct Address {
     /// Without user name and password.
-    pub(super) url: Url,
+    pub(super) target: Target,
     /// From the options or the URL.
     pub(super) credentials: Option<Credentials>,
     /// What may be logged and recorded: no credentials, not even those in the query.
@@ -37,19 +38,10 @@ impl Address {
         let _ = url.set_password(None);
         let source = shown(&url);
         match url.scheme() {
-            "rtsp" => {}
-            "rtsps" => {
-                return Err(unusable(
-                    &source,
-                    "RTSP over TLS (rtsps) is not supported; use rtsp on a network you trust",
-                ));
-            }
+            "rtsp" | "rtsps" => {}
             _ => return Err(unusable(&source, "not an RTSP URL; expected rtsp://host[:port]/path")),
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(unusable(&source, "the URL names no host"));
-        }
-        url.set_fragment(None);
+        let target = Target::of(&url).ok_or_else(|| unusable(&source, "the URL names no host"))?;
         let credentials = match (&options.username, &options.password, in_url) {
             (None, None, in_url) => in_url,
             (username, password, in_url) => {
@@ -60,7 +52,7 @@ impl Address {
                 })
             }
         };
-        Ok(Self { url, credentials, source })
+        Ok(Self { target, credentials, source })
     }
 }
 
@@ -109,7 +101,7 @@ mod tests {
         let address =
             Address::parse("rtsp://admin:p%40ss%2F%zz@10.0.0.7:8554/live?channel=1&pwd=secret", &options).unwrap();
         assert_eq!(address.source, "rtsp://10.0.0.7:8554/live?channel=1&pwd=***");
-        assert_eq!(address.url.as_str(), "rtsp://10.0.0.7:8554/live?channel=1&pwd=secret");
+        assert_eq!(address.target.uri, "rtsp://10.0.0.7:8554/live?channel=1&pwd=secret");
         let credentials = address.credentials.unwrap();
         assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", "p@ss/%zz"));
 
@@ -122,7 +114,7 @@ mod tests {
 
     #[test]
     fn other_urls_are_refused_without_repeating_secrets() {
-        for bad in ["rtsps://u:secret@h/", "http://u:secret@h/", "rtsp:secret", "rtsp://u:secret@", "secret"] {
+        for bad in ["http://u:secret@h/", "rtsp:secret", "rtsp://u:secret@", "secret"] {
             let error = Address::parse(bad, &RtspOptions::default()).err().unwrap();
             assert!(matches!(&error, CameraError::Unusable { .. }), "{bad}");
             assert!(!format!("{error}").contains("u:secret"), "{bad}: {error}");

@@ -1,0 +1,375 @@
+//! The conversation with a camera: requests and their answers, credentials, redirections, and what a session takes: `DESCRIBE`,
+//! `SETUP` for each stream, `PLAY`.
+
+use super::auth::{Authenticator, Credentials};
+use super::connection::{Broken, Connection, Part, udp_pair};
+use super::limits::{CHALLENGES_MAX, EARLY_MAX, Excess, REDIRECTIONS_MAX};
+use super::message::{self, Head, Start};
+use super::sdp::{self, Description, Stream};
+use super::target::Target;
+use super::udp::Udp;
+use super::{RtspOptions, Transport, headers};
+use std::io;
+use std::time::Duration;
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// What was asked for, and the camera's status code.
+    #[error("the camera refused to {step} ({status})")]
+    Status { step: &'static str, status: u16 },
+    #[error("the camera refused the user name or password")]
+    Unauthorized,
+    #[error("the camera sends us elsewhere: {0}")]
+    Moved(String),
+    /// What is wrong with what it says, as a sentence.
+    #[error("{0}")]
+    Offer(String),
+    /// There is nothing among its streams that can be recorded, as a sentence.
+    #[error("{0}")]
+    NoVideo(String),
+    #[error("no port for its packets")]
+    Port(#[source] io::Error),
+}
+
+impl From<Excess> for Refusal {
+    fn from(excess: Excess) -> Self {
+        Self::Broken(excess.into())
+    }
+}
+
+/// How long a camera that numbers its answers wrongly is given to answer rightly.
+const OUT_OF_ORDER: Duration = Duration::from_millis(1500);
+
+/// Whether a camera's answers bear the numbers of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbering {
+    Right,
+    Wrong,
+}
+
+/// One side of the conversation.
+pub(super) struct Client {
+    pub(super) connection: Connection,
+    credentials: Option<Credentials>,
+    authenticator: Option<Authenticator>,
+    session: Option<String>,
+    /// The number of the last request.
+    sequence: u64,
+    numbering: Numbering,
+    /// Packets that came while `PLAY` was not answered, with their channels; `None` while none are expected.
+    early: Option<Vec<(u8, Vec<u8>)>>,
+    early_bytes: usize,
+}
+
+/// An answer that is no refusal.
+struct Answer {
+    head: Head,
+    body: Vec<u8>,
+}
+
+impl Client {
+    async fn open(target: &Target, credentials: Option<&Credentials>, options: &RtspOptions) -> Result<Self, Refusal> {
+        let connection = Connection::open(target, options.certificate, options.bytes_a_second()).await?;
+        Ok(Self {
+            connection,
+            credentials: credentials.cloned(),
+            authenticator: None,
+            session: None,
+            sequence: 0,
+            numbering: Numbering::Right,
+            early: None,
+            early_bytes: 0,
+        })
+    }
+
+    /// A request with the next number, the session and credentials.
+    pub(super) fn request(&mut self, method: &str, uri: &str, more: &[(&str, &str)]) -> Vec<u8> {
+        self.sequence += 1;
+        let uri = message::uri(uri);
+        let sequence = self.sequence.to_string();
+        let authorization = match (&mut self.authenticator, &self.credentials) {
+            (Some(authenticator), Some(credentials)) => authenticator.answer(credentials, method, &uri),
+            _ => None,
+        };
+        let mut headers = vec![("CSeq", sequence.as_str())];
+        headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
+        headers.push(("User-Agent", concat!("framepost/", env!("CARGO_PKG_VERSION"))));
+        headers.extend(self.session.as_deref().filter(|session| !session.is_empty()).map(|id| ("Session", id)));
+        headers.extend_from_slice(more);
+        message::request(method, &uri, &headers)
+    }
+
+    /// Takes the challenge of an answer, if there is one that was not answered before.
+    pub(super) fn challenged(&mut self, head: &Head) -> Result<(), Refusal> {
+        let next = Authenticator::new(head.all("www-authenticate")).filter(|_| self.credentials.is_some());
+        let next = next.ok_or(Refusal::Unauthorized)?;
+        if self.authenticator.as_ref().is_some_and(|before| !before.is_renewed_by(&next)) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.authenticator = Some(next);
+        Ok(())
+    }
+
+    async fn ask(&mut self, step: Step<'_>, more: &[(&str, &str)]) -> Result<Answer, Refusal> {
+        for _ in 0..=CHALLENGES_MAX {
+            let request = self.request(step.method, step.uri, more);
+            self.connection.send(&request)?;
+            let answer = self.answer().await?;
+            let Start::Response(status) = answer.head.start else { continue };
+            let location = answer.head.get("location");
+            match (status, location) {
+                (200..=299, _) => return Ok(answer),
+                (300..=399, Some(location)) => return Err(Refusal::Moved(location.to_owned())),
+                (401, _) => self.challenged(&answer.head)?,
+                (403, _) => return Err(Refusal::Unauthorized),
+                _ => return Err(Refusal::Status { step: step.name, status }),
+            }
+        }
+        Err(Refusal::Unauthorized)
+    }
+
+    /// The answer to the last request.
+    ///
+    /// An answer that bears another number is taken if it cannot be that of a request before: it is late by a number that
+    /// was answered rightly, and nothing better comes for a while.
+    async fn answer(&mut self) -> Result<Answer, Refusal> {
+        let mut other: Option<Answer> = None;
+        loop {
+            let part = if let Some(answer) = other.take() {
+                let Ok(part) = tokio::time::timeout(OUT_OF_ORDER, self.connection.receive()).await else {
+                    self.numbering = Numbering::Wrong;
+                    return Ok(answer);
+                };
+                other = Some(answer);
+                part?
+            } else {
+                self.connection.receive().await?
+            };
+            let (head, body) = match part {
+                Part::Packet { channel, body } => {
+                    self.keep_early(channel, body);
+                    continue;
+                }
+                Part::Message { head, body } => (head, body),
+            };
+            let answer = Answer { body: self.connection.bytes(body).to_vec(), head };
+            match answer.head.start {
+                Start::Request { .. } => self.asked(&answer.head)?,
+                // RFC 2326 §7.1.1: 100 Continue is not the answer yet.
+                Start::Response(100..=199) => {}
+                Start::Response(_) => match answer.head.sequence() {
+                    Some(number) if number < self.sequence && self.numbering == Numbering::Right => {
+                        other = Some(answer);
+                    }
+                    _ => return Ok(answer),
+                },
+            }
+        }
+    }
+
+    fn keep_early(&mut self, channel: u8, body: std::ops::Range<usize>) {
+        if let Some(early) = &mut self.early
+            && self.early_bytes + body.len() <= EARLY_MAX
+        {
+            self.early_bytes += body.len();
+            early.push((channel, self.connection.bytes(body).to_vec()));
+        }
+    }
+
+    /// Answers what the camera asks.
+    pub(super) fn asked(&mut self, head: &Head) -> Result<(), Broken> {
+        let Start::Request { method } = &head.start else { return Ok(()) };
+        let (status, reason) = match method.as_str() {
+            "OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER" | "ANNOUNCE" => (200, "OK"),
+            // The next connection is told where to go.
+            "REDIRECT" | "TEARDOWN" => return Err(Broken::Closed),
+            _ => (501, "Not Implemented"),
+        };
+        self.connection.send(&message::answer(status, reason, head.sequence()))?;
+        Ok(())
+    }
+}
+
+/// One request: its method, its name in a message to people, and what it is about.
+struct Step<'a> {
+    method: &'static str,
+    name: &'static str,
+    uri: &'a str,
+}
+
+/// How a stream's packets come.
+pub(super) enum Route {
+    /// Inside the connection; RTCP by the next channel.
+    Channel(u8),
+    /// By themselves.
+    Udp(Udp),
+}
+
+/// A stream that was set up.
+pub(super) struct Track {
+    pub(super) stream: Stream,
+    pub(super) route: Route,
+    /// The RTP time of the start of playing, as announced.
+    pub(super) announced: Option<u32>,
+    uri: String,
+}
+
+/// A session that plays.
+pub(super) struct Playing {
+    pub(super) client: Client,
+    pub(super) video: Track,
+    pub(super) audio: Option<Track>,
+    /// How long the camera keeps a session that it hears nothing of.
+    pub(super) timeout: Duration,
+    /// What keep-alives and the farewell are about.
+    pub(super) uri: String,
+    /// Packets that came before the answer to `PLAY`.
+    pub(super) early: Vec<(u8, Vec<u8>)>,
+}
+
+/// Which streams of a description are recorded, by their places.
+pub(super) struct Choice {
+    pub(super) video: usize,
+    pub(super) audio: Option<usize>,
+}
+
+/// Sets a session up, wherever the camera sends us, and lets it play.
+pub(super) async fn play(
+    first: &Target,
+    credentials: Option<&Credentials>,
+    options: &RtspOptions,
+    choose: impl Fn(&Description) -> Result<Choice, Refusal>,
+) -> Result<Playing, Refusal> {
+    let mut target = first.clone();
+    for _ in 0..=REDIRECTIONS_MAX {
+        let mut client = Client::open(&target, target.may_see(first, credentials), options).await?;
+        match set_up(&mut client, &target, options, &choose).await {
+            Ok(set) => {
+                let early = client.early.take().unwrap_or_default();
+                let SetUp { video, audio, timeout, uri } = set;
+                return Ok(Playing { client, video, audio, timeout, uri, early });
+            }
+            Err(Refusal::Moved(location)) => {
+                let to = target.redirected(&location);
+                target = to.map_err(|why| Refusal::Offer(format!("the camera sends us elsewhere, and {why}")))?;
+                tracing::debug!(host = target.host, port = target.port, "redirected");
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Err(Refusal::Offer(format!("the camera sends us elsewhere more than {REDIRECTIONS_MAX} times")))
+}
+
+struct SetUp {
+    video: Track,
+    audio: Option<Track>,
+    timeout: Duration,
+    uri: String,
+}
+
+async fn set_up(
+    client: &mut Client,
+    target: &Target,
+    options: &RtspOptions,
+    choose: impl Fn(&Description) -> Result<Choice, Refusal>,
+) -> Result<SetUp, Refusal> {
+    let step = Step { method: "DESCRIBE", name: "describe", uri: &target.uri };
+    let described = client.ask(step, &[("Accept", "application/sdp")]).await?;
+    // Whatever type the body is said to be of: there is no other that a camera answers with.
+    let description = sdp::parse(&described.body);
+    let choice = choose(&description)?;
+    let said = ["content-base", "content-location"].into_iter().filter_map(|name| described.head.get(name));
+    let base = headers::base(&target.uri, said);
+    let uri = description
+        .control
+        .as_deref()
+        .map_or_else(|| target.uri.clone(), |control| headers::control(&base, Some(control)));
+
+    let mut timeout = None;
+    let mut tracks = Vec::new();
+    for place in std::iter::once(choice.video).chain(choice.audio) {
+        let Some(stream) = description.streams.get(place) else { continue };
+        let about = match stream.control.as_deref() {
+            Some(control) => headers::control(&base, Some(control)),
+            None => uri.clone(),
+        };
+        let (track, kept) = set_up_stream(client, stream, about, &tracks, options).await?;
+        timeout = timeout.or(kept);
+        tracks.push(track);
+    }
+
+    client.early = Some(Vec::new());
+    let step = Step { method: "PLAY", name: "play", uri: &uri };
+    let played = client.ask(step, &[("Range", "npt=0.000-")]).await?;
+    announce(&mut tracks, played.head.get("rtp-info").unwrap_or_default(), &base);
+
+    let mut tracks = tracks.into_iter();
+    let video = tracks.next().ok_or_else(|| Refusal::Offer("the camera offers no stream".to_owned()))?;
+    Ok(SetUp { video, audio: tracks.next(), timeout: timeout.unwrap_or(Duration::from_mins(1)), uri })
+}
+
+async fn set_up_stream(
+    client: &mut Client,
+    stream: &Stream,
+    uri: String,
+    others: &[Track],
+    options: &RtspOptions,
+) -> Result<(Track, Option<Duration>), Refusal> {
+    let channel = u8::try_from(2 * others.len()).unwrap_or(0);
+    let sockets = match options.transport {
+        Transport::Tcp => None,
+        Transport::Udp => Some(udp_pair(client.connection.local()).map_err(Refusal::Port)?),
+    };
+    let wanted = match &sockets {
+        None => format!("RTP/AVP/TCP;unicast;interleaved={channel}-{}", channel + 1),
+        Some((packets, _)) => {
+            let port = packets.local_addr().map_err(Refusal::Port)?.port();
+            format!("RTP/AVP/UDP;unicast;client_port={port}-{}", port + 1)
+        }
+    };
+    let step = Step { method: "SETUP", name: "set up", uri: &uri };
+    let answer = client.ask(step, &[("Transport", &wanted)]).await?;
+    let mut timeout = None;
+    if let Some(value) = answer.head.get("session") {
+        let (id, kept) = headers::session(value);
+        timeout = Some(kept);
+        client.session.get_or_insert(id);
+    }
+    let said = headers::transport(answer.head.get("transport").unwrap_or_default());
+    let taken = |channel: u8| others.iter().any(|other| matches!(other.route, Route::Channel(one) if one == channel));
+    let route = match (sockets, said.channel) {
+        (Some((packets, reports)), None) => {
+            let peer = said.source.unwrap_or(client.connection.peer());
+            let mut udp = Udp::new(packets, reports, peer, options.bytes_a_second());
+            if let Some(port) = said.server_port {
+                udp.open_the_way(port).await;
+            }
+            Route::Udp(udp)
+        }
+        (_, Some(said)) if !taken(said) => Route::Channel(said),
+        _ => Route::Channel(channel),
+    };
+    Ok((Track { stream: stream.clone(), route, announced: None, uri }, timeout))
+}
+
+/// Takes the start times from the answer to `PLAY`, if it has one for each stream: one alone would put sound and picture out
+/// of step.
+fn announce(tracks: &mut [Track], rtp_info: &str, base: &str) {
+    let infos = headers::rtp_info(rtp_info);
+    let times: Vec<Option<u32>> = tracks
+        .iter()
+        .map(|track| {
+            let own = infos.iter().find(|info| headers::control(base, Some(&info.url)) == track.uri);
+            // RFC 2326 §14.3: where there is one stream, a wrong URL is no reason to be strict.
+            own.or(infos.first().filter(|_| tracks.len() == 1)).and_then(|info| info.time)
+        })
+        .collect();
+    // With one stream there is nothing to be in step with. Cameras that know no time say 0 for all.
+    let known = tracks.len() > 1 && times.iter().all(Option::is_some) && times.iter().any(|time| *time != Some(0));
+    for (track, time) in tracks.iter_mut().zip(times) {
+        track.announced = time.filter(|_| known);
+    }
+}

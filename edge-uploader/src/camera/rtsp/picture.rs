@@ -1,0 +1,575 @@
+//! RTP packets of H.264 (RFC 6184) and H.265 (RFC 7798) put together to access units.
+//!
+//! A picture of which a packet is missing is left out, and nothing else is: the pictures around it, and parameter sets that
+//! came whole, are given on. Access units end at the marker, or where the time changes. Cameras also set the marker and
+//! change the time between parameter sets or messages and the picture that they belong to; H.264 §7.4.1.2.3 has them
+//! before the picture, so an access unit without a slice goes on.
+//!
+//! Some cameras put a byte stream (H.264 annex B) where one NAL unit belongs, start codes and all. No NAL unit has a start
+//! code within it, so there it is cut.
+
+use super::limits::{ACCESS_UNIT_MAX, Excess, SET_MAX, UNITS_MAX};
+use super::rtp::Packet;
+use crate::camera::nal;
+use crate::media::VideoCodec;
+
+/// An access unit that arrived whole.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// Its RTP time, as its timeline counts it.
+    pub(super) time: i64,
+    /// NAL units with 4-byte lengths, without parameter sets.
+    pub(super) data: Vec<u8>,
+    /// The parameter sets that came with it, in their order.
+    pub(super) sets: Vec<Vec<u8>>,
+    /// How many NAL units it has.
+    pub(super) units: usize,
+    /// Packets that were missing since the picture before.
+    pub(super) lost: u64,
+}
+
+/// Puts one stream's packets together.
+#[derive(Debug)]
+pub(super) struct Assembler {
+    codec: VideoCodec,
+    /// The access unit that is being put together.
+    picture: Picture,
+    state: State,
+    /// Where in the picture's data the NAL unit begins whose fragments are coming.
+    fragment: Option<usize>,
+    /// Whether the picture has a slice.
+    slices: Slices,
+    /// Packets missing that no picture has told of.
+    lost: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The last access unit is through; the next packet begins another.
+    Between,
+    /// The packets of `picture.time` are coming.
+    Within,
+    /// A packet of the access unit of this time is missing: the rest of it is of no use.
+    Damaged(i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slices {
+    None,
+    Some,
+}
+
+/// What RTP says of the packet that is pushed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Its time on the stream's timeline.
+    pub(super) time: i64,
+    /// Packets missing before it.
+    pub(super) missing: u64,
+}
+
+impl Assembler {
+    /// For a stream of this codec.
+    pub(super) fn new(codec: VideoCodec) -> Self {
+        Self {
+            codec,
+            picture: Picture::default(),
+            state: State::Between,
+            fragment: None,
+            slices: Slices::None,
+            lost: 0,
+        }
+    }
+
+    /// Takes the next packet; access units that it completes are added to `out`, at most two.
+    pub(super) fn push(&mut self, packet: &Packet<'_>, place: Place, out: &mut Vec<Picture>) -> Result<(), Excess> {
+        if place.missing > 0 {
+            self.lost += place.missing;
+            match self.state {
+                State::Within => {
+                    let is_same = self.picture.time == place.time;
+                    self.discard();
+                    // The end of the one before is missing, the beginning of this one, or both. If it is the beginning, the first
+                    // packet tells: see `slice`.
+                    self.state = if is_same { State::Damaged(place.time) } else { State::Between };
+                }
+                State::Between | State::Damaged(_) => {}
+            }
+        }
+        match self.state {
+            State::Damaged(time) if time == place.time => {
+                if packet.marker {
+                    self.state = State::Between;
+                }
+                return Ok(());
+            }
+            State::Within if self.picture.time != place.time => self.time_changes(place.time, out),
+            State::Within => {}
+            State::Between | State::Damaged(_) => self.begin(place.time),
+        }
+        if !self.payload(packet.payload)? {
+            self.lost += u64::from(place.missing == 0);
+            self.discard();
+            self.state = if packet.marker { State::Between } else { State::Damaged(place.time) };
+            return Ok(());
+        }
+        self.check()?;
+        if packet.marker && self.fragment.is_none() && self.slices == Slices::Some {
+            self.finish(out);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, time: i64) {
+        self.state = State::Within;
+        self.picture.time = time;
+    }
+
+    fn time_changes(&mut self, time: i64, out: &mut Vec<Picture>) {
+        if self.fragment.is_some() {
+            // The sender gave a NAL unit up.
+            self.lost += 1;
+            self.discard();
+        } else if self.slices == Slices::Some {
+            self.finish(out);
+        }
+        self.begin(time);
+    }
+
+    fn finish(&mut self, out: &mut Vec<Picture>) {
+        let mut picture = std::mem::take(&mut self.picture);
+        picture.lost = std::mem::take(&mut self.lost);
+        out.push(picture);
+        self.reset();
+    }
+
+    /// Lets a damaged access unit go, but not the parameter sets that came whole with it: the next ones need them.
+    fn discard(&mut self) {
+        self.picture.data.clear();
+        self.picture.units = self.picture.sets.len();
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        self.state = State::Between;
+        self.fragment = None;
+        self.slices = Slices::None;
+    }
+
+    fn check(&self) -> Result<(), Excess> {
+        if self.picture.data.len() > ACCESS_UNIT_MAX {
+            return Err(Excess::AccessUnit);
+        }
+        if self.picture.units > UNITS_MAX {
+            return Err(Excess::Units);
+        }
+        Ok(())
+    }
+
+    /// Takes a payload apart; `false` where it makes no sense here.
+    fn payload(&mut self, payload: &[u8]) -> Result<bool, Excess> {
+        let sense = match (self.codec, payload) {
+            (_, []) => return Ok(true),
+            (VideoCodec::H264, [first, rest @ ..]) => match first & 0x1f {
+                // STAP-A, and STAP-B with a decoding order number: RFC 6184 §5.7.1.
+                24 => self.aggregate(rest)?,
+                25 => self.aggregate(rest.get(2..).unwrap_or_default())?,
+                // FU-A, and FU-B whose first fragment has a decoding order number: RFC 6184 §5.8.
+                kind @ (28 | 29) => match rest {
+                    [fu, body @ ..] => {
+                        let body = if kind == 29 { body.get(2..).unwrap_or_default() } else { body };
+                        self.fragment(*fu, &[(first & 0xe0) | (fu & 0x1f)], body)
+                    }
+                    [] => false,
+                },
+                // MTAP16 and MTAP24 are of the interleaved mode, which nobody asked for; 30 and 31 are reserved.
+                26 | 27 | 30 | 31 => true,
+                _ => self.whole(payload),
+            },
+            (VideoCodec::H265, [first, second, rest @ ..]) => match (first >> 1) & 0x3f {
+                // Aggregation and fragmentation: RFC 7798 §4.4.2 and §4.4.3. PACI carries nothing that is recorded.
+                48 => self.aggregate(rest)?,
+                49 => match rest {
+                    [fu, body @ ..] => self.fragment(*fu, &[(first & 0x81) | ((fu & 0x3f) << 1), *second], body),
+                    [] => false,
+                },
+                50 => true,
+                _ => self.whole(payload),
+            },
+            (VideoCodec::H265, [_]) => false,
+        };
+        Ok(sense)
+    }
+
+    fn aggregate(&mut self, mut rest: &[u8]) -> Result<bool, Excess> {
+        while let Some((length, after)) = rest.split_first_chunk::<2>() {
+            let Some((unit, after)) = after.split_at_checked(u16::from_be_bytes(*length).into()) else {
+                return Ok(false);
+            };
+            if !self.whole(unit) {
+                return Ok(false);
+            }
+            self.check()?;
+            rest = after;
+        }
+        Ok(true)
+    }
+
+    /// A NAL unit that came in one piece.
+    fn whole(&mut self, unit: &[u8]) -> bool {
+        if self.fragment.is_some() {
+            return false;
+        }
+        let at = self.open();
+        self.picture.data.extend_from_slice(unit);
+        self.close(at)
+    }
+
+    /// A piece of a NAL unit: `header` is that of the unit, `fu` has the start bit (0x80) and the end bit (0x40).
+    fn fragment(&mut self, fu: u8, header: &[u8], body: &[u8]) -> bool {
+        let at = match (self.fragment, fu & 0x80 != 0) {
+            (None, true) => {
+                let at = self.open();
+                self.picture.data.extend_from_slice(header);
+                at
+            }
+            (Some(at), false) => at,
+            // Its beginning, or the end of another one, is missing.
+            (None, false) | (Some(_), true) => return false,
+        };
+        self.picture.data.extend_from_slice(body);
+        self.fragment = Some(at);
+        if fu & 0x40 == 0 {
+            return true;
+        }
+        self.fragment = None;
+        self.close(at)
+    }
+
+    /// Makes room for a NAL unit's length: where it begins.
+    fn open(&mut self) -> usize {
+        let at = self.picture.data.len();
+        self.picture.data.extend_from_slice(&[0; 4]);
+        at
+    }
+
+    /// Ends the NAL unit, or the byte stream in its place, whose length is at `at`.
+    fn close(&mut self, at: usize) -> bool {
+        const START_CODE: &[u8] = &[0, 0, 1];
+        let bytes = &self.picture.data[at + 4..];
+        if memchr::memmem::find(bytes, START_CODE).is_none() {
+            return self.end(at);
+        }
+        let stream = self.picture.data.split_off(at + 4);
+        self.picture.data.truncate(at);
+        let mut rest = &stream[..];
+        loop {
+            let end = memchr::memmem::find(rest, START_CODE);
+            let unit = &rest[..end.unwrap_or(rest.len())];
+            if unit.iter().any(|byte| *byte != 0) {
+                let at = self.open();
+                self.picture.data.extend_from_slice(unit);
+                if !self.end(at) {
+                    return false;
+                }
+            }
+            let Some(end) = end else { return true };
+            rest = &rest[end + START_CODE.len()..];
+        }
+    }
+
+    /// Ends one NAL unit: its length is written, or it becomes a parameter set. `false` where it shows that the beginning of the
+    /// picture is missing.
+    fn end(&mut self, at: usize) -> bool {
+        let data = &mut self.picture.data;
+        // H.264 §7.4.1: "The last byte of the NAL unit shall not be equal to 0x00."
+        while data.len() > at + 4 && data.last() == Some(&0) {
+            data.pop();
+        }
+        let unit = &data[at + 4..];
+        let Some(kind) = nal::kind(self.codec, unit) else {
+            data.truncate(at);
+            return true;
+        };
+        self.picture.units += 1;
+        match (self.codec, kind) {
+            (VideoCodec::H264, 7 | 8) | (VideoCodec::H265, 32..=34) => {
+                if unit.len() <= SET_MAX {
+                    self.picture.sets.push(unit.to_vec());
+                }
+                data.truncate(at);
+                return true;
+            }
+            (VideoCodec::H264, 1..=5) | (VideoCodec::H265, 0..=31) => {
+                if self.slices == Slices::None && self.lost > 0 && !is_first_slice(self.codec, unit) {
+                    return false;
+                }
+                self.slices = Slices::Some;
+            }
+            _ => {}
+        }
+        let Ok(length) = u32::try_from(unit.len()) else { return false };
+        data[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        true
+    }
+}
+
+/// Whether a slice is a picture's first: `first_mb_in_slice` is 0 (H.264 §7.3.3, one bit in Exp-Golomb code), or
+/// `first_slice_segment_in_pic_flag` is set (H.265 §7.3.6.1).
+fn is_first_slice(codec: VideoCodec, unit: &[u8]) -> bool {
+    let header = match codec {
+        VideoCodec::H264 => 1,
+        VideoCodec::H265 => 2,
+    };
+    unit.get(header).is_some_and(|byte| byte & 0x80 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A first slice, a second one, the sets, and a message.
+    const FIRST: &[u8] = &[0x65, 0x88, 1];
+    const SECOND: &[u8] = &[0x65, 0x40, 2];
+    const SPS: &[u8] = &[0x67, 0x64, 3];
+    const PPS: &[u8] = &[0x68, 0xee, 4];
+    const SEI: &[u8] = &[0x06, 5, 5];
+
+    fn packet(marker: bool, payload: &[u8]) -> Packet<'_> {
+        Packet { marker, payload_type: 96, sequence: 0, timestamp: 0, source: 1, payload }
+    }
+
+    struct Line {
+        time: i64,
+        missing: u64,
+        marker: bool,
+        payload: Vec<u8>,
+    }
+
+    fn line(time: i64, missing: u64, marker: bool, payload: &[u8]) -> Line {
+        Line { time, missing, marker, payload: payload.to_vec() }
+    }
+
+    fn assembled(codec: VideoCodec, lines: &[Line]) -> Vec<Picture> {
+        let (mut assembler, mut out) = (Assembler::new(codec), Vec::new());
+        for line in lines {
+            let place = Place { time: line.time, missing: line.missing };
+            assembler.push(&packet(line.marker, &line.payload), place, &mut out).unwrap();
+        }
+        out
+    }
+
+    /// Time, NAL units in hexadecimal, number of sets and losses of each picture.
+    fn told(pictures: &[Picture]) -> Vec<(i64, Vec<String>, usize, u64)> {
+        let units = |picture: &Picture| nal::units(&picture.data).map(hex::encode).collect();
+        pictures.iter().map(|picture| (picture.time, units(picture), picture.sets.len(), picture.lost)).collect()
+    }
+
+    fn h264(lines: &[Line]) -> Vec<(i64, Vec<String>, usize, u64)> {
+        told(&assembled(VideoCodec::H264, lines))
+    }
+
+    fn units(units: &[&[u8]]) -> Vec<String> {
+        units.iter().map(hex::encode).collect()
+    }
+
+    fn stap(units: &[&[u8]]) -> Vec<u8> {
+        let mut out = vec![24];
+        for unit in units {
+            out.extend_from_slice(&u16::try_from(unit.len()).unwrap().to_be_bytes());
+            out.extend_from_slice(unit);
+        }
+        out
+    }
+
+    #[test]
+    fn packets_become_access_units() {
+        for (what, lines, expected) in [
+            ("a marker ends", vec![line(1, 0, true, FIRST)], vec![(1, units(&[FIRST]), 0, 0)]),
+            (
+                "a change of time ends, too",
+                vec![line(1, 0, false, FIRST), line(1, 0, false, SECOND), line(2, 0, true, FIRST)],
+                vec![(1, units(&[FIRST, SECOND]), 0, 0), (2, units(&[FIRST]), 0, 0)],
+            ),
+            (
+                "the same time, twice",
+                vec![line(1, 0, true, FIRST), line(1, 0, true, FIRST)],
+                vec![(1, units(&[FIRST]), 0, 0), (1, units(&[FIRST]), 0, 0)],
+            ),
+            (
+                "sets and messages with markers and times of their own",
+                vec![line(1, 0, true, SPS), line(1, 0, false, PPS), line(2, 0, true, SEI), line(3, 0, true, FIRST)],
+                vec![(3, units(&[SEI, FIRST]), 2, 0)],
+            ),
+            (
+                "aggregated and fragmented",
+                vec![
+                    line(1, 0, false, &stap(&[SPS, PPS, SEI])),
+                    line(1, 0, false, &[0x7c, 0x85, 0x88]),
+                    line(1, 0, false, &[0x7c, 0x05, 9]),
+                    line(1, 0, true, &[0x7c, 0x45, 1]),
+                ],
+                vec![(1, units(&[SEI, &[0x65, 0x88, 9, 1]]), 2, 0)],
+            ),
+            (
+                "one fragment is a whole",
+                vec![line(1, 0, true, &[0x7c, 0xc5, 0x88, 1])],
+                vec![(1, units(&[FIRST]), 0, 0)],
+            ),
+            (
+                "a byte stream in place of a NAL unit, and zeros behind",
+                vec![line(1, 0, true, &[SPS, &[0, 0, 0, 1], PPS, &[0, 0, 1], FIRST, &[0, 0, 0]].concat())],
+                vec![(1, units(&[FIRST]), 2, 0)],
+            ),
+            (
+                "a start code in front",
+                vec![line(1, 0, true, &[&[0, 0, 0, 1], FIRST].concat())],
+                vec![(1, units(&[FIRST]), 0, 0)],
+            ),
+            (
+                "a byte stream in fragments",
+                vec![
+                    line(1, 0, false, &[0x7c, 0x87, 0x64, 3, 0]),
+                    line(1, 0, false, &[0x7c, 0x07, 0, 1, 0x68, 0xee, 4, 0, 0]),
+                    line(1, 0, true, &[0x7c, 0x47, 1, 0x65, 0x88, 1]),
+                ],
+                vec![(1, units(&[FIRST]), 2, 0)],
+            ),
+            (
+                "what is reserved or empty is nothing",
+                vec![line(1, 0, false, &[30, 1]), line(1, 0, false, &[]), line(1, 0, true, FIRST)],
+                vec![(1, units(&[FIRST]), 0, 0)],
+            ),
+        ] {
+            assert_eq!(h264(&lines), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_costs_the_picture_that_it_is_missing_from() {
+        let start = [0x7c, 0x85, 0x88];
+        let middle = [0x7c, 0x05, 9];
+        let end = [0x7c, 0x45, 1];
+        let whole = |time| (time, units(&[&[0x65, 0x88, 9, 1]]), 0, 0);
+        let next = |lost| (2, units(&[FIRST]), 0, lost);
+        for (what, lines, expected) in [
+            (
+                "the middle",
+                vec![line(1, 0, false, &start), line(1, 1, true, &end), line(2, 0, true, FIRST)],
+                vec![next(1)],
+            ),
+            (
+                "the end, with the marker",
+                vec![line(1, 0, false, &start), line(1, 0, false, &middle), line(2, 1, true, FIRST)],
+                vec![next(1)],
+            ),
+            (
+                "the beginning",
+                vec![line(1, 1, false, &middle), line(1, 0, true, &end), line(2, 0, true, FIRST)],
+                vec![next(1)],
+            ),
+            ("the first of two slices", vec![line(1, 1, true, SECOND), line(2, 0, true, FIRST)], vec![next(1)]),
+            (
+                "a whole picture: those beside it are whole",
+                vec![
+                    line(0, 0, false, &start),
+                    line(0, 0, false, &middle),
+                    line(0, 0, true, &end),
+                    line(2, 3, true, FIRST),
+                ],
+                vec![whole(0), next(3)],
+            ),
+            (
+                "parameter sets that came whole are kept",
+                vec![line(1, 0, false, SPS), line(1, 1, true, SECOND), line(2, 0, true, FIRST)],
+                vec![(2, units(&[FIRST]), 1, 1)],
+            ),
+            (
+                "a fragment that nobody began, without any loss",
+                vec![line(1, 0, false, &middle), line(1, 0, true, &end), line(2, 0, true, FIRST)],
+                vec![next(1)],
+            ),
+            (
+                "an aggregate that is cut short",
+                vec![line(1, 0, false, &[24, 0, 9, 0x65]), line(1, 0, true, FIRST), line(2, 0, true, FIRST)],
+                vec![next(1)],
+            ),
+            ("a NAL unit that was given up", vec![line(1, 0, false, &start), line(2, 0, true, FIRST)], vec![next(1)]),
+        ] {
+            assert_eq!(h264(&lines), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn h265_is_put_together() {
+        let idr = [0x26, 1, 0x80, 7];
+        let lines = [
+            line(
+                1,
+                0,
+                false,
+                &[&[0x60, 1][..], &[0, 3, 0x40, 1, 5], &[0, 3, 0x42, 1, 6], &[0, 3, 0x44, 1, 7]].concat(),
+            ),
+            line(1, 0, false, &[0x62, 1, 0x93, 0x80]),
+            line(1, 0, true, &[0x62, 1, 0x53, 7]),
+            line(2, 0, false, &[0x62]),
+            line(3, 0, true, &idr),
+        ];
+        let found = told(&assembled(VideoCodec::H265, &lines));
+        assert_eq!(found, [(1, units(&[&idr]), 3, 0), (3, units(&[&idr]), 0, 1)]);
+    }
+
+    #[test]
+    fn each_limit_is_exact() {
+        let push = |assembler: &mut Assembler, payload: &[u8]| {
+            assembler.push(&packet(false, payload), Place { time: 0, missing: 0 }, &mut Vec::new())
+        };
+        let mut assembler = Assembler::new(VideoCodec::H264);
+        assert_eq!(push(&mut assembler, &stap(&vec![&[0x41, 0x9a][..]; UNITS_MAX])), Ok(()));
+        assert_eq!(push(&mut assembler, &[0x41, 0x9a]), Err(Excess::Units));
+        // Sets are no way around it.
+        let mut assembler = Assembler::new(VideoCodec::H264);
+        assert_eq!(push(&mut assembler, &stap(&vec![&[0x67, 0x9a][..]; UNITS_MAX + 1])), Err(Excess::Units));
+
+        let mut assembler = Assembler::new(VideoCodec::H264);
+        assert_eq!(push(&mut assembler, &[0x7c, 0x85]), Ok(()));
+        let piece = vec![0x55; 60_002];
+        let piece = [&[0x7c, 0x05], &piece[2..]].concat();
+        let pieces = (ACCESS_UNIT_MAX - 5) / 60_000;
+        for _ in 0..pieces {
+            assert_eq!(push(&mut assembler, &piece), Ok(()));
+        }
+        let left = ACCESS_UNIT_MAX - 5 - pieces * 60_000;
+        assert_eq!(push(&mut assembler, &piece[..2 + left]), Ok(()));
+        assert_eq!(push(&mut assembler, &piece[..3]), Err(Excess::AccessUnit));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_put_together_to_something_whole(
+            h265 in any::<bool>(),
+            lines in proptest::collection::vec(
+                (0..4_i64, prop_oneof![9 => Just(0_u64), 1 => 1..3_u64], any::<bool>(),
+                 prop_oneof![
+                    proptest::collection::vec(any::<u8>(), 0..12),
+                    (any::<u8>(), any::<u8>()).prop_map(|(fu, byte)| vec![0x7c, fu, byte]),
+                    Just(stap(&[SPS, PPS, FIRST])),
+                    Just(FIRST.to_vec()),
+                 ]),
+                0..40,
+            ),
+        ) {
+            let codec = if h265 { VideoCodec::H265 } else { VideoCodec::H264 };
+            let lines: Vec<Line> = lines.into_iter().map(|(time, missing, marker, payload)| Line { time, missing, marker, payload }).collect();
+            let missing: u64 = lines.iter().map(|line| line.missing).sum();
+            let pictures = assembled(codec, &lines);
+            for picture in &pictures {
+                let covered: usize = nal::units(&picture.data).map(|unit| { assert!(!unit.is_empty()); unit.len() + 4 }).sum();
+                prop_assert_eq!(covered, picture.data.len());
+                prop_assert!(!picture.data.is_empty());
+            }
+            prop_assert!(pictures.iter().map(|picture| picture.lost).sum::<u64>() <= missing + lines.len() as u64);
+        }
+    }
+}
