@@ -44,8 +44,8 @@ pub(super) const CHALLENGES_MAX: usize = 3;
 pub(super) const WORK_A_PICTURE: u32 = 32;
 /// Work that may be done each second: 500 pictures, or 240 pictures of 34 slices.
 pub(super) const WORK_A_SECOND: u32 = 500 * (WORK_A_PICTURE + 1);
-/// Work that may be done at once, after the network held a camera's pictures back: 15 s of 500 pictures a second.
-pub(super) const WORK_AT_ONCE: u32 = 15 * WORK_A_SECOND;
+/// Work that may be done at once, after the network held a camera's pictures back: 3 s of 500 pictures a second, or 25 s of 60.
+pub(super) const WORK_AT_ONCE: u32 = 3 * WORK_A_SECOND;
 
 /// A limit that a camera went beyond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
