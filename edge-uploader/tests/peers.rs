@@ -1,0 +1,12 @@
+//! RTSP cameras that no camera program would be: sloppy ones that are to be recorded, and hostile ones that are to be stopped.
+//!
+//! Each is a script on loopback, so that a test takes milliseconds; what real servers do is in `rtsp.rs`.
+
+#[path = "peers/accepted.rs"]
+mod accepted;
+#[path = "peers/encrypted.rs"]
+mod encrypted;
+#[path = "peers/script.rs"]
+mod script;
+#[path = "peers/stopped.rs"]
+mod stopped;
