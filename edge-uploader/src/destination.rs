@@ -9,9 +9,10 @@ use std::sync::Arc;
 pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
     match upload.to.scheme() {
         "file" => {
-            let path = upload.to.to_file_path().map_err(|()| {
-                ConfigError::Invalid(format!("{} is not a directory's URL; write file:///directory", upload.to))
-            })?;
+            let path = upload
+                .to
+                .to_file_path()
+                .map_err(|()| ConfigError::of("upload.to", "not a directory's URL; write file:///directory"))?;
             Ok(Arc::new(LocalBucket::open(path, Events::Ignore).await?))
         }
         #[cfg(feature = "aws")]
@@ -28,14 +29,14 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
             let options = framepost_gcp::GoogleOptions { endpoint: endpoint(upload)? };
             Ok(Arc::new(framepost_gcp::GcsBucket::connect(&upload.to, &options).await?))
         }
-        other => Err(ConfigError::Invalid(format!("this build cannot upload to {other}://")).into()),
+        _ => Err(ConfigError::of("upload.to", "this build cannot upload to such a place").into()),
     }
 }
 
 #[cfg(any(feature = "aws", feature = "gcp"))]
 fn endpoint(upload: &Upload) -> Result<Option<url::Url>, ConfigError> {
     let parsed = upload.endpoint_url.as_deref().map(str::parse).transpose();
-    parsed.map_err(|error| ConfigError::Invalid(format!("endpoint_url is no URL: {error}")))
+    parsed.map_err(|_| ConfigError::of("upload.endpoint_url", "not a URL; write it like https://host:port"))
 }
 
 /// Why there is no destination.

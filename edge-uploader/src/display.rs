@@ -1,7 +1,7 @@
 //! Progress for people, on standard error: one line that is drawn again on a terminal, a line now and then elsewhere.
 
 use crate::gateway::{CameraStats, Gateway};
-use std::io::{IsTerminal as _, Write as _};
+use crate::terminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ impl Display {
     /// Starts to show.
     pub fn start(gateway: &Arc<Gateway>) -> Self {
         let stop = CancellationToken::new();
-        let terminal = if std::io::stderr().is_terminal() { Terminal::Yes } else { Terminal::No };
+        let terminal = if terminal::is_interactive() { Terminal::Yes } else { Terminal::No };
         let every = match terminal {
             Terminal::Yes => Duration::from_millis(200),
             Terminal::No => Duration::from_secs(5),
@@ -83,8 +83,8 @@ impl Display {
                 let Some(gateway) = weak.upgrade() else { return };
                 let line = Moment::of(&gateway).line();
                 match terminal {
-                    Terminal::Yes => eprint!("\r\x1b[K{line}"),
-                    Terminal::No => eprintln!("{line}"),
+                    Terminal::Yes => terminal::redraw(line),
+                    Terminal::No => terminal::err(line),
                 }
             }
         });
@@ -95,8 +95,7 @@ impl Display {
     pub fn finish(&self) -> String {
         self.stop.cancel();
         if self.terminal == Terminal::Yes {
-            eprint!("\r\x1b[K");
-            std::io::stderr().flush().ok();
+            terminal::redraw("");
         }
         let Some(gateway) = self.gateway.upgrade() else { return String::new() };
         let seconds = self.began.elapsed().as_secs_f64();

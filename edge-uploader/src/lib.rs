@@ -11,6 +11,8 @@
 //! * [`upload`]: chunks into the bucket. Knows nothing of cameras.
 //! * [`gateway`]: all of it together, for many cameras.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod camera;
 pub mod clock;
 pub mod config;
@@ -22,4 +24,5 @@ pub mod metrics;
 pub mod segment;
 pub mod signals;
 pub mod spool;
+pub mod terminal;
 pub mod upload;

@@ -1,8 +1,10 @@
 //! `edge-uploader`: the gateway's program.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod commands;
 
-use clap::Parser as _;
+use edge_uploader::terminal;
 use std::process::ExitCode;
 
 /// Threads for work on the disk, which is done no faster by more of them; each keeps memory of its own.
@@ -18,7 +20,10 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> ExitCode {
-    let cli = commands::Cli::parse();
+    let cli = match commands::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     commands::telemetry(cli.log);
     match cli.run().await {
         Ok(code) => code,
@@ -27,6 +32,6 @@ async fn run() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("edge-uploader: {error:#}");
+    terminal::err(format_args!("edge-uploader: {error:#}"));
     ExitCode::FAILURE
 }

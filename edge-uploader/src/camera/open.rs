@@ -3,7 +3,8 @@
 use super::file::{FileCamera, FileOptions};
 use super::rtsp::{RtspCamera, RtspOptions};
 use super::{Camera, CameraError};
-use std::path::PathBuf;
+use framepost_ports::shown::ShownUrl;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 /// How to talk to a camera, whichever kind it turns out to be.
@@ -20,10 +21,16 @@ pub struct Options {
 /// Nothing is connected or opened yet. What has a scheme and is neither is [`CameraError::Unusable`].
 pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraError> {
     match address.split_once("://") {
+        // A camera's URL with a typing error is not taken for a file, whose name would be shown.
+        None if resembles_url(address) => Err(CameraError::Unusable {
+            what: "camera".to_owned(),
+            problem: "neither a URL nor a file that is there; write rtsp://host/path".to_owned(),
+            source: None,
+        }),
         None => Ok(Box::new(FileCamera::new(address, options.file.clone()))),
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => {
             let path = file_path(address).ok_or_else(|| CameraError::Unusable {
-                what: address.to_owned(),
+                what: ShownUrl::of(address).into(),
                 problem: "not the URL of a local file; expected file:///path".to_owned(),
                 source: None,
             })?;
@@ -32,6 +39,15 @@ pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraE
         // It refuses other schemes without repeating credentials.
         Some(_) => Ok(Box::new(RtspCamera::new(address, options.rtsp.clone())?)),
     }
+}
+
+/// Whether what has no scheme and is no file looks like a URL that was not written to its end: `rtsp:/…`, `user:password@…`.
+fn resembles_url(address: &str) -> bool {
+    let schemes = ["rtsp:", "rtsps:", "rtspu:", "http:", "https:", "//"];
+    let lower = address.to_ascii_lowercase();
+    let alike = schemes.iter().any(|scheme| lower.starts_with(scheme));
+    // A name and a password: both characters in a file's name are rare, and then it is there.
+    (alike || address.contains('@') && address.contains([':', '='])) && !Path::new(address).exists()
 }
 
 fn file_path(address: &str) -> Option<PathBuf> {
@@ -57,8 +73,16 @@ mod tests {
             let camera = open(address, &options).unwrap();
             assert_eq!((camera.source().as_str(), camera.extent()), (source, extent));
         }
-        for bad in ["http://10.0.0.7/live", "file://10.0.0.7/share"] {
-            assert!(matches!(open(bad, &options), Err(CameraError::Unusable { .. })), "{bad}");
+        for bad in [
+            "http://10.0.0.7/live",
+            "file://u:secret@10.0.0.7/share",
+            "rtsp:/u:secret@10.0.0.7/live",
+            "u:secret@10.0.0.7/live",
+            "//u:secret@10.0.0.7/live",
+        ] {
+            let Err(error) = open(bad, &options) else { panic!("{bad}") };
+            assert!(matches!(error, CameraError::Unusable { .. }), "{bad}");
+            assert!(!framepost_ports::chain(&error).contains("secret"), "{bad}: {error}");
         }
     }
 }

@@ -8,7 +8,7 @@ use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway};
 use edge_uploader::signals::Signals;
 use edge_uploader::spool::{Durability, Options};
-use edge_uploader::{destination, upload};
+use edge_uploader::{destination, terminal, upload};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
 use jiff::Timestamp;
@@ -77,15 +77,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         gateway.shutdown(Duration::from_secs(5)).await;
         display.finish();
         let left = gateway.spool().pending().0;
-        eprintln!("interrupted; {left} objects wait in {}: the same command goes on", arguments.spool.display());
+        let spool = arguments.spool.display();
+        terminal::err(format_args!("interrupted; {left} objects wait in {spool}: the same command goes on"));
         return Ok(ExitCode::FAILURE);
     };
     gateway.shutdown(Duration::ZERO).await;
     let summary = display.finish();
     let quarantined = gateway.spool().quarantined();
-    eprintln!("{summary}");
+    terminal::err(summary);
     for object in &quarantined {
-        eprintln!("refused, kept in {}: {}: {}", arguments.spool.display(), object.key, object.reason);
+        let spool = arguments.spool.display();
+        terminal::err(format_args!("refused, kept in {spool}: {}: {}", object.key, object.reason));
     }
     Ok(if failed || !quarantined.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -101,7 +103,7 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments) -> anyhow::Result<
         let camera = match config.open() {
             Ok(camera) => camera,
             Err(error) => {
-                eprintln!("{}", framepost_ports::chain(&error));
+                terminal::err(framepost_ports::chain(&error));
                 failed = true;
                 continue;
             }

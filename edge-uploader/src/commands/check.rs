@@ -4,11 +4,15 @@ use super::signer;
 use edge_uploader::camera::{CameraError, CameraEvent};
 use edge_uploader::clock::{Synchronized, gateway_synchronized};
 use edge_uploader::config::{CameraConfig, Config};
-use edge_uploader::destination;
+use edge_uploader::{destination, terminal};
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use framepost_ports::{Content, ErrorKind, NewObject, chain};
+use futures::FutureExt as _;
 use hyper::body::Bytes;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 ("FAIL", words)
             }
         };
-        println!("{mark}  {what:<24} {words}");
+        terminal::out(format_args!("{mark}  {what:<24} {words}"));
     };
 
     let config = match Config::load(&arguments.config) {
@@ -65,10 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     report("bucket", bucket(&config).await);
     let cameras = config.cameras.iter().map(|camera| async move {
-        let verdict = tokio::time::timeout(arguments.timeout, first_frame(camera))
-            .await
-            .unwrap_or_else(|_| Verdict::Bad(format!("no frame within {:?}", arguments.timeout)));
-        (format!("camera {}", camera.name), verdict)
+        (format!("camera {}", camera.name), tried(first_frame(camera), arguments.timeout).await)
     });
     for (what, verdict) in futures::future::join_all(cameras).await {
         report(&what, verdict);
@@ -76,7 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if bad == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{bad} of these must be mended before recording works");
+    terminal::out(format_args!("{bad} of these must be mended before recording works"));
     Ok(ExitCode::FAILURE)
 }
 
@@ -94,10 +95,13 @@ fn disk(config: &Config) -> Verdict {
     if let Err(error) = std::fs::create_dir_all(&spool.dir) {
         return Verdict::Bad(format!("cannot create {}: {error}", spool.dir.display()));
     }
-    let probe = spool.dir.join(".check");
-    let written = std::fs::write(&probe, b"framepost");
-    let removed = std::fs::remove_file(&probe);
-    let written = written.and(removed);
+    // A name of its own, and made anew: nothing that lies there is followed or written over.
+    let probe = spool.dir.join(format!(".check-{}", std::process::id()));
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe);
+    let written = made.and_then(|mut file| {
+        let written = file.write_all(b"framepost");
+        written.and(std::fs::remove_file(&probe))
+    });
     if let Err(error) = written {
         return Verdict::Bad(format!("cannot write in {}: {error}", spool.dir.display()));
     }
@@ -146,6 +150,17 @@ async fn bucket(config: &Config) -> Verdict {
     }
 }
 
+/// One camera's verdict. Whatever its code does, a panic included, costs this verdict and no other.
+async fn tried(attempt: impl Future<Output = Verdict>, limit: Duration) -> Verdict {
+    match tokio::time::timeout(limit, AssertUnwindSafe(attempt).catch_unwind()).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(_)) => {
+            Verdict::Bad("a defect in the program broke the check of this camera; the log says where".to_owned())
+        }
+        Err(_) => Verdict::Bad(format!("no frame within {limit:?}")),
+    }
+}
+
 async fn first_frame(config: &CameraConfig) -> Verdict {
     let attempt = async {
         let mut camera = config.open()?;
@@ -168,5 +183,22 @@ async fn first_frame(config: &CameraConfig) -> Verdict {
         Ok(words) if words.is_empty() => Verdict::Bad("it gives no video".to_owned()),
         Ok(words) => Verdict::Good(words),
         Err(error) => Verdict::Bad(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_costs_one_camera_its_line() {
+        let limit = Duration::from_secs(15);
+        let good = tried(async { Verdict::Good("avc1".to_owned()) }, limit);
+        let broken = tried(async { panic!("the depacketizer") }, limit);
+        let silent = tried(std::future::pending(), limit);
+        let (good, broken, silent) = tokio::join!(good, broken, silent);
+        assert!(matches!(good, Verdict::Good(words) if words == "avc1"));
+        assert!(matches!(broken, Verdict::Bad(words) if words.contains("defect")));
+        assert!(matches!(silent, Verdict::Bad(words) if words.contains("no frame within")));
     }
 }

@@ -1,6 +1,7 @@
 //! `edge-uploader keygen`.
 
 use anyhow::Context as _;
+use edge_uploader::terminal;
 use framepost_events::manifest::ManifestSigner;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -29,14 +30,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         return Err(error);
     }
     let key_file = std::path::absolute(&arguments.out).unwrap_or_else(|_| arguments.out.clone());
-    println!("secret key  {}  (keep it on the gateway; readable by you alone)", arguments.out.display());
-    println!("public key  {public}");
-    println!("key id      {}", public.id());
-    println!();
-    println!("On the gateway, in edge.toml:");
-    println!("    [signing]");
-    println!("    key_file = \"{}\"", key_file.display());
-    println!("For the probe, in its settings: FRAMEPOST_PUBLIC_KEYS={public}");
+    terminal::out(format_args!(
+        "secret key  {}  (keep it on the gateway; readable by you alone)",
+        arguments.out.display()
+    ));
+    terminal::out(format_args!("public key  {public}"));
+    terminal::out(format_args!("key id      {}", public.id()));
+    terminal::out("");
+    terminal::out(format_args!("On the gateway, in edge.toml:"));
+    terminal::out(format_args!("    [signing]"));
+    terminal::out(format_args!("    key_file = \"{}\"", key_file.display()));
+    terminal::out(format_args!("For the probe, in its settings: FRAMEPOST_PUBLIC_KEYS={public}"));
     Ok(ExitCode::SUCCESS)
 }
 

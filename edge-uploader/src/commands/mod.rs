@@ -1,16 +1,20 @@
 //! The command line.
 
+mod arguments;
 mod backfill;
 mod check;
 mod keygen;
 mod quarantine;
 mod run;
 
+pub(crate) use arguments::parse;
+
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use edge_uploader::config::units::{parse_bytes, parse_duration};
 use edge_uploader::config::{Recording, Signing, Upload};
 use edge_uploader::segment::Keep;
+use edge_uploader::terminal;
 use framepost_events::manifest::ManifestSigner;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,12 +73,13 @@ pub(crate) fn telemetry(format: LogFormat) {
     use tracing_subscriber::prelude::*;
     let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = chosen.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(terminal::log_lines);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Json => registry.with(lines.json()).init(),
         LogFormat::Text => registry.with(lines.with_target(false)).init(),
     }
+    terminal::log_panics();
 }
 
 /// What is recorded, on the command line.
@@ -152,7 +157,7 @@ fn parse_keep(text: &str) -> Result<Keep, String> {
 /// A destination: a URL, or a directory's path.
 fn parse_destination(text: &str) -> Result<url::Url, String> {
     if text.contains("://") {
-        return text.parse().map_err(|error| format!("{error}; write s3://bucket, gs://bucket or file:///directory"));
+        return text.parse().map_err(|_| "not a URL; write s3://bucket, gs://bucket or file:///directory".to_owned());
     }
     let path = std::path::absolute(text).map_err(|error| error.to_string())?;
     url::Url::from_directory_path(path)

@@ -1,6 +1,7 @@
 //! `edge-uploader quarantine`.
 
 use edge_uploader::spool::Spool;
+use edge_uploader::terminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,13 +20,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let spool = Spool::open_unmended(&arguments.spool)?;
     let objects = spool.quarantined();
     for object in &objects {
-        println!("{}\t{}\t{}", object.key, object.bytes, object.reason);
+        terminal::row(&[&object.key, &object.bytes, &object.reason]);
     }
     if arguments.release {
         let released = spool.release_quarantine(None)?;
-        eprintln!("{released} objects are given back to the uploader");
+        terminal::err(format_args!("{released} objects are given back to the uploader"));
     } else {
-        eprintln!("{} objects in quarantine", objects.len());
+        terminal::err(format_args!("{} objects in quarantine", objects.len()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,16 +9,20 @@ use edge_uploader::spool::{Limits, Options};
 use edge_uploader::{destination, metrics, upload};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
+use framepost_ports::shown::ShownUrl;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What a configuration says itself; given beside one, it would be ignored. (Not the endpoint: its variable may be set.)
-const CAMERA_ARGUMENTS: [&str; 11] = [
+const CAMERA_ARGUMENTS: [&str; 14] = [
     "site",
     "camera",
     "from",
+    "username",
+    "password_env",
+    "password_file",
     "to",
     "spool",
     "window",
@@ -40,9 +44,19 @@ pub(crate) struct Arguments {
     /// The camera's name.
     #[arg(long, requires = "site")]
     camera: Option<Camera>,
-    /// The camera's URL, rtsp://…, or a file's path.
+    /// The camera's URL, rtsp://…, or a file's path. A password is better given by --password-env or --password-file: everybody
+    /// on this machine can read a program's arguments.
     #[arg(long, value_name = "URL", requires = "site")]
     from: Option<String>,
+    /// The camera's user, where the URL does not say.
+    #[arg(long, value_name = "USER", requires = "site")]
+    username: Option<String>,
+    /// An environment variable that holds the camera's password.
+    #[arg(long, value_name = "VARIABLE", requires = "site", conflicts_with = "password_file")]
+    password_env: Option<String>,
+    /// A file whose first line is the camera's password.
+    #[arg(long, value_name = "FILE", requires = "site")]
+    password_file: Option<PathBuf>,
     /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "site")]
     to: Option<url::Url>,
@@ -75,7 +89,12 @@ impl Arguments {
             upload: self.upload.upload(to.clone()),
             signing: self.recording.signing(),
             metrics: None,
-            cameras: vec![CameraConfig::new(camera.clone(), from)],
+            cameras: vec![CameraConfig {
+                username: self.username.clone(),
+                password_env: self.password_env.clone(),
+                password_file: self.password_file.clone(),
+                ..CameraConfig::new(camera.clone(), from)
+            }],
         };
         config.check()?;
         Ok(config)
@@ -118,7 +137,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     for (camera, source) in sources {
         cameras.push(gateway.record(&camera.name, source, config.recording_of(camera), camera.clock)?);
     }
-    tracing::info!(site = %config.site, cameras = cameras.len(), to = %config.upload.to, "started");
+    tracing::info!(site = %config.site, cameras = cameras.len(), to = %ShownUrl::of(config.upload.to.as_str()), "started");
 
     let all_ended = futures::future::join_all(cameras.into_iter().map(edge_uploader::gateway::Recorded::ended));
     tokio::pin!(all_ended);

@@ -2,8 +2,12 @@
 //!
 //! Unknown fields are refused, so that a typing error does not silently become a default. Secrets are given by reference:
 //! a file or an environment variable, never in the file itself (a camera's URL may carry them, and is never logged whole).
+//! What is wrong with a configuration is said by line and key, never by the text that is there: see [`Mistake`].
 
+mod mistake;
 pub mod units;
+
+pub use mistake::Mistake;
 
 use crate::camera::file::{FileOptions, Pace, Repeat};
 use crate::camera::rtsp::{Audio, Certificate, DEFAULT_BANDWIDTH, RtspOptions, Transport};
@@ -65,16 +69,15 @@ impl Recording {
         self.chunk_max.unwrap_or_else(|| DEFAULT_CHUNK_MAX.max(self.window))
     }
 
-    /// A longest chunk that is shorter than the window, or than a second, is a mistake; `whose` begins what is said of it.
-    pub fn check(&self, whose: &str) -> Result<(), ConfigError> {
-        let invalid = |text: String| Err(ConfigError::Invalid(format!("{whose}{text}")));
+    /// A longest chunk that is shorter than the window, or than a second, is a mistake; `whose` begins its key, with a dot at
+    /// its end.
+    pub fn check(&self, whose: &str) -> Result<(), Mistake> {
+        let mistake = |problem: String| Err(Mistake::new(format!("{whose}chunk_max"), problem));
         match self.chunk_max {
             Some(longest) if longest < self.window => {
-                invalid(format!("chunk_max ({longest:?}) must not be shorter than window ({:?})", self.window))
+                mistake(format!("must not be shorter than window ({:?})", self.window))
             }
-            Some(longest) if longest < CHUNK_MAX_LEAST => {
-                invalid(format!("chunk_max ({longest:?}) must be at least {CHUNK_MAX_LEAST:?}"))
-            }
+            Some(longest) if longest < CHUNK_MAX_LEAST => mistake(format!("must be at least {CHUNK_MAX_LEAST:?}")),
             _ => Ok(()),
         }
     }
@@ -154,7 +157,7 @@ impl Upload {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signing {
-    /// The secret key that `edge-uploader keygen` made.
+    /// The secret key that `edge-uploader keygen` made. In a file, relative to the file's own directory.
     pub key_file: PathBuf,
 }
 
@@ -176,7 +179,7 @@ pub struct CameraConfig {
     pub url: String,
     /// The user, where the URL does not say.
     pub username: Option<String>,
-    /// A file whose first line is the password.
+    /// A file whose first line is the password. In a file, relative to the file's own directory.
     pub password_file: Option<PathBuf>,
     /// An environment variable that holds the password.
     pub password_env: Option<String>,
@@ -271,15 +274,18 @@ impl CameraConfig {
     /// The password, from where the configuration says it is.
     pub fn password(&self) -> Result<Option<String>, ConfigError> {
         if let Some(path) = &self.password_file {
-            let text = read(path)?;
-            return Ok(Some(text.lines().next().unwrap_or_default().to_owned()));
+            return password_in(path).map(Some).map_err(|source| ConfigError::Secret {
+                what: "password_file",
+                problem: "cannot be read",
+                source: Some(source),
+            });
         }
         let Some(name) = &self.password_env else { return Ok(None) };
-        std::env::var(name).map(Some).map_err(|_| {
-            ConfigError::Invalid(format!(
-                "camera {}: the environment variable {name} (password_env) is not set",
-                self.name
-            ))
+        // The name is not repeated: it may be the password, in a wrong place.
+        std::env::var(name).map(Some).map_err(|_| ConfigError::Secret {
+            what: "password_env",
+            problem: "names an environment variable that is not set",
+            source: None,
         })
     }
 }
@@ -297,62 +303,94 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// A file that is not a configuration; the source says in which line.
-    #[error("{path} is not a configuration")]
-    Parse {
+    /// A file that is not a configuration.
+    #[error("{path}: {mistake}")]
+    Mistaken {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        #[source]
-        source: toml::de::Error,
+        mistake: Mistake,
     },
-    /// Fields that contradict each other.
-    #[error("{0}")]
-    Invalid(String),
+    /// A setting that cannot be used.
+    #[error(transparent)]
+    Invalid(#[from] Mistake),
+    /// A password that is not where the configuration says. Neither the file nor the variable is named: a password may
+    /// stand there by mistake.
+    #[error("{what} {problem}")]
+    Secret {
+        /// The key.
+        what: &'static str,
+        /// What is wrong with what it names.
+        problem: &'static str,
+        /// The system's own words.
+        #[source]
+        source: Option<std::io::Error>,
+    },
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+impl ConfigError {
+    /// That `problem` is wrong with the setting `key`.
+    pub fn of(key: &str, problem: &str) -> Self {
+        Self::Invalid(Mistake::new(key, problem))
+    }
+}
+
+/// The password in the first line of a file.
+pub fn password_in(path: &Path) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let config: Self =
-            toml::from_str(&read(path)?).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
-        config.check()?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mistaken = |mistake| ConfigError::Mistaken { path: path.to_owned(), mistake };
+        let mut config = Self::parse(&text).map_err(mistaken)?;
+        let beside = |file: &mut PathBuf| *file = path.parent().unwrap_or(Path::new("")).join(&*file);
+        config.signing.iter_mut().for_each(|signing| beside(&mut signing.key_file));
+        config.cameras.iter_mut().filter_map(|camera| camera.password_file.as_mut()).for_each(beside);
+        Ok(config)
+    }
+
+    /// Takes a configuration's text apart and checks it.
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let config: Self = toml::from_str(text).map_err(|error| Mistake::parsing(text, &error))?;
+        config.check().map_err(|mistake| mistake.located(text))?;
         Ok(config)
     }
 
     /// What types alone cannot say.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |text: String| Err(ConfigError::Invalid(text));
+    pub fn check(&self) -> Result<(), Mistake> {
         if self.cameras.is_empty() {
-            return invalid("there is no [[camera]]: name at least one".to_owned());
+            return Err(Mistake::new("camera", "there is no [[camera]]: name at least one"));
         }
-        self.recording.check("recording: ")?;
+        self.recording.check("recording.")?;
         for (n, camera) in self.cameras.iter().enumerate() {
             if let Some(recording) = &camera.recording {
-                recording.check(&format!("camera {}: recording: ", camera.name))?;
+                recording.check(&format!("camera.{}.recording.", n + 1))?;
             }
+            let mistake = |key: &str, problem: &str| Err(Mistake::new(format!("camera.{}.{key}", n + 1), problem));
             if self.cameras[..n].iter().any(|other| other.name == camera.name) {
-                return invalid(format!(
-                    "two cameras are called {}: their chunks would get in each other's way",
-                    camera.name
-                ));
+                return mistake("name", "two cameras have this name: their chunks would get in each other's way");
             }
             if camera.password_file.is_some() && camera.password_env.is_some() {
-                return invalid(format!("camera {}: give password_file or password_env, not both", camera.name));
+                return mistake("password_env", "give password_file or password_env, not both");
+            }
+            if let Err(error) = camera::open(&camera.url, &camera::Options::default()) {
+                return mistake("url", &framepost_ports::chain(&error));
             }
         }
         if self.upload.workers == 0 {
-            return invalid("upload.workers must be at least 1".to_owned());
+            return Err(Mistake::new("upload.workers", "must be at least 1"));
+        }
+        if self.upload.endpoint_url.as_ref().is_some_and(|url| url.parse::<url::Url>().is_err()) {
+            return Err(Mistake::new("upload.endpoint_url", "not a URL; write it like https://host:port"));
         }
         match self.upload.to.scheme() {
             "s3" | "gs" | "file" => Ok(()),
-            other => invalid(format!(
-                "upload.to: {other}:// is not a destination; use s3://bucket, gs://bucket or file:///directory"
-            )),
+            _ => Err(Mistake::new("upload.to", "not a destination; use s3://bucket, gs://bucket or file:///directory")),
         }
     }
 
@@ -370,9 +408,7 @@ mod tests {
                          [[camera]]\nname = \"gate\"\nurl = \"rtsp://10.0.0.7/stream1\"\n";
 
     fn parse(text: &str) -> Result<Config, String> {
-        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.check().map_err(|error| error.to_string())?;
-        Ok(config)
+        Config::parse(text).map_err(|mistake| mistake.to_string())
     }
 
     #[test]
@@ -397,24 +433,92 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
-            (LEAST.replace("dir =", "dri ="), "dri"),
-            (LEAST.replace("s3://footage", "ftp://x/y"), "ftp"),
-            (LEAST.replace("\"gate\"", "\"a/b\""), "camera"),
-            (format!("{LEAST}window = \"3s\"\n"), "window"),
-            (format!("{LEAST}recording = {{ keep = \"some\" }}\n"), "keyframes"),
+            (LEAST.replace("dir =", "dri ="), "line 3: spool.dri: there is no such key; expected one of `dir`"),
+            (LEAST.replace("s3://footage", "ftp://x/y"), "line 5: upload.to: not a destination"),
+            (LEAST.replace("\"gate\"", "\"a/b\""), "line 7: camera.1.name: not a name"),
+            (format!("{LEAST}window = \"3s\"\n"), "line 9: camera.1.window: there is no such key"),
+            (format!("{LEAST}recording = {{ keep = \"some\" }}\n"), "line 9: camera.1.recording.keep: "),
             (
                 format!("{LEAST}recording = {{ window = \"6s\", chunk_max = \"5s\" }}\n"),
-                "camera gate: recording: chunk_max",
+                "line 9: camera.1.recording.chunk_max: must not be shorter",
             ),
             (format!("{LEAST}recording = {{ chunk_max = \"2s\" }}\n"), "must not be shorter than window (3s)"),
             (format!("{LEAST}recording = {{ window = \"500ms\", chunk_max = \"600ms\" }}\n"), "at least 1s"),
             (format!("{LEAST}recording = {{ keep = {{ every = 0 }} }}\n"), "nonzero"),
-            (format!("{LEAST}[[camera]]\nname = \"gate\"\nurl = \"x\"\n"), "two cameras"),
-            (format!("{LEAST}password_env = \"A\"\npassword_file = \"b\"\n"), "not both"),
-            (format!("camera = []\n{}", &LEAST[..LEAST.find("[[").unwrap()]), "at least one"),
+            (format!("{LEAST}[[camera]]\nname = \"gate\"\nurl = \"x\"\n"), "line 10: camera.2.name: two cameras"),
+            (format!("{LEAST}password_env = \"A\"\npassword_file = \"b\"\n"), "camera.1.password_env: give"),
+            (format!("camera = []\n{}", &LEAST[..LEAST.find("[[").unwrap()]), "line 1: camera: "),
+            (LEAST.replace("dir = \"/var/spool/framepost\"\n", ""), "line 2: spool: missing field `dir`"),
+            (LEAST.replace("\"rtsp://10.0.0.7/stream1\"", "rtsp://u:secret@h/"), "line 8: url: this is not TOML"),
+            (LEAST.replace("[upload]", "[upload]\nworkers = 0"), "line 5: upload.workers: must"),
         ] {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(expected), "{expected}: {error}");
         }
+    }
+
+    /// A password where something else should be, a quote that is missing, a key that is misspelt: at every line of a
+    /// configuration that has every key.
+    #[test]
+    fn no_mistake_shows_what_is_there() {
+        const SECRET: &str = "hunter2";
+        let example = include_str!("../../edge.example.toml");
+        let example: Vec<String> =
+            example.lines().map(|line| line.trim_start_matches("# endpoint").to_owned()).collect();
+        let mut refused = 0;
+        for (n, line) in example.iter().enumerate() {
+            let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
+            for mistake in [
+                format!("{key} = \"{SECRET}"),
+                format!("{key} = {SECRET}\""),
+                format!("{key} = {SECRET}"),
+                format!("{key} = \"{SECRET}\""),
+                format!("{key} = \"{SECRET}, expected {SECRET}\""),
+                format!("{key} = \"rtsp://admin:{SECRET}@h:x/\""),
+                format!("{key} = \"admin:{SECRET}@10.0.0.7/live\""),
+                format!("{key} = '{SECRET}\\u'"),
+                format!("{key} = \"{SECRET}\\q\""),
+                format!("{key} = [\"{SECRET}\"]"),
+                format!("{key} = {{ {key} = \"{SECRET}\" }}"),
+                format!("{key} = {{ \"{SECRET}://\" = 1 }}"),
+                format!("{key}: {SECRET}"),
+                format!("{key}\"{SECRET}\" = 1"),
+                format!("\"admin:{SECRET}\" = \"x\""),
+                format!("{key} = 2026-11-{SECRET}"),
+                format!("{key} = \"\"\"\n{SECRET}\n"),
+                SECRET.to_owned(),
+            ] {
+                let mut lines = example.clone();
+                lines[n].clone_from(&mistake);
+                let text = lines.join("\n");
+                let Err(error) = Config::parse(&text) else { continue };
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains(SECRET), "line {}: {mistake}: {shown}", n + 1);
+                assert!(error.line.is_some(), "{mistake}: {error}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 250, "{refused}");
+    }
+
+    #[test]
+    fn a_password_that_is_not_there_is_not_repeated() {
+        let mut camera = CameraConfig::new("gate".parse().unwrap(), "rtsp://h/");
+        camera.password_env = Some("hunter2".to_owned());
+        let shown = |camera: &CameraConfig| framepost_ports::chain(&camera.open().err().unwrap());
+        assert!(shown(&camera).contains("password_env") && !shown(&camera).contains("hunter2"), "{}", shown(&camera));
+        (camera.password_env, camera.password_file) = (None, Some("hunter2".into()));
+        assert!(shown(&camera).contains("password_file") && !shown(&camera).contains("hunter2"), "{}", shown(&camera));
+    }
+
+    #[test]
+    fn secrets_lie_beside_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("edge.toml");
+        std::fs::write(&path, format!("{LEAST}password_file = \"gate\"\n[signing]\nkey_file = \"/k\"\n")).unwrap();
+        std::fs::write(dir.path().join("gate"), "pass word\nnot this\n").unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.cameras[0].password().unwrap().as_deref(), Some("pass word"));
+        assert_eq!(config.signing.unwrap().key_file, Path::new("/k"));
     }
 }

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Deserializer, de};
 use std::time::Duration;
 
+/// What is said of text that is no duration. It does not repeat the text, which may be a password in a wrong place.
+pub(super) const NOT_A_DURATION: &str = "not a duration; write it like \"3s\", \"500ms\" or \"1m 30s\"";
+/// What is said of text that is no size.
+pub(super) const NOT_A_SIZE: &str = "not a size; write it like \"20 GB\" or \"512 MiB\"";
+
 /// A duration: `"3s"`, `"500ms"`, `"1m 30s"`, `"2h"`, or ISO 8601, `"PT3S"`.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -20,7 +25,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("{text:?} is not a duration; write it like \"3s\", \"500ms\" or \"1m 30s\""))
+        .ok_or_else(|| NOT_A_DURATION.to_owned())
 }
 
 /// A number of bytes: `"20 GB"` (10⁹), `"512 MiB"` (2²⁰), `"1500"`.
@@ -36,7 +41,7 @@ pub fn optional_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 
 /// [`bytes`], for a command line.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let problem = || format!("{text:?} is not a size; write it like \"20 GB\" or \"512 MiB\"");
+    let problem = || NOT_A_SIZE.to_owned();
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(digits);

@@ -75,7 +75,8 @@ pub(super) async fn receive(
         stats.set_state(CameraState::Lost);
         let lasted = if stats.frames.load(Relaxed) > frames { began.elapsed() } else { Duration::ZERO };
         let wait = waits.after(&problem, lasted, fastrand::f64());
-        let detail = framepost_ports::chain(&problem);
+        // It goes into the bucket too: a camera's own words, without what a terminal would obey, and no secrets.
+        let detail = framepost_ports::shown::line(&framepost_ports::chain(&problem));
         tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
         if let Err(gone) = queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
             return gone.into();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::ChecksumMode;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::Sha256;
+use framepost_ports::shown::ShownUrl;
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
 use url::Url;
 
@@ -21,7 +22,8 @@ pub struct S3Bucket {
 impl S3Bucket {
     /// Connects to the bucket of an `s3://bucket` URL. Asks nothing of it yet.
     pub async fn connect(url: &Url, options: S3Options) -> Result<Self> {
-        let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", url.as_str()).because(why);
+        let invalid =
+            |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
         if url.scheme() != "s3" {
             return Err(invalid("the URL of an S3 bucket begins with s3://"));
         }

@@ -6,6 +6,7 @@ use crate::error;
 use crate::source::{self, GcsSource, OWN_DIGEST};
 use async_trait::async_trait;
 use framepost_events::Sha256;
+use framepost_ports::shown::ShownUrl;
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_storage::client::Storage;
@@ -24,7 +25,8 @@ pub struct GcsBucket {
 impl GcsBucket {
     /// Connects to the bucket of a `gs://bucket` URL. Asks nothing of it yet.
     pub async fn connect(url: &Url, options: &GoogleOptions) -> Result<Self> {
-        let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", url.as_str()).because(why);
+        let invalid =
+            |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
         if url.scheme() != "gs" {
             return Err(invalid("the URL of a Cloud Storage bucket begins with gs://"));
         }

@@ -17,6 +17,7 @@ mod link;
 #[cfg(feature = "testing")]
 pub mod memory;
 mod objects;
+pub mod shown;
 
 pub use bus::Bus;
 pub use clock::{Clock, SystemClock};

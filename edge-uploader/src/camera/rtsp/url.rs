@@ -4,6 +4,7 @@ use super::super::CameraError;
 use super::RtspOptions;
 use super::auth::Credentials;
 use super::target::Target;
+use framepost_ports::shown::ShownUrl;
 use url::Url;
 
 /// Where a camera is.
@@ -12,7 +13,7 @@ pub(super) struct Address {
     pub(super) target: Target,
     /// From the options or the URL.
     pub(super) credentials: Option<Credentials>,
-    /// What may be logged and recorded: no credentials, not even those in the query.
+    /// What may be logged and recorded: no credentials, neither in the query nor in the path.
     pub(super) source: String,
 }
 
@@ -26,7 +27,7 @@ impl Address {
         };
         let mut url = Url::parse(text).map_err(|error| CameraError::Unusable {
             what: "camera URL".to_owned(),
-            problem: "not a URL; expected rtsp://host[:port]/path".to_owned(),
+            problem: "not a URL; expected rtsp://host/path".to_owned(),
             source: Some(Box::new(error)),
         })?;
         let in_url = (!url.username().is_empty()).then(|| Credentials {
@@ -36,10 +37,10 @@ impl Address {
         // Both fail only for URLs without a host, which are refused below.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let source = shown(&url);
+        let source = ShownUrl::of(text.trim()).as_str().to_owned();
         match url.scheme() {
             "rtsp" | "rtsps" => {}
-            _ => return Err(unusable(&source, "not an RTSP URL; expected rtsp://host[:port]/path")),
+            _ => return Err(unusable(&source, "not an RTSP URL; expected rtsp://host/path")),
         }
         let target = Target::of(&url).ok_or_else(|| unusable(&source, "the URL names no host"))?;
         let credentials = match (&options.username, &options.password, in_url) {
@@ -52,26 +53,10 @@ impl Address {
                 })
             }
         };
+        let password = credentials.as_ref().map_or("", |credentials| credentials.password.as_str());
+        let source = ShownUrl::of(text.trim()).without(password).into();
         Ok(Self { target, credentials, source })
     }
-}
-
-/// The URL with the values of telling query parameters taken out: some cameras want the password there.
-fn shown(url: &Url) -> String {
-    const TELLING: [&str; 7] = ["user", "usr", "pass", "pwd", "token", "auth", "key"];
-    let Some(query) = url.query() else { return url.to_string() };
-    let query: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if TELLING.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
-                format!("{name}=***")
-            }
-            _ => pair.to_owned(),
-        })
-        .collect();
-    let mut url = url.clone();
-    url.set_query(Some(&query.join("&")));
-    url.to_string()
 }
 
 /// RFC 3986's percent encoding undone; what is not UTF-8 afterwards is replaced.
@@ -100,7 +85,7 @@ mod tests {
         let options = RtspOptions::default();
         let address =
             Address::parse("rtsp://admin:p%40ss%2F%zz@10.0.0.7:8554/live?channel=1&pwd=secret", &options).unwrap();
-        assert_eq!(address.source, "rtsp://10.0.0.7:8554/live?channel=1&pwd=***");
+        assert_eq!(address.source, "rtsp://10.0.0.7:8554/live");
         assert_eq!(address.target.uri, "rtsp://10.0.0.7:8554/live?channel=1&pwd=secret");
         let credentials = address.credentials.unwrap();
         assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("admin", "p@ss/%zz"));

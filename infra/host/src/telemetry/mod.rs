@@ -55,10 +55,8 @@ pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N
         let ours = OURS.map(|name| (name, LevelFilter::INFO));
         Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
     });
-    if format != Format::Human {
-        // A panic is one line of the log too, with the message that it was about, and not a dozen lines of text.
-        std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
-    }
+    // A panic is one line of the log too, with the message that it was about, and not a dozen lines of text.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
         Format::Json => registry.with(json::Lines::new(json::stdout)).try_init(),
@@ -67,7 +65,9 @@ pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N
             registry.with(cloud_logging::CloudLogging::new(service, json::stdout)).try_init()
         }
         Format::Human => {
-            registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr)).try_init()
+            // A camera's or a bucket's words do not move a terminal's cursor.
+            let writer = || framepost_ports::shown::Lines(std::io::stderr());
+            registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(writer)).try_init()
         }
     };
     // A test or an embedding program that has a log already keeps it.
