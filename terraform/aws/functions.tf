@@ -94,6 +94,7 @@ module "function" {
 
   granted = {
     bucket_arn         = module.bucket.arn
+    prefixes           = var.bucket.existing ? local.prefixes : [""]
     encryption_key_arn = var.encryption_key
     bus_arn            = module.records.bus_arn
     table_arn          = one(module.ledger[*].table_arn)

@@ -73,7 +73,9 @@ module "observability" {
   name            = var.name
   sites           = local.sites
   chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
-  alarms          = var.alarms
+  # Whatever else stands between the commas.
+  signed = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
+  alarms = var.alarms
 
   functions = {
     for name, function in local.functions : name => {

@@ -73,6 +73,7 @@ module "function" {
   environment  = each.value.environment
   grants       = each.value.grants
   bucket       = module.bucket.name
+  prefixes     = var.bucket.existing ? local.prefixes : []
   records      = module.records.topic
   dead_letters = module.dead_letters[each.key].topic
   ledger       = one(module.ledger[*])

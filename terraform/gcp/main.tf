@@ -87,11 +87,13 @@ module "gateway" {
 module "observability" {
   source = "../modules/gcp/observability"
 
-  project            = module.services.project
-  region             = var.region
-  name               = var.name
-  sites              = local.sites
-  chunks_function    = contains(keys(local.functions), "probe") ? "probe" : null
+  project         = module.services.project
+  region          = var.region
+  name            = var.name
+  sites           = local.sites
+  chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
+  # Whatever else stands between the commas.
+  signed             = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
   alarms             = var.alarms
   log_retention_days = var.log_retention_days
 

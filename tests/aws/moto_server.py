@@ -76,6 +76,10 @@ def request_context(service):
             ("s3:x-amz-acl", "x-amz-acl"),
             ("s3:x-amz-server-side-encryption", "x-amz-server-side-encryption"),
             ("s3:x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-aws-kms-key-id"),
+            (
+                "s3:x-amz-server-side-encryption-customer-algorithm",
+                "x-amz-server-side-encryption-customer-algorithm",
+            ),
             ("s3:x-amz-storage-class", "x-amz-storage-class"),
         ):
             if header in headers:

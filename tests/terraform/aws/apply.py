@@ -11,6 +11,7 @@ Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it 
 """
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -27,6 +28,8 @@ from botocore.exceptions import ClientError
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests/aws"))
+import policy  # noqa: E402
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 
@@ -135,6 +138,28 @@ def package(path):
     return path
 
 
+def signed_over_tls(client):
+    """boto3 sends a customer's key over TLS alone; the policy is asked over plain HTTP here."""
+
+    def put(SSECustomerAlgorithm, SSECustomerKey, **named):
+        headers = {
+            "x-amz-server-side-encryption-customer-algorithm": SSECustomerAlgorithm,
+            "x-amz-server-side-encryption-customer-key": base64.b64encode(SSECustomerKey.encode()).decode(),
+        }
+
+        def add(request, **_):
+            for name, value in headers.items():
+                request.headers[name] = value
+
+        client.meta.events.register_first("before-sign.s3.PutObject", add)
+        try:
+            return client.put_object(**named)
+        finally:
+            client.meta.events.unregister("before-sign.s3.PutObject", add)
+
+    return put
+
+
 def refused(call, *arguments, **named):
     try:
         call(*arguments, **named)
@@ -188,6 +213,15 @@ def plain(work, plugin_dirs):
         check("it cannot list", refused(gateway.list_objects_v2, Bucket=bucket) == 403)
         elsewhere = once | {"Key": "plant-70/2026-11-20/gate/15/08-23Z.0.mp4"}
         check("it cannot put beside its site", refused(gateway.put_object, **elsewhere) == 403)
+        # Nobody could read these again.
+        fresh = once | {"Key": "plant-7/2026-11-20/gate/15/08-26Z.1.mp4"}
+        customers = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+        foreign = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": f"arn:aws:kms:{REGION}:210987654321:key/1"}
+        check("it cannot put with a key of its own", refused(signed_over_tls(gateway), **fresh, **customers) == 403)
+        check("nor with a key of another account", refused(gateway.put_object, **fresh, **foreign) == 403)
+        check("nor with another encryption", refused(gateway.put_object, **fresh, ServerSideEncryption="aws:kms") == 403)
+        named = fresh | {"ServerSideEncryption": "AES256"}
+        check("it may name the bucket's own", refused(gateway.put_object, **named) is None)
         # The bucket refuses what an identity policy would allow by mistake.
         iam, user = moto.client("iam"), "framepost-gateway-plant-7"
         everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -201,9 +235,9 @@ def plain(work, plugin_dirs):
 
         # The event has gone the way that was built for it.
         queue = outputs["events"]["probe"]["queue"]["url"]
-        messages = moto.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", [])
+        messages = moto.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10).get("Messages", [])
         keys = [json.loads(message["Body"])["detail"]["object"]["key"] for message in messages]
-        check("the chunk's event is in the function's queue", keys == [chunk], str(keys))
+        check("the chunks' events are in the function's queue", sorted(keys) == sorted([chunk, named["Key"]]), str(keys))
 
         environment = moto.client("lambda").get_function_configuration(FunctionName="framepost-probe")["Environment"]["Variables"]
         wanted = {
@@ -261,6 +295,7 @@ def elaborate(work, plugin_dirs):
                 "packages": "s3://releases/framepost/v1/",
                 "architecture": "x86_64",
                 "tracing": "Active",
+                "environment": {"FRAMEPOST_PUBLIC_KEYS": "ab" * 32},
                 "overrides": {"watch": {"environment": {"WATCH_MODEL": "large", "RUST_LOG": "debug"}, "memory_mib": 512}},
             },
             "records": {"archive_days": 7, "log": True},
@@ -294,6 +329,43 @@ def elaborate(work, plugin_dirs):
         check("work that costs has its ledger", watch["Environment"]["Variables"].get("FRAMEPOST_LEDGER") == "dynamodb:fp-test-ledger")
         probe = lambdas.get_function_configuration(FunctionName="fp-test-probe")
         check("work that is free has none", "FRAMEPOST_LEDGER" not in probe["Environment"]["Variables"])
+        # What their roles may do, by AWS's rules.
+        grants = {}
+        for name in ("probe", "watch"):
+            stored = moto.client("iam").get_role_policy(RoleName=f"fp-test-{name}", PolicyName="grants")["PolicyDocument"]
+            grants[name] = lambda action, resource, stored=stored, **context: (
+                policy.decide([stored], action, resource, [f"arn:aws:iam::{ACCOUNT}:role/fp-test"], context) is policy.Decision.ALLOW
+            )
+        chunk = "arn:aws:s3:::theirs/plant-7/2026-11-20/gate/15/08-23Z.0.mp4"
+        check("a function reads the sites' footage", grants["probe"]("s3:GetObject", chunk))
+        for resource in ("arn:aws:s3:::theirs/something-else", "arn:aws:s3:::theirs/plant-70/a.mp4", "arn:aws:s3:::theirs/plant-7"):
+            check(f"and not {resource}", not grants["probe"]("s3:GetObject", resource))
+        check("nor the names of what is there", not grants["probe"]("s3:ListBucket", "arn:aws:s3:::theirs"))
+        through = {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
+        check("it decrypts through S3", grants["probe"]("kms:Decrypt", encryption_key, **through))
+        check("and by no other way", not grants["probe"]("kms:Decrypt", encryption_key))
+        elsewhere = {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"}
+        check("the ledger's way is for who has one", not grants["probe"]("kms:Decrypt", encryption_key, **elsewhere))
+        check("which works there", grants["watch"]("kms:Decrypt", encryption_key, **elsewhere))
+
+        # Once public keys are set, what nobody signed is an alarm.
+        filters = moto.client("logs").describe_metric_filters(filterNamePrefix="fp-test-integrity")["metricFilters"]
+        pattern = filters[0]["filterPattern"] if filters else ""
+        check("what nobody signed is an alarm", '"absent"' in pattern and '"unknown"' in pattern, pattern)
+
+        # Who may write the log of records.
+        said = moto.client("logs").describe_resource_policies()["resourcePolicies"]
+        document = json.loads(next(p["policyDocument"] for p in said if p["policyName"].startswith("fp-test")))
+        stream = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/events/fp-test-records:log-stream:1"
+        rule = {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/fp-test-records/fp-test-records-log"}
+        other = {"aws:SourceArn": f"arn:aws:events:{REGION}:210987654321:rule/other"}
+        for action, context, allowed in (
+            ("logs:PutLogEvents", rule, True), ("logs:PutLogEvents", other, False), ("logs:PutLogEvents", {}, False),
+            ("logs:CreateLogStream", rule, True), ("logs:CreateLogStream", other, False), ("logs:CreateLogStream", {}, True),
+        ):  # fmt: skip
+            decision = policy.decide([document], action, stream, ["events.amazonaws.com"], context)
+            check(f"EventBridge: {action} {context} is {allowed}", (decision is policy.Decision.ALLOW) == allowed, json.dumps(document))
+
         tags = lambdas.list_tags(Resource=watch["FunctionArn"])["Tags"]
         check("labels are tags", tags == {"cost-center": "42", "framepost": "fp-test"}, str(tags))
 

@@ -4,6 +4,7 @@
 # before the first line, so that Lambda does not make one that is kept for ever; a batch is answered message by message.
 
 data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 data "aws_s3_object" "package" {
   count  = var.package.s3 == null ? 0 : 1
@@ -124,13 +125,14 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "ReadFootage"
       actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-      resources = ["${var.granted.bucket_arn}/*"]
+      resources = [for prefix in var.granted.prefixes : "${var.granted.bucket_arn}/${prefix}*"]
     }
   }
 
-  # Without it S3 answers 403 where an object has been deleted, and the message would be retried for nothing.
+  # Without it S3 answers 403 where an object has been deleted, and the message would be retried for nothing. In a bucket that
+  # others use too it would name their objects; S3 asks for it without a prefix there, so it cannot be held to one.
   dynamic "statement" {
-    for_each = contains(var.grants, "footage:read") ? [1] : []
+    for_each = contains(var.grants, "footage:read") && contains(var.granted.prefixes, "") ? [1] : []
 
     content {
       sid       = "TellMissingFromForbidden"
@@ -147,6 +149,14 @@ data "aws_iam_policy_document" "this" {
       sid       = "Decrypt"
       actions   = ["kms:Decrypt"]
       resources = [var.granted.encryption_key_arn]
+
+      # Not by itself, with ciphertext from anywhere.
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values = [for grant, service in { "footage:read" = "s3", "ledger:claim" = "dynamodb" } :
+        "${service}.${data.aws_region.current.id}.amazonaws.com" if contains(var.grants, grant)]
+      }
     }
   }
 

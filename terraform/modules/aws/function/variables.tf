@@ -126,14 +126,20 @@ variable "grants" {
 }
 
 variable "granted" {
-  description = "What the grants are about."
+  description = "What the grants are about. prefixes are the keys that footage:read ends at; \"\" is the whole bucket."
   type = object({
     bucket_arn         = optional(string)
+    prefixes           = optional(list(string), [""])
     encryption_key_arn = optional(string)
     bus_arn            = optional(string)
     table_arn          = optional(string)
   })
   default = {}
+
+  validation {
+    condition     = length(var.granted.prefixes) > 0 && alltrue([for prefix in var.granted.prefixes : prefix == "" || endswith(prefix, "/")])
+    error_message = "granted.prefixes holds \"\" or prefixes that end with a slash: without one plant-70 would be a part of plant-7."
+  }
 }
 
 variable "tracing" {

@@ -34,6 +34,40 @@ data "aws_iam_policy_document" "put" {
       variable = "s3:if-none-match"
       values   = ["*"]
     }
+
+    # Encrypted as the bucket is, or as it would be anyway: not with a key that the request carries (SSE-C), which nobody here
+    # could read again, nor with a key of KMS that is another account's to switch off. A gateway says nothing of encryption.
+    condition {
+      test     = "Null"
+      variable = "s3:x-amz-server-side-encryption-customer-algorithm"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "s3:x-amz-server-side-encryption"
+      values   = [var.encryption_key_arn == null ? "AES256" : "aws:kms"]
+    }
+
+    dynamic "condition" {
+      for_each = var.encryption_key_arn == null ? [1] : []
+
+      content {
+        test     = "Null"
+        variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        values   = ["true"]
+      }
+    }
+
+    dynamic "condition" {
+      for_each = var.encryption_key_arn == null ? [] : [var.encryption_key_arn]
+
+      content {
+        test     = "ArnEqualsIfExists"
+        variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        values   = [condition.value]
+      }
+    }
   }
 
   dynamic "statement" {

@@ -20,6 +20,11 @@ locals {
   chunks_log_group = var.chunks_function == null ? null : var.functions[var.chunks_function].log_group
 
   watched = var.alarms.enabled ? var.functions : {}
+  # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
+  violations = concat(
+    ["$.['integrity.signature'] = \"invalid\"", "$.['integrity.content'] = \"mismatch\"", "$.['integrity.chain.state'] = \"broken\""],
+    var.signed ? ["$.['integrity.signature'] = \"absent\"", "$.['integrity.signature'] = \"unknown\""] : [],
+  )
   silence = var.alarms.enabled && var.chunks_function != null ? { for site, s in var.sites : site => s.silence_minutes if s.silence_minutes > 0 } : {}
 }
 
@@ -188,7 +193,7 @@ resource "aws_cloudwatch_log_metric_filter" "integrity" {
   name           = "${var.name}-integrity"
   log_group_name = local.chunks_log_group
   # The record's inner fields are single names with dots in the log.
-  pattern = "{ ($.['integrity.signature'] = \"invalid\") || ($.['integrity.content'] = \"mismatch\") || ($.['integrity.chain.state'] = \"broken\") }"
+  pattern = "{ ${join(" || ", [for violation in local.violations : "(${violation})"])} }"
 
   metric_transformation {
     namespace = local.namespace
@@ -200,7 +205,7 @@ resource "aws_cloudwatch_log_metric_filter" "integrity" {
 resource "aws_cloudwatch_metric_alarm" "integrity" {
   count               = var.alarms.enabled && local.chunks_log_group != null ? 1 : 0
   alarm_name          = "${var.name}-integrity"
-  alarm_description   = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain."
+  alarm_description   = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain${var.signed ? ", or without a signature by one of the public keys" : ""}."
   namespace           = local.namespace
   metric_name         = aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
   statistic           = "Sum"

@@ -27,7 +27,7 @@ locals {
     QUERY
     integrity        = <<-QUERY
       fields @timestamp, subject, `integrity.signature`, `integrity.content`, `integrity.chain.state`
-      | filter `integrity.signature` = "invalid" or `integrity.content` = "mismatch" or `integrity.chain.state` = "broken"
+      | filter `integrity.signature` = "invalid" or `integrity.content` = "mismatch" or `integrity.chain.state` = "broken"${var.signed ? " or `integrity.signature` in [\"absent\", \"unknown\"]" : ""}
       | sort @timestamp desc
     QUERY
     errors           = <<-QUERY

@@ -58,3 +58,9 @@ variable "alarms" {
     error_message = "The thresholds of alarms are 1 or more."
   }
 }
+
+variable "signed" {
+  description = "Whether chunks are signed: public keys are known, so that a signature that is absent or by an unknown key is a violation too."
+  type        = bool
+  default     = false
+}

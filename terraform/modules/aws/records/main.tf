@@ -46,7 +46,7 @@ resource "aws_cloudwatch_event_target" "log" {
 data "aws_iam_policy_document" "log" {
   count = var.log ? 1 : 0
 
-  # Asked for without naming a rule.
+  # AWS documents this request without a rule's name, and without any condition; where one is named it is this one.
   statement {
     actions   = ["logs:CreateLogStream"]
     resources = ["${aws_cloudwatch_log_group.records[0].arn}:*"]
@@ -54,6 +54,12 @@ data "aws_iam_policy_document" "log" {
     principals {
       type        = "Service"
       identifiers = ["events.amazonaws.com", "delivery.logs.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEqualsIfExists"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.log[0].arn]
     }
   }
 

@@ -89,21 +89,58 @@ resource "google_cloud_run_v2_service" "this" {
   ]
 }
 
+locals {
+  # A condition holds up to twelve operators, and a role up to twenty conditions for one identity.
+  sites = { for n, prefixes in chunklist(sort(var.prefixes), 10) : tostring(n) => join(" || ", [
+    for prefix in prefixes : "resource.name.startsWith(\"projects/_/buckets/${var.bucket}/objects/${prefix}\")"
+  ]) }
+  # Of the whole bucket, without a condition, where it is for footage alone.
+  footage = length(var.prefixes) == 0 ? { all = null } : local.sites
+}
+
 # Listing is part of it: without it Cloud Storage answers "denied" where an object was deleted, and a function could not
-# tell the one from the other.
+# tell the one from the other. In a bucket that others use too the condition leaves it out: it would name their objects.
 resource "google_storage_bucket_iam_member" "footage_read" {
-  count  = contains(var.grants, "footage:read") ? 1 : 0
-  bucket = var.bucket
-  role   = "roles/storage.objectViewer"
-  member = google_service_account.this.member
+  for_each = contains(var.grants, "footage:read") ? local.footage : {}
+  bucket   = var.bucket
+  role     = "roles/storage.objectViewer"
+  member   = google_service_account.this.member
+
+  dynamic "condition" {
+    for_each = each.value == null ? [] : [each.value]
+
+    content {
+      title      = "below-the-sites-${each.key}"
+      expression = condition.value
+    }
+  }
+}
+
+moved {
+  from = google_storage_bucket_iam_member.footage_read[0]
+  to   = google_storage_bucket_iam_member.footage_read["all"]
 }
 
 # New objects only: nothing that is there can be changed or deleted.
 resource "google_storage_bucket_iam_member" "footage_write" {
-  count  = contains(var.grants, "footage:write") ? 1 : 0
-  bucket = var.bucket
-  role   = "roles/storage.objectCreator"
-  member = google_service_account.this.member
+  for_each = contains(var.grants, "footage:write") ? local.footage : {}
+  bucket   = var.bucket
+  role     = "roles/storage.objectCreator"
+  member   = google_service_account.this.member
+
+  dynamic "condition" {
+    for_each = each.value == null ? [] : [each.value]
+
+    content {
+      title      = "below-the-sites-${each.key}"
+      expression = condition.value
+    }
+  }
+}
+
+moved {
+  from = google_storage_bucket_iam_member.footage_write[0]
+  to   = google_storage_bucket_iam_member.footage_write["all"]
 }
 
 resource "google_pubsub_topic_iam_member" "records_publish" {

@@ -108,6 +108,22 @@ variable "bucket" {
   type        = string
 }
 
+variable "prefixes" {
+  description = "The keys that the grants of footage end at, each with its slash. None: the whole bucket is footage."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for prefix in var.prefixes : can(regex("^[^\"\\\\]+/$", prefix))])
+    error_message = "prefixes end with a slash: without one plant-70 would be a part of plant-7."
+  }
+
+  validation {
+    condition     = length(var.prefixes) <= 200
+    error_message = "${length(var.prefixes)} sites share an existing bucket, and IAM has room for 200 in the conditions of one identity: deploy some under another name."
+  }
+}
+
 variable "records" {
   description = "The topic that records go to, projects/P/topics/T."
   type        = string

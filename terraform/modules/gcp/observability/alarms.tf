@@ -45,7 +45,7 @@ locals {
     var.chunks_function == null ? {} : {
       integrity = {
         condition  = "sum by (site) (increase(${local.promql}_integrity{monitored_resource=\"cloud_run_revision\"}[5m])) >= 1"
-        meaning    = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain."
+        meaning    = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain${var.signed ? ", or without a signature by one of the public keys" : ""}."
         what_to_do = "Saved query `integrity` names it. Look who wrote to the bucket, and keep the object."
         severity   = "CRITICAL"
       }

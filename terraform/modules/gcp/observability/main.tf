@@ -16,11 +16,15 @@ locals {
   dead_letters = merge({ for function, f in var.functions : function => f.dead_letters_name },
   { records = var.records.dead_letters_name })
 
-  of_services   = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for s in sort(values(local.services)) : "\"${s}\""])})"
-  of_handled    = "${local.of_services} AND jsonPayload.event=\"handled\""
-  of_chunks     = var.chunks_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.chunks_function]}\""
-  request_log   = "log_id(\"run.googleapis.com/requests\")"
-  of_violations = "jsonPayload.integrity.signature=\"invalid\" OR jsonPayload.integrity.content=\"mismatch\" OR jsonPayload.integrity.chain.state=\"broken\""
+  of_services = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for s in sort(values(local.services)) : "\"${s}\""])})"
+  of_handled  = "${local.of_services} AND jsonPayload.event=\"handled\""
+  of_chunks   = var.chunks_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.chunks_function]}\""
+  request_log = "log_id(\"run.googleapis.com/requests\")"
+  # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
+  of_violations = join(" OR ", concat(
+    ["jsonPayload.integrity.signature=\"invalid\"", "jsonPayload.integrity.content=\"mismatch\"", "jsonPayload.integrity.chain.state=\"broken\""],
+    var.signed ? ["jsonPayload.integrity.signature=\"absent\"", "jsonPayload.integrity.signature=\"unknown\""] : [],
+  ))
 
   metrics = merge(
     {

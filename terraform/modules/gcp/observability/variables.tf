@@ -89,3 +89,9 @@ variable "log_retention_days" {
     error_message = "log_retention_days is a whole number between 1 and 3650, Cloud Logging's limits."
   }
 }
+
+variable "signed" {
+  description = "Whether chunks are signed: public keys are known, so that a signature that is absent or by an unknown key is a violation too."
+  type        = bool
+  default     = false
+}

@@ -5,6 +5,9 @@ mock_provider "aws" {
   mock_data "aws_s3_object" {
     defaults = { version_id = "v1", etag = "e1" }
   }
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/framepost-probe" }
   }
@@ -111,6 +114,42 @@ run "every_grant" {
     condition     = !anytrue([for a in flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)]) : can(regex("^s3:(Put|Delete)|\\*", a))])
     error_message = "no function may write or delete footage, and none has a wildcard"
   }
+  assert {
+    condition = one([for s in data.aws_iam_policy_document.this.statement : s.condition if s.sid == "Decrypt"]) == toset([
+    { test = "StringEquals", variable = "kms:ViaService", values = tolist(["s3.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"]) }])
+    error_message = "the key is used through the services that hold what is encrypted, and not by itself"
+  }
+}
+
+run "in_a_bucket_of_others_it_reads_below_the_sites" {
+  variables {
+    grants = ["footage:read"]
+    granted = {
+      bucket_arn         = "arn:aws:s3:::theirs"
+      prefixes           = ["dock/", "plant-7/"]
+      encryption_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
+    }
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s.resources if s.sid == "ReadFootage"]) == toset(["arn:aws:s3:::theirs/dock/*", "arn:aws:s3:::theirs/plant-7/*"])
+    error_message = "the sites' objects"
+  }
+  assert {
+    condition     = !contains(flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)]), "s3:ListBucket")
+    error_message = "and no names of others"
+  }
+  assert {
+    condition     = one(one([for s in data.aws_iam_policy_document.this.statement : s.condition if s.sid == "Decrypt"])).values == tolist(["s3.eu-central-1.amazonaws.com"])
+    error_message = "the key through S3 alone"
+  }
+}
+
+run "a_prefix_without_its_slash" {
+  command = plan
+  variables {
+    granted = { prefixes = ["plant-7"] }
+  }
+  expect_failures = [var.granted]
 }
 
 run "tracing_brings_its_permission" {

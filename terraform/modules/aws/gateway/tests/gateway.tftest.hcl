@@ -54,8 +54,12 @@ run "can_only_put_below_its_site_and_only_once" {
   }
   assert {
     condition = data.aws_iam_policy_document.put["plant-7"].statement[0].condition == toset([
-    { test = "StringEquals", variable = "s3:if-none-match", values = tolist(["*"]) }])
-    error_message = "with If-None-Match: *, and so never over an object that is there"
+      { test = "StringEquals", variable = "s3:if-none-match", values = tolist(["*"]) },
+      { test = "Null", variable = "s3:x-amz-server-side-encryption-customer-algorithm", values = tolist(["true"]) },
+      { test = "StringEqualsIfExists", variable = "s3:x-amz-server-side-encryption", values = tolist(["AES256"]) },
+      { test = "Null", variable = "s3:x-amz-server-side-encryption-aws-kms-key-id", values = tolist(["true"]) },
+    ])
+    error_message = "with If-None-Match: *, and so never over an object that is there; encrypted as the bucket is"
   }
   assert {
     condition     = keys(aws_iam_policy.put) == ["dock", "plant-7"]
@@ -90,6 +94,15 @@ run "a_kms_key_is_used_through_s3_alone" {
     condition = data.aws_iam_policy_document.put["dock"].statement[1].condition == toset([
     { test = "StringEquals", variable = "kms:ViaService", values = tolist(["s3.eu-central-1.amazonaws.com"]) }])
     error_message = "through S3"
+  }
+  assert {
+    condition = data.aws_iam_policy_document.put["dock"].statement[0].condition == toset([
+      { test = "StringEquals", variable = "s3:if-none-match", values = tolist(["*"]) },
+      { test = "Null", variable = "s3:x-amz-server-side-encryption-customer-algorithm", values = tolist(["true"]) },
+      { test = "StringEqualsIfExists", variable = "s3:x-amz-server-side-encryption", values = tolist(["aws:kms"]) },
+      { test = "ArnEqualsIfExists", variable = "s3:x-amz-server-side-encryption-aws-kms-key-id", values = tolist(["arn:aws:kms:eu-central-1:123456789012:key/1"]) },
+    ])
+    error_message = "with that key, or without a word, and with no other"
   }
 }
 

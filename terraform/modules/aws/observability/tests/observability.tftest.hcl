@@ -87,6 +87,24 @@ run "what_the_logs_say" {
     condition     = aws_cloudwatch_log_metric_filter.integrity[0].log_group_name == "/aws/lambda/framepost-probe" && aws_cloudwatch_metric_alarm.integrity[0].metric_name == aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
     error_message = "the alarm watches what the filter counts"
   }
+  assert {
+    condition     = !strcontains(aws_cloudwatch_log_metric_filter.integrity[0].pattern, "absent") && strcontains(aws_cloudwatch_log_metric_filter.integrity[0].pattern, "\"invalid\"")
+    error_message = "where nobody signs, no signature is no violation"
+  }
+}
+
+run "who_signs_is_told_of_what_nobody_signed" {
+  variables {
+    signed = true
+  }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.integrity[0].pattern == "{ ($.['integrity.signature'] = \"invalid\") || ($.['integrity.content'] = \"mismatch\") || ($.['integrity.chain.state'] = \"broken\") || ($.['integrity.signature'] = \"absent\") || ($.['integrity.signature'] = \"unknown\") }"
+    error_message = "every state of a signature but valid"
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.integrity[0].alarm_description, "without a signature")
+    error_message = "and the alarm says so"
+  }
 }
 
 run "the_dashboard_shows_every_site_and_queue" {

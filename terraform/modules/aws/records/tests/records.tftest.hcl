@@ -60,8 +60,9 @@ run "log" {
     error_message = "only that rule may write"
   }
   assert {
-    condition     = one([for s in data.aws_iam_policy_document.log[0].statement : length(s.condition) if s.actions == toset(["logs:CreateLogStream"])]) == 0
-    error_message = "EventBridge makes its streams without naming the rule"
+    condition = one([for s in data.aws_iam_policy_document.log[0].statement : s.condition if s.actions == toset(["logs:CreateLogStream"])]) == toset([
+    { test = "ArnEqualsIfExists", variable = "aws:SourceArn", values = tolist(["arn:aws:events:eu-central-1:123456789012:rule/framepost-records/log"]) }])
+    error_message = "EventBridge may make its streams without naming the rule, and for no other"
   }
   assert {
     condition     = output.log_group == "/aws/events/framepost-records"

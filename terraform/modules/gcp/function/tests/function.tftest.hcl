@@ -70,7 +70,7 @@ run "the_service_is_what_the_function_says" {
 
 run "grants_are_what_the_function_says_and_no_more" {
   assert {
-    condition     = google_storage_bucket_iam_member.footage_read[0].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.footage_read[0].bucket == "framepost-footage-prod"
+    condition     = google_storage_bucket_iam_member.footage_read["all"].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.footage_read["all"].bucket == "framepost-footage-prod"
     error_message = "footage:read is reading that bucket."
   }
 
@@ -88,6 +88,45 @@ run "grants_are_what_the_function_says_and_no_more" {
     condition     = google_pubsub_topic_iam_member.dead_letters.topic == var.dead_letters && google_pubsub_topic_iam_member.dead_letters.member == google_service_account.this.member
     error_message = "The function cannot park what it rejects."
   }
+}
+
+run "in_a_bucket_of_others_grants_end_at_the_sites" {
+  variables {
+    grants   = ["footage:read", "footage:write"]
+    bucket   = "theirs"
+    prefixes = ["plant-7/", "dock/"]
+  }
+
+  assert {
+    condition = alltrue([for m in [google_storage_bucket_iam_member.footage_read["0"], google_storage_bucket_iam_member.footage_write["0"]] :
+    m.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/theirs/objects/dock/\") || resource.name.startsWith(\"projects/_/buckets/theirs/objects/plant-7/\")"])
+    error_message = "It reads what is not footage: ${google_storage_bucket_iam_member.footage_read["0"].condition[0].expression}"
+  }
+
+  assert {
+    condition     = length(google_storage_bucket_iam_member.footage_read) == 1
+    error_message = "There is another grant beside it, without a condition."
+  }
+}
+
+run "more_sites_than_a_condition_holds" {
+  variables {
+    grants   = ["footage:read"]
+    prefixes = [for n in range(23) : "site-${n}/"]
+  }
+
+  assert {
+    condition     = length(google_storage_bucket_iam_member.footage_read) == 3 && alltrue([for m in google_storage_bucket_iam_member.footage_read : length(split("||", m.condition[0].expression)) <= 10])
+    error_message = "IAM takes up to twelve operators in a condition."
+  }
+}
+
+run "a_prefix_without_its_slash" {
+  command = plan
+  variables {
+    prefixes = ["plant-7"]
+  }
+  expect_failures = [var.prefixes]
 }
 
 run "claims_only_below_its_own_name" {
@@ -112,7 +151,7 @@ run "claims_only_below_its_own_name" {
   }
 
   assert {
-    condition     = google_storage_bucket_iam_member.footage_write[0].role == "roles/storage.objectCreator" && length(google_storage_bucket_iam_member.footage_read) == 0
+    condition     = google_storage_bucket_iam_member.footage_write["all"].role == "roles/storage.objectCreator" && length(google_storage_bucket_iam_member.footage_read) == 0
     error_message = "footage:write creates objects, and neither reads nor replaces them."
   }
 }

@@ -103,6 +103,29 @@ run "lines_are_counted" {
   }
 }
 
+run "where_nobody_signs_no_signature_is_no_violation" {
+  assert {
+    condition     = !strcontains(google_logging_metric.count["integrity"].filter, "absent") && strcontains(google_logging_metric.count["integrity"].filter, "jsonPayload.integrity.signature=\"invalid\"")
+    error_message = "Every chunk would be an alarm: ${google_logging_metric.count["integrity"].filter}"
+  }
+}
+
+run "who_signs_is_told_of_what_nobody_signed" {
+  variables {
+    signed = true
+  }
+
+  assert {
+    condition     = endswith(google_logging_metric.count["integrity"].filter, "(jsonPayload.integrity.signature=\"invalid\" OR jsonPayload.integrity.content=\"mismatch\" OR jsonPayload.integrity.chain.state=\"broken\" OR jsonPayload.integrity.signature=\"absent\" OR jsonPayload.integrity.signature=\"unknown\")")
+    error_message = "A forger only has to leave the signature out: ${google_logging_metric.count["integrity"].filter}"
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.log["integrity"].conditions[0].display_name, "without a signature") && google_logging_saved_query.this["integrity"].logging_query[0].filter == google_logging_metric.count["integrity"].filter
+    error_message = "The alarm and the query do not say so."
+  }
+}
+
 run "logs_are_kept_as_long_as_asked_and_once" {
   assert {
     condition     = google_logging_project_bucket_config.this.retention_days == 90
