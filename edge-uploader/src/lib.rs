@@ -11,14 +11,16 @@
 //! * [`upload`]: chunks into the bucket. Knows nothing of cameras.
 //! * [`gateway`]: all of it together, for many cameras.
 
-#![warn(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod camera;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod destination;
 pub mod display;
 pub mod gateway;
+pub mod listener;
 pub mod media;
 pub mod metrics;
 pub mod segment;

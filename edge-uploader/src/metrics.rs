@@ -3,10 +3,10 @@
 //! Names follow Prometheus' conventions: base units, `_total` for counters, one label, `camera`.
 
 use crate::gateway::{CameraState, CameraStats, Gateway};
+use crate::listener::{self, Limits};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -16,35 +16,31 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A scrape takes milliseconds; scrapers and probes are few, and come again.
+const LIMITS: Limits = Limits {
+    connections: 32,
+    header_time: Duration::from_secs(30),
+    idle_time: Duration::from_secs(30),
+    lifetime: Duration::from_mins(5),
+    header_bytes: 16 * 1024,
+};
 
 /// Serves the numbers of `gateway` until the process ends. Returns the address that is listened on.
 pub async fn serve(listen: SocketAddr, gateway: Weak<Gateway>) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     tracing::info!(url = format!("http://{address}/metrics"), "metrics");
-    tokio::spawn(async move {
-        loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "metrics connection failed");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                    continue;
-                }
-            };
-            let gateway = gateway.clone();
-            tokio::spawn(async move {
-                let service = hyper::service::service_fn(move |request| {
-                    let answer = answer(&request, &gateway);
-                    async move { Ok::<_, Infallible>(answer) }
-                });
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                // Whoever breaks a scrape off will scrape again.
-                let _ = connection.await;
-            });
-        }
-    });
+    let service = move || {
+        let gateway = gateway.clone();
+        hyper::service::service_fn(move |request| {
+            let answer = answer(&request, &gateway);
+            async move { Ok::<_, Infallible>(answer) }
+        })
+    };
+    tokio::spawn(listener::serve(listener, "metrics", LIMITS, service, CancellationToken::new()));
     Ok(address)
 }
 

@@ -6,7 +6,7 @@ use edge_uploader::config::{CameraConfig, Config, Spool};
 use edge_uploader::gateway::{CameraEnd, Gateway};
 use edge_uploader::signals::Signals;
 use edge_uploader::spool::{Limits, Options};
-use edge_uploader::{destination, metrics, upload};
+use edge_uploader::{descriptors, destination, metrics, upload};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
 use framepost_ports::shown::ShownUrl;
@@ -123,6 +123,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         sources.push((camera, camera.open().with_context(|| format!("camera {}", camera.name))?));
     }
     let sink = destination::connect(&config.upload).await?;
+    let (allowed, needed) = (descriptors::limit(), descriptors::needed(config.cameras.len(), config.upload.workers));
+    if allowed < needed {
+        tracing::warn!(
+            allowed,
+            needed,
+            "too few file descriptors for so many cameras: raise LimitNOFILE, or ulimit -Hn"
+        );
+    }
     let limits = Limits { quota_bytes: config.spool.quota, free_floor_bytes: config.spool.free_floor };
     let options = Options { limits, durability: config.spool.durability, signer, ..Options::default() };
     let settings = upload::Settings::from(&config.upload);

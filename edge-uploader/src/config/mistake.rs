@@ -83,7 +83,7 @@ impl Mistake {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
 }
 
 /// What may be shown of a key: a bare one, which cannot hold most of what a password or a URL has in it.

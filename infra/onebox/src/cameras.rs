@@ -28,6 +28,51 @@ pub(crate) fn cameras(videos: &[String], dir: &Path, pace: Pace) -> anyhow::Resu
     Ok(cameras)
 }
 
+/// How the cameras are logged into, on the command line. Each is for all cameras, or behind `CAMERA=` for one of them, by
+/// the name that it is given from its URL.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Credentials {
+    /// The user of the cameras, or of the one with this name.
+    #[arg(long, value_name = "[CAMERA=]USER")]
+    username: Vec<String>,
+    /// An environment variable that holds their password.
+    #[arg(long, value_name = "[CAMERA=]VARIABLE")]
+    password_env: Vec<String>,
+    /// A file whose first line is their password.
+    #[arg(long, value_name = "[CAMERA=]FILE")]
+    password_file: Vec<String>,
+}
+
+impl Credentials {
+    /// Gives every camera what is for it; what names it comes before what is for all.
+    pub(crate) fn give(&self, cameras: &mut [CameraConfig]) -> anyhow::Result<()> {
+        let names: Vec<String> = cameras.iter().map(|camera| camera.name.to_string()).collect();
+        for camera in cameras.iter_mut().filter(|camera| camera.url.contains("://")) {
+            let given = |values: &[String]| {
+                let split = |value: &'_ str| match value.split_once('=') {
+                    Some((name, rest)) if names.iter().any(|known| known == name) => {
+                        (Some(name.to_owned()), rest.to_owned())
+                    }
+                    _ => (None, value.to_owned()),
+                };
+                let values: Vec<_> = values.iter().map(|value| split(value)).collect();
+                let own = values.iter().find(|(name, _)| name.as_deref() == Some(camera.name.as_str()));
+                own.or_else(|| values.iter().find(|(name, _)| name.is_none())).map(|(_, value)| value.clone())
+            };
+            let (username, env, file) = (given(&self.username), given(&self.password_env), given(&self.password_file));
+            anyhow::ensure!(
+                env.is_none() || file.is_none(),
+                "camera {}: give --password-env or --password-file, not both",
+                camera.name
+            );
+            camera.username = username;
+            camera.password_env = env;
+            camera.password_file = file.map(Into::into);
+        }
+        Ok(())
+    }
+}
+
 /// A name from a file's or a URL's last part; a number is added where two would be the same.
 fn name(video: &str, taken: &mut HashSet<String>) -> anyhow::Result<Camera> {
     let path = match url::Url::parse(video) {
@@ -71,5 +116,30 @@ mod tests {
         ] {
             assert_eq!(name(video, &mut taken).unwrap().as_str(), expected, "{video}");
         }
+    }
+
+    #[test]
+    fn credentials_come_from_elsewhere_than_the_url() {
+        let dir = tempfile::tempdir().unwrap();
+        let videos = ["rtsp://10.0.0.7/gate", "rtsp://10.0.0.8/dock", "clip.mp4"].map(str::to_owned);
+        let mut configs = cameras(&videos, dir.path(), Pace::Live).unwrap();
+        let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        let mut given = Credentials {
+            username: owned(&["viewer", "dock=admin"]),
+            password_env: owned(&["gate=GATE_PASSWORD"]),
+            password_file: owned(&["dock=/run/secrets/a=b"]),
+        };
+        given.give(&mut configs).unwrap();
+        let of = |n: usize| {
+            let camera: &CameraConfig = &configs[n];
+            let file = camera.password_file.as_ref().map(|file| file.to_string_lossy().into_owned());
+            (camera.username.clone(), camera.password_env.clone(), file)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(of(0), (some("viewer"), some("GATE_PASSWORD"), None));
+        assert_eq!(of(1), (some("admin"), None, some("/run/secrets/a=b")));
+        assert_eq!(of(2), (None, None, None));
+        given.password_env.push("EVERY".to_owned());
+        assert!(given.give(&mut configs).unwrap_err().to_string().contains("not both"));
     }
 }

@@ -1,11 +1,15 @@
 //! `framepost`: the whole pipeline in one process tree, on one machine.
 
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 mod cameras;
 mod output;
+mod privacy;
 mod probe;
 mod up;
 
 use clap::{Parser, Subcommand};
+use edge_uploader::{descriptors, terminal};
 use framepost_host::telemetry;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
@@ -29,6 +33,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    descriptors::raise();
     // The records themselves are on standard output.
     let levels = [("framepost_probe", LevelFilter::ERROR), ("framepost_host", LevelFilter::WARN)];
     telemetry::init_with(telemetry::Format::Human, levels);
@@ -37,7 +42,7 @@ async fn main() -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments).await,
     };
     result.unwrap_or_else(|error| {
-        eprintln!("framepost: {error:#}");
+        terminal::err(format_args!("framepost: {error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::output;
 use async_trait::async_trait;
+use edge_uploader::terminal;
 use framepost_events::finalized::{ObjectFinalized, Provider};
 use framepost_events::record::{Data, Record};
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, chain};
@@ -25,7 +26,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let event = match finalized(path) {
             Ok(event) => event,
             Err(error) => {
-                eprintln!("framepost: cannot read {}: {error}", path.display());
+                terminal::err(format_args!("framepost: cannot read {}: {error}", path.display()));
                 code = ExitCode::FAILURE;
                 continue;
             }
@@ -38,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 output::print(&Record::new("probe", &event, data))?;
             }
             Err(error) => {
-                eprintln!("framepost: {}", chain(&error));
+                terminal::err(format_args!("framepost: {}", chain(&error)));
                 code = ExitCode::FAILURE;
             }
         }

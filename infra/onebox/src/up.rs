@@ -1,7 +1,8 @@
 //! `framepost up`: everything at once.
 
-use crate::cameras::cameras;
+use crate::cameras::{Credentials, cameras};
 use crate::output::Output;
+use crate::privacy;
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::config::units::parse_duration;
@@ -10,7 +11,7 @@ use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
-use edge_uploader::{spool, upload};
+use edge_uploader::{spool, terminal, upload};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::Site;
 use framepost_events::manifest::ManifestSigner;
@@ -37,9 +38,11 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files (MP4, fragmented MP4, MKV) and rtsp:// URLs; each is a camera. Without any, a small built-in clip plays like a live
-    /// camera.
+    /// camera. Everybody on this machine can read a program's arguments: a password is better given as below.
     #[arg(value_name = "VIDEO")]
     videos: Vec<String>,
+    #[command(flatten)]
+    credentials: Credentials,
     /// Where everything is kept.
     #[arg(long, default_value = "framepost-data", value_name = "DIR")]
     dir: PathBuf,
@@ -68,7 +71,7 @@ enum PaceArgument {
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
-    std::fs::create_dir_all(&arguments.dir).with_context(|| format!("cannot create {}", arguments.dir.display()))?;
+    privacy::keep(&arguments.dir).with_context(|| format!("cannot keep {} to oneself", arguments.dir.display()))?;
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
     let bucket_dir = arguments.dir.join("s3").join(BUCKET);
@@ -83,7 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop_endpoint = CancellationToken::new();
     let serving = tokio::spawn({
         let (buckets, credentials, stop) = (vec![bucket.clone()], credentials.clone(), stop_endpoint.clone());
-        async move { s3_endpoint::serve(buckets, listener, &credentials, stop.cancelled()).await }
+        async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
     let output = Arc::new(Output::default());
@@ -109,12 +112,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let spool_dir = arguments.dir.join("spool");
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
-    eprintln!("chunks    {}", bucket_dir.display());
-    eprintln!(
+    terminal::err(format_args!("chunks    {}", bucket_dir.display()));
+    terminal::err(format_args!(
         "bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})",
         credentials.access_key_id
-    );
-    eprintln!("records   standard output, one JSON object a line");
+    ));
+    terminal::err("records   standard output, one JSON object a line");
 
     let outcome = record(&arguments, &gateway, &queue, &output, &signals).await;
     gateway.shutdown(Duration::ZERO).await;
@@ -140,12 +143,14 @@ async fn record(
     let recording = Recording { window: arguments.window, keep: Keep::All, ..Recording::default() };
     let mut cameras_running = Vec::new();
     let mut unusable = 0;
-    for config in cameras(&arguments.videos, &arguments.dir, pace)? {
+    let mut configs = cameras(&arguments.videos, &arguments.dir, pace)?;
+    arguments.credentials.give(&mut configs)?;
+    for config in configs {
         match start(gateway, &config, &recording) {
             Ok(recorded) => cameras_running.push(recorded),
             Err(error) => {
                 unusable += 1;
-                eprintln!("framepost: {error:#}");
+                terminal::err(format_args!("framepost: {error:#}"));
             }
         }
     }
@@ -180,9 +185,9 @@ async fn record(
             drained.await.unwrap_or(Verdict::Good)
         }
     };
-    eprintln!("{}", display.finish());
+    terminal::err(display.finish());
     let (waiting, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
-    eprintln!("done: {}; {waiting} in the spool, {quarantined} in quarantine", output.summary());
+    terminal::err(format_args!("done: {}; {waiting} in the spool, {quarantined} in quarantine", output.summary()));
     let rejected = output.rejected.load(std::sync::atomic::Ordering::Relaxed);
     let good = verdict == Verdict::Good && unusable == 0 && quarantined == 0 && rejected == 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -190,7 +195,7 @@ async fn record(
 
 fn start(gateway: &Gateway, config: &CameraConfig, recording: &Recording) -> anyhow::Result<Recorded> {
     let source = config.open()?;
-    eprintln!("camera    {} from {}", config.name, source.source());
+    terminal::err(format_args!("camera    {} from {}", config.name, source.source()));
     Ok(gateway.record(&config.name, source, recording, config.clock)?)
 }
 

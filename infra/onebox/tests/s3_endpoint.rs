@@ -12,6 +12,7 @@ use framepost_ports::{ErrorKind, NewObject, ObjectSink as _, ObjectSource as _, 
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 struct Rig {
     _dir: tempfile::TempDir,
@@ -29,7 +30,7 @@ async fn rig() -> Rig {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (bucket, key) = (local.clone(), credentials.clone());
-    tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, std::future::pending()).await });
+    tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
     Rig { _dir: dir, local, address, credentials }
 }
 
@@ -81,7 +82,7 @@ async fn a_put_over_http_raises_an_event_and_plays_by_its_link() {
     let link = bucket.source().media_link("footage", "a b/c.mp4", None);
     assert_eq!(link, format!("http://{}/footage/a%20b/c.mp4", rig.address));
 
-    let head = "Host: x\r\nConnection: close\r\n";
+    let head = format!("Host: {}\r\nConnection: close\r\n", rig.address);
     let answer = rig.raw(&format!("GET /footage/a%20b/c.mp4 HTTP/1.1\r\n{head}Range: bytes=2-4\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 206"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n234"), "{answer}");
@@ -101,7 +102,7 @@ async fn a_put_over_http_raises_an_event_and_plays_by_its_link() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_reading_goes_without_a_signature() {
     let rig = rig().await;
-    let head = "Host: x\r\nConnection: close\r\n";
+    let head = format!("Host: {}\r\nConnection: close\r\n", rig.address);
     for request in [
         format!("PUT /footage/k HTTP/1.1\r\n{head}Content-Length: 1\r\n\r\nx"),
         format!("GET /footage?list-type=2 HTTP/1.1\r\n{head}\r\n"),
@@ -129,4 +130,31 @@ async fn nobody_there_is_a_transport_error() {
     let bucket = S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap();
     let error = bucket.put(&object("k", "x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport, "{}", chain(&error));
+}
+
+/// A page whose name an attacker lets point to this machine is of that name for the browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_another_host_is_refused() {
+    let rig = rig().await;
+    rig.connect(rig.credentials.clone()).await.put(&object("k", "footage")).await.unwrap();
+    let port = rig.address.port();
+    let ask = async |target: &str, hosts: &[&str]| {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        rig.raw(&format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await
+    };
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
+        let answer = ask("/footage/k", &[&host]).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("footage"), "{host}: {answer}");
+    }
+    let (ours, other) = (format!("127.0.0.1:{port}"), format!("rebound.example:{port}"));
+    for (target, hosts) in [
+        ("/footage/k".to_owned(), vec![other.as_str()]),
+        ("/footage/k".to_owned(), vec![]),
+        ("/footage/k".to_owned(), vec!["127.0.0.1"]),
+        ("/footage/k".to_owned(), vec![&ours, &other]),
+        (format!("http://{other}/footage/k"), vec![&ours]),
+    ] {
+        let answer = ask(&target, &hosts).await;
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("footage"), "{target} {hosts:?}: {answer}");
+    }
 }

@@ -3,71 +3,65 @@
 //! * Writing and listing need a signature by the one access key. Reading an object needs none, so that a link plays in any
 //!   player; the endpoint is meant for loopback.
 //! * A put streams into the bucket and never replaces an object, whether or not the request says `If-None-Match: *`.
+//! * Only requests for this machine by its own name or address are answered: a page in a browser whose name an attacker lets
+//!   point here (DNS rebinding) asks for that name.
+//! * Connections have the limits of all our listeners, see [`edge_uploader::listener`]; a put has at most 5 GiB, and no
+//!   other request more than 1 MiB.
 //! * `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `HeadBucket` and `ListObjectsV2` are there; everything else
 //!   is `NotImplemented`.
 
 mod access;
+mod guard;
 mod operations;
 mod upload;
 
 pub use access::load_or_create_credentials;
 
+use edge_uploader::listener::{self, Limits};
 use framepost_aws::Credentials;
 use framepost_local::LocalBucket;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::service::{Service as _, service_fn};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-/// How long requests that are under way may take once the endpoint is told to end.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-/// A pause after an accept that failed, as when file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Players keep several connections, and the edge one for each of its workers.
+const LIMITS: Limits = Limits {
+    connections: 128,
+    header_time: Duration::from_secs(60),
+    idle_time: Duration::from_mins(2),
+    lifetime: Duration::from_hours(6),
+    header_bytes: 64 * 1024,
+};
 
 /// Serves `buckets` by their names until `shutdown`, then ends what is under way.
 pub async fn serve(
     buckets: Vec<LocalBucket>,
     listener: TcpListener,
     credentials: &Credentials,
-    shutdown: impl Future<Output = ()>,
+    shutdown: CancellationToken,
 ) -> io::Result<()> {
     let mut builder = S3ServiceBuilder::new(operations::Endpoint::new(buckets));
     builder.set_auth(SimpleAuth::from_single(credentials.access_key_id.clone(), credentials.secret_access_key.clone()));
     builder.set_access(access::ReadersAreAnonymous);
-    let service = builder.build();
-    let http = hyper::server::conn::http1::Builder::new();
-    let graceful = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "the s3 endpoint cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+    let s3 = builder.build();
+    let guard = guard::Guard::new(listener.local_addr()?);
+    let service = move || {
+        let s3 = s3.clone();
+        service_fn(move |request| {
+            let refusal = guard.refusal(&request);
+            let s3 = s3.clone();
+            async move {
+                match refusal {
+                    Some(refusal) => Ok(refusal),
+                    None => s3.call(request).await,
+                }
             }
-        };
-        // Answers are small and awaited: no reason to hold them back.
-        let _ = stream.set_nodelay(true);
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an s3 connection ended early");
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("s3 requests were still under way at the end");
-    }
+        })
+    };
+    listener::serve(listener, "s3", LIMITS, service, shutdown).await;
     Ok(())
 }
