@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! ```text
-//! .lock                              flock; one process a spool
+//! .lock                              flock, and the directory is locked too; one process a spool
 //! .reserve                           zeros, given up when the disk is full so that the drop can be written down
 //! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample
 //! objects/<key>.part                 being recorded
@@ -18,6 +18,9 @@
 //!
 //! Small files are written whole: temporary name, sync, rename. "Durable" below means whole, and the directory synced. Any
 //! other name is foreign: left alone, and reported once at the start.
+//!
+//! Directories are 0700 and files 0600. Names are looked up from the directory's descriptor and no link is followed, nor is a
+//! pipe or a device opened.
 //!
 //! # Steps
 //!
@@ -162,13 +165,13 @@ impl Spool {
     /// Opens the directory, which is made if it is not there, and repairs what a crash left. See the module's
     /// "Recovery".
     pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery)> {
-        Self::open_on(Arc::new(DiskFs), dir, options)
+        Self::open_on(Arc::new(DiskFs::new(dir)), dir, options)
     }
 
     /// Opens a directory to look at what is in it and to give back what was set aside. What a crash left stays as it is:
     /// mending it is for a gateway that knows how its chunks are signed.
     pub fn open_unmended(dir: &Path) -> Result<Self> {
-        let inner = Self::lock(Arc::new(DiskFs), dir, Options::default())?;
+        let inner = Self::lock(Arc::new(DiskFs::new(dir)), dir, Options::default())?;
         for (name, key, entry) in &inner.scan().objects {
             inner.index().insert(name, index::ItemId::of(key), *entry, None);
         }

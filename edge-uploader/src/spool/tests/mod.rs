@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod privacy;
 mod scenario;
 mod sim_fs;
 mod space;

@@ -1,0 +1,252 @@
+//! The machine's file system, for the spool's owner alone.
+//!
+//! * Every name below the spool is found from the descriptor of its directory, and no link is followed on the way: whoever
+//!   may write there by mistake cannot have the gateway read or write a file elsewhere.
+//! * Only regular files are opened, and nothing waits for the other end of a pipe.
+//! * Directories are made 0700 and files 0600, and one that others could read is so no longer once it is opened.
+//! * The lock is on the directory itself, which cannot be removed and made anew as its file can, and on the file for the sake
+//!   of file systems that lock no directories (NFS).
+
+use super::{EntryKind, Fs, Listed, Lock, SpoolFile};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// What others may not do.
+const OTHERS: Mode = Mode::from_bits_truncate(0o077);
+const DIR_MODE: Mode = Mode::S_IRWXU;
+const FILE_MODE: Mode = Mode::from_bits_truncate(0o600);
+
+/// How a directory on the way is opened.
+const DIRECTORY: OFlag =
+    OFlag::from_bits_truncate(OFlag::O_DIRECTORY.bits() | OFlag::O_NOFOLLOW.bits() | OFlag::O_CLOEXEC.bits());
+
+/// The file system below one directory. Until that is locked only directories are made in it.
+pub(in super::super) struct DiskFs {
+    dir: PathBuf,
+    root: OnceLock<OwnedFd>,
+}
+
+/// A directory that a name is looked up in.
+enum At<'a> {
+    Root(BorrowedFd<'a>),
+    Below(OwnedFd),
+}
+
+impl AsFd for At<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(fd) => *fd,
+            Self::Below(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl DiskFs {
+    pub(in super::super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), root: OnceLock::new() }
+    }
+
+    fn root(&self) -> io::Result<BorrowedFd<'_>> {
+        self.root.get().map(AsFd::as_fd).ok_or_else(|| io::Error::other("the spool is not locked yet"))
+    }
+
+    /// A path below the spool, relative to it.
+    fn relative<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
+        path.strip_prefix(&self.dir).map_err(|_| io::Error::other("a path outside of the spool"))
+    }
+
+    /// Opens the directory that is `relative` to the spool.
+    fn directory(&self, relative: &Path) -> io::Result<At<'_>> {
+        let root = self.root()?;
+        if relative.as_os_str().is_empty() {
+            return Ok(At::Root(root));
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use nix::fcntl::{OpenHow, ResolveFlag, openat2};
+            let resolve = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH;
+            match openat2(root, relative, OpenHow::new().flags(DIRECTORY).resolve(resolve)) {
+                // An old kernel, or a filter that does not know the call.
+                Err(Errno::ENOSYS | Errno::EPERM) => {}
+                opened => return Ok(At::Below(opened?)),
+            }
+        }
+        let mut at = At::Root(root);
+        for name in relative {
+            at = At::Below(openat(&at, name, DIRECTORY, Mode::empty())?);
+        }
+        Ok(at)
+    }
+
+    /// The directory that holds `path`, and its name there.
+    fn parent<'a>(&self, path: &'a Path) -> io::Result<(At<'_>, &'a OsStr)> {
+        let relative = self.relative(path)?;
+        let name = relative.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        Ok((self.directory(relative.parent().unwrap_or(Path::new("")))?, name))
+    }
+
+    fn file(&self, path: &Path, flags: OFlag) -> io::Result<File> {
+        let (at, name) = self.parent(path)?;
+        open_regular(&at, name, flags)
+    }
+}
+
+/// Opens a regular file of its owner's alone; no link, pipe or device.
+fn open_regular(at: &impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<File> {
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let file = openat(at, name, flags, FILE_MODE)?;
+    let stat = fstat(&file)?;
+    if kind(&stat) != EntryKind::File {
+        return Err(io::Error::other("not a regular file"));
+    }
+    tighten(&file, &stat);
+    Ok(file.into())
+}
+
+fn kind(stat: &FileStat) -> EntryKind {
+    match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => EntryKind::File,
+        SFlag::S_IFDIR => EntryKind::Dir,
+        _ => EntryKind::Other,
+    }
+}
+
+/// Takes from others what they may do. A file that is somebody else's stays as it is: what is in it is known to them.
+fn tighten(file: &impl AsFd, stat: &FileStat) {
+    let mode = Mode::from_bits_truncate(stat.st_mode);
+    if mode.intersects(OTHERS) {
+        let _ = fchmod(file, mode - OTHERS);
+    }
+}
+
+impl SpoolFile for File {
+    fn set_len(&mut self, bytes: u64) -> io::Result<()> {
+        File::set_len(self, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
+
+impl Fs for DiskFs {
+    fn lock(&self, path: &Path) -> io::Result<Lock> {
+        // The directory itself may be reached by a link, as systemd's state directories are.
+        let mut options = std::fs::OpenOptions::new();
+        let dir = options.read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(&self.dir)?;
+        let root = OwnedFd::from(dir.try_clone()?);
+        let of_dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Some(lock),
+            Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::WouldBlock.into()),
+            // Not on this file system.
+            Err(_) => None,
+        };
+        let name = self.relative(path)?.as_os_str();
+        let file = open_regular(&root, name, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        let of_file =
+            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+        for entry in Dir::from_fd(root.try_clone()?)?.iter() {
+            let name = entry?.file_name().to_owned();
+            let Ok(opened) = openat(&root, name.as_c_str(), DIRECTORY, Mode::empty()) else { continue };
+            if !name.as_bytes().starts_with(b".") {
+                tighten(&opened, &fstat(&opened)?);
+            }
+        }
+        self.root.set(root).map_err(|_| io::Error::other("the spool is locked already"))?;
+        Ok(Box::new((of_dir, of_file)))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
+        let file = self.file(path, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        // Not before it is known to be a file.
+        file.set_len(0)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
+        Ok(Box::new(self.file(path, OFlag::O_RDWR)?))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
+        Ok(Box::new(self.file(path, OFlag::O_RDONLY)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from_dir, from) = self.parent(from)?;
+        let (to_dir, to) = self.parent(to)?;
+        Ok(nix::fcntl::renameat(&from_dir, from, &to_dir, to)?)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let (at, name) = self.parent(path)?;
+        Ok(unlinkat(&at, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        // The spool's own directory, and those above it.
+        if self.root.get().is_none() {
+            return std::fs::DirBuilder::new().mode(DIR_MODE.bits()).create(path);
+        }
+        let (at, name) = self.parent(path)?;
+        match mkdirat(&at, name, DIR_MODE) {
+            // What is there has to be a directory, and no link to one.
+            Err(Errno::EEXIST) if kind(&fstatat(&at, name, AtFlags::AT_SYMLINK_NOFOLLOW)?) != EntryKind::Dir => {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
+            made => Ok(made?),
+        }
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let (at, name) = self.parent(path)?;
+        Ok(unlinkat(&at, name, UnlinkatFlags::RemoveDir)?)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.root.get().is_none() || !path.starts_with(&self.dir) {
+            return File::open(path)?.sync_all();
+        }
+        Ok(nix::unistd::fsync(self.directory(self.relative(path)?)?)?)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
+        let at = self.directory(self.relative(path)?)?;
+        // A descriptor of its own: reading moves its place.
+        let fd = openat(&at, ".", DIRECTORY, Mode::empty())?;
+        let mut listed = Vec::new();
+        for entry in Dir::from_fd(fd)?.iter() {
+            let name = entry?.file_name().to_owned();
+            if matches!(name.as_bytes(), b"." | b"..") {
+                continue;
+            }
+            let stat = match fstatat(&at, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                // Gone since.
+                Err(Errno::ENOENT) => continue,
+                stat => stat?,
+            };
+            let kind = kind(&stat);
+            let bytes = if kind == EntryKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+            listed.push(Listed { name: OsString::from_vec(name.into_bytes()), kind, bytes });
+        }
+        Ok(listed)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stat = nix::sys::statvfs::fstatvfs(self.directory(self.relative(path)?)?)?;
+        // Types differ between platforms: u32 or u64.
+        #[allow(clippy::useless_conversion)]
+        let (blocks, block_bytes) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
+        Ok(blocks.saturating_mul(block_bytes))
+    }
+}
