@@ -13,6 +13,7 @@
 
 pub mod attributes;
 pub mod bigquery;
+mod digest;
 pub mod envelope;
 mod error;
 pub mod finalized;
@@ -23,68 +24,8 @@ pub mod name;
 pub mod record;
 pub mod schema;
 
+pub use digest::{Sha256, Sha256Hasher};
 pub use error::Error;
 pub use finalized::ObjectFinalized;
 pub use key::{KeyKind, ObjectKey};
 pub use name::{Camera, Site};
-
-/// A SHA-256 digest, written as 64 lower-case hexadecimal digits wherever it is text.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sha256(pub [u8; 32]);
-
-impl Sha256 {
-    /// The digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest;
-        Self(sha2::Sha256::digest(bytes).into())
-    }
-}
-
-impl std::fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl std::fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sha256({self})")
-    }
-}
-
-impl std::str::FromStr for Sha256 {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let mut digest = [0; 32];
-        hex::decode_to_slice(text, &mut digest).map_err(|_| Error::Attribute {
-            name: "Sha256",
-            value: text.to_owned(),
-            expected: "64 hexadecimal digits",
-        })?;
-        Ok(Self(digest))
-    }
-}
-
-impl serde::Serialize for Sha256 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Sha256 {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl schemars::JsonSchema for Sha256 {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Sha256".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
-    }
-}

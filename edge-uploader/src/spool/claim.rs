@@ -158,9 +158,8 @@ impl Claim {
 
     /// Whether the bytes on the disk are still those that were closed.
     pub fn is_intact(&self) -> std::io::Result<bool> {
-        let digest = self.spool.digest_path(&self.spool.layout.file(&self.key, Suffix::Object))?;
-        let found = (digest.bytes, digest.sha256);
-        Ok(self.description.as_ref().is_ok_and(|(meta, sha256)| found == (meta.bytes, *sha256)))
+        let Ok((meta, _)) = &self.description else { return Ok(false) };
+        self.spool.is_as_closed(&self.spool.layout.file(&self.key, Suffix::Object), meta)
     }
 
     /// The bucket has it: it goes.
@@ -209,6 +208,11 @@ pub(crate) struct ClaimReader {
 }
 
 impl ClaimReader {
+    /// Where the content lies.
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.spool.layout.file(&self.key, Suffix::Object)
+    }
+
     pub(crate) fn open(&self) -> std::io::Result<Box<dyn std::io::Read + Send>> {
         struct Reading(Box<dyn SpoolFile>);
         impl std::io::Read for Reading {

@@ -7,8 +7,7 @@ use super::sidecar::{CameraState, Meta, OpenSpan, Origin};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::manifest::Manifest;
-use framepost_events::{KeyKind, ObjectKey, Sha256};
-use sha2::Digest as _;
+use framepost_events::{KeyKind, ObjectKey, Sha256, Sha256Hasher};
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use tokio::time::Instant;
@@ -183,9 +182,20 @@ impl Inner {
         }))
     }
 
-    /// Length and digests of a file here.
-    pub(super) fn digest_path(&self, path: &Path) -> io::Result<Digest> {
-        digest_file(&mut *self.fs.open_read(path)?)
+    /// Whether a file here still has the bytes that it was closed with. Its CRC-32C says so, except where the sidecar is from
+    /// before that was kept.
+    pub(super) fn is_as_closed(&self, path: &Path, meta: &Meta) -> io::Result<bool> {
+        let mut file = self.fs.open_read(path)?;
+        let Some(expected) = meta.crc32c else {
+            let found = digest_file(&mut *file)?;
+            return Ok((found.bytes, Some(found.sha256)) == (meta.bytes, meta.sha256()));
+        };
+        let (mut bytes, mut crc32c) = (0, 0);
+        each_piece(&mut *file, |piece| {
+            bytes += piece.len() as u64;
+            crc32c = crc32c::crc32c_append(crc32c, piece);
+        })?;
+        Ok((bytes, crc32c) == (meta.bytes, expected))
     }
 }
 
@@ -202,19 +212,28 @@ impl Digest {
     }
 }
 
+/// The one time that a chunk's bytes are hashed. They are read again for it, from the memory that the operating system keeps
+/// what was just written in: its `mehd`, in the first bytes, is only known now.
 fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut hasher = sha2::Sha256::new();
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut hasher = Sha256Hasher::new();
     let (mut bytes, mut crc32c) = (0, 0);
+    each_piece(file, |piece| {
+        bytes += piece.len() as u64;
+        hasher.update(piece);
+        crc32c = crc32c::crc32c_append(crc32c, piece);
+    })?;
+    Ok(Digest { bytes, sha256: hasher.finish(), crc32c })
+}
+
+/// All of a file, from its start.
+fn each_piece(file: &mut dyn SpoolFile, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let count = file.read(&mut piece)?;
-        if count == 0 {
-            return Ok(Digest { bytes, sha256: Sha256(hasher.finalize().into()), crc32c });
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            count => take(&piece[..count]),
         }
-        bytes += count as u64;
-        hasher.update(&piece[..count]);
-        crc32c = crc32c::crc32c_append(crc32c, &piece[..count]);
     }
 }
 

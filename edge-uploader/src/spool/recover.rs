@@ -135,13 +135,11 @@ impl Inner {
             Err(error) => Err(error),
         };
         if let Some(meta) = read(Suffix::Meta)?
-            && let Some(sha256) = meta.sha256()
+            && meta.sha256().is_some()
+            && self.is_as_closed(&part, &meta).map_err(Error::io("read", &part))?
         {
-            let found = self.digest_path(&part).map_err(Error::io("read", &part))?;
-            if (found.bytes, found.sha256) == (meta.bytes, sha256) {
-                tracing::info!(%key, "chunk was complete, closing it");
-                return self.finish_chunk(name, key, &meta, state);
-            }
+            tracing::info!(%key, "chunk was complete, closing it");
+            return self.finish_chunk(name, key, &meta, state);
         }
         // The footage is worth more than what was known of it.
         let mut draft = read(Suffix::Draft)?.and_then(|draft| draft.attributes().ok()).unwrap_or_default();

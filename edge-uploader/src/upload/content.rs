@@ -71,6 +71,10 @@ impl Content for FileContent {
         self.bytes
     }
 
+    fn file(&self) -> Option<std::path::PathBuf> {
+        Some(self.reader.path())
+    }
+
     fn open(&self) -> ContentStream {
         let reading = Reading {
             file: None,

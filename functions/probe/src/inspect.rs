@@ -11,10 +11,9 @@ use framepost_events::key::whole_micros;
 use framepost_events::record::{
     ChunkProbed, Data, Duration, GapRecorded, Integrity, ObjectRejected, RejectReason, Resolution, SpanEnded,
 };
-use framepost_events::{KeyKind, ObjectFinalized, ObjectKey, Sha256};
+use framepost_events::{KeyKind, ObjectFinalized, ObjectKey, Sha256, Sha256Hasher};
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectRead, ObjectSource};
 use jiff::{SignedDuration, Timestamp};
-use sha2::Digest as _;
 
 /// A whole object is read in ranges of this size, so that memory stays bounded.
 const CONTENT_RANGE_BYTES: u64 = 4 * 1024 * 1024;
@@ -194,14 +193,15 @@ impl Object<'_> {
 
     /// The digest of the whole object: the head that is here already, then the rest range by range.
     async fn digest(&self) -> Result<Sha256, Error> {
-        let mut digest = sha2::Sha256::new_with_prefix(&self.head);
+        let mut digest = Sha256Hasher::new();
+        digest.update(&self.head);
         let mut at = self.head.len() as u64;
         while at < self.size {
             let range = ByteRange { start: at, len: CONTENT_RANGE_BYTES.min(self.size - at) };
             digest.update(&read(self.source, self.event, Some(self.size), range).await?.bytes);
             at += range.len;
         }
-        Ok(Sha256(digest.finalize().into()))
+        Ok(digest.finish())
     }
 }
 

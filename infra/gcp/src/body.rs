@@ -1,11 +1,10 @@
 //! Content as a request's body.
 
 use bytes::Bytes;
-use framepost_events::Sha256;
+use framepost_events::{Sha256, Sha256Hasher};
 use framepost_ports::{Content, ContentStream, exact};
 use futures::StreamExt as _;
 use google_cloud_storage::streaming_source::{Seek, SizeHint, StreamingSource};
-use sha2::Digest as _;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,12 +94,12 @@ impl Seek for Sending {
 
 /// The digests of some content, by reading all of it.
 pub(crate) async fn digests(content: &dyn Content) -> io::Result<(u32, Sha256)> {
-    let (mut crc, mut sha256) = (0, sha2::Sha256::new());
+    let (mut crc, mut sha256) = (0, Sha256Hasher::new());
     let mut stream = exact(content);
     while let Some(piece) = stream.next().await {
         let piece = piece?;
         crc = crc32c::crc32c_append(crc, &piece);
         sha256.update(&piece);
     }
-    Ok((crc, Sha256(sha256.finalize().into())))
+    Ok((crc, sha256.finish()))
 }

@@ -4,7 +4,6 @@ use crate::event::{About, Event, Message};
 use crate::settle::NOT_AN_EVENT;
 use framepost_ports::{Function, Outcome, Reason};
 use futures::FutureExt as _;
-use sha2::{Digest as _, Sha256};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -111,8 +110,8 @@ fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
         Ending::Panic(_) | Ending::OutOfTime => false,
     };
     (is_same && !identity.is_empty()).then(|| {
-        let digest = Sha256::digest(format!("{function}\0{}\0{identity}", ending.word()));
-        hex::encode(&digest[..16])
+        let digest = framepost_events::Sha256::of(format!("{function}\0{}\0{identity}", ending.word()).as_bytes());
+        hex::encode(&digest.0[..16])
     })
 }
 

@@ -17,7 +17,8 @@
 //!
 //! # A put, step by step
 //!
-//! 1. bytes → `tmp/<id>`, hashed on the way, fsync; note → `tmp/<id>.json`, fsync; fsync of `tmp`;
+//! 1. bytes → `tmp/<id>`, checked on the way, fsync; note → `tmp/<id>.json`, fsync; fsync of `tmp`. Bytes that are a file of the
+//!    same file system already, as a gateway's are, get a second name and are not copied;
 //! 2. the **commit**: hard link of the note to its place in `meta`, which fails when a note is there; fsync;
 //! 3. hard link of the note into `events`; fsync;
 //! 4. hard link of the bytes to the key; fsync of that directory, and of each one made on the way;

@@ -5,14 +5,13 @@ use crate::bucket::Inner;
 use crate::disk::{self, Link};
 use crate::note::Note;
 use async_trait::async_trait;
-use framepost_events::Sha256;
+use framepost_events::{Sha256, Sha256Hasher};
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result, exact};
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use sha2::Digest as _;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
@@ -101,33 +100,127 @@ impl LocalBucket {
     }
 
     async fn stage_bytes(&self, object: &NewObject, expect: Expect, staged: &Staged) -> Result<(u64, Sha256)> {
+        if let (Expect::Digest(sha256), Some(crc32c)) = (expect, object.crc32c)
+            && let Some(size) = link_content(object, crc32c, staged).await?
+        {
+            return Ok((size, sha256));
+        }
         let fail = |error| disk::error("put", &object.key, error);
         let mut file = tokio::fs::File::create_new(&staged.bytes).await.map_err(fail)?;
         let mut content = exact(&*object.content);
-        let (mut hasher, mut size) = (sha2::Sha256::new(), 0);
+        let (mut check, mut size) = (Check::new(object, expect), 0);
         while let Some(piece) = content.next().await {
             let piece = piece.map_err(|error| Error::new(ErrorKind::Io, "put", &object.key).because(error))?;
-            hasher.update(&piece);
+            check.update(&piece);
             size += piece.len() as u64;
             file.write_all(&piece).await.map_err(fail)?;
         }
         file.flush().await.map_err(fail)?;
-        let digest = Sha256(hasher.finalize().into());
-        if let Expect::Digest(expected) = expect
-            && digest != expected
-        {
-            return Err(Error::new(ErrorKind::Corrupt, "put", &object.key)
-                .because(format!("the bytes have the digest {digest}, not {expected}")));
-        }
+        let digest = check.finish(object)?;
         file.sync_all().await.map_err(fail)?;
         Ok((size, digest))
     }
+}
+
+/// What the bytes are held against on their way. Where the writer knows their digest and their CRC-32C, the CRC tells as well
+/// whether this is the same copy, at a twentieth of the cost.
+enum Check {
+    Crc32c { found: u32, expected: u32, digest: Sha256 },
+    Sha256 { found: Box<Sha256Hasher>, expected: Expect },
+}
+
+impl Check {
+    fn new(object: &NewObject, expect: Expect) -> Self {
+        match (expect, object.crc32c) {
+            (Expect::Digest(digest), Some(expected)) => Self::Crc32c { found: 0, expected, digest },
+            _ => Self::Sha256 { found: Box::default(), expected: expect },
+        }
+    }
+
+    fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Crc32c { found, .. } => *found = crc32c::crc32c_append(*found, piece),
+            Self::Sha256 { found, .. } => found.update(piece),
+        }
+    }
+
+    /// The digest of the bytes, which are those that were expected.
+    fn finish(self, object: &NewObject) -> Result<Sha256> {
+        match self {
+            Self::Crc32c { found, expected, digest } if found == expected => Ok(digest),
+            Self::Crc32c { found, expected, .. } => Err(corrupt(object, found, expected)),
+            Self::Sha256 { found, expected } => match (found.finish(), expected) {
+                (digest, Expect::Digest(expected)) if digest != expected => {
+                    let because = format!("the bytes have the digest {digest}, not {expected}");
+                    Err(Error::new(ErrorKind::Corrupt, "put", &object.key).because(because))
+                }
+                (digest, _) => Ok(digest),
+            },
+        }
+    }
+}
+
+fn corrupt(object: &NewObject, found: u32, expected: u32) -> Error {
+    let because = format!("the bytes have the CRC-32C {found:08x}, not {expected:08x}");
+    Error::new(ErrorKind::Corrupt, "put", &object.key).because(because)
+}
+
+/// A second name for the file that the content is, where it is one of this file system: its size. The bytes are read once, to
+/// be held against their CRC-32C. `None` where that does not go, and the bytes have to be copied.
+async fn link_content(object: &NewObject, expected: u32, staged: &Staged) -> Result<Option<u64>> {
+    let Some(file) = object.content.file() else { return Ok(None) };
+    let to = staged.bytes.clone();
+    let Ok((size, found)) = disk::blocking(move || link_file(&file, &to)).await else { return Ok(None) };
+    let wanted = object.content.len_bytes();
+    if size != wanted {
+        let because = format!("the content has {size} bytes, not {wanted}");
+        return Err(Error::new(ErrorKind::Io, "put", &object.key).because(because));
+    }
+    if found != expected {
+        return Err(corrupt(object, found, expected));
+    }
+    Ok(Some(size))
+}
+
+/// Size and CRC-32C of `from`, which is durable as `to`, too, but for the name.
+fn link_file(from: &Path, to: &Path) -> io::Result<(u64, u32)> {
+    const PIECE_BYTES: usize = 128 * 1024;
+    fs::hard_link(from, to)?;
+    let checked = (|| {
+        // A symbolic link gets a second name as well, and leads anywhere.
+        if !fs::symlink_metadata(to)?.is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut file = File::open(to)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        let (mut size, mut crc32c) = (0, 0);
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                count => {
+                    size += count as u64;
+                    crc32c = crc32c::crc32c_append(crc32c, &piece[..count]);
+                }
+            }
+        }
+        file.sync_all()?;
+        Ok((size, crc32c))
+    })();
+    if checked.is_err() {
+        disk::remove(to)?;
+    }
+    checked
 }
 
 fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
     let mut file = File::create_new(&staged.note)?;
     file.write_all(&serde_json::to_vec(note)?)?;
     file.sync_all()?;
+    // A file that got a second name has the permissions of the place that it came from.
+    let permissions = file.metadata()?.permissions();
+    if fs::metadata(&staged.bytes)?.permissions() != permissions {
+        fs::set_permissions(&staged.bytes, permissions)?;
+    }
     // What can fail because of the key fails before the commit.
     let object = inner.root.join(&note.key);
     if let Some(above) = object.parent() {

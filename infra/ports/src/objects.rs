@@ -8,6 +8,7 @@ use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The bytes of one try to put an object.
@@ -19,6 +20,11 @@ pub trait Content: Send + Sync {
     fn len_bytes(&self) -> u64;
     /// The bytes, from the start.
     fn open(&self) -> ContentStream;
+    /// A file of this machine that holds exactly these bytes and is never written again, if there is one: a sink on the same
+    /// file system may give it a second name instead of copying it.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 impl Content for Bytes {
