@@ -8,7 +8,7 @@ use edge_uploader::{descriptors, terminal};
 use std::process::ExitCode;
 
 /// Threads for work on the disk, which is done no faster by more of them; each keeps memory of its own.
-const DISK_THREADS: usize = 4;
+const DISK_THREADS: usize = 8;
 
 fn main() -> ExitCode {
     // As many descriptors as the system lets it have: each camera takes some.

@@ -121,9 +121,9 @@ struct UploadArguments {
     /// The most bytes a second, such as "2 MB".
     #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
     bandwidth_per_second: Option<u64>,
-    /// Objects on their way at once.
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    workers: usize,
+    /// Objects on their way at once. By the number of cameras unless it is given: half as many, 4 to 8.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
 }
 
 impl UploadArguments {
@@ -136,7 +136,7 @@ impl UploadArguments {
         Upload {
             endpoint_url: self.endpoint_url.clone().or_else(from_environment),
             bandwidth_per_second: self.bandwidth_per_second,
-            workers: self.workers.max(1),
+            workers: self.workers.map(|workers| workers.max(1)),
             ..Upload::to(to)
         }
     }

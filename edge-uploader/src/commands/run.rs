@@ -123,7 +123,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         sources.push((camera, camera.open().with_context(|| format!("camera {}", camera.name))?));
     }
     let sink = destination::connect(&config.upload).await?;
-    let (allowed, needed) = (descriptors::limit(), descriptors::needed(config.cameras.len(), config.upload.workers));
+    let settings = upload::Settings::new(&config.upload, config.cameras.len());
+    let (allowed, needed) = (descriptors::limit(), descriptors::needed(config.cameras.len(), settings.workers));
     if allowed < needed {
         tracing::warn!(
             allowed,
@@ -133,7 +134,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let limits = Limits { quota_bytes: config.spool.quota, free_floor_bytes: config.spool.free_floor };
     let options = Options { limits, durability: config.spool.durability, signer, ..Options::default() };
-    let settings = upload::Settings::from(&config.upload);
     let clock = Arc::new(SystemClock);
     let gateway = Arc::new(Gateway::start(config.site.clone(), &config.spool.dir, options, sink, settings, clock)?);
     if let Some(listen) = config.metrics.as_ref().map(|metrics| metrics.listen) {

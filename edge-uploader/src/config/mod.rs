@@ -134,22 +134,17 @@ pub struct Upload {
     pub endpoint_url: Option<String>,
     /// The bucket's region, where the environment does not say.
     pub region: Option<String>,
-    /// How many objects are on their way at once.
-    #[serde(default = "default_workers")]
-    pub workers: usize,
+    /// How many objects are on their way at once; by the number of cameras when absent.
+    pub workers: Option<usize>,
     /// The most bytes a second, for all cameras together; no cap when absent.
     #[serde(default, deserialize_with = "units::optional_bytes")]
     pub bandwidth_per_second: Option<u64>,
 }
 
-fn default_workers() -> usize {
-    4
-}
-
 impl Upload {
     /// Uploads to `to` with defaults for all else.
     pub fn to(to: url::Url) -> Self {
-        Self { to, endpoint_url: None, region: None, workers: default_workers(), bandwidth_per_second: None }
+        Self { to, endpoint_url: None, region: None, workers: None, bandwidth_per_second: None }
     }
 }
 
@@ -382,7 +377,7 @@ impl Config {
                 return mistake("url", &framepost_ports::chain(&error));
             }
         }
-        if self.upload.workers == 0 {
+        if self.upload.workers == Some(0) {
             return Err(Mistake::new("upload.workers", "must be at least 1"));
         }
         if self.upload.endpoint_url.as_ref().is_some_and(|url| url.parse::<url::Url>().is_err()) {
@@ -419,7 +414,7 @@ mod tests {
         assert_eq!(config.recording.chunk_max(), Duration::from_secs(10));
         let longer = parse(&format!("{LEAST}recording = {{ window = \"30s\" }}\n")).unwrap();
         assert_eq!(longer.recording_of(&longer.cameras[0]).chunk_max(), Duration::from_secs(30));
-        assert_eq!((config.upload.workers, config.spool.quota), (4, 20_000_000_000));
+        assert_eq!((config.upload.workers, config.spool.quota), (None, 20_000_000_000));
         assert_eq!(config.cameras[0], CameraConfig::new("gate".parse().unwrap(), "rtsp://10.0.0.7/stream1"));
     }
 

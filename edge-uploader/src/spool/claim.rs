@@ -8,7 +8,6 @@ use super::{Error, Inner, Result, Spool};
 use framepost_events::attributes::Metadata;
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// An object that the uploader has taken. Dropping it gives the object back.
 pub struct Claim {
@@ -33,12 +32,11 @@ pub struct QuarantinedObject {
 }
 
 impl Spool {
-    /// Takes the next object, camera after camera. `freshness` is how long after its closing an object counts as fresh;
-    /// `skip` says which ones are not due yet.
-    pub fn claim(&self, order: Order, freshness: Duration, skip: &dyn Fn(&ObjectKey) -> bool) -> Option<Claim> {
+    /// Takes the next object; `skip` says which ones are not due yet.
+    pub fn claim(&self, order: Order, skip: &dyn Fn(&ObjectKey) -> bool) -> Option<Claim> {
         let (name, id, bytes, tried) = {
             let mut index = self.inner.index();
-            let (name, id) = index.next(order, freshness, &|name, id| skip(&id.key(name)))?;
+            let (name, id) = index.next(order, &|name, id| skip(&id.key(name)))?;
             let entry = index.entry(&name, id)?;
             entry.status = Status::Claimed;
             (name, id, entry.bytes, entry.tried)

@@ -10,7 +10,6 @@ use framepost_events::manifest::Manifest;
 use framepost_events::{KeyKind, ObjectKey, Sha256, Sha256Hasher};
 use std::io::{self, SeekFrom};
 use std::path::Path;
-use tokio::time::Instant;
 
 /// What is read or hashed at a time.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -72,7 +71,7 @@ impl Inner {
         let part = self.layout.file(key, Suffix::Part);
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))?;
         self.remove(&self.layout.file(key, Suffix::Draft))?;
-        self.shelve(name, key, meta.bytes, Some(Instant::now()));
+        self.shelve(name, key, meta.bytes);
         self.tell();
         Ok(())
     }
@@ -92,7 +91,7 @@ impl Inner {
         let next = CameraState { span: None, recorded_to: Some(span.end), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
-        self.shelve(name, &key, 0, Some(Instant::now()));
+        self.shelve(name, &key, 0);
         self.tell();
         Ok(())
     }
@@ -118,13 +117,13 @@ impl Inner {
     }
 
     /// Puts a closed object into the index.
-    pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64, closed_at: Option<Instant>) {
+    pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64) {
         let entry = Entry { bytes, status: Status::Waiting, tried: Tried::Never };
         let mut index = self.index();
         if key.kind == KeyKind::Chunk {
             index.shelf(name).open_bytes = 0;
         }
-        index.insert(name, ItemId::of(key), entry, closed_at);
+        index.insert(name, ItemId::of(key), entry);
     }
 
     /// Digest, chain and signature into the metadata.

@@ -1,14 +1,12 @@
 //! What the spool holds, in memory: a mirror of the directory, rebuilt by a scan at the start and never the truth.
 //!
-//! About 60 bytes an object, so that a day of backlog of one camera (29 000 chunks) takes 2 MiB.
+//! About 100 bytes an object, so that a day of backlog of one camera (29 000 chunks) takes 3 MiB.
 
 use super::layout::CameraName;
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// What an object costs beyond its bytes: its sidecars, a block each.
 pub(super) const OVERHEAD_BYTES: u64 = 8 * 1024;
@@ -66,8 +64,11 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) entries: BTreeMap<ItemId, Entry>,
-    /// Closed in this process, in this order; those older than the freshness fall off at its front.
-    fresh: VecDeque<(Instant, ItemId)>,
+    /// The objects by when they came here: those that lay here at the start by their own time, then each as it was closed.
+    /// A camera whose clock lies does not come before its turn. May still hold some that are gone.
+    arrivals: VecDeque<(u64, ItemId)>,
+    /// The latest arrival that had its camera's turn.
+    newest_served: u64,
     /// The part that is being recorded.
     pub(super) open_bytes: u64,
     closed_bytes: u64,
@@ -89,6 +90,20 @@ impl Shelf {
             || !self.entries.iter().any(|(other, e)| *other != id && e.status == Status::Waiting)
     }
 
+    /// Drops arrivals whose object is gone: at both ends at once, in between when they are the most of all.
+    fn forget_gone(&mut self) {
+        let entries = &self.entries;
+        while self.arrivals.front().is_some_and(|(_, id)| !entries.contains_key(id)) {
+            self.arrivals.pop_front();
+        }
+        while self.arrivals.back().is_some_and(|(_, id)| !entries.contains_key(id)) {
+            self.arrivals.pop_back();
+        }
+        if self.arrivals.len() > 2 * entries.len() {
+            self.arrivals.retain(|(_, id)| entries.contains_key(id));
+        }
+    }
+
     fn is_waiting(&self, id: ItemId) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.status == Status::Waiting)
     }
@@ -97,18 +112,19 @@ impl Shelf {
 /// Which end of the backlog to take from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// What was closed within the freshness, oldest of that first; the backlog when there is nothing fresh.
-    Fresh,
-    /// The oldest.
-    Backlog,
+    /// A camera's newest, one camera after the other.
+    Newest,
+    /// The oldest of all cameras.
+    Oldest,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) cameras: BTreeMap<CameraName, Shelf>,
-    /// The camera that was served last, of each order.
-    served_fresh: Option<CameraName>,
-    served_backlog: Option<CameraName>,
+    /// The camera whose newest was taken last.
+    served: Option<CameraName>,
+    /// How many objects came here so far.
+    arrived: u64,
 }
 
 /// What a camera has in the spool.
@@ -146,13 +162,13 @@ impl Index {
         self.cameras.get_mut(name)?.entries.get_mut(&id)
     }
 
-    pub(super) fn insert(&mut self, name: &CameraName, id: ItemId, entry: Entry, closed_at: Option<Instant>) {
+    pub(super) fn insert(&mut self, name: &CameraName, id: ItemId, entry: Entry) {
+        self.arrived += 1;
+        let arrived = self.arrived;
         let objects = self.shelf(name);
         if objects.entries.insert(id, entry).is_none() {
             objects.closed_bytes += entry.bytes + OVERHEAD_BYTES;
-        }
-        if let Some(now) = closed_at {
-            objects.fresh.push_back((now, id));
+            objects.arrivals.push_back((arrived, id));
         }
     }
 
@@ -160,6 +176,7 @@ impl Index {
         let objects = self.shelf(name);
         if let Some(entry) = objects.entries.remove(&id) {
             objects.closed_bytes -= entry.bytes + OVERHEAD_BYTES;
+            objects.forget_gone();
         }
         if objects.growing_gap == Some(id) {
             objects.growing_gap = None;
@@ -181,59 +198,49 @@ impl Index {
             .map(|(_, name, id)| (name.clone(), id))
     }
 
-    /// The next object to upload, camera after camera; `skip` says which ones are not due yet.
+    /// The next object to upload; `skip` says which ones are not due yet.
     pub(super) fn next(
         &mut self,
         order: Order,
-        freshness: Duration,
         skip: &dyn Fn(&CameraName, ItemId) -> bool,
     ) -> Option<(CameraName, ItemId)> {
-        if order == Order::Fresh {
-            self.forget_stale(freshness);
-            let found = self.round(self.served_fresh.as_ref(), |name, shelf| {
-                shelf
-                    .fresh
-                    .iter()
-                    .map(|(_, id)| *id)
-                    .find(|id| shelf.is_waiting(*id) && shelf.may_go(*id) && !skip(name, *id))
-            });
-            if let Some((name, _)) = &found {
-                self.served_fresh = Some(name.clone());
-                return found;
+        let due =
+            |name: &CameraName, shelf: &Shelf, id: ItemId| shelf.is_waiting(id) && shelf.may_go(id) && !skip(name, id);
+        match order {
+            Order::Newest => {
+                let latest = |name: &CameraName, shelf: &Shelf| {
+                    shelf.arrivals.iter().rev().find(|(_, id)| due(name, shelf, *id)).copied()
+                };
+                // What came since its camera's last turn, before what was left behind in any.
+                let before = self.served.as_ref();
+                let recent = |name: &CameraName, shelf: &Shelf| {
+                    latest(name, shelf).filter(|(arrived, _)| *arrived > shelf.newest_served)
+                };
+                let (name, (arrived, id)) = self.round(before, recent).or_else(|| self.round(before, latest))?;
+                let of_camera = self.shelf(&name);
+                of_camera.newest_served = of_camera.newest_served.max(arrived);
+                self.served = Some(name.clone());
+                Some((name, id))
             }
-        }
-        let found = self.round(self.served_backlog.as_ref(), |name, shelf| {
-            let due = |id: ItemId| shelf.may_go(id) && !skip(name, id);
-            shelf.entries.iter().find(|(id, e)| e.status == Status::Waiting && due(**id)).map(|(id, _)| *id)
-        });
-        if let Some((name, _)) = &found {
-            self.served_backlog = Some(name.clone());
-        }
-        found
-    }
-
-    fn forget_stale(&mut self, freshness: Duration) {
-        let now = Instant::now();
-        for shelf in self.cameras.values_mut() {
-            while let Some((closed_at, id)) = shelf.fresh.front() {
-                let gone = !shelf.entries.contains_key(id);
-                if !gone && now.saturating_duration_since(*closed_at) <= freshness {
-                    break;
-                }
-                shelf.fresh.pop_front();
+            Order::Oldest => {
+                let oldest = self.cameras.iter().filter_map(|(name, shelf)| {
+                    let (arrived, id) = shelf.arrivals.iter().find(|(_, id)| due(name, shelf, *id))?;
+                    Some((*arrived, name, *id))
+                });
+                oldest.min_by_key(|(arrived, ..)| *arrived).map(|(_, name, id)| (name.clone(), id))
             }
         }
     }
 
     /// Asks every camera once, beginning after the one served last.
-    fn round(
+    fn round<T>(
         &self,
         served: Option<&CameraName>,
-        pick: impl Fn(&CameraName, &Shelf) -> Option<ItemId>,
-    ) -> Option<(CameraName, ItemId)> {
+        pick: impl Fn(&CameraName, &Shelf) -> Option<T>,
+    ) -> Option<(CameraName, T)> {
         let after = self.cameras.iter().filter(|(name, _)| served.is_some_and(|served| *name > served));
         let rest = self.cameras.iter().filter(|(name, _)| served.is_none_or(|served| *name <= served));
-        after.chain(rest).find_map(|(name, shelf)| pick(name, shelf).map(|id| (name.clone(), id)))
+        after.chain(rest).find_map(|(name, shelf)| pick(name, shelf).map(|found| (name.clone(), found)))
     }
 
     /// Whether anything waits for its upload.

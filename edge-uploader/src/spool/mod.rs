@@ -173,7 +173,7 @@ impl Spool {
     pub fn open_unmended(dir: &Path) -> Result<Self> {
         let inner = Self::lock(Arc::new(DiskFs::new(dir)), dir, Options::default())?;
         for (name, key, entry) in &inner.scan().objects {
-            inner.index().insert(name, index::ItemId::of(key), *entry, None);
+            inner.index().insert(name, index::ItemId::of(key), *entry);
         }
         Ok(Self { inner })
     }

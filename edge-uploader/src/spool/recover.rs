@@ -67,8 +67,10 @@ impl Inner {
             }
         }
         self.reopen_unsealed(&mut scan)?;
+        // Nobody knows any more in which order they were closed: their times stand for it.
+        scan.objects.sort_by_key(|(_, key, _)| (key.start, key.counter));
         for (name, key, entry) in &scan.objects {
-            self.index().insert(name, ItemId::of(key), *entry, None);
+            self.index().insert(name, ItemId::of(key), *entry);
         }
         for (name, key, entry) in &scan.objects {
             if key.kind == KeyKind::Gap {
@@ -254,7 +256,7 @@ impl Inner {
                 found => drop(found.map_err(Error::io("open", &path))?),
             }
             self.sync_parent(&path)?;
-            self.index().insert(name, ItemId::of(&key), entry, None);
+            self.index().insert(name, ItemId::of(&key), entry);
         }
         Ok(scan.parts.remove(name).unwrap_or_default())
     }

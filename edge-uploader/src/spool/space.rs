@@ -103,7 +103,7 @@ impl Inner {
             self.finish_drop(name, superseded)?;
         }
         tracing::warn!(%key, gap = %gap_key, chunks = gap.chunks_dropped, "spool is full, dropped the oldest chunk");
-        self.shelve(name, &gap_key, body.len() as u64, None);
+        self.shelve(name, &gap_key, body.len() as u64);
         self.index().shelf(name).growing_gap = Some(ItemId::of(&gap_key));
         self.keep_reserve();
         self.tell();

@@ -146,7 +146,7 @@ impl SpoolWriter {
         let next = CameraState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
         self.spool.write_state(&self.name, &next)?;
         self.state = next;
-        self.spool.shelve(&self.name, &key, body.len() as u64, Some(tokio::time::Instant::now()));
+        self.spool.shelve(&self.name, &key, body.len() as u64);
         self.spool.tell();
         Ok(())
     }

@@ -9,14 +9,18 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is in memory of an object at a time.
+/// What is read of an object at a time.
 const PIECE_BYTES: usize = 64 * 1024;
+/// What is handed over of it at a time: on a slow line the steps by which a put is seen to move.
+const STEP_BYTES: usize = 16 * 1024;
 
 /// What a put does, for whoever watches it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Changes whenever something moves.
+    /// How often something moved.
     ticks: AtomicU64,
+    /// How many bytes.
+    moved_bytes: AtomicU64,
     /// Puts held back by the cap: that is not a stall.
     held_back: AtomicU64,
     /// Why the file could not be read.
@@ -36,8 +40,14 @@ impl Progress {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn tick(&self) {
+    /// Bytes that the sink has asked for, those of repeated tries included.
+    pub(super) fn moved_bytes(&self) -> u64 {
+        self.moved_bytes.load(Ordering::Relaxed)
+    }
+
+    fn moved(&self, bytes: usize) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.moved_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     fn failed(&self, error: &io::Error) -> io::Error {
@@ -60,6 +70,8 @@ pub(super) struct FileContent {
 struct Reading {
     file: Option<Box<dyn Read + Send>>,
     left_bytes: u64,
+    /// Read and not handed over.
+    piece: Bytes,
     reader: Arc<ClaimReader>,
     bandwidth: Arc<Bandwidth>,
     progress: Arc<Progress>,
@@ -79,6 +91,7 @@ impl Content for FileContent {
         let reading = Reading {
             file: None,
             left_bytes: self.bytes,
+            piece: Bytes::new(),
             reader: self.reader.clone(),
             bandwidth: self.bandwidth.clone(),
             progress: self.progress.clone(),
@@ -88,15 +101,18 @@ impl Content for FileContent {
             if reading.left_bytes == 0 {
                 return Ok(None);
             }
-            let piece = reading.next_piece().await.map_err(|error| reading.progress.failed(&error))?;
-            reading.left_bytes -= piece.len() as u64;
+            if reading.piece.is_empty() {
+                reading.piece = reading.next_piece().await.map_err(|error| reading.progress.failed(&error))?;
+            }
+            let step = reading.piece.split_to(reading.piece.len().min(STEP_BYTES));
+            reading.left_bytes -= step.len() as u64;
             {
                 let _held = HeldBack::new(&reading.progress);
-                reading.bandwidth.take(piece.len() as u64).await;
+                reading.bandwidth.take(step.len() as u64).await;
             }
-            reading.progress.tick();
-            reading.stats.sent(piece.len() as u64);
-            Ok(Some((piece, reading)))
+            reading.progress.moved(step.len());
+            reading.stats.sent(step.len() as u64);
+            Ok(Some((step, reading)))
         }))
     }
 }

@@ -16,17 +16,23 @@
 //! | the file here | cannot be read | quarantine; if it is gone, it is forgotten |
 //!
 //! Each failure puts the object off by a full-jitter backoff of its own, so that a stuck one never blocks those behind
-//! it. Failures that are the bucket's, not the object's, also open the [`circuit`]: then one probe at a time goes out, at
-//! growing intervals, until one is answered.
+//! it. Failures that are the bucket's, not the object's, also open the [`circuit`]: then probes go out, one after the other,
+//! until one is answered. From then on everything that was put off is due, as many at a time as there are workers.
 //!
-//! Objects closed lately go first, oldest of them first; every [`Settings::backlog_share`]th slot takes the oldest of all.
-//! Both go round the cameras.
+//! Each camera's newest object goes first, one camera after the other, and what came since a camera's last turn before what was
+//! left behind: on a line that is too short what arrives is new, and the rest is made up when there is room, at night. So that it is not put off for ever, every [`Settings::backlog_share`]th slot
+//! takes the oldest of all.
+//!
+//! A put that stands still is broken off; for how long it may is what its [`patience`] says.
 
 mod bandwidth;
 mod circuit;
 mod content;
 mod object;
+mod patience;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -39,6 +45,7 @@ use bandwidth::Bandwidth;
 use circuit::Circuit;
 use framepost_events::ObjectKey;
 use framepost_ports::ObjectSink;
+use patience::Patience;
 use stats::StatsCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +79,7 @@ struct Inner {
     sink: Arc<dyn ObjectSink>,
     settings: Settings,
     circuit: Circuit,
+    patience: Patience,
     bandwidth: Arc<Bandwidth>,
     stats: Arc<StatsCell>,
     random: Mutex<fastrand::Rng>,
@@ -84,8 +92,17 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     not_before: Instant,
+    /// The outages that were over by then. An answer after another one makes the object due at once: what put it off was the
+    /// way, or may have been.
+    outages: u64,
     failures: u32,
     refusals: u32,
+}
+
+impl Trouble {
+    fn holds(&self, now: Instant, outages: u64) -> bool {
+        self.not_before > now && self.outages == outages
+    }
 }
 
 impl Uploader {
@@ -95,6 +112,7 @@ impl Uploader {
             spool,
             sink,
             circuit: Circuit::new(settings.backoff, random.fork()),
+            patience: Patience::new(settings.stall),
             bandwidth: Arc::new(Bandwidth::new(settings.bandwidth_bytes_per_second)),
             stats: Arc::default(),
             random: Mutex::new(random),
@@ -185,8 +203,9 @@ impl Inner {
         let inner = self.clone();
         let claimed = tokio::task::spawn_blocking(move || {
             let order = inner.next_order();
-            let skip = |key: &ObjectKey| inner.trouble().get(key).is_some_and(|trouble| trouble.not_before > now);
-            inner.spool.claim(order, inner.settings.freshness, &skip)
+            let outages = inner.circuit.outages();
+            let skip = |key: &ObjectKey| inner.trouble().get(key).is_some_and(|trouble| trouble.holds(now, outages));
+            inner.spool.claim(order, &skip)
         });
         claimed.await.ok().flatten()
     }
@@ -194,12 +213,13 @@ impl Inner {
     fn next_order(&self) -> Order {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         *slots = slots.wrapping_add(1);
-        if slots.is_multiple_of(self.settings.backlog_share.max(1)) { Order::Backlog } else { Order::Fresh }
+        if slots.is_multiple_of(self.settings.backlog_share.max(1)) { Order::Oldest } else { Order::Newest }
     }
 
     /// When the first of those that were not due at `now` will be.
     fn next_due(&self, now: Instant) -> Option<Instant> {
-        self.trouble().values().map(|trouble| trouble.not_before).filter(|due| *due > now).min()
+        let outages = self.circuit.outages();
+        self.trouble().values().filter(|trouble| trouble.holds(now, outages)).map(|trouble| trouble.not_before).min()
     }
 
     fn trouble(&self) -> MutexGuard<'_, HashMap<ObjectKey, Trouble>> {
@@ -210,7 +230,9 @@ impl Inner {
     fn put_off(&self, key: &ObjectKey, backoff: Backoff, refused: u32) -> u32 {
         let mut all = self.trouble();
         let now = Instant::now();
-        let trouble = all.entry(key.clone()).or_insert(Trouble { not_before: now, failures: 0, refusals: 0 });
+        let trouble =
+            all.entry(key.clone()).or_insert(Trouble { not_before: now, outages: 0, failures: 0, refusals: 0 });
+        trouble.outages = self.circuit.outages();
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.not_before = now + backoff.delay(trouble.failures, &mut random);
         trouble.failures = trouble.failures.saturating_add(1);

@@ -8,6 +8,10 @@ use framepost_events::Sha256;
 use framepost_ports::{Error, ErrorKind, NewObject, Put, chain};
 use std::io;
 use std::sync::Arc;
+use tokio::time::{Duration, Instant};
+
+/// How often a put is looked at whether it moves.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How one turn of an object ended.
 enum Verdict {
@@ -126,19 +130,26 @@ impl Inner {
     async fn put_watched(&self, object: &NewObject, progress: &Progress) -> Result<Put, Error> {
         let put = self.sink.put(object);
         tokio::pin!(put);
-        let mut seen = progress.ticks();
+        let began = Instant::now();
+        let (mut seen, mut since) = (progress.ticks(), began);
         loop {
             tokio::select! {
                 biased;
-                answer = &mut put => return answer,
-                () = tokio::time::sleep(self.settings.stall) => {
-                    let now = progress.ticks();
-                    if now == seen && !progress.is_held_back() {
-                        let stalled = format!("no byte moved for {:?}", self.settings.stall);
-                        return Err(Error::new(ErrorKind::Transport, "put", object.key.as_str()).because(stalled));
+                answer = &mut put => {
+                    if answer.is_ok() {
+                        self.patience.answered(object.content.len_bytes(), began.elapsed());
                     }
-                    seen = now;
+                    return answer;
                 }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let now = progress.ticks();
+            if now != seen || progress.is_held_back() {
+                (seen, since) = (now, Instant::now());
+            } else if since.elapsed() >= self.patience.of(progress.moved_bytes()) {
+                self.patience.broken_off(progress.moved_bytes(), began.elapsed());
+                let stalled = format!("no byte moved for {:?}", since.elapsed());
+                return Err(Error::new(ErrorKind::Transport, "put", object.key.as_str()).because(stalled));
             }
         }
     }

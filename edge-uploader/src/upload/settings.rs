@@ -14,8 +14,12 @@ pub struct Backoff {
 impl Backoff {
     /// The wait after `failures` earlier ones.
     pub fn delay(self, failures: u32, random: &mut fastrand::Rng) -> Duration {
-        let bound = self.base.saturating_mul(1 << failures.min(20)).min(self.cap);
-        bound.mul_f64(random.f64())
+        self.bound(failures).mul_f64(random.f64())
+    }
+
+    /// The longest such wait.
+    pub(super) fn bound(self, failures: u32) -> Duration {
+        self.base.saturating_mul(1 << failures.min(20)).min(self.cap)
     }
 }
 
@@ -24,10 +28,8 @@ impl Backoff {
 pub struct Settings {
     /// Puts at a time, of all cameras together.
     pub workers: usize,
-    /// One slot in this many takes the oldest object instead of a fresh one.
+    /// One slot in this many takes the oldest object of all instead of a camera's newest.
     pub backlog_share: u32,
-    /// How long after its closing an object is fresh.
-    pub freshness: Duration,
     /// All puts together; no bound when absent.
     pub bandwidth_bytes_per_second: Option<u64>,
     /// After no answer, a busy service and corruption.
@@ -36,28 +38,38 @@ pub struct Settings {
     pub refusal_backoff: Backoff,
     /// An object that is refused as invalid so often is set aside.
     pub refusals_before_quarantine: u32,
-    /// A put that moves no byte and gets no answer for so long is broken off.
+    /// A put that moves no byte and gets no answer for so long is broken off; up to six times as long where the line is so
+    /// slow that this says nothing.
     pub stall: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            workers: 4,
-            backlog_share: 4,
-            freshness: Duration::from_mins(1),
+            workers: workers_for(1),
+            backlog_share: 8,
             bandwidth_bytes_per_second: None,
-            backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) },
+            backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(5) },
             refusal_backoff: Backoff { base: Duration::from_secs(30), cap: Duration::from_mins(10) },
             refusals_before_quarantine: 4,
-            stall: Duration::from_mins(1),
+            stall: Duration::from_secs(10),
         }
     }
 }
 
-impl From<&crate::config::Upload> for Settings {
-    fn from(config: &crate::config::Upload) -> Self {
-        let (workers, bandwidth_bytes_per_second) = (config.workers, config.bandwidth_per_second);
-        Self { workers, bandwidth_bytes_per_second, ..Self::default() }
+impl Settings {
+    /// What the configuration says, for a gateway of so many cameras.
+    pub fn new(config: &crate::config::Upload, cameras: usize) -> Self {
+        Self {
+            workers: config.workers.unwrap_or_else(|| workers_for(cameras)),
+            bandwidth_bytes_per_second: config.bandwidth_per_second,
+            ..Self::default()
+        }
     }
+}
+
+/// How many puts at a time so many cameras get where nothing else is said: half as many, at least 4 and at most 8. More would
+/// share a line that is too short among chunks that all arrive late.
+fn workers_for(cameras: usize) -> usize {
+    (cameras / 2).clamp(4, 8)
 }

@@ -108,7 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
     let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;
     let options = spool::Options { signer, ..spool::Options::default() };
-    let (settings, clock) = (upload::Settings::from(&Upload::to(url)), Arc::new(SystemClock));
+    let (settings, clock) = (upload::Settings::new(&Upload::to(url), arguments.videos.len()), Arc::new(SystemClock));
     let spool_dir = arguments.dir.join("spool");
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);

@@ -1,8 +1,7 @@
 //! On a real file system.
 
 use super::scenario::{Outside, options};
-use crate::spool::{Durability, Error, Order, Spool, Tried};
-use std::time::Duration;
+use crate::spool::{Claim, Durability, Error, Order, Spool, Tried};
 
 fn open(dir: &std::path::Path) -> Spool {
     Spool::open(dir, options(1 << 30, Durability::Fragment)).unwrap().0
@@ -63,7 +62,7 @@ fn quarantine_and_tries_survive_a_restart() {
     let spool = open(dir.path());
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
     outside.span(&mut writer, 2).unwrap();
-    let take = |spool: &Spool| spool.claim(Order::Fresh, Duration::from_mins(1), &|_| false);
+    let take = |spool: &Spool| spool.claim(Order::Oldest, &|_| false);
     let claim = take(&spool).unwrap();
     claim.mark_tried().unwrap();
     let bad = claim.key().clone();
@@ -86,8 +85,12 @@ fn quarantine_and_tries_survive_a_restart() {
     outside.check_nothing_lost();
 }
 
+fn names(claims: &[Claim]) -> Vec<String> {
+    claims.iter().map(|c| format!("{}{}", c.key().camera.as_ref().unwrap(), c.key().counter)).collect()
+}
+
 #[test]
-fn cameras_take_turns_and_the_oldest_goes_first() {
+fn cameras_take_turns_with_their_newest_and_the_oldest_of_all_has_its_slot() {
     let dir = tempfile::tempdir().unwrap();
     let mut outside = Outside::new();
     let spool = open(dir.path());
@@ -97,10 +100,24 @@ fn cameras_take_turns_and_the_oldest_goes_first() {
             outside.chunk(&mut writer, counter, 1).unwrap();
         }
     }
-    for order in [Order::Fresh, Order::Backlog] {
-        let claims: Vec<_> = std::iter::from_fn(|| spool.claim(order, Duration::from_mins(1), &|_| false)).collect();
-        let order: Vec<_> =
-            claims.iter().map(|c| format!("{}{}", c.key().camera.as_ref().unwrap(), c.key().counter)).collect();
-        assert_eq!(order, ["a0", "b0", "a1", "b1", "a2", "b2"]);
-    }
+    let all = |order| std::iter::from_fn(|| spool.claim(order, &|_| false)).collect::<Vec<_>>();
+    assert_eq!(names(&all(Order::Newest)), ["a2", "b2", "a1", "b1", "a0", "b0"]);
+    assert_eq!(names(&all(Order::Oldest)), ["a0", "a1", "a2", "b0", "b1", "b2"]);
+}
+
+/// A camera whose clock was set back is not taken for one with old footage, nor its newest for its oldest.
+#[test]
+fn newest_is_what_was_closed_last_whatever_its_time_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut outside = Outside::new();
+    let spool = open(dir.path());
+    let mut honest = spool.writer("s".parse().unwrap(), "honest".parse().unwrap()).unwrap();
+    outside.chunk(&mut honest, 0, 1).unwrap();
+    let mut lying = spool.writer("s".parse().unwrap(), "lying".parse().unwrap()).unwrap();
+    outside.chunk(&mut lying, 0, 1).unwrap();
+    outside.now -= jiff::SignedDuration::from_hours(1);
+    outside.chunk(&mut lying, 1, 1).unwrap();
+    let all = |order| std::iter::from_fn(|| spool.claim(order, &|_| false)).collect::<Vec<_>>();
+    assert_eq!(names(&all(Order::Oldest)), ["honest0", "lying0", "lying1"]);
+    assert_eq!(names(&all(Order::Newest)), ["honest0", "lying1", "lying0"]);
 }

@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 const INIT_OPEN: &[u8; 8] = b"open....";
 const INIT_DONE: &[u8; 8] = b"done....";
@@ -147,7 +146,7 @@ impl Outside {
     /// Uploads up to `most` objects. A conflict with other bytes is a failure of the model.
     pub(super) fn upload(&mut self, spool: &Spool, most: usize) -> Result<(), Error> {
         for _ in 0..most {
-            let Some(claim) = spool.claim(Order::Backlog, Duration::ZERO, &|_| false) else { break };
+            let Some(claim) = spool.claim(Order::Oldest, &|_| false) else { break };
             let key = claim.key().to_string();
             // The disk is gone; the next start reads it again.
             let Ok((_, metadata, sha256)) = claim.description() else { return Ok(()) };
