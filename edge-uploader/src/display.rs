@@ -104,7 +104,13 @@ impl Display {
             0 => String::new(),
             n => format!(", {n} objects were there before"),
         };
-        format!("{}{existed}, {seconds:.1} s", Moment::of(&gateway).line())
+        let uncompared = match upload.uncompared_objects {
+            0 => String::new(),
+            n => format!(
+                ", {n} objects were there already and could not be compared with the file's (the credential may only put)"
+            ),
+        };
+        format!("{}{existed}{uncompared}, {seconds:.1} s", Moment::of(&gateway).line())
     }
 }
 

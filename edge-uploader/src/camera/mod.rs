@@ -16,6 +16,7 @@ pub use self::open::{Options, open};
 use crate::media::{Frame, StreamParameters};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use std::path::Path;
 use std::time::Duration;
 
 /// What a session tells, in decoding order.
@@ -79,6 +80,11 @@ pub trait Camera: Send {
 
     /// Whether it ends by itself.
     fn extent(&self) -> Extent;
+
+    /// The file that it reads, and would read again from its start; `None` for everything else.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 
     /// For how long it may show nothing new without being taken for dead, where that is known.
     fn silence_max(&self) -> Option<Duration> {

@@ -142,6 +142,7 @@ impl Gateway {
             keep: what.keep,
             trusted,
             extent: camera.extent(),
+            file: camera.file().map(Path::to_owned),
             silence_max: camera.silence_max(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;

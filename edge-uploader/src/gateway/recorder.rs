@@ -15,10 +15,11 @@ use crate::camera::{CameraEvent, Extent, Timing};
 use crate::clock::{Jump, SessionClock, TrustedClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
-use crate::spool::{self, SpoolWriter};
+use crate::spool::{self, SourceFile, SpoolWriter};
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{Camera, Site};
 use jiff::Timestamp;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub(super) keep: Keep,
     pub(super) trusted: TrustedClock,
     pub(super) extent: Extent,
+    /// The file that is read, if it is one.
+    pub(super) file: Option<PathBuf>,
     pub(super) silence_max: Option<Duration>,
 }
 
@@ -112,7 +115,7 @@ impl Recorder {
         let recorded_to = match plan.extent {
             Extent::Live => spool.recorded_to(),
             Extent::Finite => {
-                spool.starts_over();
+                spool.reads(plan.file.as_deref().and_then(SourceFile::of));
                 None
             }
         };

@@ -4,7 +4,7 @@ use super::fs::SpoolFile;
 use super::index::{CameraStats, ItemId, Order, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::Meta;
-use super::{Error, Inner, Result, Spool};
+use super::{Error, Inner, Result, SourceFile, Spool};
 use framepost_events::attributes::Metadata;
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use std::sync::Arc;
@@ -126,6 +126,11 @@ impl Claim {
     /// Content type, metadata and digest; an error when the sidecar cannot be used.
     pub fn description(&self) -> Result<(&str, &Metadata, Sha256), &Error> {
         self.description.as_ref().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
+    }
+
+    /// The file that it was made from, if it was: see [`SourceFile::is_unchanged`].
+    pub fn source(&self) -> Option<&SourceFile> {
+        self.description.as_ref().ok()?.0.source.as_ref()
     }
 
     /// CRC-32C of the content, where it was kept.

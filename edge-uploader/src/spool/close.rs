@@ -4,6 +4,7 @@ use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, Meta, OpenSpan, Origin};
+use super::source::SourceFile;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::manifest::Manifest;
@@ -17,9 +18,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The content type of a span's empty end object.
 const SPAN_END_CONTENT_TYPE: &str = "video/mp4";
 
-/// What a gap for want of space remembers, for the recovery.
+/// What the sidecar of an object that is written at once remembers of it.
 #[derive(Debug, Default)]
-pub(super) struct DropNote {
+pub(super) struct Note {
+    pub(super) source: Option<SourceFile>,
     pub(super) drops: Option<String>,
     pub(super) supersedes: Option<String>,
 }
@@ -41,7 +43,8 @@ impl Inner {
         let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
         attributes.to.get_or_insert(end);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
-        let meta = self.seal(key, &digest, content_type, attributes)?;
+        let sealed = self.seal(key, &digest, content_type, attributes)?;
+        let meta = Meta { source: state.source.clone(), ..sealed };
         // Its name is made durable with the object's. Should only the object's survive, the recovery finds the draft beside it.
         self.write_sidecar(key, Suffix::Meta, &meta)?;
         self.finish_chunk(name, key, &meta, state)
@@ -87,7 +90,8 @@ impl Inner {
             previous: Some(span.previous),
             ..Attributes::default()
         };
-        self.write_small(&key, b"", SPAN_END_CONTENT_TYPE, attributes, DropNote::default())?;
+        let note = Note { source: state.source.clone(), ..Note::default() };
+        self.write_small(&key, b"", SPAN_END_CONTENT_TYPE, attributes, note)?;
         let next = CameraState { span: None, recorded_to: Some(span.end), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
@@ -103,7 +107,7 @@ impl Inner {
         bytes: &[u8],
         content_type: &str,
         attributes: Attributes,
-        note: DropNote,
+        note: Note,
     ) -> Result<()> {
         let part = self.layout.file(key, Suffix::Part);
         let mut file = self.create(&part)?;
@@ -111,7 +115,8 @@ impl Inner {
         file.sync_data().map_err(Error::io("sync", &part))?;
         drop(file);
         let meta = self.seal(key, &Digest::of(bytes), content_type.to_owned(), attributes)?;
-        self.write_sidecar(key, Suffix::Meta, &Meta { drops: note.drops, supersedes: note.supersedes, ..meta })?;
+        let Note { source, drops, supersedes } = note;
+        self.write_sidecar(key, Suffix::Meta, &Meta { drops, supersedes, source, ..meta })?;
         self.sync_parent(&part)?;
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
     }
@@ -143,7 +148,7 @@ impl Inner {
             Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
         });
         let metadata = metadata.map_err(unusable(key))?;
-        Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None })
+        Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None, source: None })
     }
 
     /// Writes a draft or a final sidecar whole. Its name is durable when its directory is synced next.

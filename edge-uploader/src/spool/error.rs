@@ -53,6 +53,15 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// Another object of this key was set aside.
+    #[error(
+        "another {key} is in the spool's quarantine: `edge-uploader quarantine` says why; record this under another camera \
+         name or time, or use another spool"
+    )]
+    KeyInQuarantine {
+        /// The key.
+        key: String,
+    },
     /// This camera has a writer already.
     #[error("camera {camera} of site {site} is being recorded already")]
     WriterTaken {

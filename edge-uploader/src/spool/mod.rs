@@ -9,7 +9,7 @@
 //! objects/<key>.part                 being recorded
 //! objects/<key>                      closed; its bytes never change again
 //! objects/<key>.draft                JSON: content type and metadata, as far as they are known while it is recorded
-//! objects/<key>.meta                 the same, final: with `Sha256`
+//! objects/<key>.meta                 the same, final: with `Sha256`; and the file that it was made from, if it was
 //! objects/<key>.try                  empty: a put was begun, the bucket may have it
 //! objects/<key>.quarantine           why the object is not uploaded any more
 //! objects/<key>.broken               a part that could not be repaired; nothing touches it
@@ -35,6 +35,7 @@
 //! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
 //! | upload | `.try` made, directory synced; put; `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
 //! | quarantine | `.quarantine` durable; back: it is unlinked |
+//! | a file is read again | the quarantined `O` of a chunk that is about to begin again goes like an uploaded one |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
 //!
 //! # Recovery
@@ -72,6 +73,7 @@ mod recover;
 mod repair;
 mod scan;
 mod sidecar;
+mod source;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,7 @@ pub use error::Error;
 pub use index::{CameraStats, Order, Tried};
 pub use recover::{CameraRecovery, Recovery, SpanRecovery};
 pub use repair::{ReadSeek, Repair, RepairFailure, RepairedPart};
+pub use source::SourceFile;
 pub use writer::SpoolWriter;
 
 use framepost_events::manifest::ManifestSigner;

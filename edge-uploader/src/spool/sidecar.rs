@@ -1,5 +1,6 @@
 //! The small JSON files beside the objects: an object's attributes, and a camera's place in its span.
 
+use super::source::SourceFile;
 use framepost_events::attributes::{Attributes, ClockSource, Metadata};
 use framepost_events::{Error, Sha256};
 use jiff::Timestamp;
@@ -23,6 +24,9 @@ pub(super) struct Meta {
     /// On a gap for want of space: the shorter gap that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) supersedes: Option<String>,
+    /// The file that the object was made from, and can be made from again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<SourceFile>,
 }
 
 impl Meta {
@@ -86,4 +90,7 @@ pub(super) struct CameraState {
     /// Start and counter of the last gap, so that two with one start do not meet at one key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_gap: Option<(Timestamp, u64)>,
+    /// The file that is being read, where it is one. Not kept: the next start reads it again, as it is then.
+    #[serde(skip)]
+    pub(super) source: Option<SourceFile>,
 }

@@ -1,6 +1,6 @@
 //! Room: the quota, the floor of free disk, and what is dropped when there is none.
 
-use super::close::DropNote;
+use super::close::Note;
 use super::index::{ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::{Error, Inner, Result};
@@ -85,8 +85,11 @@ impl Inner {
         let body = gap.to_json();
         let superseded = grown.map(|(key, _)| key);
         let written = self.with_reserve(|| {
-            let note =
-                DropNote { drops: Some(key.to_string()), supersedes: superseded.as_ref().map(ToString::to_string) };
+            let note = Note {
+                drops: Some(key.to_string()),
+                supersedes: superseded.as_ref().map(ToString::to_string),
+                source: None,
+            };
             let attributes = Attributes { from: Some(gap.from), to: Some(gap.to), ..Attributes::default() };
             self.write_small(&gap_key, &body, GAP_CONTENT_TYPE, attributes, note)
         });

@@ -1,10 +1,11 @@
 //! Writing one camera's chunks.
 
-use super::close::DropNote;
+use super::close::Note;
 use super::fs::SpoolFile;
-use super::index::ItemId;
+use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, Meta};
+use super::source::SourceFile;
 use super::{Durability, Error, Inner, Result};
 use crate::segment::{Fragment, Output};
 use bytes::Bytes;
@@ -127,9 +128,11 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// The source is read again from its start: its gaps get the keys that they got the last time.
-    pub fn starts_over(&mut self) {
+    /// The source is `file`, which is read from its start: its gaps get the keys that they got the last time. `None` where
+    /// it cannot be told which file that is.
+    pub fn reads(&mut self, file: Option<SourceFile>) {
         self.state.last_gap = None;
+        self.state.source = file;
     }
 
     /// Writes a gap's object. On return it is durable.
@@ -141,7 +144,8 @@ impl SpoolWriter {
         let key = self.spool.free_gap_key(&self.name, gap, counter);
         let body = gap.to_json();
         let attributes = Attributes { from: Some(gap.from), to: Some(gap.to), ..Attributes::default() };
-        self.spool.write_small(&key, &body, GAP_CONTENT_TYPE, attributes, DropNote::default())?;
+        let note = Note { source: self.state.source.clone(), ..Note::default() };
+        self.spool.write_small(&key, &body, GAP_CONTENT_TYPE, attributes, note)?;
         let recorded_to = self.state.recorded_to.max(Some(gap.to));
         let next = CameraState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
         self.spool.write_state(&self.name, &next)?;
@@ -165,15 +169,13 @@ impl SpoolWriter {
         }
         let (site, camera) = (self.name.site.clone(), self.name.camera.clone());
         let key = ObjectKey::new(site, camera, start, counter, KeyKind::Chunk);
-        if self.spool.index().entry(&self.name, ItemId::of(&key)).is_some() {
-            return Err(Error::KeyTaken { key: key.to_string() });
-        }
+        self.take_key(&key)?;
         self.spool.reserve(&self.name, init.len() as u64)?;
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let draft = Attributes { from: Some(key.start), previous, ..draft };
         let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
         let content_type = draft.full_content_type.unwrap_or_default();
-        let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None };
+        let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None, source: None };
         let part = self.spool.layout.file(&key, Suffix::Part);
         self.spool.occupy(&self.name, Some(&part));
         self.spool.write_sidecar(&key, Suffix::Draft, &meta)?;
@@ -242,6 +244,25 @@ impl SpoolWriter {
         self.spool.end_span(&self.name, &mut self.state)?;
         self.spool.occupy(&self.name, None);
         Ok(())
+    }
+
+    /// Sees to it that the spool has no object of this key. One that was made from this very file and is set aside is made
+    /// again now, and put again.
+    fn take_key(&self, key: &ObjectKey) -> Result<()> {
+        let id = ItemId::of(key);
+        let Some(status) = self.spool.index().entry(&self.name, id).map(|entry| entry.status) else { return Ok(()) };
+        let before = self.spool.read_meta(key).ok().and_then(|meta| meta.source);
+        let is_same = self.state.source.as_ref().zip(before).is_some_and(|(now, before)| now.continues(&before));
+        match status {
+            Status::Quarantined if is_same => {
+                tracing::info!(%key, "object in quarantine is made again from its file");
+                self.spool.remove_object(key)?;
+                self.spool.index().remove(&self.name, id);
+                Ok(())
+            }
+            Status::Quarantined => Err(Error::KeyInQuarantine { key: key.to_string() }),
+            _ => Err(Error::KeyTaken { key: key.to_string() }),
+        }
     }
 
     /// Leaves the open part to the recovery.

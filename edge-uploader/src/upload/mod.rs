@@ -8,7 +8,8 @@
 //! | already exists | the bucket's digest is ours | done |
 //! | already exists | another digest, or none | quarantine: something else is there |
 //! | already exists | the credential cannot look; a put of it was begun before | done: that put's answer got lost |
-//! | already exists | the credential cannot look; this was the first put | quarantine |
+//! | already exists | the credential cannot look; made from a file that has not changed | done, and counted as not compared |
+//! | already exists | the credential cannot look; this was the first put of a camera's | quarantine |
 //! | no answer, busy, denied, no such bucket | | again and again, never quarantine: it says nothing of the object |
 //! | corrupt | the bytes here are still those that were closed | again and again |
 //! | corrupt | they are not | quarantine |

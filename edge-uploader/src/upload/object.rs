@@ -3,7 +3,7 @@
 use super::circuit::Permit;
 use super::content::{FileContent, Progress};
 use super::{Inner, stats::StatsCell};
-use crate::spool::{Claim, Tried};
+use crate::spool::{Claim, SourceFile, Tried};
 use framepost_events::Sha256;
 use framepost_ports::{Error, ErrorKind, NewObject, Put, chain};
 use std::io;
@@ -17,6 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 enum Verdict {
     Created,
     AlreadyThere,
+    /// The same, as far as can be told: the credential cannot look, and the bytes are still where they came from.
+    Uncompared,
     Quarantine(String),
     /// The file is not there any more.
     Vanished,
@@ -39,6 +41,10 @@ impl Inner {
             Verdict::AlreadyThere => {
                 permit.answered();
                 self.stored(claim, |stats| stats.already_there_objects += 1).await;
+            }
+            Verdict::Uncompared => {
+                permit.answered();
+                self.stored(claim, |stats| stats.uncompared_objects += 1).await;
             }
             Verdict::Quarantine(reason) => {
                 permit.answered();
@@ -116,7 +122,7 @@ impl Inner {
         let object = NewObject { key: key.clone(), content_type, metadata, sha256, crc32c, content };
         let verdict = match self.put_watched(&object, &progress).await {
             Ok(Put::Created) => Verdict::Created,
-            Ok(Put::AlreadyExists) => self.compare(&key, sha256, tried).await,
+            Ok(Put::AlreadyExists) => self.compare(&key, sha256, tried, claim.source()).await,
             Err(error) => match progress.take_fault() {
                 Some(fault) if fault.kind() == io::ErrorKind::NotFound => Verdict::Vanished,
                 Some(fault) => Verdict::Quarantine(format!("the file in the spool cannot be read: {fault}")),
@@ -174,7 +180,7 @@ impl Inner {
     }
 
     /// There is an object of this key already. Ours?
-    async fn compare(&self, key: &str, sha256: Sha256, tried: Tried) -> Verdict {
+    async fn compare(&self, key: &str, sha256: Sha256, tried: Tried, source: Option<&SourceFile>) -> Verdict {
         match self.look(key).await {
             Ok(Some(there)) if there == sha256 => Verdict::AlreadyThere,
             Ok(Some(there)) => {
@@ -183,6 +189,7 @@ impl Inner {
             Ok(None) => Verdict::Quarantine("something else is there: an object without a digest".to_owned()),
             Err(error) if error.kind() == ErrorKind::Denied => match tried {
                 Tried::Before => Verdict::AlreadyThere,
+                Tried::Never if still_has(source).await => Verdict::Uncompared,
                 Tried::Never => Verdict::Quarantine(
                     "an object is there that was never put from here, and the credential cannot look at it".to_owned(),
                 ),
@@ -224,6 +231,12 @@ impl Inner {
             Err(error) => self.set_aside(claim, format!("the file in the spool cannot be read: {error}")).await,
         }
     }
+}
+
+/// Whether the file that an object was made from can be read again.
+async fn still_has(source: Option<&SourceFile>) -> bool {
+    let Some(source) = source.cloned() else { return false };
+    tokio::task::spawn_blocking(move || source.is_unchanged()).await.unwrap_or(false)
 }
 
 async fn blocking(work: impl FnOnce() -> crate::spool::Result<()> + Send + 'static) {

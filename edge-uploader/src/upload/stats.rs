@@ -38,6 +38,8 @@ pub struct UploadStats {
     pub created_objects: u64,
     /// Objects that it had already, with the same bytes.
     pub already_there_objects: u64,
+    /// Chunks of files that it had already, and that could not be compared: the credential may only put.
+    pub uncompared_objects: u64,
     /// Objects that were set aside.
     pub quarantined_objects: u64,
     /// The bytes of the created and the already there.

@@ -2,10 +2,11 @@
 
 use super::{Backoff, Drained, Settings, Uploader};
 use crate::segment::Output;
-use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool};
+use crate::spool;
+use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, SourceFile, Spool, SpoolWriter};
 use async_trait::async_trait;
 use bytes::Bytes;
-use framepost_events::attributes::Attributes;
+use framepost_events::attributes::{Attributes, ClockInfo, ClockSource};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
 use futures::StreamExt as _;
@@ -133,11 +134,23 @@ fn start_of(camera: &str) -> Timestamp {
 
 /// A span of `chunks` chunks of `bytes` bytes each, without its end object.
 fn record(spool: &Spool, camera: &str, chunks: u64, bytes: usize) {
+    let writer = spool.writer("s".parse().unwrap(), camera.parse().unwrap()).unwrap();
+    record_with(writer, camera, chunks, bytes, &Attributes::default());
+}
+
+/// The same of a file that is read again.
+fn record_file(spool: &Spool, file: &Path, camera: &str, chunks: u64) {
     let mut writer = spool.writer("s".parse().unwrap(), camera.parse().unwrap()).unwrap();
+    writer.reads(SourceFile::of(file));
+    let clock = ClockInfo { source: ClockSource::File, offset_us: None, uncertainty_us: None };
+    record_with(writer, camera, chunks, 8, &Attributes { clock: Some(clock), ..Attributes::default() });
+}
+
+fn record_with(mut writer: SpoolWriter, camera: &str, chunks: u64, bytes: usize, draft: &Attributes) {
     let mut start = start_of(camera);
     for counter in 0..chunks {
         let init = Bytes::from_static(b"init");
-        let draft = Attributes::default();
+        let draft = draft.clone();
         writer.apply(Output::Begin { start, counter, init: init.clone(), draft: draft.clone() }).unwrap();
         let body = format!("{camera}{counter}").into_bytes().into_iter().cycle().take(bytes).collect::<Vec<u8>>();
         writer.apply(Output::Fragment(Bytes::from(body).into())).unwrap();
@@ -299,6 +312,52 @@ async fn what_is_refused_for_good_is_set_aside_and_comes_back() {
     assert_eq!(spool.release_quarantine(None).unwrap(), 1);
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     assert_eq!(uploader.stats().created_objects, 3);
+}
+
+/// What is in the bucket cannot be compared. As long as the file is as it was, nothing can be lost by letting the spool's copy go.
+#[tokio::test(start_paused = true)]
+async fn what_a_file_still_holds_is_not_kept_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("clip.mp4");
+    std::fs::write(&file, "the recording").unwrap();
+    let spool = open(&dir.path().join("spool"));
+    let bucket = Bucket::new(Looking::Denied, []);
+    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let counts = || (uploader.stats().created_objects, uploader.stats().uncompared_objects, spool.quarantined().len());
+    record_file(&spool, &file, "a", 3);
+    assert_eq!((drained(&uploader, HOUR).await, counts()), (Drained::Empty, (3, 0, 0)));
+    record_file(&spool, &file, "a", 3);
+    assert_eq!((drained(&uploader, HOUR).await, counts()), (Drained::Empty, (3, 3, 0)));
+    // It is written to, and another recording after that: the copies may be the only ones.
+    record_file(&spool, &file, "a", 2);
+    std::fs::write(&file, "another").unwrap();
+    assert_eq!((drained(&uploader, HOUR).await, counts()), (Drained::Empty, (3, 3, 2)));
+    // What is set aside does not stand in the way of what the same file gives, and is not given up for another's.
+    record_file(&spool, &file, "bb", 2);
+    assert_eq!((drained(&uploader, HOUR).await, counts()), (Drained::Empty, (5, 3, 2)));
+    let mut writer = spool.writer("s".parse().unwrap(), "a".parse().unwrap()).unwrap();
+    writer.reads(SourceFile::of(&file));
+    let begin = Output::Begin { start: start_of("a"), counter: 0, init: Bytes::new(), draft: Attributes::default() };
+    assert!(matches!(writer.apply(begin), Err(spool::Error::KeyInQuarantine { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_of_a_file_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("clip.mp4");
+    std::fs::write(&file, "the recording").unwrap();
+    let spool = open(&dir.path().join("spool"));
+    let bucket = Bucket::new(Looking::Denied, []);
+    bucket.inside.lock().unwrap().always.push((".1.mp4".to_owned(), Act::Fail(ErrorKind::Invalid)));
+    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    for _ in 0..2 {
+        record_file(&spool, &file, "a", 3);
+        assert_eq!((drained(&uploader, HOUR).await, spool.quarantined().len()), (Drained::Empty, 1));
+    }
+    bucket.inside.lock().unwrap().always.clear();
+    record_file(&spool, &file, "a", 3);
+    assert_eq!((drained(&uploader, HOUR).await, spool.quarantined().len()), (Drained::Empty, 0));
+    assert_eq!(bucket.inside.lock().unwrap().objects.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -177,6 +177,10 @@ impl Camera for FileCamera {
         source
     }
 
+    fn file(&self) -> Option<&Path> {
+        (self.options.repeat == Repeat::Once).then_some(&self.path)
+    }
+
     fn extent(&self) -> Extent {
         match self.options.repeat {
             Repeat::Once => Extent::Finite,
