@@ -1,6 +1,6 @@
 //! Files as cameras, against what ffprobe says of the same files. ffmpeg makes them.
 
-use edge_uploader::camera::file::{FileCamera, FileOptions, Pace, Repeat};
+use edge_uploader::camera::file::{Began, FileCamera, FileOptions, Pace, Repeat};
 use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Timing};
 use edge_uploader::media::{Frame, Reference, StreamParameters, TrackKind, VideoCodec};
 use framepost_events::attributes::ClockSource;
@@ -334,7 +334,7 @@ fn parameter_sets(record: &[u8], codec: VideoCodec) -> Vec<Vec<u8>> {
 async fn the_wall_clock_is_given_or_the_files_own() {
     let start = "2020-02-02T02:02:02.5Z".parse().unwrap();
     let avc = FILES.path("avc.mp4");
-    let given = played(&avc, FileOptions { start: Some(start), ..FileOptions::default() }, 1).await;
+    let given = played(&avc, FileOptions { start: Some(Began::given(start)), ..FileOptions::default() }, 1).await;
     assert_eq!(given.timing, Some(Timing::Media { start, source: ClockSource::Given }));
     let created = "2026-01-02T03:04:05Z".parse().unwrap();
     for name in ["avc.mp4", "avc.mkv", "fragmented.mp4"] {

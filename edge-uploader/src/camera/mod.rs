@@ -129,6 +129,14 @@ pub enum CameraError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// A file that will get longer, or that more is to come of: what is behind its last whole piece is for another time.
+    #[error("{what}: {problem}")]
+    Unfinished {
+        /// The file.
+        what: String,
+        /// What was seen.
+        problem: String,
+    },
     /// The camera refused the credentials.
     #[error("{0}: the camera refused the user name or password")]
     Unauthorized(String),

@@ -9,7 +9,7 @@ pub mod units;
 
 pub use mistake::Mistake;
 
-use crate::camera::file::{FileOptions, Pace, Repeat};
+use crate::camera::file::{Began, Ends, FileOptions, Pace, Repeat};
 use crate::camera::rtsp::{Audio, Certificate, DEFAULT_BANDWIDTH, RtspOptions, Transport};
 use crate::camera::{self, CameraError};
 use crate::clock::TrustedClock;
@@ -262,7 +262,9 @@ impl CameraConfig {
             inactivity: self.inactivity,
             ..RtspOptions::default()
         };
-        let file = FileOptions { pace: self.pace, start: self.start, repeat: self.repeat, ..FileOptions::default() };
+        let start = self.start.map(Began::given);
+        let file =
+            FileOptions { pace: self.pace, start, ends: Ends::Judged, repeat: self.repeat, ..FileOptions::default() };
         camera::open(&self.url, &camera::Options { rtsp, file })
     }
 

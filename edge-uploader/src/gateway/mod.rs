@@ -73,6 +73,9 @@ pub enum CameraEnd {
     Finished,
     /// A finite source was read to its end, and there was no frame in it that can be recorded.
     Nothing,
+    /// A finite source was read as far as it goes, and will go on: its last chunk is left open, for another run to write it
+    /// whole.
+    Unfinished(CameraError),
     /// The gateway was told to stop.
     Stopped,
     /// The source could not be read, or not to its end.
@@ -256,12 +259,18 @@ async fn ended(
         (Ok(Ok(())), Ok(Ended::Finished)) => CameraEnd::Finished,
         (Ok(Ok(())), Ok(Ended::Stopped)) => CameraEnd::Stopped,
         (Ok(Ok(())), Ok(Ended::Failed(error))) => CameraEnd::Failed(error),
+        (Ok(Ok(())), Ok(Ended::Unfinished(error))) => CameraEnd::Unfinished(error),
     };
     let camera = stats.name.as_str();
     match &end {
         CameraEnd::Finished => stats.set_state(CameraState::Finished),
         CameraEnd::Nothing => {
             tracing::error!(camera, "nothing to record: the file has no video frame that can be used");
+        }
+        CameraEnd::Unfinished(error) => {
+            let error = framepost_ports::chain(error);
+            tracing::warn!(camera, error, "the file is unfinished: its last piece is left for another run");
+            stats.set_state(CameraState::Stopped);
         }
         CameraEnd::Stopped => stats.set_state(CameraState::Stopped),
         CameraEnd::Failed(error) => tracing::error!(camera, error = framepost_ports::chain(error), "camera failed"),

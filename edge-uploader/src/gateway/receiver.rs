@@ -37,6 +37,8 @@ pub(super) enum Ended {
     Stopped,
     /// A finite source could not be read (to its end).
     Failed(CameraError),
+    /// A finite source has no end yet.
+    Unfinished(CameraError),
     /// The spool cannot be written.
     RecorderGone,
 }
@@ -69,6 +71,10 @@ pub(super) async fn receive(
             }
         };
         if camera.extent() == Extent::Finite {
+            if matches!(problem, CameraError::Unfinished { .. }) {
+                // Without its end the recorder leaves the last chunk open.
+                return Ended::Unfinished(problem);
+            }
             // What could be read of a damaged file is recorded as it is: it will not get more.
             return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
         }

@@ -6,7 +6,7 @@
 //!
 //! When the spool cannot be written (a full or broken disk), the span is over too: a live camera goes on trying with the next
 //! frames, because the disk may recover; a file is given up, because it can be read again. A file that was not read to its
-//! end leaves its last chunk open: the spool removes it, and the next run writes it whole, under the same key.
+//! end, or that will get longer, leaves its last chunk open: the spool removes it, and the next run writes it whole, under the same key.
 
 use super::anchor::GatewayClock;
 use super::progress::CameraStats;

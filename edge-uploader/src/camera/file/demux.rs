@@ -38,22 +38,45 @@ pub(super) enum Item {
 /// What is wrong with a file, and where.
 #[derive(Debug)]
 pub(super) struct Fault {
+    kind: Kind,
     problem: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It is as it is.
+    Unusable,
+    /// There will be more of it.
+    Unfinished,
+}
+
 impl Fault {
     pub(super) fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), source: None }
+        Self { kind: Kind::Unusable, problem: problem.into(), source: None }
+    }
+
+    /// The file is not what it will be.
+    pub(super) fn unfinished(problem: impl Into<String>) -> Self {
+        Self { kind: Kind::Unfinished, ..Self::new(problem) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.kind == Kind::Unfinished
     }
 
     pub(super) fn because(problem: impl Into<String>, source: impl Error + Send + Sync + 'static) -> Self {
-        Self { problem: problem.into(), source: Some(Box::new(source)) }
+        Self { source: Some(Box::new(source)), ..Self::new(problem) }
     }
 
-    /// As the camera's error: a file does not get better by trying again.
+    /// As the camera's error: a file does not get better by trying again, unless it is unfinished.
     pub(super) fn of(self, what: &str) -> CameraError {
-        CameraError::Unusable { what: what.to_owned(), problem: self.problem, source: self.source }
+        let (what, problem) = (what.to_owned(), self.problem);
+        match self.kind {
+            Kind::Unusable => CameraError::Unusable { what, problem, source: self.source },
+            Kind::Unfinished => CameraError::Unfinished { what, problem },
+        }
     }
 }
 

@@ -10,28 +10,37 @@
 //! The wall clock of `pts` 0, so that a repeated backfill gives the same keys:
 //!
 //! 1. [`FileOptions::start`];
-//! 2. else the file's own creation time (`mvhd`, Matroska's `DateUTC`);
-//! 3. else the time the file was last written minus its length, as a recorder that stops writes its last byte; wrong
-//!    for a copy that did not keep the time, so give `start` where it matters.
+//! 2. else the file's own creation time (`mvhd`, Matroska's `DateUTC`), if it can be true: clocks that were not set
+//!    begin at 1904, 1970 or 2000, and nothing is from the day after tomorrow;
+//! 3. else the time the file was last written, if it can be true, minus its length, as a recorder that stops writes its
+//!    last byte. The length is that of its frames where its head does not say it. Wrong for a copy that did not keep the
+//!    time, so give `start` where it matters;
+//! 4. else the file is not played.
+//!
+//! What was read of a file that is still being written, or was cut short, is not its end: see [`Ends`].
 //!
 //! A damaged or truncated file gives every frame up to the damage, then [`CameraError::Unusable`] that says where. So does
 //! one that recordings were joined in byte by byte, where the second begins: nothing says when that was.
 
+mod began;
 mod demux;
+mod ending;
 mod mkv;
 mod mp4;
 mod pump;
+mod survey;
+
+pub use self::began::{Began, Witness};
+pub use self::ending::Ends;
+pub use self::survey::{Identity, Picture, Survey};
 
 use self::demux::{Demux, Fault, Item};
 use super::{Camera, CameraError, CameraEvent, Extent, Session, Timing};
 use async_trait::async_trait;
-use framepost_events::attributes::ClockSource;
 use framepost_ports::{Clock, SystemClock};
-use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -63,7 +72,9 @@ pub struct FileOptions {
     /// How fast.
     pub pace: Pace,
     /// The wall clock of the first video frame shown; without it the file's own.
-    pub start: Option<Timestamp>,
+    pub start: Option<Began>,
+    /// Who says whether the file gets longer.
+    pub ends: Ends,
     /// What comes after the last frame.
     pub repeat: Repeat,
     /// The clock that stamps arrivals.
@@ -72,16 +83,23 @@ pub struct FileOptions {
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { pace: Pace::default(), start: None, repeat: Repeat::default(), clock: Arc::new(SystemClock) }
+        Self {
+            pace: Pace::default(),
+            start: None,
+            ends: Ends::default(),
+            repeat: Repeat::default(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
 impl std::fmt::Debug for FileOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { pace, start, repeat, clock: _ } = self;
+        let Self { pace, start, ends, repeat, clock: _ } = self;
         f.debug_struct("FileOptions")
             .field("pace", pace)
             .field("start", start)
+            .field("ends", ends)
             .field("repeat", repeat)
             .finish_non_exhaustive()
     }
@@ -100,23 +118,28 @@ impl FileCamera {
         Self { path: path.into(), options }
     }
 
-    fn timing(&self, file: &dyn Demux) -> Timing {
-        if self.options.repeat == Repeat::Forever {
-            return Timing::Arrival;
-        }
-        if let Some(start) = self.options.start {
-            return Timing::Media { start, source: ClockSource::Given };
-        }
-        let start = file.created().or_else(|| written(&self.path, file.duration()));
-        Timing::Media { start: start.unwrap_or(Timestamp::UNIX_EPOCH), source: ClockSource::File }
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
-/// When a file that was last written at its end began, to the microsecond.
-fn written(path: &Path, duration: Option<Duration>) -> Option<Timestamp> {
-    let modified = Timestamp::try_from(std::fs::metadata(path).ok()?.modified().ok()?).ok()?;
-    let start = modified.checked_sub(duration.unwrap_or_default()).ok()?;
-    Timestamp::from_microsecond(start.as_microsecond()).ok()
+/// Opens a file to play it, and says how its times relate to the wall clock. Blocks on the disk.
+fn opened(path: &Path, options: &FileOptions) -> Result<(Box<dyn Demux>, Timing), Fault> {
+    let file = open(path)?;
+    let timing = match (options.repeat, options.start) {
+        (Repeat::Forever, _) => Timing::Arrival,
+        (Repeat::Once, Some(began)) => timing(began),
+        (Repeat::Once, None) => {
+            let began = survey::began(path, file.as_ref(), options.ends, options.clock.now())?;
+            timing(began.ok_or_else(|| Fault::new(Began::unknown()))?)
+        }
+    };
+    Ok((file, timing))
+}
+
+fn timing(began: Began) -> Timing {
+    Timing::Media { start: began.at, source: began.says.clock() }
 }
 
 /// Opens a file by what its first bytes say, whatever its name.
@@ -143,15 +166,15 @@ fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
 #[async_trait]
 impl Camera for FileCamera {
     async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError> {
-        let path = self.path.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
-        let file = opened
+        let (path, options) = (self.path.clone(), self.options.clone());
+        let seen = ending::Seen::of(&self.path);
+        let opened = tokio::task::spawn_blocking(move || opened(&path, &options)).await;
+        let (file, timing) = opened
             .unwrap_or_else(|panic| Err(Fault::because("reading it failed", panic)))
             .map_err(|fault| fault.of(&self.source()))?;
-        let timing = self.timing(file.as_ref());
         let frames_total = file.frames_total().filter(|_| self.options.repeat == Repeat::Once);
-        let items =
-            pump::start(self.path.clone(), file, self.options.repeat).map_err(|fault| fault.of(&self.source()))?;
+        let items = pump::start(self.path.clone(), file, self.options.repeat, (self.options.ends, seen))
+            .map_err(|fault| fault.of(&self.source()))?;
         Ok(Box::new(FileSession {
             source: self.source(),
             items,

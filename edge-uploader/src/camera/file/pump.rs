@@ -5,6 +5,7 @@
 
 use super::Repeat;
 use super::demux::{Demux, Fault, Item, duration_of, rescaled};
+use super::ending::{Ends, Judge, Seen};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,14 @@ pub(super) fn start(
     path: PathBuf,
     file: Box<dyn Demux>,
     repeat: Repeat,
+    (ends, opened): (Ends, Option<Seen>),
 ) -> Result<mpsc::Receiver<Result<Item, Fault>>, Fault> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let run = move || {
-        let fault = match std::panic::catch_unwind(AssertUnwindSafe(|| pump(&path, file, repeat, &sender))) {
+        let fault = match std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let judge = Judge { path: &path, ends, opened };
+            pump(&path, file, repeat, &judge, &sender)
+        })) {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault,
             Err(_) => Fault::new("reading it failed in a way that it should not; the file is probably damaged"),
@@ -38,19 +43,26 @@ pub(super) fn start(
     Ok(receiver)
 }
 
-fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, sender: &Sender) -> Result<(), Fault> {
+fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, judge: &Judge<'_>, sender: &Sender) -> Result<(), Fault> {
     let mut file = file;
     let mut round = Round::default();
     loop {
-        while let Some(item) = file.next()? {
-            let Some(item) = round.place(item) else { continue };
-            if sender.blocking_send(Ok(item)).is_err() {
-                return Ok(());
+        let read = loop {
+            match file.next() {
+                Ok(Some(item)) => {
+                    let Some(item) = round.place(item) else { continue };
+                    if sender.blocking_send(Ok(item)).is_err() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(fault),
             }
-        }
+        };
         if repeat == Repeat::Once {
-            return Ok(());
+            return judge.judge(read, || !sender.is_closed());
         }
+        read?;
         round.again()?;
         file = super::open(path)?;
     }

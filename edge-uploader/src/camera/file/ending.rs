@@ -1,0 +1,354 @@
+//! Whether a file has come to its end, or will get longer.
+//!
+//! The last piece of a file that is still being written, or that was cut short by a copy that is not done, must not be closed
+//! as if it were the end: it would lie under the key of the longer piece that comes later. What can be known:
+//!
+//! | the container | and | then |
+//! |---|---|---|
+//! | says where it ends, and does there: no fragments; a last `mfra`; a segment of known size; `Cues` at the end | | it has ended |
+//! | ends between two of its parts, and has no mark of an end (`-movflags skip_trailer`, other makers' fragments, Matroska from a pipe) | nothing was written to it for [`QUIET`]; waited for, if need be | it has ended |
+//! | ends inside of a box, cluster or block | it was not touched for [`SETTLED`] | it has ended; the end is damaged |
+//! | | it was | it is unfinished |
+//! | any | it was written to while it was read | it is unfinished |
+//!
+//! [`Ends::Final`] is the word of whoever plays the file that it has ended.
+
+use super::demux::Fault;
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Who says whether a file gets longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ends {
+    /// What can be seen of it.
+    Judged,
+    /// Whoever plays it: it does not.
+    #[default]
+    Final,
+}
+
+/// A file without a mark of its end has one when nothing was written to it for this long: recorders write each group of
+/// pictures, which are seconds long.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// A file that was cut short is what there will be when it was not touched for this long: copies go on sooner.
+const SETTLED: Duration = Duration::from_mins(10);
+
+/// How often a file is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What the container says of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// This is it.
+    Marked,
+    /// More could follow here.
+    Open,
+    /// The element at this byte goes on beyond the file's end.
+    CutShort(u64),
+}
+
+/// A file at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    bytes: u64,
+    pub(super) modified: Option<SystemTime>,
+}
+
+impl Seen {
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self { bytes: metadata.len(), modified: metadata.modified().ok() })
+    }
+}
+
+/// Judges the end of one file.
+pub(super) struct Judge<'a> {
+    pub(super) path: &'a Path,
+    pub(super) ends: Ends,
+    /// The file when it was opened.
+    pub(super) opened: Option<Seen>,
+}
+
+impl Judge<'_> {
+    /// `read` is how reading came to its end. Waits, at most a little longer than [`QUIET`], while `is_wanted`.
+    pub(super) fn judge(&self, read: Result<(), Fault>, is_wanted: impl Fn() -> bool) -> Result<(), Fault> {
+        if self.ends == Ends::Final {
+            return read;
+        }
+        let (Some(opened), Some(now)) = (self.opened, Seen::of(self.path)) else { return read };
+        if opened != now {
+            return Err(Fault::unfinished("it was written to while it was read"));
+        }
+        match Ending::of(self.path) {
+            Ok(Ending::CutShort(at)) if !self.is_settled() => Err(Fault::unfinished(format!(
+                "it is still being written or was cut short: the element at byte {at} goes beyond the end"
+            ))),
+            Ok(Ending::CutShort(at)) => {
+                read.and_then(|()| Err(Fault::new(format!("the file is cut short within the element at byte {at}"))))
+            }
+            Ok(Ending::Open) => match self.goes_on(now, is_wanted) {
+                Goes::On => Err(Fault::unfinished("it is still being written")),
+                Goes::NotOn => read,
+            },
+            Ok(Ending::Marked) | Err(_) => read,
+        }
+    }
+
+    /// Whether the end can be relied on, without waiting: what [`judge`](Self::judge) would most probably say.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let judged = self.ends == Ends::Judged;
+        judged && matches!(Ending::of(self.path), Ok(Ending::CutShort(_))) && !self.is_settled()
+    }
+
+    /// Whether nobody wrote, renamed or copied it for [`SETTLED`]. A copy that keeps the time of the last write still shows the
+    /// time of the copy as that of the last change; times in the future show nothing.
+    fn is_settled(&self) -> bool {
+        let Ok(metadata) = std::fs::metadata(self.path) else { return false };
+        let now = SystemTime::now();
+        let changed = u64::try_from(metadata.ctime()).ok().map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
+        let times = [metadata.modified().ok(), changed];
+        let latest = times.into_iter().flatten().filter(|time| *time <= now).max();
+        latest.and_then(|latest| now.duration_since(latest).ok()).is_some_and(|age| age >= SETTLED)
+    }
+
+    fn goes_on(&self, seen: Seen, is_wanted: impl Fn() -> bool) -> Goes {
+        let age = seen.modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        let Some(left) = QUIET.checked_sub(age.unwrap_or_default()) else { return Goes::NotOn };
+        let file = self.path.display();
+        tracing::info!(%file, wait_s = left.as_secs_f32(), "the file has no mark of its end, waiting whether it gets longer");
+        let until = Instant::now() + left;
+        while Instant::now() < until && is_wanted() {
+            std::thread::sleep(LOOK);
+            if Seen::of(self.path).is_some_and(|now| now != seen) {
+                return Goes::On;
+            }
+        }
+        Goes::NotOn
+    }
+}
+
+enum Goes {
+    On,
+    NotOn,
+}
+
+impl Ending {
+    /// Walks the structure, headers only.
+    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut head = [0; 4];
+        let head = read_at(&file, 0, &mut head)?;
+        Ok(if head == [0x1a, 0x45, 0xdf, 0xa3] { matroska(&file, size)? } else { mp4(&file, size)? })
+    }
+}
+
+/// As much of `buffer` as there is.
+fn read_at<'b>(file: &File, at: u64, buffer: &'b mut [u8]) -> std::io::Result<&'b [u8]> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], at + read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    Ok(&buffer[..read])
+}
+
+fn mp4(file: &File, size: u64) -> std::io::Result<Ending> {
+    // The last box of a finished fragmented file is `mfra`, whose last is `mfro` with its size (ISO/IEC 14496-12 §8.8.11);
+    // whatever is damaged before it, the file has ended.
+    let mut tail = [0; 16];
+    let tail = read_at(file, size.saturating_sub(16), &mut tail)?;
+    if tail.len() == 16 && tail.starts_with(&[0, 0, 0, 16]) && &tail[4..8] == b"mfro" {
+        return Ok(Ending::Marked);
+    }
+    let (mut at, mut fragmented, mut last) = (0, false, *b"free");
+    while at < size {
+        let mut header = [0; 16];
+        let header = read_at(file, at, &mut header)?;
+        let Some((head, rest)) = header.split_first_chunk::<8>() else { return Ok(Ending::CutShort(at)) };
+        let [s0, s1, s2, s3, kind @ ..] = *head;
+        let length = match (u32::from_be_bytes([s0, s1, s2, s3]), rest.first_chunk::<8>()) {
+            (0, _) => size - at,
+            (1, Some(large)) => u64::from_be_bytes(*large),
+            (1, None) => return Ok(Ending::CutShort(at)),
+            (length, _) => length.into(),
+        };
+        if length < 8 || !kind.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xa9)) {
+            // Damaged: where the next box is cannot be told from here.
+            return Ok(Ending::Open);
+        }
+        let Some(end) = at.checked_add(length).filter(|end| *end <= size) else { return Ok(Ending::CutShort(at)) };
+        fragmented |= &kind == b"moof";
+        last = kind;
+        if &kind == b"moof" && end == size {
+            return Ok(Ending::CutShort(at));
+        }
+        at = end;
+    }
+    Ok(if fragmented && &last != b"mfra" { Ending::Open } else { Ending::Marked })
+}
+
+const EBML: u32 = 0x1a45_dfa3;
+const SEGMENT: u32 = 0x1853_8067;
+const CLUSTER: u32 = 0x1f43_b675;
+const CUES: u32 = 0x1c53_bb6b;
+
+fn matroska(file: &File, size: u64) -> std::io::Result<Ending> {
+    let (mut at, mut clusters, mut marked) = (0, false, false);
+    while at < size {
+        let mut header = [0; 12];
+        let header = read_at(file, at, &mut header)?;
+        let (id, header_bytes, length) = match element(header) {
+            Element::Whole { id, header_bytes, length } => (id, header_bytes, length),
+            Element::Short if at + 12 > size => return Ok(Ending::CutShort(at)),
+            Element::Short | Element::Damaged => return Ok(Ending::Open),
+        };
+        let body = at + header_bytes as u64;
+        let end = length.map(|length| body.saturating_add(length));
+        at = match (id, end) {
+            (SEGMENT, Some(end)) => return Ok(if end > size { Ending::CutShort(at) } else { Ending::Marked }),
+            // What is of unknown size is walked into (RFC 8794 §6.2).
+            (SEGMENT | CLUSTER, None) => body,
+            (_, None) => return Ok(Ending::Open),
+            (_, Some(end)) if end > size => return Ok(Ending::CutShort(at)),
+            (EBML, Some(_)) if at > 0 => return Ok(Ending::Open),
+            (_, Some(end)) => end,
+        };
+        clusters |= id == CLUSTER;
+        marked |= clusters && id == CUES;
+    }
+    Ok(if marked { Ending::Marked } else { Ending::Open })
+}
+
+/// The header of an EBML element (RFC 8794 §4 and §5).
+enum Element {
+    Whole {
+        id: u32,
+        header_bytes: usize,
+        length: Option<u64>,
+    },
+    /// It does not fit into these bytes.
+    Short,
+    Damaged,
+}
+
+fn element(bytes: &[u8]) -> Element {
+    let Some(first) = bytes.first() else { return Element::Short };
+    let id_bytes = first.leading_zeros() as usize + 1;
+    if id_bytes > 4 {
+        return Element::Damaged;
+    }
+    let Some((id, rest)) = bytes.split_at_checked(id_bytes) else { return Element::Short };
+    let Some(first) = rest.first() else { return Element::Short };
+    let size_bytes = first.leading_zeros() as usize + 1;
+    if size_bytes > 8 {
+        return Element::Damaged;
+    }
+    let Some(length) = rest.get(..size_bytes) else { return Element::Short };
+    let unknown = (1_u64 << (7 * size_bytes)) - 1;
+    let length = length.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte)) & unknown;
+    Element::Whole {
+        id: id.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte)),
+        header_bytes: id_bytes + size_bytes,
+        length: (length != unknown).then_some(length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn boxed(kind: &[u8], body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(8 + body.len()).unwrap();
+        [&length.to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn ending(bytes: &[u8]) -> Ending {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        Ending::of(file.path()).unwrap()
+    }
+
+    #[test]
+    fn the_ends_of_mp4_files() {
+        let head = [boxed(b"ftyp", b"isom"), boxed(b"moov", b"tables")].concat();
+        let fragment = [boxed(b"moof", b"runs"), boxed(b"mdat", b"pictures")].concat();
+        let mfro = [&[0, 0, 0, 16][..], b"mfro", &[0, 0, 0, 0, 0, 0, 0, 24]].concat();
+        let with = |parts: &[&[u8]]| ending(&parts.concat());
+        assert_eq!(with(&[&head, &boxed(b"mdat", b"all")]), Ending::Marked);
+        assert_eq!(with(&[&head, &[0, 0, 0, 0], b"mdat", b"up to the end"]), Ending::Marked);
+        assert_eq!(with(&[&head, &fragment, &fragment]), Ending::Open);
+        assert_eq!(with(&[&head, &fragment, &boxed(b"mfra", &mfro)]), Ending::Marked);
+        assert_eq!(with(&[&head, &fragment, &[0; 64], &boxed(b"mfra", &mfro)]), Ending::Marked, "damaged, and ended");
+        assert_eq!(with(&[&head, &fragment, &[0; 64]]), Ending::Open);
+        let start = (head.len() + fragment.len()) as u64;
+        assert_eq!(with(&[&head, &fragment, &boxed(b"moof", b"runs")]), Ending::CutShort(start), "its data is to come");
+        for cut in 1..fragment.len() {
+            let found = with(&[&head, &fragment, &fragment[..cut]]);
+            assert!(matches!(found, Ending::CutShort(_)), "{cut}: {found:?}");
+        }
+        for cut in 1..head.len() {
+            let found = ending(&head[..cut]);
+            assert!(found != Ending::Open, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_matroska_files() {
+        const HEAD: &[u8] = &[0x1a, 0x45, 0xdf, 0xa3, 0x82, 1, 2];
+        const UNKNOWN: &[u8] = &[0x18, 0x53, 0x80, 0x67, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        const CLUSTER: &[u8] = &[0x1f, 0x43, 0xb6, 0x75, 0x88, 0xe7, 0x81, 5, 0xa3, 0x83, 1, 2, 3];
+        const OPEN_CLUSTER: &[u8] = &[0x1f, 0x43, 0xb6, 0x75, 0xff, 0xe7, 0x81, 5, 0xa3, 0x83, 1, 2, 3];
+        const CUES: &[u8] = &[0x1c, 0x53, 0xbb, 0x6b, 0x81, 0];
+        let with = |parts: &[&[u8]]| ending(&parts.concat());
+        let known = |bytes: u8| [&[0x18, 0x53, 0x80, 0x67][..], &[0x80 | bytes]].concat();
+        assert_eq!(with(&[HEAD, &known(13), CLUSTER]), Ending::Marked);
+        assert!(matches!(with(&[HEAD, &known(26), CLUSTER]), Ending::CutShort(7)));
+        assert_eq!(with(&[HEAD, UNKNOWN, CLUSTER, CLUSTER]), Ending::Open);
+        assert_eq!(with(&[HEAD, UNKNOWN, CLUSTER, CUES]), Ending::Marked);
+        assert_eq!(with(&[HEAD, UNKNOWN, CUES, CLUSTER]), Ending::Open, "an index in front says nothing of the end");
+        assert_eq!(with(&[HEAD, UNKNOWN, OPEN_CLUSTER, OPEN_CLUSTER]), Ending::Open);
+        assert_eq!(with(&[HEAD, UNKNOWN, CLUSTER, &[0; 40], CLUSTER]), Ending::Open, "damaged");
+        for cut in 1..CLUSTER.len() {
+            let found = with(&[HEAD, UNKNOWN, CLUSTER, &CLUSTER[..cut]]);
+            assert!(matches!(found, Ending::CutShort(_)), "{cut}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_touched_lately_is_not_settled_and_the_operator_may_say_otherwise() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[boxed(b"moof", b"runs"), vec![0, 0, 0, 99, b'm', b'd', b'a', b't']].concat()).unwrap();
+        // A copy that keeps the time of the last write is no older for it.
+        let hour_ago = SystemTime::now() - Duration::from_hours(1);
+        file.as_file().set_modified(hour_ago).unwrap();
+        let judge = |ends| Judge { path: file.path(), ends, opened: Seen::of(file.path()) };
+        assert!(judge(Ends::Judged).is_unfinished() && !judge(Ends::Final).is_unfinished());
+        assert!(judge(Ends::Judged).judge(Ok(()), || true).unwrap_err().is_unfinished());
+        assert!(judge(Ends::Final).judge(Ok(()), || true).is_ok());
+        let before = judge(Ends::Judged);
+        file.as_file().set_modified(hour_ago + Duration::from_secs(1)).unwrap();
+        assert!(before.judge(Ok(()), || true).unwrap_err().is_unfinished(), "written to while it was read");
+    }
+
+    #[test]
+    fn a_file_without_a_mark_is_watched() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let fragment = [boxed(b"moof", b"runs"), boxed(b"mdat", b"pictures")].concat();
+        file.write_all(&fragment).unwrap();
+        let judge = Judge { path: file.path(), ends: Ends::Judged, opened: Seen::of(file.path()) };
+        // It grows as soon as somebody waits for it.
+        let grows = || file.reopen().and_then(|file| file.write_all_at(&fragment, 28)).is_ok();
+        assert!(judge.judge(Ok(()), grows).unwrap_err().is_unfinished());
+        file.as_file().set_modified(SystemTime::now() - QUIET).unwrap();
+        let judge = Judge { path: file.path(), ends: Ends::Judged, opened: Seen::of(file.path()) };
+        assert!(judge.judge(Ok(()), || panic!("there is nothing to wait for")).is_ok());
+    }
+}

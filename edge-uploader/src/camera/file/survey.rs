@@ -1,0 +1,159 @@
+//! What a file is, before it is recorded: which file, when it began, how long it plays.
+
+use super::FileCamera;
+use super::began::{self, Began, Witness};
+use super::demux::{Demux, Fault, Item, duration_of};
+use super::ending::{Ending, Ends, Judge, Seen};
+use crate::camera::{Camera as _, CameraError};
+use crate::media::{TrackKind, VideoCodec};
+use framepost_events::Sha256;
+use jiff::Timestamp;
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// What is known of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Which file it is, whatever its name.
+    pub identity: Identity,
+    /// What its video is.
+    pub picture: Picture,
+    /// When its first frame was; `None` where neither the file nor the file system says anything that can be true.
+    pub began: Option<Began>,
+    /// How long it plays, as it says itself.
+    pub claims: Option<Duration>,
+}
+
+/// A file, by where it lies and by what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Device and inode: the same under every name, link and path.
+    pub inode: (u64, u64),
+    /// Its size in bytes, and a digest of its first and last 64 KiB: the same for a copy.
+    pub content: (u64, Sha256),
+}
+
+/// Codec, width and height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture(pub VideoCodec, pub u16, pub u16);
+
+/// What of a file's beginning and end its copies are known by.
+const DIGESTED_BYTES: usize = 64 << 10;
+
+impl FileCamera {
+    /// Looks at the file. Blocks on the disk: for its head, or for all of it where its length is wanted and must be counted.
+    ///
+    /// Where the operator has `given` a time, the file system is not asked for one.
+    pub fn survey(&self, now: Timestamp, given: Option<Timestamp>) -> Result<Survey, CameraError> {
+        let path = self.path();
+        let surveyed = (|| {
+            let identity = Identity::of(path).map_err(|error| Fault::because("cannot be read", error))?;
+            let mut file = super::open(path)?;
+            let picture = picture(file.as_mut())?;
+            let began = match given {
+                // Its own time still says which files are chapters.
+                Some(_) => began::created(path, file.created(), now),
+                None => began(path, file.as_ref(), self.options.ends, now)?,
+            };
+            Ok(Survey { identity, picture, began, claims: claimed(path, file.as_ref()) })
+        })();
+        surveyed.map_err(|fault: Fault| fault.of(&self.source()))
+    }
+
+    /// How long the file plays, by its frames. Reads all of it.
+    pub fn measured(&self) -> Result<Duration, CameraError> {
+        super::open(self.path()).map(|mut file| measured(file.as_mut())).map_err(|fault| fault.of(&self.source()))
+    }
+}
+
+/// When a file began, from itself or from its file system; nothing where nothing can be true.
+///
+/// The time of the last write is that of the last frame only when the file has ended.
+pub(super) fn began(path: &Path, file: &dyn Demux, ends: Ends, now: Timestamp) -> Result<Option<Began>, Fault> {
+    if let Some(began) = began::created(path, file.created(), now) {
+        return Ok(Some(began));
+    }
+    let seen = Seen::of(path);
+    if (Judge { path, ends, opened: seen }).is_unfinished() {
+        return Err(Fault::unfinished(
+            "it is still being written or was cut short, and it has no creation time: when it began will be known when it \
+             is finished; --start says it now",
+        ));
+    }
+    let modified = seen.and_then(|seen| Timestamp::try_from(seen.modified?).ok());
+    let Some(modified) = modified else { return Ok(None) };
+    let length = match claimed(path, file) {
+        Some(length) => length,
+        None => super::open(path).map(|mut again| measured(again.as_mut()))?,
+    };
+    Ok(began::written(modified, length, now))
+}
+
+/// The length in the head of a file, where its end is where the head says: a head is not rewritten when a recording stops early.
+fn claimed(path: &Path, file: &dyn Demux) -> Option<Duration> {
+    file.duration().filter(|length| !length.is_zero() && matches!(Ending::of(path), Ok(Ending::Marked)))
+}
+
+/// Up to the end of the frame shown last, of what can be read.
+fn measured(file: &mut dyn Demux) -> Duration {
+    let (mut timescale, mut latest, mut end, mut step) = (1, 0, 0, 0);
+    while let Ok(Some(item)) = file.next() {
+        match item {
+            Item::Parameters(parameters) => timescale = parameters.video.timescale,
+            Item::Frame { frame, .. } if frame.track == TrackKind::Video => {
+                if frame.pts > latest {
+                    (step, latest) = (frame.pts - latest, frame.pts);
+                }
+                let shown = frame.duration.map_or(step, i64::from);
+                end = end.max(frame.pts.saturating_add(shown));
+            }
+            Item::Frame { .. } => {}
+        }
+    }
+    duration_of(end, timescale)
+}
+
+fn picture(file: &mut dyn Demux) -> Result<Picture, Fault> {
+    while let Some(item) = file.next()? {
+        if let Item::Parameters(parameters) = item {
+            let video = parameters.video;
+            return Ok(Picture(video.codec, video.width, video.height));
+        }
+    }
+    Err(Fault::new("there are no frames in it"))
+}
+
+impl Identity {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let bytes = metadata.len();
+        let mut piece = vec![0; DIGESTED_BYTES];
+        let mut digested = Vec::new();
+        for at in [0, bytes.saturating_sub(DIGESTED_BYTES as u64)] {
+            let read = file.read_at(&mut piece, at)?;
+            digested.extend_from_slice(&piece[..read]);
+        }
+        Ok(Self { inode: (metadata.dev(), metadata.ino()), content: (bytes, Sha256::of(&digested)) })
+    }
+}
+
+impl Began {
+    /// What is said where there is none.
+    pub fn unknown() -> &'static str {
+        "it has no creation time that can be true, and neither is the time when it was last written: give --start"
+    }
+}
+
+impl Witness {
+    /// In a sentence: "its … says".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Operator => "as given",
+            Self::Created => "by its creation time",
+            Self::Modified => "by the time when it was last written",
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `edge-uploader backfill`.
+//!
+//! All files are looked at before anything is uploaded: when each begins, and whether they can be of one camera ([`plan`]).
+
+mod chapters;
+mod plan;
+mod survey;
+
+use self::plan::{Start, Step};
+use super::{RecordingArguments, UploadArguments, parse_destination, signer};
+use edge_uploader::camera::file::{Began, Ends, FileCamera, FileOptions, Pace};
+use edge_uploader::clock::TrustedClock;
+use edge_uploader::display::Display;
+use edge_uploader::gateway::{CameraEnd, Gateway};
+use edge_uploader::signals::Signals;
+use edge_uploader::spool::{Durability, Options};
+use edge_uploader::{destination, terminal, upload};
+use framepost_events::{Camera, Site};
+use framepost_ports::SystemClock;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the program ends with when there will be more of a file.
+const UNFINISHED: u8 = 3;
+
+/// What is told by `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all of every file is in the bucket, what was there already included
+  1  a file could not be read or is damaged, files overlap, the bucket refused objects, or it was interrupted
+  2  the command line makes no sense
+  3  a file is still being written or was cut short: the last piece of it is left for the next run
+
+The same command with the same spool goes on where an interrupted or unfinished one stopped. Nothing in the bucket is
+put twice, and files are never changed.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// MP4, fragmented MP4 or MKV files of one camera. Chapters of one recording (the same creation time, names that count:
+    /// GX010042 and GX020042, DJI_0001 and DJI_0002) follow one another without a break; other files must not overlap.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The site's name, the first part of every key.
+    #[arg(long)]
+    site: Site,
+    /// The camera's name.
+    #[arg(long)]
+    camera: Camera,
+    /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
+    #[arg(long, value_name = "URL", value_parser = parse_destination)]
+    to: url::Url,
+    /// When the first frame of the first file was; the files then follow one another in this order, without a break. Without
+    /// it each file's own creation time counts, or else the time it was last written less its length.
+    #[arg(long, value_name = "RFC3339")]
+    start: Option<Timestamp>,
+    /// The files will not get longer: takes the end of one that was cut short for its end. Without it, that is so ten minutes
+    /// after it was last touched; before, its last piece is left for the next run.
+    #[arg(long = "final")]
+    is_final: bool,
+    /// Where chunks wait for the network. The same command with the same spool goes on where an interrupted one stopped.
+    #[arg(long, value_name = "DIR", default_value = "framepost-spool")]
+    spool: PathBuf,
+    #[command(flatten)]
+    recording: RecordingArguments,
+    #[command(flatten)]
+    upload: UploadArguments,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let signals = Signals::install()?;
+    arguments.recording.recording().check("")?;
+    let looked = survey::survey(arguments.files.clone(), arguments.options(), arguments.start);
+    let surveyed = tokio::select! {
+        surveyed = looked => surveyed?,
+        () = signals.interrupted() => {
+            terminal::err("interrupted; nothing was uploaded");
+            // A file may be long, and is being read on a thread of its own.
+            std::process::exit(1);
+        }
+    };
+    let signer = match &arguments.recording.signing_key {
+        Some(path) => Some(Arc::new(signer(path)?)),
+        None => None,
+    };
+    let upload = arguments.upload.upload(arguments.to.clone());
+    let sink = destination::connect(&upload).await?;
+    // A file can be read again: what a power cut would cost is not worth a sync for every fragment.
+    let options = Options { signer, durability: Durability::Chunk, ..Options::default() };
+    let (settings, clock) = (upload::Settings::new(&upload, 1), Arc::new(SystemClock));
+    let gateway = Arc::new(Gateway::start(arguments.site.clone(), &arguments.spool, options, sink, settings, clock)?);
+    let display = Display::start(&gateway);
+    let work = record_all(&gateway, &arguments, surveyed.steps);
+    tokio::pin!(work);
+    let recorded = tokio::select! {
+        result = &mut work => Some(result?),
+        () = signals.interrupted() => {
+            gateway.stop();
+            work.await?;
+            None
+        }
+    };
+    // The bucket may be unreachable for as long as it likes: that wait can be broken off too.
+    let uploaded = tokio::select! {
+        () = gateway.uploaded(), if recorded.is_some() => recorded,
+        () = signals.interrupted() => None,
+    };
+    let Some(recorded) = uploaded else {
+        gateway.shutdown(Duration::from_secs(5)).await;
+        display.finish();
+        let left = gateway.spool().pending().0;
+        let spool = arguments.spool.display();
+        terminal::err(format_args!("interrupted; {left} objects wait in {spool}: the same command goes on"));
+        return Ok(ExitCode::FAILURE);
+    };
+    gateway.shutdown(Duration::ZERO).await;
+    let summary = display.finish();
+    let quarantined = gateway.spool().quarantined();
+    terminal::err(summary);
+    for object in &quarantined {
+        let spool = arguments.spool.display();
+        terminal::err(format_args!("refused, kept in {spool}: {}: {}", object.key, object.reason));
+    }
+    let refused = if quarantined.is_empty() { Outcome::Whole } else { Outcome::Failed };
+    Ok(match recorded.max(surveyed.outcome).max(refused) {
+        Outcome::Whole => ExitCode::SUCCESS,
+        Outcome::Failed => ExitCode::FAILURE,
+        Outcome::Unfinished => {
+            terminal::err("a file is unfinished: run the same command again later, or with --final if it gets no longer");
+            ExitCode::from(UNFINISHED)
+        }
+    })
+}
+
+impl Arguments {
+    /// How the files are played, but for their start.
+    fn options(&self) -> FileOptions {
+        let ends = if self.is_final { Ends::Final } else { Ends::Judged };
+        FileOptions { pace: Pace::Fast, ends, ..FileOptions::default() }
+    }
+}
+
+/// How the files' recordings went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Whole,
+    /// There will be more of a file.
+    Unfinished,
+    Failed,
+}
+
+/// Records every file, one after the other.
+async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::Whole;
+    // Where the file before ends; `None` where that is not known yet.
+    let mut end = None;
+    for Step { path, start, length } in steps {
+        let start = match (start, end) {
+            (Start::At(began), _) | (Start::AfterPrevious, Some(began)) => began,
+            (Start::AfterPrevious, None) => {
+                let path = path.display();
+                terminal::err(format_args!("{path} waits: it begins where the file before it ends, which is not known yet"));
+                outcome = outcome.max(Outcome::Unfinished);
+                continue;
+            }
+        };
+        let options = FileOptions { start: Some(start), ..arguments.options() };
+        let camera = Box::new(FileCamera::new(&path, options));
+        let recorded =
+            gateway.record(&arguments.camera, camera, &arguments.recording.recording(), TrustedClock::Gateway)?;
+        let stats = Arc::clone(&recorded.stats);
+        // What is damaged may lack frames at its end, and what comes after it does not come earlier for that.
+        let says = start.at.checked_add(length).ok();
+        let (read, ends_at) = match recorded.ended().await {
+            CameraEnd::Finished => (Outcome::Whole, stats.last_end()),
+            CameraEnd::Stopped => return Ok(outcome),
+            CameraEnd::SpoolFailed(error) => return Err(error.into()),
+            CameraEnd::Unfinished(_) => (Outcome::Unfinished, None),
+            CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::Panicked => {
+                (Outcome::Failed, stats.last_end().max(says))
+            }
+        };
+        outcome = outcome.max(read);
+        end = ends_at.map(|at| Began { at, ..start });
+    }
+    Ok(outcome)
+}

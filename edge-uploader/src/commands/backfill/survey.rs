@@ -1,0 +1,89 @@
+//! Looks at the files that were named, and plans their recording.
+
+use super::Outcome;
+use super::plan::{Candidate, Refusal, Step, plan};
+use anyhow::Context as _;
+use edge_uploader::camera::CameraError;
+use edge_uploader::camera::file::{FileCamera, FileOptions};
+use edge_uploader::terminal;
+use framepost_ports::chain;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What there is to record.
+pub(super) struct Surveyed {
+    pub(super) steps: Vec<Step>,
+    /// Of the files that are left out.
+    pub(super) outcome: Outcome,
+}
+
+/// Reads as much of the files as their times ask for. An error, with words for the operator, where they cannot be recorded
+/// together; what cannot be read at all is told and left out, unless others would lie elsewhere for it.
+pub(super) async fn survey(
+    files: Vec<PathBuf>,
+    options: FileOptions,
+    given: Option<Timestamp>,
+) -> anyhow::Result<Surveyed> {
+    let looked = tokio::task::spawn_blocking(move || look(&files, &options, given));
+    looked.await.context("looking at the files failed in a way that it should not")?
+}
+
+fn look(files: &[PathBuf], options: &FileOptions, given: Option<Timestamp>) -> anyhow::Result<Surveyed> {
+    let mut candidates = Vec::new();
+    let mut outcome = Outcome::Whole;
+    for file in files {
+        let camera = FileCamera::new(local(file), options.clone());
+        match candidate(&camera, files.len(), options, given) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(error) => {
+                terminal::err(chain(&error));
+                anyhow::ensure!(
+                    given.is_none() || files.len() == 1,
+                    "with --start each file begins where the one before it ends, which is not known here: leave the file \
+                     out, or record the others with commands of their own"
+                );
+                let unfinished = matches!(error, CameraError::Unfinished { .. });
+                outcome = outcome.max(if unfinished { Outcome::Unfinished } else { Outcome::Failed });
+            }
+        }
+    }
+    let steps = match plan(candidates.clone(), given) {
+        // Heads may be wrong about lengths. Frames are not.
+        Err(Refusal::Overlap { .. }) => {
+            for candidate in &mut candidates {
+                candidate.length = measured(&FileCamera::new(&candidate.path, options.clone()))?;
+            }
+            plan(candidates, given)?
+        }
+        planned => planned?,
+    };
+    Ok(Surveyed { steps, outcome })
+}
+
+/// A length is wanted where another of so many files may begin too early.
+fn candidate(
+    camera: &FileCamera,
+    files: usize,
+    options: &FileOptions,
+    given: Option<Timestamp>,
+) -> Result<Candidate, CameraError> {
+    let survey = camera.survey(options.clock.now(), given)?;
+    let length = match survey.claims {
+        Some(length) => length,
+        None if files > 1 => measured(camera)?,
+        None => Duration::ZERO,
+    };
+    Ok(Candidate { path: camera.path().to_owned(), survey, length })
+}
+
+fn measured(camera: &FileCamera) -> Result<Duration, CameraError> {
+    tracing::info!(file = %camera.path().display(), "reading the file to know how long it plays");
+    camera.measured()
+}
+
+/// The path of a `file:` URL; any other is a path.
+fn local(file: &Path) -> PathBuf {
+    let url = file.to_str().filter(|text| text.starts_with("file://")).and_then(|text| text.parse::<url::Url>().ok());
+    url.and_then(|url| url.to_file_path().ok()).unwrap_or_else(|| file.to_owned())
+}
