@@ -129,7 +129,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Outcome::Whole => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
         Outcome::Unfinished => {
-            terminal::err("a file is unfinished: run the same command again later, or with --final if it gets no longer");
+            terminal::err(
+                "a file is unfinished: run the same command again later, or with --final if it gets no longer",
+            );
             ExitCode::from(UNFINISHED)
         }
     })
@@ -162,7 +164,9 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) 
             (Start::At(began), _) | (Start::AfterPrevious, Some(began)) => began,
             (Start::AfterPrevious, None) => {
                 let path = path.display();
-                terminal::err(format_args!("{path} waits: it begins where the file before it ends, which is not known yet"));
+                terminal::err(format_args!(
+                    "{path} waits: it begins where the file before it ends, which is not known yet"
+                ));
                 outcome = outcome.max(Outcome::Unfinished);
                 continue;
             }
