@@ -76,12 +76,16 @@ struct Snapshot(Weak<Gateway>);
 /// Name, help and value of one counter of a camera.
 type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
 
-const CAMERA_COUNTERS: [CameraCounter; 8] = [
+const CAMERA_COUNTERS: [CameraCounter; 10] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
     ("received_bytes", "Bytes of frames received", |camera| camera.bytes.load(Relaxed)),
     ("frames_dropped", "Frames dropped because the disk was too slow", |camera| camera.frames_dropped.load(Relaxed)),
     ("packets_lost", "RTP packets lost on the way", |camera| camera.packets_lost.load(Relaxed)),
     ("connects", "Sessions that began", |camera| camera.connects.load(Relaxed)),
+    ("times_replaced", "Frames whose own times could not be, and were replaced", |camera| {
+        camera.times_replaced.load(Relaxed)
+    }),
+    ("clock_steps", "Lasting jumps of the camera's times", |camera| camera.clock_steps.load(Relaxed)),
     ("chunks", "Chunks closed", |camera| camera.chunks.load(Relaxed)),
     ("spans", "Spans closed", |camera| camera.spans.load(Relaxed)),
     ("gaps", "Gaps recorded", |camera| camera.gaps.load(Relaxed)),
@@ -117,6 +121,7 @@ impl Collector for Snapshot {
             ("uploaded_bytes", "Bytes of objects put into the bucket", upload.stored_bytes),
             ("sent_bytes", "Bytes sent, those of failed tries included", upload.sent_bytes),
             ("upload_retries", "Tries that failed and are repeated", retries),
+            ("system_clock_sets", "Times that the gateway's own clock was set", gateway.system_clock_sets()),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;

@@ -8,6 +8,8 @@ mod scripted;
 
 #[path = "gateway/breaks.rs"]
 mod breaks;
+#[path = "gateway/clocks.rs"]
+mod clocks;
 #[path = "gateway/numbers.rs"]
 mod numbers;
 #[path = "gateway/restarts.rs"]

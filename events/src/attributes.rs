@@ -42,6 +42,12 @@ pub struct ClockInfo {
     /// The estimated error, in µs; absent where nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncertainty_us: Option<u64>,
+    /// Frames whose own times could not be, and were replaced by ones derived from their arrival; absent for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<u64>,
+    /// How fast the camera's media clock ran against the wall clock, in millionths; absent where it was right, or as good as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_ppm: Option<u64>,
 }
 
 impl std::fmt::Display for ClockInfo {
@@ -60,6 +66,12 @@ impl std::fmt::Display for ClockInfo {
         if let Some(uncertainty) = self.uncertainty_us {
             write!(f, "; uncertainty={uncertainty}us")?;
         }
+        if let Some(replaced) = self.replaced {
+            write!(f, "; replaced={replaced}")?;
+        }
+        if let Some(rate) = self.rate_ppm {
+            write!(f, "; rate={rate}ppm")?;
+        }
         Ok(())
     }
 }
@@ -71,7 +83,7 @@ impl FromStr for ClockInfo {
         let bad = || Error::Attribute {
             name: "Clock",
             value: text.to_owned(),
-            expected: "a clock source, then offset=…us and uncertainty=…us",
+            expected: "a clock source, then offset=…us, uncertainty=…us, replaced=… and rate=…ppm",
         };
         let mut parts = text.split(';').map(str::trim);
         let source = match parts.next() {
@@ -82,13 +94,15 @@ impl FromStr for ClockInfo {
             Some("given") => ClockSource::Given,
             _ => return Err(bad()),
         };
-        let mut clock = Self { source, offset_us: None, uncertainty_us: None };
+        let mut clock = Self { source, offset_us: None, uncertainty_us: None, replaced: None, rate_ppm: None };
         for part in parts {
             let (name, value) = part.split_once('=').ok_or_else(bad)?;
-            let value = value.strip_suffix("us").ok_or_else(bad)?;
+            let of = |unit| value.strip_suffix(unit).ok_or_else(bad);
             match name {
-                "offset" => clock.offset_us = Some(value.parse().map_err(|_| bad())?),
-                "uncertainty" => clock.uncertainty_us = Some(value.parse().map_err(|_| bad())?),
+                "offset" => clock.offset_us = Some(of("us")?.parse().map_err(|_| bad())?),
+                "uncertainty" => clock.uncertainty_us = Some(of("us")?.parse().map_err(|_| bad())?),
+                "replaced" => clock.replaced = Some(value.parse().map_err(|_| bad())?),
+                "rate" => clock.rate_ppm = Some(of("ppm")?.parse().map_err(|_| bad())?),
                 _ => {}
             }
         }
@@ -314,7 +328,13 @@ mod tests {
             timescale: Some(90_000),
             seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
             start: ChunkStart::Between,
-            clock: Some(ClockInfo { source: ClockSource::Gateway, offset_us: Some(-1_204), uncertainty_us: Some(900) }),
+            clock: Some(ClockInfo {
+                source: ClockSource::GatewayUnsynchronized,
+                offset_us: Some(-1_204),
+                uncertainty_us: Some(900),
+                replaced: Some(12),
+                rate_ppm: Some(840_000),
+            }),
             sha256: Some(Sha256::of(b"chunk")),
             previous: Some(Sha256::of(b"manifest")),
             key_id: Some("0123456789abcdef".to_owned()),
@@ -328,7 +348,8 @@ mod tests {
         let metadata = attributes.to_metadata().unwrap();
         assert!(metadata.contains(&("Duration".to_owned(), "PT3.003S".to_owned())));
         assert!(metadata.contains(&("From".to_owned(), "2026-11-20T15:08:23.547000Z".to_owned())));
-        assert!(metadata.contains(&("Clock".to_owned(), "gateway; offset=-1204us; uncertainty=900us".to_owned())));
+        let clock = "gateway-unsynchronized; offset=-1204us; uncertainty=900us; replaced=12; rate=840000ppm";
+        assert!(metadata.contains(&("Clock".to_owned(), clock.to_owned())));
         let lower: Vec<(String, String)> =
             metadata.into_iter().rev().map(|(name, value)| (name.to_lowercase(), value)).collect();
         let read = Attributes::from_metadata(lower.iter().map(|(n, v)| (n.as_str(), v.as_str()))).unwrap();
@@ -351,6 +372,8 @@ mod tests {
             ("Sha256", "abc"),
             ("Signature", "AAAA"),
             ("Clock", "sundial"),
+            ("Clock", "gateway; offset=3"),
+            ("Clock", "gateway; replaced=some"),
             ("videowidth", "-1"),
             ("VideoFramerate", "NaN"),
             ("StartsWithRandomAccess", "perhaps"),
@@ -374,7 +397,13 @@ mod tests {
             let attributes = Attributes {
                 from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
                 duration: millis.map(SignedDuration::from_millis),
-                clock: Some(ClockInfo { source: ClockSource::Camera, offset_us: offset, uncertainty_us: None }),
+                clock: Some(ClockInfo {
+                    source: ClockSource::Camera,
+                    offset_us: offset,
+                    uncertainty_us: None,
+                    replaced: millis.and_then(|millis| u64::try_from(millis).ok()),
+                    rate_ppm: None,
+                }),
                 video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
                 start: if between { ChunkStart::Between } else { ChunkStart::RandomAccess },

@@ -1,6 +1,6 @@
 //! The gateway's UTC: the monotonic clock with an anchor, slewed toward the system clock.
 
-use super::{JUMP_US, Jump, SLEW_PPM};
+use super::{JUMP_US, SLEW_PPM};
 use jiff::Timestamp;
 
 /// Where the monotonic clock stands in UTC. Shared by all cameras of a gateway; fed by [`Anchor::check`] now and then.
@@ -10,12 +10,26 @@ pub struct Anchor {
     utc_us: i64,
     /// Correction a second, in µs, at work since `mono_us`; until `correction_us` is used up.
     correction_us: i64,
+    /// Goes up with every step of the system clock.
+    epoch: u64,
+}
+
+/// The system clock was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Set {
+    /// The new time minus the old one, in microseconds.
+    pub by_us: i64,
 }
 
 impl Anchor {
     /// The monotonic time `mono_us` is `utc`.
     pub fn new(mono_us: i64, utc: Timestamp) -> Self {
-        Self { mono_us, utc_us: utc.as_microsecond(), correction_us: 0 }
+        Self { mono_us, utc_us: utc.as_microsecond(), correction_us: 0, epoch: 0 }
+    }
+
+    /// Anchors of one epoch share an unbroken UTC.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The UTC of a monotonic time.
@@ -26,17 +40,17 @@ impl Anchor {
         Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Compares with the system clock: small differences are slewed from here on; a large one is a [`Jump`], after which
-    /// the anchor stands on the new time.
-    pub fn check(&mut self, mono_us: i64, system: Timestamp) -> Result<(), Jump> {
+    /// Compares with the system clock: small differences are slewed from here on. After a large one the anchor
+    /// stands on the new time, in a new epoch.
+    pub fn check(&mut self, mono_us: i64, system: Timestamp) -> Option<Set> {
         let here = self.utc(mono_us);
         let off_us = system.as_microsecond() - here.as_microsecond();
         if off_us.abs() > JUMP_US {
-            *self = Self::new(mono_us, system);
-            return Err(Jump { by_us: off_us });
+            *self = Self { epoch: self.epoch + 1, ..Self::new(mono_us, system) };
+            return Some(Set { by_us: off_us });
         }
-        *self = Self { mono_us, utc_us: here.as_microsecond(), correction_us: off_us };
-        Ok(())
+        *self = Self { mono_us, utc_us: here.as_microsecond(), correction_us: off_us, epoch: self.epoch };
+        None
     }
 }
 
@@ -51,7 +65,7 @@ mod tests {
     #[test]
     fn small_differences_are_slewed() {
         let mut anchor = Anchor::new(0, at(1_000_000_000));
-        anchor.check(10_000_000, at(1_010_100_000)).unwrap();
+        assert_eq!(anchor.check(10_000_000, at(1_010_100_000)), None);
         assert_eq!(anchor.utc(10_000_000), at(1_010_000_000));
         // 100 ms take 200 s at 500 ppm, and then it stays.
         assert_eq!(anchor.utc(110_000_000), at(1_110_050_000));
@@ -60,9 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_system_clock_is_a_jump() {
+    fn a_step_of_the_system_clock_begins_an_epoch() {
         let mut anchor = Anchor::new(0, at(0));
-        assert_eq!(anchor.check(1_000_000, at(1_700_000_000_000_000)), Err(Jump { by_us: 1_699_999_999_000_000 }));
+        assert_eq!(anchor.check(1_000_000, at(1_700_000_000_000_000)), Some(Set { by_us: 1_699_999_999_000_000 }));
         assert_eq!(anchor.utc(2_000_000), at(1_700_000_001_000_000));
+        assert_eq!(anchor.epoch(), 1);
     }
 }

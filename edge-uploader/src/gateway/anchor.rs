@@ -2,24 +2,22 @@
 
 use crate::clock::{Anchor, Synchronized, gateway_synchronized};
 use framepost_ports::Clock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often the anchor is compared with the system clock.
-const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// One check in this many also asks whether the system clock is synchronised.
-const ASK_EVERY: u32 = 6;
+const ASK_EVERY: u32 = 60;
 
 /// The gateway's UTC.
 pub(super) struct GatewayClock {
     clock: Arc<dyn Clock>,
     anchor: Mutex<Anchor>,
-    /// Goes up with every jump of the system clock.
-    epoch: AtomicU64,
     synchronized: AtomicBool,
 }
 
@@ -28,17 +26,12 @@ impl GatewayClock {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let anchor = Anchor::new(micros(clock.monotonic()), clock.now());
         let synchronized = AtomicBool::new(gateway_synchronized() == Synchronized::Yes);
-        Self { clock, anchor: Mutex::new(anchor), epoch: AtomicU64::new(0), synchronized }
+        Self { clock, anchor: Mutex::new(anchor), synchronized }
     }
 
     /// The anchor as it is now.
     pub(super) fn anchor(&self) -> Anchor {
         self.anchor.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Spans of one epoch share an unbroken UTC.
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch.load(Relaxed)
     }
 
     /// Whether the system clock is synchronised, as of the last time it was asked.
@@ -65,9 +58,8 @@ impl GatewayClock {
     fn check(&self) {
         let (monotonic, now) = (self.clock.monotonic(), self.clock.now());
         let checked = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).check(micros(monotonic), now);
-        if let Err(jump) = checked {
-            self.epoch.fetch_add(1, Relaxed);
-            tracing::warn!(by_ms = jump.by_us / 1_000, "the system clock was set");
+        if let Some(set) = checked {
+            tracing::warn!(by_ms = set.by_us / 1_000, "the system clock was set");
         }
     }
 }

@@ -197,6 +197,11 @@ impl Gateway {
         self.uploader.stats()
     }
 
+    /// How often the system clock was set since the start.
+    pub fn system_clock_sets(&self) -> u64 {
+        self.clock.anchor().epoch()
+    }
+
     /// The spool.
     pub fn spool(&self) -> &Spool {
         &self.spool

@@ -41,6 +41,10 @@ pub struct CameraStats {
     pub packets_lost: AtomicU64,
     /// Bytes received.
     pub bytes: AtomicU64,
+    /// Frames whose own times could not be, and were replaced.
+    pub times_replaced: AtomicU64,
+    /// Lasting jumps of the camera's times.
+    pub clock_steps: AtomicU64,
     /// Chunks closed.
     pub chunks: AtomicU64,
     /// Spans closed.
@@ -63,6 +67,8 @@ impl CameraStats {
             frames_dropped: zero(),
             packets_lost: zero(),
             bytes: zero(),
+            times_replaced: zero(),
+            clock_steps: zero(),
             chunks: zero(),
             spans: zero(),
             gaps: zero(),

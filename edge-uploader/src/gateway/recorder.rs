@@ -1,7 +1,7 @@
 //! Frames of one camera into chunks on disk: the wall clock, the segmenter and the spool, on a thread of its own.
 //!
-//! A span lives as long as nothing breaks it. What breaks it (a lost session, changed parameters, a jump of a clock, an
-//! overrun) ends it properly, and the gap, if there is one, is written when the first chunk of the next span begins: only
+//! A span lives as long as nothing breaks it. What breaks it (a lost session, changed parameters, a step of the wall
+//! clock, an overrun) ends it properly, and the gap, if there is one, is written when the first chunk of the next span begins: only
 //! then is its end known.
 //!
 //! When the spool cannot be written (a full or broken disk), the span is over too: a live camera goes on trying with the next
@@ -12,7 +12,7 @@ use super::anchor::GatewayClock;
 use super::progress::CameraStats;
 use super::queue::{Item, QueueReceiver};
 use crate::camera::{CameraEvent, Extent, Timing};
-use crate::clock::{Jump, SessionClock, TrustedClock};
+use crate::clock::{Note, Origin, Placed, SessionClock, TrustedClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
 use crate::spool::{self, SourceFile, SpoolWriter};
@@ -101,11 +101,7 @@ enum Trouble {
 struct SessionState {
     parameters: StreamParameters,
     clock: SessionClock,
-    /// The anchor's epoch that the span's times are from.
-    epoch: u64,
     span: Option<Segmenter>,
-    /// Frames of a live session's first second, until its clock has settled.
-    held: Vec<Frame>,
 }
 
 impl Recorder {
@@ -158,7 +154,6 @@ impl Recorder {
         }
         if let Some(session) = &mut self.session {
             session.span = None;
-            session.held.clear();
         }
         let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
         self.open_gap(OpenGap { from: None, cause, detail: Some(detail), frames_dropped: None });
@@ -214,19 +209,18 @@ impl Recorder {
         let closed = before.as_mut().map_or(Ok(()), |session| self.flush_and_close(session).map(|_| ()));
         let clock = match before {
             // The same stream goes on under new parameters: its clock stays.
-            Some(session) if session.parameters.video.timescale == parameters.video.timescale => session.clock,
+            Some(session) if session.clock.fits(&parameters) => session.clock,
             _ => {
                 let timing = self.timing.unwrap_or(Timing::Arrival);
-                let timescale = parameters.video.timescale;
-                SessionClock::new(timing, self.plan.trusted, timescale, self.gateway.synchronized())
+                let (anchor, synchronized) = (self.gateway.anchor(), self.gateway.synchronized());
+                SessionClock::new(timing, self.plan.trusted, &parameters, &anchor, synchronized)
             }
         };
         let video = &parameters.video;
         let audio = parameters.audio.as_ref().map(|audio| audio.rfc6381.as_str());
         tracing::info!(camera = %self.plan.camera, codec = video.rfc6381, width = video.width, height = video.height, audio,
             "stream parameters");
-        let epoch = self.gateway.epoch();
-        self.session = Some(SessionState { parameters, clock, epoch, span: None, held: Vec::new() });
+        self.session = Some(SessionState { parameters, clock, span: None });
         closed
     }
 
@@ -239,62 +233,37 @@ impl Recorder {
     }
 
     fn frame_of(&mut self, session: &mut SessionState, frame: Frame) -> Result<(), spool::Error> {
-        let anchor = self.gateway.anchor();
-        if session.epoch != self.gateway.epoch() {
-            session.epoch = self.gateway.epoch();
-            // Frames that are held back have no time yet.
-            if session.span.is_some() {
-                self.broken_by_clock(session, "the gateway's clock was set")?;
-            }
+        let placed = session.clock.push(&self.gateway.anchor(), frame);
+        self.tell_notes(session);
+        for placed in placed {
+            self.placed(session, placed)?;
         }
-        if frame.track == TrackKind::Video {
-            // Frames that are held back are dated by the clock that they came with, not by the one after a jump.
-            let before = (!session.held.is_empty()).then(|| session.clock.clone());
-            if let Err(Jump { by_us }) = session.clock.frame(&anchor, frame.pts, frame.arrival) {
-                let after = before.map(|before| std::mem::replace(&mut session.clock, before));
-                let broken = self.broken_by_clock(session, &format!("the time jumped by {} ms", by_us / 1_000));
-                if let Some(after) = after {
-                    session.clock = after;
-                }
-                broken?;
-            }
-            if frame.reference.is_random_access()
-                && let Some(span) = &mut session.span
-            {
-                session.clock.set_synchronized(self.gateway.synchronized());
-                span.set_clock(session.clock.info(&anchor));
-            }
-        }
-        if session.clock.settled() {
-            self.flush_held(session)?;
-            self.dated(session, &frame)
-        } else {
-            session.held.push(frame);
-            Ok(())
-        }
+        Ok(())
     }
 
     /// A frame whose time is known.
-    fn dated(&mut self, session: &mut SessionState, frame: &Frame) -> Result<(), spool::Error> {
-        let anchor = self.gateway.anchor();
-        let video_pts = match (frame.track, &session.parameters.audio) {
-            (TrackKind::Audio, Some(audio)) => {
-                let scaled = i128::from(frame.pts) * i128::from(session.parameters.video.timescale)
-                    / i128::from(audio.timescale.max(1));
-                i64::try_from(scaled).unwrap_or(frame.pts)
-            }
-            _ => frame.pts,
-        };
-        let Some(wall) = session.clock.at(&anchor, video_pts) else { return Ok(()) };
+    fn placed(&mut self, session: &mut SessionState, placed: Placed) -> Result<(), spool::Error> {
+        let Placed { frame, wall, origin, step } = placed;
+        if let Some(step) = step {
+            self.broken_by_clock(session, &step.to_string())?;
+        }
+        if origin == Origin::Arrival {
+            self.stats.times_replaced.fetch_add(1, Relaxed);
+        }
+        if frame.track == TrackKind::Video
+            && frame.reference.is_random_access()
+            && let Some(span) = &mut session.span
+        {
+            session.clock.set_synchronized(self.gateway.synchronized());
+            span.set_clock(session.clock.info());
+        }
         for attempt in 0..2 {
             let span = session.span.get_or_insert_with(|| {
-                Segmenter::new(self.plan.settings(), session.parameters.clone(), session.clock.info(&anchor))
+                Segmenter::new(self.plan.settings(), session.parameters.clone(), session.clock.info())
             });
-            match span.push(frame.clone(), wall) {
+            match span.push_timed(frame.clone(), wall, origin) {
                 Ok(outputs) => return self.write(outputs),
-                Err(error) if attempt == 0 => {
-                    self.broken_by_clock(session, &error.to_string())?;
-                }
+                Err(error) if attempt == 0 => self.broken_by_clock(session, &error.to_string())?,
                 Err(error) => {
                     tracing::warn!(camera = %self.plan.camera, %error, "frame dropped");
                     self.stats.frames_dropped.fetch_add(1, Relaxed);
@@ -304,15 +273,39 @@ impl Recorder {
         Ok(())
     }
 
+    /// What the clock found out about the camera's.
+    fn tell_notes(&self, session: &mut SessionState) {
+        let camera = &self.plan.camera;
+        for note in session.clock.notes() {
+            match note {
+                Note::Stepped { by_us } => {
+                    self.stats.clock_steps.fetch_add(1, Relaxed);
+                    tracing::warn!(%camera, by_ms = by_us / 1_000, "the camera's times jumped, going on without the jump");
+                }
+                Note::Rate(rate) => {
+                    let ratio = format!("{rate:.3}");
+                    tracing::warn!(%camera, ratio, "the camera's media clock against the wall clock, scaled to it");
+                }
+                Note::ByArrival => {
+                    tracing::warn!(%camera, "the camera's times make no sense, taking the times of arrival");
+                }
+                Note::ReportRefused { off_us } => tracing::warn!(%camera, off_s = off_us / 1_000_000,
+                    "the camera's clock is trusted and not plausible, taking the gateway's"),
+            }
+        }
+    }
+
     fn flush_held(&mut self, session: &mut SessionState) -> Result<(), spool::Error> {
-        for frame in std::mem::take(&mut session.held) {
-            self.dated(session, &frame)?;
+        let placed = session.clock.flush();
+        self.tell_notes(session);
+        for placed in placed {
+            self.placed(session, placed)?;
         }
         Ok(())
     }
 
     fn broken_by_clock(&mut self, session: &mut SessionState, detail: &str) -> Result<(), spool::Error> {
-        if let Some(from) = self.flush_and_close(session)? {
+        if let Some(from) = self.close(session)? {
             tracing::warn!(camera = %self.plan.camera, detail, "span closed");
             let detail = Some(detail.to_owned());
             self.open_gap(OpenGap { from: Some(from), cause: GapCause::ClockJump, detail, frames_dropped: None });

@@ -3,6 +3,7 @@
 use super::boxes::{self, AUDIO_TRACK, Entry, Run, VIDEO_TRACK};
 use super::fragment::Fragment;
 use super::timeline;
+use crate::clock::Origin;
 use crate::media::Reference;
 use bytes::Bytes;
 use framepost_events::Sha256;
@@ -21,6 +22,8 @@ pub(super) struct Sample {
     pub(super) duration: Option<i64>,
     pub(super) reference: Reference,
     pub(super) wall: Timestamp,
+    /// Who says the time.
+    pub(super) origin: Origin,
     pub(super) data: Bytes,
 }
 
@@ -177,13 +180,26 @@ pub(super) struct Chunk {
     fragments: u32,
     video_next: u64,
     audio_next: u64,
+    /// Frames whose times were replaced.
+    replaced: u64,
     pub(super) summary: Summary,
 }
 
 impl Chunk {
     pub(super) fn new(zero: i64, start: i64, draft: Attributes, init_bytes: u64) -> Self {
         let (starts_with, summary) = (draft.start, Summary::default());
-        Self { zero, start, starts_with, draft, bytes: init_bytes, fragments: 0, video_next: 0, audio_next: 0, summary }
+        Self {
+            zero,
+            start,
+            starts_with,
+            draft,
+            bytes: init_bytes,
+            fragments: 0,
+            video_next: 0,
+            audio_next: 0,
+            replaced: 0,
+            summary,
+        }
     }
 
     /// The bytes of the next fragment. `video_until` and `audio_until` are where the last sample of each ends.
@@ -198,6 +214,7 @@ impl Chunk {
         runs.extend(run(VIDEO_TRACK, video, self.zero, video_until, &mut self.video_next));
         runs.extend(run(AUDIO_TRACK, audio, self.zero, audio_until, &mut self.audio_next));
         self.fragments += 1;
+        self.replaced += video.iter().chain(audio).filter(|sample| sample.origin == Origin::Arrival).count() as u64;
         let first = video.iter().min_by_key(|sample| sample.pts);
         let wall = first.map_or(Timestamp::UNIX_EPOCH, |sample| sample.wall);
         let media_time = first.map_or(0, |sample| self.on_chunk(sample.pts));
@@ -207,6 +224,11 @@ impl Chunk {
         let fragment = Fragment::new(head.bytes.into(), samples);
         self.bytes += fragment.len_bytes();
         Ok(fragment)
+    }
+
+    /// Of how many frames the times were replaced; `None` for none.
+    pub(super) fn replaced(&self) -> Option<u64> {
+        Some(self.replaced).filter(|replaced| *replaced > 0)
     }
 
     fn on_chunk(&self, pts: i64) -> u64 {

@@ -4,6 +4,7 @@ use super::chunk::{Chunk, Sample};
 use super::thin::{Keep, Thin};
 use super::timeline::{Timeline, wall_after};
 use super::{Output, boxes};
+use crate::clock::Origin;
 use crate::media::{Frame, Reference, StreamParameters, TrackKind};
 use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, ClockInfo, VideoAttributes};
 use framepost_events::key::whole_micros;
@@ -211,6 +212,11 @@ impl Segmenter {
     ///
     /// On [`Error::Discontinuity`] the frame was not taken and the segmenter can be finished.
     pub fn push(&mut self, frame: Frame, wall: Timestamp) -> Result<Vec<Output>, Error> {
+        self.push_timed(frame, wall, Origin::Source)
+    }
+
+    /// The same, for a frame that got its time from `origin`: a chunk says of how many frames the times were replaced.
+    pub fn push_timed(&mut self, frame: Frame, wall: Timestamp, origin: Origin) -> Result<Vec<Output>, Error> {
         if frame.data.is_empty() {
             self.stats.empty += 1;
             return Ok(Vec::new());
@@ -220,8 +226,8 @@ impl Segmenter {
             return Ok(Vec::new());
         }
         match frame.track {
-            TrackKind::Video => self.push_video(frame, wall)?,
-            TrackKind::Audio => self.push_audio(frame, wall),
+            TrackKind::Video => self.push_video(frame, wall, origin)?,
+            TrackKind::Audio => self.push_audio(frame, wall, origin),
         }
         let mut outputs = Vec::new();
         self.advance(Input::Open, &mut outputs)?;
@@ -248,7 +254,7 @@ impl Segmenter {
         Ok(outputs)
     }
 
-    fn push_video(&mut self, frame: Frame, wall: Timestamp) -> Result<(), Error> {
+    fn push_video(&mut self, frame: Frame, wall: Timestamp, origin: Origin) -> Result<(), Error> {
         let (timescale, newest) = (self.timeline.timescale(), self.newest);
         let jump = |pts| Error::Discontinuity { pts, after: newest.unwrap_or(0), timescale };
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
@@ -279,12 +285,12 @@ impl Segmenter {
             self.last_group = self.last_random_access.replace(pts).map(|before| pts - before);
         }
         let wall = whole_micros(wall);
-        let sample = Sample { pts, duration, reference: frame.reference, wall, data: frame.data };
+        let sample = Sample { pts, duration, reference: frame.reference, wall, origin, data: frame.data };
         self.video.extend(self.thin.push(sample).into_iter().flatten());
         Ok(())
     }
 
-    fn push_audio(&mut self, frame: Frame, wall: Timestamp) {
+    fn push_audio(&mut self, frame: Frame, wall: Timestamp, origin: Origin) {
         let pts = self.timeline.audio(frame.pts).filter(|_| self.parameters.audio.is_some());
         let Some(pts) = pts else {
             self.stats.audio_dropped += 1;
@@ -296,7 +302,14 @@ impl Segmenter {
         }
         let duration = frame.duration.and_then(|duration| self.timeline.audio(duration.into()));
         self.newest_audio = self.newest_audio.max(Some(pts));
-        self.audio.push_back(Sample { pts, duration, reference: Reference::RandomAccess, wall, data: frame.data });
+        self.audio.push_back(Sample {
+            pts,
+            duration,
+            reference: Reference::RandomAccess,
+            wall,
+            origin,
+            data: frame.data,
+        });
     }
 
     /// Makes all cuts that can be made.
@@ -417,7 +430,7 @@ impl Segmenter {
             self.chunk = Some(chunk);
             return Ok(());
         }
-        chunk.draft.clock = Some(self.clock);
+        chunk.draft.clock = Some(ClockInfo { replaced: chunk.replaced(), ..self.clock });
         let (tail, attributes) = chunk.summary.close(&chunk.draft, cut.next.1)?;
         let duration = chunk.summary.movie_duration();
         let init = boxes::init(&self.parameters, self.timeline.timescale(), duration)?.into();

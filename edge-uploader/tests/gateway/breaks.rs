@@ -94,7 +94,7 @@ async fn jumped(before: usize, by: i64) -> super::scene::InBucket {
 }
 
 #[tokio::test]
-async fn a_jump_of_the_cameras_time_ends_the_span_and_moves_no_picture() {
+async fn a_jump_of_the_cameras_time_breaks_nothing_and_moves_no_picture() {
     for (before, by) in [
         (FRAMES, CLIP.ticks(S(600))),
         (FRAMES, -CLIP.ticks(S(5))),
@@ -104,27 +104,27 @@ async fn a_jump_of_the_cameras_time_ends_the_span_and_moves_no_picture() {
         (GROUP, -CLIP.ticks(S(600))),
     ] {
         let recording = jumped(before, by).await;
-        let passed = FRAME * u32::try_from(before).unwrap();
+        let whole = FRAME * u32::try_from(before).unwrap() + LENGTH;
         let case = format!("{before} frames, then {by}: {recording:?}");
-        assert_eq!(recording.starts(), [at(S(10)), at(S(10) + passed)], "{case}");
-        assert_eq!(recording.ends, [at(S(10) + passed), at(S(10) + passed + LENGTH)], "{case}");
-        assert_eq!(recording.causes(), [GapCause::ClockJump], "{case}");
+        assert_eq!(recording.starts(), [at(S(10))], "{case}");
+        assert_eq!(recording.ends, [at(S(10) + whole)], "{case}");
+        assert_eq!((recording.gaps.len(), recording.recorded()), (0, whole), "{case}");
     }
 }
 
 #[tokio::test]
-async fn a_camera_whose_clock_stands_still_is_recorded_piece_by_piece() {
+async fn a_camera_whose_clock_stands_still_is_recorded_in_chunks_of_the_usual_length() {
     let scene = Scene::new();
     let mut steps = vec![CLIP.parameters()];
     let count = 200 * GROUP;
     steps.extend((0..count).map(|n| CLIP.frame(n, 0, S(10) + FRAME * u32::try_from(n).unwrap())));
     scene.record(Scripted::live([steps]), count as u64).await;
     let recording = scene.recording();
-    let starts = recording.starts();
-    assert_eq!((starts.len(), starts[0]), (2, at(S(10))), "{starts:?}");
-    // After a window, at the random access frame that follows.
-    assert!((at(S(10 + 60))..at(S(10 + 61))).contains(&starts[1]), "{starts:?}");
-    assert_eq!(recording.causes(), [GapCause::ClockJump]);
+    assert_eq!((recording.starts(), recording.gaps.len()), (vec![at(S(10))], 0));
+    // A window of one second ends with the third group of 0.48 s.
+    assert!((66..=68).contains(&recording.chunks.len()), "{}", recording.chunks.len());
+    let replaced: u64 = recording.chunks.iter().filter_map(|(_, a)| a.clock.unwrap().replaced).sum();
+    assert_eq!(replaced, count as u64 - 1, "all but the first, which says when the others are");
 }
 
 #[tokio::test]

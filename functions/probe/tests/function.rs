@@ -70,7 +70,13 @@ fn ours(bytes: &[u8], signer: &ManifestSigner) -> Attributes {
         to: Some("2026-11-20T15:08:26.55Z".parse().unwrap()),
         duration: Some(SignedDuration::from_millis(3_000)),
         video: Some(VideoAttributes { width: 1, height: 1, framerate: 24.5, bitrate_kbps: 1 }),
-        clock: Some(ClockInfo { source: ClockSource::Gateway, offset_us: None, uncertainty_us: Some(900) }),
+        clock: Some(ClockInfo {
+            source: ClockSource::Gateway,
+            offset_us: None,
+            uncertainty_us: Some(900),
+            replaced: None,
+            rate_ppm: None,
+        }),
         sha256: Some(sha256(bytes)),
         key_id: Some(signer.key_id().to_owned()),
         ..Attributes::default()

@@ -34,7 +34,8 @@ pub(super) fn parameters(video_timescale: u32, audio_timescale: Option<u32>) -> 
     }
 }
 
-const CLOCK: ClockInfo = ClockInfo { source: ClockSource::Given, offset_us: None, uncertainty_us: None };
+const CLOCK: ClockInfo =
+    ClockInfo { source: ClockSource::Given, offset_us: None, uncertainty_us: None, replaced: None, rate_ppm: None };
 
 /// The wall clock of presentation time 0.
 fn epoch() -> Timestamp {

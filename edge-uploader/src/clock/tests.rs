@@ -1,0 +1,570 @@
+//! Cameras whose clocks lie, in simulated time: what becomes of their frames' times.
+
+use super::*;
+use crate::media::{AudioParameters, Reference, VideoCodec, VideoParameters};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+const START: i64 = 1_790_000_000_000_000;
+const VIDEO: u32 = 90_000;
+const AUDIO: u32 = 16_000;
+/// What a camera says instead of a time, in seconds, of its n-th frame.
+type Lie = fn(n: usize, media: f64) -> f64;
+
+/// Seconds at a time.
+type At = fn(at: f64) -> f64;
+
+const HOUR_S: f64 = 3_600.0;
+
+/// How a camera sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Pictures are sent as they are shown.
+    Shown,
+    /// I P B B: a picture that others refer to comes when it was taken, before the two that are shown ahead of it.
+    Reordered,
+}
+
+/// How soon what came is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    AtOnce,
+    /// Every eighth to quarter of a second, once two seconds are over.
+    NowAndThen,
+}
+
+#[derive(Clone)]
+struct Scenario {
+    seconds: f64,
+    fps: f64,
+    group: usize,
+    order: Order,
+    looks: Looks,
+    /// The media clocks of picture and sound against the wall clock.
+    rate: f64,
+    sound_rate: f64,
+    /// What the camera says instead of the time of its n-th picture, in seconds, taken `taken` seconds after the first.
+    lie: Lie,
+    sound_lie: Lie,
+    /// How much later something comes that is sent so many seconds after the start.
+    delay: At,
+    seed: u64,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            seconds: 40.0,
+            fps: 25.0,
+            group: 50,
+            order: Order::Shown,
+            looks: Looks::NowAndThen,
+            rate: 1.0,
+            sound_rate: 1.0,
+            lie: |_, media| media,
+            sound_lie: |_, media| media,
+            delay: |_| 0.0,
+            seed: 1,
+        }
+    }
+}
+
+/// A frame that was sent: when it was taken, and what the camera says.
+#[derive(Debug, Clone)]
+struct Sent {
+    track: TrackKind,
+    taken: f64,
+    sent: f64,
+    pts: i64,
+    reference: Reference,
+    length: Option<u32>,
+}
+
+/// What came out for a frame, in seconds after the start.
+#[derive(Debug, Clone, Copy)]
+struct Got {
+    taken: f64,
+    wall: f64,
+    time: f64,
+    origin: Origin,
+    step: Option<Step>,
+}
+
+struct Outcome {
+    pictures: Vec<Got>,
+    sounds: Vec<Got>,
+    notes: Vec<Note>,
+}
+
+fn parameters() -> StreamParameters {
+    StreamParameters {
+        video: VideoParameters {
+            codec: VideoCodec::H264,
+            config: Bytes::new(),
+            rfc6381: String::new(),
+            width: 640,
+            height: 360,
+            pixel_aspect: None,
+            timescale: VIDEO,
+        },
+        audio: Some(AudioParameters {
+            config: Bytes::new(),
+            rfc6381: String::new(),
+            channels: 1,
+            sample_rate: AUDIO,
+            timescale: AUDIO,
+        }),
+    }
+}
+
+fn whole(count: f64) -> usize {
+    usize::try_from(scale::rounded(count)).unwrap()
+}
+
+fn ticks(seconds: f64, timescale: u32) -> i64 {
+    scale::rounded(seconds * f64::from(timescale))
+}
+
+impl Scenario {
+    fn sent(&self) -> Vec<Sent> {
+        let mut all = Vec::new();
+        let count = whole(self.seconds * self.fps);
+        let mut latest = 0.0_f64;
+        for n in 0..count {
+            let in_group = n % self.group;
+            // I, then P b b: the P is shown two later than it comes.
+            let shown = match (self.order, in_group, (in_group + 2) % 3) {
+                (Order::Shown, ..) | (_, 0, _) => n,
+                // The last ones of a group have nothing behind them.
+                _ if self.group - in_group < 3 - (in_group + 2) % 3 => n,
+                (_, _, 0) if in_group + 2 < self.group => n + 2,
+                (_, _, 0) => n,
+                _ if in_group - (in_group + 2) % 3 + 2 < self.group => n - 1,
+                _ => n,
+            };
+            let taken = shown as f64 / self.fps;
+            latest = latest.max(taken);
+            let said = (self.lie)(n, taken * self.rate);
+            let reference = if in_group == 0 { Reference::RandomAccess } else { Reference::Needed };
+            let pts = ticks(said, VIDEO);
+            all.push(Sent { track: TrackKind::Video, taken, sent: latest + 0.05, pts, reference, length: None });
+        }
+        let length = 1024.0 / f64::from(AUDIO);
+        for n in 0..whole(self.seconds / length) {
+            let taken = n as f64 * length;
+            let pts = ticks((self.sound_lie)(n, taken * self.sound_rate), AUDIO);
+            let reference = Reference::RandomAccess;
+            all.push(Sent { track: TrackKind::Audio, taken, sent: taken + 0.05, pts, reference, length: Some(1024) });
+        }
+        all.sort_by(|a, b| a.sent.total_cmp(&b.sent));
+        all
+    }
+
+    /// Sends everything through a clock; `also` may report, and set the gateway's clock, at each arrival.
+    fn run_with(&self, trusted: TrustedClock, mut also: impl FnMut(f64, &mut SessionClock, &mut Anchor)) -> Outcome {
+        let mut anchor = Anchor::new(0, Timestamp::from_microsecond(START).unwrap());
+        let mut clock = SessionClock::new(Timing::Arrival, trusted, &parameters(), &anchor, Synchronized::Yes);
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let (mut look, mut before) = (0.0_f64, 0.0_f64);
+        let mut waiting: [std::collections::VecDeque<Sent>; 2] = Default::default();
+        let (mut pictures, mut sounds, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        let sent = self.sent();
+        let last = sent.len() - 1;
+        for (n, frame) in sent.into_iter().enumerate() {
+            let came = frame.sent + (self.delay)(frame.sent) + random.f64() * 0.008;
+            if self.looks == Looks::NowAndThen && came > 2.0 {
+                while look < came {
+                    look = look.max(2.0) + 0.125 + random.f64() * 0.125;
+                }
+            } else {
+                look = came;
+            }
+            before = before.max(look);
+            also(before, &mut clock, &mut anchor);
+            let arrival = Duration::from_secs_f64(10.0 + before);
+            let (track, pts) = (frame.track, frame.pts);
+            let (reference, duration) = (frame.reference, frame.length);
+            let data = Bytes::from(format!("{n}"));
+            waiting[usize::from(track == TrackKind::Audio)].push_back(frame);
+            let frame = Frame { track, pts, duration, reference, arrival, data };
+            let mut placed = clock.push(&anchor, frame);
+            if n == last {
+                placed.extend(clock.flush());
+            }
+            notes.extend(clock.notes());
+            for Placed { frame, wall, origin, step } in placed {
+                let sound = frame.track == TrackKind::Audio;
+                let from = waiting[usize::from(sound)].pop_front().expect("no frame twice");
+                let scale = f64::from(if sound { AUDIO } else { VIDEO });
+                let wall = (wall.as_microsecond() - START) as f64 / 1e6 - 10.0;
+                let got = Got { taken: from.taken, wall, time: frame.pts as f64 / scale, origin, step };
+                if sound { sounds.push(got) } else { pictures.push(got) }
+            }
+        }
+        assert!(waiting.iter().all(std::collections::VecDeque::is_empty), "frames were lost");
+        Outcome { pictures, sounds, notes }
+    }
+
+    fn run(&self) -> Outcome {
+        self.run_with(TrustedClock::Gateway, |_, _, _| {})
+    }
+}
+
+impl Outcome {
+    /// The greatest distance of a picture's wall clock from when it was taken.
+    fn wall_error(&self) -> f64 {
+        self.pictures.iter().map(|got| (got.wall - got.taken).abs()).fold(0.0, f64::max)
+    }
+
+    /// The greatest distance of sound from its place beside the picture.
+    fn sync_error(&self) -> f64 {
+        let mut worst = 0.0_f64;
+        for sound in &self.sounds {
+            let near = self.pictures.partition_point(|picture| picture.taken < sound.taken);
+            let Some(picture) = self.pictures[near.saturating_sub(2)..]
+                .iter()
+                .take(5)
+                .filter(|p| p.origin == Origin::Source)
+                .min_by(|a, b| (a.taken - sound.taken).abs().total_cmp(&(b.taken - sound.taken).abs()))
+            else {
+                continue;
+            };
+            if (picture.taken - sound.taken).abs() > 0.2 {
+                continue;
+            }
+            let error = (sound.time - picture.time) - (sound.taken - picture.taken);
+            worst = worst.max(error.abs());
+        }
+        worst
+    }
+
+    fn replaced(&self) -> usize {
+        self.pictures.iter().filter(|got| got.origin == Origin::Arrival).count()
+    }
+
+    /// Pictures are shown in the order they were taken.
+    fn in_order(&self) -> bool {
+        let mut shown: Vec<&Got> = self.pictures.iter().collect();
+        shown.sort_by(|a, b| a.taken.total_cmp(&b.taken));
+        shown.windows(2).all(|pair| pair[0].time < pair[1].time)
+    }
+
+    fn steps(&self) -> usize {
+        self.pictures.iter().filter(|got| got.step.is_some()).count()
+    }
+
+    fn judge(&self, what: &str, wall: f64) {
+        assert!(self.wall_error() < wall, "{what}: {} s from the truth", self.wall_error());
+        let sync = self.sync_error();
+        // What is read a few times a second tells less of a clock's rate.
+        let most = if what.starts_with("rate") && what.contains("NowAndThen") { 0.055 } else { 0.040 };
+        assert!(sync < most, "{what}: sound is out of place by {sync}");
+    }
+}
+
+fn everywhere(what: &str, base: &Scenario, wall: f64, check: impl Fn(&str, &Outcome)) {
+    for (order, looks, group) in [
+        (Order::Shown, Looks::AtOnce, 25),
+        (Order::Shown, Looks::NowAndThen, 50),
+        (Order::Shown, Looks::NowAndThen, 250),
+        (Order::Reordered, Looks::AtOnce, 50),
+        (Order::Reordered, Looks::NowAndThen, 250),
+    ] {
+        for seed in 0..3 {
+            let outcome = Scenario { order, looks, group, seed, ..base.clone() }.run();
+            let what = format!("{what}, {order:?}, {looks:?}, groups of {group}, seed {seed}");
+            outcome.judge(&what, wall);
+            check(&what, &outcome);
+        }
+    }
+}
+
+#[test]
+fn a_camera_that_tells_the_truth_keeps_its_times_to_the_tick() {
+    everywhere("truth", &Scenario::default(), 0.2, |what, outcome| {
+        for got in outcome.pictures.iter().chain(&outcome.sounds) {
+            assert!((got.time - got.taken).abs() < 1e-4, "{what}: {got:?}");
+        }
+        assert_eq!((outcome.replaced(), outcome.steps()), (0, 0), "{what}");
+        assert!(outcome.notes.is_empty(), "{what}: {:?}", outcome.notes);
+    });
+}
+
+#[test]
+fn an_outlier_is_replaced_and_nothing_else_is() {
+    fn every_60th(n: usize, by: f64) -> f64 {
+        if n > 0 && n.is_multiple_of(60) { by } else { 0.0 }
+    }
+    let lies: [(&str, Lie); 12] = [
+        ("-9800 s", |n, media| media + every_60th(n, -9800.0)),
+        ("9800 s", |n, media| media + every_60th(n, 9800.0)),
+        ("-1 s", |n, media| media + every_60th(n, -1.0)),
+        ("1 s", |n, media| media + every_60th(n, 1.0)),
+        ("-0.4 s", |n, media| media + every_60th(n, -0.4)),
+        ("0.5 s", |n, media| media + every_60th(n, 0.5)),
+        ("-40000 s", |n, media| media + every_60th(n, -40_000.0)),
+        ("half of RTP's range", |n, media| media + every_60th(n, 23_860.9)),
+        ("a day", |n, media| media + every_60th(n, 86_400.0)),
+        ("zero", |n, media| if n > 0 && n.is_multiple_of(60) { 0.0 } else { media + 7.0 }),
+        ("7 s either way", |n, media| media + every_60th(n, if n.is_multiple_of(120) { 7.0 } else { -7.0 })),
+        ("-30 s", |n, media| media + every_60th(n, -30.0)),
+    ];
+    for (what, lie) in lies {
+        everywhere(what, &Scenario { lie, ..Scenario::default() }, 0.25, |what, outcome| {
+            assert_eq!(outcome.steps(), 0, "{what}");
+            assert_eq!(outcome.replaced(), 16, "{what}");
+            assert!(outcome.in_order(), "{what}: not in order");
+        });
+    }
+}
+
+#[test]
+fn outliers_of_sound_are_replaced() {
+    let lies: [Lie; 4] = [
+        |n, media| media + if n % 60 == 59 { -9800.0 } else { 0.0 },
+        |n, media| media + if n % 60 == 59 { 3600.0 } else { 0.0 },
+        |n, media| media + if n % 60 == 0 { 1.0 } else { 0.0 },
+        |n, media| media + if n % 7 == 3 { -1.0 } else { 0.0 },
+    ];
+    for (n, sound_lie) in lies.into_iter().enumerate() {
+        everywhere(&format!("sound lie {n}"), &Scenario { sound_lie, ..Scenario::default() }, 0.2, |_, _| {});
+    }
+}
+
+#[test]
+fn a_step_is_left_out() {
+    let lies: [(&str, Lie); 8] = [
+        ("1 s", |_, media| media + if media > 9.0 { 1.0 } else { 0.0 }),
+        ("-1 s", |_, media| media - if media > 9.0 { 1.0 } else { 0.0 }),
+        ("7 s", |_, media| media + if media > 9.9 { 7.0 } else { 0.0 }),
+        ("-7 s", |_, media| media - if media > 9.9 { 7.0 } else { 0.0 }),
+        ("60 s", |_, media| media + if media > 9.5 { 60.0 } else { 0.0 }),
+        ("an hour", |_, media| media + if media > 9.5 { HOUR_S } else { 0.0 }),
+        ("an hour back", |_, media| media - if media > 9.5 { HOUR_S } else { 0.0 }),
+        ("forth and back", |_, media| media + if (9.5..20.0).contains(&media) { HOUR_S } else { 0.0 }),
+    ];
+    for (what, lie) in lies {
+        for sound_lie in [(|_, media| media) as Lie, lie] {
+            everywhere(what, &Scenario { lie, sound_lie, ..Scenario::default() }, 0.35, |what, outcome| {
+                // Where a picture of after the step comes before one of before it, it is alone for once.
+                assert!(outcome.replaced() <= 1 && outcome.steps() == 0, "{what}: {}", outcome.replaced());
+                assert!(outcome.notes.iter().any(|note| matches!(note, Note::Stepped { .. })), "{what}");
+                assert!(what.contains("Reordered") || outcome.in_order(), "{what}: not in order");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_media_clock_that_is_slow_or_fast_is_scaled() {
+    for rate in [0.5, 0.84, 0.98, 1.02, 1.05, 1.19] {
+        for sound_rate in [1.0, rate] {
+            let scenario = Scenario { rate, sound_rate, ..Scenario::default() };
+            everywhere(&format!("rate {rate}, of sound {sound_rate}"), &scenario, 1.0, |what, outcome| {
+                assert_eq!((outcome.replaced(), outcome.steps()), (0, 0), "{what}");
+                let told = outcome.notes.iter().rev().find_map(|note| match note {
+                    Note::Rate(rate) => Some(*rate),
+                    _ => None,
+                });
+                assert!(told.is_some_and(|told| (told - rate).abs() < 0.01), "{what}: {:?}", outcome.notes);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_stands_or_runs_backwards_is_left_out_of_account() {
+    let lies: [(&str, Lie); 5] = [
+        ("stands", |_, _| 0.0),
+        ("stands later", |_, media| media.min(10.0)),
+        ("backwards", |_, media| -media),
+        ("backwards later", |_, media| 10.0 - (10.0 - media).abs()),
+        ("random", |n, _| (n * 7919 % 1000) as f64),
+    ];
+    for (what, lie) in lies {
+        let scenario = Scenario { lie, ..Scenario::default() };
+        for looks in [Looks::AtOnce, Looks::NowAndThen] {
+            let outcome = Scenario { looks, ..scenario.clone() }.run();
+            assert!(outcome.wall_error() < 1.0, "{what}: {}", outcome.wall_error());
+            let back = outcome.pictures.windows(2).find(|pair| pair[0].time > pair[1].time);
+            assert!(back.is_none(), "{what}: {back:?}");
+            let places: Vec<f64> = outcome.sounds.iter().map(|sound| sound.time - sound.taken).collect();
+            let spread =
+                places.iter().copied().fold(f64::MIN, f64::max) - places.iter().copied().fold(f64::MAX, f64::min);
+            assert!(spread < 1.5, "{what}: sound wanders by {spread}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_makes_sense_again_is_believed_again() {
+    let lie = |_, media: f64| if media < 12.0 { media.min(4.0) } else { media };
+    let outcome = Scenario { lie, ..Scenario::default() }.run();
+    assert!(outcome.wall_error() < 1.0);
+    assert!(outcome.pictures.iter().rev().take(400).all(|got| got.origin == Origin::Source));
+}
+
+#[test]
+fn a_network_that_stalls_is_no_clock() {
+    let delays: [(&str, At); 3] = [
+        ("10 s, at once", |sent| if (12.0..22.0).contains(&sent) { 22.0 - sent } else { 0.0 }),
+        (
+            "5 s, made up in 10",
+            |sent| if sent < 12.0 { 0.0 } else { (17.0 - sent).max(5.0 - (sent - 12.0) / 3.0).max(0.0) },
+        ),
+        ("often", |sent| if sent % 3.0 < 0.7 { 0.7 - sent % 3.0 } else { 0.0 }),
+    ];
+    for (what, delay) in delays {
+        everywhere(what, &Scenario { delay, ..Scenario::default() }, 0.25, |what, outcome| {
+            assert_eq!((outcome.replaced(), outcome.steps()), (0, 0), "{what}");
+            assert!(outcome.notes.is_empty(), "{what}: {:?}", outcome.notes);
+            for got in &outcome.pictures {
+                assert!((got.time - got.taken).abs() < 1e-4, "{what}: {got:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_camera_that_slept_begins_a_span_behind_a_gap() {
+    // Its clock counts pictures, and it made none for ten seconds.
+    let delay = |sent| if sent > 12.0 { 10.0 } else { 0.0 };
+    let outcome = Scenario { delay, ..Scenario::default() }.run();
+    assert_eq!(outcome.steps(), 1);
+    let step = outcome.pictures.iter().find_map(|got| got.step).unwrap();
+    assert!((step.by_us - 10_000_000).abs() < 300_000, "{step:?}");
+    assert!(outcome.sync_error() < 0.04);
+}
+
+#[test]
+fn the_answer_to_play_is_believed_where_arrivals_allow_it() {
+    // What is said of sound beside the picture, in seconds, and where it then is.
+    let lies: [(Lie, f64); 6] = [
+        (|_, media| media + 5.0, 5.0),
+        (|_, media| media - 15_000.0, -15_000.0),
+        (|_, media| media + 0.4, 0.4),
+        (|_, media| media + 0.02, 0.0),
+        // As encoders do.
+        (|_, media| media + 0.1, 0.0),
+        (|_, media| media - 0.2, 0.0),
+    ];
+    for (sound_lie, corrected) in lies {
+        let outcome = Scenario { sound_lie, ..Scenario::default() }.run();
+        for sound in &outcome.sounds {
+            let said = sound_lie(1, sound.taken);
+            let expected = said - corrected;
+            assert!((sound.time - expected).abs() < 0.04, "{corrected}: {sound:?}");
+        }
+    }
+}
+
+#[test]
+fn the_gateways_clock_takes_its_step_at_a_random_access_frame() {
+    for by_s in [3_600, -3_600] {
+        for group in [25, 250, 100_000] {
+            let mut done = false;
+            let outcome = Scenario { group, ..Scenario::default() }.run_with(TrustedClock::Gateway, |at, _, anchor| {
+                if at > 12.0 && !done {
+                    done = true;
+                    let at_us = scale::rounded((at + 10.0) * 1e6);
+                    let now = Timestamp::from_microsecond(START + at_us + by_s * 1_000_000).unwrap();
+                    assert!(anchor.check(at_us, now).is_some());
+                }
+            });
+            assert_eq!(outcome.steps(), 1, "{by_s} s, groups of {group}");
+            let at = outcome.pictures.iter().position(|got| got.step.is_some()).unwrap();
+            let first = outcome.pictures[at];
+            assert!(group == 100_000 || at % group == 0);
+            assert!(first.taken < 12.0 + 10.5, "{first:?}");
+            for (n, got) in outcome.pictures.iter().enumerate() {
+                let expected = got.taken + if n >= at { by_s as f64 } else { 0.0 };
+                assert!((got.wall - expected).abs() < 0.2, "{got:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trusted_camera_costs_nothing_and_is_followed_at_a_random_access_frame() {
+    for (what, off, expected) in [
+        ("right", (|_| 0.0) as At, (|_| 0.0) as At),
+        ("a little off", |_| 0.03, |_| 0.03),
+        ("an hour off", |_| HOUR_S, |at| if at < 6.0 { 0.0 } else { HOUR_S }),
+        ("1970", |_| -1.79e9, |_| 0.0),
+        ("2036", |_| 3.0e8, |_| 0.0),
+        ("jumps once", |at| if (19.0..21.0).contains(&at) { HOUR_S } else { 0.0 }, |_| 0.0),
+        ("jumps for good", |at| if at > 14.0 { HOUR_S } else { 0.0 }, |at| if at < 20.0 { 0.0 } else { HOUR_S }),
+    ] {
+        let mut next = 5.0;
+        let outcome = Scenario::default().run_with(TrustedClock::Camera, |at, clock, _| {
+            if at > next {
+                let ntp = START + scale::rounded((next + 10.0 + off(next)) * 1e6);
+                clock.sender_report(ticks(next - 0.05, VIDEO), Timestamp::from_microsecond(ntp).unwrap());
+                next += 5.0;
+            }
+        });
+        for got in &outcome.pictures {
+            let (early, late) = (expected(got.taken - 2.5), expected(got.taken + 0.5));
+            let error = (got.wall - got.taken - early).abs().min((got.wall - got.taken - late).abs());
+            assert!(error < 0.2, "{what}: {got:?}");
+        }
+        let steps = outcome.pictures.windows(2).filter(|p| expected(p[1].taken) - expected(p[0].taken) > 1.0).count();
+        assert_eq!(outcome.steps(), steps, "{what}");
+    }
+}
+
+#[test]
+fn media_time_follows_the_start_exactly() {
+    let start = Timestamp::from_microsecond(START).unwrap();
+    let timing = Timing::Media { start, source: ClockSource::Given };
+    let anchor = Anchor::new(0, start);
+    let mut clock = SessionClock::new(timing, TrustedClock::Gateway, &parameters(), &anchor, Synchronized::No);
+    let frame = Frame {
+        track: TrackKind::Video,
+        pts: i64::from(VIDEO) * 3600,
+        duration: None,
+        reference: Reference::RandomAccess,
+        arrival: Duration::ZERO,
+        data: Bytes::new(),
+    };
+    let placed = clock.push(&anchor, frame.clone()).remove(0);
+    assert_eq!((placed.wall, placed.frame), (start + SignedDuration::from_hours(1), frame));
+    assert_eq!(clock.info().source, ClockSource::Given);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_is_said_every_frame_comes_out_and_near_its_arrival(
+        said in proptest::collection::vec((0_u8..8, any::<i64>(), -40_i64..40), 400),
+        gaps in proptest::collection::vec(0_u64..400, 400),
+    ) {
+        let anchor = Anchor::new(0, Timestamp::from_microsecond(START).unwrap());
+        let mut clock = SessionClock::new(Timing::Arrival, TrustedClock::Camera, &parameters(), &anchor, Synchronized::Yes);
+        let (mut arrival, mut time, mut placed, mut arrivals) = (1_000_u64, 0_i64, Vec::new(), [Vec::new(), Vec::new()]);
+        for (n, ((kind, wild, step), gap)) in said.into_iter().zip(gaps).enumerate() {
+            arrival += if kind == 0 { gap } else { 20 };
+            time = match kind {
+                0 => wild % (1 << 45),
+                1 => time.wrapping_add(step * 9_000_000),
+                2 => time.wrapping_add(step * 900),
+                _ => time.wrapping_add(3_600),
+            };
+            let track = if n % 3 == 0 { TrackKind::Audio } else { TrackKind::Video };
+            let reference = if n % 50 == 1 { Reference::RandomAccess } else { Reference::Needed };
+            let arrival = Duration::from_millis(arrival);
+            arrivals[usize::from(track == TrackKind::Audio)].push(arrival);
+            if n % 90 == 0 {
+                clock.sender_report(time, Timestamp::from_second(wild % 4_000_000_000).unwrap());
+            }
+            placed.extend(clock.push(&anchor, Frame { track, pts: time, duration: None, reference, arrival, data: Bytes::new() }));
+        }
+        placed.extend(clock.flush());
+        for track in [TrackKind::Video, TrackKind::Audio] {
+            let of: Vec<&Placed> = placed.iter().filter(|placed| placed.frame.track == track).collect();
+            let came: Vec<Duration> = of.iter().map(|placed| placed.frame.arrival).collect();
+            prop_assert_eq!(came.len(), arrivals[usize::from(track == TrackKind::Audio)].len());
+            prop_assert_eq!(&came, &arrivals[usize::from(track == TrackKind::Audio)]);
+        }
+    }
+}
