@@ -48,6 +48,17 @@ pub struct CameraConfig {
     pub url: String,
     /// How RTP comes.
     pub transport: Transport,
+    /// Whose clock gives the wall time.
+    pub trusted: Trusted,
+}
+
+/// Whose clock gives the wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trusted {
+    /// The gateway's, the default.
+    Gateway,
+    /// The camera's.
+    Camera,
 }
 
 /// How RTP comes.
@@ -71,7 +82,12 @@ impl EdgeConfig {
             endpoint_url: None,
             credentials: None,
             window: Duration::from_secs(3),
-            cameras: vec![CameraConfig { name: "gate".to_owned(), url: url.to_owned(), transport: Transport::Tcp }],
+            cameras: vec![CameraConfig {
+                name: "gate".to_owned(),
+                url: url.to_owned(),
+                transport: Transport::Tcp,
+                trusted: Trusted::Gateway,
+            }],
         }
     }
 
@@ -84,10 +100,13 @@ impl EdgeConfig {
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
         }
-        for CameraConfig { name, url, transport } in &self.cameras {
+        for CameraConfig { name, url, transport, trusted } in &self.cameras {
             let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\n");
             if *transport == Transport::Udp {
                 text.push_str("transport = \"udp\"\n");
+            }
+            if *trusted == Trusted::Camera {
+                text.push_str("clock = \"camera\"\n");
             }
         }
         text

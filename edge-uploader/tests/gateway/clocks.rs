@@ -16,6 +16,7 @@ use std::time::Duration;
 
 const FPS: f64 = 25.0;
 const SECONDS: f64 = 40.0;
+const PICTURES: u64 = 1000;
 const VIDEO: u32 = 90_000;
 const AUDIO: u32 = 16_000;
 const SOUND_S: f64 = 1024.0 / 16_000.0;
@@ -73,7 +74,7 @@ const SHAPES: [(&str, usize); 4] = [("plain", 25), ("plain", 250), ("reordered",
 /// The place in presentation of the n-th picture in decoding order: I P b b P b b, in groups that end with a P.
 fn shown(order: &str, group: usize, n: usize) -> usize {
     let in_group = n % group;
-    let (run, place) = ((in_group + 2) / 3, (in_group + 2) % 3);
+    let (run, place) = (in_group.div_ceil(3), (in_group + 2) % 3);
     if order == "plain" || in_group == 0 || 3 * run >= group {
         return n;
     }
@@ -156,7 +157,7 @@ async fn stored(scene: &Scene, camera: &str) -> (Vec<Stored>, Vec<(ObjectKey, At
     let mut gaps = 0;
     for text in scene.bucket.keys() {
         let key: ObjectKey = text.parse().unwrap();
-        if key.camera.as_ref().map(|camera| camera.as_str()) != Some(camera) {
+        if key.camera.as_ref().map(framepost_events::Camera::as_str) != Some(camera) {
             continue;
         }
         gaps += usize::from(key.kind == KeyKind::Gap);
@@ -199,7 +200,7 @@ async fn whatever_a_cameras_clock_says_every_frame_is_stored_in_order_and_at_its
             let name = format!("c{n}-{m}");
             let recorded = record(&gateway, &name, Scripted::live([steps]), TrustedClock::Gateway);
             // One at a time, so that the disk keeps up.
-            until("all is received", || recorded.stats.frames.load(Relaxed) >= (SECONDS * FPS) as u64).await;
+            until("all is received", || recorded.stats.frames.load(Relaxed) >= PICTURES).await;
             cameras.push((name, format!("{what}, {order}, groups of {group}"), order, group, recorded));
         }
     }
@@ -276,8 +277,8 @@ async fn the_gateways_clock_is_set_while_it_records() {
         assert_eq!((chunks.iter().filter(|(key, _)| key.counter == 0).count(), gaps), (2, 1), "{by_s}");
         for stored in stored.iter().filter(|stored| stored.track == TrackKind::Video) {
             let off = stored.wall_s - stored.number as f64 / FPS;
-            let set = off - by_s as f64;
-            assert!(off.abs() < 0.1 || set.abs() < 0.1, "{by_s}: picture {} is {off} s off", stored.number);
+            let after_it = off - by_s as f64;
+            assert!(off.abs() < 0.1 || after_it.abs() < 0.1, "{by_s}: picture {} is {off} s off", stored.number);
         }
     }
 }

@@ -17,8 +17,8 @@
 //!
 //! Times: a frame's `pts` is its RTP timestamp, unwrapped, minus the start of its stream. Where the camera's answer to
 //! `PLAY` names the RTP times of all streams, these are the starts, and video and audio are in step by the camera's own
-//! word; otherwise each stream starts at the first packet received from it, and they are in step as far as these two
-//! packets were. Frames come in decoding order; with B-frames `pts` goes back and forth, and RTP has no other time.
+//! word; otherwise each stream starts at the first packet received from it. Neither is believed unchecked: see
+//! [`crate::clock`]. Frames come in decoding order; with B-frames `pts` goes back and forth, and RTP has no other time.
 //!
 //! Credentials come from the options or from the URL and never get into a log, an error or `source()`; they are shown to the host
 //! that they were given for, and to no other that it redirects to.

@@ -109,6 +109,8 @@ pub(super) struct Pictures {
     due: bool,
     /// The rate that was told last.
     told: f64,
+    /// The first two seconds of a clock whose rate is wrong: times and arrivals in µs, to know it better.
+    first: Option<(Vec<i64>, Vec<i64>)>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -132,6 +134,7 @@ impl Pictures {
             clock: ArrivalClock::new(),
             due: false,
             told: 1.0,
+            first: None,
             notes: Vec::new(),
         }
     }
@@ -190,6 +193,7 @@ impl Pictures {
             self.line.scale = 1.0 / rate;
             self.interval = rounded(self.interval as f64 / rate);
             self.tell_rate(rate);
+            self.first = Some((times[..known].to_vec(), complete[..known].to_vec()));
         }
     }
 
@@ -369,6 +373,9 @@ impl Pictures {
             let found = (self.line.at(newest.media) - self.line.at(newest.floor)) / pictures;
             let near = found.clamp(self.interval / 2, self.interval.saturating_mul(2));
             self.interval = (self.interval + (near - self.interval) / 8).max(1);
+        }
+        if let Some(complete_us) = group.last().map(|(_, at_us)| *at_us) {
+            self.know_rate_better(newest.media, complete_us);
         }
         let mut times: Vec<i64> = group.iter().map(|(media, _)| *media).collect();
         times.sort_unstable();

@@ -4,6 +4,7 @@ use super::{
     AHEAD_PICTURES, LATE_US, MEND_US, Mode, Newest, PAUSE_US, Pictures, RATE_IS_ONE, RATE_IS_WRONG, RATES, REGULAR,
     RIGHT_US, Timed, count,
 };
+use crate::clock::lateness::first_rate;
 use crate::clock::scale::Line;
 use crate::clock::{JUMP_US, Note, Origin, micros};
 use crate::media::Frame;
@@ -46,6 +47,25 @@ impl Pictures {
             self.line = Line { media: newest.media, out: self.line.at(newest.media), scale: wanted };
         }
         self.tell_rate(if is_one { 1.0 } else { rate });
+    }
+
+    /// What comes in the first two seconds is read at once, and tells a rate better than the first second alone.
+    pub(super) fn know_rate_better(&mut self, media: i64, complete_us: i64) {
+        const AT_ONCE_US: i64 = 1_900_000;
+        let Some((times, arrivals)) = &mut self.first else { return };
+        let time_us = self.scale.micros(media);
+        if times.last().is_some_and(|last| *last >= time_us) {
+            return;
+        }
+        times.push(time_us);
+        arrivals.push(complete_us);
+        if arrivals.first().is_none_or(|first_us| complete_us - first_us < AT_ONCE_US) {
+            return;
+        }
+        if let Some(rate) = first_rate(times, arrivals).filter(|rate| RATES.contains(rate)) {
+            self.line = Line { media, out: self.line.at(media), scale: 1.0 / rate };
+        }
+        self.first = None;
     }
 
     pub(super) fn tell_rate(&mut self, rate: f64) {

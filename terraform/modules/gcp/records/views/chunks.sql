@@ -21,6 +21,8 @@ SELECT
   data.startsWithRandomAccess AS starts_with_random_access,
   data.clock.source AS clock_source,
   data.clock.uncertaintyUs AS clock_uncertainty_us,
+  data.clock.replaced AS clock_replaced,
+  data.clock.ratePpm AS clock_rate_ppm,
   data.integrity.sha256,
   data.integrity.content,
   data.integrity.signature,
