@@ -142,7 +142,8 @@ fn record(spool: &Spool, camera: &str, chunks: u64, bytes: usize) {
 fn record_file(spool: &Spool, file: &Path, camera: &str, chunks: u64) {
     let mut writer = spool.writer("s".parse().unwrap(), camera.parse().unwrap()).unwrap();
     writer.reads(SourceFile::of(file));
-    let clock = ClockInfo { source: ClockSource::File, offset_us: None, uncertainty_us: None };
+    let clock =
+        ClockInfo { source: ClockSource::File, offset_us: None, uncertainty_us: None, replaced: None, rate_ppm: None };
     record_with(writer, camera, chunks, 8, &Attributes { clock: Some(clock), ..Attributes::default() });
 }
 
