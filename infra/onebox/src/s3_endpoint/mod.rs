@@ -20,7 +20,9 @@ pub use access::load_or_create_credentials;
 use edge_uploader::listener::{self, Limits};
 use framepost_aws::Credentials;
 use framepost_local::LocalBucket;
-use hyper::service::{Service as _, service_fn};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use std::io;
@@ -51,13 +53,13 @@ pub async fn serve(
     let guard = guard::Guard::new(listener.local_addr()?);
     let service = move || {
         let s3 = s3.clone();
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             let refusal = guard.refusal(&request);
             let s3 = s3.clone();
             async move {
                 match refusal {
                     Some(refusal) => Ok(refusal),
-                    None => s3.call(request).await,
+                    None => s3.call(request.map(s3s::Body::from)).await,
                 }
             }
         })
