@@ -2,7 +2,7 @@
 //!
 //! Names follow Prometheus' conventions: base units, `_total` for counters, one label, `camera`.
 
-use crate::gateway::{CameraState, CameraStats, Gateway};
+use crate::gateway::{CameraState, CameraStats, Episode, Gateway};
 use crate::listener::{self, Limits};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -48,7 +48,7 @@ fn answer<B>(request: &Request<B>, gateway: &Weak<Gateway>) -> Response<Full<Byt
     let (status, content_type, body) = match request.uri().path() {
         "/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", render(gateway)),
         "/healthz" => match gateway.upgrade() {
-            Some(_) => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            Some(gateway) => health(&gateway),
             None => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "stopping\n".to_owned()),
         },
         _ => (StatusCode::NOT_FOUND, "text/plain", "try /metrics or /healthz\n".to_owned()),
@@ -57,6 +57,20 @@ fn answer<B>(request: &Request<B>, gateway: &Weak<Gateway>) -> Response<Full<Byt
     *response.status_mut() = status;
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
     response
+}
+
+/// Whether what every camera sends is stored; the cameras where it is not, a line each.
+fn health(gateway: &Gateway) -> (StatusCode, &'static str, String) {
+    let line = |camera: &CameraStats, Episode { lasts, why }: Episode| {
+        format!("{}: frames arrive and none has been stored for {} s: {why}\n", camera.name, lasts.as_secs())
+    };
+    let cameras = gateway.cameras();
+    let bad: String = cameras.iter().filter_map(|camera| Some(line(camera, camera.unstored()?))).collect();
+    if bad.is_empty() {
+        (StatusCode::OK, "text/plain", "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "text/plain", bad)
+    }
 }
 
 fn render(gateway: &Weak<Gateway>) -> String {
@@ -78,6 +92,9 @@ type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
 
 const CAMERA_COUNTERS: [CameraCounter; 10] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
+    ("random_access_frames", "Video frames received that decoding can start at", |camera| {
+        camera.random_access_frames.load(Relaxed)
+    }),
     ("received_bytes", "Bytes of frames received", |camera| camera.bytes.load(Relaxed)),
     ("frames_dropped", "Frames dropped because the disk was too slow", |camera| camera.frames_dropped.load(Relaxed)),
     ("packets_lost", "RTP packets lost on the way", |camera| camera.packets_lost.load(Relaxed)),
@@ -87,6 +104,9 @@ const CAMERA_COUNTERS: [CameraCounter; 10] = [
     }),
     ("clock_steps", "Lasting jumps of the camera's times", |camera| camera.clock_steps.load(Relaxed)),
     ("chunks", "Chunks closed", |camera| camera.chunks.load(Relaxed)),
+    ("chunks_between", "Chunks closed that start between random access frames", |camera| {
+        camera.chunks_between.load(Relaxed)
+    }),
     ("spans", "Spans closed", |camera| camera.spans.load(Relaxed)),
     ("gaps", "Gaps recorded", |camera| camera.gaps.load(Relaxed)),
 ];
@@ -100,6 +120,9 @@ impl Collector for Snapshot {
         }
         each_camera(&mut encoder, "camera_up", "1 while frames come", &cameras, |camera| {
             ConstGauge::new(i64::from(camera.state() == CameraState::Recording))
+        })?;
+        each_camera(&mut encoder, "camera_unstored", "1 while frames arrive and none is stored", &cameras, |camera| {
+            ConstGauge::new(i64::from(camera.unstored().is_some()))
         })?;
 
         let stats = gateway.spool().stats();

@@ -12,6 +12,8 @@ mod breaks;
 mod clocks;
 #[path = "gateway/numbers.rs"]
 mod numbers;
+#[path = "gateway/random_access.rs"]
+mod random_access;
 #[path = "gateway/restarts.rs"]
 mod restarts;
 #[path = "gateway/trouble.rs"]

@@ -13,7 +13,7 @@ mod sets;
 
 pub use self::open::{Options, open};
 
-use crate::media::{Frame, StreamParameters};
+use crate::media::{Frame, StreamParameters, VideoParameters};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::path::Path;
@@ -26,6 +26,11 @@ pub enum CameraEvent {
     Parameters(StreamParameters),
     /// A frame.
     Frame(Frame),
+    /// A video frame that cannot be recorded: its parameter sets have not come yet.
+    Undescribed {
+        /// When it was complete, as of a frame.
+        arrival: Duration,
+    },
     /// An RTCP sender report on the video stream: the camera says that it showed `pts` at `ntp`.
     SenderReport {
         /// Presentation time, in units of the video stream's timescale.
@@ -35,6 +40,11 @@ pub enum CameraEvent {
     },
     /// Packets were lost before the next frame; the frames around them may be incomplete.
     PacketsLost(u64),
+}
+
+/// Whether frames can be decoded by these parameters: not where the parameter sets are yet to come.
+pub(crate) fn describes(video: &VideoParameters) -> bool {
+    config::is_complete(video.codec, &video.config)
 }
 
 /// How a source ends.

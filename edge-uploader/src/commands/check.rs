@@ -4,6 +4,7 @@ use super::signer;
 use edge_uploader::camera::{CameraError, CameraEvent};
 use edge_uploader::clock::{Synchronized, gateway_synchronized};
 use edge_uploader::config::{CameraConfig, Config};
+use edge_uploader::media::TrackKind;
 use edge_uploader::{destination, terminal};
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey, Sha256};
@@ -16,14 +17,14 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// How long to wait for each camera's first frame.
+    /// How long to wait for each camera's first random access frame.
     #[arg(long, value_parser = edge_uploader::config::units::parse_duration, default_value = "15s", value_name = "DURATION")]
     timeout: Duration,
 }
@@ -68,8 +69,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         report("signing key", verdict);
     }
     report("bucket", bucket(&config).await);
-    let cameras = config.cameras.iter().map(|camera| async move {
-        (format!("camera {}", camera.name), tried(first_frame(camera), arguments.timeout).await)
+    let cameras = config.cameras.iter().map(|source| async {
+        let (chunk_max, timeout) = (config.recording_of(source).chunk_max(), arguments.timeout);
+        // It keeps to the time by itself, unless it blocks.
+        let verdict = tried(camera(source, chunk_max, timeout), timeout.saturating_mul(2)).await;
+        (format!("camera {}", source.name), verdict)
     });
     for (what, verdict) in futures::future::join_all(cameras).await {
         report(&what, verdict);
@@ -161,29 +165,74 @@ async fn tried(attempt: impl Future<Output = Verdict>, limit: Duration) -> Verdi
     }
 }
 
-async fn first_frame(config: &CameraConfig) -> Verdict {
-    let attempt = async {
-        let mut camera = config.open()?;
-        let mut session = camera.connect().await?;
-        let mut words = String::new();
-        while let Some(event) = session.next().await? {
-            match event {
-                CameraEvent::Parameters(parameters) => {
-                    let video = &parameters.video;
-                    let audio = parameters.audio.as_ref().map_or("no audio", |audio| audio.rfc6381.as_str());
-                    words = format!("{} {}x{}, {audio}", video.rfc6381, video.width, video.height);
-                }
-                CameraEvent::Frame(_) => return Ok(words),
-                _ => {}
-            }
-        }
-        Ok::<_, CameraError>(String::new())
-    };
-    match attempt.await {
-        Ok(words) if words.is_empty() => Verdict::Bad("it gives no video".to_owned()),
-        Ok(words) => Verdict::Good(words),
-        Err(error) => Verdict::Bad(chain(&error)),
+/// What a camera gave so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Codec, picture and sound, in words.
+    streams: String,
+    pictures: u64,
+    sounds: u64,
+    undescribed: u64,
+}
+
+/// Whether a camera gives pictures, and whether decoding can start at one of them soon.
+async fn camera(config: &CameraConfig, chunk_max: Duration, timeout: Duration) -> Verdict {
+    let mut seen = Seen::default();
+    let looked = tokio::time::timeout(timeout, random_access(config, chunk_max, &mut seen)).await;
+    let Seen { streams, pictures, sounds, undescribed } = seen;
+    match looked {
+        Ok(Ok(RandomAccess::Found)) => Verdict::Good(streams),
+        Ok(Err(error)) if pictures == 0 => Verdict::Bad(chain(&error)),
+        _ if pictures > 0 => Verdict::Doubtful(format!(
+            "{streams}; no random access frame among its first {pictures} frames: such chunks need those before them to play; \
+             set a shorter key frame interval in the camera"
+        )),
+        _ if undescribed > 0 => Verdict::Bad(format!(
+            "its {undescribed} frames come without parameter sets (SPS, PPS), and its description has none"
+        )),
+        _ if sounds > 0 => Verdict::Bad(format!("it sent sound and no picture within {timeout:?}")),
+        Ok(_) => Verdict::Bad("it gives no video".to_owned()),
+        Err(_) => Verdict::Bad(format!("no frame within {timeout:?}")),
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RandomAccess {
+    Found,
+    None,
+}
+
+/// Follows a camera until its first random access frame, but no longer than `chunk_max` from its first picture on.
+async fn random_access(
+    config: &CameraConfig,
+    chunk_max: Duration,
+    seen: &mut Seen,
+) -> Result<RandomAccess, CameraError> {
+    let mut source = config.open()?;
+    let mut session = source.connect().await?;
+    let mut first = None;
+    while let Some(event) = session.next().await? {
+        match event {
+            CameraEvent::Parameters(parameters) => {
+                let video = &parameters.video;
+                let audio = parameters.audio.as_ref().map_or("no audio", |audio| audio.rfc6381.as_str());
+                seen.streams = format!("{} {}x{}, {audio}", video.rfc6381, video.width, video.height);
+            }
+            CameraEvent::Frame(frame) if frame.track == TrackKind::Audio => seen.sounds += 1,
+            CameraEvent::Frame(frame) => {
+                seen.pictures += 1;
+                if frame.reference.is_random_access() {
+                    return Ok(RandomAccess::Found);
+                }
+                if first.get_or_insert_with(Instant::now).elapsed() > chunk_max {
+                    return Ok(RandomAccess::None);
+                }
+            }
+            CameraEvent::Undescribed { .. } => seen.undescribed += 1,
+            _ => {}
+        }
+    }
+    Ok(RandomAccess::None)
 }
 
 #[cfg(test)]

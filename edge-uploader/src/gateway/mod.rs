@@ -14,8 +14,10 @@ mod queue;
 mod receiver;
 mod reception;
 mod recorder;
+mod watch;
 
 pub use progress::{CameraState, CameraStats};
+pub use watch::{Episode, Unstored};
 
 use crate::camera::{Camera, CameraError, Extent, Reading};
 use crate::clock::TrustedClock;
@@ -149,7 +151,7 @@ impl Gateway {
             silence_max: camera.silence_max(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
-        let stats = Arc::new(CameraStats::new(name.clone()));
+        let stats = Arc::new(CameraStats::new(name.clone(), camera.extent(), camera.silence_max()));
         let (sender, receiver) = queue::queue();
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
         let spool = self.spool.clone();
@@ -183,6 +185,7 @@ impl Gateway {
             .spawn(move || drop(done.send(recorder.run(receiver))))
             .map_err(GatewayError::Thread)?;
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stats));
+        tokio::spawn(progress::watch(Arc::downgrade(&stats), Arc::clone(&self.clock), self.stop.clone()));
         let task = tokio::spawn(ended(reception, recording, Arc::clone(&stats)));
         Ok(Recorded { task, stats })
     }

@@ -3,6 +3,7 @@
 use super::progress::{CameraState, CameraStats};
 use super::queue::{Item, Place, QueueSender, RecorderGone};
 use super::reception::{Haste, Pace};
+use super::watch::Unstored;
 use crate::camera::{Camera, CameraError, CameraEvent, Extent, Session};
 use framepost_events::gap::GapCause;
 use futures::FutureExt as _;
@@ -197,9 +198,13 @@ async fn follow(
                     queue.send(frame).await?;
                 } else {
                     let dropped = queue.offer(frame)?;
-                    stats.frames_dropped.fetch_add(dropped, Relaxed);
+                    if dropped > 0 {
+                        stats.frames_dropped.fetch_add(dropped, Relaxed);
+                        stats.lost(Unstored::TooSlow);
+                    }
                 }
             }
+            Ok(Some(CameraEvent::Undescribed { arrival })) => stats.undescribed(arrival),
             Ok(Some(event)) => queue.tell(Item::Event(event, Place::default()))?,
             Ok(None) if extent == Extent::Finite => {
                 queue.tell(Item::End)?;

@@ -11,11 +11,13 @@
 use super::anchor::GatewayClock;
 use super::progress::CameraStats;
 use super::queue::{Item, QueueReceiver};
-use crate::camera::{CameraEvent, Extent, Timing};
+use super::watch::Unstored;
+use crate::camera::{CameraEvent, Extent, Timing, describes};
 use crate::clock::{Note, Origin, Placed, SessionClock, TrustedClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
 use crate::spool::{self, SourceFile, SpoolWriter};
+use framepost_events::attributes::{Attributes, ChunkStart};
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{Camera, Site};
 use jiff::Timestamp;
@@ -88,6 +90,17 @@ pub(super) struct Recorder {
     session: Option<SessionState>,
     gap: Option<OpenGap>,
     trouble: Trouble,
+    /// Whether it was told that chunks start between random access frames.
+    between: Told,
+    /// Frames of a file whose parameter sets are not known.
+    undescribed: u64,
+}
+
+/// What is told once is not told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    No,
+    Yes,
 }
 
 /// Whether the spool can be written, so that trouble is told once and not with every frame.
@@ -100,8 +113,16 @@ enum Trouble {
 /// What belongs to one session with one set of parameters.
 struct SessionState {
     parameters: StreamParameters,
+    described: Described,
     clock: SessionClock,
     span: Option<Segmenter>,
+}
+
+/// Whether the parameter sets are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Described {
+    Yes,
+    NotYet,
 }
 
 impl Recorder {
@@ -121,7 +142,18 @@ impl Recorder {
             detail: None,
             frames_dropped: None,
         });
-        Self { plan, spool, gateway, stats, timing: None, session: None, gap, trouble: Trouble::None }
+        Self {
+            plan,
+            spool,
+            gateway,
+            stats,
+            timing: None,
+            session: None,
+            gap,
+            trouble: Trouble::None,
+            between: Told::No,
+            undescribed: 0,
+        }
     }
 
     /// Records until the queue's sender is gone; then closes the span.
@@ -131,6 +163,10 @@ impl Recorder {
             complete |= matches!(item, Item::End);
             let result = self.item(item);
             self.survive(result)?;
+        }
+        if self.plan.extent == Extent::Finite && self.undescribed > 0 {
+            tracing::warn!(camera = %self.plan.camera, frames = self.undescribed,
+                "frames left out: their parameter sets are neither in the file's description nor with them");
         }
         if !complete {
             return Ok(());
@@ -148,6 +184,7 @@ impl Recorder {
             return Err(error);
         }
         let detail = framepost_ports::chain(&error);
+        self.stats.lost(Unstored::CannotWrite);
         if self.trouble == Trouble::None {
             tracing::error!(camera = %self.plan.camera, error = detail, "cannot write, will go on trying");
             self.trouble = Trouble::CannotWrite;
@@ -192,7 +229,8 @@ impl Recorder {
                 }
                 Ok(())
             }
-            Item::End => Ok(()),
+            // The receiver has counted what came undescribed.
+            Item::Event(CameraEvent::Undescribed { .. }, _) | Item::End => Ok(()),
             Item::Lost { cause, detail } => {
                 self.break_span(cause, Some(detail))?;
                 self.session = None;
@@ -220,13 +258,19 @@ impl Recorder {
         let audio = parameters.audio.as_ref().map(|audio| audio.rfc6381.as_str());
         tracing::info!(camera = %self.plan.camera, codec = video.rfc6381, width = video.width, height = video.height, audio,
             "stream parameters");
-        self.session = Some(SessionState { parameters, clock, span: None });
+        let described = if describes(video) { Described::Yes } else { Described::NotYet };
+        self.session = Some(SessionState { parameters, described, clock, span: None });
         closed
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), spool::Error> {
         // Taken out and put back, so that both it and the spool can be worked on.
-        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let described = self.session.as_ref().is_some_and(|session| session.described == Described::Yes);
+        let Some(mut session) = self.session.take_if(|_| described) else {
+            self.undescribed += u64::from(frame.track == TrackKind::Video);
+            self.stats.lost(Unstored::Undescribed);
+            return Ok(());
+        };
         let result = self.frame_of(&mut session, frame);
         self.session = Some(session);
         result
@@ -261,8 +305,12 @@ impl Recorder {
             let span = session.span.get_or_insert_with(|| {
                 Segmenter::new(self.plan.settings(), session.parameters.clone(), session.clock.info())
             });
+            let before = span.stats();
             match span.push_timed(frame.clone(), wall, origin) {
-                Ok(outputs) => return self.write(outputs),
+                Ok(outputs) => {
+                    self.account(frame.track, before, span.stats());
+                    return self.write(outputs);
+                }
                 Err(error) if attempt == 0 => self.broken_by_clock(session, &error.to_string())?,
                 Err(error) => {
                     tracing::warn!(camera = %self.plan.camera, %error, "frame dropped");
@@ -361,6 +409,29 @@ impl Recorder {
         Ok(end)
     }
 
+    /// What became of a frame that the segmenter took.
+    fn account(&self, track: TrackKind, before: Stats, now: Stats) {
+        if now.empty > before.empty {
+            self.stats.lost(Unstored::Empty);
+        } else if now.oversized > before.oversized {
+            self.stats.lost(Unstored::Oversized);
+        }
+        let silent = self.plan.keep == Keep::Keyframes && now.audio_dropped > before.audio_dropped;
+        if now.thinned > before.thinned || silent {
+            self.stats.left_out(track);
+        }
+    }
+
+    /// Tells once that no random access frame comes.
+    fn tell_between(&mut self, draft: &Attributes, counter: u64) {
+        if draft.start == ChunkStart::Between && counter > 0 && self.between == Told::No {
+            self.between = Told::Yes;
+            tracing::warn!(camera = %self.plan.camera, chunk_max = ?self.plan.chunk_max,
+                "no random access frame for longer than a chunk may be: chunks start without one, and need those before \
+                 them to play; set a shorter key frame interval in the camera");
+        }
+    }
+
     /// What a file has and its chunks do not.
     fn tell_left_out(&self, stats: Stats) {
         let Stats { empty, oversized, audio_dropped, .. } = stats;
@@ -382,10 +453,21 @@ impl Recorder {
                 self.write_gap(gap, *start)?;
                 self.gap = None;
             }
-            let closed = matches!(output, Output::Finish { .. });
+            if let Output::Begin { draft, counter, .. } = &output {
+                self.tell_between(draft, *counter);
+            }
+            let stored = matches!(output, Output::Fragment(_));
+            let closed = match &output {
+                Output::Finish { attributes, .. } => Some(attributes.start),
+                _ => None,
+            };
             self.spool.apply(output)?;
-            if closed {
+            if stored {
+                self.stats.stored();
+            }
+            if let Some(start) = closed {
                 self.stats.chunks.fetch_add(1, Relaxed);
+                self.stats.chunks_between.fetch_add(u64::from(start == ChunkStart::Between), Relaxed);
                 if self.trouble == Trouble::CannotWrite {
                     tracing::info!(camera = %self.plan.camera, "can write again");
                     self.trouble = Trouble::None;

@@ -175,6 +175,8 @@ pub(super) struct Chunk {
     pub(super) start: i64,
     /// What that frame is.
     pub(super) starts_with: ChunkStart,
+    /// The source's presentation time of the last random access frame in it; of its first frame, where there is none.
+    pub(super) since: i64,
     pub(super) draft: Attributes,
     bytes: u64,
     fragments: u32,
@@ -188,10 +190,12 @@ pub(super) struct Chunk {
 impl Chunk {
     pub(super) fn new(zero: i64, start: i64, draft: Attributes, init_bytes: u64) -> Self {
         let (starts_with, summary) = (draft.start, Summary::default());
+        let since = start;
         Self {
             zero,
             start,
             starts_with,
+            since,
             draft,
             bytes: init_bytes,
             fragments: 0,

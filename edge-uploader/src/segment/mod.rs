@@ -14,7 +14,7 @@
 //! * Where no random access frame comes for longer than `chunk_max`, the span goes on in a chunk that starts between two of
 //!   them and says so ([`ChunkStart::Between`]); so does a span whose first frame is none. Such a chunk ends before the next
 //!   random access frame, so that each of these begins a chunk that plays on its own. No chunk is much longer than
-//!   `chunk_max`.
+//!   the window and `chunk_max` together.
 //! * Every access unit that [`Segmenter::push`] accepts is in exactly one chunk, or counted in [`Stats`]; its bytes and its
 //!   presentation time are untouched.
 //! * Presentation times of a chunk count from its earliest sample. Decoding times are made so that no

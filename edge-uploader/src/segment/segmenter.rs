@@ -36,8 +36,8 @@ const NEARLY: i64 = 16;
 pub struct Settings {
     /// How long a chunk is, at least, where there are enough random access frames.
     pub window: Duration,
-    /// How long a chunk is, at most, where there are not: then it is cut between them. At least the window. (A sixteenth
-    /// more where random access frames are about so far apart.)
+    /// How long no random access frame may come before a chunk is cut without one; so no chunk is longer than this and the
+    /// window together. At least the window. (A sixteenth more where random access frames are about so far apart.)
     pub chunk_max: Duration,
     /// How many frames a chunk holds, at least, that is cut because of `chunk_max`: a file that is a time lapse need not be
     /// cut at each of its pictures.
@@ -326,7 +326,7 @@ impl Segmenter {
     /// The first place where a cut is due, once nothing that is still to come can belong before it.
     ///
     /// A chunk is cut at a random access frame once it is as long as the window, or at once if it began between two of them:
-    /// what follows plays on its own. Where none comes, it is cut when it is as long as it may be.
+    /// what follows plays on its own. Where none comes for as long as a chunk may be, it is cut without one.
     ///
     /// A cut is clean where every presentation time before it is less than every one after it. Pictures that follow one in
     /// decoding order and precede it in presentation come before the next that goes beyond it, so a cut before frame `k` is
@@ -335,24 +335,24 @@ impl Segmenter {
     fn find_cut(&self, input: Input) -> Option<Cut> {
         let first = self.video.front()?;
         let (mut earliest, mut latest, mut bytes) = (first.pts, first.pts, first.data.len());
-        let (start, starts_with, frames) = match &self.chunk {
-            Some(chunk) => (chunk.start, chunk.starts_with, chunk.summary.video_frames()),
-            None => (first.pts, starts_with(first), 0),
+        let (start, mut since, starts_with, frames) = match &self.chunk {
+            Some(chunk) => (chunk.start, chunk.since, chunk.starts_with, chunk.summary.video_frames()),
+            None => (first.pts, first.pts, starts_with(first), 0),
         };
         let (chunk_max, fragment_max) = (self.chunk_max(), self.timeline.ticks(self.settings.fragment_max));
         for (index, frame) in self.video.iter().enumerate().skip(1) {
             let random_access = frame.reference.is_random_access();
-            let so_far = frame.pts - start;
+            let without = frame.pts - since;
             let enough = match starts_with {
                 ChunkStart::Between => i64::MIN,
                 ChunkStart::RandomAccess => self.window() - self.tolerance(frame.pts - latest),
             };
-            let whole = random_access && so_far >= enough;
-            let full = so_far >= chunk_max && frames + index as u64 >= self.settings.chunk_max_frames;
+            let whole = random_access && frame.pts - start >= enough;
+            let full = without >= chunk_max && frames + index as u64 >= self.settings.chunk_max_frames;
             let length = frame.pts - earliest;
             // Groups much shorter than a fragment share one: all-intra video would be as much box as picture.
             let fragment = frame.pts > latest && length >= if random_access { fragment_max / 4 } else { fragment_max };
-            let overdue = full && so_far >= chunk_max.saturating_mul(2);
+            let overdue = full && without >= chunk_max.saturating_mul(2);
             let forced = index >= FRAGMENT_FRAMES_MAX || bytes >= FRAGMENT_BYTES_MAX || overdue;
             if whole || fragment || full || forced {
                 let beyond = self.settled_by(index, frame);
@@ -363,12 +363,15 @@ impl Segmenter {
                     (None, Input::Open) => return None,
                 };
                 let next = self.video.range(index..known).min_by_key(|later| later.pts)?;
-                let ends = overdue || (full && next.pts - start >= chunk_max);
+                let ends = overdue || (full && next.pts - since >= chunk_max);
                 let of = if whole || ends { Piece::Chunk } else { Piece::Fragment };
                 let due = of == Piece::Chunk || fragment || forced;
                 if whole || forced || (due && next.pts > latest) {
                     return Some(Cut { index, next: (next.pts, next.wall), of });
                 }
+            }
+            if random_access {
+                since = frame.pts;
             }
             (earliest, latest) = (earliest.min(frame.pts), latest.max(frame.pts));
             bytes += frame.data.len();
@@ -386,7 +389,7 @@ impl Segmenter {
         later.find(|(_, later)| later.pts > frame.pts || later.reference.is_random_access()).map(|(place, _)| place)
     }
 
-    /// How long a chunk may be that no random access frame ends.
+    /// How long the next random access frame is waited for.
     fn chunk_max(&self) -> i64 {
         let chunk_max = self.timeline.ticks(self.settings.chunk_max);
         let part = chunk_max / NEARLY;
@@ -420,6 +423,8 @@ impl Segmenter {
         if let Some((border, _)) = self.border {
             self.stats.audio_late += audio.iter().filter(|sound| sound.pts < border).count() as u64;
         }
+        let random_access = video.iter().rfind(|sample| sample.reference.is_random_access());
+        chunk.since = random_access.map_or(chunk.since, |sample| sample.pts);
         self.stats.video_frames += video.len() as u64;
         self.stats.audio_frames += audio.len() as u64;
         if let Some(latest) = video.iter().map(|sample| sample.pts).max() {

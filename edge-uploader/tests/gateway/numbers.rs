@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Status and headers, and the body.
-async fn get(address: SocketAddr, path: &str) -> (String, String) {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (String, String) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -23,7 +23,7 @@ async fn get(address: SocketAddr, path: &str) -> (String, String) {
 }
 
 /// The value of one sample.
-fn value(body: &str, sample: &str) -> u64 {
+pub(crate) fn value(body: &str, sample: &str) -> u64 {
     let found = body.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("{sample} is missing in\n{body}")).parse().unwrap()
 }
@@ -52,6 +52,9 @@ async fn metrics_are_open_metrics_with_the_numbers_of_each_camera() {
     assert_eq!(value(&body, "framepost_edge_frames_total{camera=\"yard\"}"), 0);
     assert_eq!(value(&body, "framepost_edge_packets_lost_total{camera=\"gate\"}"), 7);
     assert_eq!(value(&body, "framepost_edge_connects_total{camera=\"gate\"}"), 1);
+    assert_eq!(value(&body, "framepost_edge_random_access_frames_total{camera=\"gate\"}"), 12);
+    assert_eq!(value(&body, "framepost_edge_chunks_between_total{camera=\"gate\"}"), 0);
+    assert_eq!(value(&body, "framepost_edge_camera_unstored{camera=\"gate\"}"), 0);
     assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"gate\"}"), 1);
     assert_eq!(value(&body, "framepost_edge_camera_up{camera=\"yard\"}"), 0);
     assert_eq!(value(&body, "framepost_edge_chunks_total{camera=\"gate\"}"), 3);

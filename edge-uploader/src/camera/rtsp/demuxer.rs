@@ -178,6 +178,11 @@ impl Demuxer {
         self.frames
     }
 
+    /// Whether frames came, and none whose parameter sets are known.
+    pub(super) fn lacks_sets(&self) -> bool {
+        self.told.is_none() && self.dropped > 0
+    }
+
     /// Whether a payload type is that of a stream of which nothing has come yet.
     pub(super) fn awaits(&self, kind: TrackKind, payload_type: u8) -> bool {
         let rtp = match kind {
@@ -244,6 +249,7 @@ impl Demuxer {
                 tracing::info!(source = self.source, "waiting for the parameter sets");
             }
             self.dropped += 1;
+            self.events.push_back(CameraEvent::Undescribed { arrival });
             return Ok(());
         };
         let mut data = picture.data;

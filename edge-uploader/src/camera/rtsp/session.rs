@@ -323,6 +323,10 @@ impl Session for RtspSession {
     async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError> {
         match self.next_event().await {
             Ok(Some(event)) => Ok(Some(event)),
+            Ok(None) if self.demuxer.lacks_sets() => {
+                let problem = "its frames come without parameter sets (SPS, PPS), and its description has none";
+                Err(CameraError::Lost { what: self.source.clone(), problem: problem.to_owned(), source: None })
+            }
             Ok(None) => Err(CameraError::Silent { what: self.source.clone(), silence: self.inactivity }),
             Err(broken) => {
                 self.client = None;

@@ -3,6 +3,9 @@
 use super::super::timeline::wall_after;
 use super::super::{Keep, Segmenter, Settings, repair};
 use super::*;
+use crate::camera::nal::Referencing;
+use framepost_events::attributes::ChunkStart;
+use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
@@ -109,9 +112,11 @@ fn disposable(mut data: &[u8], h264: bool) -> bool {
 }
 
 fn segment(path: &Path, keep: Keep) -> (Vec<File>, Timestamp) {
-    let (parameters, frames) = demux(path);
+    segment_as(Settings { keep, ..Settings::default() }, demux(path))
+}
+
+fn segment_as(settings: Settings, (parameters, frames): (StreamParameters, Vec<Frame>)) -> (Vec<File>, Timestamp) {
     let timescale = parameters.video.timescale;
-    let settings = Settings { keep, ..Settings::default() };
     let mut segmenter = Segmenter::new(settings, parameters, CLOCK);
     let mut outputs = Vec::new();
     for frame in frames {
@@ -226,6 +231,81 @@ fn open_groups_keep_their_leading_pictures() {
     let open = "log-level=none:keyint=25:min-keyint=25:scenecut=0:open-gop=1:bframes=4:b-adapt=0";
     let arguments = [&H265[..], &["-tag:v", "hvc1", "-x265-params", open]].concat();
     whole(&film(directory.path(), &arguments), &["0:v"], 3);
+}
+
+/// The digest of every picture, in the order in which they are shown, and how many packets there are.
+fn pictures(input: &[&str]) -> Vec<String> {
+    // A decoder that begins at a recovery point says what it misses.
+    let arguments = [&["-v", "fatal", "-threads", "1"], input, &["-map", "0:v", "-fps_mode", "passthrough"]].concat();
+    let output = Command::new("ffmpeg").args(arguments).args(["-f", "framemd5", "-"]).output().unwrap();
+    assert!(output.status.success(), "{input:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn films_without_idr_are_cut_and_decode_as_one() {
+    if !judges() {
+        return;
+    }
+    let x264 = |options: &'static str| [&H264[..], &["-x264-params", options]].concat();
+    let x265 = |options: &'static str| [&H265[..], &["-tag:v", "hvc1", "-x265-params", options]].concat();
+    for (name, arguments, skipped, starts) in [
+        ("h264, open groups", x264("keyint=50:min-keyint=50:scenecut=0:open-gop=1:bframes=2:b-adapt=0"), 0, "SSS"),
+        (
+            "h264, open groups, joined",
+            x264("keyint=50:min-keyint=50:scenecut=0:open-gop=1:bframes=2:b-adapt=0"),
+            9,
+            "BSS",
+        ),
+        ("h264, refreshed", x264("keyint=50:min-keyint=50:scenecut=0:intra-refresh=1"), 0, "SSS"),
+        ("h264, one key frame", x264("keyint=9999:scenecut=0:bframes=3"), 0, "SBBB"),
+        ("h265, one key frame", x265("log-level=none:keyint=-1:scenecut=0:bframes=4"), 0, "SBBB"),
+        ("h265, CRA", x265("log-level=none:keyint=50:min-keyint=50:scenecut=0:open-gop=1:bframes=3"), 0, "SSS"),
+        ("h265, RADL", x265("log-level=none:keyint=50:min-keyint=50:scenecut=0:open-gop=0:radl=2:bframes=3"), 0, "SSS"),
+    ] {
+        eprintln!("{name}");
+        let directory = tempfile::tempdir().unwrap();
+        let film = film(directory.path(), &arguments);
+        let (parameters, mut frames) = demux(&film);
+        let referencing = Referencing::new(parameters.video.codec, &parameters.video.config);
+        frames.iter_mut().for_each(|frame| frame.reference = referencing.of(&frame.data));
+        let frames = frames.split_off(skipped);
+        let count = frames.len();
+        // Random access frames are 2 s apart, or do not come again.
+        let settings = Settings { chunk_max: Duration::from_secs(3), ..Settings::default() };
+        let (files, _) = segment_as(settings, (parameters, frames));
+        let mut list = String::new();
+        let mut found = String::new();
+        for (index, file) in files.iter().enumerate() {
+            let path = directory.path().join(format!("{index}.mp4"));
+            std::fs::write(&path, &file.bytes).unwrap();
+            writeln!(list, "file '{}'", path.display()).unwrap();
+            let path = path.to_str().unwrap();
+            let flags =
+                ["-v", "fatal", "-select_streams", "v", "-show_entries", "packet=flags", "-of", "csv=p=0", path];
+            let first = Command::new("ffprobe").args(flags).output().unwrap().stdout.starts_with(b"K");
+            assert_eq!(first, file.attributes.start == ChunkStart::RandomAccess, "{name}: {index}");
+            found.push(if first { 'S' } else { 'B' });
+            if first {
+                assert!(!pictures(&["-i", path]).is_empty(), "{name}: {index} shows nothing on its own");
+            }
+        }
+        assert!(found.starts_with(starts), "{name}: {found}");
+        let packets: usize = files.iter().map(|file| samples(&file.bytes).len()).sum();
+        assert_eq!(packets, count, "{name}");
+        let whole = directory.path().join("list.txt");
+        std::fs::write(&whole, list).unwrap();
+        let ours = pictures(&["-f", "concat", "-safe", "0", "-i", whole.to_str().unwrap()]);
+        let theirs = pictures(&["-i", film.to_str().unwrap()]);
+        if skipped == 0 {
+            assert_eq!((ours.len(), ours == theirs), (count, true), "{name}");
+        } else {
+            // From the first random access frame on, all is as it was.
+            let same = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(ours, theirs)| ours == theirs).count();
+            assert!(same >= count - 50, "{name}: {same} of {count}");
+        }
+    }
 }
 
 #[test]

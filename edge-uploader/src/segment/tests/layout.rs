@@ -130,6 +130,12 @@ fn without_random_access_frames_chunks_go_on_and_say_so() {
     // Joined between two: what comes first is a chunk, and the rest is as ever.
     let joined = lengths(steady(25 * 9, 50).into_iter().skip(20));
     assert_eq!(joined, [(1_200, Between), (4_000, Start), (3_000, Start)]);
+    // A window that is as long as the longest chunk, and groups that do not fit into it: it is waited for the next.
+    let settings = Settings { window: Duration::from_secs(10), ..Settings::default() };
+    let (outputs, _) = run(Segmenter::new(settings, parameters(90_000, None), CLOCK), steady(25 * 30, 75));
+    let starts = |outputs| files(outputs).0.iter().map(|file| (file.start, file.attributes.start)).collect::<Vec<_>>();
+    let expected = [0, 12, 24].map(|second| (wall_after(epoch(), second, 1), Start));
+    assert_eq!(starts(outputs), expected);
     // Groups of 9.96 s and 10.04 s are not cut just before they end.
     let mut uneven = steady(25 * 60, 250);
     for (n, frame) in uneven.iter_mut().enumerate() {

@@ -168,7 +168,8 @@ proptest! {
         let (files, _) = files(outputs);
         // As long as may be, a little more where that spares a random access frame its chunk, and to the next clean cut.
         let slack = 10 * step;
-        let most = i64::try_from(chunk_max.as_millis()).unwrap() * 90 * 17 / 16 + slack;
+        let ticks_of = |duration: Duration| i64::try_from(duration.as_millis()).unwrap() * 90;
+        let most = ticks_of(window) + ticks_of(chunk_max) * 17 / 16 + slack;
         let mut seen = Vec::new();
         for (n, file) in files.iter().enumerate() {
             let read = samples(&file.bytes);
@@ -181,8 +182,7 @@ proptest! {
             if let Some(next) = files.get(n + 1) {
                 let longest = next.attributes.start == ChunkStart::Between;
                 let least = if longest { chunk_max } else if sync[0] { window } else { Duration::ZERO };
-                let least = i64::try_from(least.as_millis()).unwrap() * 90;
-                prop_assert!(ticks(file.attributes.duration.unwrap()) + slack >= least);
+                prop_assert!(ticks(file.attributes.duration.unwrap()) + slack >= ticks_of(least));
             }
             seen.extend(read.iter().map(|sample| sample.data.clone()));
             for (_, at, size) in top_level(&file.bytes).into_iter().filter(|(kind, ..)| kind == "moof") {
