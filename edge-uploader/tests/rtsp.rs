@@ -84,7 +84,7 @@ async fn watch(session: &mut Box<dyn Session>, video: usize) -> Result<Seen, Cam
                     TrackKind::Audio => seen.audio.push(frame),
                 }
             }
-            Some(CameraEvent::SenderReport { .. } | CameraEvent::PacketsLost(_)) => {}
+            Some(CameraEvent::SenderReport { .. } | CameraEvent::PacketsLost(_) | CameraEvent::Undescribed { .. }) => {}
             None => panic!("the server ended"),
         }
     }

@@ -269,7 +269,9 @@ fn films_without_idr_are_cut_and_decode_as_one() {
         let film = film(directory.path(), &arguments);
         let (parameters, mut frames) = demux(&film);
         let referencing = Referencing::new(parameters.video.codec, &parameters.video.config);
-        frames.iter_mut().for_each(|frame| frame.reference = referencing.of(&frame.data));
+        for frame in &mut frames {
+            frame.reference = referencing.of(&frame.data);
+        }
         let frames = frames.split_off(skipped);
         let count = frames.len();
         // Random access frames are 2 s apart, or do not come again.
