@@ -90,7 +90,7 @@ struct Snapshot(Weak<Gateway>);
 /// Name, help and value of one counter of a camera.
 type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
 
-const CAMERA_COUNTERS: [CameraCounter; 10] = [
+const CAMERA_COUNTERS: [CameraCounter; 12] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
     ("random_access_frames", "Video frames received that decoding can start at", |camera| {
         camera.random_access_frames.load(Relaxed)

@@ -34,6 +34,11 @@ impl GatewayClock {
         self.anchor.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The monotonic clock's time, which arrivals have.
+    pub(super) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// Whether the system clock is synchronised, as of the last time it was asked.
     pub(super) fn synchronized(&self) -> Synchronized {
         if self.synchronized.load(Relaxed) { Synchronized::Yes } else { Synchronized::No }
