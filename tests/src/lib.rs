@@ -4,6 +4,7 @@
 //! * [`onebox`], [`edge`]: the command lines of `framepost` and `edge-uploader`.
 //! * [`media`]: clips, made by ffmpeg from synthetic sources; the shared test data.
 //! * [`rtsp`]: a live RTSP server (GStreamer) that can be killed and come back.
+//! * [`hostile_rtsp`]: cameras that attack whoever records them.
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
@@ -25,6 +26,7 @@ pub mod edge;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod google_emulators;
+pub mod hostile_rtsp;
 pub mod http;
 pub mod images;
 pub mod judge;

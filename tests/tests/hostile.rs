@@ -1,0 +1,86 @@
+//! One gateway that records an honest camera, and beside it one of every kind that attacks whoever records it: the honest one
+//! is complete, the gateway is not restarted, and what it keeps in memory and writes for the others is bounded.
+//!
+//! By default they attack for 15 s at 2 MB/s each. `FRAMEPOST_HOSTILE_SECONDS=60 FRAMEPOST_HOSTILE_RATE=12500000` is the whole
+//! of it; with a release build and two processors for the gateway alone.
+
+use framepost_events::KeyKind;
+use framepost_tests::binaries::{Output, Running};
+use framepost_tests::bucket::Bucket;
+use framepost_tests::edge::{CameraConfig, EdgeConfig, Transport, Trusted};
+use framepost_tests::gateway::eventually;
+use framepost_tests::hostile_rtsp::{Attack, HostileCamera};
+use framepost_tests::judge::recording::Recording;
+use framepost_tests::rtsp::{RtspOptions, RtspServer};
+use std::time::Duration;
+
+/// What the service manager gives a gateway, `MemoryMax=256M`.
+const MEMORY_MAX_KIB: u64 = 256 << 10;
+/// Seconds a frame of the honest camera, as its server makes them.
+const FRAME_SECONDS: f64 = 0.04;
+
+fn setting(name: &str, usual: u32) -> u32 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// The most memory that a process had resident.
+fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn hostile_cameras_cost_themselves() {
+    let seconds = setting("FRAMEPOST_HOSTILE_SECONDS", 15);
+    let rate = setting("FRAMEPOST_HOSTILE_RATE", 2_000_000);
+    let server = RtspServer::start(RtspOptions::default());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let bucket = Bucket::at(directory.path().join("archive"));
+    let to = format!("file://{}", directory.path().join("archive").display());
+    let mut config = EdgeConfig::one_camera(&directory.path().join("spool"), &to, &server.url("h264"));
+    config.cameras.extend(Attack::ALL.map(|attack| CameraConfig {
+        name: attack.name(),
+        url: HostileCamera::start(attack, rate).url(),
+        transport: Transport::Tcp,
+        trusted: Trusted::Gateway,
+    }));
+
+    let mut gateway = Running::start(&mut config.run(&directory.path().join("edge.toml")));
+    let honest = || bucket.of("gate", KeyKind::Chunk).len();
+    // Chunks of 3 s: as many as the time has, if nobody holds them up.
+    let expected = usize::try_from(seconds / 3).expect("a few");
+    eventually("the honest camera's chunks are there", Duration::from_secs((seconds + 15).into()), || {
+        honest() >= expected
+    });
+    let peak = peak_kib(gateway.id());
+    let ended = gateway.exited();
+    assert!(ended.is_none(), "the gateway ended: {ended:?}\n{}", gateway.log());
+    gateway.terminate();
+    gateway.wait_for_exit_code(0, Duration::from_mins(1));
+    let log = gateway.lines(Output::Stderr);
+
+    let recording = Recording::without_records(&bucket, "gate");
+    let spans = recording.judge(FRAME_SECONDS).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(spans.len(), 1, "the honest camera: {spans:?}");
+    assert_eq!(bucket.of("gate", KeyKind::Gap).len(), 0, "the honest camera has gaps");
+    assert!(peak < MEMORY_MAX_KIB, "{peak} KiB at most");
+
+    for attack in Attack::ALL {
+        let name = attack.name();
+        let objects: usize =
+            [KeyKind::Chunk, KeyKind::SpanEnd, KeyKind::Gap].map(|kind| bucket.of(&name, kind).len()).iter().sum();
+        println!("{name}: {objects} objects");
+        // A chunk each window, and what ends and explains the spans that each attempt makes.
+        let mut most = expected + 24;
+        if attack == Attack::Pictures {
+            // Each attempt may hand over at once what a network can have held back: 1500 pictures, which are 20 windows.
+            let of = format!("camera={name}");
+            most += 20 * (1 + log.iter().filter(|line| line.contains("camera lost") && line.contains(&of)).count());
+        }
+        assert!(objects <= most, "{name}: {objects} objects, not {most}");
+        let lines = log.iter().filter(|line| line.contains(&format!("camera={name}"))).count();
+        assert!(lines <= 30, "{name}: {lines} lines in the log");
+    }
+    println!("peak {peak} KiB");
+}
