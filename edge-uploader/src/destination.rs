@@ -1,12 +1,15 @@
 //! Which cloud a destination's URL means. Cargo features only decide what is compiled in.
 
-use crate::config::{ConfigError, Upload};
+use crate::config::{ConfigError, Echo, Upload};
 use framepost_local::{Events, LocalBucket};
 use framepost_ports::ObjectSink;
 use std::sync::Arc;
 
 /// Connects to where chunks go.
 pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
+    if upload.echo != Echo::Detected && upload.to.scheme() != "s3" {
+        return Err(ConfigError::of("upload.echo", "for s3:// alone").into());
+    }
     match upload.to.scheme() {
         "file" => {
             let path = upload
@@ -20,6 +23,11 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
             let options = framepost_aws::S3Options {
                 endpoint_url: endpoint(upload)?,
                 region: upload.region.clone(),
+                echo: match upload.echo {
+                    Echo::Detected => framepost_aws::Echo::Detected,
+                    Echo::Required => framepost_aws::Echo::Required,
+                    Echo::Absent => framepost_aws::Echo::Absent,
+                },
                 ..framepost_aws::S3Options::default()
             };
             Ok(Arc::new(framepost_aws::S3Bucket::connect(&upload.to, options).await?))

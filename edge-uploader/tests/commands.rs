@@ -182,6 +182,7 @@ fn a_command_line_that_makes_no_sense_is_refused() {
         (&["backfill", "x.mp4", "--site", "s", "--camera", "c", "--to", "file:///x", "--keep", "every=0"], "every=N"),
         (&["check"], "--config"),
         (&["quarantine"], "--spool"),
+        (&["quarantine", "--spool", "/nonexistent", "--verify"], "--to"),
         (&["quarantine", "--spool", "/nonexistent"], "no spool"),
         (&["records"], "records"),
     ] {
@@ -256,6 +257,16 @@ fn what_the_bucket_refuses_is_listed_and_can_be_given_back() {
     assert_eq!(running.ended(), Some(0));
     assert_eq!(stdout(&run(&list)), listed);
     let count = listed.lines().count();
+    // Compared with the bucket, what is there stays for being something else; what is not there can be given back.
+    let url = format!("file://{}", text(&bucket));
+    let verify = ["quarantine", "--spool", text(&other), "--verify", "--to", &url];
+    let compared = run(&verify);
+    assert!(compared.status.success(), "{}", stderr(&compared));
+    assert_eq!(stdout(&compared).matches("something else is in the bucket, kept").count(), count);
+    std::fs::remove_file(&taken).unwrap();
+    let compared = stdout(&run(&verify));
+    assert_eq!(compared.matches("something else is in the bucket, kept").count(), count - 1, "{compared}");
+    assert!(compared.contains(&format!("{key}\t")) && compared.contains("--release gives it back"), "{compared}");
     let released = run(&["quarantine", "--spool", text(&other), "--release"]);
     assert!(stderr(&released).contains(&format!("{count} objects are given back")), "{}", stderr(&released));
     assert_eq!(stdout(&run(&list)), "");

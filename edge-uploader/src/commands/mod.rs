@@ -12,7 +12,7 @@ pub(crate) use arguments::parse;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use edge_uploader::config::units::{parse_bytes, parse_duration};
-use edge_uploader::config::{Recording, Signing, Upload};
+use edge_uploader::config::{Echo, Recording, Signing, Upload};
 use edge_uploader::segment::Keep;
 use edge_uploader::terminal;
 use framepost_events::manifest::ManifestSigner;
@@ -40,7 +40,7 @@ enum Command {
     Backfill(backfill::Arguments),
     /// Tries everything that recording needs: configuration, cameras, bucket, clock, disk.
     Check(check::Arguments),
-    /// Lists what the bucket refuses for good, or gives it back to the uploader.
+    /// Lists what was set aside, compares it with the bucket, or gives it back to the uploader.
     Quarantine(quarantine::Arguments),
     /// Makes a key pair for signing chunks.
     Keygen(keygen::Arguments),
@@ -61,7 +61,7 @@ impl Cli {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Backfill(arguments) => backfill::run(arguments).await,
             Command::Check(arguments) => check::run(arguments).await,
-            Command::Quarantine(arguments) => quarantine::run(&arguments),
+            Command::Quarantine(arguments) => quarantine::run(arguments).await,
             Command::Keygen(arguments) => keygen::run(&arguments),
         }
     }
@@ -118,6 +118,10 @@ struct UploadArguments {
     /// FRAMEPOST_GCS_ENDPOINT.
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
+    /// S3 only: how an answer shows that it is the bucket's. "detected" puts each object twice to a server that echoes no
+    /// checksums, "absent" believes it.
+    #[arg(long, default_value = "detected", value_parser = parse_echo, value_name = "detected|required|absent")]
+    echo: Echo,
     /// The most bytes a second, such as "2 MB".
     #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
     bandwidth_per_second: Option<u64>,
@@ -128,18 +132,23 @@ struct UploadArguments {
 
 impl UploadArguments {
     fn upload(&self, to: url::Url) -> Upload {
-        let variable = match to.scheme() {
-            "s3" => "AWS_ENDPOINT_URL_S3",
-            _ => "FRAMEPOST_GCS_ENDPOINT",
-        };
-        let from_environment = || std::env::var(variable).ok().filter(|url| !url.is_empty());
         Upload {
-            endpoint_url: self.endpoint_url.clone().or_else(from_environment),
+            endpoint_url: self.endpoint_url.clone().or_else(|| endpoint_of_environment(&to)),
+            echo: self.echo,
             bandwidth_per_second: self.bandwidth_per_second,
             workers: self.workers.map(|workers| workers.max(1)),
             ..Upload::to(to)
         }
     }
+}
+
+/// The endpoint that the environment names for a destination.
+fn endpoint_of_environment(to: &url::Url) -> Option<String> {
+    let variable = match to.scheme() {
+        "s3" => "AWS_ENDPOINT_URL_S3",
+        _ => "FRAMEPOST_GCS_ENDPOINT",
+    };
+    std::env::var(variable).ok().filter(|url| !url.is_empty())
 }
 
 fn parse_keep(text: &str) -> Result<Keep, String> {
@@ -151,6 +160,15 @@ fn parse_keep(text: &str) -> Result<Keep, String> {
             .and_then(|n| n.parse().ok())
             .map(Keep::Every)
             .ok_or_else(|| "expected all, keyframes or every=N".to_owned()),
+    }
+}
+
+fn parse_echo(text: &str) -> Result<Echo, String> {
+    match text {
+        "detected" => Ok(Echo::Detected),
+        "required" => Ok(Echo::Required),
+        "absent" => Ok(Echo::Absent),
+        _ => Err("expected detected, required or absent".to_owned()),
     }
 }
 

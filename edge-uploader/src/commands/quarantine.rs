@@ -1,7 +1,12 @@
 //! `edge-uploader quarantine`.
 
+use super::{endpoint_of_environment, parse_destination};
+use edge_uploader::config::Upload;
+use edge_uploader::destination;
 use edge_uploader::spool::Spool;
 use edge_uploader::terminal;
+use edge_uploader::upload::{self, Absent, Verified};
+use framepost_ports::chain;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,14 +15,29 @@ pub(crate) struct Arguments {
     /// The spool's directory. The gateway must not be running.
     #[arg(long, value_name = "DIR")]
     spool: PathBuf,
-    /// Gives all of them back to the uploader: the next start tries them again.
+    /// Gives all of them back to the uploader: the next start tries them again, as if for the first time. With --verify only
+    /// those of which the bucket has nothing.
     #[arg(long)]
     release: bool,
+    /// Asks the bucket for the checksum of each, which takes a credential that may look at objects. Those that are stored with
+    /// the same bytes leave the spool; those under whose key something else is, or nothing, stay.
+    #[arg(long, requires = "to")]
+    verify: bool,
+    /// The bucket: s3://bucket, gs://bucket or file:///directory.
+    #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "verify")]
+    to: Option<url::Url>,
+    /// Another endpoint that speaks the bucket's protocol. For s3:// AWS_ENDPOINT_URL_S3 can name it too, for gs://
+    /// FRAMEPOST_GCS_ENDPOINT.
+    #[arg(long, value_name = "URL", requires = "verify")]
+    endpoint_url: Option<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.spool.join("objects").is_dir(), "there is no spool at {}", arguments.spool.display());
     let spool = Spool::open_unmended(&arguments.spool)?;
+    if let Some(to) = &arguments.to {
+        return verify(&spool, to, &arguments).await;
+    }
     let objects = spool.quarantined();
     for object in &objects {
         terminal::row(&[&object.key, &object.bytes, &object.reason]);
@@ -29,4 +49,37 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         terminal::err(format_args!("{} objects in quarantine", objects.len()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Compares each with the bucket, and says what became of it.
+async fn verify(spool: &Spool, to: &url::Url, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let endpoint_url = arguments.endpoint_url.clone().or_else(|| endpoint_of_environment(to));
+    let sink = destination::connect(&Upload { endpoint_url, ..Upload::to(to.clone()) }).await?;
+    let absent = if arguments.release { Absent::Released } else { Absent::Kept };
+    let (mut stored, mut released, mut kept) = (0_u64, 0_u64, 0_u64);
+    let mut code = ExitCode::SUCCESS;
+    for object in spool.quarantined() {
+        let verified = upload::verify(spool, &*sink, &object, absent).await;
+        *match verified {
+            Ok(Verified::Stored) => &mut stored,
+            Ok(Verified::Released) => &mut released,
+            _ => &mut kept,
+        } += 1;
+        let words = match verified {
+            Ok(Verified::Stored) => "stored with the same bytes, gone from the spool".to_owned(),
+            Ok(Verified::Released) => "not in the bucket, given back to the uploader".to_owned(),
+            Ok(Verified::Absent) => "not in the bucket, kept; --release gives it back to the uploader".to_owned(),
+            Ok(Verified::Other) => "something else is in the bucket, kept".to_owned(),
+            Ok(Verified::Unknown) => "the bucket gives no checksum of what it has, kept".to_owned(),
+            Err(error) => {
+                code = ExitCode::FAILURE;
+                format!("not compared, kept: {}", chain(&error))
+            }
+        };
+        terminal::row(&[&object.key, &object.bytes, &words]);
+    }
+    terminal::err(format_args!(
+        "{stored} objects were stored already, {released} are given back to the uploader, {kept} stay in quarantine"
+    ));
+    Ok(code)
 }

@@ -93,7 +93,7 @@ fn shown(key: &str) -> &str {
 }
 
 /// Every key that a configuration can have.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "site",
     "recording",
     "window",
@@ -108,6 +108,7 @@ const KEYS: [&str; 34] = [
     "to",
     "endpoint_url",
     "region",
+    "echo",
     "workers",
     "bandwidth_per_second",
     "signing",

@@ -134,6 +134,9 @@ pub struct Upload {
     pub endpoint_url: Option<String>,
     /// The bucket's region, where the environment does not say.
     pub region: Option<String>,
+    /// S3 only: how an answer shows that it is the bucket's.
+    #[serde(default)]
+    pub echo: Echo,
     /// How many objects are on their way at once; by the number of cameras when absent.
     pub workers: Option<usize>,
     /// The most bytes a second, for all cameras together; no cap when absent.
@@ -141,10 +144,24 @@ pub struct Upload {
     pub bandwidth_per_second: Option<u64>,
 }
 
+/// How a "created" shows that it is the bucket's word, and not that of something on the way: by the checksum of what was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Echo {
+    /// Amazon has to give it. Another endpoint has to as soon as it did once; until then each object is put twice, and the
+    /// second answer proves the first.
+    #[default]
+    Detected,
+    /// It has to be there.
+    Required,
+    /// The endpoint has none to give, and is believed without.
+    Absent,
+}
+
 impl Upload {
     /// Uploads to `to` with defaults for all else.
     pub fn to(to: url::Url) -> Self {
-        Self { to, endpoint_url: None, region: None, workers: None, bandwidth_per_second: None }
+        Self { to, endpoint_url: None, region: None, echo: Echo::default(), workers: None, bandwidth_per_second: None }
     }
 }
 

@@ -186,6 +186,11 @@ impl Inner {
         }))
     }
 
+    /// Length and digests of a file here.
+    pub(super) fn digest_path(&self, path: &Path) -> io::Result<Digest> {
+        digest_file(&mut *self.fs.open_read(path)?)
+    }
+
     /// Whether a file here still has the bytes that it was closed with. Its CRC-32C says so, except where the sidecar is from
     /// before that was kept.
     pub(super) fn is_as_closed(&self, path: &Path, meta: &Meta) -> io::Result<bool> {

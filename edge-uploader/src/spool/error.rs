@@ -62,6 +62,12 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A put that is over asked for more of its content.
+    #[error("the put of {key} is over")]
+    TurnOver {
+        /// The key.
+        key: String,
+    },
     /// This camera has a writer already.
     #[error("camera {camera} of site {site} is being recorded already")]
     WriterTaken {

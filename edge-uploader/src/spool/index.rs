@@ -40,15 +40,19 @@ pub(super) enum Status {
     Claimed,
     /// Set aside with a reason.
     Quarantined,
+    /// In the bucket; the disk does not let go of it.
+    Stored,
     /// About to be unlinked for want of space.
     Dropping,
 }
 
-/// Whether a put of an object was begun before, in this process or an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Whether the bucket may have an object by an earlier put, of this process or another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tried {
-    /// No byte of it has left this machine.
+    /// It never left this machine whole, or the bucket refused it since.
     Never,
+    /// The bucket may have it, and the disk took no mark of it.
+    Unmarked,
     /// The bucket may have it.
     Before,
 }

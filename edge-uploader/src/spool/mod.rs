@@ -10,7 +10,7 @@
 //! objects/<key>                      closed; its bytes never change again
 //! objects/<key>.draft                JSON: content type and metadata, as far as they are known while it is recorded
 //! objects/<key>.meta                 the same, final: with `Sha256`; and the file that it was made from, if it was
-//! objects/<key>.try                  empty: a put was begun, the bucket may have it
+//! objects/<key>.try                  empty: a put was sent whole and not refused, the bucket may have it
 //! objects/<key>.quarantine           why the object is not uploaded any more
 //! objects/<key>.broken               a part that could not be repaired; nothing touches it
 //! *.tmp                              a small file before its rename
@@ -33,8 +33,9 @@
 //! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O`; directory synced; `.draft` unlinked; uploader told |
 //! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
 //! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
-//! | upload | `.try` made, directory synced; put; `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
-//! | quarantine | `.quarantine` durable; back: it is unlinked |
+//! | upload | all but the last piece sent; `.try` made, directory synced; the rest sent; when it is known to be stored: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
+//! | refusal | heard; `.try` unlinked, directory synced |
+//! | quarantine | `.quarantine` durable; back: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
 //! | a file is read again | the quarantined `O` of a chunk that is about to begin again goes like an uploaded one |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
 //!
@@ -57,6 +58,11 @@
 //! A part that cannot be closed now (a full disk) stays, and is closed when its camera records again; one that cannot
 //! be read as a chunk at all is renamed to `.broken`. Neither keeps the gateway from starting.
 //!
+//! # A disk that takes no notes
+//!
+//! What the uploader cannot write down (a file that cannot be unlinked, a mark, a reason) it remembers in memory, and tries
+//! again at growing intervals; see `debts`. What can be read is uploaded, once.
+//!
 //! # Space
 //!
 //! A quota for all files and a floor of free disk, both asked before each write. When there is no room, the camera that
@@ -65,6 +71,7 @@
 
 mod claim;
 mod close;
+mod debts;
 mod error;
 mod fs;
 mod index;
@@ -76,11 +83,12 @@ mod sidecar;
 mod source;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub(crate) use claim::ClaimReader;
 pub use claim::{Claim, QuarantinedObject};
+pub use debts::Presence;
 pub use error::Error;
 pub use index::{CameraStats, Order, Tried};
 pub use recover::{CameraRecovery, Recovery, SpanRecovery};
@@ -160,6 +168,7 @@ struct Inner {
     tree: Mutex<()>,
     /// Held while room is made, so that two cameras do not drop twice what one needs.
     dropping: Mutex<()>,
+    debts: Mutex<debts::Debts>,
     changes: watch::Sender<u64>,
     _lock: Lock,
 }
@@ -174,7 +183,11 @@ impl Spool {
     /// Opens a directory to look at what is in it and to give back what was set aside. What a crash left stays as it is:
     /// mending it is for a gateway that knows how its chunks are signed.
     pub fn open_unmended(dir: &Path) -> Result<Self> {
-        let inner = Self::lock(Arc::new(DiskFs::new(dir)), dir, Options::default())?;
+        Self::open_unmended_on(Arc::new(DiskFs::new(dir)), dir)
+    }
+
+    fn open_unmended_on(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
+        let inner = Self::lock(fs, dir, Options::default())?;
         for (name, key, entry) in &inner.scan().objects {
             inner.index().insert(name, index::ItemId::of(key), *entry);
         }
@@ -204,6 +217,7 @@ impl Spool {
             index: Mutex::default(),
             tree: Mutex::default(),
             dropping: Mutex::default(),
+            debts: Mutex::default(),
             changes: watch::Sender::new(0),
             _lock: lock,
         }))

@@ -2,7 +2,7 @@
 
 use super::bandwidth::Bandwidth;
 use super::stats::StatsCell;
-use crate::spool::ClaimReader;
+use crate::spool::{self, ClaimReader};
 use bytes::Bytes;
 use framepost_ports::{Content, ContentStream};
 use std::io::{self, Read};
@@ -51,13 +51,18 @@ impl Progress {
     }
 
     fn failed(&self, error: &io::Error) -> io::Error {
-        let copy = || io::Error::new(error.kind(), error.to_string());
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy());
-        copy()
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy_of(error));
+        copy_of(error)
     }
 }
 
-/// The content of a file in the spool.
+/// The same error again, with the system's own number where it has one.
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
+
+/// The content of a file in the spool. An empty one marks itself as tried by being opened, any other before its last piece
+/// goes: a put that found nobody, or broke off before, leaves no mark.
 pub(super) struct FileContent {
     pub(super) reader: Arc<ClaimReader>,
     pub(super) bytes: u64,
@@ -88,6 +93,9 @@ impl Content for FileContent {
     }
 
     fn open(&self) -> ContentStream {
+        if self.bytes == 0 {
+            let _ = self.reader.mark_tried();
+        }
         let reading = Reading {
             file: None,
             left_bytes: self.bytes,
@@ -109,6 +117,9 @@ impl Content for FileContent {
             {
                 let _held = HeldBack::new(&reading.progress);
                 reading.bandwidth.take(step.len() as u64).await;
+            }
+            if reading.left_bytes == 0 {
+                mark_tried(reading.reader.clone()).await?;
             }
             reading.progress.moved(step.len());
             reading.stats.sent(step.len() as u64);
@@ -133,6 +144,15 @@ impl Reading {
         let (file, piece) = read.await.map_err(io::Error::other)??;
         self.file = Some(file);
         Ok(piece)
+    }
+}
+
+/// Where the disk takes no mark, the spool remembers it in memory, and says so. Fails when the put is over.
+async fn mark_tried(reader: Arc<ClaimReader>) -> io::Result<()> {
+    match tokio::task::spawn_blocking(move || reader.mark_tried()).await {
+        Ok(Err(error @ spool::Error::TurnOver { .. })) => Err(io::Error::other(error)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
     }
 }
 

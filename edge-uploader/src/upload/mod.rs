@@ -1,24 +1,37 @@
 //! Chunks into the bucket. Knows nothing of cameras.
 //!
-//! One conditional PUT an object. What its answer means:
+//! One conditional PUT an object. **Bytes leave the spool only when they are known to be in the bucket**: by a checksum in the
+//! answer that is theirs, or by an "already exists" for an object whose own earlier put may have been stored. "Tried" is
+//! that memory. It is kept as a mark on the disk, made before the last byte of a put leaves, and forgotten when an
+//! answer that refuses was heard; what is tried outlives the process.
 //!
-//! | answer | and | then |
-//! |---|---|---|
-//! | created | | done, the object leaves the spool |
-//! | already exists | the bucket's digest is ours | done |
-//! | already exists | another digest, or none | quarantine: something else is there |
-//! | already exists | the credential cannot look; a put of it was begun before | done: that put's answer got lost |
-//! | already exists | the credential cannot look; made from a file that has not changed | done, and counted as not compared |
-//! | already exists | the credential cannot look; this was the first put of a camera's | quarantine |
-//! | no answer, busy, denied, no such bucket | | again and again, never quarantine: it says nothing of the object |
-//! | corrupt | the bytes here are still those that were closed | again and again |
-//! | corrupt | they are not | quarantine |
-//! | invalid | | again, [`Settings::refusals_before_quarantine`] times in all, then quarantine |
-//! | the file here | cannot be read | quarantine; if it is gone, it is forgotten |
+//! | answer | and | then | tried |
+//! |---|---|---|---|
+//! | created | with the checksum of the object | done, the object leaves the spool | |
+//! | created | with another checksum | like corrupt | no |
+//! | created | without one, from a bucket that has them, or as a page | somebody else's answer | no |
+//! | created | without one, from a bucket that never had any | put again: "already exists" is the proof, "created" somebody else's answer | yes |
+//! | already exists | the bucket's checksum is ours | done | |
+//! | already exists | its checksum is another | quarantine: something else is there | |
+//! | already exists | it has none, or the credential cannot look; tried | done: the answer to that put got lost | |
+//! | already exists | the same; not tried, made from a file that has not changed | done, and counted as not compared | |
+//! | already exists | the same; not tried, a camera's | quarantine | no |
+//! | already exists | the look gets no answer | again | as before |
+//! | no answer, 500, 502, 504, one cut short | | again and again | yes |
+//! | busy (503), denied, no such bucket, the clock is off | | again and again, never quarantine: it says nothing of the object | no |
+//! | somebody else's: a page, a redirect, an error without the service's document | | again and again, never quarantine | by its status: 3xx, 4xx, 501 and 503 refuse |
+//! | corrupt | the bytes here are still those that were closed | again and again | no |
+//! | corrupt | they are not | quarantine | no |
+//! | invalid, in the service's own words | | again, [`Settings::refusals_before_quarantine`] times in all, then quarantine | no |
+//!
+//! A put whose last byte never left changes nothing. A file that is gone is forgotten, unless the whole disk is away; one that is shorter than it was, or cannot be read
+//! so many times, is set aside; one that cannot be read for want of descriptors or memory waits. What cannot be
+//! written down, because the disk is read-only or full, is remembered in memory ([`Spool::settle`]): nothing is put again for it.
 //!
 //! Each failure puts the object off by a full-jitter backoff of its own, so that a stuck one never blocks those behind
 //! it. Failures that are the bucket's, not the object's, also open the [`circuit`]: then probes go out, one after the other,
-//! until one is answered. From then on everything that was put off is due, as many at a time as there are workers.
+//! until one is answered. From then on everything that was put off is due, as many at a time as there are workers. A
+//! failure is logged when it differs from the one before.
 //!
 //! Each camera's newest object goes first, one camera after the other, and what came since a camera's last turn before what was
 //! left behind: on a line that is too short what arrives is new, and the rest is made up when there is room, at night. So that it is not put off for ever, every [`Settings::backlog_share`]th slot
@@ -29,6 +42,8 @@
 mod bandwidth;
 mod circuit;
 mod content;
+#[cfg(test)]
+mod model;
 mod object;
 mod patience;
 mod settings;
@@ -37,9 +52,11 @@ mod simulation;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use settings::{Backoff, Settings};
 pub use stats::{Retries, UploadStats};
+pub use verify::{Absent, Verified, VerifyError, verify};
 
 use crate::spool::{Claim, Order, Spool};
 use bandwidth::Bandwidth;
@@ -98,6 +115,15 @@ struct Trouble {
     outages: u64,
     failures: u32,
     refusals: u32,
+    /// Whether a put of it was answered by a success that proves nothing.
+    bare: Bare,
+}
+
+/// A success that proves nothing, for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    First,
+    Again,
 }
 
 impl Trouble {
@@ -130,6 +156,7 @@ impl Uploader {
         for _ in 0..self.inner.settings.workers.max(1) {
             workers.spawn(self.inner.clone().work(shutdown.clone()));
         }
+        let debts = tokio::spawn(shutdown.clone().run_until_cancelled_owned(self.inner.clone().settle_debts()));
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended
                 && !shutdown.is_cancelled()
@@ -141,6 +168,7 @@ impl Uploader {
                 workers.spawn(self.inner.clone().work(shutdown.clone()));
             }
         }
+        let _ = debts.await;
     }
 
     /// Waits, while [`run`](Self::run) goes on, until nothing is left to upload.
@@ -231,14 +259,22 @@ impl Inner {
     fn put_off(&self, key: &ObjectKey, backoff: Backoff, refused: u32) -> u32 {
         let mut all = self.trouble();
         let now = Instant::now();
-        let trouble =
-            all.entry(key.clone()).or_insert(Trouble { not_before: now, outages: 0, failures: 0, refusals: 0 });
+        let fresh = Trouble { not_before: now, outages: 0, failures: 0, refusals: 0, bare: Bare::First };
+        let trouble = all.entry(key.clone()).or_insert(fresh);
         trouble.outages = self.circuit.outages();
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.not_before = now + backoff.delay(trouble.failures, &mut random);
         trouble.failures = trouble.failures.saturating_add(1);
         trouble.refusals += refused;
         trouble.refusals
+    }
+
+    /// A put of the object was answered by a success that proves nothing. Whether it is the first one.
+    fn bare_success(&self, key: &ObjectKey) -> Bare {
+        let now = Instant::now();
+        let mut all = self.trouble();
+        let fresh = Trouble { not_before: now, outages: 0, failures: 0, refusals: 0, bare: Bare::First };
+        std::mem::replace(&mut all.entry(key.clone()).or_insert(fresh).bare, Bare::Again)
     }
 
     fn delay(&self, failures: u32) -> Duration {

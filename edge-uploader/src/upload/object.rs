@@ -1,11 +1,13 @@
 //! One object: the put, and what its answer means.
 
 use super::circuit::Permit;
-use super::content::{FileContent, Progress};
-use super::{Inner, stats::StatsCell};
-use crate::spool::{Claim, SourceFile, Tried};
+use super::content::{FileContent, Progress, copy_of};
+use super::stats::{Novelty, StatsCell};
+use super::{Bare, Inner};
+use crate::spool::{self, Claim, ClaimReader, Presence, SourceFile, Tried};
 use framepost_events::Sha256;
-use framepost_ports::{Error, ErrorKind, NewObject, Put, chain};
+use framepost_ports::{Effect, Error, ErrorKind, Likeness, NewObject, Put, Seen, chain};
+use nix::errno::Errno;
 use std::io;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
@@ -19,9 +21,16 @@ enum Verdict {
     AlreadyThere,
     /// The same, as far as can be told: the credential cannot look, and the bytes are still where they came from.
     Uncompared,
+    /// "Created", by the bare word of somebody who may not be the bucket.
+    Unproven,
+    /// The bucket has something else under the key.
     Quarantine(String),
-    /// The file is not there any more.
-    Vanished,
+    /// What is on this disk is no object that could be put.
+    Unusable(String),
+    /// The file cannot be read now.
+    Unreadable(io::Error),
+    /// The file is not there.
+    Missing,
     Failed(Error),
 }
 
@@ -31,8 +40,6 @@ impl Inner {
         let key = claim.key().clone();
         let _in_flight = InFlight::new(&self.stats);
         let (claim, verdict) = self.put(claim).await;
-        let Some(claim) = claim else { return };
-        let backoff = self.settings.backoff;
         match verdict {
             Verdict::Created => {
                 permit.answered();
@@ -46,72 +53,118 @@ impl Inner {
                 permit.answered();
                 self.stored(claim, |stats| stats.uncompared_objects += 1).await;
             }
+            Verdict::Unproven => {
+                tracing::debug!(%key, "the answer has no checksum, the object is put again as a proof");
+                self.put_off(&key, self.settings.backoff, 0);
+            }
             Verdict::Quarantine(reason) => {
                 permit.answered();
                 self.set_aside(claim, reason).await;
             }
-            Verdict::Vanished => {
-                tracing::error!(%key, "object vanished from the spool before its upload");
-                self.is_over(&key);
-                blocking(move || claim.vanished()).await;
+            Verdict::Unusable(reason) => self.set_aside(claim, reason).await,
+            Verdict::Unreadable(fault) => self.unreadable(claim, &fault).await,
+            Verdict::Missing => self.missing(claim).await,
+            Verdict::Failed(error) => self.failed(claim, permit, &error).await,
+        }
+    }
+
+    /// A put without success: what it says of the object, and what of the bucket.
+    async fn failed(&self, claim: Claim, permit: Permit<'_>, error: &Error) {
+        let key = claim.key().clone();
+        let kind = error.kind();
+        let words = chain(error);
+        match self.stats.failed(kind, words.clone()) {
+            Novelty::New => tracing::warn!(%key, error = words, "put failed, trying on"),
+            Novelty::Repeated => tracing::debug!(%key, error = words, "put failed again"),
+        }
+        let backoff = self.settings.backoff;
+        match kind {
+            ErrorKind::Invalid => {
+                permit.answered();
+                self.count_refusal(claim, words).await;
             }
-            Verdict::Failed(error) => {
-                let kind = error.kind();
-                let words = chain(&error);
-                tracing::warn!(%key, error = words, "put failed");
-                self.stats.failed(kind, words.clone());
-                match kind {
-                    ErrorKind::Invalid => {
-                        permit.answered();
-                        if self.put_off(&key, self.settings.refusal_backoff, 1)
-                            >= self.settings.refusals_before_quarantine
-                        {
-                            self.set_aside(claim, words).await;
-                        }
-                    }
-                    ErrorKind::Denied | ErrorKind::NotFound => {
-                        self.put_off(&key, self.settings.refusal_backoff, 0);
-                        permit.failed(self.settings.refusal_backoff);
-                    }
-                    ErrorKind::Corrupt => {
-                        permit.answered();
-                        self.put_off(&key, backoff, 0);
-                        self.check_own_bytes(claim).await;
-                    }
-                    _ => {
-                        self.put_off(&key, backoff, 0);
-                        permit.failed(backoff);
-                    }
-                }
+            ErrorKind::Corrupt => {
+                permit.answered();
+                self.put_off(&key, backoff, 0);
+                self.check_own_bytes(claim).await;
+            }
+            ErrorKind::Denied | ErrorKind::NotFound => {
+                self.put_off(&key, self.settings.refusal_backoff, 0);
+                permit.failed(self.settings.refusal_backoff);
+            }
+            ErrorKind::Busy | ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::ClockSkew | ErrorKind::Io => {
+                self.put_off(&key, backoff, 0);
+                permit.failed(backoff);
             }
         }
     }
 
-    /// The claim comes back, except from a blocking thread that panicked.
-    async fn put(&self, claim: Claim) -> (Option<Claim>, Verdict) {
+    /// Counts against the object; too many, and it is set aside.
+    async fn count_refusal(&self, claim: Claim, reason: String) {
+        let refusals = self.put_off(claim.key(), self.settings.refusal_backoff, 1);
+        if refusals >= self.settings.refusals_before_quarantine {
+            self.set_aside(claim, reason).await;
+        }
+    }
+
+    /// A file that cannot be read now. What the machine lacks for the moment does not count against it.
+    async fn unreadable(&self, claim: Claim, fault: &io::Error) {
+        let reason = format!("the file in the spool cannot be read: {fault}");
+        match self.stats.failed(ErrorKind::Io, reason.clone()) {
+            Novelty::New => tracing::warn!(key = %claim.key(), error = %fault, "object cannot be read, trying on"),
+            Novelty::Repeated => {}
+        }
+        match fault.kind() {
+            // Shorter than it was.
+            io::ErrorKind::UnexpectedEof => self.set_aside(claim, reason).await,
+            _ if is_want(fault) => {
+                self.put_off(claim.key(), self.settings.backoff, 0);
+            }
+            _ => self.count_refusal(claim, reason).await,
+        }
+    }
+
+    /// A file that is not there: it alone, or the disk with all of them, which may come back.
+    async fn missing(&self, claim: Claim) {
+        let spool = self.spool.clone();
+        match tokio::task::spawn_blocking(move || spool.presence()).await {
+            Ok(Presence::Here) => {
+                tracing::error!(key = %claim.key(), "object vanished from the spool before its upload");
+                self.is_over(claim.key());
+                claim.vanished();
+            }
+            Ok(Presence::Away) | Err(_) => {
+                if self.stats.failed(ErrorKind::Io, "the spool's disk is away".to_owned()) == Novelty::New {
+                    tracing::error!("the spool's disk is away, uploads wait for it");
+                }
+                self.put_off(claim.key(), self.settings.backoff, 0);
+            }
+        }
+    }
+
+    async fn put(&self, claim: Claim) -> (Claim, Verdict) {
         let (content_type, metadata, sha256) = match claim.description() {
             Ok((content_type, metadata, sha256)) => (content_type.to_owned(), metadata.clone(), sha256),
             Err(error) => {
-                let reason = chain(error);
-                return (Some(claim), Verdict::Quarantine(reason));
+                let verdict = match error {
+                    spool::Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => {
+                        Verdict::Unreadable(copy_of(source))
+                    }
+                    error => Verdict::Unusable(chain(error)),
+                };
+                let reader = claim.reader();
+                let object = tokio::task::spawn_blocking(move || reader.open().map(drop)).await;
+                return match object {
+                    Ok(Err(fault)) if fault.kind() == io::ErrorKind::NotFound => (claim, Verdict::Missing),
+                    _ => (claim, verdict),
+                };
             }
         };
-        let tried = claim.tried();
-        // The spool remembers the try before a byte leaves.
-        let marked = tokio::task::spawn_blocking(move || {
-            let marked = claim.mark_tried();
-            (claim, marked)
-        });
-        let Ok((claim, marked)) = marked.await else {
-            return (None, Verdict::Vanished);
-        };
         let key = claim.key().to_string();
-        if let Err(error) = marked {
-            return (Some(claim), Verdict::Failed(Error::new(ErrorKind::Io, "put", key).because(error)));
-        }
         let progress = Arc::new(Progress::default());
+        let reader = Arc::new(claim.reader());
         let content = FileContent {
-            reader: Arc::new(claim.reader()),
+            reader: reader.clone(),
             bytes: claim.bytes(),
             bandwidth: self.bandwidth.clone(),
             progress: progress.clone(),
@@ -120,16 +173,40 @@ impl Inner {
         let content = Arc::new(content);
         let crc32c = claim.crc32c();
         let object = NewObject { key: key.clone(), content_type, metadata, sha256, crc32c, content };
-        let verdict = match self.put_watched(&object, &progress).await {
-            Ok(Put::Created) => Verdict::Created,
-            Ok(Put::AlreadyExists) => self.compare(&key, sha256, tried, claim.source()).await,
-            Err(error) => match progress.take_fault() {
-                Some(fault) if fault.kind() == io::ErrorKind::NotFound => Verdict::Vanished,
-                Some(fault) => Verdict::Quarantine(format!("the file in the spool cannot be read: {fault}")),
-                None => Verdict::Failed(error),
+        let answer = self.put_watched(&object, &progress).await;
+        let told = reader.clone();
+        let _ = tokio::task::spawn_blocking(move || told.end()).await;
+        match answer {
+            Ok(Put::Created) => (claim, Verdict::Created),
+            Ok(Put::Unproven) => match self.bare_success(claim.key()) {
+                Bare::First => (claim, Verdict::Unproven),
+                Bare::Again => {
+                    let error = Error::new(ErrorKind::Intercepted, "put", key);
+                    let twice = "created for a second time: whoever says so keeps nothing";
+                    forget_try(reader).await;
+                    (claim, Verdict::Failed(error.because(twice)))
+                }
             },
-        };
-        (Some(claim), verdict)
+            Ok(Put::AlreadyExists) => {
+                // This put was refused. What there may be of ours is from before.
+                let tried = claim.tried();
+                if tried == Tried::Never {
+                    forget_try(reader).await;
+                }
+                let verdict = self.compare(&claim, sha256, tried).await;
+                (claim, verdict)
+            }
+            Err(error) => match progress.take_fault() {
+                Some(fault) if fault.kind() == io::ErrorKind::NotFound => (claim, Verdict::Missing),
+                Some(fault) => (claim, Verdict::Unreadable(fault)),
+                None => {
+                    if error.effect() == Effect::None {
+                        forget_try(reader).await;
+                    }
+                    (claim, Verdict::Failed(error))
+                }
+            },
+        }
     }
 
     /// A put, broken off when nothing moves.
@@ -160,13 +237,13 @@ impl Inner {
         }
     }
 
-    /// The digest that the bucket has. It answered the put just now, so a look that gets no answer is repeated at once
+    /// What the bucket knows of the object. It answered the put just now, so a look that gets no answer is repeated at once
     /// rather than with the whole put.
-    async fn look(&self, key: &str) -> Result<Option<Sha256>, Error> {
+    async fn look(&self, key: &str) -> Result<Seen, Error> {
         const LOOKS: u32 = 3;
         let mut failures = 0;
         loop {
-            let looked = tokio::time::timeout(self.settings.stall, self.sink.checksum(key)).await;
+            let looked = tokio::time::timeout(self.settings.stall, self.sink.look(key)).await;
             let answer = looked.unwrap_or_else(|_| Err(Error::new(ErrorKind::Transport, "look at", key)));
             match answer {
                 Err(error) if error.kind().is_transient() && failures + 1 < LOOKS => {
@@ -180,27 +257,31 @@ impl Inner {
     }
 
     /// There is an object of this key already. Ours?
-    async fn compare(&self, key: &str, sha256: Sha256, tried: Tried, source: Option<&SourceFile>) -> Verdict {
-        match self.look(key).await {
-            Ok(Some(there)) if there == sha256 => Verdict::AlreadyThere,
-            Ok(Some(there)) => {
-                Verdict::Quarantine(format!("something else is there: its digest is {there}, not {sha256}"))
-            }
-            Ok(None) => Verdict::Quarantine("something else is there: an object without a digest".to_owned()),
-            Err(error) if error.kind() == ErrorKind::Denied => match tried {
-                Tried::Before => Verdict::AlreadyThere,
-                Tried::Never if still_has(source).await => Verdict::Uncompared,
-                Tried::Never => Verdict::Quarantine(
-                    "an object is there that was never put from here, and the credential cannot look at it".to_owned(),
-                ),
-            },
-            Err(error) => Verdict::Failed(error),
+    async fn compare(&self, claim: &Claim, sha256: Sha256, tried: Tried) -> Verdict {
+        let key = claim.key().to_string();
+        let likeness = match self.look(&key).await {
+            Ok(seen) => seen.compare(claim.bytes(), sha256, claim.crc32c()),
+            Err(error) if error.kind() == ErrorKind::Denied => Likeness::Unknown,
+            Err(error) => return Verdict::Failed(error),
+        };
+        match (likeness, tried) {
+            (Likeness::Same, _) | (Likeness::Unknown, Tried::Before | Tried::Unmarked) => Verdict::AlreadyThere,
+            (Likeness::Other, _) => Verdict::Quarantine("something else is there: its checksum is another".to_owned()),
+            (Likeness::Unknown, Tried::Never) if still_has(claim.source()).await => Verdict::Uncompared,
+            (Likeness::Unknown, Tried::Never) => Verdict::Quarantine(
+                "an object is there that was never put from here, and what it is cannot be seen; \
+                 `quarantine --verify` compares it"
+                    .to_owned(),
+            ),
         }
     }
 
     async fn stored(&self, claim: Claim, count: impl FnOnce(&mut super::UploadStats)) {
         let (key, bytes) = (claim.key().clone(), claim.bytes());
         tracing::debug!(%key, bytes, "object is in the bucket");
+        if self.stats.stored() == Novelty::New {
+            tracing::info!(%key, "objects are stored again");
+        }
         self.is_over(&key);
         self.stats.update(|stats| {
             count(stats);
@@ -216,6 +297,24 @@ impl Inner {
         blocking(move || claim.quarantine(&reason)).await;
     }
 
+    /// Writes down what the disk refused before, at growing intervals, as long as there is any of it.
+    pub(super) async fn settle_debts(self: Arc<Self>) {
+        let mut news = self.spool.changes();
+        let mut pause = self.settings.backoff.base;
+        loop {
+            while !self.spool.has_debts() {
+                pause = self.settings.backoff.base;
+                if news.changed().await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(pause).await;
+            let spool = self.spool.clone();
+            let _ = tokio::task::spawn_blocking(move || spool.settle()).await;
+            pause = (pause * 2).min(DEBTS_PAUSE);
+        }
+    }
+
     /// After corruption: was it the way, or is it this disk?
     async fn check_own_bytes(&self, claim: Claim) {
         let checked = tokio::task::spawn_blocking(move || {
@@ -228,7 +327,7 @@ impl Inner {
             Ok(false) => {
                 self.set_aside(claim, "the bytes on this disk are not those that were closed".to_owned()).await;
             }
-            Err(error) => self.set_aside(claim, format!("the file in the spool cannot be read: {error}")).await,
+            Err(error) => self.unreadable(claim, &error).await,
         }
     }
 }
@@ -239,13 +338,24 @@ async fn still_has(source: Option<&SourceFile>) -> bool {
     tokio::task::spawn_blocking(move || source.is_unchanged()).await.unwrap_or(false)
 }
 
-async fn blocking(work: impl FnOnce() -> crate::spool::Result<()> + Send + 'static) {
-    let failed = match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => chain(&error),
-        Err(error) => error.to_string(),
-    };
-    tracing::error!(error = failed, "spool cannot take note of an upload, it will be repeated");
+/// The longest pause between two tries to write down what the disk refused.
+const DEBTS_PAUSE: Duration = Duration::from_mins(1);
+
+/// Whether the machine lacks something that has nothing to do with this file.
+fn is_want(fault: &io::Error) -> bool {
+    matches!(fault.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
+/// The bucket refused it, and this was heard: the disk is told.
+async fn forget_try(reader: Arc<ClaimReader>) {
+    let _ = tokio::task::spawn_blocking(move || reader.refused()).await;
+}
+
+/// What the disk refuses becomes a debt, of which the spool speaks.
+async fn blocking(work: impl FnOnce() -> spool::Result<()> + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%error, "taking note of an upload ended");
+    }
 }
 
 struct InFlight<'a>(&'a StatsCell);

@@ -9,7 +9,7 @@ use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool, 
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
-use framepost_events::{KeyKind, ObjectKey, Sha256};
+use framepost_events::{KeyKind, ObjectKey};
 use framepost_ports::{Error, NewObject, ObjectSink, Put, Result};
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -117,7 +117,7 @@ impl ObjectSink for FarBucket {
         Ok(Put::Created)
     }
 
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
+    async fn look(&self, key: &str) -> Result<framepost_ports::Seen> {
         Err(Error::not_found("head", key))
     }
 

@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 pub struct Retries {
     /// No answer.
     pub transport: u64,
+    /// An answer of somebody else's: a portal, a proxy, a redirect.
+    pub intercepted: u64,
     /// The service asked for less, or was out of order.
     pub busy: u64,
     /// The bytes arrived corrupt.
@@ -19,6 +21,8 @@ pub struct Retries {
     pub not_found: u64,
     /// The object is refused as it is.
     pub invalid: u64,
+    /// The bucket does not believe this machine's clock.
+    pub clock_skew: u64,
     /// This machine.
     pub io: u64,
 }
@@ -26,8 +30,8 @@ pub struct Retries {
 impl Retries {
     /// All of them.
     pub fn total(self) -> u64 {
-        let Self { transport, busy, corrupt, denied, not_found, invalid, io } = self;
-        transport + busy + corrupt + denied + not_found + invalid + io
+        let Self { transport, intercepted, busy, corrupt, denied, not_found, invalid, clock_skew, io } = self;
+        transport + intercepted + busy + corrupt + denied + not_found + invalid + clock_skew + io
     }
 }
 
@@ -56,9 +60,18 @@ pub struct UploadStats {
     pub is_unreachable: bool,
 }
 
+/// Whether a failure is one that the log does not know yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Novelty {
+    New,
+    Repeated,
+}
+
 #[derive(Default)]
 pub(super) struct StatsCell {
     sent_bytes: AtomicU64,
+    /// What put the bucket out of reach last; `None` once something was stored since.
+    trouble: Mutex<Option<ErrorKind>>,
     rest: Mutex<UploadStats>,
 }
 
@@ -71,7 +84,15 @@ impl StatsCell {
         change(&mut self.rest.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn failed(&self, kind: ErrorKind, error: String) {
+    /// Something was stored. Whether that ends a time in which nothing was.
+    pub(super) fn stored(&self) -> Novelty {
+        let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if before.is_some() { Novelty::New } else { Novelty::Repeated }
+    }
+
+    /// A put failed. Whether the one before it did so too, in the same way.
+    pub(super) fn failed(&self, kind: ErrorKind, error: String) -> Novelty {
+        let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).replace(kind);
         self.update(|stats| {
             let retries = &mut stats.retries;
             *match kind {
@@ -81,10 +102,13 @@ impl StatsCell {
                 ErrorKind::Corrupt => &mut retries.corrupt,
                 ErrorKind::Busy => &mut retries.busy,
                 ErrorKind::Io => &mut retries.io,
-                _ => &mut retries.transport,
+                ErrorKind::Transport => &mut retries.transport,
+                ErrorKind::Intercepted => &mut retries.intercepted,
+                ErrorKind::ClockSkew => &mut retries.clock_skew,
             } += 1;
             stats.last_error = Some(error);
         });
+        if before == Some(kind) { Novelty::Repeated } else { Novelty::New }
     }
 
     pub(super) fn snapshot(&self, is_unreachable: bool) -> UploadStats {

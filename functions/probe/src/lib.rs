@@ -138,11 +138,12 @@ impl Function<ObjectFinalized> for Probe {
 /// When a request that failed is worth repeating. `code` tells reading from publishing.
 fn failed(code: &str, error: &Error) -> Outcome {
     let after = match error.kind() {
-        ErrorKind::Transport | ErrorKind::Corrupt => Duration::from_secs(5),
+        ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Corrupt => Duration::from_secs(5),
         ErrorKind::Busy | ErrorKind::Io => Duration::from_secs(30),
         ErrorKind::Invalid => return Outcome::Reject(Reason::new(code, chain(error))),
-        // A missing grant or topic is somebody's mistake that somebody will repair; the object is fine.
-        _ => Duration::from_mins(15),
+        // A missing grant or topic, or a clock that is off, is somebody's mistake that somebody will repair; the object is
+        // fine.
+        ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::ClockSkew => Duration::from_mins(15),
     };
     Outcome::Retry { after, reason: Reason::new(code, chain(error)) }
 }

@@ -37,6 +37,21 @@ pub struct S3Options {
     pub region: Option<String>,
     /// Instead of the credential chain.
     pub credentials: Option<Credentials>,
+    /// How the endpoint's answers show what it stored.
+    pub echo: Echo,
+}
+
+/// How a success shows that it is the bucket's word and no portal's: by the checksum of what was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Echo {
+    /// Amazon's own has to; another endpoint's has to as soon as one of its answers did, and is
+    /// [`Unproven`](framepost_ports::Put::Unproven) until then.
+    #[default]
+    Detected,
+    /// It has to.
+    Required,
+    /// The endpoint knows no checksums: its bare word counts.
+    Absent,
 }
 
 /// An access key. Its secret does not show in logs.

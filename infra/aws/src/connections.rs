@@ -3,6 +3,9 @@
 //! TLS is dear to set up: every certificate that the machine trusts is read and parsed. The SDK's own HTTP client does that for
 //! each service's client, throws the result away, and does it again for the first request. Here it is done once, when the
 //! first `https://` request needs it or [`Connections::prepare`] asks for it, and never for endpoints without TLS.
+//!
+//! The SDK collects an answer in memory before it looks at it, whoever sent it and however long it is. So bodies are bounded here,
+//! for every service and for those that give credentials (instance metadata, containers, STS, OIDC): see [`bounded`].
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -11,10 +14,15 @@ use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use framepost_ports::{Error, ErrorKind, Result};
+use http_body::{Body, Frame};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Both kinds. Clones share them.
@@ -48,6 +56,73 @@ impl HttpClient for Connections {
     }
 }
 
+/// How much of an error's body is read. The rest is cut off, and with it the connection is closed: an error of that length is
+/// no service's own.
+const ERROR_LIMIT_BYTES: u64 = 64 * 1024;
+/// How much of a success's: a batch of SQS messages takes 1 MiB. More fails.
+const DOCUMENT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Bytes that the caller takes as they come, as many as it wants.
+    Object,
+    /// What is collected in memory.
+    Document,
+}
+
+/// An answer with a body of no more than there may be in memory.
+fn bounded(answer: HttpResponse, of: Reading) -> HttpResponse {
+    let limit = match (answer.status().is_success(), of) {
+        (false, _) => Limited { left: ERROR_LIMIT_BYTES, beyond: Beyond::Ends, inner: None },
+        (true, Reading::Document) => Limited { left: DOCUMENT_LIMIT_BYTES, beyond: Beyond::Fails, inner: None },
+        (true, Reading::Object) => return answer,
+    };
+    answer.map(|body| SdkBody::from_body_1_x(Limited { inner: Some(body), ..limit }))
+}
+
+/// What is done with more than the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    Ends,
+    Fails,
+}
+
+struct Limited {
+    left: u64,
+    beyond: Beyond,
+    /// Gone, and the connection with it, once the limit is reached.
+    inner: Option<SdkBody>,
+}
+
+impl Body for Limited {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        let Some(inner) = self.inner.as_mut() else { return Poll::Ready(None) };
+        let frame = match ready!(Pin::new(inner).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Ok(frame)) => frame,
+        };
+        let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
+        let bytes = data.len() as u64;
+        if bytes <= self.left {
+            self.left -= bytes;
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.inner = None;
+        Poll::Ready(match self.beyond {
+            Beyond::Ends => None,
+            Beyond::Fails => Some(Err("the answer is longer than any of the service's".into())),
+        })
+    }
+}
+
 /// Decides when the request is there.
 #[derive(Debug)]
 struct ByScheme {
@@ -59,7 +134,10 @@ impl HttpConnector for ByScheme {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Connections { plain, secure } = &self.connections;
         let pools = if request.uri().starts_with("http://") { plain } else { secure };
-        pools.with(&self.settings).call(request)
+        let streams = request.method() == "GET" && request.uri().contains("x-id=GetObject");
+        let answer = pools.with(&self.settings).call(request);
+        let of = if streams { Reading::Object } else { Reading::Document };
+        HttpConnectorFuture::new(async move { Ok(bounded(answer.await?, of)) })
     }
 }
 

@@ -6,8 +6,15 @@
 //!   no trailers.
 //! * Of S3's requests the SDK repeats none: whoever calls knows what a try costs. Every call has time limits, the one of a put grows
 //!   with its size, and a stream that stands still ends.
+//! * A put is a success when the answer has the checksum of what was stored, and it is the object's ([`Echo`]). An error is S3's own
+//!   when it is an error document of S3's; a page, a redirect or nothing at all is somebody else's on the way, and is
+//!   [`Intercepted`](framepost_ports::ErrorKind::Intercepted). Redirects are not followed.
+//! * Bodies of answers are bounded, those of the services that give credentials included: 64 KiB of an error, 4 MiB of a success;
+//!   an object's bytes are taken as they are wanted. Heads are bounded by hyper (100 headers, 400 KiB) and, like a slow
+//!   sender, by the call's time limit.
 //! * Errors say what the caller can do ([`framepost_ports::ErrorKind`]) and keep the service's code and request id as their source.
 
+mod answer;
 mod body;
 #[cfg(feature = "functions")]
 mod bus;
@@ -25,10 +32,10 @@ mod source;
 
 #[cfg(feature = "functions")]
 pub use bus::EventBridgeBus;
-pub use connect::{Credentials, S3Options, Session};
+pub use connect::{Credentials, Echo, S3Options, Session};
 #[cfg(feature = "functions")]
 pub use dead_letters::SqsDeadLetters;
-pub use error::Failure;
+pub use error::{Failure, Stranger};
 #[cfg(feature = "functions")]
 pub use ledger::DynamoLedger;
 #[cfg(feature = "functions")]

@@ -1,15 +1,21 @@
 //! A bucket to put into.
 
+use crate::answer::{Answered, Body, error_code};
 use crate::body::{self, KnownDigest};
-use crate::connect::{Connection, S3Options, Session, timeouts};
-use crate::error;
+use crate::connect::{Connection, Echo, S3Options, Session, timeouts};
+use crate::error::{self, Document};
 use crate::source::S3Source;
 use async_trait::async_trait;
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::Sha256;
 use framepost_ports::shown::ShownUrl;
-use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
+use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
 /// One bucket.
@@ -17,6 +23,9 @@ use url::Url;
 pub struct S3Bucket {
     connection: Connection,
     name: String,
+    echo: Echo,
+    /// Whether an answer of this endpoint ever had a checksum: then it is one that has them.
+    echoed: Arc<AtomicBool>,
 }
 
 impl S3Bucket {
@@ -31,12 +40,54 @@ impl S3Bucket {
         if !matches!(url.path(), "" | "/") {
             return Err(invalid("a bucket has no path: keys begin with the site, and signatures cover the whole key"));
         }
-        Ok(Self { connection: Session::new(options).await?.s3()?, name })
+        let asked = options.echo;
+        let connection = Session::new(options).await?.s3()?;
+        let echo = match (&connection.endpoint, asked) {
+            // Amazon's own answers have the checksum that came with the put.
+            (None, Echo::Detected) => Echo::Required,
+            (_, echo) => echo,
+        };
+        Ok(Self { connection, name, echo, echoed: Arc::default() })
     }
 
     /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What a success is worth: the checksum of what was stored has to be in it, and has to be the object's.
+    fn created(&self, object: &NewObject, answer: &PutObjectOutput, body: Option<Body>) -> Result<Put> {
+        let digest = answer.checksum_sha256().and_then(decoded).map(Sha256);
+        let crc32c = answer.checksum_crc32_c().and_then(decoded).map(u32::from_be_bytes).zip(object.crc32c);
+        let said = answer.checksum_sha256().is_some() || answer.checksum_crc32_c().is_some();
+        let is_ours = match (digest, crc32c) {
+            (Some(digest), _) => Some(digest == object.sha256),
+            (None, Some((there, ours))) => Some(there == ours),
+            // A checksum that cannot be read, or of a kind that nobody computed here.
+            (None, None) => None,
+        };
+        let failed = |kind| Error::new(kind, "put", &object.key);
+        match is_ours {
+            Some(true) => {
+                self.echoed.store(true, Ordering::Relaxed);
+                Ok(Put::Created)
+            }
+            // Whatever is there now is not this object.
+            Some(false) => Err(failed(ErrorKind::Corrupt)
+                .with_effect(Effect::None)
+                .because("the answer has the checksum of other bytes")),
+            None if said => Err(failed(ErrorKind::Intercepted).because("the answer's checksum cannot be compared")),
+            None if self.echo == Echo::Required || self.echoed.load(Ordering::Relaxed) => {
+                Err(failed(ErrorKind::Intercepted)
+                    .with_effect(Effect::None)
+                    .because("the answer has no checksum, so it is not the bucket's"))
+            }
+            None if answer.e_tag().is_none() || body != Some(Body::Empty) => Err(failed(ErrorKind::Intercepted)
+                .with_effect(Effect::None)
+                .because("the answer has no ETag or is a page, so it is not the bucket's")),
+            None if self.echo == Echo::Absent => Ok(Put::Created),
+            None => Ok(Put::Unproven),
+        }
     }
 
     /// The reading side, over the same connections.
@@ -53,6 +104,7 @@ impl ObjectSink for S3Bucket {
         let (body, failure) = body::of(&*object.content)
             .await
             .map_err(|error| Error::new(ErrorKind::Io, "put", &object.key).because(error))?;
+        let answered = Answered::default();
         let request = self
             .connection
             .client
@@ -62,11 +114,14 @@ impl ObjectSink for S3Bucket {
             .if_none_match("*")
             .content_type(&object.content_type)
             .content_length(i64::try_from(len).map_err(|error| invalid().because(error))?)
+            // Some servers give a checksum back only to whoever names its kind.
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(object.sha256.0))
             .set_metadata(Some(object.metadata.iter().cloned().collect()))
             .body(body)
             .customize()
             .interceptor(KnownDigest(object.sha256))
+            .interceptor(answered.clone())
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts(len)));
         let answer = request.send().await;
         // A broken content shows as a broken connection; whose fault it was is known here.
@@ -74,27 +129,40 @@ impl ObjectSink for S3Bucket {
             return Err(Error::new(ErrorKind::Io, "put", &object.key).because(error));
         }
         match answer {
-            Ok(_) => Ok(Put::Created),
-            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => {
-                Ok(Put::AlreadyExists)
-            }
-            Err(error) => Err(error::of("s3", "put", &object.key, error)),
+            Ok(answer) => self.created(object, &answer, answered.body()),
+            Err(error) if is_there(&error) => Ok(Put::AlreadyExists),
+            Err(error) => Err(error::of_answer("s3", "put", &object.key, Document::Expected, error)),
         }
     }
 
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
+    async fn look(&self, key: &str) -> Result<Seen> {
         let request = self.connection.client.head_object().bucket(&self.name).key(key);
         let head = request
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
-            .map_err(|error| error::of("s3", "checksum", key, error))?;
-        // One of a multipart upload ends in `-N` and is no digest of the bytes.
-        let digest = head.checksum_sha256().and_then(|text| BASE64_STANDARD.decode(text).ok());
-        Ok(digest.and_then(|digest| digest.try_into().ok()).map(Sha256))
+            .map_err(|error| error::of("s3", "look", key, error))?;
+        Ok(Seen {
+            bytes: head.content_length().and_then(|bytes| u64::try_from(bytes).ok()),
+            // One of a multipart upload ends in `-N` and is no checksum of the bytes.
+            sha256: head.checksum_sha256().and_then(decoded).map(Sha256),
+            crc32c: head.checksum_crc32_c().and_then(decoded).map(u32::from_be_bytes),
+        })
     }
 
     fn url(&self) -> String {
         format!("s3://{}", self.name)
     }
+}
+
+/// A checksum as S3 writes it.
+fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
+    BASE64_STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+/// Whether S3 itself says that there is an object of this key already.
+fn is_there(error: &SdkError<PutObjectError, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|raw| {
+        raw.status().as_u16() == 412 && raw.body().bytes().is_some_and(|body| error_code(body).is_some())
+    })
 }

@@ -1,7 +1,7 @@
 //! Objects of any bucket that the credential may read.
 
 use crate::connect::{Connection, S3Options, Session};
-use crate::error;
+use crate::error::{self, Document};
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::{Bytes, BytesMut};
@@ -58,7 +58,7 @@ impl ObjectSource for S3Source {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416) => {
                 return Ok(ObjectRead { head: self.head(bucket, key, version).await?, bytes: Bytes::new() });
             }
-            other => other.map_err(|error| error::of("s3", "get", key, error))?,
+            other => other.map_err(|error| error::of_answer("s3", "get", key, Document::Expected, error))?,
         };
         let whole = answer.content_range().and_then(|range| range.rsplit_once('/')?.1.parse().ok());
         let len = answer.content_length().and_then(|len| u64::try_from(len).ok()).unwrap_or(0);

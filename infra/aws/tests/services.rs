@@ -39,6 +39,7 @@ async fn cloud() -> Option<Cloud> {
             access_key_id: "administrator".to_owned(),
             secret_access_key: "any".to_owned(),
         }),
+        ..S3Options::default()
     };
     let session = Session::new(options).await.unwrap();
     let account = Account::of(&moto);

@@ -1,6 +1,6 @@
 //! Google's errors, by what the caller can do about them.
 
-use framepost_ports::{Error, ErrorKind};
+use framepost_ports::{Effect, Error, ErrorKind};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
 use std::sync::Arc;
@@ -21,10 +21,11 @@ pub struct GoogleFailure {
 /// What the caller can do about an answer of the HTTP API.
 pub(crate) fn kind_of_status(status: u16, message: &str) -> ErrorKind {
     match status {
+        300..=399 => ErrorKind::Intercepted,
         // There is no code of its own for it.
         400 if message.to_ascii_lowercase().contains("crc32c") => ErrorKind::Corrupt,
         400 if is_clock(message) => ErrorKind::ClockSkew,
-        401 | 403 => ErrorKind::Denied,
+        401 | 403 | 405 => ErrorKind::Denied,
         404 => ErrorKind::NotFound,
         408 => ErrorKind::Transport,
         409 | 425 | 429 | 500.. => ErrorKind::Busy,
@@ -49,7 +50,9 @@ fn is_clock(message: &str) -> bool {
     message.contains("reasonable timeframe") || message.contains("iat and exp")
 }
 
-/// What Google answered, if it did.
+/// What was answered, if anything was. Google's errors are JSON documents of one form (JSON API reference, "HTTP status and error
+/// codes"), where a download's are a line of text. A page, or nothing at all, is a portal's or a proxy's; and a line of
+/// text is not enough to count against an object.
 pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)> {
     let status = error.http_status_code();
     let message = match (error.status(), error.http_payload()) {
@@ -60,7 +63,16 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
     let message: String =
         message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS_LIMIT_CHARS).collect();
     let (kind, code) = match (status, error.status()) {
-        (Some(status), _) => (kind_of_status(status, &message), status.to_string()),
+        (Some(status), Some(_)) => (kind_of_status(status, &message), status.to_string()),
+        (Some(status), None) => match kind_of_status(status, &message) {
+            kind if (kind != ErrorKind::Invalid || status == 412)
+                && !message.is_empty()
+                && !message.starts_with('<') =>
+            {
+                (kind, status.to_string())
+            }
+            _ => (ErrorKind::Intercepted, format!("{status}, and not in Google's form")),
+        },
         (None, Some(status)) => (kind_of_code(status.code), status.code.name().to_owned()),
         (None, None) => return None,
     };
@@ -71,7 +83,11 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
 pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<GoogleError>>) -> Error {
     let error = error.into();
     if let Some((kind, failure)) = failure(&error) {
-        return Error::new(kind, operation, what).because(failure);
+        let failed = Error::new(kind, operation, what).because(failure);
+        return match error.http_status_code() {
+            Some(status) => failed.with_effect(Effect::of_status(status)),
+            None => failed,
+        };
     }
     let kind = match credentials(&*error) {
         Some(refused) if is_clock(&framepost_ports::chain(refused)) => ErrorKind::ClockSkew,
@@ -132,9 +148,30 @@ mod tests {
         let page = format!("<html>\n  <h1>Bad gateway</h1>\n{}</html>", "x".repeat(10_000));
         let error = of("put", "k", GoogleError::http(502, http_headers(), page.into()));
         let words = framepost_ports::chain(&error);
-        assert_eq!(error.kind(), ErrorKind::Busy);
-        assert!(words.starts_with("put k: the service is busy: google answered 502: <html> <h1>Bad"), "{words}");
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Intercepted, Effect::Unknown));
+        let expected = "put k: something else than the service answered: google answered 502, and not in Google's form: <html> <h1>Bad";
+        assert!(words.starts_with(expected), "{words}");
         assert!(words.len() < 500, "{}", words.len());
+    }
+
+    #[test]
+    fn only_googles_own_document_counts_against_an_object() {
+        let document = r#"{"error":{"code":400,"message":"Invalid object name","status":"INVALID_ARGUMENT"}}"#;
+        for (status, body, kind, effect) in [
+            (307, "", ErrorKind::Intercepted, Effect::None),
+            (400, "<html>no</html>", ErrorKind::Intercepted, Effect::None),
+            (403, "", ErrorKind::Intercepted, Effect::None),
+            (412, "<p>", ErrorKind::Intercepted, Effect::None),
+            (400, "a proxy's opinion", ErrorKind::Intercepted, Effect::None),
+            (404, "No such object: footage/k", ErrorKind::NotFound, Effect::None),
+            (504, "", ErrorKind::Intercepted, Effect::Unknown),
+        ] {
+            let error = of("put", "k", GoogleError::http(status, http_headers(), body.into()));
+            assert_eq!((error.kind(), error.effect()), (kind, effect), "{status} {body}");
+        }
+        let own = google_cloud_gax::error::rpc::Status::try_from(&bytes::Bytes::from(document)).unwrap();
+        let error = of("put", "k", GoogleError::service_with_http_metadata(own, Some(400), None));
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::Invalid, Effect::None));
     }
 
     fn http_headers() -> google_cloud_storage::http::HeaderMap {

@@ -7,6 +7,11 @@
 //! * The clients repeat nothing: whoever calls knows what a try costs. Every call has time limits, that of a transfer grows
 //!   with its size, and a body that stands still ends.
 //! * The SDK's futures are large (30 KiB), so each is on the heap.
+//! * A put is a success when the answer has the size and the CRC-32C of what was stored, and they are the object's. An error is
+//!   Google's own when it has Google's form; anything else is somebody else's on the way. Redirects are not followed.
+//! * What cannot be bounded here: the SDK's HTTP client, and that of its credentials, collects the body of an error in memory
+//!   whatever its length, and no seam lets another client in. Only the time limit of a call (30 s and what its size takes) and
+//!   TLS, by which nobody but Google can answer, stand against it; over `http://` nothing but the limit does.
 //! * Errors say what the caller can do ([`framepost_ports::ErrorKind`]) and keep Google's words as their source.
 //! * Credentials come by the whole chain of Application Default Credentials: a service account's key, workload identity
 //!   federation, what `gcloud` left, the metadata server.

@@ -5,9 +5,8 @@ use crate::connect::{GoogleOptions, STALL_GRACE, limit, within};
 use crate::error;
 use crate::source::{self, GcsSource, OWN_DIGEST};
 use async_trait::async_trait;
-use framepost_events::Sha256;
 use framepost_ports::shown::ShownUrl;
-use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result};
+use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_storage::client::Storage;
 use url::Url;
@@ -77,7 +76,7 @@ impl GcsBucket {
             return Err(Error::new(ErrorKind::Io, "put", &object.key).because(error));
         }
         match answer {
-            Ok(_) => Ok(Put::Created),
+            Ok(made) => created(object, crc32c, made.size, made.checksums.and_then(|checksums| checksums.crc32c)),
             Err(error) if is_there(&error) => Ok(Put::AlreadyExists),
             Err(error) => Err(error::of("put", &object.key, error)),
         }
@@ -98,15 +97,30 @@ impl ObjectSink for GcsBucket {
         .await
     }
 
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
-        let found = self.source.look("checksum", &self.name, key, None).await?;
+    async fn look(&self, key: &str) -> Result<Seen> {
+        let found = self.source.look("look", &self.name, key, None).await?;
         let named = |wanted: &str| found.metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
         let digest = named(DIGEST).or_else(|| named(OWN_DIGEST));
-        Ok(digest.and_then(|(_, digest)| digest.parse().ok()))
+        Ok(Seen {
+            bytes: u64::try_from(found.size).ok(),
+            // Written by whoever put the object; the CRC is Google's own word.
+            sha256: digest.and_then(|(_, digest)| digest.parse().ok()),
+            crc32c: found.checksums.and_then(|checksums| checksums.crc32c),
+        })
     }
 
     fn url(&self) -> String {
         format!("gs://{}", self.name)
+    }
+}
+
+/// What a success is worth: Cloud Storage gives the size and the CRC-32C of what it stored.
+fn created(object: &NewObject, crc32c: u32, size: i64, there: Option<u32>) -> Result<Put> {
+    let failed = |kind| Error::new(kind, "put", &object.key).with_effect(Effect::None);
+    match there {
+        Some(there) if there == crc32c && u64::try_from(size) == Ok(object.content.len_bytes()) => Ok(Put::Created),
+        Some(_) => Err(failed(ErrorKind::Corrupt).because("the answer has the checksum of other bytes")),
+        None => Err(failed(ErrorKind::Intercepted).because("the answer has no checksum, so it is not the bucket's")),
     }
 }
 
@@ -136,6 +150,8 @@ fn is_there(error: &GoogleError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use google_cloud_gax::error::rpc::Status;
     use google_cloud_storage::http::HeaderMap;
 
     #[test]
@@ -148,8 +164,12 @@ mod tests {
             (404, "The specified bucket does not exist.".to_owned(), false),
         ] {
             let payload = serde_json::json!({ "error": { "code": status, "message": message } }).to_string();
-            let error = GoogleError::http(status, HeaderMap::new(), payload.into());
+            let own = Status::try_from(&Bytes::from(payload)).unwrap();
+            let error = GoogleError::service_with_http_metadata(own, Some(status), None);
             assert_eq!(is_there(&error), there, "{status} {message}");
+            // The same word of somebody else's.
+            let page = format!("<html>{message}</html>");
+            assert!(!is_there(&GoogleError::http(status, HeaderMap::new(), page.into())), "{status}");
         }
     }
 }

@@ -37,6 +37,7 @@ async fn cloud() -> Option<Cloud> {
         endpoint_url: Some(moto.url().parse().unwrap()),
         region: Some(REGION.to_owned()),
         credentials: Some(credentials),
+        ..S3Options::default()
     };
     let session = Session::new(options).await.unwrap();
     let account = Account::of(&moto);
@@ -124,6 +125,7 @@ async fn a_queue_that_cannot_be_reached_does_not_hold_up_the_end() {
         endpoint_url: Some(format!("http://{nobody}").parse().unwrap()),
         region: Some(REGION.to_owned()),
         credentials: Some(Credentials { access_key_id: "a".to_owned(), secret_access_key: "b".to_owned() }),
+        ..S3Options::default()
     };
     let session = Session::new(options).await.unwrap();
     let queue = SqsQueue::new(&session, format!("http://{nobody}/{ACCOUNT}/work").parse().unwrap());

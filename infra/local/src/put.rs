@@ -6,7 +6,7 @@ use crate::disk::{self, Link};
 use crate::note::Note;
 use async_trait::async_trait;
 use framepost_events::{Sha256, Sha256Hasher};
-use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result, exact};
+use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen, exact};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -53,8 +53,9 @@ impl ObjectSink for LocalBucket {
         self.put_checked(object, Expect::Digest(object.sha256)).await
     }
 
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
-        Ok(self.stat(key).await?.sha256)
+    async fn look(&self, key: &str) -> Result<Seen> {
+        let stat = self.stat(key).await?;
+        Ok(Seen { bytes: Some(stat.head.size), sha256: stat.sha256, crc32c: None })
     }
 
     fn url(&self) -> String {

@@ -104,6 +104,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         endpoint_url: Some(endpoint.parse()?),
         region: Some("us-east-1".to_owned()),
         credentials: Some(credentials.clone()),
+        ..S3Options::default()
     };
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
     let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;

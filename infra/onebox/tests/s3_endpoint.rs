@@ -40,6 +40,7 @@ impl Rig {
             endpoint_url: Some(format!("http://{}", self.address).parse().unwrap()),
             region: Some("us-east-1".to_owned()),
             credentials: Some(credentials),
+            ..S3Options::default()
         };
         S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap()
     }
@@ -125,6 +126,7 @@ async fn nobody_there_is_a_transport_error() {
         endpoint_url: Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()),
         region: None,
         credentials: Some(Credentials { access_key_id: "a".to_owned(), secret_access_key: "b".to_owned() }),
+        ..S3Options::default()
     };
     drop(listener);
     let bucket = S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap();

@@ -2,7 +2,6 @@
 
 /// What the caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// No such object, version or bucket. Not worth repeating.
     NotFound,
@@ -17,6 +16,9 @@ pub enum ErrorKind {
     /// No answer: name resolution, connection, time limit, a body cut short. Worth repeating, for ever; it says nothing of
     /// the object, so it never spends a retry budget.
     Transport,
+    /// An answer that is not the cloud's own: a captive portal, a proxy, a redirect, an error without the service's error
+    /// document. Like [`Transport`](Self::Transport) it says nothing of the object, and is worth repeating for ever.
+    Intercepted,
     /// The cloud does not believe this machine's clock, so it believes no signature. Worth repeating once the clock is
     /// set; like [`Transport`](Self::Transport) it says nothing of the object.
     ClockSkew,
@@ -27,7 +29,27 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same request may succeed later.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Corrupt | Self::Busy | Self::Transport | Self::ClockSkew)
+        matches!(self, Self::Corrupt | Self::Busy | Self::Transport | Self::Intercepted | Self::ClockSkew)
+    }
+}
+
+/// Whether a request that failed may have had its effect all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It was refused, or never left this machine whole.
+    None,
+    /// There was no answer, or one that does not tell.
+    Unknown,
+}
+
+impl Effect {
+    /// What an answer's HTTP status tells. A redirect and a client's error refuse, and so do 501 (no such method) and
+    /// 503 (come again); 500, 502 and 504 can be said of a request that was carried out.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            300..=499 | 501 | 503 => Self::None,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -38,6 +60,7 @@ pub struct Error {
     kind: ErrorKind,
     operation: &'static str,
     what: String,
+    effect: Effect,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -46,9 +69,25 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// `operation` (`"put"`, `"get"`, `"publish"`) on `what` (a key, a topic) failed.
+    /// `operation` (`"put"`, `"get"`, `"publish"`) on `what` (a key, a topic) failed. Its effect is what `kind` lets
+    /// suppose, unless [`with_effect`](Self::with_effect) says more.
     pub fn new(kind: ErrorKind, operation: &'static str, what: impl Into<String>) -> Self {
-        Self { kind, operation, what: what.into(), source: None }
+        let effect = match kind {
+            ErrorKind::Busy | ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Io => Effect::Unknown,
+            ErrorKind::NotFound
+            | ErrorKind::Denied
+            | ErrorKind::Invalid
+            | ErrorKind::Corrupt
+            | ErrorKind::ClockSkew => Effect::None,
+        };
+        Self { kind, operation, what: what.into(), effect, source: None }
+    }
+
+    /// Where more is known of the effect than the kind says.
+    #[must_use]
+    pub fn with_effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
     }
 
     /// Keeps the cloud's own words.
@@ -62,6 +101,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// Whether the request may have had its effect.
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
 }
 
 impl std::fmt::Display for ErrorKind {
@@ -73,6 +117,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Corrupt => "arrived corrupt",
             Self::Busy => "the service is busy",
             Self::Transport => "no answer",
+            Self::Intercepted => "something else than the service answered",
             Self::ClockSkew => "this machine's clock is too far off",
             Self::Io => "local input or output failed",
         })

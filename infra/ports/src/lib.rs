@@ -24,11 +24,11 @@ pub use clock::{Clock, SystemClock};
 pub use dead_letters::{
     DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
 };
-pub use error::{Error, ErrorKind, Result, chain};
+pub use error::{Effect, Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
 pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
 pub use objects::{
-    ByteRange, Content, ContentStream, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put,
+    ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Seen,
 };

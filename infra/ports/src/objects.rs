@@ -72,10 +72,49 @@ impl NewObject {
 /// How a put that did not fail ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
-    /// The object is there now, and was not before.
+    /// The object is there now, and was not before: the answer has a checksum of what was stored, and it is that of the
+    /// object's bytes; or the adapter stored it itself.
     Created,
+    /// "Created", from a service whose answers have no checksum. Anybody can say that: it is a proof only together with
+    /// an [`AlreadyExists`](Self::AlreadyExists) in answer to the same put made again.
+    Unproven,
     /// There was an object of this key before; nothing was changed.
     AlreadyExists,
+}
+
+/// What a bucket knows of an object's bytes. What it does not know is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// How many there are.
+    pub bytes: Option<u64>,
+    /// Their digest.
+    pub sha256: Option<Sha256>,
+    /// Their CRC-32C (Castagnoli).
+    pub crc32c: Option<u32>,
+}
+
+/// Whether an object in a bucket has the bytes that one expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// A checksum says so, and nothing speaks against it.
+    Same,
+    /// Length or checksum are others.
+    Other,
+    /// The bucket has no checksum that could be compared.
+    Unknown,
+}
+
+impl Seen {
+    /// Compares with the length and checksums that one knows oneself.
+    pub fn compare(&self, bytes: u64, sha256: Sha256, crc32c: Option<u32>) -> Likeness {
+        let digest = self.sha256.map(|there| there == sha256);
+        let crc = self.crc32c.zip(crc32c).map(|(there, ours)| there == ours);
+        match (self.bytes.is_none_or(|there| there == bytes), digest, crc) {
+            (false, ..) | (_, Some(false), _) | (_, _, Some(false)) => Likeness::Other,
+            (true, None, None) => Likeness::Unknown,
+            (true, ..) => Likeness::Same,
+        }
+    }
 }
 
 /// Where objects are put. Never overwrites.
@@ -84,9 +123,9 @@ pub trait ObjectSink: Send + Sync {
     /// One conditional request: the object is created whole, or not at all. On return it is durable.
     async fn put(&self, object: &NewObject) -> Result<Put>;
 
-    /// The digest that the bucket holds of the object, to tell "already there" from "something else is there".
-    /// `None` where there is an object without one. [`ErrorKind::Denied`] where the credential can only put.
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>>;
+    /// What the bucket knows of the object's bytes, to tell "already there" from "something else is there".
+    /// [`ErrorKind::NotFound`] where there is none, [`ErrorKind::Denied`] where the credential can only put.
+    async fn look(&self, key: &str) -> Result<Seen>;
 
     /// The bucket as a URL: `s3://bucket`, `file:///dir`. No credentials.
     fn url(&self) -> String;
@@ -142,5 +181,31 @@ impl Error {
     /// A missing object.
     pub fn not_found(operation: &'static str, key: &str) -> Self {
         Self::new(ErrorKind::NotFound, operation, key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_the_same_where_a_checksum_says_so_and_nothing_speaks_against_it() {
+        let (ours, other) = (Sha256::of(b"ours"), Sha256::of(b"other"));
+        for (bytes, sha256, crc32c, expected) in [
+            (None, Some(ours), None, Likeness::Same),
+            (Some(4), Some(ours), Some(7), Likeness::Same),
+            (Some(4), None, Some(7), Likeness::Same),
+            (Some(5), Some(ours), Some(7), Likeness::Other),
+            (Some(4), Some(other), Some(7), Likeness::Other),
+            (Some(4), Some(ours), Some(8), Likeness::Other),
+            (Some(5), None, None, Likeness::Other),
+            (Some(4), None, None, Likeness::Unknown),
+            (None, None, None, Likeness::Unknown),
+        ] {
+            let seen = Seen { bytes, sha256, crc32c };
+            assert_eq!(seen.compare(4, ours, Some(7)), expected, "{seen:?}");
+        }
+        // Where nobody has computed the CRC here, the one that is there says nothing.
+        assert_eq!(Seen { crc32c: Some(7), ..Seen::default() }.compare(4, ours, None), Likeness::Unknown);
     }
 }

@@ -4,5 +4,6 @@ mod crash;
 mod disk;
 mod privacy;
 mod scenario;
+pub(crate) mod sim_disk;
 mod sim_fs;
 mod space;

@@ -62,6 +62,8 @@ pub(super) enum Fault {
     Crash(u64),
     /// This one operation fails for want of space; a write is torn.
     Full(u64),
+    /// Nothing can be changed, and everything read.
+    ReadOnly,
 }
 
 pub(super) struct World {
@@ -136,6 +138,15 @@ impl SimFs {
         }
     }
 
+    /// What is in a file, if there is one.
+    pub(super) fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let world = self.world();
+        match world.names.get(path)? {
+            Node::File(inode) => Some(world.inodes[*inode].data.clone()),
+            Node::Dir => None,
+        }
+    }
+
     /// Every file under `dir`.
     pub(super) fn files(&self, dir: &Path) -> Vec<PathBuf> {
         let world = self.world();
@@ -155,8 +166,14 @@ impl World {
         match self.fault {
             Fault::Crash(at) if self.operations > at => Err(io::Error::other("crashed")),
             Fault::Full(at) if self.operations == at + 1 => Err(io::ErrorKind::StorageFull.into()),
-            _ => Ok(()),
+            Fault::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
+            Fault::None | Fault::Crash(_) | Fault::Full(_) => Ok(()),
         }
+    }
+
+    /// The same for one that changes nothing.
+    fn step_reading(&mut self) -> io::Result<()> {
+        if self.fault == Fault::ReadOnly { Ok(()) } else { self.step() }
     }
 
     fn node(&self, path: &Path) -> io::Result<Node> {
@@ -276,7 +293,11 @@ impl Fs for SimFs {
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
-        self.open(path)
+        let mut world = self.world();
+        world.step_reading()?;
+        let Node::File(inode) = world.node(path)? else { return Err(not_found()) };
+        drop(world);
+        Ok(self.file(inode))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -332,7 +353,7 @@ impl Fs for SimFs {
 
     fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
         let mut world = self.world();
-        world.step()?;
+        world.step_reading()?;
         world.node(path)?;
         let inside = world.names.iter().filter(|(other, _)| other.parent() == Some(path));
         Ok(inside
@@ -348,7 +369,7 @@ impl Fs for SimFs {
 
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         let mut world = self.world();
-        world.step()?;
+        world.step_reading()?;
         Ok(world.free_bytes)
     }
 }

@@ -47,7 +47,9 @@ fn refuse(error: &Error) -> S3Error {
         ErrorKind::Invalid => S3ErrorCode::InvalidArgument,
         ErrorKind::Corrupt => S3ErrorCode::BadDigest,
         ErrorKind::Busy => S3ErrorCode::ServiceUnavailable,
-        _ => S3ErrorCode::InternalError,
+        ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::ClockSkew | ErrorKind::Io => {
+            S3ErrorCode::InternalError
+        }
     };
     if code == S3ErrorCode::InternalError {
         tracing::error!(error = chain(error), "the bucket failed");
@@ -115,7 +117,7 @@ impl S3 for Endpoint {
             None => bucket.put_undigested(&object).await,
         };
         match (put, upload.fault()) {
-            (Ok(Put::Created), _) => {}
+            (Ok(Put::Created | Put::Unproven), _) => {}
             (Ok(Put::AlreadyExists), _) => {
                 return Err(s3_error!(PreconditionFailed, "there is an object, and objects are never replaced"));
             }

@@ -1,7 +1,7 @@
 //! Objects: put once, read by range.
 
 use crate::{
-    ByteRange, Content, ContentStream, Error, ErrorKind, NewObject, ObjectRead, ObjectSink, ObjectSource, Put,
+    ByteRange, Content, ContentStream, Error, ErrorKind, Likeness, NewObject, ObjectRead, ObjectSink, ObjectSource, Put,
 };
 use bytes::Bytes;
 use framepost_events::Sha256;
@@ -91,7 +91,11 @@ impl Run<'_> {
         let read = self.read(key, 0, bytes.len() as u64 + 1).await.expect("the object is there");
         assert_eq!(read.bytes, bytes, "{key}");
         assert_eq!(read.head.size, bytes.len() as u64, "{key}");
-        assert_eq!(self.subject.sink.checksum(key).await.expect("it has a digest"), Some(Sha256::of(bytes)), "{key}");
+        let seen = self.subject.sink.look(key).await.expect("it can be looked at");
+        let likeness = seen.compare(bytes.len() as u64, Sha256::of(bytes), None);
+        assert_eq!(likeness, Likeness::Same, "{key}: {seen:?}");
+        let other = seen.compare(bytes.len() as u64, Sha256::of(b"something else"), None);
+        assert_eq!(other, Likeness::Other, "{key}: {seen:?}");
     }
 
     async fn assert_absent(&self, key: &str) {
@@ -247,7 +251,7 @@ impl Run<'_> {
     async fn says_not_found(&self) {
         let key = self.key("nothing-here");
         self.assert_absent(&key).await;
-        let error = self.subject.sink.checksum(&key).await.expect_err("there is none");
+        let error = self.subject.sink.look(&key).await.expect_err("there is none");
         assert_eq!(error.kind(), ErrorKind::NotFound, "{}", crate::chain(&error));
         let range = ByteRange { start: 0, len: 1 };
         let read = self.subject.source.read("framepost-contract-no-such-bucket", &key, None, range).await;

@@ -1,5 +1,5 @@
 use crate::{
-    ByteRange, Error, ErrorKind, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Result, exact,
+    ByteRange, Error, ErrorKind, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Result, Seen, exact,
     url_path,
 };
 use async_trait::async_trait;
@@ -17,8 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub enum Operation {
     /// [`ObjectSink::put`]
     Put,
-    /// [`ObjectSink::checksum`]
-    Checksum,
+    /// [`ObjectSink::look`]
+    Look,
     /// [`ObjectSource::read`]
     Read,
 }
@@ -184,10 +184,14 @@ impl ObjectSink for MemoryBucket {
         answer.with(result, "put", &object.key)
     }
 
-    async fn checksum(&self, key: &str) -> Result<Option<Sha256>> {
-        let answer = self.before(Operation::Checksum, "checksum", key).await?;
-        let found = self.state().objects.get(key).map(|stored| stored.sha256);
-        answer.with(found.ok_or_else(|| Error::not_found("checksum", key)), "checksum", key)
+    async fn look(&self, key: &str) -> Result<Seen> {
+        let answer = self.before(Operation::Look, "look", key).await?;
+        let found = self.state().objects.get(key).map(|stored| Seen {
+            bytes: Some(stored.bytes.len() as u64),
+            sha256: stored.sha256,
+            crc32c: None,
+        });
+        answer.with(found.ok_or_else(|| Error::not_found("look", key)), "look", key)
     }
 
     fn url(&self) -> String {

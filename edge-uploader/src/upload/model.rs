@@ -1,0 +1,498 @@
+//! A model of what can become of a put, over random sequences: whatever is answered, heard or lost, whatever lies under the key
+//! already, and however often the process, the power or the disk goes in between, the bytes of every chunk are in the spool, in
+//! quarantine or in the bucket, or the bucket said "already exists" of a chunk that it may have had by an earlier put.
+//!
+//! The disk is a model too, so that it can be cut off and refuse; time is tokio's and paused.
+
+use super::{Absent, Backoff, Drained, Settings, Uploader, Verified, verify};
+use crate::segment::Output;
+use crate::spool::Spool;
+use crate::spool::tests::sim_disk::{SimDisk, Writes};
+use async_trait::async_trait;
+use bytes::Bytes;
+use framepost_events::attributes::Attributes;
+use framepost_events::{KeyKind, ObjectKey, Sha256};
+use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
+use futures::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the gateway hears of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Truth,
+    /// The store's own error.
+    Own(u16, ErrorKind),
+    /// An answer of something on the way.
+    Foreign(u16),
+    /// "Created", without a checksum.
+    Bare,
+    /// "Created", with the checksum of other bytes.
+    WrongChecksum,
+    /// Nothing, after all bytes were taken.
+    Nothing,
+    /// Nothing, after half of them.
+    BrokenOff,
+    /// Nothing, and the connection stays.
+    Stall,
+}
+
+/// How the next put is answered, and whether the object is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    heard: Heard,
+    stores: bool,
+}
+
+const TRUTH: Answer = Answer { heard: Heard::Truth, stores: true };
+
+/// What lies under a chunk's key before its first put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    Nothing,
+    TheSame,
+    Another,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Record(There),
+    Answer(Answer),
+    Wait {
+        ms: u64,
+    },
+    /// Whether the credential may look.
+    Looking(bool),
+    Disk(Refusing),
+    /// The process ends in the midst of whatever it does.
+    Kill,
+    PowerCut,
+    /// The process ends, and somebody gives back what was set aside.
+    Release,
+    /// The process ends, and somebody compares what was set aside.
+    Verify(Absent),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusing {
+    Writes,
+    Nothing,
+}
+
+/// What the gateway may suppose of a chunk, by what it was told.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)]
+struct Supposed {
+    /// A put was sent whole and not refused since.
+    open: bool,
+    /// The same, as far as the disk knows.
+    open_on_disk: bool,
+    /// "Created" was heard, with a proof, by this process.
+    created: bool,
+    /// "Created" was heard without one, by this process.
+    bare: bool,
+    /// "Already exists" was heard while it was open.
+    may_leave: bool,
+}
+
+#[derive(Default)]
+struct Inside {
+    objects: BTreeMap<String, Vec<u8>>,
+    script: VecDeque<Answer>,
+    looking: bool,
+    disk_refuses: bool,
+    supposed: BTreeMap<String, Supposed>,
+    puts: usize,
+}
+
+#[derive(Default)]
+struct Bucket {
+    inside: Mutex<Inside>,
+}
+
+impl Inside {
+    /// A put of it went out whole.
+    fn sent(&mut self, key: &str) {
+        let disk_takes = !self.disk_refuses;
+        let supposed = self.supposed.entry(key.to_owned()).or_default();
+        supposed.open = true;
+        supposed.open_on_disk |= disk_takes;
+    }
+
+    /// The gateway heard that the bucket did not take it.
+    fn refused(&mut self, key: &str) {
+        let disk_takes = !self.disk_refuses;
+        let supposed = self.supposed.entry(key.to_owned()).or_default();
+        supposed.open = false;
+        supposed.open_on_disk &= !disk_takes;
+    }
+
+    /// The gateway's memory is gone.
+    fn restarted(&mut self) {
+        for supposed in self.supposed.values_mut() {
+            *supposed = Supposed {
+                open: supposed.open_on_disk,
+                open_on_disk: supposed.open_on_disk,
+                may_leave: supposed.may_leave,
+                ..Supposed::default()
+            };
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectSink for Bucket {
+    async fn put(&self, object: &NewObject) -> Result<Put> {
+        let key = object.key.as_str();
+        let (answer, before) = {
+            let mut inside = self.inside.lock().unwrap();
+            inside.puts += 1;
+            let before = inside.supposed.get(key).copied().unwrap_or_default();
+            assert!(!before.created, "{key} is put again by a process that knows it is stored");
+            (inside.script.pop_front().unwrap_or(TRUTH), before)
+        };
+        let fail = |kind, effect| Err(Error::new(kind, "put", key).with_effect(effect));
+        let half = usize::try_from(object.content.len_bytes()).unwrap() / 2;
+        let mut body = Vec::new();
+        let mut content = object.content.open();
+        while let Some(piece) = content.next().await {
+            body.extend(piece.map_err(|error| Error::new(ErrorKind::Io, "put", key).because(error))?);
+            if answer.heard == Heard::BrokenOff && body.len() > half && body.len() < 2 * half {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                return fail(ErrorKind::Transport, Effect::Unknown);
+            }
+        }
+        // The bucket decides when it has everything; the answer takes its time.
+        let there = {
+            let mut inside = self.inside.lock().unwrap();
+            inside.sent(key);
+            assert_eq!(Sha256::of(&body), object.sha256);
+            let there = inside.objects.contains_key(key);
+            if !there && answer.stores {
+                inside.objects.insert(key.to_owned(), body);
+            }
+            there
+        };
+        if answer.heard == Heard::Stall {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut inside = self.inside.lock().unwrap();
+        match answer.heard {
+            Heard::Truth if there => {
+                // This put was refused; whether an earlier one was is as open as before.
+                if before.open {
+                    inside.supposed.entry(key.to_owned()).or_default().may_leave = true;
+                } else {
+                    inside.refused(key);
+                }
+                Ok(Put::AlreadyExists)
+            }
+            Heard::Truth => {
+                inside.supposed.entry(key.to_owned()).or_default().created = true;
+                Ok(Put::Created)
+            }
+            Heard::Bare => {
+                let supposed = inside.supposed.entry(key.to_owned()).or_default();
+                if std::mem::replace(&mut supposed.bare, true) {
+                    inside.refused(key);
+                }
+                Ok(Put::Unproven)
+            }
+            Heard::WrongChecksum => {
+                inside.refused(key);
+                fail(ErrorKind::Corrupt, Effect::None)
+            }
+            Heard::Own(status, kind) => {
+                if Effect::of_status(status) == Effect::None {
+                    inside.refused(key);
+                }
+                fail(kind, Effect::of_status(status))
+            }
+            Heard::Foreign(status) => {
+                if Effect::of_status(status) == Effect::None {
+                    inside.refused(key);
+                }
+                fail(ErrorKind::Intercepted, Effect::of_status(status))
+            }
+            Heard::Nothing | Heard::BrokenOff | Heard::Stall => fail(ErrorKind::Transport, Effect::Unknown),
+        }
+    }
+
+    async fn look(&self, key: &str) -> Result<Seen> {
+        let inside = self.inside.lock().unwrap();
+        if !inside.looking {
+            return Err(Error::new(ErrorKind::Denied, "look", key));
+        }
+        let body = inside.objects.get(key).ok_or_else(|| Error::not_found("look", key))?;
+        Ok(Seen { bytes: Some(body.len() as u64), sha256: Some(Sha256::of(body)), crc32c: None })
+    }
+
+    fn url(&self) -> String {
+        "model://bucket".to_owned()
+    }
+}
+
+/// What is in the world beside the gateway.
+struct World {
+    disk: SimDisk,
+    bucket: Arc<Bucket>,
+    recorded: Vec<(String, Vec<u8>)>,
+    now: Timestamp,
+    seen: Coverage,
+}
+
+/// That the sequences come to what they are made for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Coverage {
+    left_unseen: usize,
+    set_aside: usize,
+    verified: usize,
+}
+
+const CHUNK: SignedDuration = SignedDuration::from_secs(3);
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let now = "2026-11-20T15:00:00Z".parse().unwrap();
+        Self { disk: SimDisk::new(seed), bucket: Arc::default(), recorded: Vec::new(), now, seen: Coverage::default() }
+    }
+
+    /// A chunk of a span of its own.
+    fn record(&mut self, spool: &Spool, there: There) {
+        let (site, camera) = ("s".parse().unwrap(), "c".parse().unwrap());
+        let mut writer = spool.writer(site, camera).unwrap();
+        let start = self.now;
+        self.now += CHUNK * 2;
+        // Some in two pieces, so that a put can break off in between.
+        let bytes = if self.recorded.len().is_multiple_of(4) { 70_000 } else { 100 };
+        let body = vec![u8::try_from(self.recorded.len() % 251).unwrap(); bytes];
+        let draft = Attributes::default();
+        let init = Bytes::copy_from_slice(&body[..4]);
+        writer.apply(Output::Begin { start, counter: 0, init: init.clone(), draft: draft.clone() }).unwrap();
+        writer.apply(Output::Fragment(Bytes::copy_from_slice(&body[4..]).into())).unwrap();
+        let attributes = Attributes { duration: Some(CHUNK), from: Some(start), ..draft };
+        let key = ObjectKey::new("s".parse().unwrap(), "c".parse().unwrap(), start, 0, KeyKind::Chunk).to_string();
+        {
+            let mut inside = self.bucket.inside.lock().unwrap();
+            match there {
+                There::Nothing => {}
+                There::TheSame => drop(inside.objects.insert(key.clone(), body.clone())),
+                There::Another => drop(inside.objects.insert(key.clone(), b"another's".to_vec())),
+            }
+        }
+        writer.apply(Output::Finish { init, tail: Bytes::new(), attributes }).unwrap();
+        writer.apply(Output::SpanEnd { end: start + CHUNK, counter: 1 }).unwrap();
+        self.recorded.push((key, body));
+    }
+
+    /// Every chunk is somewhere.
+    fn check(&self) -> std::result::Result<(), TestCaseError> {
+        for (key, bytes) in &self.recorded {
+            let inside = self.bucket.inside.lock().unwrap();
+            let stored = inside.objects.get(key).is_some_and(|there| there == bytes);
+            let may_leave = inside.supposed.get(key).is_some_and(|supposed| supposed.may_leave);
+            drop(inside);
+            prop_assert!(stored || may_leave || self.disk.holds(key, bytes), "{key} is nowhere");
+        }
+        Ok(())
+    }
+
+    fn set_disk(&self, refusing: Refusing) {
+        self.bucket.inside.lock().unwrap().disk_refuses = refusing == Refusing::Writes;
+        self.disk.set_writes(match refusing {
+            Refusing::Writes => Writes::Refused,
+            Refusing::Nothing => Writes::Taken,
+        });
+    }
+
+    /// One life of the gateway: until a step ends it.
+    fn live(&mut self, steps: &mut VecDeque<Step>) -> std::result::Result<(), TestCaseError> {
+        // A runtime of its own; dropping it is the end.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let spool = self.disk.open();
+        let settings = Settings {
+            backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(10) },
+            refusal_backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) },
+            stall: Duration::from_secs(10),
+            ..Settings::default()
+        };
+        let last = runtime.block_on(async {
+            let sink: Arc<dyn ObjectSink> = self.bucket.clone();
+            let uploader = Uploader::new(spool.clone(), sink, settings, fastrand::Rng::with_seed(7));
+            let shutdown = CancellationToken::new();
+            let (running, token) = (uploader.clone(), shutdown.clone());
+            let ran = tokio::spawn(async move { running.run(token).await });
+            while let Some(step) = steps.pop_front() {
+                match step {
+                    // Nobody records on a disk that takes nothing.
+                    Step::Record(there) => {
+                        if !self.bucket.inside.lock().unwrap().disk_refuses {
+                            self.record(&spool, there);
+                        }
+                    }
+                    Step::Answer(answer) => self.bucket.inside.lock().unwrap().script.push_back(answer),
+                    Step::Wait { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+                    Step::Looking(looking) => self.bucket.inside.lock().unwrap().looking = looking,
+                    Step::Disk(refusing) => self.set_disk(refusing),
+                    Step::Kill | Step::PowerCut | Step::Release | Step::Verify(_) => return Ok(Some(step)),
+                }
+                self.check()?;
+            }
+            // In the end the bucket answers and the disk writes, and nothing is left to do.
+            self.set_disk(Refusing::Nothing);
+            self.bucket.inside.lock().unwrap().script.clear();
+            let drained = uploader.drain(Some(Instant::now() + Duration::from_hours(2))).await;
+            prop_assert_eq!(drained, Drained::Empty);
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            prop_assert!(!spool.has_debts());
+            shutdown.cancel();
+            ran.await.unwrap();
+            Ok(None)
+        })?;
+        drop((runtime, spool));
+        self.set_disk(Refusing::Nothing);
+        if last == Some(Step::PowerCut) {
+            self.disk.power_cut();
+        }
+        self.bucket.inside.lock().unwrap().restarted();
+        match last {
+            Some(Step::Release) => self.release(),
+            Some(Step::Verify(absent)) => self.verify(absent),
+            _ => {}
+        }
+        self.check()
+    }
+
+    fn release(&self) {
+        let spool = self.disk.open_unmended();
+        let objects = spool.quarantined();
+        assert_eq!(spool.release_quarantine(None).unwrap(), objects.len() as u64);
+        for object in objects {
+            self.bucket.inside.lock().unwrap().refused(&object.key.to_string());
+        }
+    }
+
+    fn verify(&mut self, absent: Absent) {
+        let spool = self.disk.open_unmended();
+        let looking = std::mem::replace(&mut self.bucket.inside.lock().unwrap().looking, true);
+        for object in spool.quarantined() {
+            let key = object.key.to_string();
+            let verified = futures::executor::block_on(verify(&spool, &*self.bucket, &object, absent)).unwrap();
+            let ours = self.recorded.iter().find(|(recorded, _)| *recorded == key).map(|(_, bytes)| bytes);
+            let mut inside = self.bucket.inside.lock().unwrap();
+            match (inside.objects.get(&key), verified) {
+                (None, Verified::Released) => inside.refused(&key),
+                (None, Verified::Absent) => {}
+                // A span's end has no bytes, and its record here is none.
+                (Some(there), Verified::Stored) => assert!(ours.is_none_or(|ours| ours == there), "{key}"),
+                (Some(there), Verified::Other) => assert!(ours.is_none_or(|ours| ours != there), "{key}"),
+                (there, verified) => panic!("{key}: {verified:?} of {there:?}"),
+            }
+            self.seen.verified += 1;
+        }
+        self.bucket.inside.lock().unwrap().looking = looking;
+    }
+
+    /// What the end came to.
+    fn conclude(&mut self) -> std::result::Result<(), TestCaseError> {
+        self.check()?;
+        let spool = self.disk.open_unmended();
+        let aside: BTreeSet<String> = spool.quarantined().into_iter().map(|object| object.key.to_string()).collect();
+        let inside = self.bucket.inside.lock().unwrap();
+        for (key, bytes) in &self.recorded {
+            let stored = inside.objects.get(key).is_some_and(|there| there == bytes);
+            self.seen.left_unseen += usize::from(!stored && !aside.contains(key));
+            self.seen.set_aside += usize::from(aside.contains(key));
+        }
+        Ok(())
+    }
+}
+
+fn heard() -> impl Strategy<Value = Heard> {
+    prop_oneof![
+        2 => Just(Heard::Truth),
+        2 => Just(Heard::Nothing),
+        1 => Just(Heard::BrokenOff),
+        1 => Just(Heard::Stall),
+        1 => Just(Heard::Bare),
+        1 => Just(Heard::WrongChecksum),
+        2 => prop::sample::select(vec![200_u16, 204, 302, 307, 400, 403, 404, 407, 412, 429, 500, 502, 503, 504, 511])
+            .prop_map(Heard::Foreign),
+        3 => prop::sample::select(vec![
+            (301_u16, ErrorKind::Intercepted),
+            (400, ErrorKind::Invalid),
+            (400, ErrorKind::Transport),
+            (400, ErrorKind::Corrupt),
+            (403, ErrorKind::Denied),
+            (403, ErrorKind::ClockSkew),
+            (404, ErrorKind::NotFound),
+            (409, ErrorKind::Busy),
+            (429, ErrorKind::Busy),
+            (500, ErrorKind::Busy),
+            (501, ErrorKind::Busy),
+            (503, ErrorKind::Busy),
+        ])
+        .prop_map(|(status, kind)| Heard::Own(status, kind)),
+    ]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    (heard(), any::<bool>()).prop_map(|(heard, stores)| match heard {
+        // S3 says of itself what is so.
+        Heard::Truth => TRUTH,
+        Heard::Own(status, _) if Effect::of_status(status) == Effect::None => Answer { heard, stores: false },
+        _ => Answer { heard, stores },
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::sample::select(vec![There::Nothing, There::Nothing, There::TheSame, There::Another])
+            .prop_map(Step::Record),
+        10 => answer().prop_map(Step::Answer),
+        8 => prop_oneof![1_u64..20, 500_u64..60_000].prop_map(|ms| Step::Wait { ms }),
+        1 => any::<bool>().prop_map(Step::Looking),
+        1 => Just(Step::Disk(Refusing::Writes)),
+        1 => Just(Step::Disk(Refusing::Nothing)),
+        1 => Just(Step::Kill),
+        1 => Just(Step::PowerCut),
+        1 => Just(Step::Release),
+        1 => prop::sample::select(vec![Absent::Kept, Absent::Released]).prop_map(Step::Verify),
+    ]
+}
+
+/// Sequences in one run.
+const CASES: u32 = 2_000;
+
+#[test]
+fn nothing_is_ever_in_none_of_spool_quarantine_and_bucket() {
+    let [left_unseen, set_aside, verified, puts] = std::array::from_fn(|_| AtomicUsize::new(0));
+    let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(seed in any::<u64>(), steps in proptest::collection::vec(step(), 1..40))| {
+        let mut world = World::new(seed);
+        let mut steps = VecDeque::from(steps);
+        while !steps.is_empty() {
+            world.live(&mut steps)?;
+        }
+        world.live(&mut steps)?;
+        world.conclude()?;
+        left_unseen.fetch_add(world.seen.left_unseen, Ordering::Relaxed);
+        set_aside.fetch_add(world.seen.set_aside, Ordering::Relaxed);
+        verified.fetch_add(world.seen.verified, Ordering::Relaxed);
+        puts.fetch_add(world.bucket.inside.lock().unwrap().puts, Ordering::Relaxed);
+    });
+    // The sequences reach what they are for.
+    let [left_unseen, set_aside, verified, puts] =
+        [left_unseen, set_aside, verified, puts].map(AtomicUsize::into_inner);
+    println!(
+        "{puts} puts; {set_aside} set aside at the end, {verified} verified, {left_unseen} left on the bucket's word"
+    );
+    assert!(puts > 10_000 && set_aside > 500 && verified > 100, "{puts} {set_aside} {verified}");
+}
