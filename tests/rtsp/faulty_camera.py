@@ -5,8 +5,8 @@ faulty_camera.py DIRECTORY: *.h264 and *.h265 in it are Annex B, each picture st
 sound.aac is AAC in ADTS. Prints one JSON line, {"port": N}, and ends when its standard input ends. `rtsp://127.0.0.1:N/FAULT?FILE`
 plays FILE, without its ending, over TCP and in real time, again and again. Faults: see FAULTS.
 
-FAULT-FILE.sent has a line for each picture: when it was sent, in seconds since 1970, and the MD5 of its slices, each behind its
-length in 4 bytes.
+FAULT-FILE.sent has a line for each picture: when it was sent, in seconds since 1970, and the MD5 of its slices as Annex B, which is
+what ffmpeg's filter_units makes of a packet.
 """
 
 import base64
@@ -229,7 +229,7 @@ class Session:
                     sequence += 1
                     packets.append(self.rtp(channel, 96, sequence, timestamp, at == len(payloads) - 1, payload))
                 self.send(b"".join(packets))
-                slices = b"".join(struct.pack(">I", len(unit)) + unit for unit in video.slices(picture))
+                slices = b"\0" + b"".join(b"\0\0\1" + unit for unit in video.slices(picture))
                 print(time.time(), hashlib.md5(slices).hexdigest(), file=log)
                 if now - reported >= 2:
                     self.send(self.report(channel, timestamp, ntp(time.time())))

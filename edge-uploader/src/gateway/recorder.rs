@@ -332,7 +332,7 @@ impl Recorder {
                 }
                 Note::Rate(rate) => {
                     let ratio = format!("{rate:.3}");
-                    tracing::warn!(%camera, ratio, "the camera's media clock against the wall clock, scaled to it");
+                    tracing::warn!(%camera, ratio, "the camera's media clock does not run like the wall clock, its times are scaled");
                 }
                 Note::ByArrival => {
                     tracing::warn!(%camera, "the camera's times make no sense, taking the times of arrival");
