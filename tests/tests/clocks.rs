@@ -137,7 +137,8 @@ fn whatever_a_cameras_clock_says_all_its_pictures_are_stored() {
         let off_s: &[f64] = if trusted_hour { &[0.0, 3600.0] } else { &[0.0] };
         judge(&what, &bucket.of(&name, KeyKind::Chunk), &sent, mount.ends_with('b'), off_s);
         let gaps = bucket.of(&name, KeyKind::Gap).len();
-        assert_eq!(gaps, usize::from(trusted_hour), "{what}: gaps\n{log}");
+        // The first report may come before the first chunk begins.
+        assert!(gaps <= usize::from(trusted_hour), "{what}: {gaps} gaps\n{log}");
     }
     assert!(log.contains("ratio=\"0.84") || log.contains("ratio=\"0.839"), "the ratio is told:\n{log}");
 }
