@@ -77,7 +77,7 @@ async fn a_file_is_not_copied_and_stays_when_its_first_name_goes() {
     std::fs::write(&plain, "").unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&place.stored()), mode(&plain), "the archive's permissions, not the spool's");
-    assert_eq!(place.bucket.checksum(KEY).await.unwrap(), Some(Sha256::of(BYTES)));
+    assert_eq!(place.bucket.look(KEY).await.unwrap().sha256, Some(Sha256::of(BYTES)));
     assert_eq!(place.staged(), 0);
 }
 
