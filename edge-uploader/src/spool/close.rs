@@ -3,7 +3,7 @@
 use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
-use super::sidecar::{CameraState, Meta, OpenSpan, Origin};
+use super::sidecar::{CameraState, LastChunk, Meta, OpenSpan, Origin};
 use super::source::SourceFile;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
@@ -27,7 +27,8 @@ pub(super) struct Note {
 }
 
 impl Inner {
-    /// Closes the part of a chunk, whose bytes are complete. `attributes.previous` is the span's chain so far.
+    /// Closes the part of a chunk, whose bytes are complete; says how many they are. `attributes.previous` is the span's chain so
+    /// far. What is left to be done is [`offer_chunk`](Self::offer_chunk).
     pub(super) fn close_chunk(
         &self,
         name: &CameraName,
@@ -35,22 +36,28 @@ impl Inner {
         file: &mut dyn SpoolFile,
         mut attributes: Attributes,
         state: &mut CameraState,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let part = self.layout.file(key, Suffix::Part);
         let digest = digest_file(file).map_err(Error::io("read", &part))?;
         file.sync_data().map_err(Error::io("sync", &part))?;
         let from = *attributes.from.get_or_insert(key.start);
         let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
         attributes.to.get_or_insert(end);
+        let origin = Origin::of(&attributes);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
         let sealed = self.seal(key, &digest, content_type, attributes)?;
         let meta = Meta { source: state.source.clone(), ..sealed };
-        // Its name is made durable with the object's. Should only the object's survive, the recovery finds the draft beside it.
+        // Its name is made durable with the object's. Should only the object's survive, the camera's file says that the chunk was
+        // the last one; a file's chunks are not kept there.
         self.write_sidecar(key, Suffix::Meta, &meta)?;
-        self.finish_chunk(name, key, &meta, state)
+        if origin == Origin::File {
+            self.sync_parent(&part)?;
+        }
+        self.name_chunk(name, key, &meta, state)?;
+        Ok(meta.bytes)
     }
 
-    /// The steps after the final sidecar; also those of a recovery that finds one.
+    /// All steps after the final sidecar, for a recovery.
     pub(super) fn finish_chunk(
         &self,
         name: &CameraName,
@@ -58,6 +65,21 @@ impl Inner {
         meta: &Meta,
         state: &mut CameraState,
     ) -> Result<()> {
+        self.name_chunk(name, key, meta, state)?;
+        self.offer_chunk(name, key, meta.bytes)
+    }
+
+    /// The last steps of a close: the chunk is durable, and the uploader's.
+    pub(super) fn offer_chunk(&self, name: &CameraName, key: &ObjectKey, bytes: u64) -> Result<()> {
+        self.sync_parent(&self.layout.file(key, Suffix::Object))?;
+        self.remove(&self.layout.file(key, Suffix::Draft))?;
+        self.shelve(name, key, bytes);
+        self.tell();
+        Ok(())
+    }
+
+    /// The object gets its own name, which is durable when its directory is synced next.
+    fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
         let text = key.to_string();
         let attributes = meta.attributes().map_err(unusable(key))?;
         let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
@@ -67,16 +89,17 @@ impl Inner {
             previous: manifest.digest(),
             end: manifest.to,
             origin: Origin::of(&attributes),
+            last: Some(LastChunk { start: key.start, previous: attributes.previous }),
         };
+        let origin = span.origin;
         let next = CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() };
-        self.write_state(name, &next)?;
+        // Of a file nothing is gone on with: it is read again from its start.
+        if origin == Origin::Camera {
+            self.write_state(name, &next)?;
+        }
         *state = next;
         let part = self.layout.file(key, Suffix::Part);
-        self.rename_durable(&part, &self.layout.file(key, Suffix::Object))?;
-        self.remove(&self.layout.file(key, Suffix::Draft))?;
-        self.shelve(name, key, meta.bytes);
-        self.tell();
-        Ok(())
+        self.fs.rename(&part, &self.layout.file(key, Suffix::Object)).map_err(Error::io("rename", &part))
     }
 
     /// Writes the end object of the open span, if there is one.
@@ -126,7 +149,8 @@ impl Inner {
         let entry = Entry { bytes, status: Status::Waiting, tried: Tried::Never };
         let mut index = self.index();
         if key.kind == KeyKind::Chunk {
-            index.shelf(name).open_bytes = 0;
+            let of_camera = index.shelf(name);
+            of_camera.open_bytes = of_camera.open_bytes.saturating_sub(bytes);
         }
         index.insert(name, ItemId::of(key), entry);
     }
@@ -151,7 +175,7 @@ impl Inner {
         Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None, source: None })
     }
 
-    /// Writes a draft or a final sidecar whole. Its name is durable when its directory is synced next.
+    /// Writes a sidecar whole. Its name is durable when its directory is synced next.
     pub(super) fn write_sidecar(&self, key: &ObjectKey, suffix: Suffix, meta: &Meta) -> Result<()> {
         let json = serde_json::to_vec(meta).map_err(unusable(key))?;
         self.write_whole(&self.layout.file(key, suffix), &json)

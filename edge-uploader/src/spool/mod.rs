@@ -5,11 +5,12 @@
 //! ```text
 //! .lock                              flock, and the directory is locked too; one process a spool
 //! .reserve                           zeros, given up when the disk is full so that the drop can be written down
-//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample
+//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample; and what
+//!                                    is known of the chunk being recorded: content type and metadata
 //! objects/<key>.part                 being recorded
 //! objects/<key>                      closed; its bytes never change again
-//! objects/<key>.draft                JSON: content type and metadata, as far as they are known while it is recorded
-//! objects/<key>.meta                 the same, final: with `Sha256`; and the file that it was made from, if it was
+//! objects/<key>.meta                 JSON: content type and metadata, with `Sha256`; and the file that it was made from, if it was
+//! objects/<key>.draft                what an earlier version knew of a part; read, and not written any more
 //! objects/<key>.try                  empty: a put was sent whole and not refused, the bucket may have it
 //! objects/<key>.quarantine           why the object is not uploaded any more
 //! objects/<key>.broken               a part that could not be repaired; nothing touches it
@@ -28,9 +29,10 @@
 //!
 //! | what | steps |
 //! |---|---|
-//! | chunk begins | `.draft` whole; `P` created with its init; directory synced |
-//! | fragment | appended to `P`; synced ([`Durability::Fragment`]), the last one with the close that follows it |
-//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O`; directory synced; `.draft` unlinked; uploader told |
+//! | chunk begins | camera's file durable, if it says otherwise of the chunk being recorded; `P` created with its init |
+//! | fragment | appended to `P` |
+//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O` |
+//! | settled, after each batch of these | directory synced, once for what closed and what began; uploader told; `P` synced ([`Durability::Fragment`]) |
 //! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
 //! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
 //! | upload | all but the last piece sent; `.try` made, directory synced; the rest sent; when it is known to be stored: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
@@ -44,11 +46,13 @@
 //! What a crash can leave, and what [`Spool::open`] does; each is repeatable, so a crash in the middle is one more crash.
 //!
 //! * `P` with a `.meta` that matches its length and digest: the missing rename is made.
-//! * `O` with a `.draft` and without `.meta`: of the two names only one survived. The uploader was not told yet; it is `P` again.
-//! * `P` with a draft only, of a chunk: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
+//! * `O` without `.meta` that the camera's file calls the last chunk closed: of the two names only one survived. The uploader
+//!   was not told yet; it is `P` again.
+//! * `P` of a chunk alone: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
 //!   whole fragment it is removed. The loss is the fragment being written.
 //! * The same of a file that was being read: `P` is removed and its span forgotten. The file is read again from its start, and
-//!   gives the same chunks under the same keys.
+//!   gives the same chunks under the same keys. So nothing is synced before such a chunk closes, its `.meta` is durable
+//!   before the rename, and the camera's file only says that a file is read.
 //! * `P` of a span end or gap: removed. The camera's file still asks for the span end; a gap's interval is not accounted for yet.
 //! * A camera's file with a span: the span is over, its end object is written. [`Recovery`] says up to when each camera
 //!   is accounted for, so that the time from there to its next frame becomes a gap.
@@ -188,7 +192,8 @@ impl Spool {
 
     fn open_unmended_on(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
         let inner = Self::lock(fs, dir, Options::default())?;
-        for (name, key, entry) in &inner.scan().objects {
+        let scan = inner.scan();
+        for (name, key, entry) in scan.objects.iter().chain(&scan.bare) {
             inner.index().insert(name, index::ItemId::of(key), *entry);
         }
         Ok(Self { inner })

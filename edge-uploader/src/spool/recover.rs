@@ -144,7 +144,8 @@ impl Inner {
             return self.finish_chunk(name, key, &meta, state);
         }
         // The footage is worth more than what was known of it.
-        let mut draft = read(Suffix::Draft)?.and_then(|draft| draft.attributes().ok()).unwrap_or_default();
+        let draft = read(Suffix::Draft)?.and_then(|draft| draft.attributes().ok());
+        let mut draft = draft.unwrap_or_else(|| state.draft_of(key));
         if Origin::of(&draft) == Origin::File {
             tracing::info!(%key, "interrupted chunk of a file is removed, it will be read again");
             return self.remove_part(key, &part);
@@ -175,7 +176,8 @@ impl Inner {
         let bytes = repaired.keep_bytes;
         tracing::info!(%key, bytes, "interrupted chunk is closed after its last whole fragment");
         let attributes = Attributes { previous, ..repaired.attributes };
-        self.close_chunk(name, key, &mut *file, attributes, state)
+        let bytes = self.close_chunk(name, key, &mut *file, attributes, state)?;
+        self.offer_chunk(name, key, bytes)
     }
 
     fn remove_part(&self, key: &ObjectKey, part: &Path) -> Result<()> {
@@ -190,6 +192,14 @@ impl Inner {
     /// Chunks whose name survived a power cut and whose final sidecar did not: nobody has seen them yet, and they become
     /// parts again.
     fn reopen_unsealed(&self, scan: &mut Scan) -> Result<()> {
+        for (name, key, entry) in std::mem::take(&mut scan.bare) {
+            let is_known = self.index().entry(&name, ItemId::of(&key)).is_some();
+            if !is_known && self.read_state(&name)?.closed_last(&key) {
+                scan.unsealed.push((name, key));
+            } else {
+                scan.objects.push((name, key, entry));
+            }
+        }
         for (name, key) in std::mem::take(&mut scan.unsealed) {
             self.rename_durable(&self.layout.file(&key, Suffix::Object), &self.layout.file(&key, Suffix::Part))?;
             scan.parts.entry(name).or_default().push(key);

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Scan {
     pub(super) objects: Vec<(CameraName, ObjectKey, Entry)>,
     pub(super) parts: BTreeMap<CameraName, Vec<ObjectKey>>,
-    /// Chunks that have a draft and no final sidecar.
+    /// Chunks that have a draft of an earlier version's and no final sidecar.
     pub(super) unsealed: Vec<(CameraName, ObjectKey)>,
+    /// Chunks without any sidecar: of one that was closed last, only its own name survived.
+    pub(super) bare: Vec<(CameraName, ObjectKey, Entry)>,
     /// Sidecars and temporary files of nothing.
     pub(super) leftovers: Vec<PathBuf>,
     /// Files and directories that are not the spool's.
@@ -106,6 +108,7 @@ impl Scan {
         let tried = if has(Suffix::Try) { Tried::Before } else { Tried::Never };
         let status = if has(Suffix::Quarantine) { Status::Quarantined } else { Status::Waiting };
         let unsealed = object_bytes.is_some() && has(Suffix::Draft) && !has(Suffix::Meta);
+        let is_bare = !has(Suffix::Draft) && !has(Suffix::Meta);
         for (suffix, _, path) in files {
             let leftover = match suffix {
                 Suffix::Object | Suffix::Broken => false,
@@ -128,6 +131,9 @@ impl Scan {
         }
         match object_bytes {
             Some(_) if unsealed => self.unsealed.push((name, key)),
+            Some(bytes) if is_bare && key.kind == KeyKind::Chunk => {
+                self.bare.push((name, key, Entry { bytes, status, tried }));
+            }
             Some(bytes) => self.objects.push((name, key, Entry { bytes, status, tried })),
             None if part && key.kind == KeyKind::Chunk => self.parts.entry(name).or_default().push(key),
             None => {}

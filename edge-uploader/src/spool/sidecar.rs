@@ -2,20 +2,21 @@
 
 use super::source::SourceFile;
 use framepost_events::attributes::{Attributes, ClockSource, Metadata};
-use framepost_events::{Error, Sha256};
+use framepost_events::{Error, ObjectKey, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `<key>.draft` while the object is recorded, and `<key>.meta`, with a digest, from before it gets its own name.
+/// `<key>.meta`, from before the object gets its own name. `<key>.draft`, without a digest, is what an earlier version wrote while
+/// it recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     pub(super) content_type: String,
     /// The object's metadata as they will be put.
     pub(super) metadata: Metadata,
-    /// How long the closed object is; 0 in a draft.
+    /// How long the closed object is.
     pub(super) bytes: u64,
-    /// CRC-32C of the closed object, for the bucket to check; absent in a draft and in sidecars from before it was kept.
+    /// CRC-32C of the closed object, for the bucket to check; absent in sidecars from before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) crc32c: Option<u32>,
     /// On a gap for want of space: the chunk that was dropped last, to be unlinked if that was cut short.
@@ -53,6 +54,45 @@ pub(super) struct OpenSpan {
     /// Whether what a crash cuts off is lost.
     #[serde(default)]
     pub(super) origin: Origin,
+    /// The last chunk closed; absent in files from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<LastChunk>,
+}
+
+/// By what a recovery knows the last chunk that was closed, and closes it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LastChunk {
+    /// Its key's time.
+    pub(super) start: Timestamp,
+    /// The digest of the manifest before its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) previous: Option<Sha256>,
+}
+
+/// The attributes of the chunk being recorded, as far as they are known, without those that each chunk of a span has for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Draft {
+    pub(super) content_type: String,
+    pub(super) metadata: Metadata,
+    pub(super) origin: Origin,
+}
+
+impl Draft {
+    pub(super) fn of(attributes: Attributes) -> Result<Self, Error> {
+        let own = Attributes { from: None, to: None, previous: None, ..attributes };
+        let content_type = own.full_content_type.clone().unwrap_or_default();
+        Ok(Self { content_type, metadata: own.to_metadata()?, origin: Origin::of(&own) })
+    }
+
+    /// Whether a recovery may take this for `other`: how far the clock is off, as it was a chunk before, is as good.
+    pub(super) fn stands_for(&self, other: &Self) -> bool {
+        let without_clock =
+            |draft: &Self| -> Metadata { draft.metadata.iter().filter(|(name, _)| name != "Clock").cloned().collect() };
+        (&self.content_type, self.origin) == (&other.content_type, other.origin)
+            && without_clock(self) == without_clock(other)
+    }
 }
 
 /// Where a span's footage comes from.
@@ -87,10 +127,35 @@ pub(super) struct CameraState {
     /// Everything before this is accounted for, by chunks or by gaps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recorded_to: Option<Timestamp>,
+    /// Of the chunk being recorded, or of the last one. On the disk before that chunk's name is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) draft: Option<Draft>,
     /// Start and counter of the last gap, so that two with one start do not meet at one key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_gap: Option<(Timestamp, u64)>,
     /// The file that is being read, where it is one. Not kept: the next start reads it again, as it is then.
     #[serde(skip)]
     pub(super) source: Option<SourceFile>,
+}
+
+impl CameraState {
+    /// What is known of the part `key`.
+    pub(super) fn draft_of(&self, key: &ObjectKey) -> Attributes {
+        let draft = self.draft.as_ref().and_then(|draft| {
+            let entries = draft.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            Attributes::from_metadata(entries).ok()
+        });
+        let previous = self.span.as_ref().and_then(|span| {
+            let last = span.last.as_ref().filter(|_| self.closed_last(key));
+            last.map_or_else(|| (span.chunks == key.counter).then_some(span.previous), |last| last.previous)
+        });
+        Attributes { previous, ..draft.unwrap_or_default() }
+    }
+
+    /// Whether `key` is the chunk that was closed last in the open span.
+    pub(super) fn closed_last(&self, key: &ObjectKey) -> bool {
+        self.span.as_ref().is_some_and(|span| {
+            span.chunks == key.counter + 1 && span.last.as_ref().is_some_and(|last| last.start == key.start)
+        })
+    }
 }

@@ -4,7 +4,7 @@ use super::close::Note;
 use super::fs::SpoolFile;
 use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
-use super::sidecar::{CameraState, Meta};
+use super::sidecar::{CameraState, Draft, Origin};
 use super::source::SourceFile;
 use super::{Durability, Error, Inner, Result};
 use crate::segment::{Fragment, Output};
@@ -26,11 +26,15 @@ pub struct SpoolWriter {
     name: CameraName,
     state: CameraState,
     open: Option<OpenChunk>,
+    /// Closed, and not known to be durable: its directory is synced once, for it and for the chunk that begins with it.
+    closed: Option<(ObjectKey, u64)>,
     health: Health,
 }
 
 struct OpenChunk {
     key: ObjectKey,
+    origin: Origin,
+    name: Name,
     file: Box<dyn SpoolFile>,
     bytes: u64,
     init_bytes: usize,
@@ -41,6 +45,13 @@ struct OpenChunk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
     /// Not further than the operating system's memory.
+    Cached,
+    Synced,
+}
+
+/// Whether the open part's name survives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
     Cached,
     Synced,
 }
@@ -63,7 +74,8 @@ impl SpoolWriter {
             }
             shelf.has_writer = true;
         }
-        let mut writer = Self { spool, name, state: CameraState::default(), open: None, health: Health::ToHeal };
+        let mut writer =
+            Self { spool, name, state: CameraState::default(), open: None, closed: None, health: Health::ToHeal };
         // From here on a failure drops the writer, which gives the camera free again.
         writer.state = writer.spool.read_state(&writer.name)?;
         Ok(writer)
@@ -74,7 +86,7 @@ impl SpoolWriter {
         self.state.recorded_to
     }
 
-    /// Writes one output. Fragments are durable once [`settle`](Self::settle) was called after them, or their chunk is closed.
+    /// Writes one output. It is durable, and a closed chunk is the uploader's, once [`settle`](Self::settle) was called after it.
     pub fn apply(&mut self, output: Output) -> Result<()> {
         let result = match output {
             Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
@@ -88,20 +100,47 @@ impl SpoolWriter {
         result
     }
 
-    /// Makes the fragments written so far durable, where [`Durability::Fragment`] asks for it. Outputs that come together
-    /// need it once, after the last: a fragment that its chunk's end follows at once is synced with it.
+    /// Gives the uploader what was closed, and makes the fragments written so far durable, where [`Durability::Fragment`] asks for
+    /// it and they are a camera's. Outputs that come together need it once, after the last: a fragment that its chunk's end
+    /// follows at once is synced with it.
     pub fn settle(&mut self) -> Result<()> {
+        let settled = self.settle_all();
+        if settled.is_err() {
+            self.give_up_part();
+        }
+        settled
+    }
+
+    fn settle_all(&mut self) -> Result<()> {
+        if let Some((closed, open)) = self.closed.as_ref().map(|(key, _)| key).zip(self.open.as_mut()) {
+            let part = |key| self.spool.layout.file(key, Suffix::Part);
+            if part(closed).parent() == part(&open.key).parent() {
+                open.name = Name::Synced;
+            }
+        }
+        self.offer_closed()?;
+        // A file's part is not gone on with after a crash, but read again.
         let wanted = self.spool.options.durability == Durability::Fragment;
-        let Some(open) = self.open.as_mut().filter(|open| wanted && open.written == Written::Cached) else {
+        let Some(open) = self.open.as_mut().filter(|open| wanted && open.origin == Origin::Camera) else {
             return Ok(());
         };
-        open.written = Written::Synced;
-        if let Err(error) = open.file.sync_data() {
-            let part = self.spool.layout.file(&open.key, Suffix::Part);
-            self.give_up_part();
-            return Err(Error::io("sync", &part)(error));
+        let part = self.spool.layout.file(&open.key, Suffix::Part);
+        if open.written == Written::Cached {
+            open.file.sync_data().map_err(Error::io("sync", &part))?;
+            open.written = Written::Synced;
+        }
+        if open.name == Name::Cached {
+            self.spool.sync_parent(&part)?;
+            open.name = Name::Synced;
         }
         Ok(())
+    }
+
+    fn offer_closed(&mut self) -> Result<()> {
+        match self.closed.take() {
+            Some((key, bytes)) => self.spool.offer_chunk(&self.name, &key, bytes),
+            None => Ok(()),
+        }
     }
 
     /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
@@ -111,6 +150,7 @@ impl SpoolWriter {
             self.give_up_part();
         }
         if self.health == Health::ToHeal {
+            self.closed = None;
             let parts = self.spool.parts_of(&self.name)?;
             self.spool.recover_camera(&self.name, &mut self.state, parts)?;
             self.spool.index().shelf(&self.name).open_bytes = 0;
@@ -171,20 +211,21 @@ impl SpoolWriter {
         let key = ObjectKey::new(site, camera, start, counter, KeyKind::Chunk);
         self.take_key(&key)?;
         self.spool.reserve(&self.name, init.len() as u64)?;
-        let previous = self.state.span.as_ref().map(|span| span.previous);
-        let draft = Attributes { from: Some(key.start), previous, ..draft };
-        let metadata = draft.to_metadata().map_err(super::close::unusable(&key))?;
-        let content_type = draft.full_content_type.unwrap_or_default();
-        let meta = Meta { content_type, metadata, bytes: 0, crc32c: None, drops: None, supersedes: None, source: None };
+        let draft = Draft::of(draft).map_err(super::close::unusable(&key))?;
+        let origin = draft.origin;
+        let known = self.state.draft.as_ref().is_some_and(|before| before.stands_for(&draft));
+        let next = CameraState { draft: Some(draft), ..self.state.clone() };
+        if !known {
+            // Before the part's name: a recovery that finds one knows what it is.
+            self.spool.write_state(&self.name, &next)?;
+        }
+        self.state = next;
         let part = self.spool.layout.file(&key, Suffix::Part);
         self.spool.occupy(&self.name, Some(&part));
-        self.spool.write_sidecar(&key, Suffix::Draft, &meta)?;
         let mut file = self.spool.create(&part)?;
         file.write_all(init).map_err(Error::io("write", &part))?;
-        // Both names.
-        self.spool.sync_parent(&part)?;
-        let init_bytes = init.len();
-        self.open = Some(OpenChunk { key, file, bytes: init_bytes as u64, init_bytes, written: Written::Synced });
+        let (init_bytes, name, written) = (init.len(), Name::Cached, Written::Cached);
+        self.open = Some(OpenChunk { key, origin, name, file, bytes: init_bytes as u64, init_bytes, written });
         Ok(())
     }
 
@@ -223,19 +264,25 @@ impl SpoolWriter {
         rewritten.map_err(Error::io("finish", &part))?;
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let attributes = Attributes { previous, ..attributes };
-        self.spool.close_chunk(&self.name, &open.key, &mut *open.file, attributes, &mut self.state)?;
-        self.open = None;
+        // One at a time: the camera's file knows only the last.
+        if let Some((key, bytes)) = self.closed.take() {
+            self.spool.offer_chunk(&self.name, &key, bytes)?;
+        }
+        let bytes = self.spool.close_chunk(&self.name, &open.key, &mut *open.file, attributes, &mut self.state)?;
+        self.closed = self.open.take().map(|open| (open.key, bytes));
         Ok(())
     }
 
     fn end(&mut self, end: Timestamp, counter: u64) -> Result<()> {
-        let span = self.state.span.as_mut().filter(|span| self.open.is_none() && span.chunks == counter);
-        let Some(span) = span.filter(|_| self.health == Health::Whole) else {
+        let span = self.state.span.as_ref().filter(|span| self.open.is_none() && span.chunks == counter);
+        if span.is_none() || self.health != Health::Whole {
             return Err(Error::Order {
                 output: "a span's end",
                 expected: "the span's last chunk must be closed first",
             });
-        };
+        }
+        self.offer_closed()?;
+        let Some(span) = self.state.span.as_mut() else { return Ok(()) };
         if span.end != end {
             // The end object's key must be the same whichever side of a crash writes it.
             span.end = end;
@@ -269,6 +316,8 @@ impl SpoolWriter {
     fn give_up_part(&mut self) {
         self.health = Health::ToHeal;
         self.open = None;
+        // Found again on the disk, should its name have got there.
+        self.closed = None;
     }
 }
 

@@ -158,6 +158,7 @@ fn record_with(mut writer: SpoolWriter, camera: &str, chunks: u64, bytes: usize,
         writer.apply(Output::Fragment(Bytes::from(body).into())).unwrap();
         let attributes = Attributes { duration: Some(SignedDuration::from_secs(3)), from: Some(start), ..draft };
         writer.apply(Output::Finish { init, tail: Bytes::new(), attributes }).unwrap();
+        writer.settle().unwrap();
         start += SignedDuration::from_secs(3);
     }
 }

@@ -82,6 +82,8 @@ pub(super) struct Outside {
     pub(super) written: BTreeSet<u64>,
     pub(super) begun: BTreeSet<u64>,
     next_number: u64,
+    /// In a chunk that is closed and not settled.
+    unsettled: Option<u64>,
     pub(super) now: Timestamp,
     pub(super) crashes: usize,
 }
@@ -93,6 +95,7 @@ impl Outside {
             written: BTreeSet::new(),
             begun: BTreeSet::new(),
             next_number: 0,
+            unsettled: None,
             now: "2026-11-20T10:59:50Z".parse().unwrap(),
             crashes: 0,
         }
@@ -104,14 +107,29 @@ impl Outside {
 
     /// One chunk, or what of it can be written.
     pub(super) fn chunk(&mut self, writer: &mut SpoolWriter, counter: u64, fragments: usize) -> Result<(), Error> {
+        self.unsettled = None;
+        self.unsettled_chunk(writer, counter, fragments)?;
+        self.settle(writer)
+    }
+
+    fn settle(&mut self, writer: &mut SpoolWriter) -> Result<(), Error> {
+        writer.settle()?;
+        self.written.extend(self.unsettled.take());
+        Ok(())
+    }
+
+    /// One whose end comes together with the next one's beginning, as from the segmenter.
+    fn unsettled_chunk(&mut self, writer: &mut SpoolWriter, counter: u64, fragments: usize) -> Result<(), Error> {
         let start = self.now;
         let draft = Attributes { full_content_type: Some("video/mp4".to_owned()), ..Attributes::default() };
         writer.apply(Output::Begin { start, counter, init: Bytes::from_static(INIT_OPEN), draft: draft.clone() })?;
         let mut last = None;
         for _ in 0..fragments {
-            // The last one comes together with the chunk's end, as from the segmenter, and is synced with it.
-            writer.settle()?;
-            self.written.extend(last.take());
+            // The first comes together with the chunk's beginning, the last with its end, and is synced with it.
+            if let Some(number) = last.take() {
+                self.settle(writer)?;
+                self.written.insert(number);
+            }
             let number = self.next_number;
             self.next_number += 1;
             self.begun.insert(number);
@@ -121,16 +139,20 @@ impl Outside {
         }
         let (init, tail) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL));
         writer.apply(Output::Finish { init, tail, attributes: finished(draft, start, fragments) })?;
-        self.written.extend(last);
+        // What came with this chunk's beginning was settled with its end, if not before.
+        self.written.extend(self.unsettled.take());
+        self.unsettled = last;
         Ok(())
     }
 
     /// A span of some chunks and its end.
     pub(super) fn span(&mut self, writer: &mut SpoolWriter, chunks: u64) -> Result<(), Error> {
+        self.unsettled = None;
         for counter in 0..chunks {
-            self.chunk(writer, counter, 3)?;
+            self.unsettled_chunk(writer, counter, 3)?;
         }
-        writer.apply(Output::SpanEnd { end: self.now, counter: chunks })
+        writer.apply(Output::SpanEnd { end: self.now, counter: chunks })?;
+        self.settle(writer)
     }
 
     /// The gap from what is accounted for to now, as the supervisor writes it.
