@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// Players keep several connections, and the edge one for each of its workers.
 const LIMITS: Limits = Limits {
     connections: 128,
-    header_time: Duration::from_secs(60),
+    header_time: Duration::from_mins(1),
     idle_time: Duration::from_mins(2),
     lifetime: Duration::from_hours(6),
     header_bytes: 64 * 1024,
