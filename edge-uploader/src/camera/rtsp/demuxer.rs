@@ -5,11 +5,11 @@
 //! this grows to twice as long, up to [`CHANGES_APART_MAX`]. Until then the sets go with the pictures that need them: decoders
 //! take them from there as well as from the decoder configuration record.
 
-use super::dialogue::Playing;
 use super::known_sets::KnownSets;
-use super::limits::{Excess, WORK_A_PICTURE, WORK_A_SECOND, WORK_AT_ONCE};
+use super::limits::{Excess, WORK_A_PACKET, WORK_A_PICTURE, WORK_A_SECOND, WORK_AT_ONCE};
 use super::picture::{Assembler, Picture, Place};
 use super::rtp::{Arrival, Packet, SenderReport, Sequence, Timeline};
+use super::sdp::Stream;
 use super::sound::{Disassembler, Format, Sound};
 use crate::camera::CameraEvent;
 use crate::camera::nal::Referencing;
@@ -127,6 +127,14 @@ struct Audio {
     sounds: Vec<Sound>,
 }
 
+/// A stream as the camera announced it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Announced<'a> {
+    pub(super) stream: &'a Stream,
+    /// The RTP time of the start of playing, where that is known.
+    pub(super) start: Option<u32>,
+}
+
 /// Everything that is known of a session's streams.
 pub(super) struct Demuxer {
     source: String,
@@ -144,18 +152,24 @@ pub(super) struct Demuxer {
 
 impl Demuxer {
     /// For the streams of a session that plays.
-    pub(super) fn new(source: String, codec: VideoCodec, playing: &Playing, now: Duration) -> Self {
-        let (stream, announced) = (&playing.video.stream, playing.video.announced);
+    pub(super) fn new(
+        source: String,
+        codec: VideoCodec,
+        video: Announced<'_>,
+        audio: Option<Announced<'_>>,
+        now: Duration,
+    ) -> Self {
+        let Announced { stream, start } = video;
         let rate = if stream.clock_rate == 0 { 90_000 } else { stream.clock_rate };
         let video = Video {
-            rtp: Rtp::new(stream.payload_type, rate, announced),
+            rtp: Rtp::new(stream.payload_type, rate, start),
             assembler: Assembler::new(codec),
             sets: KnownSets::described(codec, rate, stream),
             pictures: Vec::new(),
         };
-        let audio = playing.audio.as_ref().and_then(|track| {
-            let format = Format::new(&track.stream)?;
-            let rtp = Rtp::new(track.stream.payload_type, format.parameters.timescale, track.announced);
+        let audio = audio.and_then(|Announced { stream, start }| {
+            let format = Format::new(stream)?;
+            let rtp = Rtp::new(stream.payload_type, format.parameters.timescale, start);
             Some(Audio { rtp, disassembler: Disassembler::new(format), sounds: Vec::new() })
         });
         let allowance = Allowance { left: f64::from(WORK_AT_ONCE), at: now };
@@ -197,15 +211,20 @@ impl Demuxer {
         self.allowance.spend(WORK_A_PICTURE, arrival)
     }
 
+    /// A packet that is no stream's.
+    pub(super) fn stray(&mut self, arrival: Duration) -> Result<(), Excess> {
+        self.allowance.spend(WORK_A_PACKET, arrival)
+    }
+
     /// An RTP packet.
     pub(super) fn packet(&mut self, kind: TrackKind, bytes: &[u8], arrival: Duration) -> Result<(), Excess> {
         let rtp = match (kind, &mut self.audio) {
             (TrackKind::Video, _) => &mut self.video.rtp,
             (TrackKind::Audio, Some(audio)) => &mut audio.rtp,
-            (TrackKind::Audio, None) => return Ok(()),
+            (TrackKind::Audio, None) => return self.stray(arrival),
         };
         match rtp.take(bytes, arrival) {
-            Taken::Nothing => Ok(()),
+            Taken::Nothing => self.stray(arrival),
             Taken::Packet(packet, place) => self.placed(kind, &packet, place, arrival),
             Taken::Restarted(packet, place) => {
                 let strayed = rtp.strayed.take().unwrap_or_default();
@@ -219,6 +238,9 @@ impl Demuxer {
     }
 
     fn placed(&mut self, kind: TrackKind, packet: &Packet<'_>, place: Place, arrival: Duration) -> Result<(), Excess> {
+        if packet.payload.is_empty() {
+            self.stray(arrival)?;
+        }
         match kind {
             TrackKind::Video => {
                 self.video.assembler.push(packet, place, &mut self.video.pictures)?;
@@ -317,10 +339,18 @@ impl Demuxer {
         Ok(())
     }
 
-    /// An RTCP packet of the video stream.
-    pub(super) fn report(&mut self, bytes: &[u8], arrival: Duration) {
+    /// An RTCP packet: it costs as much as a picture, whatever is in it. Those of the sound are not read.
+    pub(super) fn report(&mut self, kind: TrackKind, bytes: &[u8], arrival: Duration) -> Result<(), Excess> {
+        self.allowance.spend(WORK_A_PICTURE, arrival)?;
+        if kind == TrackKind::Video {
+            self.video_report(bytes, arrival);
+        }
+        Ok(())
+    }
+
+    fn video_report(&mut self, bytes: &[u8], arrival: Duration) {
         let rtp = &mut self.video.rtp;
-        if rtp.reported.is_some_and(|before| arrival.saturating_sub(before) < REPORTS_APART) || !rtp.seen {
+        if !rtp.seen || rtp.reported.is_some_and(|before| arrival.saturating_sub(before) < REPORTS_APART) {
             return;
         }
         let Some(report) = SenderReport::parse(bytes).filter(|report| rtp.sequence.is_from(report.source)) else {
@@ -348,18 +378,4 @@ fn utc(ntp: u64) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ntp_is_read_in_both_eras() {
-        for (ntp, expected) in [
-            (0, None),
-            (2_208_988_800 << 32, Some("1970-01-01T00:00:00Z")),
-            ((3_973_190_400 << 32) | (1 << 31), Some("2025-11-27T00:00:00.5Z")),
-            (1 << 32, Some("2036-02-07T06:28:17Z")),
-        ] {
-            assert_eq!(utc(ntp), expected.map(|text| text.parse().unwrap()), "{ntp}");
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 use super::auth::{Authenticator, Credentials};
 use super::connection::{Broken, Connection, Part, udp_pair};
+use super::demuxer::Announced;
 use super::limits::{CHALLENGES_MAX, EARLY_MAX, Excess, REDIRECTIONS_MAX};
 use super::message::{self, Head, Start};
 use super::sdp::{self, Description, Stream};
@@ -213,8 +214,15 @@ pub(super) struct Track {
     pub(super) stream: Stream,
     pub(super) route: Route,
     /// The RTP time of the start of playing, as announced.
-    pub(super) announced: Option<u32>,
+    announced: Option<u32>,
     uri: String,
+}
+
+impl Track {
+    /// What its packets are taken apart by.
+    pub(super) fn announced(&self) -> Announced<'_> {
+        Announced { stream: &self.stream, start: self.announced }
+    }
 }
 
 /// A session that plays.

@@ -4,7 +4,7 @@
 //! that are known are written into the decoder configuration record, so that taking turns changes nothing. A set that
 //! replaces one of its own identifier is a change, and so is a picture size that another set of the turn has.
 
-use super::limits::SETS_MAX;
+use super::limits::{SETS_BYTES_MAX, SETS_MAX};
 use super::sdp::Stream;
 use crate::camera::{nal, sets};
 use crate::media::{VideoCodec, VideoParameters};
@@ -110,11 +110,10 @@ impl KnownSets {
     fn insert(&mut self, bytes: Vec<u8>) {
         let Some(kind) = nal::kind(self.codec, &bytes) else { return };
         let Some(id) = identifier(self.codec, kind, &bytes) else { return };
-        if let Some(known) = self.sets.iter_mut().find(|set| (set.kind, set.id) == (kind, id)) {
-            known.bytes = bytes;
-            return;
-        }
-        if self.sets.len() >= SETS_MAX {
+        // It takes the place of the one before of its identifier.
+        self.sets.retain(|set| (set.kind, set.id) != (kind, id));
+        let held: usize = self.sets.iter().map(|set| set.bytes.len()).sum();
+        if self.sets.len() >= SETS_MAX || held + bytes.len() > SETS_BYTES_MAX {
             // Nobody uses so many: what is really used comes again.
             self.sets.clear();
         }
@@ -318,16 +317,16 @@ impl Bits {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::sdp;
     use super::*;
     use proptest::prelude::*;
     use std::fmt::Write as _;
 
-    const SPS: &str = "Z0LAHtkDxWhAAAADAEAAAAwDxYuS";
-    const PPS: &str = "aMuMsg==";
+    pub(in super::super) const SPS: &str = "Z0LAHtkDxWhAAAADAEAAAAwDxYuS";
+    pub(in super::super) const PPS: &str = "aMuMsg==";
 
-    fn decoded(text: &str) -> Vec<u8> {
+    pub(in super::super) fn decoded(text: &str) -> Vec<u8> {
         STANDARD.decode(text).unwrap()
     }
 
@@ -341,7 +340,7 @@ mod tests {
     }
 
     /// The same sets under identifier 1: `ue(v)` of 0 is `1`, that of 1 is `010`, so all that follows moves by two bits.
-    fn second() -> (Vec<u8>, Vec<u8>) {
+    pub(in super::super) fn second() -> (Vec<u8>, Vec<u8>) {
         let moved = |set: &[u8], header: usize, from: &str, to: &str| {
             let mut bits = String::new();
             for byte in Bits::after(set, header).unwrap().bytes {
@@ -439,6 +438,15 @@ mod tests {
             sets.take(vec![vec![0x68, 0x01, id, 0xff, 0xff]], &[]);
             assert!(sets.sets.len() <= SETS_MAX);
         }
+        // Nor so many bytes: what is held may be put before each picture.
+        let mut most = 0;
+        for id in 0..64_u8 {
+            sets.take(vec![[&[0x68, 0x01, id, 0xff][..], &[0xff; 1000]].concat()], &[]);
+            let held = sets.beyond(&[]).len();
+            assert!(held <= SETS_BYTES_MAX + 4 * SETS_MAX, "{held}");
+            most = most.max(held);
+        }
+        assert!(most > SETS_BYTES_MAX - 1100, "{most}");
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 //!
 //! Together they bound what a camera costs: at most one access unit of [`ACCESS_UNIT_MAX`] is being put together, behind a
 //! receive buffer of [`BUFFER_MAX`], and what is read is bounded in bytes a second by `bandwidth_per_second` of its configuration
-//! and in pictures and NAL units a second by [`WORK_A_SECOND`].
+//! and in pictures, NAL units, messages, reports and packets without use a second by [`WORK_A_SECOND`].
 
 /// Bytes of one line of an RTSP message's head. Real ones are shorter than 1 KiB (`RTP-Info`, `WWW-Authenticate`).
 pub(super) const LINE_MAX: usize = 8 << 10;
@@ -28,6 +28,9 @@ pub(super) const UNITS_MAX: usize = 4096;
 pub(super) const SETS_MAX: usize = 64;
 /// Bytes of one parameter set.
 pub(super) const SET_MAX: usize = 4 << 10;
+/// Bytes of the parameter sets that a stream has in use at once; real ones have less than 100 bytes each. Sets may be put before
+/// each picture, so with as many pictures as a camera may send this is 8 MB a second.
+pub(super) const SETS_BYTES_MAX: usize = 16 << 10;
 /// Bytes of one sound frame; 13 bits of length in RFC 3640 §3.3.6 say at most 8191.
 pub(super) const SOUND_MAX: usize = 8 << 10;
 /// Bytes of the receive buffer, which begins smaller: one message or one packet fits.
@@ -40,8 +43,11 @@ pub(super) const EARLY_MAX: usize = 1 << 20;
 pub(super) const REDIRECTIONS_MAX: usize = 5;
 /// How often one request is sent with other credentials.
 pub(super) const CHALLENGES_MAX: usize = 3;
-/// What each picture counts against [`WORK_A_SECOND`], beside 1 for each of its NAL units.
+/// What each picture counts against [`WORK_A_SECOND`], beside 1 for each of its NAL units, and what each sound frame, RTSP message
+/// and RTCP packet does.
 pub(super) const WORK_A_PICTURE: u32 = 32;
+/// What a packet counts that is no stream's, comes too late or is empty. The others make pictures or sound, and those count.
+pub(super) const WORK_A_PACKET: u32 = 1;
 /// Work that may be done each second: 500 pictures, or 240 pictures of 34 slices.
 pub(super) const WORK_A_SECOND: u32 = 500 * (WORK_A_PICTURE + 1);
 /// Work that may be done at once, after the network held a camera's pictures back: 3 s of 500 pictures a second, or 25 s of 60.
@@ -62,7 +68,7 @@ pub(super) enum Excess {
     AccessUnit,
     #[error("an access unit of more than {UNITS_MAX} NAL units")]
     Units,
-    #[error("more pictures or NAL units than {} pictures a second make", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
+    #[error("more pictures, NAL units, messages or reports than {} pictures a second make", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
     Work,
     #[error("questions without reading the answers")]
     Unsent,

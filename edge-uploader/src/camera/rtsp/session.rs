@@ -4,7 +4,7 @@
 use super::super::{CameraError, CameraEvent, Session, Timing};
 use super::connection::{Broken, Part, hang_up};
 use super::demuxer::Demuxer;
-use super::dialogue::{Client, Playing, Route};
+use super::dialogue::{Client, Playing, Route, Track};
 use super::keepalive::{Keepalive, Sign};
 use super::limits::Excess;
 use super::message::{Head, Start};
@@ -79,7 +79,8 @@ impl RtspSession {
     ) -> Result<Self, Excess> {
         let clock = Arc::clone(&options.clock);
         let arrival = clock.monotonic();
-        let mut demuxer = Demuxer::new(source.clone(), codec, &playing, arrival);
+        let audio = playing.audio.as_ref().map(Track::announced);
+        let mut demuxer = Demuxer::new(source.clone(), codec, playing.video.announced(), audio, arrival);
         let mut routes = vec![(TrackKind::Video, playing.video.route)];
         routes.extend(playing.audio.map(|audio| (TrackKind::Audio, audio.route)));
         for (channel, bytes) in playing.early {
@@ -184,15 +185,10 @@ impl RtspSession {
     fn datagram(&mut self, place: usize, datagram: Datagram) -> Result<(), Excess> {
         let Some((kind, Route::Udp(udp))) = self.routes.get_mut(place) else { return Ok(()) };
         match datagram {
-            Datagram::Rtcp(length) => {
-                if *kind == TrackKind::Video {
-                    self.demuxer.report(udp.received(length).0, self.arrival);
-                }
-                Ok(())
-            }
+            Datagram::Rtcp(length) => self.demuxer.report(*kind, udp.received(length).0, self.arrival),
             Datagram::Rtp(length) => {
                 let (bytes, reorder) = udp.received(length);
-                let Some(packet) = Packet::parse(bytes) else { return Ok(()) };
+                let Some(packet) = Packet::parse(bytes) else { return self.demuxer.stray(self.arrival) };
                 let mut result = Ok(());
                 reorder.push(packet.sequence, bytes, self.arrival, |packet| {
                     if result.is_ok() {
@@ -286,7 +282,7 @@ impl RtspSession {
 ///
 /// Some cameras use other channels than they say. A packet by a channel that is nobody's belongs to the stream of its payload
 /// type if nothing has come of that yet; the channel is the stream's from then on.
-fn interleaved(
+pub(super) fn interleaved(
     routes: &mut [(TrackKind, Route)],
     demuxer: &mut Demuxer,
     channel: u8,
@@ -300,13 +296,10 @@ fn interleaved(
             return demuxer.packet(*kind, bytes, arrival);
         }
         if is_rtcp && (channel == *own || Some(channel) == own.checked_add(1)) {
-            if *kind == TrackKind::Video {
-                demuxer.report(bytes, arrival);
-            }
-            return Ok(());
+            return demuxer.report(*kind, bytes, arrival);
         }
     }
-    let Some(packet) = Packet::parse(bytes).filter(|_| !is_rtcp) else { return Ok(()) };
+    let Some(packet) = Packet::parse(bytes).filter(|_| !is_rtcp) else { return demuxer.stray(arrival) };
     for (kind, route) in routes {
         if let Route::Channel(own) = route
             && demuxer.awaits(*kind, packet.payload_type)
@@ -315,7 +308,7 @@ fn interleaved(
             return demuxer.packet(*kind, bytes, arrival);
         }
     }
-    Ok(())
+    demuxer.stray(arrival)
 }
 
 #[async_trait]
