@@ -34,6 +34,7 @@ mod limits;
 mod message;
 mod picture;
 mod reorder;
+mod replay;
 mod rtp;
 mod sdp;
 mod session;
@@ -44,6 +45,8 @@ mod udp;
 mod url;
 mod wire;
 
+#[doc(hidden)]
+pub use self::replay::replay;
 pub use self::tls::{Certificate, Fingerprint};
 
 use self::connection::Broken;
@@ -179,46 +182,47 @@ impl RtspCamera {
 
     async fn start(&self) -> Result<RtspSession, CameraError> {
         let Address { target, credentials, source } = &self.address;
-        let playing =
-            dialogue::play(target, credentials.as_ref(), &self.options, |description| self.choose(description))
-                .await
-                .map_err(|refusal| refused(source, refusal))?;
+        let playing = dialogue::play(target, credentials.as_ref(), &self.options, |description| {
+            choose(source, self.options.audio, description)
+        })
+        .await
+        .map_err(|refusal| refused(source, refusal))?;
         let codec = codec(&playing.video.stream.encoding).unwrap_or(VideoCodec::H264);
         RtspSession::new(source.clone(), codec, playing, &self.options, self.farewell.clone())
             .map_err(|excess| over(source, excess.into()))
     }
+}
 
-    /// The video stream and the audio stream to set up.
-    fn choose(&self, description: &Description) -> Result<Choice, Refusal> {
-        let (mut video, mut audio) = (None, None);
-        for (place, stream) in description.streams.iter().enumerate() {
-            let reason = match (stream.media.as_str(), stream.encoding.as_str()) {
-                ("video", encoding) if video.is_none() && codec(encoding).is_some() => {
-                    video = Some(place);
+/// The video stream and the audio stream to set up.
+fn choose(source: &str, wanted: Audio, description: &Description) -> Result<Choice, Refusal> {
+    let (mut video, mut audio) = (None, None);
+    for (place, stream) in description.streams.iter().enumerate() {
+        let reason = match (stream.media.as_str(), stream.encoding.as_str()) {
+            ("video", encoding) if video.is_none() && codec(encoding).is_some() => {
+                video = Some(place);
+                continue;
+            }
+            ("audio", _) if wanted == Audio::Ignore => continue,
+            ("audio", "mpeg4-generic") if audio.is_none() => match sound::Format::new(stream) {
+                Some(_) => {
+                    audio = Some(place);
                     continue;
                 }
-                ("audio", _) if self.options.audio == Audio::Ignore => continue,
-                ("audio", "mpeg4-generic") if audio.is_none() => match sound::Format::new(stream) {
-                    Some(_) => {
-                        audio = Some(place);
-                        continue;
-                    }
-                    None => "its configuration cannot be read",
-                },
-                ("audio" | "video", _) => "it cannot be recorded, or another one is recorded already",
-                _ => continue,
-            };
-            let (media, encoding) = (&stream.media, &stream.encoding);
-            tracing::warn!(source = self.address.source, media, encoding = ?encoding, reason, "stream left out");
-        }
-        let video = video.ok_or_else(|| {
-            let names = description.streams.iter().map(|stream| format!("{}/{}", stream.media, stream.encoding));
-            let offered: Vec<String> = names.collect();
-            let advice = "choose one of them in the camera's settings";
-            Refusal::NoVideo(format!("the camera offers no H.264 or H.265 video, only {offered:?}; {advice}"))
-        })?;
-        Ok(Choice { video, audio })
+                None => "its configuration cannot be read",
+            },
+            ("audio" | "video", _) => "it cannot be recorded, or another one is recorded already",
+            _ => continue,
+        };
+        let (media, encoding) = (&stream.media, &stream.encoding);
+        tracing::warn!(source, media, encoding = ?encoding, reason, "stream left out");
     }
+    let video = video.ok_or_else(|| {
+        let names = description.streams.iter().map(|stream| format!("{}/{}", stream.media, stream.encoding));
+        let offered: Vec<String> = names.collect();
+        let advice = "choose one of them in the camera's settings";
+        Refusal::NoVideo(format!("the camera offers no H.264 or H.265 video, only {offered:?}; {advice}"))
+    })?;
+    Ok(Choice { video, audio })
 }
 
 fn codec(encoding: &str) -> Option<VideoCodec> {
