@@ -31,7 +31,7 @@ fn said(error: &mut clap::Error) -> String {
     let mut withheld = Vec::new();
     for (kind, shown) in [
         (ContextKind::InvalidArg, option as fn(&str) -> String),
-        (ContextKind::InvalidSubcommand, option),
+        (ContextKind::InvalidSubcommand, command),
         (ContextKind::InvalidValue, value),
     ] {
         if let Some(ContextValue::String(text)) = error.get(kind) {
@@ -47,13 +47,19 @@ fn said(error: &mut clap::Error) -> String {
     withheld.iter().fold(text, |said, (text, shown)| said.replace(text, shown))
 }
 
-/// An option's name with what clap puts behind it, such as `--to <URL>`, or a command's; nothing else.
+/// An option's name with what clap puts behind it, such as `--to <URL>`; nothing else.
 fn option(text: &str) -> String {
     let name = text.split([' ', '=']).next().unwrap_or_default();
     let word = name.trim_start_matches('-');
     let known = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && word.len() <= 24;
     let placed = text.starts_with('<') && text.ends_with('>') || text.starts_with('[');
     if (name.starts_with("--") && known) || placed { text.to_owned() } else { WITHHELD.to_owned() }
+}
+
+/// A command's name, or what could be a misspelt one.
+fn command(text: &str) -> String {
+    let word = text.len() <= 24 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    if word { text.to_owned() } else { WITHHELD.to_owned() }
 }
 
 /// A value that is a plain word, or what may be shown of a URL.
@@ -84,6 +90,7 @@ mod tests {
             ("run --form=rtsp://u:hunter2@h/", "--form"),
             ("run rtsp://u:hunter2@h/", "unexpected argument"),
             ("rtsp://u:hunter2@h/", "subcommand"),
+            ("records", "records"),
             ("run --window hunter2://x", "--window"),
             ("run --site u:hunter2@h", "--site"),
             ("run --shutdown-deadline 3x", "3x"),
