@@ -12,6 +12,11 @@ fn aggregate(unit: &[u8], count: usize) -> Vec<u8> {
     [vec![24], [&length, unit].concat().repeat(count)].concat()
 }
 
+/// A sender report of nobody.
+fn report() -> Vec<u8> {
+    [&[0x80, 200, 0, 6, 0, 0, 0, 7][..], &[0xe0; 8], &[0; 12]].concat()
+}
+
 /// Writes the same for ever.
 fn flood(to: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     loop {
@@ -64,6 +69,13 @@ async fn floods_are_stopped() {
         ("what is nothing", |to| flood(to, &[b'x'; 1000])),
         ("questions", |to| flood(to, b"GET_PARAMETER * RTSP/1.0\r\nCSeq: 1\r\n\r\n")),
         ("answers to nothing", |to| flood(to, b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")),
+        ("reports", |to| flood(to, &framed(1, &report()).repeat(100))),
+        ("packets that are none", |to| flood(to, &framed(0, b"nothing").repeat(1000))),
+        ("channels that are nobody's", |to| flood(to, &framed(9, b"").repeat(1000))),
+        ("empty packets", |to| {
+            let packets: Vec<u8> = (0..=u16::MAX).flat_map(|n| framed(0, &rtp(n, 0, false, &[]))).collect();
+            flood(to, &packets)
+        }),
     ];
     for (what, media) in media {
         let peer = Peer::start_at("127.0.0.1", |request| usual(request).into_bytes(), *media);
@@ -76,26 +88,22 @@ async fn floods_are_stopped() {
 
 #[tokio::test]
 async fn bytes_that_make_no_frame_do_not_hold_off_the_silence() {
-    let report = [&[0x80, 200, 0, 6, 0, 0, 0, 7][..], &[0xe0; 8], &[0; 12]].concat();
-    let floods: Vec<(&str, Vec<u8>)> = vec![
-        ("channels that are nobody's", framed(9, &[b'x'; 16_000])),
-        ("reports", framed(1, &report)),
-        ("packets that are none", framed(0, b"nothing")),
-        ("a byte at a time", Vec::new()),
-    ];
-    for (what, bytes) in floods {
+    let slowly = Duration::from_millis(20);
+    for (what, first, bytes, pause) in [
+        ("channels that are nobody's", &b""[..], framed(9, &[b'x'; 16_000]), Duration::ZERO),
+        ("reports", b"", framed(1, &report()), slowly),
+        ("packets that are none", b"", framed(0, b"nothing"), slowly),
+        ("a byte at a time", b"RTSP/1.0 200 OK\r\nX: ", b"a".to_vec(), slowly),
+    ] {
         let peer = Peer::start_at(
             "127.0.0.1",
             |request| usual(request).into_bytes(),
             move |to| {
-                if bytes.is_empty() {
-                    to.write_all(b"RTSP/1.0 200 OK\r\nX: ")?;
-                    loop {
-                        to.write_all(b"a")?;
-                        std::thread::sleep(Duration::from_millis(20));
-                    }
+                to.write_all(first)?;
+                loop {
+                    to.write_all(&bytes)?;
+                    std::thread::sleep(pause);
                 }
-                flood(to, &bytes)
             },
         );
         let since = Instant::now();
