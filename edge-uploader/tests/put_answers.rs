@@ -135,7 +135,7 @@ impl Run {
         let lies: Vec<_> = (0..self.random.usize(0..16)).map(|_| self.lie()).collect();
         self.bucket.script(lies);
         if last {
-            let drained = uploader.drain(Some(Instant::now() + Duration::from_secs(60))).await;
+            let drained = uploader.drain(Some(Instant::now() + Duration::from_mins(1))).await;
             assert_eq!(drained, edge_uploader::upload::Drained::Empty, "{:?}", uploader.stats());
         } else {
             let pause = Duration::from_millis(self.random.u64(0..150));

@@ -101,6 +101,7 @@ fn the_unit_gives_few_rights() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one gateway is asked everything, because it takes a while to set up")]
 fn it_records_with_the_rights_of_its_unit() {
     if !as_root() {
         framepost_tests::skip("running as systemd does takes root");

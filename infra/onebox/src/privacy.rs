@@ -30,7 +30,7 @@ pub(crate) fn keep(dir: &Path) -> io::Result<()> {
 /// Takes from everybody else what they may do with a file or directory.
 fn tighten(path: &Path) -> io::Result<()> {
     let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
+    if mode & !0o077 == mode {
         return Ok(());
     }
     tracing::warn!(path = %path.display(), "others could read this: now only its owner can");

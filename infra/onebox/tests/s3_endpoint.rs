@@ -141,7 +141,8 @@ async fn a_request_for_another_host_is_refused() {
     rig.connect(rig.credentials.clone()).await.put(&object("k", "footage")).await.unwrap();
     let port = rig.address.port();
     let ask = async |target: &str, hosts: &[&str]| {
-        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let hosts = hosts.concat();
         rig.raw(&format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await
     };
     for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
