@@ -52,7 +52,7 @@ fn repository() -> PathBuf {
 fn service() -> BTreeMap<String, Vec<String>> {
     let path = repository().join("infra/deploy/edge-uploader.service");
     let text = std::fs::read_to_string(path).expect("the unit");
-    let (_, section) = text.split_once("[Service]\n").expect("a service");
+    let (_, section) = text.split_once("\n[Service]\n").expect("a service");
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in section.lines().take_while(|line| !line.starts_with('[')) {
         if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
