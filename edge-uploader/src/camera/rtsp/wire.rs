@@ -86,9 +86,10 @@ impl Framer {
         let end = 4 + usize::from(u16::from_be_bytes([high, low]));
         if self.sync == Sync::Lost {
             // In the middle of something else a dollar sign is just a byte: the next one must be a packet of RTP's version.
+            // One without a body shows nothing, whether or not the byte behind it is here yet.
             match bytes.get(4) {
                 None if end > 4 => return Ok(Step::Incomplete { needed: 5 }),
-                Some(first) if first >> 6 == 2 && channel < 64 => {}
+                Some(first) if end > 4 && first >> 6 == 2 && channel < 64 => {}
                 _ => return self.skip(1),
             }
         }
@@ -153,7 +154,9 @@ impl Framer {
     fn resynchronize(&mut self, bytes: &[u8]) -> Result<Step, Excess> {
         self.restart();
         self.sync = Sync::Lost;
-        let next = memchr::memchr2(b'$', b'R', &bytes[1..]).map_or(bytes.len(), |found| found + 1);
+        // Every byte that may begin something: where the pieces of a stream begin must make no difference.
+        let may_begin = |byte: &u8| *byte == b'$' || BEGINNINGS.iter().any(|beginning| beginning.first() == Some(byte));
+        let next = bytes[1..].iter().position(may_begin).map_or(bytes.len(), |found| found + 1);
         self.skip(next)
     }
 
@@ -236,6 +239,24 @@ mod tests {
             b"tail$x\xffRTS$\x00\x00\x02\x80\x01RTSP/1.0 nonsense\r\n\r\n$\x00\x00\x01\x81RTSP/1.0 200 OK\r\n\r\n";
         let found = parts(stream, &[]).unwrap();
         assert_eq!(found, ["0:8001", "0:81", "Response(200) "]);
+    }
+
+    #[test]
+    fn where_pieces_begin_makes_no_difference_to_what_is_found_in_garbage() {
+        for stream in [
+            // A packet without a body, and a byte behind it that could be of RTP.
+            &b"x$\x00\x00\x00\x80$\x00\x00\x01\x80"[..],
+            // A message that begins with another letter than `RTSP/`.
+            b"xxPLAY * RTSP/1.0\r\nCSeq: 1\r\n\r\n$\x00\x00\x01\x80",
+            b"xx$\x01OPTIONS * RTSP/1.0\r\n\r\n",
+        ] {
+            let whole = parts(stream, &[]);
+            assert!(whole.as_ref().is_ok_and(|found| !found.is_empty()));
+            for cut in 1..stream.len() {
+                assert_eq!(parts(stream, &[cut]), whole, "{cut}");
+            }
+            assert_eq!(parts(stream, &(0..stream.len()).collect::<Vec<_>>()), whole);
+        }
     }
 
     #[test]
