@@ -21,6 +21,80 @@ pub enum VideoCodec {
     H265,
 }
 
+/// How a picture is turned, mirrored and placed for display: the matrix of a track header (ISO/IEC 14496-12 §8.3.2), `a b u
+/// c d v x y w`. `u`, `v` and `w` are 2.30, the others 16.16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DisplayMatrix([i32; 9]);
+
+/// Whether a picture is mirrored for display, left to right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mirrored {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+}
+
+impl DisplayMatrix {
+    /// The picture as it is coded.
+    pub const IDENTITY: Self = Self([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]);
+
+    /// The matrix with these values; the identity in place of one that leaves nothing of the picture.
+    pub fn new(values: [i32; 9]) -> Self {
+        let [a, b, _, c, d, ..] = values.map(i64::from);
+        if a * d == b * c { Self::IDENTITY } else { Self(values) }
+    }
+
+    /// First mirrored, then turned by so many degrees clockwise. The picture has `width` times `height` pixels, and comes
+    /// to lie right of and below the origin, as players expect.
+    pub fn turned(clockwise_degrees: f64, mirrored: Mirrored, width: u16, height: u16) -> Self {
+        let (sin, cos) = clockwise_degrees.to_radians().sin_cos();
+        let across = if mirrored == Mirrored::Yes { -1.0 } else { 1.0 };
+        let turn = [across * cos, across * sin, -sin, cos];
+        let [a, b, c, d] = turn.map(|value| fixed(value, 65_536.0));
+        let place = |along: f64, down: f64| {
+            let (along, down) = (along * f64::from(width), down * f64::from(height));
+            fixed(-(along.min(0.0) + down.min(0.0)), 65_536.0)
+        };
+        Self([a, b, 0, c, d, 0, place(turn[0], turn[2]), place(turn[1], turn[3]), 1 << 30])
+    }
+
+    /// This one, then the other: a track's, then the movie's.
+    #[must_use]
+    pub fn then(self, other: Self) -> Self {
+        if other == Self::IDENTITY {
+            return self;
+        }
+        let (this, that) = (self.0.map(i64::from), other.0.map(i64::from));
+        let entry = |row: usize, column: usize| {
+            let product = this[3 * row] * that[column] + this[3 * row + 1] * that[3 + column];
+            let moved = if row == 2 { that[6 + column] } else { 0 };
+            let value = (product >> 16) + moved;
+            i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
+        };
+        let one = 1 << 30;
+        Self::new([entry(0, 0), entry(0, 1), 0, entry(1, 0), entry(1, 1), 0, entry(2, 0), entry(2, 1), one])
+    }
+
+    /// `a b u c d v x y w`.
+    pub fn values(self) -> [i32; 9] {
+        self.0
+    }
+}
+
+impl Default for DisplayMatrix {
+    fn default() -> Self {
+        Self::IDENTITY
+    }
+}
+
+fn fixed(value: f64, one: f64) -> i32 {
+    // A cast to an integer ends at its limits.
+    #[expect(clippy::cast_possible_truncation, reason = "rounded, and within the limits")]
+    let fixed = (value * one).round() as i32;
+    fixed
+}
+
 /// The parameters of a video stream. A change of any of them closes the span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoParameters {
@@ -36,6 +110,8 @@ pub struct VideoParameters {
     pub height: u16,
     /// The sample aspect ratio, width to height, where it is not 1:1.
     pub pixel_aspect: Option<(u32, u32)>,
+    /// How the picture is turned for display, as the source says.
+    pub matrix: DisplayMatrix,
     /// Units a second of the frames' `pts`.
     pub timescale: u32,
 }
@@ -101,4 +177,34 @@ pub struct Frame {
     pub arrival: Duration,
     /// The access unit as a sample of the file format: NAL units with 4-byte lengths, or a raw AAC frame.
     pub data: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_are_those_of_players() {
+        const ONE: i32 = 1 << 16;
+        let (w, h) = (320 * ONE, 240 * ONE);
+        for (degrees, mirrored, [a, b, c, d, x, y]) in [
+            (0.0, Mirrored::No, [ONE, 0, 0, ONE, 0, 0]),
+            (90.0, Mirrored::No, [0, ONE, -ONE, 0, h, 0]),
+            (180.0, Mirrored::No, [-ONE, 0, 0, -ONE, w, h]),
+            (-90.0, Mirrored::No, [0, -ONE, ONE, 0, 0, w]),
+            (0.0, Mirrored::Yes, [-ONE, 0, 0, ONE, w, 0]),
+            (180.0, Mirrored::Yes, [ONE, 0, 0, -ONE, 0, h]),
+            (90.0, Mirrored::Yes, [0, -ONE, -ONE, 0, h, w]),
+        ] {
+            let matrix = DisplayMatrix::turned(degrees, mirrored, 320, 240);
+            assert_eq!(matrix.values(), [a, b, 0, c, d, 0, x, y, 1 << 30], "{degrees} {mirrored:?}");
+            assert_eq!(matrix.then(DisplayMatrix::IDENTITY), matrix);
+            assert_eq!(DisplayMatrix::IDENTITY.then(matrix), matrix, "{degrees} {mirrored:?}");
+        }
+        let quarter = DisplayMatrix::turned(90.0, Mirrored::No, 320, 240);
+        let half = quarter.then(DisplayMatrix::turned(90.0, Mirrored::No, 240, 320));
+        assert_eq!(half, DisplayMatrix::turned(180.0, Mirrored::No, 320, 240));
+        assert_eq!(DisplayMatrix::new([0; 9]), DisplayMatrix::IDENTITY);
+        assert_eq!(DisplayMatrix::new([i32::MIN; 9]), DisplayMatrix::IDENTITY);
+    }
 }

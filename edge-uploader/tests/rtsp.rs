@@ -85,6 +85,7 @@ async fn watch(session: &mut Box<dyn Session>, video: usize) -> Result<Seen, Cam
                 }
             }
             Some(CameraEvent::SenderReport { .. } | CameraEvent::PacketsLost(_) | CameraEvent::Undescribed { .. }) => {}
+            Some(other @ CameraEvent::Fault(_)) => panic!("a camera has no {other:?}"),
             None => panic!("the server ended"),
         }
     }

@@ -19,6 +19,19 @@ pub enum GapCause {
     SpoolFailed,
     /// The camera's time or the gateway's made a jump.
     ClockJump,
+    /// A part of the source file is damaged, and what it held could not be read.
+    SourceDamaged,
+    /// The source file is whole and has no pictures for this time: its recorder paused.
+    NotInSource,
+}
+
+/// Bytes of a source file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct SourceBytes {
+    /// The first byte's offset in the file.
+    pub start: u64,
+    /// The offset behind the last byte.
+    pub end: u64,
 }
 
 /// An interval with no video.
@@ -46,6 +59,9 @@ pub struct Gap {
     /// Closed chunks that were dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks_dropped: Option<u64>,
+    /// The damaged part of the source file that the frames are lost by; all of it, where several lie in one gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_bytes: Option<SourceBytes>,
 }
 
 /// The content type of a gap's object.

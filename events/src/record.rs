@@ -57,6 +57,25 @@ pub struct Resolution {
     pub height: u32,
     /// Components of the pixel format: 1 for monochrome, 3 for colour, 4 with alpha.
     pub channels: u8,
+    /// By how many degrees clockwise, 1 to 359, a player turns the picture; absent where it shows it as it is coded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<u16>,
+    /// Whether a player mirrors the picture, left to right, before it turns it; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored: Option<bool>,
+    /// The shape of a pixel; absent where it is square, or the container does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "pixelAspect")]
+    pub pixel_aspect: Option<PixelAspect>,
+}
+
+/// The shape of a pixel as a proportion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PixelAspect {
+    /// Its width.
+    pub horizontal: u32,
+    /// Its height.
+    pub vertical: u32,
 }
 
 /// The sound.

@@ -15,6 +15,7 @@ pub use self::open::{Options, open};
 
 use crate::media::{Frame, StreamParameters, VideoParameters};
 use async_trait::async_trait;
+use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +41,31 @@ pub enum CameraEvent {
     },
     /// Packets were lost before the next frame; the frames around them may be incomplete.
     PacketsLost(u64),
+    /// Something is wrong with a file here, and it goes on with the next frame.
+    Fault(SourceFault),
+}
+
+/// What is wrong at a place of a file that goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFault {
+    /// What it costs.
+    pub cost: FaultCost,
+    /// What was found, for people.
+    pub detail: String,
+    /// The bytes that could not be read, or made no sense.
+    pub bytes: Option<SourceBytes>,
+}
+
+/// What a fault in a file costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultCost {
+    /// Pictures between the last frame and the next.
+    Pictures,
+    /// No picture: sound, an index, or a frame that is recorded as it is.
+    NoPicture,
+    /// No picture, but the times do not go on: what follows is another recording, or was one. It is dated as if it followed
+    /// at once, where nothing says when it was.
+    Order,
 }
 
 /// Whether frames can be decoded by these parameters: not where the parameter sets are yet to come.

@@ -107,20 +107,31 @@ impl Referencing {
     }
 }
 
-/// Gives every NAL unit a 4-byte length in place of one of `length_bytes`; `None` when the lengths do not add up.
-pub fn with_four_byte_lengths(frame: &[u8], length_bytes: u8) -> Option<Vec<u8>> {
+/// Whether a frame with 4-byte lengths consists of NAL units to its end.
+pub fn is_whole(frame: &[u8]) -> bool {
+    units(frame).map(|unit| unit.len() + 4).sum::<usize>() == frame.len()
+}
+
+/// Gives every NAL unit a 4-byte length in place of one of `length_bytes`. What a wrong length leaves over stays, as it is,
+/// behind the units before it.
+pub fn with_four_byte_lengths(frame: &[u8], length_bytes: u8) -> Vec<u8> {
     let width = usize::from(length_bytes);
     let mut out = Vec::with_capacity(frame.len() + 64);
     let mut rest = frame;
-    while !rest.is_empty() {
-        let (length, after) = rest.split_at_checked(width)?;
-        let length = length.iter().fold(0_usize, |value, byte| (value << 8) | usize::from(*byte));
-        let (unit, after) = after.split_at_checked(length)?;
-        out.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
+    while let Some((unit, after)) = first_unit(rest, width) {
+        // A NAL unit is no longer than the frame, which is much shorter than 4 GiB.
+        out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(unit);
         rest = after;
     }
-    Some(out)
+    out.extend_from_slice(rest);
+    out
+}
+
+/// The unit behind a length of `width` bytes, and what follows it.
+fn first_unit(bytes: &[u8], width: usize) -> Option<(&[u8], &[u8])> {
+    let (length, after) = bytes.split_at_checked(width).filter(|(length, _)| !length.is_empty())?;
+    after.split_at_checked(length.iter().fold(0_usize, |value, byte| (value << 8) | usize::from(*byte)))
 }
 
 #[cfg(test)]
@@ -203,8 +214,10 @@ mod tests {
         let mut bytes = frame(&[&[0x65, 1]]);
         bytes.extend_from_slice(&[0, 0, 1, 0, 7]);
         assert_eq!(units(&bytes).count(), 1);
-        assert_eq!(with_four_byte_lengths(&[2, 0x65], 1), None);
-        assert_eq!(with_four_byte_lengths(&[0], 2), None);
+        assert!(!is_whole(&bytes) && is_whole(&bytes[..6]) && is_whole(&[]));
+        assert_eq!(with_four_byte_lengths(&[2, 0x65], 1), [2, 0x65]);
+        assert_eq!(with_four_byte_lengths(&[0], 2), [0]);
+        assert_eq!(with_four_byte_lengths(&[1, 0x65, 9, 1], 1), [0, 0, 0, 1, 0x65, 9, 1]);
     }
 
     proptest! {
@@ -226,7 +239,7 @@ mod tests {
                 narrow.extend_from_slice(unit);
             }
             let refs: Vec<&[u8]> = units.iter().map(Vec::as_slice).collect();
-            prop_assert_eq!(with_four_byte_lengths(&narrow, width), Some(frame(&refs)));
+            prop_assert_eq!(with_four_byte_lengths(&narrow, width), frame(&refs));
         }
     }
 }

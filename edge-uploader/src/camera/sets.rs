@@ -7,7 +7,7 @@
 
 use super::config;
 use super::nal::{self, Referencing, units};
-use crate::media::{Reference, VideoCodec, VideoParameters};
+use crate::media::{DisplayMatrix, Reference, VideoCodec, VideoParameters};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -69,7 +69,11 @@ fn changed(before: &VideoParameters, frame: &[u8]) -> Option<VideoParameters> {
     // Retina reads them as it does those of a session description.
     let reader = Depacketizer::new("video", encoding, 90_000, None, Some(&description)).ok()?;
     let Some(ParametersRef::Video(video)) = reader.parameters() else { return None };
-    described(video, before.timescale).filter(|parameters| parameters != before)
+    // What only the container says goes on.
+    let (matrix, aspect) = (before.matrix, before.pixel_aspect);
+    let parameters = described(video, before.timescale)?;
+    let parameters = VideoParameters { matrix, pixel_aspect: parameters.pixel_aspect.or(aspect), ..parameters };
+    (parameters != *before).then_some(parameters)
 }
 
 /// Parameters as retina gives them.
@@ -87,6 +91,7 @@ pub(super) fn described(video: &retina::codec::VideoParameters, timescale: u32) 
         width: u16::try_from(width).ok()?,
         height: u16::try_from(height).ok()?,
         pixel_aspect: video.pixel_aspect_ratio().filter(|(across, down)| across != down && *across > 0 && *down > 0),
+        matrix: DisplayMatrix::IDENTITY,
         timescale,
     })
 }

@@ -105,6 +105,7 @@ fn parameters() -> StreamParameters {
             width: 640,
             height: 360,
             pixel_aspect: None,
+            matrix: crate::media::DisplayMatrix::IDENTITY,
             timescale: VIDEO,
         },
         audio: Some(AudioParameters {

@@ -14,6 +14,7 @@ mod queue;
 mod receiver;
 mod reception;
 mod recorder;
+mod steps;
 mod watch;
 
 pub use progress::{CameraState, CameraStats};
@@ -73,6 +74,8 @@ pub enum GatewayError {
 pub enum CameraEnd {
     /// A finite source was read to its end.
     Finished,
+    /// A finite source was read to its end, and parts of it are damaged: what could be read is recorded.
+    Damaged,
     /// A finite source was read to its end, and there was no frame in it that can be recorded.
     Nothing,
     /// A finite source was read as far as it goes, and will go on: its last chunk is left open, for another run to write it
@@ -264,6 +267,7 @@ async fn ended(
         (Ok(Err(error)), _) => CameraEnd::SpoolFailed(error),
         (Err(_), _) | (_, Err(_) | Ok(Ended::RecorderGone)) => CameraEnd::Panicked,
         (Ok(Ok(())), Ok(Ended::Finished)) if stats.chunks.load(Relaxed) == 0 => CameraEnd::Nothing,
+        (Ok(Ok(())), Ok(Ended::Finished)) if stats.damaged.load(Relaxed) > 0 => CameraEnd::Damaged,
         (Ok(Ok(())), Ok(Ended::Finished)) => CameraEnd::Finished,
         (Ok(Ok(())), Ok(Ended::Stopped)) => CameraEnd::Stopped,
         (Ok(Ok(())), Ok(Ended::Failed(error))) => CameraEnd::Failed(error),
@@ -272,6 +276,15 @@ async fn ended(
     let camera = stats.name.as_str();
     match &end {
         CameraEnd::Finished => stats.set_state(CameraState::Finished),
+        CameraEnd::Damaged => {
+            stats.set_state(CameraState::Finished);
+            let places = stats.damaged.load(Relaxed);
+            tracing::error!(
+                camera,
+                places,
+                "the file is not whole: what could be read of it is recorded, the rest is lost"
+            );
+        }
         CameraEnd::Nothing => {
             tracing::error!(camera, "nothing to record: the file has no video frame that can be used");
         }

@@ -50,6 +50,8 @@ pub struct CameraStats {
     pub frames_dropped: AtomicU64,
     /// RTP packets that got lost on the way.
     pub packets_lost: AtomicU64,
+    /// Damaged places of a file.
+    pub damaged: AtomicU64,
     /// Bytes received.
     pub bytes: AtomicU64,
     /// Frames whose own times could not be, and were replaced.
@@ -83,6 +85,7 @@ impl CameraStats {
             frames_total: zero(),
             frames_dropped: zero(),
             packets_lost: zero(),
+            damaged: zero(),
             bytes: zero(),
             times_replaced: zero(),
             clock_steps: zero(),

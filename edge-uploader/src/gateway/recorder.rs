@@ -11,14 +11,15 @@
 use super::anchor::GatewayClock;
 use super::progress::CameraStats;
 use super::queue::{Item, QueueReceiver};
+use super::steps::Steps;
 use super::watch::Unstored;
-use crate::camera::{CameraEvent, Extent, Timing, describes};
+use crate::camera::{CameraEvent, Extent, FaultCost, SourceFault, Timing, describes};
 use crate::clock::{Note, Origin, Placed, SessionClock, TrustedClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
 use crate::spool::{self, SourceFile, SpoolWriter};
 use framepost_events::attributes::{Attributes, ChunkStart};
-use framepost_events::gap::{Gap, GapCause};
+use framepost_events::gap::{Gap, GapCause, SourceBytes};
 use framepost_events::{Camera, Site};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ struct OpenGap {
     cause: GapCause,
     detail: Option<String>,
     frames_dropped: Option<u64>,
+    source_bytes: Option<SourceBytes>,
 }
 
 /// One camera's recorder.
@@ -94,6 +96,9 @@ pub(super) struct Recorder {
     between: Told,
     /// Frames of a file whose parameter sets are not known.
     undescribed: u64,
+    /// The wall clock of the last video frame, and of the last before a fault that broke the span.
+    last_wall: Option<Timestamp>,
+    last_fault: Option<Timestamp>,
 }
 
 /// What is told once is not told again.
@@ -116,6 +121,8 @@ struct SessionState {
     described: Described,
     clock: SessionClock,
     span: Option<Segmenter>,
+    /// Of a finite source.
+    steps: Steps,
 }
 
 /// Whether the parameter sets are known.
@@ -141,6 +148,7 @@ impl Recorder {
             cause: GapCause::NotRunning,
             detail: None,
             frames_dropped: None,
+            source_bytes: None,
         });
         Self {
             plan,
@@ -153,6 +161,8 @@ impl Recorder {
             trouble: Trouble::None,
             between: Told::No,
             undescribed: 0,
+            last_wall: None,
+            last_fault: None,
         }
     }
 
@@ -193,7 +203,7 @@ impl Recorder {
             session.span = None;
         }
         let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
-        self.open_gap(OpenGap { from: None, cause, detail: Some(detail), frames_dropped: None });
+        self.open_gap(OpenGap { from: None, cause, detail: Some(detail), frames_dropped: None, source_bytes: None });
         Ok(())
     }
 
@@ -216,6 +226,7 @@ impl Recorder {
                 self.stats.packets_lost.fetch_add(packets, Relaxed);
                 Ok(())
             }
+            Item::Event(CameraEvent::Fault(fault), _) => self.source_fault(fault),
             Item::Overrun => {
                 tracing::warn!(camera = %self.plan.camera, "the disk is too slow, dropping frames");
                 self.break_span(GapCause::ReceiverOverrun, None)
@@ -239,6 +250,54 @@ impl Recorder {
         }
     }
 
+    /// Something is wrong with a file, and it goes on. Where that costs pictures, there is a gap, but not more of them than
+    /// one a window: a hostile file would make an object of each of its frames.
+    fn source_fault(&mut self, fault: SourceFault) -> Result<(), spool::Error> {
+        let SourceFault { cost, detail, bytes } = fault;
+        let (start, end) = (bytes.map(|bytes| bytes.start), bytes.map(|bytes| bytes.end));
+        let cause = match cost {
+            FaultCost::NoPicture | FaultCost::Pictures => {
+                self.stats.damaged.fetch_add(1, Relaxed);
+                tracing::warn!(camera = %self.plan.camera, start, end, detail, "the file is damaged");
+                GapCause::SourceDamaged
+            }
+            FaultCost::Order => {
+                tracing::warn!(camera = %self.plan.camera, detail, "the file's times begin anew");
+                GapCause::NotInSource
+            }
+        };
+        let recent = self
+            .last_fault
+            .zip(self.last_wall)
+            .is_some_and(|(fault, now)| now.duration_since(fault).unsigned_abs() < self.plan.window);
+        if cost == FaultCost::NoPicture || cost == FaultCost::Pictures && recent {
+            return Ok(());
+        }
+        self.last_fault = self.last_wall;
+        self.break_span(cause, Some(detail))?;
+        if let Some(gap) = &mut self.gap
+            && gap.cause == cause
+        {
+            gap.source_bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// Closes the span before a picture of a file that comes long after the one before it.
+    fn hole(&mut self, session: &mut SessionState, frame: &Frame) -> Result<(), spool::Error> {
+        let timescale = session.parameters.video.timescale;
+        let Some(hole) = session.steps.see(frame.pts, frame.duration, timescale, self.plan.window) else {
+            return Ok(());
+        };
+        if let Some(from) = self.flush_and_close(session)? {
+            let detail = format!("no picture for {} s", hole.as_secs());
+            tracing::warn!(camera = %self.plan.camera, seconds = hole.as_secs(), "the file has no pictures for a while");
+            let (cause, detail) = (GapCause::NotInSource, Some(detail));
+            self.open_gap(OpenGap { from: Some(from), cause, detail, frames_dropped: None, source_bytes: None });
+        }
+        Ok(())
+    }
+
     fn parameters(&mut self, parameters: StreamParameters) -> Result<(), spool::Error> {
         if self.session.as_ref().is_some_and(|session| session.parameters == parameters) {
             return Ok(());
@@ -259,7 +318,7 @@ impl Recorder {
         tracing::info!(camera = %self.plan.camera, codec = video.rfc6381, width = video.width, height = video.height, audio,
             "stream parameters");
         let described = if describes(video) { Described::Yes } else { Described::NotYet };
-        self.session = Some(SessionState { parameters, described, clock, span: None });
+        self.session = Some(SessionState { parameters, described, clock, span: None, steps: Steps::default() });
         closed
     }
 
@@ -277,6 +336,9 @@ impl Recorder {
     }
 
     fn frame_of(&mut self, session: &mut SessionState, frame: Frame) -> Result<(), spool::Error> {
+        if frame.track == TrackKind::Video && self.plan.extent == Extent::Finite {
+            self.hole(session, &frame)?;
+        }
         let placed = session.clock.push(&self.gateway.anchor(), frame);
         self.tell_notes(session);
         for placed in placed {
@@ -300,6 +362,9 @@ impl Recorder {
         {
             session.clock.set_synchronized(self.gateway.synchronized());
             span.set_clock(session.clock.info());
+        }
+        if frame.track == TrackKind::Video {
+            self.last_wall = Some(wall);
         }
         for attempt in 0..2 {
             let span = session.span.get_or_insert_with(|| {
@@ -356,7 +421,13 @@ impl Recorder {
         if let Some(from) = self.close(session)? {
             tracing::warn!(camera = %self.plan.camera, detail, "span closed");
             let detail = Some(detail.to_owned());
-            self.open_gap(OpenGap { from: Some(from), cause: GapCause::ClockJump, detail, frames_dropped: None });
+            self.open_gap(OpenGap {
+                from: Some(from),
+                cause: GapCause::ClockJump,
+                detail,
+                frames_dropped: None,
+                source_bytes: None,
+            });
         }
         Ok(())
     }
@@ -366,7 +437,7 @@ impl Recorder {
         let from = self.flush_and_close(&mut session);
         self.session = Some(session);
         if let Some(from) = from? {
-            self.open_gap(OpenGap { from: Some(from), cause, detail, frames_dropped: None });
+            self.open_gap(OpenGap { from: Some(from), cause, detail, frames_dropped: None, source_bytes: None });
         }
         Ok(())
     }
@@ -478,8 +549,12 @@ impl Recorder {
     }
 
     fn write_gap(&mut self, gap: OpenGap, to: Timestamp) -> Result<(), spool::Error> {
-        let OpenGap { from, cause, detail, frames_dropped } = gap;
+        let OpenGap { from, cause, detail, frames_dropped, source_bytes } = gap;
         let Some(from) = from.or(self.spool.recorded_to()) else { return Ok(()) };
+        if cause == GapCause::NotInSource && to <= from {
+            // Another recording that follows at once.
+            return Ok(());
+        }
         let gap = Gap {
             site: self.plan.site.clone(),
             camera: self.plan.camera.clone(),
@@ -490,6 +565,7 @@ impl Recorder {
             detail,
             frames_dropped,
             chunks_dropped: None,
+            source_bytes,
         };
         self.spool.write_gap(&gap)?;
         self.stats.gaps.fetch_add(1, Relaxed);

@@ -3,11 +3,11 @@
 //! The leaves are mp4-atom's. By hand are only the sample entries, because the decoder configuration must go into the file
 //! byte for byte as the camera gave it, and `trun`, because it is written once a sample.
 
-use crate::media::{AudioParameters, Reference, StreamParameters, VideoCodec, VideoParameters};
+use crate::media::{AudioParameters, DisplayMatrix, Reference, StreamParameters, VideoCodec, VideoParameters};
 use jiff::Timestamp;
 use mp4_atom::{
-    BufMut as _, Dinf, Dref, DrefEntry, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Mdhd, Mehd, Mfhd, Mfra, Mfro, Mvhd,
-    Pasp, Prft, ReferenceTime, Smhd, Tfdt, Tfhd, Tfra, Tkhd, Trex, Url, Vmhd,
+    BufMut as _, Dinf, Dref, DrefEntry, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Matrix, Mdhd, Mehd, Mfhd, Mfra, Mfro,
+    Mvhd, Pasp, Prft, ReferenceTime, Smhd, Tfdt, Tfhd, Tfra, Tkhd, Trex, Url, Vmhd,
 };
 
 /// The video's track id.
@@ -101,6 +101,7 @@ fn video_track(video: &VideoParameters, timescale: u32, out: &mut Vec<u8>) -> Re
             in_movie: true,
             width: u16::try_from(shown).unwrap_or(u16::MAX).into(),
             height: video.height.into(),
+            matrix: matrix(video.matrix),
             ..Tkhd::default()
         }
         .encode(out)?;
@@ -109,6 +110,12 @@ fn video_track(video: &VideoParameters, timescale: u32, out: &mut Vec<u8>) -> Re
             sample_table(out, |out| visual_entry(video, out))
         })
     })
+}
+
+#[expect(clippy::many_single_char_names, reason = "the specification's")]
+fn matrix(matrix: DisplayMatrix) -> Matrix {
+    let [a, b, u, c, d, v, x, y, w] = matrix.values();
+    Matrix { a, b, u, c, d, v, x, y, w }
 }
 
 fn audio_track(audio: &AudioParameters, timescale: u32, out: &mut Vec<u8>) -> Result {

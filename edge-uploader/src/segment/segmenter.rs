@@ -22,7 +22,7 @@ const AUDIO_FRAMES_MAX: usize = 4096;
 /// How long the end of a chunk waits for the sound that belongs to it.
 const AUDIO_WAIT: Duration = Duration::from_secs(1);
 /// Sound that begins earlier than this before the first picture is left out.
-const AUDIO_LEAD_MAX: Duration = Duration::from_secs(10);
+const AUDIO_LEAD_MAX: Duration = Duration::from_mins(1);
 /// Reordered pictures come back at most this far in presentation time, or, where pictures are rare, twice as far as the last
 /// one went ahead. More is a jump.
 const REORDERING_MAX: Duration = Duration::from_secs(2);
@@ -204,7 +204,7 @@ impl Segmenter {
     /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
     /// is placed by its presentation time).
     ///
-    /// Recording begins with the first video frame, whatever it is. Sound that begins at most 10 s before it goes into the
+    /// Recording begins with the first video frame, whatever it is. Sound that begins at most a minute before it goes into the
     /// first chunk.
     ///
     /// The end of a chunk waits up to one second of video for the sound that belongs to it. Sound that comes later still is

@@ -79,6 +79,7 @@ impl Inner {
             detail: Some(format!("quota {} bytes", self.options.limits.quota_bytes)),
             frames_dropped: None,
             chunks_dropped: Some(1 + grown.as_ref().and_then(|(_, gap)| gap.chunks_dropped).unwrap_or(0)),
+            source_bytes: None,
         };
         let counter = grown.as_ref().map_or(0, |(key, _)| key.counter + 1);
         let gap_key = self.free_gap_key(name, &gap, counter);

@@ -52,7 +52,7 @@ async fn undisturbed() -> Scene {
     let scene = Scene::new();
     whole_file(&scene).await;
     let InBucket { gaps, ends, .. } = scene.recording();
-    assert_eq!((gaps.len(), gaps[0].cause, ends.len()), (1, GapCause::ClockJump, 2));
+    assert_eq!((gaps.len(), gaps[0].cause, ends.len()), (1, GapCause::NotInSource, 2));
     scene
 }
 

@@ -28,6 +28,7 @@ mod log;
 mod matroska;
 mod mp4;
 mod scan;
+mod shown;
 mod window;
 
 pub use inspect::{inspect, inspect_bytes};

@@ -32,6 +32,8 @@ pub(crate) fn record(record: &Record) {
             to = %data.gap.to,
             cause = word(data.gap.cause),
             detail = data.gap.detail,
+            sourceBytes.start = data.gap.source_bytes.map(|bytes| bytes.start),
+            sourceBytes.end = data.gap.source_bytes.map(|bytes| bytes.end),
             "gap recorded"
         ),
         Data::ObjectRejected(data) => tracing::warn!(
@@ -69,6 +71,8 @@ fn chunk(record: &Record, data: &ChunkProbed) {
         resolution.width = resolution.width,
         resolution.height = resolution.height,
         resolution.channels = resolution.channels,
+        resolution.rotation = resolution.rotation,
+        resolution.mirrored = resolution.mirrored,
         mediaLink = data.media_link,
         codec = data.codec,
         frameRate = data.frame_rate,

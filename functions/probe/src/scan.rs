@@ -4,6 +4,7 @@
 //! object, the first of them the [`HEAD_BYTES`] of its head. What is not found within it is left out where the record may
 //! leave it out (frame rate, sound, duration), otherwise the object is rejected as too complex.
 
+use crate::shown::Shown;
 use crate::window::{Need, Rejection, Stop, Window};
 use crate::{matroska, mp4};
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) channels: u8,
+    pub(crate) shown: Shown,
 }
 
 /// What a container says of itself.

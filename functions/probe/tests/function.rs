@@ -169,6 +169,7 @@ fn span_ends_and_gaps_have_records() {
         detail: Some("connection reset".to_owned()),
         frames_dropped: None,
         chunks_dropped: None,
+        source_bytes: None,
     };
     let key = gap.key(0).to_string();
     let object = OneObject::new(gap.to_json());

@@ -1,7 +1,8 @@
 //! What every container gives: parameters and frames, one at a time, without a runtime.
 
-use super::super::CameraError;
+use super::super::{CameraError, FaultCost, SourceFault};
 use crate::media::{Frame, StreamParameters};
+use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
 use std::error::Error;
 use std::time::Duration;
@@ -11,7 +12,7 @@ pub(super) trait Demux: Send {
     /// The next item in decoding order; parameters before the first frame. After an error nothing more comes.
     fn next(&mut self) -> Result<Option<Item>, Fault>;
 
-    /// When the file says that it was made.
+    /// When the first video frame was, by when the file says that it was made: with the sound before it, if that is long.
     fn created(&self) -> Option<Timestamp>;
 
     /// How long it plays, as it says itself.
@@ -26,6 +27,8 @@ pub(super) trait Demux: Send {
 pub(super) enum Item {
     /// The parameters of what follows.
     Parameters(StreamParameters),
+    /// What is wrong here; the file goes on behind it.
+    Fault(SourceFault),
     /// A frame, its arrival not yet set.
     Frame {
         /// The frame.
@@ -33,6 +36,12 @@ pub(super) enum Item {
         /// When it is decoded, counted from the first frame.
         at: Duration,
     },
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.problem)
+    }
 }
 
 /// What is wrong with a file, and where.
@@ -70,6 +79,11 @@ impl Fault {
         Self { source: Some(Box::new(source)), ..Self::new(problem) }
     }
 
+    /// What is wrong, without the library's words.
+    pub(super) fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// As the camera's error: a file does not get better by trying again, unless it is unfinished.
     pub(super) fn of(self, what: &str) -> CameraError {
         let (what, problem) = (what.to_owned(), self.problem);
@@ -80,9 +94,19 @@ impl Fault {
     }
 }
 
-/// Two recordings in one file have two beginnings, of which only one is known.
-pub(super) fn another(at: u64) -> Fault {
-    Fault::new(format!("another recording begins at byte {at}; what comes before it was read: split the file there"))
+/// Adds a fault to those that were found since the last frame.
+pub(super) fn note(found: &mut Option<SourceFault>, fault: SourceFault) {
+    let Some(before) = found else {
+        *found = Some(fault);
+        return;
+    };
+    if before.cost != FaultCost::Pictures && fault.cost == FaultCost::Pictures {
+        (before.cost, before.detail) = (fault.cost, fault.detail);
+    }
+    before.bytes = match (before.bytes, fault.bytes) {
+        (Some(a), Some(b)) => Some(SourceBytes { start: a.start.min(b.start), end: a.end.max(b.end) }),
+        (a, b) => a.or(b),
+    };
 }
 
 /// Neither the container nor a random access frame has parameter sets.

@@ -1,4 +1,4 @@
-//! Files as cameras: MP4 and fragmented MP4 by re_mp4's boxes, Matroska by matroska-demuxer.
+//! Files as cameras: MP4 and fragmented MP4 by re_mp4's boxes, Matroska by a walk of our own.
 //!
 //! Memory stays small whatever the size of the file: of an MP4 only the sample tables are kept (about 4 bytes a frame),
 //! of a fragmented one only the current fragment's, of a Matroska file nothing; samples are read one at a time. The disk
@@ -19,10 +19,13 @@
 //!
 //! What was read of a file that is still being written, or was cut short, is not its end: see [`Ends`].
 //!
-//! A damaged or truncated file gives every frame up to the damage, then [`CameraError::Unusable`] that says where. So does
-//! one that recordings were joined in byte by byte, where the second begins: nothing says when that was.
+//! Damage costs what it covers: behind it the file is read on, and a [`CameraEvent::Fault`] says what was lost and where. Where
+//! nothing can be read any more before the end that the file should have, [`CameraError::Unusable`] says so. Recordings that were
+//! joined byte by byte are read one after the other; the second is dated by its own creation time where that can be, else
+//! as if it followed at once.
 
 mod began;
+mod bytes;
 mod demux;
 mod ending;
 mod mkv;
@@ -38,11 +41,23 @@ use self::demux::{Demux, Fault, Item};
 use super::{Camera, CameraError, CameraEvent, Extent, Session, Timing};
 use async_trait::async_trait;
 use framepost_ports::{Clock, SystemClock};
+use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+/// Sound that begins so long before the first picture is what the creation time is of; less is an encoder's priming, or the
+/// first picture's delay.
+const LEAD_MIN: Duration = Duration::from_secs(1);
+
+/// A creation time as that of the first picture, which the sound leads by `lead`.
+fn first_shown(created: Option<Timestamp>, lead: Duration) -> Option<Timestamp> {
+    let lead = Some(lead).filter(|lead| *lead >= LEAD_MIN).unwrap_or_default();
+    created.map(|created| created.checked_add(lead).unwrap_or(created))
+}
 
 /// How fast a file plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -159,7 +174,20 @@ fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
         [_, _, _, _, kind @ ..] if mp4::BEGINNINGS.iter().any(|known| kind.starts_with(known)) => {
             Ok(Box::new(mp4::Mp4::open(file, metadata.len())?))
         }
-        _ => Err(Fault::new("neither MP4 nor Matroska; convert it, for example with ffmpeg -i FILE -c copy out.mp4")),
+        _ => headless(file, metadata.len()),
+    }
+}
+
+/// A file whose first bytes are damaged, or that is no video at all.
+fn headless(file: std::fs::File, size: u64) -> Result<Box<dyn Demux>, Fault> {
+    let neither = "neither MP4 nor Matroska; convert it, for example with ffmpeg -i FILE -c copy out.mp4";
+    let again = file.try_clone().map_err(|error| Fault::because("cannot be opened twice", error))?;
+    if mp4::is_within(file, size) {
+        return Ok(Box::new(mp4::Mp4::open(again, size)?));
+    }
+    match mkv::Matroska::open(again, size) {
+        Ok(matroska) => Ok(Box::new(matroska)),
+        Err(_) => Err(Fault::new(neither)),
     }
 }
 
@@ -242,6 +270,7 @@ impl Session for FileSession {
         }
         Ok(self.pending.take().map(|item| match item {
             Item::Parameters(parameters) => CameraEvent::Parameters(parameters),
+            Item::Fault(fault) => CameraEvent::Fault(fault),
             Item::Frame { mut frame, .. } => {
                 frame.arrival = self.clock.monotonic();
                 CameraEvent::Frame(frame)

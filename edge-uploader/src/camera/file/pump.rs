@@ -109,6 +109,7 @@ impl Round {
                 self.parameters = Some(parameters.clone());
                 Some(Item::Parameters(parameters))
             }
+            Item::Fault(fault) => Some(Item::Fault(fault)),
             Item::Frame { mut frame, at } => {
                 let (video_scale, audio_scale) = self.timescales();
                 let shift = match frame.track {

@@ -109,7 +109,7 @@ fn measured(file: &mut dyn Demux) -> Duration {
                 let shown = frame.duration.map_or(step, i64::from);
                 end = end.max(frame.pts.saturating_add(shown));
             }
-            Item::Frame { .. } => {}
+            Item::Frame { .. } | Item::Fault(_) => {}
         }
     }
     duration_of(end, timescale)

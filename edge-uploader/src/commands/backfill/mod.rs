@@ -183,7 +183,7 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) 
             CameraEnd::Stopped => return Ok(outcome),
             CameraEnd::SpoolFailed(error) => return Err(error.into()),
             CameraEnd::Unfinished(_) => (Outcome::Unfinished, None),
-            CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::Panicked => {
+            CameraEnd::Damaged | CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::Panicked => {
                 (Outcome::Failed, stats.last_end().max(says))
             }
         };

@@ -5,7 +5,9 @@ mod layout;
 mod properties;
 
 use super::Output;
-use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
+use crate::media::{
+    AudioParameters, DisplayMatrix, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters,
+};
 use bytes::Bytes;
 use framepost_events::attributes::{Attributes, ClockInfo, ClockSource};
 use jiff::Timestamp;
@@ -22,6 +24,7 @@ pub(super) fn parameters(video_timescale: u32, audio_timescale: Option<u32>) -> 
             width: 640,
             height: 360,
             pixel_aspect: None,
+            matrix: DisplayMatrix::IDENTITY,
             timescale: video_timescale,
         },
         audio: audio_timescale.map(|timescale| AudioParameters {

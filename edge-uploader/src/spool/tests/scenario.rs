@@ -161,7 +161,8 @@ impl Outside {
         let Some(from) = writer.recorded_to() else { return Ok(()) };
         let (site, camera) = ("s".parse().unwrap(), camera.parse().unwrap());
         let (to, cause) = (self.now, GapCause::NotRunning);
-        let gap = Gap { site, camera, from, to, cause, detail: None, frames_dropped: None, chunks_dropped: None };
+        let (detail, frames_dropped, chunks_dropped, source_bytes) = (None, None, None, None);
+        let gap = Gap { site, camera, from, to, cause, detail, frames_dropped, chunks_dropped, source_bytes };
         writer.write_gap(&gap)
     }
 

@@ -3,6 +3,7 @@
 use super::ebml::{children, float, unsigned};
 use crate::codec::{self, Coded, Esds};
 use crate::scan::Picture;
+use crate::shown::Shown;
 use crate::window::Rejection;
 use framepost_events::record::{Audio, RejectReason};
 
@@ -95,7 +96,30 @@ impl<'a> Entry<'a> {
         if field(0x53c0) == Some(1) {
             channels += 1;
         }
-        Ok(VideoTrack { picture: Picture { codec, width, height, channels }, frame_ns: self.frame_ns })
+        Ok(VideoTrack {
+            picture: Picture { codec, width, height, channels, shown: self.shown(width, height) },
+            frame_ns: self.frame_ns,
+        })
+    }
+
+    /// How a player shows it. Of a projection (RFC 9559, 5.1.4.1.28.41) the roll is told, which is counter-clockwise, and a
+    /// yaw of half a turn, which mirrors.
+    fn shown(&self, width: u32, height: u32) -> Shown {
+        let find = |wanted| children(self.video).find(|(id, _)| *id == wanted).map(|(_, body)| body);
+        let number = |wanted| find(wanted).and_then(unsigned).and_then(|value| u32::try_from(value).ok());
+        let projection = find(0x7670).unwrap_or_default();
+        let pose = |wanted| children(projection).find(|(id, _)| *id == wanted).and_then(|(_, body)| float(body));
+        let turned = Shown::default().rotated(-pose(0x7675).unwrap_or(0.0));
+        let mirrored = pose(0x7673).filter(|yaw| (yaw.abs() - 180.0).abs() < 0.5).map(|_| true);
+        let shown = Shown { mirrored, ..turned };
+        // The unit: pixels, or a proportion. Either gives the shape of a pixel.
+        match (number(0x54b2).unwrap_or(0), number(0x54b0), number(0x54ba)) {
+            (0 | 3, Some(across), Some(down)) => {
+                let shape = reduced(u64::from(across) * u64::from(height), u64::from(down) * u64::from(width));
+                shape.map_or(shown, |(horizontal, vertical)| shown.with_pixels(horizontal, vertical))
+            }
+            _ => shown,
+        }
     }
 
     fn video_codec(&self) -> Result<Coded, Rejection> {
@@ -140,4 +164,13 @@ impl<'a> Entry<'a> {
             other => other.chars().take(64).collect(),
         }
     }
+}
+
+/// A fraction in its lowest terms.
+fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
+    let (mut a, mut b) = (numerator, denominator);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    Some((u32::try_from(numerator.checked_div(a)?).ok()?, u32::try_from(denominator / a).ok()?))
 }

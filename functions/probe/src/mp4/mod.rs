@@ -21,12 +21,13 @@ mod sample_entry;
 mod track;
 
 use crate::be::{u32_at, u64_at};
-use crate::scan::{Duration, Media, Scan};
+use crate::scan::{Duration, Media, Picture, Scan};
+use crate::shown::{Turn, UNTURNED};
 use crate::window::{Need, Rejection, Stop, Window};
 use boxes::{BoxAt, Boxes};
 use framepost_events::record::{Audio, Container, RejectReason};
 use jiff::Timestamp;
-use track::{Trak, VideoTrack};
+use track::{Trak, VideoTrack, turn_at};
 
 /// Whether a file that begins so may be one.
 pub(crate) fn begins(head: &[u8]) -> bool {
@@ -42,6 +43,8 @@ struct Movie {
     /// `mvhd`'s, in the movie's timescale.
     duration_units: Option<u64>,
     created: Option<Timestamp>,
+    /// How `mvhd` turns all of its tracks.
+    turn: Option<Turn>,
     /// There is an `mvex`: samples lie in fragments.
     fragmented: bool,
     /// `mehd`'s, in the movie's timescale.
@@ -76,7 +79,10 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     }
     let mut media = Media {
         container: if movie.fragmented { Container::Fmp4 } else { Container::Mp4 },
-        picture: video.picture.clone(),
+        picture: Picture {
+            shown: video.picture.shown.turned(video.turn, movie.turn.unwrap_or(UNTURNED)),
+            ..video.picture.clone()
+        },
         frame_rate: video.frame_rate,
         audio: movie.audio.clone(),
         seconds: None,
@@ -148,6 +154,8 @@ impl Movie {
         self.timescale = times.timescale;
         self.duration_units = times.duration_units;
         self.created = times.created;
+        let body = mvhd.prefix(window, 84)?;
+        self.turn = turn_at(body, if body.first() == Some(&0) { 36 } else { 48 });
         Ok(())
     }
 

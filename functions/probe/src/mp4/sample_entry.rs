@@ -4,6 +4,7 @@ use super::boxes::{BoxAt, name};
 use crate::be::{u16_at, u32_at};
 use crate::codec::{self, Coded, Esds};
 use crate::scan::Picture;
+use crate::shown::Shown;
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
 
@@ -29,6 +30,7 @@ pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Reje
         return refused(RejectReason::UnsupportedCodec, format!("the sample entry is {}", name(entry.kind)));
     };
     let mut config = None;
+    let mut shown = Shown::default();
     let mut boxes = entry.children(window, VISUAL_BYTES);
     while let Some(next) = boxes.next()? {
         if &next.kind == b"sinf" {
@@ -37,10 +39,14 @@ pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Reje
         if Some(&next.kind) == config_kind && config.is_none() {
             config = Some(next.bytes(window)?);
         }
+        if &next.kind == b"pasp" {
+            let body = next.prefix(window, 8)?;
+            shown = u32_at(body, 0).zip(u32_at(body, 4)).map_or(shown, |(h, v)| shown.with_pixels(h, v));
+        }
     }
     match coded(entry.kind, config) {
         Some(Coded { codec, channels }) => {
-            Ok(Ok(Picture { codec, width: width.into(), height: height.into(), channels }))
+            Ok(Ok(Picture { codec, width: width.into(), height: height.into(), channels, shown }))
         }
         None => refused(RejectReason::Malformed, format!("{} without a valid configuration", name(entry.kind))),
     }
@@ -50,8 +56,9 @@ pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Reje
 #[allow(clippy::option_option)]
 fn config_kind(entry: [u8; 4]) -> Option<Option<&'static [u8; 4]>> {
     Some(match &entry {
-        b"avc1" | b"avc3" => Some(b"avcC"),
-        b"hvc1" | b"hev1" => Some(b"hvcC"),
+        // Dolby Vision by its own names: H.264 and H.265 all the same.
+        b"avc1" | b"avc3" | b"dva1" | b"dvav" => Some(b"avcC"),
+        b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => Some(b"hvcC"),
         b"av01" => Some(b"av1C"),
         b"vp08" | b"vp09" => Some(b"vpcC"),
         b"mp4v" => Some(b"esds"),
@@ -65,6 +72,11 @@ fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
     match &entry {
         b"avc1" | b"avc3" => codec::avc(text, config?),
         b"hvc1" | b"hev1" => codec::hevc(text, config?),
+        // The names of what a player without Dolby Vision sees in them.
+        b"dva1" => codec::avc("avc1", config?),
+        b"dvav" => codec::avc("avc3", config?),
+        b"dvh1" => codec::hevc("hvc1", config?),
+        b"dvhe" => codec::hevc("hev1", config?),
         b"av01" => codec::av1(config?),
         b"vp08" | b"vp09" => codec::vpx(text, config?.get(4..)?),
         b"mp4v" => {

@@ -5,6 +5,7 @@ use super::boxes::BoxAt;
 use super::sample_entry;
 use crate::be::{array, u16_at, u32_at};
 use crate::scan::Picture;
+use crate::shown::{Turn, UNTURNED};
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
 
@@ -18,6 +19,8 @@ pub(super) struct VideoTrack {
     pub(super) frame_rate: Option<f64>,
     /// As far as `stts` is known.
     pub(super) frames_in_moov: u64,
+    /// How `tkhd` turns the picture.
+    pub(super) turn: Turn,
 }
 
 /// What a track is.
@@ -37,6 +40,7 @@ struct Parts {
     id: u32,
     /// `tkhd`'s, whole pixels.
     presented: (u32, u32),
+    turn: Option<Turn>,
     times: Option<Times>,
     handler: Option<[u8; 4]>,
     stsd: Option<BoxAt>,
@@ -72,6 +76,7 @@ impl Parts {
         let body = tkhd.bytes(window)?;
         let (id_at, size_at) = if body.first() == Some(&0) { (12, 76) } else { (20, 88) };
         self.id = u32_at(body, id_at).ok_or_else(|| tkhd.malformed("too short"))?;
+        self.turn = turn_at(body, size_at - 36);
         let pixels = |at| u16_at(body, at).map_or(0, u32::from);
         self.presented = (pixels(size_at), pixels(size_at + 4));
         Ok(())
@@ -146,6 +151,7 @@ impl Parts {
             picture,
             frame_rate,
             frames_in_moov: frames,
+            turn: self.turn.unwrap_or(UNTURNED),
         }))
     }
 
@@ -158,6 +164,12 @@ impl Parts {
         }
         Ok(Trak::Audio(audio))
     }
+}
+
+/// Of the display matrix at `at` what turns and mirrors.
+pub(super) fn turn_at(body: &[u8], at: usize) -> Option<Turn> {
+    let value = |n: usize| u32_at(body, at + 4 * n).map(u32::cast_signed);
+    Some([value(0)?, value(1)?, value(3)?, value(4)?])
 }
 
 /// Units and samples of the known lines of `stts`.

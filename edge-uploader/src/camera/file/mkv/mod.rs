@@ -1,351 +1,334 @@
-//! Matroska and WebM (RFC 9559, codec mappings of RFC 9559's companion draft), read as a stream.
+//! Matroska and WebM (RFC 9559), read as a stream, front to back.
 //!
 //! Matroska has presentation times only, mostly in whole milliseconds; they are kept as they are. Blocks lie in
 //! decoding order, which is given as found. `DefaultDuration` or a block's own duration is the frame's.
+//!
+//! The general crates believe what a file says of sizes and places, and end where it is damaged; so the elements are walked
+//! here ([`walk`]). Indexes are not used: all that counts is met on the way. Another segment behind the first is read on,
+//! and follows it.
 
-mod reader;
+mod block;
+mod ebml;
+mod tracks;
+mod walk;
 
-use self::reader::{Reader, second_recording};
-use super::demux::{Demux, Fault, Item, another, duration_of, undescribed};
-use crate::camera::config::{self, VideoConfig};
+use self::block::Block;
+use self::tracks::{Info, Track, Tracks};
+use self::walk::{Found, Walk};
+use super::bytes::FileBytes;
+use super::demux::{Demux, Fault, Item, duration_of, note, undescribed};
+use super::first_shown;
 use crate::camera::nal;
 use crate::camera::sets::{InForce, Undescribed};
-use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind, VideoCodec, VideoParameters};
+use crate::camera::{FaultCost, SourceFault};
+use crate::media::{AudioParameters, Frame, Reference, TrackKind};
 use bytes::Bytes;
+use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
-use matroska_demuxer::{
-    ContentCompAlgo, ContentEncodingValue, DisplayUnit, Frame as Block, MatroskaFile, TrackEntry, TrackType,
-};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Seek as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Blocks before the first video frame, at most.
-const LEAD_LIMIT: usize = 1024;
-
-/// A track that is recorded.
-struct Track {
-    number: u64,
-    /// What header stripping took from the beginning of every frame.
-    stripped: Vec<u8>,
-    /// In units of the file, where the track says it.
-    duration: Option<u32>,
-}
+/// Blocks before the first video frame that are kept, at most: half a minute of sound, and more.
+const LEAD_LIMIT: usize = 4096;
 
 /// An open Matroska file.
 pub(super) struct Matroska {
-    file: MatroskaFile<Reader>,
-    size: u64,
-    /// Whether the end that the demuxer saw was none.
-    broken: Arc<AtomicBool>,
-    /// Where another recording begins, which is not read.
-    second: Option<u64>,
-    parameters: StreamParameters,
-    length_bytes: u8,
+    walk: Walk,
+    info: Info,
+    tracks: Tracks,
+    /// Of which segment they are.
+    segment: u32,
     in_force: InForce,
-    video: Track,
-    audio: Option<Track>,
-    /// Units of the file to units of `timescale`.
-    factor: i64,
-    /// The time of the first video frame.
+    /// The time of the first video frame, in units of the timescale.
     zero: i64,
-    /// The latest time so far, from `zero`: times go back with B-frames, decoding does not.
+    /// Where the segment lies on the session's times.
+    origin: i64,
+    /// By how much the sound begins before the first picture.
+    lead: Duration,
+    /// The latest time so far: times go back with B-frames, decoding does not.
     latest: i64,
+    /// The end of the video frame shown last, where that is known.
+    video_end: Option<i64>,
     /// The last audio block's time in the file, and the time its latest frame was given.
-    last_audio: Option<(u64, i64)>,
+    last_audio: Option<(i64, i64)>,
     frames: u64,
+    /// A fault that waits for the next video frame.
+    fault: Option<SourceFault>,
     ready: VecDeque<Item>,
 }
 
 impl Matroska {
-    pub(super) fn open(mut file: File, size: u64) -> Result<Self, Fault> {
-        let failed = |error| Fault::because("cannot be read", error);
-        let second = second_recording(&mut file, size).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        let (file, broken) = demuxer(file, size)?;
-        let scale_ns = file.info().timestamp_scale().get();
-        // Whole units a second where the scale allows, else nanoseconds: exact either way.
-        let (timescale, factor) = match 1_000_000_000 % scale_ns {
-            0 => (u32::try_from(1_000_000_000 / scale_ns).unwrap_or(1), 1),
-            _ => (1_000_000_000, i64::try_from(scale_ns).map_err(|_| Fault::new("its time scale is impossible"))?),
-        };
-        let of_type = |kind: TrackType| file.tracks().iter().filter(move |track| track.track_type() == kind);
-        let mut entry = None;
-        let mut problem = None;
-        for found in of_type(TrackType::Video) {
-            match video_parameters(found, timescale) {
-                Ok(parameters) if entry.is_none() => entry = Some((found, parameters)),
-                Ok(_) => {}
-                Err(said) => problem = problem.or(Some(said)),
+    pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
+        let mut walk = Walk::new(FileBytes::new(file, size));
+        let (mut info, mut tracks) = (None, None);
+        let mut segment = 0;
+        // Both lie before the first cluster, mostly.
+        while tracks.is_none() {
+            match walk.next() {
+                Found::Info(body, _) => info = info.or(Some(body)),
+                Found::Tracks(body, of) if tracks::is_one(&body) => (tracks, segment) = (Some(body), of),
+                Found::Tracks(..) => {}
+                Found::Block(..) | Found::End | Found::Lost(_) => break,
             }
         }
-        let Some((entry, (video, config))) = entry else {
-            return Err(problem.unwrap_or_else(|| Fault::new("there is no video in it")));
-        };
-        let track = |entry: &TrackEntry| {
-            let duration = entry.default_duration().map(|ns| ns.get() as f64 * f64::from(timescale) / 1e9);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range by the filter")]
-            let duration = duration.map(f64::round).filter(|d| (1.0..4e9).contains(d)).map(|d| d as u32);
-            Ok::<_, Fault>(Track { number: entry.track_number().get(), stripped: stripped(entry)?, duration })
-        };
-        let video_track = track(entry)?;
-        let mut audio = None;
-        for entry in of_type(TrackType::Audio) {
-            let found = audio_parameters(entry, timescale).and_then(|p| Some((p, track(entry).ok()?)));
-            if audio.is_none() && found.is_some() {
-                audio = found;
-            } else {
-                tracing::warn!(codec = entry.codec_id(), "audio track left out");
-            }
+        if tracks.is_none() {
+            // They are somewhere else than they should be, and of which segment nobody knows.
+            segment = u32::MAX;
         }
-        let (audio, audio_track) = audio.unzip();
+        let tracks = tracks.or_else(|| walk.find_element(walk::TRACKS, tracks::is_one));
+        let Some(tracks) = tracks else {
+            return Err(Fault::new(
+                "the Matroska structure is damaged: nothing in it describes the tracks; mkvmerge may know a way",
+            ));
+        };
+        let info = Info::read(&info.unwrap_or_default());
+        let tracks = Tracks::read(&tracks, info.scale_ns)?;
+        // Clusters may have been passed on the way.
+        let walk = walk.rewound();
         let mut matroska = Self {
-            in_force: InForce::new(video.clone()),
-            length_bytes: config.length_bytes,
-            parameters: StreamParameters { video, audio },
-            file,
-            size,
-            broken,
-            second,
-            video: video_track,
-            audio: audio_track,
-            factor,
+            in_force: InForce::new(tracks.parameters.video.clone()),
+            walk,
+            info,
+            segment,
+            tracks,
             zero: 0,
+            origin: 0,
+            lead: Duration::ZERO,
             latest: 0,
+            video_end: None,
             last_audio: None,
             frames: 0,
+            fault: None,
             ready: VecDeque::new(),
         };
+        matroska.know_tracks();
         matroska.begin()?;
         Ok(matroska)
     }
 
+    fn know_tracks(&mut self) {
+        let numbers = [Some(&self.tracks.video), self.tracks.audio.as_ref()];
+        self.walk.recorded = numbers.into_iter().flatten().map(|track| track.number).collect();
+        self.walk.second = i64::try_from(1_000_000_000 / self.info.scale_ns).unwrap_or(1).max(1);
+    }
+
     /// Finds the first video frame, which is the session's 0; sound that comes before it waits.
     fn begin(&mut self) -> Result<(), Fault> {
-        let mut lead = Vec::new();
-        while let Some(block) = self.block()? {
-            let is_video = block.track == self.video.number;
-            lead.push(block);
-            if is_video {
-                break;
-            }
-            if lead.len() > LEAD_LIMIT {
-                return Err(Fault::new("no video frame among its first blocks"));
+        let mut lead = VecDeque::new();
+        let mut ended = None;
+        loop {
+            match self.block() {
+                Ok(Some((block, time))) => {
+                    let is_video = block.track == self.tracks.video.number;
+                    lead.push_back((block, time));
+                    if is_video {
+                        break;
+                    }
+                    if lead.len() > LEAD_LIMIT {
+                        lead.pop_front();
+                    }
+                }
+                Ok(None) => break,
+                Err(fault) => {
+                    ended = Some(fault);
+                    break;
+                }
             }
         }
-        let first = lead.last().filter(|block| block.track == self.video.number);
-        self.zero = first.map_or(0, |block| self.time(block.timestamp));
-        for block in lead {
-            let (item, _) = self.item(block)?;
-            self.ready.push_back(item);
-        }
+        let first = lead.back().filter(|(block, _)| block.track == self.tracks.video.number);
+        self.zero = first.map_or(0, |(_, time)| self.units(*time));
+        let before = lead.front().map_or(0, |(_, time)| self.zero.saturating_sub(self.units(*time)));
+        self.lead = duration_of(before, self.tracks.parameters.video.timescale);
+        let items = std::mem::take(&mut self.ready);
         // The sound that comes before the first frame has its parameters.
-        self.ready.push_front(Item::Parameters(self.parameters.clone()));
+        self.ready.push_front(Item::Parameters(self.tracks.parameters.clone()));
+        self.ready.extend(items);
+        for (block, time) in lead {
+            self.take(block, time)?;
+        }
+        match ended {
+            Some(fault) if self.frames == 0 => Err(fault),
+            // Found again when it is its turn.
+            _ => Ok(()),
+        }
+    }
+
+    /// The next block of a recorded track, and its time in units of the segment.
+    fn block(&mut self) -> Result<Option<(Block, i64)>, Fault> {
+        loop {
+            match self.walk.next() {
+                Found::Block(block, time) => return Ok(Some((block, time))),
+                Found::Info(body, of) if of > self.segment => self.another_info(&body),
+                Found::Tracks(body, of) if of > self.segment && tracks::is_one(&body) => self.another(&body, of)?,
+                Found::Info(..) | Found::Tracks(..) => {}
+                Found::End => return Ok(None),
+                Found::Lost(problem) => return Err(Fault::new(problem)),
+            }
+        }
+    }
+
+    fn another_info(&mut self, body: &[u8]) {
+        let next = Info::read(body);
+        let since = self.info.created.zip(next.created).map(|(before, after)| after.duration_since(before));
+        // When it says itself that it was, if that can be.
+        let since = since.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default();
+        let timescale = u128::from(self.tracks.parameters.video.timescale);
+        let units = i64::try_from(since.as_nanos() * timescale / 1_000_000_000).unwrap_or(0);
+        self.origin = units.max(self.video_end.unwrap_or(0)).max(self.latest);
+        self.info = Info { created: self.info.created.or(next.created), ..next };
+    }
+
+    /// Another recording takes the place of this one.
+    fn another(&mut self, body: &[u8], segment: u32) -> Result<(), Fault> {
+        let before = self.tracks.parameters.video.timescale;
+        let tracks = Tracks::read(body, self.info.scale_ns).map_err(|fault| {
+            Fault::new(format!("another recording begins that cannot be read: {}", fault.problem()))
+        })?;
+        let origin = self.origin.max(self.video_end.unwrap_or(0)).max(self.latest);
+        let after = tracks.parameters.video.timescale;
+        self.origin = super::demux::rescaled(origin, before, after);
+        self.latest = self.origin;
+        (self.video_end, self.last_audio) = (None, None);
+        self.tracks = tracks;
+        self.segment = segment;
+        self.in_force = InForce::new(self.tracks.parameters.video.clone());
+        self.know_tracks();
+        self.walk.begin_segment();
+        // Its first block says where its times begin.
+        self.zero = i64::MIN;
+        let detail = "another recording begins".to_owned();
+        note(&mut self.fault, SourceFault { cost: FaultCost::Order, detail, bytes: None });
+        self.ready.push_back(Item::Parameters(self.tracks.parameters.clone()));
         Ok(())
     }
 
-    /// The next block of a recorded track.
-    fn block(&mut self) -> Result<Option<Block>, Fault> {
-        loop {
-            let mut block = Block::default();
-            let cut = || format!("damaged or cut short after frame {} (the file has {} bytes)", self.frames, self.size);
-            if !self.file.next_frame(&mut block).map_err(|error| Fault::because(cut(), error))? {
-                return match self.second {
-                    _ if self.broken.load(Ordering::Relaxed) => Err(Fault::new(cut())),
-                    Some(at) => Err(another(at)),
-                    None => Ok(None),
-                };
+    fn units(&self, time: i64) -> i64 {
+        time.saturating_mul(self.tracks.factor).clamp(i64::MIN / 4, i64::MAX / 4)
+    }
+
+    /// Puts a block's frames where the next items are taken from.
+    fn take(&mut self, block: Block, time: i64) -> Result<(), Fault> {
+        let Block { track: number, relative: _, duration, frames } = block;
+        if self.zero == i64::MIN {
+            self.zero = self.units(time);
+        }
+        if let Some(damage) = self.walk.damage.take() {
+            note(&mut self.fault, damage);
+        }
+        let own = duration.and_then(|units| i64::try_from(units).ok()).map(|units| self.units(units));
+        let own = own.and_then(|units| u32::try_from(units).ok()).filter(|units| *units > 0);
+        let laced = u32::try_from(frames.len()).unwrap_or(1).max(1);
+        let own = own.map(|duration| (duration / laced).max(1));
+        for data in frames {
+            if data.is_empty() {
+                continue;
             }
-            let wanted =
-                block.track == self.video.number || self.audio.as_ref().is_some_and(|a| a.number == block.track);
-            if wanted && !block.data.is_empty() {
-                return Ok(Some(block));
+            if number == self.tracks.video.number {
+                self.take_video(data, own, time)?;
+            } else {
+                self.take_audio(data, own, time);
             }
         }
+        Ok(())
     }
 
-    fn time(&self, units: u64) -> i64 {
-        i64::try_from(units).unwrap_or(i64::MAX / 4).saturating_mul(self.factor).clamp(0, i64::MAX / 4)
-    }
-
-    /// A block as a frame, and whether the parameters are others from it on.
-    fn item(&mut self, block: Block) -> Result<(Item, Option<StreamParameters>), Fault> {
-        let timescale = self.parameters.video.timescale;
-        let mut pts = self.time(block.timestamp) - self.zero;
-        let kind = if block.track == self.video.number { TrackKind::Video } else { TrackKind::Audio };
-        let track = self.audio.as_ref().filter(|_| kind == TrackKind::Audio).unwrap_or(&self.video);
-        let own = block.duration.and_then(|units| u32::try_from(self.time(units)).ok()).filter(|units| *units > 0);
-        let duration = own.or(track.duration);
-        let data = if track.stripped.is_empty() { block.data } else { [&track.stripped[..], &block.data].concat() };
-        let (reference, changed, data) = match kind {
-            TrackKind::Video => self.video_frame(data)?,
-            TrackKind::Audio => {
-                // Frames laced into one block share its time; each but the first follows the one before it.
-                pts = match self.last_audio {
-                    Some((time, last)) if time == block.timestamp => last + i64::from(self.audio_duration(duration)),
-                    _ => pts,
-                };
-                self.last_audio = Some((block.timestamp, pts));
-                (Reference::RandomAccess, None, data)
-            }
+    fn take_video(&mut self, data: Vec<u8>, own: Option<u32>, time: i64) -> Result<(), Fault> {
+        let pts = self.units(time).saturating_sub(self.zero).saturating_add(self.origin);
+        let duration = own.or(self.tracks.video.duration);
+        let data = with_head(&self.tracks.video, data);
+        let data = match self.tracks.length_bytes {
+            4 => data,
+            other => nal::with_four_byte_lengths(&data, other),
         };
+        let (reference, changed) = self.in_force.see(&data).map_err(|Undescribed| undescribed(self.frames))?;
+        if let Some(video) = changed.cloned() {
+            self.tracks.parameters.video = video;
+            self.ready.push_back(Item::Parameters(self.tracks.parameters.clone()));
+        }
+        if let Some(mut fault) = self.fault.take() {
+            let shown = i64::from(duration.unwrap_or(0));
+            if fault.cost == FaultCost::Pictures
+                && shown > 0
+                && self.video_end.is_some_and(|end| pts <= end.saturating_add(shown / 2))
+            {
+                // The times go on, so nothing was there.
+                fault.cost = FaultCost::NoPicture;
+            }
+            self.ready.push_back(Item::Fault(fault));
+        }
+        if !nal::is_whole(&data) {
+            let detail = format!("the NAL units of frame {} are damaged", self.frames);
+            let bytes: Option<SourceBytes> = None;
+            self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes }));
+        }
+        self.frames += 1;
+        self.video_end = self.video_end.max(Some(pts.saturating_add(duration.unwrap_or(0).into())));
+        self.push(TrackKind::Video, pts, duration, reference, data);
+        Ok(())
+    }
+
+    fn take_audio(&mut self, data: Vec<u8>, own: Option<u32>, time: i64) {
+        let Some(track) = &self.tracks.audio else { return };
+        let (duration, data) = (own.or(track.duration), with_head(track, data));
+        // Frames laced into one block share its time; each but the first follows the one before it.
+        let pts = match self.last_audio {
+            Some((of, last)) if of == time => last.saturating_add(self.audio_duration(duration).into()),
+            _ => self.units(time).saturating_sub(self.zero).saturating_add(self.origin),
+        };
+        self.last_audio = Some((time, pts));
+        self.push(TrackKind::Audio, pts, duration, Reference::RandomAccess, data);
+    }
+
+    fn push(&mut self, track: TrackKind, pts: i64, duration: Option<u32>, reference: Reference, data: Vec<u8>) {
         self.latest = self.latest.max(pts);
-        let frame = Frame { track: kind, pts, duration, reference, arrival: Duration::ZERO, data: Bytes::from(data) };
-        Ok((Item::Frame { frame, at: duration_of(self.latest, timescale) }, changed))
+        let at = duration_of(self.latest, self.tracks.parameters.video.timescale);
+        let frame = Frame { track, pts, duration, reference, arrival: Duration::ZERO, data: Bytes::from(data) };
+        self.ready.push_back(Item::Frame { frame, at });
     }
 
     /// An AAC frame's length in units of the file: 1024 samples.
     fn audio_duration(&self, duration: Option<u32>) -> u32 {
         let samples = |a: &AudioParameters| 1024 * u64::from(a.timescale) / u64::from(a.sample_rate.max(1));
-        let own = self.parameters.audio.as_ref().map(samples).and_then(|units| u32::try_from(units).ok());
+        let own = self.tracks.parameters.audio.as_ref().map(samples).and_then(|units| u32::try_from(units).ok());
         duration.or(own).unwrap_or(1)
     }
+}
 
-    fn video_frame(&mut self, data: Vec<u8>) -> Result<(Reference, Option<StreamParameters>, Vec<u8>), Fault> {
-        let data = if self.length_bytes == 4 {
-            data
-        } else {
-            nal::with_four_byte_lengths(&data, self.length_bytes)
-                .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames)))?
-        };
-        let (reference, changed) = self.in_force.see(&data).map_err(|Undescribed| undescribed(self.frames))?;
-        self.frames += 1;
-        let Some(video) = changed else { return Ok((reference, None, data)) };
-        self.parameters.video = video.clone();
-        Ok((reference, Some(self.parameters.clone()), data))
-    }
+/// Gives a frame back what header stripping took.
+fn with_head(track: &Track, data: Vec<u8>) -> Vec<u8> {
+    if track.stripped.is_empty() { data } else { [&track.stripped[..], &data].concat() }
 }
 
 impl Demux for Matroska {
     fn next(&mut self) -> Result<Option<Item>, Fault> {
-        if let Some(item) = self.ready.pop_front() {
-            return Ok(Some(item));
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            let Some((block, time)) = self.block()? else {
+                let mut rest = self.fault.take();
+                if let Some(damage) = self.walk.damage.take() {
+                    note(&mut rest, damage);
+                }
+                return match rest {
+                    Some(fault) if fault.cost == FaultCost::Pictures => Err(Fault::new(fault.detail)),
+                    rest => Ok(rest.map(Item::Fault)),
+                };
+            };
+            self.take(block, time)?;
         }
-        let Some(block) = self.block()? else { return Ok(None) };
-        let (item, changed) = self.item(block)?;
-        let Some(parameters) = changed else { return Ok(Some(item)) };
-        self.ready.push_back(item);
-        Ok(Some(Item::Parameters(parameters)))
     }
 
     fn created(&self) -> Option<Timestamp> {
-        const SECONDS_TO_2001: i64 = 978_307_200;
-        let since_2001_ns = self.file.info().date_utc()?;
-        let micros = SECONDS_TO_2001.checked_mul(1_000_000)?.checked_add(since_2001_ns.div_euclid(1000))?;
-        Timestamp::from_microsecond(micros).ok().filter(|time| *time > Timestamp::UNIX_EPOCH)
+        first_shown(self.info.created, self.lead)
     }
 
     fn duration(&self) -> Option<Duration> {
-        let info = self.file.info();
-        let seconds = info.duration()? * info.timestamp_scale().get() as f64 / 1e9;
-        Duration::try_from_secs_f64(seconds).ok()
+        self.info.duration
     }
 
     fn frames_total(&self) -> Option<u64> {
         None
-    }
-}
-
-/// Opens the structure, if need be without its seek head: that of a truncated file names what is no longer there.
-fn demuxer(file: File, size: u64) -> Result<(MatroskaFile<Reader>, Arc<AtomicBool>), Fault> {
-    let again = file.try_clone().map_err(|error| Fault::because("cannot be opened twice", error))?;
-    let open = |reader: Reader| {
-        let broken = reader.broken();
-        let file = MatroskaFile::open(reader)?;
-        // What was missing on the way (an index behind the end, say) does not matter any more.
-        broken.store(false, Ordering::Relaxed);
-        Ok((file, broken))
-    };
-    open(Reader::new(file, size)).or_else(|error: matroska_demuxer::DemuxError| {
-        let retried = Reader::without_seek_head(again, size).ok().and_then(|reader| open(reader).ok());
-        retried.ok_or_else(|| Fault::because("the Matroska structure is damaged", error))
-    })
-}
-
-fn video_parameters(entry: &TrackEntry, timescale: u32) -> Result<(VideoParameters, VideoConfig), Fault> {
-    let codec = match entry.codec_id() {
-        "V_MPEG4/ISO/AVC" => VideoCodec::H264,
-        "V_MPEGH/ISO/HEVC" => VideoCodec::H265,
-        other => return Err(Fault::new(format!("its video is {other}; H.264 and H.265 can be recorded"))),
-    };
-    let private = entry.codec_private().ok_or_else(|| {
-        Fault::new("its video has no decoder configuration (CodecPrivate); remux it, for example with ffmpeg -c copy")
-    })?;
-    let config = config::video(codec, private).map_err(Fault::new)?;
-    let video = entry.video().ok_or_else(|| Fault::new("its video track has no picture size"))?;
-    let cropped = |pixels: u64, one: Option<u64>, other: Option<u64>| {
-        pixels
-            .checked_sub(one.unwrap_or(0))?
-            .checked_sub(other.unwrap_or(0))
-            .and_then(|pixels| u16::try_from(pixels).ok())
-    };
-    let width = cropped(video.pixel_width().get(), video.pixel_crop_left(), video.pixel_crop_right());
-    let height = cropped(video.pixel_height().get(), video.pixel_crop_top(), video.pixel_crop_bottom());
-    let (Some(width @ 1..), Some(height @ 1..)) = (width, height) else {
-        return Err(Fault::new("its picture size is impossible"));
-    };
-    // The display size is in pixels, or only a proportion; either gives the shape of a pixel.
-    let shape = match (video.display_unit(), video.display_width(), video.display_height()) {
-        (None | Some(DisplayUnit::Pixels | DisplayUnit::DisplayAspectRatio), Some(across), Some(down)) => {
-            u32::try_from(across.get()).ok().zip(u32::try_from(down.get()).ok())
-        }
-        _ => None,
-    };
-    let pixel_aspect = shape.and_then(|(across, down)| {
-        reduced(u64::from(across) * u64::from(height), u64::from(down) * u64::from(width)).filter(|(a, d)| a != d)
-    });
-    let parameters = VideoParameters {
-        codec,
-        config: config.record.clone(),
-        rfc6381: config.rfc6381.clone(),
-        width,
-        height,
-        pixel_aspect,
-        timescale,
-    };
-    Ok((parameters, config))
-}
-
-/// A fraction in its lowest terms.
-fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
-    let (mut a, mut b) = (numerator, denominator);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    Some((u32::try_from(numerator.checked_div(a)?).ok()?, u32::try_from(denominator / a).ok()?))
-}
-
-fn audio_parameters(entry: &TrackEntry, timescale: u32) -> Option<AudioParameters> {
-    // Old writers add the version and the profile: A_AAC/MPEG4/LC.
-    if entry.codec_id() != "A_AAC" && !entry.codec_id().starts_with("A_AAC/") {
-        return None;
-    }
-    let private = entry.codec_private()?;
-    let facts = config::aac(private)?;
-    let in_track = entry.audio().and_then(|audio| u16::try_from(audio.channels().get()).ok());
-    Some(AudioParameters {
-        config: Bytes::copy_from_slice(private),
-        rfc6381: facts.rfc6381,
-        channels: if facts.channels == 0 { in_track? } else { facts.channels },
-        sample_rate: facts.sample_rate,
-        timescale,
-    })
-}
-
-/// What every frame of the track begins with and the file left out (mkvmerge's header removal).
-fn stripped(entry: &TrackEntry) -> Result<Vec<u8>, Fault> {
-    match entry.content_encodings() {
-        None | Some([]) => Ok(Vec::new()),
-        Some([only]) => match only.encoding() {
-            ContentEncodingValue::Compression(compression) if compression.algo() == ContentCompAlgo::Stripping => {
-                Ok(compression.settings().unwrap_or_default().to_vec())
-            }
-            ContentEncodingValue::Compression(_) => Err(Fault::new("its video is compressed once more; remux it")),
-            _ => Err(Fault::new("its video is encrypted")),
-        },
-        Some(_) => Err(Fault::new("its video is encoded in several layers; remux it")),
     }
 }

@@ -4,6 +4,12 @@ use super::super::demux::Fault;
 use re_mp4::ReadBox;
 use std::io::Cursor;
 
+/// The boxes that are looked for behind damage, in movies and fragments.
+const SOUGHT: [&[u8; 4]; 24] = [
+    b"mvhd", b"trak", b"tkhd", b"edts", b"elst", b"mdia", b"mdhd", b"hdlr", b"minf", b"stbl", b"stsd", b"stts",
+    b"ctts", b"stsc", b"stsz", b"stz2", b"stco", b"co64", b"mvex", b"trex", b"traf", b"tfhd", b"tfdt", b"trun",
+];
+
 /// One whole box.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Box4<'a> {
@@ -18,14 +24,33 @@ impl<'a> Box4<'a> {
         &self.bytes[self.header_bytes..]
     }
 
+    /// Its length, header included.
+    pub(super) fn len(self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where it begins in `bytes` that it lies in.
+    pub(super) fn offset_in(self, bytes: &[u8]) -> Option<usize> {
+        (self.bytes.as_ptr().addr()).checked_sub(bytes.as_ptr().addr()).filter(|offset| *offset <= bytes.len())
+    }
+
     /// The first child of a kind.
     pub(super) fn child(self, kind: [u8; 4]) -> Option<Box4<'a>> {
         boxes(self.body()).find(|b| b.kind == kind)
     }
 
-    /// The box at the end of a path.
+    /// The box at the end of a path; where boxes on the way are damaged, the last of it is looked for in what is left.
     pub(super) fn descendant(self, path: &[[u8; 4]]) -> Option<Box4<'a>> {
-        path.iter().try_fold(self, |parent, kind| parent.child(*kind))
+        let mut parent = self;
+        for kind in path {
+            let found = parent.child(*kind);
+            let last = || path.last().and_then(|last| parent.child(*last));
+            match found {
+                Some(found) => parent = found,
+                None => return last(),
+            }
+        }
+        Some(parent)
     }
 
     /// Reads a box without children by re_mp4. Its readers seek to the end of the box; the cursor ends there too.
@@ -42,26 +67,64 @@ impl<'a> Box4<'a> {
     }
 }
 
+/// The box that `bytes` are, be it that they end before it does.
+pub(super) fn whole(bytes: &[u8]) -> Option<Box4<'_>> {
+    let (_, header_bytes) = size(bytes.get(..bytes.len().min(16))?)?;
+    let kind = *bytes.get(4..header_bytes.max(8))?.first_chunk::<4>()?;
+    bytes.get(header_bytes..).map(|_| Box4 { kind, header_bytes, bytes })
+}
+
 /// A box type as text.
 pub(super) fn name(kind: [u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
-/// The boxes in `bytes`, one after the other; ends at the first that does not fit.
+/// The boxes in `bytes`, one after the other. What is no box is stepped over up to the next that is known and fits.
 pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box4<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
-        let header = rest.get(..rest.len().min(16)).filter(|header| header.len() >= 8)?;
-        let (size, header_bytes) = size(header)?;
-        let kind = [header[4], header[5], header[6], header[7]];
-        let size = if size == 0 { rest.len() } else { usize::try_from(size).ok()? };
-        if size < header_bytes {
-            return None;
-        }
-        let (whole, after) = rest.split_at_checked(size)?;
+        let found = first_of(rest).filter(|(found, _)| plausible(found.kind)).or_else(|| {
+            let mut places = rest.windows(4).enumerate().skip(4);
+            places.find_map(|(kind_at, kind)| {
+                let sought = SOUGHT.iter().any(|sought| sought[..] == *kind);
+                sought.then(|| first_of(&rest[kind_at - 4..])).flatten()
+            })
+        });
+        let (found, after) = found?;
         rest = after;
-        Some(Box4 { kind, header_bytes, bytes: whole })
+        Some(found)
     })
+}
+
+fn plausible(kind: [u8; 4]) -> bool {
+    kind.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte == 0xa9)
+}
+
+/// The box that `bytes` begin with, and what follows it.
+fn first_of(bytes: &[u8]) -> Option<(Box4<'_>, &[u8])> {
+    let header = bytes.get(..bytes.len().min(16)).filter(|header| header.len() >= 8)?;
+    let (size, header_bytes) = size(header)?;
+    let kind = [header[4], header[5], header[6], header[7]];
+    let size = if size == 0 { bytes.len() } else { usize::try_from(size).ok()? };
+    if size < header_bytes {
+        return None;
+    }
+    let size = if size > bytes.len() { size.min(clipped(kind, bytes)?) } else { size };
+    let (whole, after) = bytes.split_at_checked(size)?;
+    Some((Box4 { kind, header_bytes, bytes: whole }, after))
+}
+
+/// Where a box ends that claims more than there is: where the next begins that may not lie within it, or with the rest.
+fn clipped(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
+    const OUTER: [&[u8; 4]; 3] = [b"trak", b"mvex", b"traf"];
+    SOUGHT.contains(&&kind).then_some(())?;
+    let is_container = matches!(&kind, b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"mvex" | b"traf" | b"stsd");
+    let ends = |found: &[u8]| {
+        let kinds: &[&[u8; 4]] = if is_container { &OUTER } else { &SOUGHT };
+        kinds.iter().any(|kind| kind[..] == *found)
+    };
+    let next = bytes.windows(4).enumerate().skip(12).find(|(_, found)| ends(found)).map(|(kind_at, _)| kind_at - 4);
+    Some(next.unwrap_or(bytes.len()))
 }
 
 /// A box's size (0: to the end) and the length of its header, from up to 16 bytes.

@@ -2,7 +2,7 @@
 
 use super::super::super::config;
 use super::boxes::{Box4, boxes, name};
-use crate::media::{AudioParameters, VideoCodec, VideoParameters};
+use crate::media::{AudioParameters, DisplayMatrix, VideoCodec, VideoParameters};
 use bytes::Bytes;
 
 /// A sample entry of a video track.
@@ -19,11 +19,12 @@ pub(super) fn entries(stsd: Box4<'_>) -> impl Iterator<Item = Box4<'_>> {
 }
 
 /// Reads a visual sample entry; the error names what cannot be recorded.
-pub(super) fn video(entry: Box4<'_>, timescale: u32) -> Result<VideoEntry, String> {
+pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> Result<VideoEntry, String> {
     const FIXED_BYTES: usize = 78;
     let (codec, config_kind) = match &entry.kind {
-        b"avc1" | b"avc3" => (VideoCodec::H264, b"avcC"),
-        b"hvc1" | b"hev1" => (VideoCodec::H265, b"hvcC"),
+        // Dolby Vision's own names say what a player that knows it makes of the same H.264 or H.265.
+        b"avc1" | b"avc3" | b"dva1" | b"dvav" => (VideoCodec::H264, b"avcC"),
+        b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => (VideoCodec::H265, b"hvcC"),
         b"encv" => return Err("its video is encrypted".to_owned()),
         other => return Err(format!("its video is {}; H.264 and H.265 can be recorded", name(*other))),
     };
@@ -46,6 +47,7 @@ pub(super) fn video(entry: Box4<'_>, timescale: u32) -> Result<VideoEntry, Strin
         width,
         height,
         pixel_aspect,
+        matrix,
         timescale,
     };
     Ok(VideoEntry { parameters, length_bytes: config.length_bytes })

@@ -16,74 +16,109 @@ pub(super) struct FragmentedTrack {
     pub(super) next_dts: i64,
 }
 
-/// The samples of the fragment `moof` that begins at `start` in the file, track by track: `found(track, sample)`.
+/// A fragment's part of one track.
+pub(super) struct Part {
+    /// Of the recorded tracks.
+    pub(super) track: usize,
+    pub(super) samples: Vec<Sample>,
+    /// The decoding time that it names for its first sample.
+    pub(super) named: Option<i64>,
+    /// The decoding time behind its last sample.
+    pub(super) end: i64,
+}
+
+/// The parts of the fragment `moof`, the body of the box that begins at `start` in the file. What is damaged of it is left
+/// out, and told as the first problem.
 ///
-/// `left` is how many there may still be in the whole file.
-pub(super) fn samples(
+/// `part_of_file` is what places in the file count from: a file that was joined of several has several beginnings. `left` is how many samples there may still be in the whole file.
+pub(super) fn parts(
     moof: &[u8],
-    start: u64,
+    (start, part_of_file): (u64, u64),
     left: &mut u64,
-    tracks: &mut [FragmentedTrack],
-    mut found: impl FnMut(usize, Sample),
-) -> Result<(), Fault> {
+    (tracks, known): (&[FragmentedTrack], &[u32]),
+) -> Result<(Vec<Part>, Option<Fault>), Fault> {
     // Where data begins that does not say so: at the fragment, then after what came before (8.8.7 and 8.8.8).
     let mut end_of_data = start;
     let mut budget = SAMPLES_LIMIT;
+    let (mut parts, mut problem) = (Vec::new(), None);
     for traf in boxes(moof).filter(|b| &b.kind == b"traf") {
-        let header: TfhdBox = traf.child(*b"tfhd").ok_or_else(|| Fault::new("a fragment names no track"))?.read()?;
+        let header = traf.child(*b"tfhd").ok_or_else(|| Fault::new("a fragment names no track"));
+        let header: TfhdBox = match header.and_then(Box4::read) {
+            Ok(header) => header,
+            Err(fault) => {
+                problem.get_or_insert(fault);
+                continue;
+            }
+        };
         let base = match header.base_data_offset {
-            Some(offset) => offset,
+            Some(offset) => offset.saturating_add(part_of_file),
             None if header.flags & TfhdBox::FLAG_DEFAULT_BASE_IS_MOOF != 0 => start,
             None => end_of_data,
         };
         let Some(i) = tracks.iter().position(|track| track.id == header.track_id) else {
+            if !known.contains(&header.track_id) {
+                problem.get_or_insert_with(|| Fault::new("it names a track that there is none of"));
+            }
             // A track that is left out still moves the place of those which follow without a base of their own.
             end_of_data = skipped(traf, base, left)?;
             continue;
         };
-        if let Some(time) = traf.child(*b"tfdt") {
-            let time: TfdtBox = time.read()?;
-            tracks[i].next_dts = i64::try_from(time.base_media_decode_time)
-                .ok()
-                .filter(|time| *time < i64::MAX / 4)
-                .ok_or_else(|| Fault::new("a fragment begins at an impossible time"))?;
-        }
+        let named = match traf.child(*b"tfdt").map(Box4::read::<TfdtBox>) {
+            Some(Ok(time)) => i64::try_from(time.base_media_decode_time).ok().filter(|time| *time < i64::MAX / 4),
+            _ => None,
+        };
+        let mut part = Part { track: i, samples: Vec::new(), named, end: named.unwrap_or(tracks[i].next_dts) };
         let mut offset = base;
         for run in boxes(traf.body()).filter(|b| &b.kind == b"trun") {
             budget = budget.checked_sub(count(run)).ok_or_else(too_many)?;
             *left = left.checked_sub(count(run).into()).ok_or_else(too_many)?;
-            let run: TrunBox = run.read()?;
+            if !adds_up(run) {
+                problem.get_or_insert_with(|| Fault::new("a run of samples has not the length that it should have"));
+            }
+            let run: TrunBox = match run.read() {
+                Ok(run) => run,
+                Err(fault) => {
+                    problem.get_or_insert(fault);
+                    continue;
+                }
+            };
             if let Some(data) = run.data_offset {
                 offset = base.saturating_add_signed(data.into());
             }
-            offset = walk(&header, &run, offset, &mut tracks[i], |sample| found(i, sample));
+            offset = walk(&header, &run, offset, &tracks[i].defaults, &mut part);
         }
         end_of_data = offset;
+        parts.push(part);
     }
-    Ok(())
+    Ok((parts, problem))
+}
+
+/// The decoding times that a fragment names for the recorded tracks.
+pub(super) fn named_times(moof: &[u8], tracks: &[FragmentedTrack]) -> Vec<(usize, i64)> {
+    let named = boxes(moof).filter(|b| &b.kind == b"traf").filter_map(|traf| {
+        let header: TfhdBox = traf.child(*b"tfhd")?.read().ok()?;
+        let time: TfdtBox = traf.child(*b"tfdt")?.read().ok()?;
+        let track = tracks.iter().position(|track| track.id == header.track_id)?;
+        Some((track, i64::try_from(time.base_media_decode_time).ok()?))
+    });
+    named.collect()
 }
 
 /// The samples of one run; gives the end of its data.
-fn walk(
-    header: &TfhdBox,
-    run: &TrunBox,
-    offset: u64,
-    track: &mut FragmentedTrack,
-    mut found: impl FnMut(Sample),
-) -> u64 {
-    let duration = header.default_sample_duration.unwrap_or(track.defaults.default_sample_duration);
-    let size = header.default_sample_size.unwrap_or(track.defaults.default_sample_size);
-    let description = header.sample_description_index.unwrap_or(track.defaults.default_sample_description_index);
+fn walk(header: &TfhdBox, run: &TrunBox, offset: u64, defaults: &TrexBox, part: &mut Part) -> u64 {
+    let duration = header.default_sample_duration.unwrap_or(defaults.default_sample_duration);
+    let size = header.default_sample_size.unwrap_or(defaults.default_sample_size);
+    let description = header.sample_description_index.unwrap_or(defaults.default_sample_description_index);
     let mut offset = offset;
     for i in 0..run.sample_count as usize {
         let size = run.sample_sizes.get(i).copied().unwrap_or(size);
         let duration = run.sample_durations.get(i).copied().unwrap_or(duration);
         // Version 0 says unsigned, but recorders write negative ones there too; none is beyond 2³¹.
         let shift = run.sample_cts.get(i).map_or(0, |shift| shift.cast_signed());
-        let dts = track.next_dts;
-        found(Sample { offset, size, dts, pts: dts.saturating_add(shift.into()), duration, description });
+        let dts = part.end;
+        part.samples.push(Sample { offset, size, dts, pts: dts.saturating_add(shift.into()), duration, description });
         offset = offset.saturating_add(size.into());
-        track.next_dts = dts.saturating_add(duration.into());
+        part.end = dts.saturating_add(duration.into());
     }
     offset
 }
@@ -91,6 +126,16 @@ fn walk(
 /// The number of samples a `trun` claims; known before anything is made of it.
 fn count(run: Box4<'_>) -> u32 {
     run.body().get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |count| u32::from_be_bytes(*count))
+}
+
+/// Whether a `trun` is as long as its flags and its number of samples say (8.8.8).
+fn adds_up(run: Box4<'_>) -> bool {
+    let body = run.body();
+    let Some([_, a, b, c]) = body.first_chunk::<4>().copied() else { return false };
+    let flags = u32::from_be_bytes([0, a, b, c]);
+    let words = |of: [u32; 4]| of.iter().filter(|flag| flags & **flag != 0).count() as u64;
+    let length = 8 + 4 * words([0x001, 0x004, 0, 0]) + 4 * words([0x100, 0x200, 0x400, 0x800]) * u64::from(count(run));
+    body.len() as u64 == length
 }
 
 fn too_many() -> Fault {

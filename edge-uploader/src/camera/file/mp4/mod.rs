@@ -2,32 +2,41 @@
 //!
 //! re_mp4's own reader keeps all samples of a file at 56 bytes each, ignores edit lists and panics on some damage. So
 //! only its readers of single boxes are used here: the structure is walked by [`boxes`], `stbl` stays packed
-//! ([`table`]), and fragments are read one `moof` at a time ([`fragment`]).
+//! ([`table`]), and fragments are read one `moof` at a time ([`walk`], [`fragment`]).
 //!
 //! Several sample entries in one track are followed: the parameters are told again when the entry changes.
+//!
+//! Damage costs what it covers. Behind a box that is none the walk goes on at the next `moof` or `moov`; a part of a
+//! fragment, a table or a movie that cannot be read is left out; a sample that does not lie in the file is one lost
+//! sample. Another movie behind the first, whose times begin anew, follows it.
 
 mod boxes;
 mod entry;
 mod fragment;
+mod movie;
 mod table;
 mod top;
 mod track;
+mod walk;
 
-use self::boxes::{Box4, boxes};
+use self::boxes::whole;
 use self::entry::VideoEntry;
-use self::fragment::FragmentedTrack;
-use self::table::Sample;
-use self::top::{box_header, read_box};
-use self::track::{Track, audio_track, description, track, video_track};
-use super::demux::{Demux, Fault, Item, another, duration_of, rescaled, undescribed};
+use self::movie::Movie;
+use self::table::{Sample, Table};
+use self::top::{Next, Search, next_box, read_box};
+use self::walk::Walk;
+use super::bytes::FileBytes;
+use super::demux::{Demux, Fault, Item, duration_of, note, rescaled, undescribed};
+use super::first_shown;
 use crate::camera::nal;
 use crate::camera::sets::{InForce, Undescribed};
-use crate::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
+use crate::camera::{FaultCost, SourceFault};
+use crate::media::{Frame, Reference, StreamParameters, TrackKind};
 use bytes::Bytes;
+use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
-use re_mp4::{HdlrBox, MvhdBox, TkhdBox, TrexBox};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _};
 use std::time::Duration;
 
 /// The boxes that a file may begin with: old recorders, and players' caches, leave `ftyp` out or put it behind others.
@@ -40,270 +49,200 @@ const FRAME_LIMIT_BYTES: u64 = 64 << 20;
 const BATCH: usize = 64;
 /// Samples waiting because the other track has none yet, at most.
 const LOOKAHEAD: usize = 1 << 16;
+/// How often a file's bytes are read as samples, at most: tables of a hostile file name the same bytes again and again.
+const TIMES_READ: u64 = 4;
 
 /// An open MP4 file.
 pub(super) struct Mp4 {
-    file: BufReader<File>,
-    size: u64,
-    /// Where the buffered file stands.
-    position: u64,
-    created: Option<Timestamp>,
-    duration: Option<Duration>,
-    /// Where the next box of the file that may be a fragment begins; `None` when there are none.
-    next_box: Option<u64>,
-    /// Where the boxes behind the `moov` begin.
-    after_moov: u64,
-    /// What the `moov` describes, and where it was last said again.
-    description: u64,
-    said_again: Option<u64>,
-    /// Video, then audio if there is any.
-    tracks: Vec<Track>,
-    fragmented: Vec<FragmentedTrack>,
-    /// How many samples the fragments to come may have: a file has no more of them than bytes.
-    samples_left: u64,
-    entries: Vec<VideoEntry>,
-    audio: Option<AudioParameters>,
+    file: FileBytes,
+    movie: Movie,
+    walk: Walk,
+    /// How many bytes of samples may still be read.
+    bytes_left: u64,
     /// The sample entry in force, from 1, and the parameters, which the frames' own sets may have changed.
     entry: Option<(u32, InForce)>,
+    /// What the places in its tables count from.
+    base: u64,
+    /// Where the movie lies on the session's times, in nanoseconds.
+    origin_ns: i128,
+    /// By how much the sound begins before the first picture.
+    lead: Duration,
+    /// The end of the video frame shown last, in nanoseconds of the session.
+    latest_ns: i128,
     /// The decoding time of the first frame, in nanoseconds.
     first_ns: Option<i128>,
     frames: u64,
-    /// Found while looking ahead: told when all that came before it is.
-    fault: Option<Fault>,
-    /// Waits for the parameters before it.
-    held: Option<Item>,
+    /// Samples that do not lie in the file, since the last that did.
+    lost: Option<SourceFault>,
+    /// Told before the next frame.
+    ready: VecDeque<Item>,
 }
 
 impl Mp4 {
     pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
-        let mut file = BufReader::with_capacity(64 << 10, file);
+        let mut file = FileBytes::new(file, size);
         let (mut at, mut first_moof) = (0, None);
-        let movie = loop {
-            let Some(header) = box_header(&mut file, at, size)? else {
-                return Err(Fault::new(format!(
-                    "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short"
-                )));
+        let mut damaged = None;
+        let found = loop {
+            let header = match next_box(&mut file, at, Search::Behind) {
+                Next::Box(header) => header,
+                Next::Damage { from, next } => {
+                    damaged.get_or_insert(SourceBytes { start: from, end: next.start });
+                    next
+                }
+                Next::End | Next::Lost { .. } => return Err(without_movie(&file)),
             };
             match &header.kind {
-                b"moov" => break read_box(&mut file, at, header)?,
+                b"moov" => break header,
                 b"moof" if first_moof.is_none() => first_moof = Some(at),
                 _ => {}
             }
             at = header.end;
         };
-        let moov = boxes(&movie).next().ok_or_else(|| Fault::new("the moov box is damaged"))?;
-        let after_moov = at.saturating_add(movie.len() as u64);
-        let mut mp4 = Self::of(file, size, moov)?;
-        mp4.after_moov = after_moov;
-        mp4.next_box = (!mp4.fragmented.is_empty()).then_some(first_moof.unwrap_or(after_moov));
-        drop(movie);
-        mp4.position = mp4.file.stream_position().map_err(|error| Fault::because("cannot be read", error))?;
+        let bytes = read_box(&mut file, found)?;
+        let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
+        let movie = Movie::read(moov, size)?;
+        let mut ready = VecDeque::new();
+        if !top::is_whole(*b"moov", moov.body()) {
+            let bytes = SourceBytes { start: found.start, end: found.end };
+            let detail = format!("the moov box at byte {} is damaged in parts", found.start);
+            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: Some(bytes) }));
+        } else if let Some(bytes) = damaged {
+            let detail = format!("bytes {} to {} are damaged", bytes.start, bytes.end);
+            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: Some(bytes) }));
+        }
+        if movie.tracks.iter().any(|track| track.table.as_ref().is_some_and(Table::is_damaged)) {
+            let detail = "the sample tables are damaged".to_owned();
+            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: None }));
+        }
+        let begin = if movie.fragmented.is_empty() { found.end } else { first_moof.unwrap_or(found.end) };
+        let mut mp4 = Self {
+            file,
+            walk: Walk::new(&movie, begin, found.end, 0, size),
+            base: 0,
+            movie,
+            bytes_left: size.saturating_mul(TIMES_READ).saturating_add(FRAME_LIMIT_BYTES),
+            entry: None,
+            origin_ns: 0,
+            lead: Duration::ZERO,
+            latest_ns: 0,
+            first_ns: None,
+            frames: 0,
+            lost: None,
+            ready,
+        };
         mp4.begin();
+        let sound = mp4.movie.tracks.get(1);
+        let lead = sound.and_then(|sound| Some(duration_of(sound.next_dts()?.checked_neg()?, sound.timescale)));
+        mp4.lead = lead.unwrap_or_default();
         Ok(mp4)
     }
 
-    fn of(file: BufReader<File>, size: u64, moov: Box4<'_>) -> Result<Self, Fault> {
-        let header = moov.child(*b"mvhd").ok_or_else(|| match moov.child(*b"cmov") {
-            Some(_) => Fault::new("its moov is compressed (cmov); remux it, for example with ffmpeg -c copy"),
-            None => Fault::new("the movie has no header"),
-        })?;
-        let header: MvhdBox = header.read()?;
-        let (mut video, mut audio) = (None, None);
-        let mut problem = None;
-        for trak in boxes(moov.body()).filter(|b| &b.kind == b"trak") {
-            let Some(handler) = trak.descendant(&[*b"mdia", *b"hdlr"]) else { continue };
-            let handler: HdlrBox = handler.read()?;
-            match &handler.handler_type.value {
-                b"vide" if video.is_none() => match video_track(trak) {
-                    Ok(track) => video = Some((trak, track)),
-                    Err(said) => problem = problem.or(Some(said)),
-                },
-                b"soun" if audio.is_none() => match audio_track(trak) {
-                    Ok(track) => audio = Some((trak, track)),
-                    Err(reason) => tracing::warn!(reason, "audio track left out"),
-                },
-                _ => {}
-            }
-        }
-        let Some((video_trak, (timescale, entries))) = video else {
-            return Err(Fault::new(problem.unwrap_or_else(|| "there is no video in it".to_owned())));
-        };
-        let mut tracks = vec![track(video_trak, TrackKind::Video, timescale, header.timescale)?];
-        let mut ids = vec![video_trak];
-        let audio = match audio {
-            Some((trak, parameters)) => {
-                tracks.push(track(trak, TrackKind::Audio, parameters.timescale, header.timescale)?);
-                ids.push(trak);
-                Some(parameters)
-            }
-            None => None,
-        };
-        if let Some(claimed) = tracks.iter().map(|track| u64::from(track.table.len())).find(|samples| *samples > size) {
-            return Err(Fault::new(format!("a track claims {claimed} samples, but the file has {size} bytes")));
-        }
-        let mut fragmented = Vec::new();
-        if let Some(extends) = moov.child(*b"mvex") {
-            for trak in ids {
-                let head: TkhdBox = trak.child(*b"tkhd").ok_or_else(|| Fault::new("a track has no header"))?.read()?;
-                let mut defaults = boxes(extends.body()).filter(|b| &b.kind == b"trex").map(Box4::read::<TrexBox>);
-                let defaults =
-                    defaults.find_map(|b| b.ok().filter(|b| b.track_id == head.track_id)).unwrap_or_default();
-                fragmented.push(FragmentedTrack { id: head.track_id, defaults, next_dts: 0 });
-            }
-        }
-        let duration = (header.duration > 0 && header.timescale > 0)
-            .then(|| duration_of(i64::try_from(header.duration).unwrap_or(0), header.timescale));
-        Ok(Self {
-            file,
-            size,
-            position: 0,
-            created: since_1904(header.creation_time),
-            duration,
-            next_box: None,
-            after_moov: 0,
-            description: description(moov),
-            said_again: None,
-            tracks,
-            fragmented,
-            samples_left: size,
-            entries,
-            audio,
-            entry: None,
-            first_ns: None,
-            frames: 0,
-            fault: None,
-            held: None,
-        })
-    }
-
-    /// Puts the session's 0 at the first video frame shown.
+    /// Puts the movie's 0 at its first video frame shown.
     fn begin(&mut self) {
-        self.fill(0);
-        let video = &self.tracks[0];
-        let Some(first) = video.queue.iter().take(BATCH).map(|sample| sample.pts).min() else { return };
+        (0..self.movie.tracks.len()).for_each(|track| self.fill(track));
+        let video = &self.movie.tracks[0];
+        let Some(first) = video.queue.iter().take(BATCH).map(|(sample, _)| sample.pts).min() else { return };
         let (zero, timescale) = (first.saturating_sub(video.shift), video.timescale);
-        for track in &mut self.tracks {
+        for track in &mut self.movie.tracks {
             track.shift = track.shift.saturating_add(rescaled(zero, timescale, track.timescale));
         }
     }
 
     /// Sees to it that the track's next sample is known, if there is one.
     fn fill(&mut self, track: usize) {
-        while self.tracks[track].queue.is_empty() && self.fault.is_none() {
-            match self.fill_from_table(track) {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(fault) => self.fault = Some(fault),
+        while self.movie.tracks[track].queue.is_empty() {
+            if self.fill_from_table(track) {
+                return;
             }
-            let waiting: usize = self.tracks.iter().map(|track| track.queue.len()).sum();
-            let Some(at) = self.next_box.filter(|_| waiting < LOOKAHEAD && self.fault.is_none()) else { return };
-            let next = self.read_fragment(at);
-            // Wherever it got to: samples that are known already are still to be read.
-            let position = self.file.stream_position().map_err(|error| Fault::because("cannot be read", error));
-            let next = position.and_then(|position| {
-                self.position = position;
-                next
-            });
-            self.next_box = next.unwrap_or_else(|fault| {
-                self.fault = Some(fault);
-                None
-            });
+            let waiting: usize = self.movie.tracks.iter().map(|track| track.queue.len()).sum();
+            if waiting >= LOOKAHEAD || !self.walk.step(&mut self.file, &mut self.movie) {
+                return;
+            }
         }
     }
 
-    fn fill_from_table(&mut self, track: usize) -> Result<bool, Fault> {
-        let track = &mut self.tracks[track];
+    /// Whether there are samples in it that wait.
+    fn fill_from_table(&mut self, track: usize) -> bool {
+        let track = &mut self.movie.tracks[track];
         while track.queue.len() < BATCH {
-            let Some(sample) = track.table.next()? else { break };
-            track.queue.push_back(sample);
-        }
-        Ok(!track.queue.is_empty())
-    }
-
-    /// Takes in the box at `at`, and says where the next one is.
-    fn read_fragment(&mut self, at: u64) -> Result<Option<u64>, Fault> {
-        let Some(header) = box_header(&mut self.file, at, self.size)? else { return Ok(None) };
-        match &header.kind {
-            b"moof" => {
-                let moof = read_box(&mut self.file, at, header)?;
-                self.take_fragment(at, boxes(&moof).next().map(Box4::body).unwrap_or_default())?;
-            }
-            b"moov" if at >= self.after_moov => {
-                let moov = read_box(&mut self.file, at, header)?;
-                if boxes(&moov).next().map(description) != Some(self.description) {
-                    return Err(another(at));
+            match track.table.as_mut().map(Table::next) {
+                Some(Ok(Some(sample))) => {
+                    let offset = sample.offset.saturating_add(self.base);
+                    track.queue.push_back((Sample { offset, ..sample }, None));
                 }
-                self.said_again = Some(at);
+                None | Some(Ok(None)) => break,
+                Some(Err(fault)) => {
+                    track.table = None;
+                    self.walk.failed(track.kind, fault);
+                }
             }
-            _ => {}
         }
-        Ok(Some(header.end))
+        !track.queue.is_empty()
     }
 
-    fn take_fragment(&mut self, at: u64, moof: &[u8]) -> Result<(), Fault> {
-        let before: Vec<_> = self
-            .tracks
-            .iter()
-            .zip(&self.fragmented)
-            .map(|(t, fragmented)| (t.queue.len(), fragmented.next_dts))
-            .collect();
-        let tracks = &mut self.tracks;
-        let mut goes_back = false;
-        fragment::samples(moof, at, &mut self.samples_left, &mut self.fragmented, |track, sample| {
-            let (_, end) = before[track];
-            // A little is overlap.
-            goes_back |= sample.dts < end.saturating_sub(i64::from(tracks[track].timescale / 4));
-            tracks[track].queue.push_back(sample);
+    /// Another movie behind this one takes its place, if there is one.
+    fn next_movie(&mut self) -> Result<bool, Fault> {
+        let Some((found, base)) = self.walk.another(&mut self.file, &self.movie) else { return Ok(false) };
+        let start = found.start;
+        let bytes = read_box(&mut self.file, found)?;
+        let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
+        let movie = Movie::read(moov, self.file.size()).map_err(|fault| {
+            Fault::new(format!("another recording begins at byte {start} and cannot be read: {}", fault.problem()))
         })?;
-        // Segments may each come with what describes them, but go on in time.
-        let Some(begin) = self.said_again.filter(|_| goes_back) else { return Ok(()) };
-        tracks.iter_mut().zip(before).for_each(|(track, (queued, _))| track.queue.truncate(queued));
-        Err(another(begin))
+        let since =
+            self.movie.created.zip(movie.created).map(|(before, after)| after.duration_since(before).as_nanos());
+        // When it says itself that it was, if that can be.
+        self.origin_ns = since.unwrap_or(0).max(self.latest_ns);
+        self.walk = Walk::new(&movie, found.end, found.end, base, self.file.size());
+        self.base = base;
+        let first = std::mem::replace(&mut self.movie, movie);
+        self.movie.created = first.created.or(self.movie.created);
+        self.entry = None;
+        self.begin();
+        let detail = format!("another recording begins at byte {start}");
+        self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::Order, detail, bytes: None }));
+        Ok(true)
     }
 
-    /// The `moov` of another recording behind this one, whose samples are all in its tables: what else is there does not matter.
-    fn second_moov(&mut self) -> Option<u64> {
-        let mut at = Some(self.after_moov).filter(|_| self.fragmented.is_empty())?;
-        while let Ok(Some(header)) = box_header(&mut self.file, at, self.size) {
-            if &header.kind == b"moov" {
-                return Some(at);
+    /// The bytes of a sample; `None`, and noted, where they are not in the file.
+    fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Vec<u8>>, Fault> {
+        let (offset, bytes) = (sample.offset, u64::from(sample.size));
+        self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(again_and_again)?;
+        let end = offset.saturating_add(bytes);
+        let name = match kind {
+            TrackKind::Video => format!("frame {}", self.frames),
+            TrackKind::Audio => "sound".to_owned(),
+        };
+        let problem = if end > self.file.size() {
+            format!(
+                "{name} lies at byte {offset} with {bytes} bytes, and the file ends before: it is cut short or damaged"
+            )
+        } else if bytes > FRAME_LIMIT_BYTES {
+            format!("{name} claims {bytes} bytes; the file is damaged")
+        } else {
+            self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(again_and_again)?;
+            match self.file.read_exact(offset, bytes) {
+                Ok(data) => return Ok(Some(data)),
+                Err(error) => format!("{name} at byte {offset} cannot be read: {error}"),
             }
-            at = header.end;
-        }
-        None
-    }
-
-    fn read_sample(&mut self, sample: Sample) -> Result<Vec<u8>, Fault> {
-        let (frame, offset, bytes) = (self.frames, sample.offset, u64::from(sample.size));
-        if bytes > FRAME_LIMIT_BYTES {
-            return Err(Fault::new(format!("frame {frame} claims {bytes} bytes; the file is damaged")));
-        }
-        if offset.checked_add(bytes).is_none_or(|end| end > self.size) {
-            return Err(Fault::new(format!(
-                "the file ends at byte {}, but frame {frame} lies at {offset} with {bytes} bytes: it is cut short or damaged",
-                self.size
-            )));
-        }
-        let failed = |error| Fault::because(format!("frame {frame} at byte {offset} cannot be read"), error);
-        // Mostly forward within the buffer; `seek` would throw it away.
-        let step = i64::try_from(offset).unwrap_or(0) - i64::try_from(self.position).unwrap_or(0);
-        self.file.seek_relative(step).map_err(failed)?;
-        let mut data = vec![0; usize::try_from(sample.size).unwrap_or(0)];
-        self.file.read_exact(&mut data).map_err(failed)?;
-        self.position = offset + bytes;
-        Ok(data)
+        };
+        let size = self.file.size();
+        let range = SourceBytes { start: offset.min(size), end: end.min(size) };
+        let cost = if kind == TrackKind::Video { FaultCost::Pictures } else { FaultCost::NoPicture };
+        note(&mut self.lost, SourceFault { cost, detail: problem, bytes: Some(range) });
+        Ok(None)
     }
 
     /// The track whose next sample is decoded first.
     fn next_track(&mut self) -> Option<usize> {
-        (0..self.tracks.len()).for_each(|track| self.fill(track));
-        let due = |track: &Track| Some(nanoseconds(track.next_dts()?, track.timescale));
-        let times = self.tracks.iter().map(due).enumerate();
-        times.filter_map(|(i, time)| Some((time?, i))).min().map(|(_, i)| i)
+        (0..self.movie.tracks.len()).for_each(|track| self.fill(track));
+        let times = self.movie.tracks.iter().map(|track| Some(nanoseconds(track.next_dts()?, track.timescale)));
+        times.enumerate().filter_map(|(i, time)| Some((time?, i))).min().map(|(_, i)| i)
     }
 
     fn described(&self, description: u32) -> Option<&VideoEntry> {
-        self.entries.get(usize::try_from(description).ok()?.checked_sub(1)?)
+        self.movie.entries.get(usize::try_from(description).ok()?.checked_sub(1)?)
     }
 
     /// What changes with the sample entry of the next video frame.
@@ -319,15 +258,14 @@ impl Mp4 {
         })?;
         let video = entry.parameters.clone();
         self.entry = Some((description, InForce::new(video.clone())));
-        Ok(Some(StreamParameters { video, audio: self.audio.clone() }))
+        Ok(Some(StreamParameters { video, audio: self.movie.audio.clone() }))
     }
 
     /// Gives the data 4-byte lengths.
-    fn with_lengths(&self, description: u32, data: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    fn with_lengths(&self, description: u32, data: Vec<u8>) -> Vec<u8> {
         match self.described(description).map_or(4, |entry| entry.length_bytes) {
-            4 => Ok(data),
-            other => nal::with_four_byte_lengths(&data, other)
-                .ok_or_else(|| Fault::new(format!("the NAL units of frame {} are damaged", self.frames))),
+            4 => data,
+            other => nal::with_four_byte_lengths(&data, other),
         }
     }
 
@@ -336,83 +274,134 @@ impl Mp4 {
         let entered = self.enter(description)?;
         let Some((_, in_force)) = &mut self.entry else { return Ok((Reference::Needed, entered)) };
         let (reference, changed) = in_force.see(data).map_err(|Undescribed| undescribed(self.frames))?;
-        let changed = changed.map(|video| StreamParameters { video: video.clone(), audio: self.audio.clone() });
+        let changed = changed.map(|video| StreamParameters { video: video.clone(), audio: self.movie.audio.clone() });
         Ok((reference, changed.or(entered)))
     }
 
     /// What is heard before the first frame is told after its parameters.
     fn look_ahead(&mut self) -> Result<Option<StreamParameters>, Fault> {
-        let Some(first) = self.tracks[0].queue.front().copied() else { return self.enter(1) };
-        let data = self.read_sample(first)?;
-        let data = self.with_lengths(first.description, data)?;
+        let Some((first, _)) = self.movie.tracks[0].queue.front() else { return self.enter(1) };
+        let first = *first;
+        let lost = self.lost.take();
+        let data = self.read_sample(first, TrackKind::Video)?;
+        self.lost = lost;
+        let Some(data) = data else { return self.enter(first.description) };
+        let data = self.with_lengths(first.description, data);
         self.see(first.description, &data).map(|(_, parameters)| parameters)
+    }
+
+    /// The end of the file, or why there is no more of it.
+    fn end(&mut self) -> Result<Option<Item>, Fault> {
+        if let Some(fault) = self.walk.fault.take() {
+            return Err(fault);
+        }
+        if let Some(rest) = self.walk.rest() {
+            note(&mut self.lost, rest);
+        }
+        match self.lost.take() {
+            Some(lost) if lost.cost == FaultCost::Pictures => Err(Fault::new(lost.detail)),
+            lost => Ok(lost.map(Item::Fault)),
+        }
     }
 }
 
 impl Demux for Mp4 {
     fn next(&mut self) -> Result<Option<Item>, Fault> {
-        if let Some(item) = self.held.take() {
-            return Ok(Some(item));
-        }
         loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
             let Some(i) = self.next_track() else {
-                let fault = self.fault.take().or_else(|| self.second_moov().map(another));
-                return fault.map_or(Ok(None), Err);
+                if self.next_movie()? {
+                    continue;
+                }
+                return self.end();
             };
-            let track = &mut self.tracks[i];
+            let track = &mut self.movie.tracks[i];
             let (kind, timescale, shift) = (track.kind, track.timescale, track.shift);
-            let Some(sample) = track.queue.pop_front() else { return Ok(None) };
+            let Some((sample, before)) = track.queue.pop_front() else { return Ok(None) };
+            if let Some(fault) = before {
+                note(&mut self.lost, fault);
+            }
             if sample.size == 0 {
                 continue;
             }
-            let data = self.read_sample(sample)?;
+            let Some(data) = self.read_sample(sample, kind)? else { continue };
             let (data, reference, parameters) = match kind {
                 TrackKind::Video => {
-                    let data = self.with_lengths(sample.description, data)?;
+                    let data = self.with_lengths(sample.description, data);
                     let (reference, parameters) = self.see(sample.description, &data)?;
                     (data, reference, parameters)
                 }
                 TrackKind::Audio if self.entry.is_none() => (data, Reference::RandomAccess, self.look_ahead()?),
                 TrackKind::Audio => (data, Reference::RandomAccess, None),
             };
-            self.frames += u64::from(kind == TrackKind::Video);
-            let time_ns = nanoseconds(sample.dts.saturating_sub(shift), timescale);
+            if kind == TrackKind::Video {
+                self.frames += 1;
+                self.ready.extend(self.lost.take().map(Item::Fault));
+                if !nal::is_whole(&data) {
+                    let (start, end) = (sample.offset, sample.offset + u64::from(sample.size));
+                    let detail = format!("the NAL units of frame {} are damaged", self.frames - 1);
+                    let bytes = Some(SourceBytes { start, end });
+                    self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes }));
+                }
+            }
+            let units = |ns: i128| i64::try_from(ns * i128::from(timescale) / 1_000_000_000).unwrap_or(i64::MAX / 4);
+            let origin = units(self.origin_ns);
+            let time_ns = nanoseconds(sample.dts.saturating_sub(shift), timescale) + self.origin_ns;
             let at_ns = time_ns - *self.first_ns.get_or_insert(time_ns);
+            let pts = sample.pts.saturating_sub(shift).saturating_add(origin);
+            if kind == TrackKind::Video {
+                let end = pts.saturating_add(sample.duration.into());
+                self.latest_ns = self.latest_ns.max(nanoseconds(end, timescale));
+            }
             let frame = Frame {
                 track: kind,
-                pts: sample.pts.saturating_sub(shift),
+                pts,
                 duration: Some(sample.duration),
                 reference,
                 arrival: Duration::ZERO,
                 data: Bytes::from(data),
             };
             let item = Item::Frame { frame, at: Duration::from_nanos(u64::try_from(at_ns).unwrap_or(0)) };
-            let Some(parameters) = parameters else { return Ok(Some(item)) };
-            self.held = Some(item);
-            return Ok(Some(Item::Parameters(parameters)));
+            self.ready.extend(parameters.map(Item::Parameters));
+            self.ready.push_back(item);
         }
     }
 
     fn created(&self) -> Option<Timestamp> {
-        self.created
+        first_shown(self.movie.created, self.lead)
     }
 
     fn duration(&self) -> Option<Duration> {
-        self.duration
+        self.movie.duration
     }
 
     fn frames_total(&self) -> Option<u64> {
         // What fragments hold is known when they are read.
-        self.fragmented.is_empty().then(|| self.tracks[0].table.len().into())
+        let table = self.movie.tracks[0].table.as_ref().filter(|_| self.movie.fragmented.is_empty());
+        table.map(|table| table.len().into())
     }
+}
+
+/// Whether a movie lies somewhere in a file whose beginning is damaged.
+pub(super) fn is_within(file: File, size: u64) -> bool {
+    top::find_anywhere(&mut FileBytes::new(file, size)).is_some()
+}
+
+fn again_and_again() -> Fault {
+    Fault::new("its tables name the same bytes again and again; the file is damaged")
+}
+
+/// Without a `moov` nothing is known of the frames.
+fn without_movie(file: &FileBytes) -> Fault {
+    let size = file.size();
+    Fault::new(format!(
+        "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short. Without it \
+         nobody can tell the frames; tools such as untrunc can, given a whole file of the same camera and settings"
+    ))
 }
 
 fn nanoseconds(units: i64, timescale: u32) -> i128 {
     i128::from(units) * 1_000_000_000 / i128::from(timescale.max(1))
-}
-
-/// A time of the file format; 0 is "not set", and so is everything before 1970 or beyond what a clock may say.
-fn since_1904(seconds: u64) -> Option<Timestamp> {
-    let since_1970 = i64::try_from(seconds).ok()?.checked_sub(2_082_844_800)?;
-    Timestamp::from_second(since_1970).ok().filter(|time| *time > Timestamp::UNIX_EPOCH && since_1970 < 1 << 33)
 }

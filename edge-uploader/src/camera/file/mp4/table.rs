@@ -2,7 +2,6 @@
 
 use super::super::demux::Fault;
 use super::boxes::Box4;
-use re_mp4::{Co64Box, CttsBox, StcoBox, StscBox, StszBox, SttsBox};
 
 /// Where one sample is and when it is decoded and shown, in units of its track.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +22,28 @@ enum Offsets {
 }
 
 impl Offsets {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(offsets) => offsets.len(),
+            Self::Wide(offsets) => offsets.len(),
+        }
+    }
+
     fn get(&self, chunk: usize) -> Option<u64> {
         match self {
             Self::Narrow(offsets) => offsets.get(chunk).map(|offset| u64::from(*offset)),
             Self::Wide(offsets) => offsets.get(chunk).copied(),
         }
     }
+}
+
+/// Chunks that hold alike many samples, up to the next run.
+struct ChunkRun {
+    /// The first of them, from 1.
+    first: u32,
+    samples: u32,
+    /// Which sample entry, from 1.
+    description: u32,
 }
 
 /// Sample sizes: one for all, or each its own.
@@ -42,10 +57,12 @@ impl Sizes {
         if let Some(compact) = stbl.child(*b"stz2") {
             return compact_sizes(compact.body()).map(Self::Each).ok_or_else(|| Fault::new("the stz2 box is damaged"));
         }
-        let sizes: StszBox = stbl.child(*b"stsz").ok_or_else(|| missing("stsz"))?.read()?;
-        Ok(match sizes.sample_size {
-            0 => Self::Each(sizes.sample_sizes),
-            bytes => Self::All { bytes, count: sizes.sample_count },
+        let body = stbl.child(*b"stsz").ok_or_else(|| missing("stsz"))?.body();
+        let word = |at: usize| body.get(at..)?.first_chunk::<4>().map(|word| u32::from_be_bytes(*word));
+        let (bytes, count) = word(4).zip(word(8)).ok_or_else(|| Fault::new("the stsz box is damaged"))?;
+        Ok(match bytes {
+            0 => Self::Each(rows::<1>(body, 8).into_iter().map(|[size]| size).collect()),
+            bytes => Self::All { bytes, count },
         })
     }
 
@@ -75,6 +92,20 @@ fn compact_sizes(body: &[u8]) -> Option<Vec<u32>> {
         _ => return None,
     };
     (all.len() == count).then_some(all)
+}
+
+/// The rows of a table whose number stands at `count_at` of the body: as many as it says and there are. A number that is
+/// zero is taken for damaged, where there are rows.
+fn rows<const N: usize>(body: &[u8], count_at: usize) -> Vec<[u32; N]> {
+    let Some((count, rows)) = body.get(count_at..).and_then(|rest| rest.split_first_chunk::<4>()) else {
+        return Vec::new();
+    };
+    let count = match u32::from_be_bytes(*count) {
+        0 => usize::MAX,
+        count => usize::try_from(count).unwrap_or(usize::MAX),
+    };
+    let word = |row: &[u8], n: usize| row[4 * n..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
+    rows.chunks_exact(4 * N).take(count).map(|row| std::array::from_fn(|n| word(row, n))).collect()
 }
 
 fn missing(kind: &str) -> Fault {
@@ -111,9 +142,12 @@ impl<T: Copy> Runs<T> {
 pub(super) struct Table {
     sizes: Sizes,
     offsets: Offsets,
-    chunks: StscBox,
+    chunks: Vec<ChunkRun>,
     deltas: Runs<i32>,
     shifts: Runs<i32>,
+    timescale: u32,
+    last_delta: i32,
+    is_damaged: bool,
     sample: u32,
     dts: i64,
     /// The current chunk, from 0; `None` before the first.
@@ -125,24 +159,53 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn read(stbl: Box4<'_>) -> Result<Self, Fault> {
+    /// Where sizes and places are known, the rest is made up if it is damaged: `duration` (of the whole track, in its units)
+    /// is spread over the samples, and chunks are taken to hold alike many.
+    pub(super) fn read(stbl: Box4<'_>, duration: u64, timescale: u32) -> Result<Self, Fault> {
         let sizes = Sizes::read(stbl)?;
-        let chunks: StscBox = stbl.child(*b"stsc").ok_or_else(|| missing("stsc"))?.read()?;
-        let deltas: SttsBox = stbl.child(*b"stts").ok_or_else(|| missing("stts"))?.read()?;
-        let shifts: Option<CttsBox> = stbl.child(*b"ctts").map(Box4::read).transpose()?;
         let offsets = match (stbl.child(*b"stco"), stbl.child(*b"co64")) {
-            (Some(stco), _) => Offsets::Narrow(stco.read::<StcoBox>()?.entries),
-            (None, Some(co64)) => Offsets::Wide(co64.read::<Co64Box>()?.entries),
+            (Some(stco), _) => Offsets::Narrow(rows::<1>(stco.body(), 4).into_iter().map(|[offset]| offset).collect()),
+            (None, Some(co64)) => {
+                let wide = |[high, low]: [u32; 2]| u64::from(high) << 32 | u64::from(low);
+                Offsets::Wide(rows::<2>(co64.body(), 4).into_iter().map(wide).collect())
+            }
             (None, None) => return Err(missing("stco or co64")),
         };
-        let shifts = shifts.map(|b| b.entries).unwrap_or_default();
+        let read = |kind: [u8; 4]| stbl.child(kind).map(Box4::body).unwrap_or_default();
+        let mut chunks: Vec<ChunkRun> = rows::<3>(read(*b"stsc"), 4)
+            .into_iter()
+            .map(|[first, samples, description]| ChunkRun { first, samples, description })
+            .collect();
+        if chunks.is_empty() && sizes.len() > 0 {
+            let count = u32::try_from(offsets.len()).unwrap_or(u32::MAX).max(1);
+            // One chunk for all, or one for each: nothing else can be told.
+            if count != 1 && count != sizes.len() {
+                return Err(missing("stsc"));
+            }
+            chunks = vec![ChunkRun { first: 1, samples: sizes.len().div_ceil(count), description: 1 }];
+        }
+        // Unsigned they say, but a writer whose times went back has written what it computed; none stands for hours.
+        let signed = |[count, value]: [u32; 2]| (count, value.cast_signed());
+        let mut deltas: Vec<(u32, i32)> = rows::<2>(read(*b"stts"), 4).into_iter().map(signed).collect();
+        let timed = deltas.iter().fold(0_u64, |timed, (count, _)| timed + u64::from(*count));
+        if deltas.is_empty() && sizes.len() > 0 {
+            let each = duration.checked_div(sizes.len().into()).and_then(|each| i32::try_from(each).ok());
+            let each = each
+                .filter(|each| *each > 0)
+                .ok_or_else(|| Fault::new("the sample table gives its frames no times"))?;
+            deltas = vec![(1, each)];
+        }
+        let shifts = rows::<2>(read(*b"ctts"), 4).into_iter().map(signed).collect();
+        let is_damaged = timed > sizes.len().into() || (timed == 0 && sizes.len() > 0);
         Ok(Self {
             sizes,
             offsets,
             chunks,
-            // Unsigned they say, but a writer whose times went back has written what it computed; none stands for hours.
-            deltas: Runs::new(deltas.entries.iter().map(|e| (e.sample_count, e.sample_delta.cast_signed())).collect()),
-            shifts: Runs::new(shifts.iter().map(|e| (e.sample_count, e.sample_offset)).collect()),
+            deltas: Runs::new(deltas),
+            shifts: Runs::new(shifts),
+            timescale,
+            is_damaged,
+            last_delta: 1,
             sample: 0,
             dts: 0,
             chunk: None,
@@ -157,6 +220,11 @@ impl Table {
         self.sizes.len()
     }
 
+    /// Whether there are times of more samples than there are sizes, or none.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     pub(super) fn next(&mut self) -> Result<Option<Sample>, Fault> {
         if self.sample >= self.len() {
             return Ok(None);
@@ -167,13 +235,19 @@ impl Table {
             self.enter_next_chunk().ok_or_else(|| damaged(self.sample))?;
         }
         let delta = self.deltas.step().ok_or_else(|| Fault::new("the sample table gives its frames no times"))?;
+        // Back by more than pictures are reordered: no writer's rounding.
+        let delta = if i64::from(delta) < -i64::from(self.timescale / 4) { self.last_delta } else { delta };
+        self.last_delta = delta;
+        let shift = i64::from(self.shifts.step().unwrap_or(0));
+        let limit = i64::from(delta).max(self.timescale.into()).saturating_mul(64);
+        let shift = if shift.abs() > limit { 0 } else { shift };
         let sample = Sample {
             offset: self.offset,
             size,
             dts: self.dts,
-            pts: self.dts.saturating_add(self.shifts.step().unwrap_or(0).into()),
+            pts: self.dts.saturating_add(shift),
             duration: u32::try_from(delta).unwrap_or(0),
-            description: self.chunks.entries.get(self.chunk_run).map_or(1, |e| e.sample_description_index),
+            description: self.chunks.get(self.chunk_run).map_or(1, |run| run.description),
         };
         self.offset = self.offset.saturating_add(size.into());
         self.left_in_chunk -= 1;
@@ -184,13 +258,13 @@ impl Table {
 
     fn enter_next_chunk(&mut self) -> Option<()> {
         let chunk = self.chunk.map_or(0, |chunk| chunk + 1);
-        let begins = |run: usize| self.chunks.entries.get(run).map(|entry| entry.first_chunk);
+        let begins = |run: usize| self.chunks.get(run).map(|run| run.first);
         while begins(self.chunk_run + 1)
             .is_some_and(|first| usize::try_from(first).is_ok_and(|first| chunk + 1 >= first))
         {
             self.chunk_run += 1;
         }
-        self.left_in_chunk = self.chunks.entries.get(self.chunk_run)?.samples_per_chunk;
+        self.left_in_chunk = self.chunks.get(self.chunk_run)?.samples;
         self.offset = self.offsets.get(chunk)?;
         self.chunk = Some(chunk);
         (self.left_in_chunk > 0).then_some(())

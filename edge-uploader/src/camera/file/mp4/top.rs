@@ -1,61 +1,164 @@
-//! The boxes that a file consists of: found by their headers, read whole only where they are structure.
+//! The boxes that a file consists of: found by their headers, read whole only where they are structure; and found again
+//! behind what is damaged.
 
+use super::super::bytes::FileBytes;
 use super::super::demux::Fault;
-use super::boxes;
-use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use super::boxes::{self, boxes};
 
 /// The largest `moov` and `moof` that are read: the tables of some eight million frames.
 const STRUCTURE_LIMIT_BYTES: u64 = 64 << 20;
 
+/// What a file may consist of (ISO/IEC 14496-12, QuickTime, DASH, and recorders' own). A box of another kind is one if what
+/// follows it is.
+const KINDS: [&[u8; 4]; 22] = [
+    b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"sidx", b"ssix", b"prft",
+    b"mfra", b"uuid", b"emsg", b"meta", b"pdin", b"udta", b"imda", b"junk", b"PICT", b"frea",
+];
+
 /// A top-level box of the file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: [u8; 4],
+    pub(super) start: u64,
     pub(super) end: u64,
 }
 
-/// The header of the box at `at`; `None` at the end of the file.
-pub(super) fn box_header(file: &mut BufReader<File>, at: u64, size: u64) -> Result<Option<Header>, Fault> {
-    if at >= size {
-        return Ok(None);
-    }
-    let failed = |error| Fault::because(format!("the box at byte {at} cannot be read"), error);
-    seek_to(file, at).map_err(failed)?;
-    let mut bytes = Vec::with_capacity(16);
-    file.by_ref().take(16).read_to_end(&mut bytes).map_err(failed)?;
-    let cut = || Fault::new(format!("the file is cut short: the box at byte {at} has no whole header"));
-    let (length, header_bytes) = boxes::size(&bytes).ok_or_else(cut)?;
-    let kind = *bytes.get(4..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(cut)?;
-    let length = if length == 0 { size - at } else { length };
-    if length < header_bytes as u64 {
-        return Err(Fault::new(format!("the box at byte {at} has an impossible size")));
-    }
-    Ok(Some(Header { kind, end: at.saturating_add(length) }))
+/// What lies at a place of the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The end of the file.
+    End,
+    /// A box.
+    Box(Header),
+    /// No box before the one that is named.
+    Damage { from: u64, next: Header },
+    /// No box any more.
+    Lost { problem: String },
 }
 
-/// Like `seek`, but what was read ahead stays: boxes may be small, and many.
-fn seek_to(file: &mut BufReader<File>, at: u64) -> std::io::Result<()> {
-    let here = file.stream_position()?;
-    match i64::try_from(i128::from(at) - i128::from(here)) {
-        Ok(step) => file.seek_relative(step),
-        Err(_) => file.seek(SeekFrom::Start(at)).map(drop),
+/// How a search for the next box is made where one leads astray.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    /// Within it too: a fragment may be there.
+    Within,
+    /// Behind it only: the media data of a movie without fragments is large, and is found by tables.
+    Behind,
+}
+
+/// The header at `at`, whatever it is worth; `None` where there is none.
+fn header(file: &mut FileBytes, at: u64) -> Option<Header> {
+    let bytes = file.read(at, 16).ok()?;
+    let (length, header_bytes) = boxes::size(&bytes)?;
+    let kind = *bytes.get(4..)?.first_chunk::<4>()?;
+    let length = if length == 0 { file.size() - at } else { length };
+    (length >= header_bytes as u64).then(|| Header { kind, start: at, end: at.saturating_add(length) })
+}
+
+fn is_known(header: Header) -> bool {
+    KINDS.contains(&&header.kind)
+}
+
+/// Whether the file ends at `at`, or goes on with a box that is known.
+fn goes_on(file: &mut FileBytes, at: u64) -> bool {
+    at == file.size() || at < file.size() && header(file, at).is_some_and(is_known)
+}
+
+/// What lies at `at`, with everything that is no box stepped over.
+pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
+    let size = file.size();
+    if at >= size {
+        return Next::End;
     }
+    let (from, problem) = match header(file, at) {
+        None if size - at < 16 => {
+            return Next::Lost { problem: format!("the file is cut short: the box at byte {at} has no whole header") };
+        }
+        None => (at + 1, format!("the box at byte {at} has an impossible size")),
+        Some(found) if found.end <= size => {
+            let structure = matches!(&found.kind, b"moov" | b"moof") && found.end - at <= STRUCTURE_LIMIT_BYTES;
+            if structure && begins_well(file, at)
+                || goes_on(file, found.end) && found.kind.iter().all(u8::is_ascii_graphic)
+            {
+                return Next::Box(found);
+            }
+            if is_known(found) && search == Search::Behind {
+                return Next::Box(found);
+            }
+            (at + 8, format!("what follows the {} box at byte {at} is damaged", boxes::name(found.kind)))
+        }
+        Some(found) => {
+            (at + 8, format!("the file is cut short within the {} box at byte {at}", boxes::name(found.kind)))
+        }
+    };
+    let cut = header(file, at).filter(|found| &found.kind == b"moov" && found.end > size);
+    match find_structure(file, from) {
+        // Its tracks may be there all the same.
+        None if cut.is_some() && begins_well(file, at) => Next::Box(Header { kind: *b"moov", start: at, end: size }),
+        // Where the box itself is whole, only what follows it is lost.
+        Some(next) => {
+            let whole = header(file, at).filter(|found| is_known(*found) && found.end <= next.start);
+            Next::Damage { from: whole.map_or(at, |found| found.end), next }
+        }
+        None => Next::Lost { problem },
+    }
+}
+
+/// The next `moof` or `moov` from `from` on that begins as one does.
+fn find_structure(file: &mut FileBytes, from: u64) -> Option<Header> {
+    let found = file.find(
+        from + 4,
+        u64::MAX,
+        |mark| mark == b"moof" || mark == b"moov",
+        |file, kind| {
+            let start = kind - 4;
+            header(file, start).is_some_and(|found| found.end <= file.size()) && begins_well(file, start)
+        },
+    );
+    header(file, found? - 4)
+}
+
+/// Whether the first box in the one at `at` is one of those that come first there.
+fn begins_well(file: &mut FileBytes, at: u64) -> bool {
+    let Ok(bytes) = file.read(at, 16) else { return false };
+    let header_bytes = if bytes.starts_with(&[0, 0, 0, 1]) { 16 } else { 8 };
+    let Ok(first) = file.read(at + header_bytes, 8) else { return false };
+    let kinds: &[&[u8]] = &[b"mfhd", b"traf", b"mvhd", b"trak", b"cmov", b"udta", b"iods", b"mvex", b"meta", b"free"];
+    first.get(4..).is_some_and(|kind| kinds.contains(&kind))
+}
+
+/// The place of a `moov` in a file whose beginning is damaged.
+pub(super) fn find_anywhere(file: &mut FileBytes) -> Option<u64> {
+    find_structure(file, 0).map(|found| found.start)
 }
 
 /// A whole box, header included.
-pub(super) fn read_box(file: &mut BufReader<File>, at: u64, header: Header) -> Result<Vec<u8>, Fault> {
-    let length = header.end - at;
+pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, Fault> {
+    let (at, length) = (header.start, header.end - header.start);
     let name = boxes::name(header.kind);
     if length > STRUCTURE_LIMIT_BYTES {
         return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));
     }
     let failed = |error| Fault::because(format!("the {name} box at byte {at} cannot be read"), error);
-    seek_to(file, at).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(length).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = file.read(at, length).map_err(failed)?;
     if (bytes.len() as u64) < length {
         return Err(Fault::new(format!("the file is cut short within the {name} box at byte {at}")));
     }
     Ok(bytes)
+}
+
+/// Whether a box and those in it follow one another without a rest, as far as they consist of boxes.
+pub(super) fn is_whole(kind: [u8; 4], body: &[u8]) -> bool {
+    const CONTAINERS: [&[u8; 4]; 9] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf"];
+    if !CONTAINERS.contains(&&kind) {
+        return true;
+    }
+    let mut covered = 0;
+    for child in boxes(body) {
+        // QuickTime ends a list with a zero in the place of a size; what is out of its place was searched for.
+        if child.offset_in(body) != Some(covered) || !is_whole(child.kind, child.body()) {
+            return false;
+        }
+        covered += child.len();
+    }
+    body[covered..].iter().all(|byte| *byte == 0) && body.len() - covered < 8
 }

@@ -4,7 +4,8 @@ use super::super::demux::{Fault, rescaled};
 use super::boxes::{Box4, boxes};
 use super::entry::{self, VideoEntry};
 use super::table::{Sample, Table};
-use crate::media::{AudioParameters, TrackKind};
+use crate::camera::SourceFault;
+use crate::media::{AudioParameters, DisplayMatrix, TrackKind};
 use re_mp4::{ElstBox, MdhdBox, TkhdBox};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,23 +16,26 @@ pub(super) struct Track {
     pub(super) timescale: u32,
     /// Subtracted from the file's times: what the edit list skips, and where the session's 0 lies.
     pub(super) shift: i64,
-    pub(super) table: Table,
-    pub(super) queue: VecDeque<Sample>,
+    /// `None` once it is known to hold no more.
+    pub(super) table: Option<Table>,
+    /// Samples in decoding order, and what is wrong before each.
+    pub(super) queue: VecDeque<(Sample, Option<SourceFault>)>,
 }
 
 impl Track {
     /// The decoding time of the next sample, on the presentation timeline.
     pub(super) fn next_dts(&self) -> Option<i64> {
-        self.queue.front().map(|sample| sample.dts.saturating_sub(self.shift))
+        self.queue.front().map(|(sample, _)| sample.dts.saturating_sub(self.shift))
     }
 }
 
 /// The timescale and the sample entries of a video track; its first entry must be one that can be recorded.
-pub(super) fn video_track(trak: Box4<'_>) -> Result<(u32, Vec<VideoEntry>), String> {
+pub(super) fn video_track(trak: Box4<'_>, movie: DisplayMatrix) -> Result<(u32, Vec<VideoEntry>), String> {
     let (timescale, stsd) = described(trak)?;
+    let matrix = trak.child(*b"tkhd").map_or(movie, |header| matrix(header).then(movie));
     let mut entries = Vec::new();
     for found in entry::entries(stsd) {
-        match entry::video(found, timescale) {
+        match entry::video(found, matrix, timescale) {
             Ok(entry) => entries.push(entry),
             Err(problem) if entries.is_empty() => return Err(problem),
             // Only a file that comes to use it is at fault.
@@ -39,6 +43,23 @@ pub(super) fn video_track(trak: Box4<'_>) -> Result<(u32, Vec<VideoEntry>), Stri
         }
     }
     if entries.is_empty() { Err("its video track describes no codec".to_owned()) } else { Ok((timescale, entries)) }
+}
+
+/// The display matrix of a `tkhd` or `mvhd` (8.3.2, 8.2.2); the identity where it is cut short.
+pub(super) fn matrix(header: Box4<'_>) -> DisplayMatrix {
+    let body = header.body();
+    let at = match (&header.kind, body.first()) {
+        (b"tkhd", Some(1)) => 52,
+        (b"tkhd", _) => 40,
+        (_, Some(1)) => 48,
+        _ => 36,
+    };
+    let mut values = [0; 9];
+    let bytes = body.get(at..).unwrap_or_default().chunks_exact(4);
+    for (value, bytes) in values.iter_mut().zip(bytes) {
+        *value = i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    DisplayMatrix::new(values)
 }
 
 pub(super) fn audio_track(trak: Box4<'_>) -> Result<AudioParameters, String> {
@@ -53,12 +74,15 @@ fn described(trak: Box4<'_>) -> Result<(u32, Box4<'_>), String> {
     if header.timescale == 0 { Err("a track has no timescale".to_owned()) } else { Ok((header.timescale, stsd)) }
 }
 
+/// The reading of a track; an edit list that is damaged skips nothing.
 pub(super) fn track(trak: Box4<'_>, kind: TrackKind, timescale: u32, movie_timescale: u32) -> Result<Track, Fault> {
     let stbl =
         trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]).ok_or_else(|| Fault::new("a track has no sample table"))?;
-    let edits = trak.descendant(&[*b"edts", *b"elst"]).map(Box4::read::<ElstBox>).transpose()?;
+    let edits = trak.descendant(&[*b"edts", *b"elst"]).and_then(|b| b.read::<ElstBox>().ok());
     let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
-    Ok(Track { kind, timescale, shift, table: Table::read(stbl)?, queue: VecDeque::new() })
+    let duration = trak.descendant(&[*b"mdia", *b"mdhd"]).and_then(|b| b.read::<MdhdBox>().ok());
+    let table = Table::read(stbl, duration.map_or(0, |header| header.duration), timescale)?;
+    Ok(Track { kind, timescale, shift, table: Some(table), queue: VecDeque::new() })
 }
 
 /// What the edit list takes from a track's times: it begins with empty edits (a delay), then names the media time that
@@ -82,6 +106,7 @@ fn skipped_by(edits: &ElstBox, timescale: u32, movie_timescale: u32) -> i64 {
 /// What the tracks of a movie are, as a number to compare.
 pub(super) fn description(moov: Box4<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
+    moov.child(*b"mvex").is_some().hash(&mut hasher);
     for trak in boxes(moov.body()).filter(|b| &b.kind == b"trak") {
         let header = trak.child(*b"tkhd").and_then(|b| b.read::<TkhdBox>().ok());
         let scaled = described(trak).ok().map(|(timescale, stsd)| (timescale, stsd.body()));

@@ -26,7 +26,7 @@ fn outcome(received: &[u8], piece: usize) -> (Vec<CameraEvent>, Option<String>) 
             }
             CameraEvent::Undescribed { .. } => assert!(!described, "a frame whose parameters are known"),
             CameraEvent::PacketsLost(lost) => assert!(*lost > 0),
-            CameraEvent::SenderReport { .. } => {}
+            CameraEvent::SenderReport { .. } | CameraEvent::Fault(_) => {}
         }
     }
     (events, end.err().map(|error| error.to_string()))

@@ -9,6 +9,8 @@ SELECT
   data.duration.seconds,
   data.resolution.width,
   data.resolution.height,
+  data.resolution.rotation,
+  data.resolution.mirrored,
   data.codec,
   data.frameRate AS frame_rate,
   data.container,

@@ -11,6 +11,8 @@ SELECT
   data.detail,
   data.framesDropped AS frames_dropped,
   data.chunksDropped AS chunks_dropped,
+  data.sourceBytes.start AS source_bytes_start,
+  data.sourceBytes.`end` AS source_bytes_end,
   data.object.bucket,
   subject AS key
 FROM `${records}`

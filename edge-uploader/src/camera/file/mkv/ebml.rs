@@ -1,0 +1,88 @@
+//! EBML elements (RFC 8794), in bytes that were read whole.
+
+/// An element's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) id: u32,
+    /// The length of the header itself.
+    pub(super) header_bytes: u64,
+    /// `None`: unknown, as live writers leave it.
+    pub(super) size: Option<u64>,
+}
+
+/// The longest header: an ID of 4 bytes, a size of 8.
+pub(super) const HEADER_BYTES: u64 = 12;
+
+/// The header that `bytes` begin with.
+pub(super) fn header(bytes: &[u8]) -> Option<Header> {
+    let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
+    let id = bytes.get(..id_bytes).filter(|_| id_bytes <= 4)?;
+    let id = id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte));
+    let (size, size_bytes) = number(bytes.get(id_bytes..)?)?;
+    Some(Header { id, header_bytes: (id_bytes + size_bytes) as u64, size })
+}
+
+/// A number of variable length, and that length; the number is `None` where all its bits are set.
+pub(super) fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let bytes = bytes.get(..length).filter(|_| length <= 8)?;
+    let ones = (1_u64 << (7 * length)) - 1;
+    let value = bytes.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)) & ones;
+    Some(((value != ones).then_some(value), length))
+}
+
+/// The elements of a body; ends where the rest is none.
+pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        let found = header(rest)?;
+        let (begin, size) = (usize::try_from(found.header_bytes).ok()?, usize::try_from(found.size?).ok()?);
+        let child = rest.get(begin..begin.checked_add(size)?)?;
+        rest = &rest[begin + size..];
+        Some((found.id, child))
+    })
+}
+
+/// The first element of a body with this ID.
+pub(super) fn child(body: &[u8], id: u32) -> Option<&[u8]> {
+    children(body).find(|(found, _)| *found == id).map(|(_, child)| child)
+}
+
+/// An unsigned integer of up to eight bytes.
+pub(super) fn unsigned(body: &[u8]) -> Option<u64> {
+    (body.len() <= 8).then(|| body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+}
+
+/// A float of four or eight bytes; none that is not finite.
+pub(super) fn float(body: &[u8]) -> Option<f64> {
+    let value = match body.len() {
+        4 => f32::from_be_bytes(body.try_into().ok()?).into(),
+        8 => f64::from_be_bytes(body.try_into().ok()?),
+        _ => return None,
+    };
+    value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn headers_of_all_lengths() {
+        let of = |id, header_bytes, size| Some(Header { id, header_bytes, size });
+        assert_eq!(header(&[0xa3, 0x81]), of(0xa3, 2, Some(1)));
+        assert_eq!(header(&[0x1f, 0x43, 0xb6, 0x75, 0xff]), of(0x1f43_b675, 5, None));
+        assert_eq!(header(&[0x1f, 0x43, 0xb6, 0x75, 1, 0, 0, 0, 0, 0, 0, 9]), of(0x1f43_b675, 12, Some(9)));
+        for bad in [&[][..], &[0xa3], &[0, 0x81], &[0x08, 0, 0, 0, 0x81], &[0xa3, 0], &[0xa3, 0x40]] {
+            assert_eq!(header(bad), None, "{bad:x?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_walked(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(children(&bytes).map(|(_, child)| child.len()).sum::<usize>() <= bytes.len());
+        }
+    }
+}
