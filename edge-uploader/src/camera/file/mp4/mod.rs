@@ -242,7 +242,11 @@ impl Mp4 {
     }
 
     fn described(&self, description: u32) -> Option<&VideoEntry> {
-        self.movie.entries.get(usize::try_from(description).ok()?.checked_sub(1)?)
+        match &self.movie.entries[..] {
+            // Where there is one, a number that names none can only mean it.
+            [only] if description == 0 => Some(only),
+            entries => entries.get(usize::try_from(description).ok()?.checked_sub(1)?),
+        }
     }
 
     /// What changes with the sample entry of the next video frame.

@@ -5,7 +5,7 @@ use super::super::demux::{Fault, duration_of};
 use super::boxes::{Box4, boxes};
 use super::entry::VideoEntry;
 use super::fragment::FragmentedTrack;
-use super::track::{Track, audio_track, description, matrix, track, video_track};
+use super::track::{Samples, Track, audio_track, description, matrix, track, video_track};
 use crate::media::{AudioParameters, DisplayMatrix, TrackKind};
 use jiff::Timestamp;
 use re_mp4::{HdlrBox, MvhdBox, TkhdBox, TrexBox};
@@ -57,10 +57,13 @@ impl Movie {
         let Some((video_trak, (timescale, entries))) = video else {
             return Err(Fault::new(problem.unwrap_or_else(|| "there is no video in it".to_owned())));
         };
-        let mut tracks = vec![track(video_trak, TrackKind::Video, timescale, movie_timescale)?];
+        let extends = moov.child(*b"mvex");
+        let samples = if extends.is_some() { Samples::InFragments } else { Samples::InTables };
+        let mut tracks = vec![track(video_trak, TrackKind::Video, (timescale, movie_timescale), samples)?];
         let mut described = vec![video_trak];
         let audio = audio.and_then(|(trak, parameters)| {
-            match track(trak, TrackKind::Audio, parameters.timescale, movie_timescale).and_then(|t| plausible(t, size))
+            match track(trak, TrackKind::Audio, (parameters.timescale, movie_timescale), samples)
+                .and_then(|t| plausible(t, size))
             {
                 Ok(track) => {
                     tracks.push(track);
@@ -75,7 +78,9 @@ impl Movie {
         });
         let video = plausible(tracks.remove(0), size)?;
         tracks.insert(0, video);
-        let fragmented = moov.child(*b"mvex").map(|extends| fragmented(extends, &described)).unwrap_or_default();
+        // Tables without samples are those of fragments, be it that the box which says so is damaged.
+        let is_empty = tracks[0].table.as_ref().is_none_or(|table| table.len() == 0);
+        let fragmented = if extends.is_some() || is_empty { fragmented(extends, &described) } else { Vec::new() };
         let all = boxes(moov.body()).filter(|b| &b.kind == b"trak");
         let heads = all.filter_map(|trak| trak.child(*b"tkhd")?.read::<TkhdBox>().ok());
         let ids = heads.map(|head| head.track_id).chain(fragmented.iter().map(|track| track.id)).collect();
@@ -109,11 +114,15 @@ fn plausible(track: Track, size: u64) -> Result<Track, Fault> {
     }
 }
 
-fn fragmented(extends: Box4<'_>, described: &[Box4<'_>]) -> Vec<FragmentedTrack> {
+fn fragmented(extends: Option<Box4<'_>>, described: &[Box4<'_>]) -> Vec<FragmentedTrack> {
     let tracks = (1_u32..).zip(described).map(|(number, trak)| {
         let header = trak.child(*b"tkhd").and_then(|b| b.read::<TkhdBox>().ok());
         let id = header.map_or(number, |header| header.track_id);
-        let mut defaults = boxes(extends.body()).filter(|b| &b.kind == b"trex").map(Box4::read::<TrexBox>);
+        let mut defaults = extends
+            .into_iter()
+            .flat_map(|extends| boxes(extends.body()))
+            .filter(|b| &b.kind == b"trex")
+            .map(Box4::read::<TrexBox>);
         let defaults = defaults.find_map(|b| b.ok().filter(|b| b.track_id == id)).unwrap_or_default();
         FragmentedTrack { id, defaults, next_dts: 0 }
     });

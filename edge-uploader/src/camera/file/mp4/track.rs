@@ -74,15 +74,33 @@ fn described(trak: Box4<'_>) -> Result<(u32, Box4<'_>), String> {
     if header.timescale == 0 { Err("a track has no timescale".to_owned()) } else { Ok((header.timescale, stsd)) }
 }
 
-/// The reading of a track; an edit list that is damaged skips nothing.
-pub(super) fn track(trak: Box4<'_>, kind: TrackKind, timescale: u32, movie_timescale: u32) -> Result<Track, Fault> {
-    let stbl =
-        trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]).ok_or_else(|| Fault::new("a track has no sample table"))?;
+/// The reading of a track; an edit list that is damaged skips nothing. Of a movie in fragments the tables may be damaged, or
+/// missing.
+pub(super) fn track(
+    trak: Box4<'_>,
+    kind: TrackKind,
+    (timescale, movie_timescale): (u32, u32),
+    samples: Samples,
+) -> Result<Track, Fault> {
     let edits = trak.descendant(&[*b"edts", *b"elst"]).and_then(|b| b.read::<ElstBox>().ok());
     let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
     let duration = trak.descendant(&[*b"mdia", *b"mdhd"]).and_then(|b| b.read::<MdhdBox>().ok());
-    let table = Table::read(stbl, duration.map_or(0, |header| header.duration), timescale)?;
-    Ok(Track { kind, timescale, shift, table: Some(table), queue: VecDeque::new() })
+    let duration = duration.map_or(0, |header| header.duration);
+    let stbl = trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]);
+    let stbl = stbl.ok_or_else(|| Fault::new("a track has no sample table"));
+    let table = match (stbl.and_then(|stbl| Table::read(stbl, duration, timescale)), samples) {
+        (Ok(table), _) => Some(table),
+        (Err(_), Samples::InFragments) => None,
+        (Err(fault), Samples::InTables) => return Err(fault),
+    };
+    Ok(Track { kind, timescale, shift, table, queue: VecDeque::new() })
+}
+
+/// Where a movie's samples are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    InTables,
+    InFragments,
 }
 
 /// What the edit list takes from a track's times: it begins with empty edits (a delay), then names the media time that
