@@ -9,6 +9,7 @@
 //! uploaded by then stays in the spool for the next start.
 
 mod anchor;
+mod plan;
 mod progress;
 mod queue;
 mod receiver;
@@ -28,9 +29,10 @@ use crate::upload::{self, Drained, UploadStats, Uploader};
 use anchor::GatewayClock;
 use framepost_events::{Camera as CameraName, Site};
 use framepost_ports::{Clock, ObjectSink};
+use plan::Plan;
 use receiver::Ended;
 use reception::{Pace, Reception};
-use recorder::{Plan, Recorder};
+use recorder::Recorder;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,67 +9,21 @@
 //! end, or that will get longer, leaves its last chunk open: the spool removes it, and the next run writes it whole, under the same key.
 
 use super::anchor::GatewayClock;
+use super::plan::Plan;
 use super::progress::CameraStats;
 use super::queue::{Item, QueueReceiver};
 use super::steps::Steps;
 use super::watch::Unstored;
 use crate::camera::{CameraEvent, Extent, FaultCost, SourceFault, Timing, describes};
-use crate::clock::{Note, Origin, Placed, SessionClock, TrustedClock};
+use crate::clock::{Note, Origin, Placed, SessionClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
-use crate::segment::{Keep, Output, Segmenter, Settings, Stats};
+use crate::segment::{Keep, Output, Segmenter, Stats};
 use crate::spool::{self, SourceFile, SpoolWriter};
 use framepost_events::attributes::{Attributes, ChunkStart};
 use framepost_events::gap::{Gap, GapCause, SourceBytes};
-use framepost_events::{Camera, Site};
 use jiff::Timestamp;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-
-/// What is recorded of one camera, and how.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) site: Site,
-    pub(super) camera: Camera,
-    pub(super) source: String,
-    pub(super) window: Duration,
-    pub(super) chunk_max: Duration,
-    pub(super) keep: Keep,
-    pub(super) trusted: TrustedClock,
-    pub(super) extent: Extent,
-    /// The file that is read, if it is one.
-    pub(super) file: Option<PathBuf>,
-    pub(super) silence_max: Option<Duration>,
-}
-
-impl Plan {
-    /// What the segmenter of a span is told.
-    fn settings(&self) -> Settings {
-        let usual = Settings::default();
-        let gap_max = match self.extent {
-            // A file's times are no clock that jumps: a picture is shown for as long as the file says, be it a time lapse.
-            Extent::Finite => Duration::MAX,
-            // A camera that the operator lets be silent for longer is not broken by it: its last picture is shown as long.
-            Extent::Live => {
-                let silence = self.silence_max.map_or(Duration::ZERO, |silence| silence.saturating_add(LATE));
-                usual.gap_max.max(silence)
-            }
-        };
-        let chunk_max_frames = match self.extent {
-            Extent::Finite => FILE_CHUNK_FRAMES,
-            Extent::Live => usual.chunk_max_frames,
-        };
-        let (window, chunk_max, keep) = (self.window, self.chunk_max, self.keep);
-        Settings { window, chunk_max, chunk_max_frames, keep, source: self.source.clone(), gap_max, ..usual }
-    }
-}
-
-/// How many frames of a file make a chunk, at least, that no random access frame ends: nobody waits for a time lapse.
-const FILE_CHUNK_FRAMES: u64 = 100;
-
-/// How much longer than the camera's silence the times of its frames may make it look.
-const LATE: Duration = Duration::from_secs(5);
 
 /// Why there is no video since a span's end.
 #[derive(Debug, Clone)]

@@ -34,6 +34,7 @@ mod chunk;
 mod fragment;
 mod repair;
 mod segmenter;
+mod settings;
 mod thin;
 mod timeline;
 
@@ -42,7 +43,8 @@ mod tests;
 
 pub use fragment::Fragment;
 pub use repair::{RepairError, Repaired, repair};
-pub use segmenter::{Error, Segmenter, Settings, Stats};
+pub use segmenter::{Error, Segmenter};
+pub use settings::{Settings, Stats};
 pub use thin::Keep;
 
 use bytes::Bytes;
