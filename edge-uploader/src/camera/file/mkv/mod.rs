@@ -137,6 +137,7 @@ impl Matroska {
             }
         }
         let first = lead.back().filter(|(block, _)| block.track == self.tracks.video.number);
+        let is_empty = first.is_none();
         self.zero = first.map_or(0, |(_, time)| self.units(*time));
         let before = lead.front().map_or(0, |(_, time)| self.zero.saturating_sub(self.units(*time)));
         self.lead = duration_of(before, self.tracks.parameters.video.timescale);
@@ -149,6 +150,7 @@ impl Matroska {
         }
         match ended {
             Some(fault) if self.frames == 0 => Err(fault),
+            None if is_empty => Err(Fault::new("there is no video frame in it")),
             // Found again when it is its turn.
             _ => Ok(()),
         }
