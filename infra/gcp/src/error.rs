@@ -51,7 +51,7 @@ fn is_clock(message: &str) -> bool {
 }
 
 /// What was answered, if anything was. Google's errors are JSON documents of one form (JSON API reference, "HTTP status and error
-/// codes"), where a download's are a line of text. A page, or nothing at all, is a portal's or a proxy's; and a line of
+/// codes"), or [XML ones](is_document), where a download's are a line of text. A page, or nothing at all, is a portal's or a proxy's; and a line of
 /// text is not enough to count against an object.
 pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)> {
     let status = error.http_status_code();
@@ -65,6 +65,7 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
     let (kind, code) = match (status, error.status()) {
         (Some(status), Some(_)) => (kind_of_status(status, &message), status.to_string()),
         (Some(status), None) => match kind_of_status(status, &message) {
+            kind if is_document(&message) => (kind, status.to_string()),
             kind if (kind != ErrorKind::Invalid || status == 412)
                 && !message.is_empty()
                 && !message.starts_with('<') =>
@@ -77,6 +78,11 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
         (None, None) => return None,
     };
     Some((kind, GoogleFailure { code, message }))
+}
+
+/// Whether an answer is an error of Cloud Storage's XML API, which its front ends give to requests of the JSON API as well.
+fn is_document(message: &str) -> bool {
+    message.starts_with("<?xml") && message.contains("<Error>") && message.contains("</Code>")
 }
 
 /// The error of `operation` on `what`.
