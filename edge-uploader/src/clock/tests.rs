@@ -296,6 +296,49 @@ fn a_camera_that_tells_the_truth_keeps_its_times_to_the_tick() {
 }
 
 #[test]
+fn pictures_in_any_decoding_order_keep_their_times() {
+    // The places in presentation order of each picture that goes ahead and of those shown before it, in decoding order.
+    for order in [&[2, 1][..], &[3, 2, 1], &[3, 1, 2], &[4, 2, 1, 3], &[5, 4, 3, 2, 1], &[8, 4, 2, 1, 3, 6, 5, 7]] {
+        let anchor = Anchor::new(0, Timestamp::from_microsecond(START).unwrap());
+        let parameters = StreamParameters { audio: None, ..parameters() };
+        let mut clock =
+            SessionClock::new(Timing::Arrival, TrustedClock::Gateway, &parameters, &anchor, Synchronized::Yes);
+        let mut placed = Vec::new();
+        let times = (0..100_i64).flat_map(|group| order.iter().map(move |place| group * count(order) + place));
+        for (sent, place) in (0_u64..).zip(std::iter::once(0).chain(times)) {
+            placed.extend(clock.push(
+                &anchor,
+                Frame {
+                    track: TrackKind::Video,
+                    pts: place * 3600,
+                    duration: None,
+                    reference: if place == 0 { Reference::RandomAccess } else { Reference::Needed },
+                    arrival: std::time::Duration::from_millis(1_000 + sent * 40),
+                    data: Bytes::from_static(b"picture"),
+                },
+            ));
+        }
+        placed.extend(clock.flush());
+        assert_eq!(clock.notes(), [], "{order:?}");
+        assert_eq!(placed.len(), 1 + 100 * order.len());
+        let zero = placed[0].wall.as_microsecond();
+        for Placed { frame, wall, origin, .. } in &placed {
+            assert_eq!(*origin, Origin::Source, "{order:?}");
+            assert!(
+                (wall.as_microsecond() - zero - frame.pts * 1_000 / 90).abs() < 100_000,
+                "{order:?}: {}",
+                frame.pts
+            );
+        }
+        assert!(placed.iter().all(|placed| placed.frame.pts % 3600 == 0), "{order:?}");
+    }
+}
+
+fn count(order: &[i64]) -> i64 {
+    i64::try_from(order.len()).unwrap()
+}
+
+#[test]
 fn an_outlier_is_replaced_and_nothing_else_is() {
     fn every_60th(n: usize, by: f64) -> f64 {
         if n > 0 && n.is_multiple_of(60) { by } else { 0.0 }

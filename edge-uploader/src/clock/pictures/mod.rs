@@ -27,6 +27,8 @@ use std::collections::VecDeque;
 /// A picture may go ahead so far, or by this many pictures, whenever it comes.
 const AHEAD_US: i64 = 200_000;
 const AHEAD_PICTURES: i64 = 4;
+/// Codecs reorder no further than this many pictures (H.264 and H.265 A.4.1: `MaxDpbFrames` and `maxDpbSize` are at most 16).
+const REORDERED_MAX: i64 = 16;
 /// So many pictures may share a time: the fields of one, or a camera that counts in pairs.
 const SHARED_MAX: u32 = 3;
 /// So many that agree with each other, and not with those before, are a step.
@@ -96,6 +98,8 @@ pub(super) struct Pictures {
     last_out: i64,
     /// Between two pictures, in our units.
     interval: i64,
+    /// A picture may go ahead by so many, whenever it comes.
+    ahead_pictures: i64,
     waiting: VecDeque<Waiting>,
     /// The times of the pictures among which those that wait have their places.
     places: Vec<i64>,
@@ -125,6 +129,7 @@ impl Pictures {
             group: Vec::new(),
             last_out: 0,
             interval: scale.ticks(40_000),
+            ahead_pictures: AHEAD_PICTURES,
             waiting: VecDeque::new(),
             places: Vec::new(),
             trouble: 0,
@@ -168,16 +173,13 @@ impl Pictures {
         let interval = usual.map(|usual| usual.min(most)).or(by_arrival).unwrap_or(self.interval);
         self.interval = interval.clamp(self.scale.ticks(4_000), self.scale.ticks(10_000_000));
         let first = times.first().copied().zip(arrivals.first().copied());
-        let senseless = |pair: &[i64]| {
-            let step_us = self.scale.micros(pair[1].saturating_sub(pair[0]));
-            step_us <= 0 || step_us > JUMP_US.max(2 * came)
-        };
         if let Some(since) = first
-            && as_they_came.windows(2).filter(|pair| senseless(pair)).count() * 5 > as_they_came.len() * 3
+            && self.senseless(&as_they_came, came) * 5 > as_they_came.len() * 3
         {
             self.mode = Mode::Arrival { regular: 0, since };
             self.notes.push(Note::ByArrival);
         }
+        self.ahead_pictures = reordered(&as_they_came).saturating_add(1).clamp(AHEAD_PICTURES, REORDERED_MAX);
         // More pictures may come before the last one.
         let known = ahead.len().saturating_sub(1);
         let ordered = times.windows(2).all(|pair| {
@@ -195,6 +197,25 @@ impl Pictures {
             self.tell_rate(rate);
             self.first = Some((times[..known].to_vec(), complete[..known].to_vec()));
         }
+    }
+
+    /// How many of these times make no sense behind those before them, in pictures that came within `came_us`: they stand, go back
+    /// further than reordering does, or leap.
+    fn senseless(&self, times: &[i64], came_us: i64) -> usize {
+        let Some((first, others)) = times.split_first() else { return 0 };
+        let (mut newest, mut floor) = (*first, *first);
+        let mut senseless = 0;
+        for time in others {
+            if *time > newest {
+                let leap_us = self.scale.micros(time.saturating_sub(newest));
+                senseless += usize::from(leap_us == 0 || leap_us > JUMP_US.max(2 * came_us));
+                (floor, newest) = (newest, *time);
+            } else {
+                let is_far = newest.saturating_sub(*time) > self.interval.saturating_mul(REORDERED_MAX);
+                senseless += usize::from(*time <= floor || *time == newest || is_far);
+            }
+        }
+        senseless
     }
 
     /// Takes the next picture in decoding order; what has its time now goes to `ready`, with the new time as its `pts`.
@@ -316,7 +337,7 @@ impl Pictures {
     }
 
     fn slack_us(&self) -> i64 {
-        AHEAD_US.max(AHEAD_PICTURES * self.interval_us())
+        AHEAD_US.max(self.ahead_pictures * self.interval_us())
     }
 
     fn interval_us(&self) -> i64 {
@@ -403,6 +424,17 @@ impl Pictures {
             }
         }
     }
+}
+
+/// The most pictures in a row, in decoding order, that are shown before one that came before them.
+fn reordered(times: &[i64]) -> i64 {
+    let (mut newest, mut behind, mut most) = (i64::MIN, 0, 0);
+    for time in times {
+        behind = if *time > newest { 0 } else { behind + 1 };
+        newest = newest.max(*time);
+        most = most.max(behind);
+    }
+    most
 }
 
 fn count(pictures: usize) -> i64 {
