@@ -1,7 +1,7 @@
 //! Which cloud a destination's URL means. Cargo features only decide what is compiled in.
 
 use crate::config::{ConfigError, Echo, Upload};
-use framepost_local::{Events, LocalBucket};
+use framepost_local::LocalBucket;
 use framepost_ports::ObjectSink;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
                 .to
                 .to_file_path()
                 .map_err(|()| ConfigError::of("upload.to", "not a directory's URL; write file:///directory"))?;
-            Ok(Arc::new(LocalBucket::open(path, Events::Ignore).await?))
+            Ok(Arc::new(LocalBucket::open(path).await?))
         }
         #[cfg(feature = "aws")]
         "s3" => {

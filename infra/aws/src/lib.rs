@@ -24,11 +24,15 @@ mod connections;
 mod dead_letters;
 mod error;
 #[cfg(feature = "functions")]
+mod inbox;
+#[cfg(feature = "functions")]
 mod ledger;
 #[cfg(feature = "functions")]
 mod queue;
 mod sink;
 mod source;
+#[cfg(feature = "functions")]
+pub mod xray;
 
 #[cfg(feature = "functions")]
 pub use bus::EventBridgeBus;
@@ -36,6 +40,8 @@ pub use connect::{Credentials, Echo, S3Options, Session};
 #[cfg(feature = "functions")]
 pub use dead_letters::SqsDeadLetters;
 pub use error::{Failure, Stranger};
+#[cfg(feature = "functions")]
+pub use inbox::SqsInbox;
 #[cfg(feature = "functions")]
 pub use ledger::DynamoLedger;
 #[cfg(feature = "functions")]

@@ -34,6 +34,8 @@ pub struct Received {
     pub body: String,
     /// The X-Ray header of whoever sent it.
     pub trace_header: Option<String>,
+    /// How often it was received, this time included.
+    pub deliveries: Option<u32>,
 }
 
 /// One queue.
@@ -60,17 +62,20 @@ impl SqsQueue {
             .wait_time_seconds(WAIT_S)
             .visibility_timeout(seconds(hidden))
             .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader);
+            .message_system_attribute_names(MessageSystemAttributeName::AwsTraceHeader)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
         let answer = request.send().await.map_err(|failure| self.failed("receive", failure))?;
         let received = answer.messages.unwrap_or_default().into_iter().filter_map(|message| {
-            let trace = message.attributes.and_then(|mut of| of.remove(&MessageSystemAttributeName::AwsTraceHeader));
+            let mut system = message.attributes.unwrap_or_default();
+            let deliveries = system.remove(&MessageSystemAttributeName::ApproximateReceiveCount);
             let attributes = message.message_attributes.unwrap_or_default().into_iter();
             Some(Received {
                 id: message.message_id?,
                 receipt: Receipt(message.receipt_handle?),
                 attributes: attributes.filter_map(|(name, value)| Some((name, value.string_value?))).collect(),
                 body: message.body.unwrap_or_default(),
-                trace_header: trace,
+                trace_header: system.remove(&MessageSystemAttributeName::AwsTraceHeader),
+                deliveries: deliveries.and_then(|count| count.parse().ok()),
             })
         });
         Ok(received.collect())

@@ -5,12 +5,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use framepost_aws::{Credentials, DynamoLedger, EventBridgeBus, S3Options, Session, SqsDeadLetters, SqsQueue};
+use framepost_aws::{
+    Credentials, DynamoLedger, EventBridgeBus, S3Options, Session, SqsDeadLetters, SqsInbox, SqsQueue,
+};
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{ObjectFinalized, Provider};
 use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
-use framepost_ports::contract::{self, Listener};
-use framepost_ports::{Bus as _, DeadLetter, DeadLetters as _, ErrorKind, LedgerStore as _, Reason};
+use framepost_ports::contract::{self, InboxSubject, Listener, Waits};
+use framepost_ports::{Bus as _, DeadLetter, DeadLetters as _, ErrorKind, Inbox, LedgerStore as _, Reason};
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::Queue;
@@ -154,6 +156,7 @@ async fn a_dead_letter_lies_whole_with_its_reason() {
         (0..12).map(|n| (format!("own-{n:02}"), if n == 0 { String::new() } else { format!("value {n}") }));
     let earlier = ("framepost-reason".to_owned(), "of an earlier time".to_owned());
     let letter = DeadLetter {
+        id: "1".to_owned(),
         function: "probe",
         reason: Reason::new("not-an-event", "line one\nline \u{0} two"),
         attributes: std::iter::once(earlier).chain(attributes).collect(),
@@ -200,4 +203,32 @@ async fn a_queue_gives_hides_and_forgets() {
     let again = queue.receive(10, Duration::from_mins(5)).await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!((&again[0].id, &again[0].body), (&received[11].id, &received[11].body));
+}
+
+struct Inboxes {
+    queue: SqsQueue,
+    sender: Queue,
+}
+
+#[async_trait]
+impl InboxSubject for Inboxes {
+    async fn send(&self, body: &str) {
+        let body = body.to_owned();
+        tokio::task::block_in_place(|| self.sender.send(&body));
+    }
+
+    async fn open(&self) -> Arc<dyn Inbox> {
+        Arc::new(SqsInbox::new(self.queue.clone(), Duration::from_mins(1)))
+    }
+
+    fn waits(&self) -> Waits {
+        Waits::AsAsked
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_an_inbox() {
+    let Some(cloud) = cloud().await else { return };
+    let (url, sender) = cloud.queue("inbox");
+    contract::inbox(&Inboxes { queue: SqsQueue::new(&cloud.session, url), sender }).await;
 }

@@ -21,6 +21,8 @@ mod bus;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
+mod inbox;
+#[cfg(feature = "functions")]
 mod ledger;
 #[cfg(feature = "functions")]
 mod metadata;
@@ -36,6 +38,8 @@ mod subscription;
 pub use bus::PubSubBus;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
+#[cfg(feature = "functions")]
+pub use inbox::PubSubInbox;
 #[cfg(feature = "functions")]
 pub use ledger::GcsLedger;
 #[cfg(feature = "functions")]

@@ -76,6 +76,7 @@ mod tests {
         ];
         let many = (0..200).map(|n| (format!("own-{n}"), String::new()));
         let letter = DeadLetter {
+            id: "1".to_owned(),
             function: "probe",
             reason: Reason::new("not-media", "junk"),
             attributes: own.into_iter().chain(many).collect(),

@@ -1,36 +1,11 @@
-//! What functions are triggered by, and what carries it.
+//! What functions are triggered by, as it is read from messages.
 
-use bytes::Bytes;
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{self, IgnoreCode};
-use framepost_events::record::Record;
+use framepost_events::record::{self, Record};
 use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, Site};
-
-/// How a message says what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// The body says everything: SQS.
-    Queue,
-    /// An HTTP request: the attributes are its headers.
-    Http,
-    /// A pulled Pub/Sub message: its attributes count, its body is the data, already decoded.
-    PubSub,
-}
-
-/// One message, as it came.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// The carrier's name for it; the same when it comes again.
-    pub id: String,
-    /// How it is read.
-    pub carrier: Carrier,
-    /// Attributes or headers.
-    pub attributes: Vec<(String, String)>,
-    /// The body.
-    pub body: Bytes,
-    /// The trace that it belongs to, as its cloud writes it.
-    pub trace_id: Option<String>,
-}
+use framepost_local::Topic;
+use framepost_ports::{Carrier, Message};
 
 /// What one message says of one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +54,8 @@ pub trait Event: Clone + Send + 'static {
     /// Reads a message: as a whole or not at all.
     fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error>;
 
-    /// An object of a local bucket, where that is what triggers; `None` where such a function listens to something else.
-    fn of_bucket(object: ObjectFinalized) -> Option<Self>;
+    /// What a local subscriber to such events hears of.
+    fn topics() -> Vec<Topic>;
 
     /// What logs and metrics say of it.
     fn about(&self) -> About;
@@ -103,8 +78,8 @@ impl Event for ObjectFinalized {
             .collect())
     }
 
-    fn of_bucket(object: ObjectFinalized) -> Option<Self> {
-        Some(object)
+    fn topics() -> Vec<Topic> {
+        vec![Topic::ObjectFinalized]
     }
 
     fn about(&self) -> About {
@@ -125,8 +100,8 @@ impl Event for Record {
         }])
     }
 
-    fn of_bucket(_object: ObjectFinalized) -> Option<Self> {
-        None
+    fn topics() -> Vec<Topic> {
+        vec![Topic::Records(record::TYPES.map(str::to_owned).to_vec())]
     }
 
     fn about(&self) -> About {

@@ -1,8 +1,8 @@
 //! One event through its function: the one place where outcomes become words, panics end, and a line is logged.
 
-use crate::event::{About, Event, Message};
+use crate::event::{About, Event};
 use crate::settle::NOT_AN_EVENT;
-use framepost_ports::{Function, Outcome, Reason};
+use framepost_ports::{Function, Message, Outcome, Reason};
 use futures::FutureExt as _;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

@@ -5,12 +5,12 @@
 //! costs one message, each message of a batch is answered by itself, rejects are parked, and an
 //! [`Outcome`](framepost_ports::Outcome) becomes the cloud's own answer:
 //!
-//! | outcome | Lambda | SQS worker | HTTP push | Pub/Sub worker | local queue |
-//! |---|---|---|---|---|---|
-//! | done, skip | leaves the queue | deleted | 204 | acknowledged | acknowledged |
-//! | retry | in `batchItemFailures`: comes again after the visibility timeout | comes again after the time it asks for | 503: comes again after the subscription's back-off | given back, the same | comes again after the time it asks for |
-//! | reject | parked in the dead letters, leaves the queue | parked, deleted | parked, 204 | parked, acknowledged | parked, with the reason |
-//! | panic | in `batchItemFailures` | comes again | 503 | given back | comes again, parked after [`Limits::attempts`] |
+//! | outcome | Lambda | HTTP push | worker beside an inbox |
+//! |---|---|---|---|
+//! | done, skip | leaves the queue | 204 | [`Delivery::done`](framepost_ports::Delivery::done) |
+//! | retry | in `batchItemFailures`: comes again after the visibility timeout | 503: comes again after the subscription's back-off | [`Delivery::again`](framepost_ports::Delivery::again) after the time it asks for |
+//! | reject | parked in the dead letters, leaves the queue | parked, 204 | parked, done |
+//! | panic | in `batchItemFailures` | 503 | comes again; beside a local inbox parked after three deliveries |
 //!
 //! # The parts
 //!
@@ -20,11 +20,11 @@
 //! event         message ─▶ events of the kind that the function is for
 //! handled       event ─▶ function ─▶ outcome; one line of the log
 //! settle        message ─▶ its events handled, its reject parked ─▶ one answer
-//! lambda/ poll http/ pull in_process    who brings messages, and takes the answers back
+//! lambda/ http/ worker    who brings messages, and takes the answers back
 //! ```
 //!
-//! A new place to run in is one module that makes [`Message`]s, gives them to [`Handler::settle`] and passes the [`Answer`]
-//! on, and one variant of [`EventSource`].
+//! A new queue is one [`Inbox`](framepost_ports::Inbox) and one variant of [`EventSource`]. A place that brings messages
+//! itself makes [`Message`](framepost_ports::Message)s, gives them to [`Handler::settle`] and passes the [`Answer`] on.
 
 mod clouds;
 mod environment;
@@ -32,27 +32,20 @@ mod event;
 mod handled;
 #[cfg(feature = "gcp")]
 pub mod http;
-pub mod in_process;
 #[cfg(feature = "aws")]
 pub mod lambda;
 mod ledger;
 mod log_bus;
-#[cfg(feature = "aws")]
-pub mod poll;
-#[cfg(feature = "gcp")]
-pub mod pull;
 mod run;
 mod settle;
 pub mod telemetry;
-#[cfg(feature = "aws")]
-mod xray;
+pub mod worker;
 
 pub use clouds::Clouds;
 pub use environment::{DeadLettersTo, Environment, EnvironmentError, EventSource, LedgerAt, RecordsTo};
-pub use event::{About, Carrier, Event, Message, Notice};
+pub use event::{About, Event, Notice};
 pub use handled::{Ending, Handled};
-pub use in_process::{Limits, Summary};
 pub use ledger::ledger;
 pub use log_bus::LogBus;
-pub use run::run;
+pub use run::{LOCAL_PANICS_MAX, run};
 pub use settle::{Answer, Handler, Settled};

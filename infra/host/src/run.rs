@@ -3,15 +3,23 @@
 use crate::clouds::{Clouds, Connector};
 use crate::environment::{Environment, EventSource};
 use crate::event::Event;
-use crate::in_process;
 use crate::settle::Handler;
 use crate::telemetry::{self, Format};
-use anyhow::Context as _;
-use framepost_local::{Events, LocalBucket};
-use framepost_ports::{Function, ObjectSource};
+use crate::worker;
+use framepost_local::LocalBucket;
+use framepost_ports::{DeadLetters, Function, Inbox, ObjectSource};
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "aws")]
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long a message of SQS stays hidden after its worker was last heard of.
+#[cfg(feature = "aws")]
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often a local inbox hands out a message on which the function panics. A queue's redrive policy decides elsewhere.
+pub const LOCAL_PANICS_MAX: u32 = 3;
 
 /// Runs the function that `make` makes, where the environment says it is, until that ends.
 pub fn run<E, F>(make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
@@ -59,8 +67,12 @@ where
             let aws = started.connector.aws().await?;
             let queue = framepost_aws::SqsQueue::new(aws, url.clone());
             let handler = started.handler(Arc::new(aws.source()?), make).await?;
-            crate::poll::run(handler, queue, crate::poll::Limits::default(), asked_to_stop()?).await;
-            Ok(())
+            beside(
+                handler,
+                Arc::new(framepost_aws::SqsInbox::new(queue, VISIBILITY_TIMEOUT)),
+                worker::Limits::default(),
+            )
+            .await
         }
         #[cfg(feature = "gcp")]
         EventSource::Http { port } => started.behind_http(*port, make).await,
@@ -117,8 +129,9 @@ impl Started {
         let source = Arc::new(self.connector.cloud_storage().await?);
         let handler = self.handler(source, make).await?;
         let taking = framepost_gcp::Taking::default();
-        let subscription = self.connector.subscription(name, taking).await?;
-        Ok(crate::pull::run(handler, subscription, taking.in_hand, asked_to_stop()?).await?)
+        let inbox = framepost_gcp::PubSubInbox::new(self.connector.subscription(name, taking).await?);
+        let concurrency = taking.in_hand as usize;
+        beside(handler, Arc::new(inbox), worker::Limits { concurrency, ..worker::Limits::default() }).await
     }
 
     async fn beside_bucket<E: Event, F: Function<E> + 'static>(
@@ -126,15 +139,22 @@ impl Started {
         dir: &Path,
         make: impl FnOnce(Clouds) -> F,
     ) -> anyhow::Result<()> {
-        let bucket = LocalBucket::open(dir, Events::Raise).await?;
-        let queue = bucket.queue().context("the bucket raises no events")?;
+        let bucket = LocalBucket::open(dir).await?;
         let bus = self.connector.bus(&self.environment.records).await?;
+        let inboxes = bucket.inboxes();
         let function = Arc::new(make(Clouds { source: Arc::new(bucket), bus }));
-        let limits = in_process::Limits::default();
-        let summary = in_process::run(queue, function, limits, asked_to_stop()?).await?;
-        tracing::info!(?summary, "ended");
-        Ok(())
+        let inbox = Arc::new(inboxes.subscribe(function.name(), E::topics()).await?);
+        let dead_letters: Arc<dyn DeadLetters> = inbox.clone();
+        let handler = Handler::new(function, Some(dead_letters)).panics_max(LOCAL_PANICS_MAX);
+        beside(handler, inbox, worker::Limits { concurrency: 4, ..worker::Limits::default() }).await
     }
+}
+
+/// Takes messages from `inbox` until this process is asked to stop.
+async fn beside<E: Event>(handler: Handler<E>, inbox: Arc<dyn Inbox>, limits: worker::Limits) -> anyhow::Result<()> {
+    let summary = worker::run(handler, inbox, limits, asked_to_stop()?).await?;
+    tracing::info!(?summary, "ended");
+    Ok(())
 }
 
 /// Ends with SIGTERM or Ctrl-C.

@@ -4,14 +4,15 @@
 //! |---|---|
 //! | every event is done or skipped, or there is nothing to do | acknowledge |
 //! | an event is to be retried, panicked, or ran out of time | the whole message comes again; events are free to repeat |
+//! | an event panics, and the message has been handed out [`Handler::panics_max`] times | parked like a reject |
 //! | none of these, but one is rejected | parked whole, with the reason, then acknowledged; comes again when parking fails |
 //! | the message is no event at all | the same, with the reason `not-an-event`; comes again where nothing takes dead letters, so that the queue's own redrive policy does |
 //!
 //! Without dead letters a rejected message is acknowledged: the line in the log is what remains of it.
 
-use crate::event::{Event, Message, Notice};
+use crate::event::{Event, Notice};
 use crate::handled::{Ending, Handled, handle};
-use framepost_ports::{DeadLetter, DeadLetters, Function, Outcome, Reason, chain};
+use framepost_ports::{DeadLetter, DeadLetters, Function, Message, Outcome, Reason, chain};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,18 +54,26 @@ impl Settled {
 pub struct Handler<E> {
     function: Arc<dyn Function<E>>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
+    panics_max: Option<u32>,
 }
 
 impl<E> Clone for Handler<E> {
     fn clone(&self) -> Self {
-        Self { function: self.function.clone(), dead_letters: self.dead_letters.clone() }
+        Self { function: self.function.clone(), dead_letters: self.dead_letters.clone(), panics_max: self.panics_max }
     }
 }
 
 impl<E: Event> Handler<E> {
     /// Has `function` handle messages.
     pub fn new(function: Arc<dyn Function<E>>, dead_letters: Option<Arc<dyn DeadLetters>>) -> Self {
-        Self { function, dead_letters }
+        Self { function, dead_letters, panics_max: None }
+    }
+
+    /// A message on which the function panics is parked once it was handed out this often, for an inbox that has no redrive
+    /// policy of its own. Retries that the function asks for have no such limit: it knows why.
+    #[must_use]
+    pub fn panics_max(self, deliveries: u32) -> Self {
+        Self { panics_max: Some(deliveries), ..self }
     }
 
     /// The function's name.
@@ -79,7 +88,8 @@ impl<E: Event> Handler<E> {
 
     /// Deals with one message, until `until` at most. Log lines on the way are in a span with the message's id.
     pub async fn settle(&self, message: &Message, until: Option<Instant>) -> Settled {
-        let span = tracing::error_span!("message", message_id = message.id, trace_id = message.trace_id);
+        let once_time = message.published.map(tracing::field::display);
+        let span = tracing::error_span!("message", message_id = message.id, trace_id = message.trace_id, once_time);
         self.settle_in_span(message, until).instrument(span).await
     }
 
@@ -98,9 +108,13 @@ impl<E: Event> Handler<E> {
                 }
             }
         }
-        let again = handled.iter().filter_map(|handled| handled.ending.again()).max();
-        let rejected = handled.iter().find_map(|handled| match &handled.ending {
+        let is_last = self.panics_max.zip(message.deliveries).is_some_and(|(max, deliveries)| deliveries >= max);
+        let is_given_up = |ending: &Ending| is_last && matches!(ending, Ending::Panic(_));
+        let endings = || handled.iter().map(|handled| &handled.ending);
+        let again = endings().filter(|ending| !is_given_up(ending)).filter_map(Ending::again).max();
+        let rejected = endings().find_map(|ending| match ending {
             Ending::Outcome(Outcome::Reject(reason)) => Some(reason.clone()),
+            Ending::Panic(reason) if is_last => Some(reason.clone()),
             _ => None,
         });
         let answer = match (again, rejected) {
@@ -127,8 +141,8 @@ impl<E: Event> Handler<E> {
 
     async fn park(&self, message: &Message, reason: Reason, until: Option<Instant>) -> Answer {
         let Some(dead_letters) = &self.dead_letters else { return Answer::Acknowledge };
-        let Message { attributes, body, .. } = message.clone();
-        let letter = DeadLetter { function: self.name(), reason, attributes, body };
+        let Message { id, attributes, body, .. } = message.clone();
+        let letter = DeadLetter { id, function: self.name(), reason, attributes, body };
         let parked = dead_letters.park(&letter);
         let parked = match until {
             Some(until) => tokio::time::timeout_at(until, parked).await,

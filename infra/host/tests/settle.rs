@@ -6,9 +6,9 @@ mod support;
 
 use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
 use framepost_events::{ObjectFinalized, finalized::Provider};
-use framepost_host::{Answer, Carrier, Handler, Message};
+use framepost_host::{Answer, Handler};
 use framepost_ports::memory::ParkedLetters;
-use framepost_ports::{DeadLetters, ErrorKind, Reason};
+use framepost_ports::{Carrier, DeadLetters, ErrorKind, Message, Reason};
 use std::sync::Arc;
 use std::time::Duration;
 use support::ByKey;
@@ -29,7 +29,7 @@ fn finalized(key: &str) -> ObjectFinalized {
 
 fn message(body: impl Into<Vec<u8>>) -> Message {
     let attributes = vec![("sent-by".to_owned(), "a test".to_owned())];
-    Message { id: "m".to_owned(), carrier: Carrier::Queue, attributes, body: body.into().into(), trace_id: None }
+    Message { attributes, ..Message::new("m", Carrier::Queue, body.into()) }
 }
 
 fn notification(keys: &[&str]) -> Message {

@@ -1,24 +1,15 @@
 //! A bucket: opening it, and finishing what a crash left.
 
 use crate::disk::{self, Link};
+use crate::inboxes::{BucketPlace, LocalInboxes};
 use crate::key::{self, HIDDEN};
 use crate::note::Note;
-use crate::queue::LocalQueue;
 use framepost_events::Sha256;
 use framepost_ports::{Error, ErrorKind, Result, url_path};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-
-/// Whether objects raise events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Events {
-    /// Each object that is created raises one, kept until it is acknowledged.
-    Raise,
-    /// Nobody would take them: the bucket is only an archive.
-    Ignore,
-}
 
 /// A bucket that is a directory. Clones are the same bucket.
 #[derive(Debug, Clone)]
@@ -30,7 +21,7 @@ pub struct LocalBucket {
 pub(crate) struct Inner {
     pub(crate) root: PathBuf,
     pub(crate) name: String,
-    pub(crate) queue: Option<LocalQueue>,
+    pub(crate) inboxes: LocalInboxes,
     link_base: OnceLock<String>,
     /// Taken to replace the note of an object whose file was removed by hand.
     pub(crate) replacing: Mutex<()>,
@@ -41,10 +32,10 @@ pub(crate) struct Inner {
 impl LocalBucket {
     /// Opens the bucket in `dir`, making it where it is not there; its name is the directory's. Finishes or removes what
     /// a crash left, unless another process has the bucket open.
-    pub async fn open(dir: impl Into<PathBuf>, events: Events) -> Result<Self> {
+    pub async fn open(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let what = dir.display().to_string();
-        disk::blocking(move || open(&dir, events)).await.map_err(|error| disk::error("open", &what, error))
+        disk::blocking(move || open(&dir)).await.map_err(|error| disk::error("open", &what, error))
     }
 
     /// The bucket's name.
@@ -52,9 +43,9 @@ impl LocalBucket {
         &self.inner.name
     }
 
-    /// The events of this bucket's objects; `None` where they are ignored.
-    pub fn queue(&self) -> Option<LocalQueue> {
-        self.inner.queue.clone()
+    /// Who hears of this bucket's objects, and of records.
+    pub fn inboxes(&self) -> LocalInboxes {
+        self.inner.inboxes.clone()
     }
 
     /// From now on links to objects begin with `base` (`http://127.0.0.1:9000/footage`) and not with `file://`.
@@ -98,8 +89,8 @@ impl Inner {
     /// Steps 3 to 5 of a put that is committed. Each may have been done before, or be done by another at this moment.
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
-        if self.queue.is_some() {
-            disk::link(&staged_note, &self.hidden("events").join(format!("{}.json", note.id)))?;
+        if staged_note.is_file() {
+            self.inboxes.link_finalized(&staged_note, &note.id)?;
         }
         let object = self.root.join(&note.key);
         if let Some(above) = object.parent() {
@@ -116,26 +107,25 @@ impl Inner {
         // The note first: bytes without one are known to be nobody's.
         disk::remove(&staged_note)?;
         disk::remove(&bytes)?;
-        if let Some(queue) = &self.queue {
-            queue.push(&note.id);
-        }
+        self.inboxes.tell(&note.id);
         Ok(())
     }
 }
 
-fn open(dir: &Path, events: Events) -> io::Result<LocalBucket> {
+fn open(dir: &Path) -> io::Result<LocalBucket> {
     disk::make_dirs(dir)?;
     let root = dir.canonicalize()?;
     let name = root.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned());
     let hidden = root.join(HIDDEN);
-    for kind in ["tmp", "meta", "events", "dead"] {
+    for kind in ["tmp", "meta"] {
         disk::make_dirs(&hidden.join(kind))?;
     }
     let lock_path = hidden.join("lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&lock_path)?;
     let alone = lock.try_lock().is_ok();
-    let queue = (events == Events::Raise).then(|| LocalQueue::new(hidden.clone(), name.clone()));
-    let inner = Inner { root, name, queue, link_base: OnceLock::new(), replacing: Mutex::new(()), lock };
+    let place = BucketPlace { root: root.clone(), name: name.clone() };
+    let inboxes = LocalInboxes::open(hidden.join("inboxes"), place)?;
+    let inner = Inner { root, name, inboxes, link_base: OnceLock::new(), replacing: Mutex::new(()), lock };
     if alone {
         let probe = hidden.join("tmp/hard-link");
         disk::remove(&probe)?;
@@ -147,9 +137,6 @@ fn open(dir: &Path, events: Events) -> io::Result<LocalBucket> {
         inner.lock.unlock()?;
     }
     inner.lock.lock_shared()?;
-    if let Some(queue) = &inner.queue {
-        queue.load()?;
-    }
     Ok(LocalBucket { inner: Arc::new(inner) })
 }
 

@@ -3,6 +3,7 @@
 use framepost_ports::{Error, ErrorKind};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// What the caller of a port can do about an error of this machine's.
@@ -40,6 +41,16 @@ pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     dir.parent().map_or(Ok(()), |above| sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above }))
+}
+
+/// A new file that only its owner may read, whatever the umask.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Like [`create_private`], in place of what is there.
+pub(crate) fn replace_private(path: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// How a link ended.

@@ -1,5 +1,5 @@
-//! The cloud that is a directory: a durable bucket, its events as a queue, a bus inside the process, and claims
-//! in another directory.
+//! The cloud that is a directory: a durable bucket, an inbox for each subscriber to its objects and to records, and claims in
+//! another directory.
 //!
 //! # The directory
 //!
@@ -7,20 +7,19 @@
 //! <bucket>/plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4     an object: a plain file by its key, for any player
 //! <bucket>/.framepost/meta/3f/3fb4…e1.json                    its note: key, size, digest, type, metadata, time
 //! <bucket>/.framepost/tmp/<id>, <id>.json                     a put that is under way: bytes and note
-//! <bucket>/.framepost/events/<id>.json                        the event of an object that nobody has handled yet
-//! <bucket>/.framepost/dead/<id>.json                          an event that nobody could handle, and why
+//! <bucket>/.framepost/inboxes/infer/…                         what a subscriber has not dealt with: see [`LocalInboxes`]
 //! <bucket>/.framepost/lock                                    held shared by each process that has the bucket open
 //! ```
 //!
 //! A note's name is the SHA-256 of its key, so that no key can collide with another one's note. A note is written once
-//! and then only linked: into `meta`, into `events`.
+//! and then only linked: into `meta`, into inboxes.
 //!
 //! # A put, step by step
 //!
 //! 1. bytes → `tmp/<id>`, checked on the way, fsync; note → `tmp/<id>.json`, fsync; fsync of `tmp`. Bytes that are a file of the
 //!    same file system already, as a gateway's are, get a second name and are not copied;
 //! 2. the **commit**: hard link of the note to its place in `meta`, which fails when a note is there; fsync;
-//! 3. hard link of the note into `events`; fsync;
+//! 3. hard link of the note into the inbox of each subscriber; fsync;
 //! 4. hard link of the bytes to the key; fsync of that directory, and of each one made on the way;
 //! 5. both names in `tmp` go.
 //!
@@ -31,8 +30,8 @@
 //!
 //! Before 2 the put never was: [`LocalBucket::open`] removes the leftovers. From 2 on the put stands, and `open` does the
 //! steps that are missing; each can be repeated. A second writer that loses step 2 while the first one is between 2 and
-//! 4 (or died there) takes those steps for it before it answers `AlreadyExists`. An event leaves only when it was
-//! acknowledged, so it comes at least once.
+//! 4 (or died there) takes those steps for it before it answers `AlreadyExists`. A message leaves an inbox only
+//! when it is done, so it comes at least once.
 //!
 //! Whoever removes an object's file by hand frees its key: the note without a file is recognised and replaced.
 //!
@@ -40,19 +39,19 @@
 //! exFAT do not, and `open` says so.
 
 mod bucket;
-mod bus;
 mod disk;
+mod inbox;
+mod inboxes;
 mod key;
 mod ledger;
 mod list;
 mod note;
 mod put;
-mod queue;
 mod read;
 
-pub use bucket::{Events, LocalBucket};
-pub use bus::LocalBus;
+pub use bucket::LocalBucket;
+pub use inbox::LocalInbox;
+pub use inboxes::{LocalInboxes, Topic};
 pub use ledger::LocalLedger;
 pub use list::Listed;
-pub use queue::{LocalQueue, Message};
 pub use read::{OpenObject, Stat};

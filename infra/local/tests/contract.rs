@@ -1,13 +1,13 @@
 //! The directory keeps the contract, in one process and between two.
 
-use framepost_local::{Events, LocalBucket};
+use framepost_local::LocalBucket;
 use framepost_ports::contract::{Subject, sink_and_source};
 use std::sync::Arc;
 
 #[tokio::test]
 async fn a_directory_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    let bucket = Arc::new(LocalBucket::open(dir.path().join("footage"), Events::Raise).await.unwrap());
+    let bucket = Arc::new(LocalBucket::open(dir.path().join("footage")).await.unwrap());
     sink_and_source(&Subject { sink: bucket.clone(), source: bucket.clone(), bucket: "footage".to_owned() }).await;
     let staged = std::fs::read_dir(dir.path().join("footage/.framepost/tmp")).unwrap().count();
     assert_eq!(staged, 0, "nothing is left of the puts that failed");
@@ -16,7 +16,7 @@ async fn a_directory_keeps_the_contract() {
 #[tokio::test]
 async fn two_writers_of_one_directory_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    let sink = Arc::new(LocalBucket::open(dir.path().join("footage"), Events::Ignore).await.unwrap());
-    let source = Arc::new(LocalBucket::open(dir.path().join("footage"), Events::Raise).await.unwrap());
+    let sink = Arc::new(LocalBucket::open(dir.path().join("footage")).await.unwrap());
+    let source = Arc::new(LocalBucket::open(dir.path().join("footage")).await.unwrap());
     sink_and_source(&Subject { sink, source, bucket: "footage".to_owned() }).await;
 }

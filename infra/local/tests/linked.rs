@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use framepost_events::Sha256;
-use framepost_local::{Events, LocalBucket};
+use framepost_local::LocalBucket;
 use framepost_ports::{Content, ContentStream, ErrorKind, NewObject, ObjectSink as _, Put};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -47,8 +47,7 @@ struct Place {
 
 async fn place() -> Place {
     let dir = tempfile::tempdir().expect("a temporary directory works");
-    let bucket =
-        LocalBucket::open(dir.path().join("footage"), Events::Ignore).await.expect("a temporary directory works");
+    let bucket = LocalBucket::open(dir.path().join("footage")).await.expect("a temporary directory works");
     let file = dir.path().join("spooled");
     std::fs::write(&file, BYTES).expect("a temporary directory works");
     Place { dir, bucket, file }

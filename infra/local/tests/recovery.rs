@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use framepost_events::Sha256;
-use framepost_local::{Events, LocalBucket};
-use framepost_ports::{ByteRange, NewObject, ObjectSink as _, ObjectSource as _, Put};
+use framepost_local::{LocalBucket, LocalInbox, Topic};
+use framepost_ports::{ByteRange, Inbox as _, NewObject, ObjectSink as _, ObjectSource as _, Put};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,13 +42,18 @@ struct Finished {
     event: PathBuf,
 }
 
+async fn subscriber(bucket: &LocalBucket) -> LocalInbox {
+    bucket.inboxes().subscribe("probe", vec![Topic::ObjectFinalized]).await.unwrap()
+}
+
 async fn finished(root: &Path) -> Finished {
-    let bucket = LocalBucket::open(root, Events::Raise).await.unwrap();
+    let bucket = LocalBucket::open(root).await.unwrap();
+    let inbox = subscriber(&bucket).await;
     assert_eq!(bucket.put(&object(KEY, "bytes")).await.unwrap(), Put::Created);
-    drop(bucket);
+    drop((bucket, inbox));
     let hidden = root.join(".framepost");
     let [meta] = &files(&hidden.join("meta"))[..] else { panic!() };
-    let [event] = &files(&hidden.join("events"))[..] else { panic!() };
+    let [event] = &files(&hidden.join("inboxes/probe/waiting"))[..] else { panic!() };
     let id = event.file_stem().unwrap().to_str().unwrap().to_owned();
     let note = fs::read(meta).unwrap();
     Finished { root: root.to_owned(), id, note, meta: meta.clone(), event: event.clone() }
@@ -66,13 +71,15 @@ impl Finished {
     }
 
     async fn assert_whole(&self) {
-        let bucket = LocalBucket::open(&self.root, Events::Raise).await.unwrap();
+        let bucket = LocalBucket::open(&self.root).await.unwrap();
         let read = bucket.read(bucket.name(), KEY, None, ByteRange { start: 0, len: 99 }).await.unwrap();
         assert_eq!(read.bytes, "bytes");
         assert_eq!(read.head.metadata, [("Source".to_owned(), "bytes".to_owned())]);
-        let queue = bucket.queue().unwrap();
-        assert_eq!(queue.len(), 1);
-        assert_eq!(queue.receive().await.unwrap().event().key, KEY);
+        let inbox = subscriber(&bucket).await;
+        assert_eq!(inbox.len(), 1);
+        let received = inbox.receive(2).await.unwrap();
+        let body = String::from_utf8_lossy(&received[0].message.body);
+        assert!(body.contains(KEY), "{body}");
         assert_eq!(files(&self.root.join(".framepost/tmp")), [""; 0].map(PathBuf::from));
         assert_eq!(bucket.put(&object(KEY, "other")).await.unwrap(), Put::AlreadyExists);
     }
@@ -86,9 +93,9 @@ async fn before_the_commit_the_put_never_was() {
     for path in [&put.meta, &put.event, &put.root.join(KEY)] {
         fs::remove_file(path).unwrap();
     }
-    let bucket = LocalBucket::open(&put.root, Events::Raise).await.unwrap();
+    let bucket = LocalBucket::open(&put.root).await.unwrap();
     assert_eq!(files(&put.root.join(".framepost/tmp")), [""; 0].map(PathBuf::from));
-    assert!(bucket.queue().unwrap().is_empty());
+    assert!(subscriber(&bucket).await.is_empty());
     assert_eq!(bucket.put(&object(KEY, "other")).await.unwrap(), Put::Created);
 }
 
@@ -123,7 +130,7 @@ async fn from_the_commit_on_the_put_stands() {
 async fn a_second_writer_finishes_what_the_first_one_committed() {
     let dir = tempfile::tempdir().unwrap();
     let put = finished(dir.path()).await;
-    let bucket = LocalBucket::open(&put.root, Events::Raise).await.unwrap();
+    let bucket = LocalBucket::open(&put.root).await.unwrap();
     // The first writer dies after step 2 while the bucket is open.
     put.restage();
     fs::remove_file(&put.event).unwrap();
@@ -138,7 +145,7 @@ async fn a_file_removed_by_hand_frees_its_key_for_one() {
     let dir = tempfile::tempdir().unwrap();
     let put = finished(dir.path()).await;
     fs::remove_file(put.root.join(KEY)).unwrap();
-    let bucket = LocalBucket::open(&put.root, Events::Ignore).await.unwrap();
+    let bucket = LocalBucket::open(&put.root).await.unwrap();
     let objects = ["one", "two", "three", "four"].map(|bytes| object(KEY, bytes));
     let puts = futures::future::join_all(objects.iter().map(|object| bucket.put(object))).await;
     let created = puts.iter().filter(|put| matches!(put, Ok(Put::Created))).count();
@@ -149,20 +156,20 @@ async fn a_file_removed_by_hand_frees_its_key_for_one() {
 #[tokio::test]
 async fn an_opening_beside_another_leaves_its_puts_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let first = LocalBucket::open(dir.path(), Events::Ignore).await.unwrap();
+    let first = LocalBucket::open(dir.path()).await.unwrap();
     let under_way = dir.path().join(".framepost/tmp/0-1-2");
     fs::write(&under_way, "half of the byt").unwrap();
-    let second = LocalBucket::open(dir.path(), Events::Ignore).await.unwrap();
+    let second = LocalBucket::open(dir.path()).await.unwrap();
     assert!(under_way.exists());
     drop((first, second));
-    LocalBucket::open(dir.path(), Events::Ignore).await.unwrap();
+    LocalBucket::open(dir.path()).await.unwrap();
     assert!(!under_way.exists());
 }
 
 #[tokio::test]
 async fn listings_are_in_the_order_of_keys() {
     let dir = tempfile::tempdir().unwrap();
-    let bucket = LocalBucket::open(dir.path(), Events::Ignore).await.unwrap();
+    let bucket = LocalBucket::open(dir.path()).await.unwrap();
     let mut keys = ["a/b", "a.b", "a/b.c", "a-b", "b", "a/c/d", "aa"].map(str::to_owned);
     for key in &keys {
         bucket.put(&object(key, "x")).await.unwrap();
@@ -185,7 +192,7 @@ async fn listings_are_in_the_order_of_keys() {
 #[tokio::test]
 async fn a_key_that_needs_a_file_to_be_a_directory_is_invalid() {
     let dir = tempfile::tempdir().unwrap();
-    let bucket = LocalBucket::open(dir.path(), Events::Ignore).await.unwrap();
+    let bucket = LocalBucket::open(dir.path()).await.unwrap();
     bucket.put(&object("a/b", "x")).await.unwrap();
     for key in ["a", "a/b/c", "../x", ".framepost/meta/x"] {
         let error = bucket.put(&object(key, "x")).await.unwrap_err();

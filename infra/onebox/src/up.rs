@@ -13,10 +13,10 @@ use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
 use edge_uploader::{spool, terminal, upload};
 use framepost_aws::{S3Bucket, S3Options};
-use framepost_events::Site;
 use framepost_events::manifest::ManifestSigner;
-use framepost_host::in_process;
-use framepost_local::{Events, LocalBucket, LocalQueue};
+use framepost_events::{ObjectFinalized, Site};
+use framepost_host::{Event as _, Handler, LOCAL_PANICS_MAX, worker};
+use framepost_local::{LocalBucket, LocalInboxes};
 use framepost_onebox::s3_endpoint;
 use framepost_ports::SystemClock;
 use framepost_probe::{ContentCheck, Probe, Settings};
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
     let bucket_dir = arguments.dir.join("s3").join(BUCKET);
-    let bucket = LocalBucket::open(&bucket_dir, Events::Raise).await.context("cannot open the bucket")?;
+    let bucket = LocalBucket::open(&bucket_dir).await.context("cannot open the bucket")?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", arguments.port))
         .await
         .with_context(|| format!("cannot listen on port {}", arguments.port))?;
@@ -95,10 +95,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         content: if arguments.sign { ContentCheck::Full } else { ContentCheck::Head },
     };
     let probe = Arc::new(Probe::new(Arc::new(bucket.clone()), Arc::clone(&output) as _, settings));
-    let queue = bucket.queue().context("the bucket keeps no events")?;
+    let inboxes = bucket.inboxes();
+    let inbox = Arc::new(inboxes.subscribe("probe", ObjectFinalized::topics()).await?);
+    let handler = Handler::new(probe, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
     let stop_probe = CancellationToken::new();
-    let limits = in_process::Limits::default();
-    let probing = tokio::spawn(in_process::run(queue.clone(), probe, limits, stop_probe.clone().cancelled_owned()));
+    let limits = worker::Limits { concurrency: 4, ..worker::Limits::default() };
+    let probing = tokio::spawn(worker::run(handler, inbox, limits, stop_probe.clone().cancelled_owned()));
 
     let options = S3Options {
         endpoint_url: Some(endpoint.parse()?),
@@ -120,7 +122,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     ));
     terminal::err("records   standard output, one JSON object a line");
 
-    let outcome = record(&arguments, &gateway, &queue, &output, &signals).await;
+    let outcome = record(&arguments, &gateway, &inboxes, &output, &signals).await;
     gateway.shutdown(Duration::ZERO).await;
     stop_probe.cancel();
     probing.await??;
@@ -133,7 +135,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn record(
     arguments: &Arguments,
     gateway: &Arc<Gateway>,
-    queue: &LocalQueue,
+    inboxes: &LocalInboxes,
     output: &Output,
     signals: &Signals,
 ) -> anyhow::Result<ExitCode> {
@@ -163,7 +165,7 @@ async fn record(
     let all_done = async {
         let verdict = ended.clone().await;
         gateway.uploaded().await;
-        queue.drained().await;
+        inboxes.drained().await;
         verdict
     };
     let asked_to_stop = async {
@@ -180,7 +182,7 @@ async fn record(
             let drained = tokio::time::timeout(DRAIN, async {
                 let verdict = ended.await;
                 gateway.uploaded().await;
-                queue.drained().await;
+                inboxes.drained().await;
                 verdict
             });
             drained.await.unwrap_or(Verdict::Good)

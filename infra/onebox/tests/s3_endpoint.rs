@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use framepost_aws::{Credentials, S3Bucket, S3Options};
 use framepost_events::Sha256;
-use framepost_local::{Events, LocalBucket};
+use framepost_local::{LocalBucket, LocalInbox, Topic};
 use framepost_onebox::s3_endpoint;
 use framepost_ports::contract::{Subject, sink_and_source};
-use framepost_ports::{ErrorKind, NewObject, ObjectSink as _, ObjectSource as _, Put, chain};
+use framepost_ports::{ErrorKind, Inbox as _, NewObject, ObjectSink as _, ObjectSource as _, Put, chain};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,14 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 struct Rig {
     _dir: tempfile::TempDir,
-    local: LocalBucket,
+    inbox: LocalInbox,
     address: std::net::SocketAddr,
     credentials: Credentials,
 }
 
 async fn rig() -> Rig {
     let dir = tempfile::tempdir().unwrap();
-    let local = LocalBucket::open(dir.path().join("s3/footage"), Events::Raise).await.unwrap();
+    let local = LocalBucket::open(dir.path().join("s3/footage")).await.unwrap();
+    let inbox = local.inboxes().subscribe("listener", vec![Topic::ObjectFinalized]).await.unwrap();
     let credentials = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
     let again = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
     assert_eq!(credentials.secret_access_key, again.secret_access_key);
@@ -31,7 +32,7 @@ async fn rig() -> Rig {
     let address = listener.local_addr().unwrap();
     let (bucket, key) = (local.clone(), credentials.clone());
     tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
-    Rig { _dir: dir, local, address, credentials }
+    Rig { _dir: dir, inbox, address, credentials }
 }
 
 impl Rig {
@@ -78,8 +79,9 @@ async fn a_put_over_http_raises_an_event_and_plays_by_its_link() {
     let rig = rig().await;
     let bucket = rig.connect(rig.credentials.clone()).await;
     assert_eq!(bucket.put(&object("a b/c.mp4", "0123456789")).await.unwrap(), Put::Created);
-    let message = rig.local.queue().unwrap().receive().await.unwrap();
-    assert_eq!(message.event().key, "a b/c.mp4");
+    let received = rig.inbox.receive(1).await.unwrap();
+    let body = String::from_utf8_lossy(&received[0].message.body);
+    assert!(body.contains("\"a b/c.mp4\""), "{body}");
     let link = bucket.source().media_link("footage", "a b/c.mp4", None);
     assert_eq!(link, format!("http://{}/footage/a%20b/c.mp4", rig.address));
 
@@ -116,7 +118,7 @@ async fn nothing_but_reading_goes_without_a_signature() {
     let error = rig.connect(wrong).await.put(&object("k", "x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{}", chain(&error));
     assert!(chain(&error).contains("SignatureDoesNotMatch"), "{}", chain(&error));
-    assert!(rig.local.queue().unwrap().is_empty());
+    assert!(rig.inbox.is_empty());
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub const DETAIL_LIMIT_BYTES: usize = 1024;
 /// A message as it came, and why nobody can handle it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// [`Message::id`](crate::Message::id): the same each time the message is parked.
+    pub id: String,
     /// The function that gave up.
     pub function: &'static str,
     /// Why.
@@ -65,6 +67,7 @@ mod tests {
     #[test]
     fn the_reason_fits_every_cloud() {
         let letter = |detail: &str| DeadLetter {
+            id: "1".to_owned(),
             function: "probe",
             reason: Reason::new("not-media", detail),
             attributes: vec![],

@@ -12,6 +12,7 @@ mod dead_letters;
 mod error;
 mod exact;
 mod function;
+mod inbox;
 pub mod ledger;
 mod link;
 #[cfg(feature = "testing")]
@@ -27,6 +28,7 @@ pub use dead_letters::{
 pub use error::{Effect, Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
+pub use inbox::{Carrier, Delivery, Inbox, Message, Receipt};
 pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
 pub use objects::{

@@ -33,7 +33,7 @@ mod settings;
 
 pub use settings::Settings;
 
-use crate::event::{Event, Message};
+use crate::event::Event;
 use crate::settle::{Answer, Handler};
 use crate::telemetry::{Sampling, TraceContext};
 use axum::Router;
@@ -44,7 +44,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use framepost_gcp::PushTokens;
-use framepost_ports::{ErrorKind, chain};
+use framepost_ports::{ErrorKind, Message, chain};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use request::Sent;
 use std::io;
@@ -126,7 +126,6 @@ async fn message<E: Event>(State(service): State<Arc<Service<E>>>, request: Requ
         function,
         trace_id = trace.as_ref().map(|trace| trace.trace_id.as_str()),
         span_id = trace.as_ref().and_then(|trace| trace.span_id.as_deref()),
-        once_time = tracing::field::Empty,
         trace_sampled = trace.as_ref().map(|trace| trace.sampling == Sampling::Sampled),
     );
     service.answer(request).instrument(span).await
@@ -145,12 +144,7 @@ impl<E: Event> Service<E> {
             Err(refused) => return refused,
         };
         match request::read(&head.headers, body) {
-            Ok(Sent::Message { message, published }) => {
-                if let Some(published) = published {
-                    tracing::Span::current().record("once_time", published);
-                }
-                self.settle(&message).await
-            }
+            Ok(Sent::Message(message)) => self.settle(&message).await,
             Ok(Sent::Bare(message)) => match E::read(&message) {
                 Ok(_) => self.settle(&message).await,
                 Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", &error.to_string()),

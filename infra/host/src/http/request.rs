@@ -9,10 +9,11 @@
 //!
 //! Of the headers only those are kept that are a message's: it may end in the dead letters, and a token must not.
 
-use crate::event::{Carrier, Message};
 use axum::http::HeaderMap;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use framepost_ports::{Carrier, Message};
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -36,12 +37,7 @@ const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
 #[derive(Debug)]
 pub(super) enum Sent {
     /// A message of somebody who keeps it until it is answered well.
-    Message {
-        /// What is handled, and parked.
-        message: Message,
-        /// When it was published, RFC 3339, where the sender says.
-        published: Option<String>,
-    },
+    Message(Message),
     /// Something that may be an event by what its body says.
     Bare(Message),
 }
@@ -79,39 +75,35 @@ struct PushMessage {
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let has = |name: &str| headers.contains_key(name);
-    let whole = |id: Option<String>, body| Message {
-        id: id.unwrap_or_default(),
-        carrier: Carrier::Http,
+    let whole = |id: Option<String>, published: Option<String>, body| Message {
         attributes: kept(headers),
-        body,
-        trace_id: None,
+        published: published.and_then(|time| time.parse::<Timestamp>().ok()),
+        ..Message::new(id.unwrap_or_default(), Carrier::Http, body)
     };
     if has("ce-specversion") {
-        return Ok(Sent::Message { message: whole(header("ce-id"), body), published: header("ce-time") });
+        return Ok(Sent::Message(whole(header("ce-id"), header("ce-time"), body)));
     }
     if header("content-type").is_some_and(|value| value.to_ascii_lowercase().starts_with("application/cloudevents")) {
         let Named { id, time } = serde_json::from_slice(&body).unwrap_or_default();
-        return Ok(Sent::Message { message: whole(id, body), published: time });
+        return Ok(Sent::Message(whole(id, time, body)));
     }
     if has(MESSAGE_ID) || (has("eventtype") && has("bucketid")) {
-        return Ok(Sent::Message { message: whole(header(MESSAGE_ID), body), published: header(PUBLISH_TIME) });
+        return Ok(Sent::Message(whole(header(MESSAGE_ID), header(PUBLISH_TIME), body)));
     }
     if !is_push(&body) {
-        return Ok(Sent::Bare(whole(None, body)));
+        return Ok(Sent::Bare(whole(None, None, body)));
     }
     let Push { message } = serde_json::from_slice(&body).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
     let data = BASE64_STANDARD
         .decode(message.data.unwrap_or_default())
         .map_err(|error| format!("Pub/Sub push envelope: data is not base64: {error}"))?;
     let published = message.publish_time.or(message.publish_time_snake);
-    let message = Message {
-        id: message.message_id.or(message.message_id_snake).unwrap_or_default(),
-        carrier: Carrier::PubSub,
+    let id = message.message_id.or(message.message_id_snake).unwrap_or_default();
+    Ok(Sent::Message(Message {
         attributes: message.attributes.unwrap_or_default().into_iter().collect(),
-        body: data.into(),
-        trace_id: None,
-    };
-    Ok(Sent::Message { message, published })
+        published: published.and_then(|time| time.parse::<Timestamp>().ok()),
+        ..Message::new(id, Carrier::PubSub, data)
+    }))
 }
 
 /// Whether a body is an object whose `message` is an object. Nothing is kept of the rest.

@@ -85,8 +85,8 @@ fn millis(latency: std::time::Duration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{About, Carrier, Message};
-    use framepost_ports::Reason;
+    use crate::event::About;
+    use framepost_ports::{Carrier, Message, Reason};
     use std::time::Duration;
 
     fn handled(key: &str, outcome: Outcome) -> Handled {
@@ -97,8 +97,7 @@ mod tests {
     #[test]
     fn a_batch_gives_one_line_for_each_site() {
         let reason = || Reason::new("x", "y");
-        let (id, carrier) = ("m".to_owned(), Carrier::Queue);
-        let no_event = Message { id, carrier, attributes: vec![], body: "{".into(), trace_id: None };
+        let no_event = Message::new("m", Carrier::Queue, "{");
         let handled = [
             handled("plant-7/2026-11-20/gate/15/08-23Z.0.mp4", Outcome::Done),
             handled("plant-7/2026-11-20/gate/15/08-26Z.1.mp4", Outcome::Done),

@@ -5,10 +5,11 @@
 
 mod metrics;
 
-use crate::event::{Carrier, Event, Message};
+use crate::event::Event;
 use crate::settle::{Answer, Handler, Settled};
-use crate::xray::root;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use framepost_aws::xray::root;
+use framepost_ports::{Carrier, Message};
 use futures::StreamExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use std::time::{Duration, SystemTime};
@@ -69,11 +70,11 @@ async fn answer<E: Event>(
 fn read(message: SqsMessage) -> Message {
     let trace_id = message.attributes.get("AWSTraceHeader").map(|header| root(header).to_owned());
     let text = |(name, value): (String, aws_lambda_events::sqs::SqsMessageAttribute)| Some((name, value.string_value?));
+    let deliveries = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     Message {
-        id: message.message_id.unwrap_or_default(),
-        carrier: Carrier::Queue,
         attributes: message.message_attributes.into_iter().filter_map(text).collect(),
-        body: message.body.unwrap_or_default().into(),
         trace_id,
+        deliveries,
+        ..Message::new(message.message_id.unwrap_or_default(), Carrier::Queue, message.body.unwrap_or_default())
     }
 }

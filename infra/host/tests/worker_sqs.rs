@@ -5,10 +5,10 @@
 
 mod support;
 
-use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsQueue};
+use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsInbox, SqsQueue};
 use framepost_events::ObjectFinalized;
 use framepost_host::Handler;
-use framepost_host::poll::{self, Limits};
+use framepost_host::worker::{self, Limits};
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::{Messages, Queue};
@@ -18,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::{ByKey, notification};
 use tokio::sync::Notify;
+
+/// How long a message stays hidden after its worker was last heard of.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
 
 struct Cloud {
     /// Stopped when it goes.
@@ -73,8 +76,9 @@ async fn every_message_is_dealt_with() {
     let handler = Handler::<ObjectFinalized>::new(function.clone(), Some(Arc::new(dead_letters)));
     let stop = Arc::new(Notify::new());
     let worker = tokio::spawn({
-        let (queue, stop) = (SqsQueue::new(&cloud.session, url), stop.clone());
-        async move { poll::run(handler, queue, Limits::default(), stop.notified()).await }
+        let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
+        let stop = stop.clone();
+        async move { worker::run(handler, inbox, Limits::default(), stop.notified()).await }
     });
     let (queue, parked) = tokio::task::spawn_blocking(move || {
         // Two are parked by the host, the one that always panics by the queue itself.
@@ -87,7 +91,7 @@ async fn every_message_is_dealt_with() {
     .await
     .unwrap();
     stop.notify_one();
-    worker.await.unwrap();
+    worker.await.unwrap().unwrap();
     assert_eq!(function.calls(), 30 + 3 + 3 + 1 + 1, "retried twice, panicked three times");
     assert_eq!(queue.take().len(), 0);
     let mut reasons: Vec<Option<String>> =
@@ -112,7 +116,8 @@ async fn what_is_not_finished_at_the_end_is_given_back() {
             }
         }
     };
-    poll::run(handler, SqsQueue::new(&cloud.session, url), limits, in_hand).await;
+    let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
+    worker::run(handler, inbox, limits, in_hand).await.unwrap();
     let left = queue.receive(10);
     assert_eq!(left.len(), 1, "visible again, long before its visibility timeout");
     assert_eq!(left[0].deliveries, 2);
@@ -132,5 +137,6 @@ async fn a_queue_that_cannot_be_reached_does_not_hold_up_the_end() {
     let error = queue.receive(1, Duration::ZERO).await.unwrap_err();
     assert_eq!(error.kind(), framepost_ports::ErrorKind::Transport);
     let handler = Handler::<ObjectFinalized>::new(Arc::new(ByKey::retrying(0, Duration::ZERO)), None);
-    poll::run(handler, queue, Limits::default(), std::future::ready(())).await;
+    let inbox = Arc::new(SqsInbox::new(queue, VISIBILITY_TIMEOUT));
+    worker::run(handler, inbox, Limits::default(), std::future::ready(())).await.unwrap();
 }

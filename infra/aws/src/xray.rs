@@ -1,7 +1,7 @@
 //! X-Ray's trace header: `Root=1-…;Parent=…;Sampled=1`.
 
-/// The trace, which is what logs are joined by.
-pub(crate) fn root(header: &str) -> &str {
+/// The trace of an X-Ray header, by which logs are joined; the whole header where it names none.
+pub fn root(header: &str) -> &str {
     header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(header)
 }
 

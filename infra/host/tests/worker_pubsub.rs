@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use framepost_events::ObjectFinalized;
-use framepost_gcp::{GoogleOptions, PubSubDeadLetters, PubSubSubscription, Taking};
-use framepost_host::{Handler, pull};
+use framepost_gcp::{GoogleOptions, PubSubDeadLetters, PubSubInbox, PubSubSubscription, Taking};
+use framepost_host::Handler;
+use framepost_host::worker::{self, Limits, Summary};
 use framepost_ports::{ErrorKind, Function, Outcome, Reason};
 use framepost_tests::google_emulators::GoogleEmulators;
 use serde_json::json;
@@ -69,7 +70,7 @@ struct Worker {
     subscription: String,
     rejected: String,
     stop: oneshot::Sender<()>,
-    worker: JoinHandle<framepost_ports::Result<()>>,
+    worker: JoinHandle<framepost_ports::Result<Summary>>,
 }
 
 async fn start(taking: Taking) -> Option<Worker> {
@@ -82,7 +83,9 @@ async fn start(taking: Taking) -> Option<Worker> {
     let handler = Handler::new(function.clone(), Some(dead_letters));
     let stream = PubSubSubscription::connect(&subscription, taking, &options).await.unwrap();
     let (stop, stopped) = oneshot::channel();
-    let worker = tokio::spawn(pull::run(handler, stream, taking.in_hand, async { stopped.await.unwrap_or(()) }));
+    let inbox = Arc::new(PubSubInbox::new(stream));
+    let limits = Limits { concurrency: taking.in_hand as usize, ..Limits::default() };
+    let worker = tokio::spawn(worker::run(handler, inbox, limits, async { stopped.await.unwrap_or(()) }));
     Some(Worker { google, function, topic, subscription, rejected, stop, worker })
 }
 
@@ -176,6 +179,8 @@ async fn a_subscription_that_is_not_there_ends_the_worker() {
     let name = format!("projects/{}/subscriptions/nobody-made-it", google.project());
     let stream = PubSubSubscription::connect(&name, Taking::default(), &options).await.unwrap();
     let function = Arc::new(ByKey { asked: Mutex::default(), go_on: Semaphore::new(0) });
-    let error = pull::run(Handler::new(function, None), stream, 1, std::future::pending()).await.unwrap_err();
+    let inbox = Arc::new(PubSubInbox::new(stream));
+    let ended = worker::run(Handler::new(function, None), inbox, Limits::default(), std::future::pending()).await;
+    let error = ended.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }

@@ -1,0 +1,165 @@
+//! A function beside an inbox: the one loop that takes messages, wherever they wait.
+//!
+//! A [`Worker`](run) receives as many messages as it has free hands, and each hand settles one message and answers it. A
+//! request that fails for now is repeated after a growing pause; one that fails for good ends the worker. At the end
+//! nothing more is received, what is in hand is finished within [`Limits::drain`], and what is not by then is given back
+//! at once.
+
+use crate::event::Event;
+use crate::handled::{Ending, Handled};
+use crate::settle::{Answer, Handler, Settled};
+use framepost_ports::{Delivery, Inbox, Outcome, Result, chain};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages handled at a time. They wait for answers of the bucket and the bus most of the time.
+    pub concurrency: usize,
+    /// For one message; then it comes again.
+    pub handling: Duration,
+    /// For what is in hand at the end. Kubernetes kills after 30 s.
+    pub drain: Duration,
+    /// The longest pause after a failed request; the first one is a second at most.
+    pub longest_pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            handling: Duration::from_mins(5),
+            drain: Duration::from_secs(25),
+            longest_pause: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a worker did, by how its events ended. A message that holds no event counts as rejected or retried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Done.
+    pub done: u64,
+    /// Nothing to do.
+    pub skipped: u64,
+    /// Sent back by the function, or out of time.
+    pub retried: u64,
+    /// Rejected, and parked.
+    pub rejected: u64,
+    /// Panicked.
+    pub panicked: u64,
+}
+
+impl Summary {
+    /// A hand that panicked settled nothing: its delivery was dropped, and comes again.
+    fn count(&mut self, settled: Option<&Settled>) {
+        for Handled { ending, .. } in settled.iter().flat_map(|settled| &settled.handled) {
+            *match ending {
+                Ending::Outcome(Outcome::Done) => &mut self.done,
+                Ending::Outcome(Outcome::Skip(_)) => &mut self.skipped,
+                Ending::Outcome(Outcome::Retry { .. }) | Ending::OutOfTime => &mut self.retried,
+                Ending::Outcome(Outcome::Reject(_)) => &mut self.rejected,
+                Ending::Panic(_) => &mut self.panicked,
+            } += 1;
+        }
+    }
+}
+
+/// Handles the messages of `inbox` until `shutdown`, then finishes those in hand and closes it. What is left stays there.
+///
+/// # Errors
+///
+/// When the inbox fails in a way that stays: there is none of this name, or the credential may not read it. What is in hand
+/// is finished first.
+pub async fn run<E: Event>(
+    handler: Handler<E>,
+    inbox: Arc<dyn Inbox>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary> {
+    let function = handler.name();
+    tracing::info!(function, concurrency = limits.concurrency, "taking messages");
+    let mut hands = JoinSet::new();
+    let mut summary = Summary::default();
+    let received = tokio::select! {
+        biased;
+        () = shutdown => Ok(()),
+        Err(error) = receive(&handler, &*inbox, limits, &mut hands, &mut summary) => Err(error),
+    };
+    tracing::info!(function, in_hand = hands.len(), "finishing what is in hand");
+    let finish = async {
+        let finished = async {
+            while let Some(settled) = hands.join_next().await {
+                summary.count(settled.as_ref().ok());
+            }
+        };
+        if tokio::time::timeout(limits.drain, finished).await.is_err() {
+            tracing::warn!(function, given_back = hands.len(), "no time left");
+            hands.shutdown().await;
+        }
+    };
+    tokio::join!(finish, inbox.close());
+    tracing::info!(function, "ended");
+    received.map(|()| summary)
+}
+
+/// Receives for ever, as many messages as there are free hands.
+async fn receive<E: Event>(
+    handler: &Handler<E>,
+    inbox: &dyn Inbox,
+    limits: Limits,
+    hands: &mut JoinSet<Settled>,
+    summary: &mut Summary,
+) -> Result<()> {
+    let places = Arc::new(Semaphore::new(limits.concurrency.max(1)));
+    let mut pause = Duration::ZERO;
+    loop {
+        // The semaphore is never closed.
+        let Ok(first) = places.clone().acquire_owned().await else { return Ok(()) };
+        let mut free = vec![first];
+        while let Ok(next) = places.clone().try_acquire_owned() {
+            free.push(next);
+        }
+        let received = match inbox.receive(free.len()).await {
+            Ok(received) => received,
+            Err(error) if error.kind().is_transient() => {
+                pause = (pause * 2).clamp(Duration::from_secs(1), limits.longest_pause);
+                let jittered = pause.mul_f64(fastrand::f64());
+                tracing::warn!(error = chain(&error), pause_s = jittered.as_secs_f64(), "cannot receive");
+                tokio::time::sleep(jittered).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        pause = Duration::ZERO;
+        while let Some(settled) = hands.try_join_next() {
+            summary.count(settled.as_ref().ok());
+        }
+        for (delivery, place) in received.into_iter().zip(free) {
+            let handler = handler.clone();
+            let until = Instant::now() + limits.handling;
+            hands.spawn(async move {
+                let settled = handler.settle(&delivery.message, Some(until)).await;
+                answer(delivery, settled.answer).await;
+                drop(place);
+                settled
+            });
+        }
+    }
+}
+
+async fn answer(delivery: Delivery, answer: Answer) {
+    let id = delivery.message.id.clone();
+    let answered = match answer {
+        Answer::Acknowledge => delivery.done().await,
+        Answer::Again(after) => delivery.again(after).await,
+    };
+    if let Err(error) = answered {
+        // Doing it twice has the effect of once, so the message may come again.
+        tracing::error!(message_id = id, error = chain(&error), "cannot answer a message, it may come again");
+    }
+}

@@ -1,0 +1,254 @@
+//! Who hears of a bucket's objects and of records: a durable directory of waiting messages for each subscriber.
+//!
+//! ```text
+//! inboxes/infer.json               the subscription: what `infer` hears of
+//! inboxes/infer/waiting/<id>.json  a message that it has not dealt with
+//! inboxes/infer/dead/<id>.json     a message that it could not deal with, and why
+//! inboxes/infer/lock               held by the process that takes its messages
+//! inboxes/.tmp/                    messages that are being written
+//! ```
+//!
+//! A subscription stands from [`LocalInboxes::subscribe`] to [`LocalInboxes::unsubscribe`], whether or not its subscriber
+//! runs: what it hears of meanwhile waits. A message is durable in each inbox before whoever raised it is answered, and
+//! leaves an inbox when it is done. Publishers and takers may be of different processes.
+
+use crate::disk::{self, Link};
+use crate::inbox::LocalInbox;
+use crate::put::new_id;
+use async_trait::async_trait;
+use framepost_events::record::Record;
+use framepost_ports::{Bus, Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
+
+/// Changes of the directory closer together than this may share one modification time.
+const COARSEST_CLOCK: Duration = Duration::from_millis(50);
+
+/// What a subscriber hears of.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Each object that is complete.
+    ObjectFinalized,
+    /// Records of these CloudEvents types.
+    Records(Vec<String>),
+}
+
+/// The inboxes of a bucket, and the bus that fills them with records. Clones are the same inboxes.
+#[derive(Debug, Clone)]
+pub struct LocalInboxes {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    bucket: BucketPlace,
+    known: Mutex<Known>,
+    /// The inboxes that this process takes messages from.
+    open: Mutex<BTreeMap<String, LocalInbox>>,
+    /// Counts the changes of the inboxes in `open`, so that whoever waits for one sees it.
+    changes: watch::Sender<u64>,
+}
+
+/// The subscriptions as they were read last.
+#[derive(Debug, Default)]
+struct Known {
+    subscriptions: Vec<(String, Vec<Topic>)>,
+    /// The directory's modification time then; `None` where it must be read anew.
+    as_of: Option<SystemTime>,
+}
+
+/// Where the objects are that the messages are about.
+#[derive(Debug, Clone)]
+pub(crate) struct BucketPlace {
+    pub(crate) root: PathBuf,
+    pub(crate) name: String,
+}
+
+/// Whether a subscriber's name can be a file's.
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain) && !name.starts_with('-') {
+        return Ok(());
+    }
+    let rule = "a subscriber's name is 1 to 63 of a-z, 0-9 and -, and does not begin with -";
+    Err(Error::new(ErrorKind::Invalid, "subscribe", name).because(rule))
+}
+
+impl LocalInboxes {
+    pub(crate) fn open(dir: PathBuf, bucket: BucketPlace) -> io::Result<Self> {
+        disk::make_dirs(&dir.join(".tmp"))?;
+        let (changes, _) = watch::channel(0);
+        let inner = Inner { dir, bucket, known: Mutex::default(), open: Mutex::default(), changes };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Subscribes `name` to `topics` from now on, in place of what it was subscribed to before, and takes its messages: those
+    /// that wait already, and those to come.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] while another taker has the inbox open, [`ErrorKind::Invalid`] for a name of other characters
+    /// than `a-z`, `0-9` and `-`.
+    pub async fn subscribe(&self, name: &str, topics: Vec<Topic>) -> Result<LocalInbox> {
+        check_name(name)?;
+        let inner = self.inner.clone();
+        let owned = name.to_owned();
+        let opened = disk::blocking(move || {
+            let place = inner.dir.join(&owned);
+            for kind in ["waiting", "dead"] {
+                disk::make_dirs(&place.join(kind))?;
+            }
+            let lock = File::options().create(true).truncate(false).write(true).open(place.join("lock"))?;
+            if lock.try_lock().is_err() {
+                return Ok(None);
+            }
+            inner.write_subscription(&owned, &topics)?;
+            let inbox = LocalInbox::open(place, inner.bucket.clone(), lock, inner.changes.clone())?;
+            inner.open().insert(owned, inbox.clone());
+            Ok(Some(inbox))
+        });
+        let opened = opened.await.map_err(|error| disk::error("subscribe", name, error))?;
+        opened.ok_or_else(|| {
+            Error::new(ErrorKind::Busy, "subscribe", name).because("another process takes this subscriber's messages")
+        })
+    }
+
+    /// Ends the subscription of `name`. Messages that wait stay, and are there when it subscribes again.
+    pub async fn unsubscribe(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        let file = self.inner.subscription(name);
+        let removed = disk::blocking(move || {
+            disk::remove(&file)?;
+            file.parent().map_or(Ok(()), disk::sync_dir)
+        });
+        self.inner.open().remove(name);
+        removed.await.map_err(|error| disk::error("unsubscribe", name, error))
+    }
+
+    /// Waits until nothing waits in any inbox that this process takes messages from. One that is closed does not count.
+    pub async fn drained(&self) {
+        let mut changes = self.inner.changes.subscribe();
+        while self.inner.open().values().any(LocalInbox::has_work) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Links `message` into the inbox of each subscriber of finalized objects, durable on return. Nobody is told yet.
+    pub(crate) fn link_finalized(&self, message: &Path, id: &str) -> io::Result<()> {
+        let subscribers = self.inner.subscribers(|topic| *topic == Topic::ObjectFinalized)?;
+        self.inner.link(message, id, &subscribers)
+    }
+
+    /// Tells the takers of this process that a message was linked.
+    pub(crate) fn tell(&self, id: &str) {
+        for inbox in self.inner.open().values() {
+            inbox.look_for(id);
+        }
+    }
+}
+
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, LocalInbox>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subscription(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.json"))
+    }
+
+    fn write_subscription(&self, name: &str, topics: &[Topic]) -> io::Result<()> {
+        let place = self.subscription(name);
+        let json = serde_json::to_vec(topics)?;
+        if fs::read(&place).is_ok_and(|there| there == json) {
+            return Ok(());
+        }
+        let staged = self.stage(&json)?;
+        fs::rename(staged, place)?;
+        disk::sync_dir(&self.dir)
+    }
+
+    /// Writes a file of its own, durable but for its name.
+    fn stage(&self, bytes: &[u8]) -> io::Result<PathBuf> {
+        let staged = self.dir.join(".tmp").join(new_id());
+        let mut file = disk::create_private(&staged)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(staged)
+    }
+
+    fn link(&self, message: &Path, id: &str, subscribers: &[String]) -> io::Result<()> {
+        for name in subscribers {
+            let place = self.dir.join(name).join("waiting").join(format!("{id}.json"));
+            if disk::link(message, &place)? == Link::Gone {
+                // Whoever else finished this put has linked it to everybody.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Who hears of what `is_about` says. The subscriptions are read again when their directory has changed.
+    fn subscribers(&self, is_about: impl Fn(&Topic) -> bool) -> io::Result<Vec<String>> {
+        let modified = fs::metadata(&self.dir)?.modified()?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_of != Some(modified) {
+            known.subscriptions = self.read_subscriptions()?;
+            let is_settled = modified.elapsed().is_ok_and(|age| age > COARSEST_CLOCK);
+            known.as_of = is_settled.then_some(modified);
+        }
+        let interested = known.subscriptions.iter().filter(|(_, topics)| topics.iter().any(&is_about));
+        Ok(interested.map(|(name, _)| name.clone()).collect())
+    }
+
+    fn read_subscriptions(&self) -> io::Result<Vec<(String, Vec<Topic>)>> {
+        let mut subscriptions = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let (Some(name), Some("json")) = (name, path.extension().and_then(|suffix| suffix.to_str())) else {
+                continue;
+            };
+            match fs::read(&path) {
+                Ok(json) => subscriptions.push((name.to_owned(), serde_json::from_slice(&json)?)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(subscriptions)
+    }
+}
+
+#[async_trait]
+impl Bus for LocalInboxes {
+    async fn publish(&self, record: &Record) -> Result<()> {
+        let inboxes = self.clone();
+        let failed = |error| disk::error("publish", &record.id, error);
+        let json = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
+        let event_type = record.data.event_type();
+        let published = disk::blocking(move || {
+            let inner = &inboxes.inner;
+            let hears = |topic: &Topic| matches!(topic, Topic::Records(types) if types.iter().any(|t| t == event_type));
+            let subscribers = inner.subscribers(hears)?;
+            if subscribers.is_empty() {
+                return Ok(());
+            }
+            let staged = inner.stage(&json)?;
+            let id = new_id();
+            let linked = inner.link(&staged, &id, &subscribers);
+            disk::remove(&staged)?;
+            linked?;
+            inboxes.tell(&id);
+            Ok(())
+        });
+        published.await.map_err(failed)
+    }
+}
