@@ -147,7 +147,7 @@ async fn a_request_for_another_host_is_refused() {
         let hosts = hosts.concat();
         rig.raw(&format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await
     };
-    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "127.0.0.1:1".to_owned()] {
         let answer = ask("/footage/k", &[&host]).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("footage"), "{host}: {answer}");
     }
@@ -155,7 +155,7 @@ async fn a_request_for_another_host_is_refused() {
     for (target, hosts) in [
         ("/footage/k".to_owned(), vec![other.as_str()]),
         ("/footage/k".to_owned(), vec![]),
-        ("/footage/k".to_owned(), vec!["127.0.0.1"]),
+        ("/footage/k".to_owned(), vec!["rebound.example"]),
         ("/footage/k".to_owned(), vec![&ours, &other]),
         (format!("http://{other}/footage/k"), vec![&ours]),
     ] {
