@@ -231,13 +231,20 @@ pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span
     let mut shown_until = 0;
     for span in spans {
         let mut shown = Vec::new();
+        let mut starts = 0;
         for chunk in &recording.chunks {
             if (span.from..span.to).contains(&chunk.object.key.start) {
+                let marked = chunk.record.as_ref().and_then(|record| record.starts_with_random_access);
+                starts += usize::from(marked != Some(false));
                 match pictures(&chunk.object.path) {
                     Ok(pictures) => shown.extend(pictures),
                     Err(fault) => faults.push(fault),
                 }
             }
+        }
+        // Killed before its first random access frame: what is stored of it shows nothing by itself.
+        if shown.is_empty() && starts == 0 {
+            continue;
         }
         match unbroken_run(reference, &shown) {
             Ok(start) if start >= shown_until => shown_until = start + shown.len(),
