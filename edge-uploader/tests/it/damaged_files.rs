@@ -1,0 +1,360 @@
+//! Damage to files costs what it covers: of small files with damage of every kind at every kind of place, each frame that
+//! ffmpeg or mkvmerge saves is saved. ffmpeg makes the files, and judges.
+//!
+//! The damage is drawn from a seed; `FRAMEPOST_DAMAGE_ROUNDS` draws more of it than the few of each kind that every run has.
+
+#![allow(clippy::print_stderr, reason = "tests")]
+
+use edge_uploader::camera::file::{FileCamera, FileOptions};
+use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, SourceFault};
+use edge_uploader::media::TrackKind;
+use framepost_events::Sha256;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+const PICTURE: &str = "-f lavfi -i testsrc2=size=192x108:rate=25:duration=6";
+const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=48000:duration=6";
+const H264: &str =
+    "-c:v libx264 -preset veryfast -pix_fmt yuv420p -x264-params threads=1:keyint=25:scenecut=0:bframes=2:log=-1";
+const H265: &str = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params pools=1:keyint=25:min-keyint=25:scenecut=0:bframes=0:log-level=none -tag:v hvc1";
+
+fn ffmpeg(arguments: &str, output: &Path) {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-nostdin", "-threads", "1"])
+        .args(arguments.split_whitespace())
+        .arg(output)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success(), "ffmpeg {arguments}");
+}
+
+static FILES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| files.path().join(name);
+    let copy = |of: &str| format!("-i {} -map 0 -c copy", path(of).display());
+    ffmpeg(&format!("{PICTURE} {SOUND} {H264} -c:a aac -b:a 32k"), &path("end.mp4"));
+    ffmpeg(&format!("{PICTURE} {H265} -movflags +faststart"), &path("front-hevc.mp4"));
+    ffmpeg(&format!("{} -movflags +faststart", copy("end.mp4")), &path("front.mp4"));
+    ffmpeg(&format!("{} -movflags +frag_keyframe+empty_moov+default_base_moof", copy("end.mp4")), &path("moofs.mp4"));
+    ffmpeg(&format!("{} -movflags +frag_keyframe+empty_moov", copy("front-hevc.mp4")), &path("moofs-offset.mp4"));
+    ffmpeg(&copy("end.mp4"), &path("whole.mkv"));
+    ffmpeg(&format!("{} -live 1 -f matroska", copy("end.mp4")), &path("live.mkv"));
+    ffmpeg(&format!("{} -cluster_time_limit 1000", copy("front-hevc.mp4")), &path("hevc.mkv"));
+    files
+});
+
+/// The digests of the video frames of a file, as ffmpeg reads it.
+fn judged(path: &Path) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "quiet", "-nostdin", "-i"])
+        .arg(path)
+        .args(["-map", "0:v:0", "-c", "copy", "-f", "framehash", "-hash", "sha256", "-"])
+        .output()
+        .expect("ffmpeg is installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit([',', ' ']).next().map(str::to_owned)).collect()
+}
+
+/// The same of what mkvmerge saves of it; nothing where it is not installed.
+fn merged(path: &Path) -> Vec<String> {
+    let out = path.with_extension("merged.mkv");
+    let merge = Command::new("mkvmerge").args(["-q", "-A", "-o"]).arg(&out).arg(path).output();
+    let saved = if merge.is_ok() && out.is_file() { judged(&out) } else { Vec::new() };
+    let _ = std::fs::remove_file(out);
+    saved
+}
+
+/// What a file gave.
+struct Saved {
+    /// Digest and time of each video frame.
+    frames: Vec<(String, i64)>,
+    faults: Vec<SourceFault>,
+    end: Result<(), CameraError>,
+}
+
+impl Saved {
+    fn digests(&self) -> BTreeSet<&str> {
+        self.frames.iter().map(|(digest, _)| digest.as_str()).collect()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.faults.is_empty() && self.end.is_ok()
+    }
+}
+
+fn saved(path: &Path) -> Saved {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut saved = Saved { frames: Vec::new(), faults: Vec::new(), end: Ok(()) };
+    let play = async {
+        let mut session = FileCamera::new(path, FileOptions::default()).connect().await?;
+        while let Some(event) = session.next().await? {
+            match event {
+                CameraEvent::Frame(frame) if frame.track == TrackKind::Video => {
+                    saved.frames.push((Sha256::of(&frame.data).to_string(), frame.pts));
+                }
+                CameraEvent::Fault(fault) => saved.faults.push(fault),
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    let end = runtime.block_on(async { tokio::time::timeout(Duration::from_mins(1), play).await });
+    saved.end = end.expect("every file has an end");
+    saved
+}
+
+/// Numbers from a seed (xorshift): the same damage in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit.max(1) as u64).unwrap()
+    }
+}
+
+/// What is done to bytes of a file.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Zeros(usize),
+    Noise(usize),
+    Removed(usize),
+    Inserted(usize),
+    Repeated(usize),
+    /// A size before the place that lies.
+    Size(u32),
+    /// The end is cut off.
+    Cut,
+}
+
+fn damaged(original: &[u8], damage: Damage, at: usize, numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    let range = |length: usize| at..(at + length).min(original.len());
+    match damage {
+        Damage::Zeros(length) => bytes[range(length)].fill(0),
+        Damage::Noise(length) => bytes[range(length)].iter_mut().for_each(|byte| *byte = numbers.byte()),
+        Damage::Removed(length) => drop(bytes.drain(range(length))),
+        Damage::Inserted(length) => {
+            let noise: Vec<u8> = (0..length).map(|_| numbers.byte()).collect();
+            bytes.splice(at..at, noise);
+        }
+        Damage::Repeated(length) => {
+            let again = original[range(length)].to_vec();
+            bytes.splice(at..at, again);
+        }
+        Damage::Size(size) => {
+            let place = at.saturating_sub(4);
+            bytes[place..place + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        Damage::Cut => bytes.truncate(at),
+    }
+    bytes
+}
+
+/// Where the structure of a file is: the marks of boxes and elements.
+fn places(bytes: &[u8]) -> Vec<(String, usize)> {
+    const MARKS: [&[u8]; 34] = [
+        b"ftyp",
+        b"moov",
+        b"mvhd",
+        b"trak",
+        b"tkhd",
+        b"elst",
+        b"mdia",
+        b"mdhd",
+        b"hdlr",
+        b"minf",
+        b"stbl",
+        b"stsd",
+        b"stts",
+        b"ctts",
+        b"stsc",
+        b"stsz",
+        b"stco",
+        b"mvex",
+        b"trex",
+        b"moof",
+        b"mfhd",
+        b"traf",
+        b"tfhd",
+        b"tfdt",
+        b"trun",
+        b"mdat",
+        b"mfra",
+        b"mfro",
+        b"\x1a\x45\xdf\xa3",
+        b"\x18\x53\x80\x67",
+        b"\x16\x54\xae\x6b",
+        b"\x1f\x43\xb6\x75",
+        b"\x1c\x53\xbb\x6b",
+        b"\x12\x54\xc3\x67",
+    ];
+    let mut places = Vec::new();
+    for mark in MARKS {
+        let found: Vec<usize> = (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(mark)).collect();
+        // The first, one in the middle, and the last.
+        for at in BTreeSet::from_iter([found.first(), found.get(found.len() / 2), found.last()]).into_iter().flatten() {
+            places.push((mark.escape_ascii().to_string(), *at));
+        }
+    }
+    places
+}
+
+fn rounds() -> usize {
+    std::env::var("FRAMEPOST_DAMAGE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// Damages one file in many ways.
+fn every_saved_frame_is_saved(name: &str) {
+    let original_path = FILES.path().join(name);
+    let original = std::fs::read(&original_path).unwrap();
+    let whole: BTreeSet<String> = judged(&original_path).into_iter().collect();
+    let ours = saved(&original_path);
+    assert!(ours.is_whole(), "{name}: {:?} {:?}", ours.faults, ours.end);
+    assert!(whole.len() > 140 && ours.frames.len() == 150, "{name}: {} {}", whole.len(), ours.frames.len());
+    let directory = tempfile::tempdir().unwrap();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut worse = Vec::new();
+    let (mut tried, mut more) = (0, 0_usize);
+    let places = places(&original);
+    for round in 0..rounds() {
+        let mut all: Vec<(String, usize, Damage)> = Vec::new();
+        for (mark, at) in &places {
+            let damage = match numbers.below(9) {
+                0 => Damage::Zeros(512),
+                1 => Damage::Noise(512),
+                2 => Damage::Zeros(1 + numbers.below(64)),
+                3 => Damage::Noise(1 + numbers.below(16)),
+                4 => Damage::Removed(1 + numbers.below(600)),
+                5 => Damage::Inserted(1 + numbers.below(600)),
+                6 => Damage::Size([0, 1, 7, 1 << 20, 1 << 31, u32::MAX][numbers.below(6)]),
+                7 => Damage::Repeated(1 + numbers.below(30_000)),
+                _ => Damage::Zeros(8),
+            };
+            // At the mark, or a little before or behind it.
+            let at = (at + numbers.below(24)).saturating_sub(if round == 0 { 0 } else { numbers.below(512) });
+            all.push((mark.clone(), at.min(original.len() - 1), damage));
+        }
+        for _ in 0..6 {
+            let damage =
+                [Damage::Zeros(4096), Damage::Noise(700), Damage::Removed(100), Damage::Inserted(100), Damage::Cut];
+            all.push(("anywhere".to_owned(), numbers.below(original.len()), damage[numbers.below(5)]));
+        }
+        for (mark, at, damage) in all {
+            let bytes = damaged(&original, damage, at, &mut numbers);
+            let path = directory.path().join(name);
+            std::fs::write(&path, &bytes).unwrap();
+            let ours = saved(&path);
+            tried += 1;
+            let digests = ours.digests();
+            // What a muxer makes of damaged tables is no frame of the recording.
+            // mkvmerge takes its time, and is asked less often.
+            let other = if tried % 4 == 0 { merged(&path) } else { Vec::new() };
+            for (judge, theirs) in [("ffmpeg", judged(&path)), ("mkvmerge", other)] {
+                let theirs: BTreeSet<&String> = theirs.iter().filter(|digest| whole.contains(*digest)).collect();
+                let missing = theirs.iter().filter(|digest| !digests.contains(digest.as_str())).count();
+                if missing > 0 {
+                    worse.push(format!(
+                        "{name} {mark} {damage:?} at {at}: {judge} saves {}, of which {missing} are missing in ours: {} {:?} {:?}",
+                        theirs.len(),
+                        digests.len(),
+                        ours.faults,
+                        ours.end
+                    ));
+                }
+                more += usize::from(digests.len() > theirs.len());
+            }
+            let lost = whole.iter().filter(|digest| !digests.contains(digest.as_str())).count();
+            // Bytes within a picture may be other ones, and nobody can tell.
+            if ours.frames.len() < 150 && ours.is_whole() {
+                worse.push(format!("{name} {mark} {damage:?} at {at}: {lost} frames are lost without a word"));
+            }
+        }
+    }
+    eprintln!("{name}: {tried} kinds of damage; more was saved than by another program {more} times");
+    assert!(worse.is_empty(), "{} of {tried}:\n{}", worse.len(), worse.join("\n"));
+}
+
+#[test]
+fn of_fragments() {
+    every_saved_frame_is_saved("moofs.mp4");
+}
+
+#[test]
+fn of_fragments_with_offsets_in_the_file() {
+    every_saved_frame_is_saved("moofs-offset.mp4");
+}
+
+#[test]
+fn of_tables_in_front() {
+    every_saved_frame_is_saved("front.mp4");
+}
+
+#[test]
+fn of_tables_in_front_of_hevc() {
+    every_saved_frame_is_saved("front-hevc.mp4");
+}
+
+#[test]
+fn of_tables_at_the_end() {
+    every_saved_frame_is_saved("end.mp4");
+}
+
+#[test]
+fn of_matroska() {
+    every_saved_frame_is_saved("whole.mkv");
+}
+
+#[test]
+fn of_live_matroska() {
+    every_saved_frame_is_saved("live.mkv");
+}
+
+#[test]
+fn of_matroska_in_short_clusters() {
+    every_saved_frame_is_saved("hevc.mkv");
+}
+
+/// Files that were joined are read one after the other.
+#[test]
+fn joined_files_are_read_on() {
+    let directory = tempfile::tempdir().unwrap();
+    for (first, second) in [
+        ("front.mp4", "front.mp4"),
+        ("end.mp4", "front-hevc.mp4"),
+        ("end.mp4", "end.mp4"),
+        ("moofs.mp4", "moofs.mp4"),
+        ("moofs-offset.mp4", "moofs-offset.mp4"),
+        ("moofs.mp4", "front.mp4"),
+        ("whole.mkv", "whole.mkv"),
+        ("live.mkv", "hevc.mkv"),
+        ("whole.mkv", "live.mkv"),
+    ] {
+        let (a, b) = (FILES.path().join(first), FILES.path().join(second));
+        let path: PathBuf = directory.path().join(first);
+        std::fs::write(&path, [std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap()].concat()).unwrap();
+        let (alone, after, joined) = (saved(&a), saved(&b), saved(&path));
+        let digests = |saved: &Saved| saved.frames.iter().map(|(digest, _)| digest.clone()).collect::<Vec<_>>();
+        assert_eq!(digests(&joined), [digests(&alone), digests(&after)].concat(), "{first} {second}: {:?}", joined.end);
+        let last = alone.frames.iter().map(|(_, time)| *time).max().unwrap();
+        let begins = joined.frames[alone.frames.len()].1;
+        if first.ends_with("mkv") == second.ends_with("mkv") && first == second {
+            assert!(begins > last, "{first} {second}: {begins} does not follow {last}");
+        }
+        assert!(joined.end.is_ok() && joined.faults.len() == 1, "{first} {second}: {:?}", joined.faults);
+    }
+}

@@ -1,0 +1,208 @@
+//! Files that are odd or damaged, by the program, into a bucket: what is there afterwards, and what the exit code says.
+
+use framepost_events::gap::{Gap, GapCause};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const PICTURE: &str = "-f lavfi -i testsrc2=size=192x108:rate=25:duration=8";
+const H264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -x264-params threads=1:keyint=25:scenecut=0:log=-1";
+
+fn ffmpeg(arguments: &str, output: &Path) {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-nostdin", "-threads", "1"])
+        .args(arguments.split_whitespace())
+        .args(["-metadata", "creation_time=2026-01-02T03:04:05Z"])
+        .arg(output)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success(), "ffmpeg {arguments}");
+}
+
+/// A run of the program over one file, and the objects that it left.
+struct Run {
+    output: Output,
+    chunks: Vec<PathBuf>,
+    gaps: Vec<Gap>,
+}
+
+impl Run {
+    fn frames(&self) -> usize {
+        self.chunks
+            .iter()
+            .map(|chunk| probed(chunk, "-count_packets -show_entries stream=nb_read_packets"))
+            .map(|text| text.parse::<usize>().unwrap())
+            .sum()
+    }
+}
+
+fn backfill(file: &Path) -> Run {
+    let directory = tempfile::tempdir().unwrap().keep();
+    let (bucket, spool) = (directory.join("bucket"), directory.join("spool"));
+    let output = Command::new(env!("CARGO_BIN_EXE_edge-uploader"))
+        .args(["backfill", "--site", "plant-7", "--camera", "gate", "--to"])
+        .arg(format!("file://{}", bucket.display()))
+        .arg("--spool")
+        .arg(spool)
+        .arg(file)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let mut objects = Vec::new();
+    below(&bucket, &mut objects);
+    objects.sort();
+    let of =
+        |suffix: &'static str| objects.iter().filter(move |path| path.to_str().unwrap().ends_with(suffix)).cloned();
+    let gaps = of(".mp4_gap").map(|path| Gap::from_json(&std::fs::read(path).unwrap()).unwrap()).collect();
+    Run { output, chunks: of(".mp4").collect(), gaps }
+}
+
+fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { below(&path, found) } else { found.push(path) }
+    }
+}
+
+/// What ffprobe prints of a file's video.
+fn probed(path: &Path, show: &str) -> String {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"])
+        .args(show.split_whitespace())
+        .arg(path)
+        .output()
+        .expect("ffprobe is installed");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Every place of a box in a file.
+fn places(bytes: &[u8], kind: [u8; 4]) -> Vec<usize> {
+    (4..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(&kind)).map(|at| at - 4).collect()
+}
+
+#[test]
+fn damage_is_a_gap_and_an_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fragments.mp4");
+    ffmpeg(&format!("{PICTURE} {H264} -movflags +frag_keyframe+empty_moov+default_base_moof"), &file);
+    let whole = backfill(&file);
+    assert!(whole.output.status.success() && whole.gaps.is_empty(), "{:?}", whole.output);
+    assert_eq!(whole.frames(), 200);
+
+    let mut bytes = std::fs::read(&file).unwrap();
+    let moof = places(&bytes, *b"moof")[4];
+    bytes[moof..moof + 512].fill(0);
+    std::fs::write(&file, &bytes).unwrap();
+    let damaged = backfill(&file);
+    assert_eq!(damaged.output.status.code(), Some(1), "{:?}", damaged.output);
+    let said = String::from_utf8_lossy(&damaged.output.stderr).into_owned();
+    assert!(said.contains("the file is not whole"), "{said}");
+    assert_eq!(damaged.frames(), 175);
+    let [gap] = &damaged.gaps[..] else { panic!("{:?}", damaged.gaps) };
+    assert_eq!(gap.cause, GapCause::SourceDamaged);
+    let lost = gap.source_bytes.unwrap();
+    assert_eq!(lost.start, moof as u64);
+    assert!(lost.end > lost.start && lost.end < bytes.len() as u64);
+    assert_eq!(
+        (gap.from.to_string().as_str(), gap.to.to_string().as_str()),
+        ("2026-01-02T03:04:09Z", "2026-01-02T03:04:10Z")
+    );
+}
+
+#[test]
+fn a_hole_is_a_gap_and_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hole.mkv");
+    // A long time is missing in the middle.
+    ffmpeg(&format!("{PICTURE} {H264} -bsf:v setts=ts=PTS+600/TB*gte(PTS*TB\\,4)"), &file);
+    let run = backfill(&file);
+    assert!(run.output.status.success(), "{:?}", run.output);
+    assert_eq!(run.frames(), 200);
+    let [gap] = &run.gaps[..] else { panic!("{:?}", run.gaps) };
+    assert_eq!((gap.cause, gap.source_bytes), (GapCause::NotInSource, None));
+    let times = probed(&file, "-show_entries packet=pts_time");
+    let times: Vec<f64> = times.lines().map(|time| time.trim_end_matches(',').parse().unwrap()).collect();
+    let hole = times.windows(2).map(|times| times[1] - times[0]).fold(0.0, f64::max);
+    let length = (gap.to.as_millisecond() - gap.from.as_millisecond()) as f64 / 1000.0;
+    assert!(hole > 13.0 && (hole - length).abs() <= 0.081, "{hole} s: {gap:?}");
+}
+
+/// A box type of four letters in all places of a file.
+fn renamed(file: &Path, from: [u8; 4], to: [u8; 4]) {
+    let mut bytes = std::fs::read(file).unwrap();
+    for at in places(&bytes, from) {
+        bytes[at + 4..at + 8].copy_from_slice(&to);
+    }
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn pictures_keep_their_place_and_shape() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("turned.mp4");
+    ffmpeg(&format!("{PICTURE} {H264} -aspect 16:10"), &file);
+    let plain = std::fs::read(&file).unwrap();
+    let tkhd = places(&plain, *b"tkhd")[0];
+    assert_eq!(plain[tkhd + 8], 0, "a version with 32 bits");
+    let one = 1_i32 << 16;
+    for matrix in [[one, 0, 0, one], [0, one, -one, 0], [-one, 0, 0, -one], [0, -one, one, 0], [-one, 0, 0, one]] {
+        let mut bytes = plain.clone();
+        for (n, value) in [0, 1, 3, 4].into_iter().zip(matrix) {
+            bytes[tkhd + 48 + 4 * n..][..4].copy_from_slice(&value.to_be_bytes());
+        }
+        std::fs::write(&file, &bytes).unwrap();
+        let run = backfill(&file);
+        assert!(run.output.status.success(), "{:?}", run.output);
+        for show in ["-show_entries stream=sample_aspect_ratio", "-show_entries stream_side_data=rotation"] {
+            assert_eq!(probed(&run.chunks[0], show), probed(&file, show), "{matrix:?} {show}");
+        }
+        let chunk = std::fs::read(&run.chunks[0]).unwrap();
+        let at = places(&chunk, *b"tkhd")[0];
+        assert_eq!(chunk[at + 60..at + 96], bytes[tkhd + 48..tkhd + 84], "{matrix:?}");
+    }
+}
+
+#[test]
+fn matroska_turns_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("turned.mkv");
+    ffmpeg(&format!("{PICTURE} {H264}"), &file);
+    let edit = Command::new("mkvpropedit")
+        .arg(&file)
+        .args(["-q", "--edit", "track:v1", "--set", "projection-pose-roll=-90"])
+        .status();
+    if !edit.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: there is no mkvpropedit");
+        return;
+    }
+    let run = backfill(&file);
+    assert!(run.output.status.success(), "{:?}", run.output);
+    // A quarter turn clockwise, which ffprobe counts the other way round.
+    assert_eq!(probed(&run.chunks[0], "-show_entries stream_side_data=rotation"), "-90");
+}
+
+#[test]
+fn what_others_accept_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let h265 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params pools=1:keyint=25:log-level=none";
+    for (from, to, codec) in
+        [(*b"hvc1", *b"dvh1", h265), (*b"hev1", *b"dvhe", h265), (*b"avc1", *b"dva1", H264), (*b"avc1", *b"dvav", H264)]
+    {
+        let file = directory.path().join("dolby.mp4");
+        let tag = String::from_utf8(from.to_vec()).unwrap();
+        ffmpeg(&format!("{PICTURE} {codec} -tag:v {tag}"), &file);
+        renamed(&file, from, to);
+        let run = backfill(&file);
+        assert!(run.output.status.success() && run.frames() == 200, "{tag}: {:?}", run.output);
+    }
+    for container in ["mp4", "mkv"] {
+        let (picture, file) =
+            (directory.path().join("picture.mp4"), directory.path().join(format!("sound-first.{container}")));
+        ffmpeg(&format!("{PICTURE} {H264}"), &picture);
+        let sound = "-f lavfi -i sine=sample_rate=48000:duration=40 -map 0:v -map 1:a -c:v copy -c:a aac";
+        ffmpeg(&format!("-itsoffset 30 -i {} {sound}", picture.display()), &file);
+        let run = backfill(&file);
+        assert!(run.output.status.success() && run.frames() == 200, "{container}: {:?}", run.output);
+        // The sound was there first.
+        assert!(run.chunks[0].to_str().unwrap().contains("/03/04-05"), "{container}: {:?}", run.chunks);
+    }
+}

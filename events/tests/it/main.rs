@@ -1,0 +1,6 @@
+//! The crate's integration tests. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod finalized;
+mod records;
+mod samples;

@@ -1,0 +1,12 @@
+//! The crate's integration tests. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod http;
+mod lambda;
+mod log_bus;
+mod push_token;
+mod settle;
+mod support;
+mod worker_local;
+mod worker_pubsub;
+mod worker_sqs;

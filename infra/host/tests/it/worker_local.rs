@@ -1,0 +1,69 @@
+//! A function beside a local inbox: outcomes, panics, and the end; for objects and for records.
+
+use crate::support::ByKey;
+use framepost_events::ObjectFinalized;
+use framepost_events::record::Record;
+use framepost_host::worker::{self, Limits, Summary};
+use framepost_host::{Event, Handler, LOCAL_PANICS_MAX};
+use framepost_local::LocalBucket;
+use framepost_ports::{Bus as _, Inbox as _, NewObject, ObjectSink as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs the function over everything that waits for `name`.
+async fn drain<E: Event>(bucket: &LocalBucket, name: &str, function: Arc<ByKey>) -> Summary {
+    let inboxes = bucket.inboxes();
+    let inbox = Arc::new(inboxes.subscribe(name, E::topics()).await.unwrap());
+    let handler = Handler::<E>::new(function, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
+    let limits = Limits { concurrency: 2, ..Limits::default() };
+    worker::run(handler, inbox, limits, inboxes.drained()).await.unwrap()
+}
+
+fn letters(bucket: &std::path::Path, name: &str) -> Vec<String> {
+    let dead = bucket.join(".framepost/inboxes").join(name).join("dead");
+    let mut letters: Vec<String> =
+        std::fs::read_dir(dead).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    letters.sort();
+    letters
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_object_is_settled_and_none_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let bucket = LocalBucket::open(dir.path().join("footage")).await.unwrap();
+    // A subscription stands whether or not its subscriber runs.
+    bucket.inboxes().subscribe("by-key", ObjectFinalized::topics()).await.unwrap().close().await;
+    for key in ["a", "b", "panic", "retry", "reject", "skip"] {
+        bucket.put(&NewObject::of_bytes(key, "", "x")).await.unwrap();
+    }
+    let function = Arc::new(ByKey::retrying(5, Duration::from_millis(1)));
+    let summary = drain::<ObjectFinalized>(&bucket, "by-key", function).await;
+    assert_eq!(summary, Summary { done: 3, skipped: 1, retried: 5, rejected: 1, panicked: 3 });
+    let letters = letters(&dir.path().join("footage"), "by-key");
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    assert!(letters.iter().any(|letter| letter.contains("\"panic\"") && letter.contains("as asked")), "{letters:?}");
+    assert!(letters.iter().any(|letter| letter.contains("\"not-media\"")), "{letters:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_of_records_gets_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let bucket = LocalBucket::open(dir.path().join("footage")).await.unwrap();
+    let inboxes = bucket.inboxes();
+    for name in ["first", "second"] {
+        inboxes.subscribe(name, Record::topics()).await.unwrap().close().await;
+    }
+    let record: Record =
+        serde_json::from_str(include_str!("../../../../events/samples/records/chunk-probed.json")).unwrap();
+    for _ in 0..3 {
+        inboxes.publish(&record).await.unwrap();
+    }
+    // An object is nothing that they subscribed to.
+    bucket.put(&NewObject::of_bytes("reject", "", "x")).await.unwrap();
+    for name in ["first", "second"] {
+        let function = Arc::new(ByKey::retrying(0, Duration::ZERO));
+        let summary = drain::<Record>(&bucket, name, function.clone()).await;
+        assert_eq!(summary, Summary { done: 3, ..Summary::default() }, "{name}");
+        assert!(letters(&dir.path().join("footage"), name).is_empty());
+    }
+}

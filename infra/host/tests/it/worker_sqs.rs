@@ -1,0 +1,139 @@
+//! The worker beside an SQS queue of moto's: every message is dealt with, and none is lost.
+
+#![cfg(feature = "aws")]
+
+use crate::support::{ByKey, notification};
+use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsInbox, SqsQueue};
+use framepost_events::ObjectFinalized;
+use framepost_host::Handler;
+use framepost_host::worker::{self, Limits};
+use framepost_tests::aws::account::Account;
+use framepost_tests::aws::moto::{self, Moto};
+use framepost_tests::aws::queue::{Messages, Queue};
+use framepost_tests::aws::{ACCOUNT, REGION};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long a message stays hidden after its worker was last heard of.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
+
+struct Cloud {
+    /// Stopped when it goes.
+    _moto: Moto,
+    account: Account,
+    session: Session,
+}
+
+async fn cloud() -> Option<Cloud> {
+    let Some(python) = moto::python() else {
+        framepost_tests::skip("there is no moto; `tests/run setup` installs it");
+        return None;
+    };
+    let moto = Moto::start(&python);
+    let credentials = Credentials { access_key_id: "administrator".to_owned(), secret_access_key: "any".to_owned() };
+    let options = S3Options {
+        endpoint_url: Some(moto.url().parse().unwrap()),
+        region: Some(REGION.to_owned()),
+        credentials: Some(credentials),
+        ..S3Options::default()
+    };
+    let session = Session::new(options).await.unwrap();
+    let account = Account::of(&moto);
+    Some(Cloud { _moto: moto, account, session })
+}
+
+impl Cloud {
+    fn queue(&self, name: &str, attributes: &Value) -> (url::Url, Queue) {
+        let call = json!({ "QueueName": name, "Attributes": attributes });
+        let made = self.account.json("sqs", "AmazonSQS.CreateQueue", &call);
+        let url = made["QueueUrl"].as_str().unwrap();
+        (url.parse().unwrap(), Queue::at(&self.account, url))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_is_dealt_with() {
+    let Some(cloud) = cloud().await else { return };
+    let (parked_url, parked) = cloud.queue("parked", &json!({}));
+    let redrive =
+        json!({ "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:parked"), "maxReceiveCount": 3 });
+    let (url, queue) = cloud.queue("work", &json!({ "RedrivePolicy": redrive.to_string() }));
+    for _ in 0..30 {
+        queue.send(&notification(&["done"]));
+    }
+    for key in ["retry", "panic", "reject", "skip"] {
+        queue.send(&notification(&[key]));
+    }
+    queue.send("{ this is no event");
+
+    let function = Arc::new(ByKey::retrying(2, Duration::ZERO));
+    let dead_letters = SqsDeadLetters::new(&cloud.session, parked_url);
+    let handler = Handler::<ObjectFinalized>::new(function.clone(), Some(Arc::new(dead_letters)));
+    let stop = Arc::new(Notify::new());
+    let worker = tokio::spawn({
+        let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
+        let stop = stop.clone();
+        async move { worker::run(handler, inbox, Limits::default(), stop.notified()).await }
+    });
+    let (queue, parked) = tokio::task::spawn_blocking(move || {
+        // Two are parked by the host, the one that always panics by the queue itself.
+        parked.wait_for(3, Duration::from_mins(2));
+        while queue.count(Messages::Visible) + queue.count(Messages::InFlight) > 0 {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        (queue, parked)
+    })
+    .await
+    .unwrap();
+    stop.notify_one();
+    worker.await.unwrap().unwrap();
+    assert_eq!(function.calls(), 30 + 3 + 3 + 1 + 1, "retried twice, panicked three times");
+    assert_eq!(queue.take().len(), 0);
+    let mut reasons: Vec<Option<String>> =
+        parked.take().iter().map(|message| message.attribute("framepost-reason").map(str::to_owned)).collect();
+    reasons.sort();
+    assert_eq!(reasons, [None, Some("not-an-event".to_owned()), Some("not-media".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_finished_at_the_end_is_given_back() {
+    let Some(cloud) = cloud().await else { return };
+    let (url, queue) = cloud.queue("work", &json!({}));
+    queue.send(&notification(&["stall"]));
+    let function = Arc::new(ByKey::retrying(0, Duration::ZERO));
+    let handler = Handler::<ObjectFinalized>::new(function.clone(), None);
+    let limits = Limits { drain: Duration::from_millis(50), ..Limits::default() };
+    let in_hand = {
+        let function = function.clone();
+        async move {
+            while function.calls() == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
+    worker::run(handler, inbox, limits, in_hand).await.unwrap();
+    let left = queue.receive(10);
+    assert_eq!(left.len(), 1, "visible again, long before its visibility timeout");
+    assert_eq!(left[0].deliveries, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_reached_does_not_hold_up_the_end() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = S3Options {
+        endpoint_url: Some(format!("http://{nobody}").parse().unwrap()),
+        region: Some(REGION.to_owned()),
+        credentials: Some(Credentials { access_key_id: "a".to_owned(), secret_access_key: "b".to_owned() }),
+        ..S3Options::default()
+    };
+    let session = Session::new(options).await.unwrap();
+    let queue = SqsQueue::new(&session, format!("http://{nobody}/{ACCOUNT}/work").parse().unwrap());
+    let error = queue.receive(1, Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.kind(), framepost_ports::ErrorKind::Transport);
+    let handler = Handler::<ObjectFinalized>::new(Arc::new(ByKey::retrying(0, Duration::ZERO)), None);
+    let inbox = Arc::new(SqsInbox::new(queue, VISIBILITY_TIMEOUT));
+    worker::run(handler, inbox, Limits::default(), std::future::ready(())).await.unwrap();
+}

@@ -1,0 +1,4 @@
+//! The crate's integration tests. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod s3_endpoint;

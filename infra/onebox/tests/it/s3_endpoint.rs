@@ -1,0 +1,163 @@
+//! The AWS adapter keeps the contract over HTTP against our endpoint, and players reach objects by plain links.
+
+use bytes::Bytes;
+use framepost_aws::{Credentials, S3Bucket, S3Options};
+use framepost_events::Sha256;
+use framepost_local::{LocalBucket, LocalInbox, Topic};
+use framepost_onebox::s3_endpoint;
+use framepost_ports::contract::{Subject, sink_and_source};
+use framepost_ports::{ErrorKind, Inbox as _, NewObject, ObjectSink as _, ObjectSource as _, Put, chain};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+struct Rig {
+    _dir: tempfile::TempDir,
+    inbox: LocalInbox,
+    address: std::net::SocketAddr,
+    credentials: Credentials,
+}
+
+async fn rig() -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let local = LocalBucket::open(dir.path().join("s3/footage")).await.unwrap();
+    let inbox = local.inboxes().subscribe("listener", vec![Topic::ObjectFinalized]).await.unwrap();
+    let credentials = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
+    let again = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
+    assert_eq!(credentials.secret_access_key, again.secret_access_key);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (bucket, key) = (local.clone(), credentials.clone());
+    tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
+    Rig { _dir: dir, inbox, address, credentials }
+}
+
+impl Rig {
+    async fn connect(&self, credentials: Credentials) -> S3Bucket {
+        let options = S3Options {
+            endpoint_url: Some(format!("http://{}", self.address).parse().unwrap()),
+            region: Some("us-east-1".to_owned()),
+            credentials: Some(credentials),
+            ..S3Options::default()
+        };
+        S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap()
+    }
+
+    async fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![];
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+fn object(key: &str, bytes: &'static str) -> NewObject {
+    NewObject {
+        key: key.to_owned(),
+        content_type: "video/mp4".to_owned(),
+        metadata: vec![("Version".to_owned(), "1.0".to_owned())],
+        sha256: Sha256::of(bytes.as_bytes()),
+        crc32c: None,
+        content: Arc::new(Bytes::from_static(bytes.as_bytes())),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aws_adapter_keeps_the_contract() {
+    let rig = rig().await;
+    let bucket = rig.connect(rig.credentials.clone()).await;
+    let source = Arc::new(bucket.source());
+    sink_and_source(&Subject { sink: Arc::new(bucket), source, bucket: "footage".to_owned() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_over_http_raises_an_event_and_plays_by_its_link() {
+    let rig = rig().await;
+    let bucket = rig.connect(rig.credentials.clone()).await;
+    assert_eq!(bucket.put(&object("a b/c.mp4", "0123456789")).await.unwrap(), Put::Created);
+    let received = rig.inbox.receive(1).await.unwrap();
+    let body = String::from_utf8_lossy(&received[0].message.body);
+    assert!(body.contains("\"a b/c.mp4\""), "{body}");
+    let link = bucket.source().media_link("footage", "a b/c.mp4", None);
+    assert_eq!(link, format!("http://{}/footage/a%20b/c.mp4", rig.address));
+
+    let head = format!("Host: {}\r\nConnection: close\r\n", rig.address);
+    let answer = rig.raw(&format!("GET /footage/a%20b/c.mp4 HTTP/1.1\r\n{head}Range: bytes=2-4\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 206"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n234"), "{answer}");
+    let lower = answer.to_lowercase();
+    for header in
+        ["content-range: bytes 2-4/10", "content-type: video/mp4", "x-amz-meta-version: 1.0", "last-modified:"]
+    {
+        assert!(lower.contains(header), "{header}: {answer}");
+    }
+    let answer = rig.raw(&format!("GET /footage/a%20b/c.mp4 HTTP/1.1\r\n{head}Range: bytes=10-\r\n\r\n")).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 416") && answer.to_lowercase().contains("content-range: bytes */10"),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_reading_goes_without_a_signature() {
+    let rig = rig().await;
+    let head = format!("Host: {}\r\nConnection: close\r\n", rig.address);
+    for request in [
+        format!("PUT /footage/k HTTP/1.1\r\n{head}Content-Length: 1\r\n\r\nx"),
+        format!("GET /footage?list-type=2 HTTP/1.1\r\n{head}\r\n"),
+        format!("DELETE /footage/k HTTP/1.1\r\n{head}\r\n"),
+    ] {
+        let answer = rig.raw(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{request}: {answer}");
+    }
+    let wrong = Credentials { secret_access_key: "wrong".to_owned(), ..rig.credentials.clone() };
+    let error = rig.connect(wrong).await.put(&object("k", "x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{}", chain(&error));
+    assert!(chain(&error).contains("SignatureDoesNotMatch"), "{}", chain(&error));
+    assert!(rig.inbox.is_empty());
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_transport_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = S3Options {
+        endpoint_url: Some(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()),
+        region: None,
+        credentials: Some(Credentials { access_key_id: "a".to_owned(), secret_access_key: "b".to_owned() }),
+        ..S3Options::default()
+    };
+    drop(listener);
+    let bucket = S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap();
+    let error = bucket.put(&object("k", "x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport, "{}", chain(&error));
+}
+
+/// A page whose name an attacker lets point to this machine is of that name for the browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_another_host_is_refused() {
+    let rig = rig().await;
+    rig.connect(rig.credentials.clone()).await.put(&object("k", "footage")).await.unwrap();
+    let port = rig.address.port();
+    let ask = async |target: &str, hosts: &[&str]| {
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let hosts = hosts.concat();
+        rig.raw(&format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await
+    };
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "127.0.0.1:1".to_owned()] {
+        let answer = ask("/footage/k", &[&host]).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("footage"), "{host}: {answer}");
+    }
+    let (ours, other) = (format!("127.0.0.1:{port}"), format!("rebound.example:{port}"));
+    for (target, hosts) in [
+        ("/footage/k".to_owned(), vec![other.as_str()]),
+        ("/footage/k".to_owned(), vec![]),
+        ("/footage/k".to_owned(), vec!["rebound.example"]),
+        ("/footage/k".to_owned(), vec![&ours, &other]),
+        (format!("http://{other}/footage/k"), vec![&ours]),
+    ] {
+        let answer = ask(&target, &hosts).await;
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("footage"), "{target} {hosts:?}: {answer}");
+    }
+}

@@ -1,0 +1,15 @@
+//! End to end: the built programs with real media, servers and faults. One binary, so that it is linked once.
+
+mod aws;
+mod clips;
+mod clocks;
+mod deployed;
+mod gcp;
+mod hostile;
+mod image;
+mod live;
+mod malformed;
+mod mistreated;
+mod parity;
+mod put_only;
+mod thinned;
