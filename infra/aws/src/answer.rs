@@ -1,15 +1,16 @@
-//! What came back for a request, as far as the SDK's own types do not show it: whose answer it was.
+//! Details of a response that the SDK's own types do not expose: whether S3 itself sent it.
 //!
-//! Between a gateway and S3 there can be captive portals, proxies and load balancers, all of which answer in HTTP. S3's own errors are
-//! documents of one form (Amazon S3 API Reference, "Error responses"): an XML `Error` element with a `Code`. Whatever
-//! has another form is not S3's word.
+//! Between a gateway and S3 there can be captive portals, proxies and load balancers, and all of them answer in
+//! HTTP. S3's own errors have one form (Amazon S3 API Reference, "Error responses"): an XML document with an
+//! `Error` element that contains a `Code`. A response in any other form does not come from S3.
 
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The code of an error document: `AccessDenied`, `SlowDown`. `None` for anything that is not a whole one.
+/// Returns the code of an error document, such as `AccessDenied` or `SlowDown`. Returns `None` if `body` is not
+/// a complete error document.
 pub(crate) fn error_code(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
     let root = match text.strip_prefix("<?xml") {
@@ -25,11 +26,12 @@ pub(crate) fn error_code(body: &[u8]) -> Option<&str> {
     ((1..=100).contains(&code.len()) && code.bytes().all(is_name)).then_some(code)
 }
 
-/// Whether a success brought a body of its own. Those of S3 to a put are empty, a portal's is a page.
+/// Records whether a success response had a body. S3 answers a put with an empty body; a captive portal answers
+/// with a page.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answered(Arc<Mutex<Option<Body>>>);
 
-/// What a success had as its body.
+/// The body of a success response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     Empty,
@@ -37,7 +39,7 @@ pub(crate) enum Body {
 }
 
 impl Answered {
-    /// The body of the answer, if there was one.
+    /// Returns the body, or `None` if no response was received.
     pub(crate) fn body(&self) -> Option<Body> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Content as a request's body, and what the signer is told of it.
+//! Object content as a request body, and the digest that the request signer uses for it.
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-/// Where a body that failed leaves its error: the connection only says that it broke.
+/// Holds the error of a body that failed. The HTTP connection only reports that the body ended early.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContentError(Arc<Mutex<Option<io::Error>>>);
 
@@ -24,19 +24,19 @@ impl ContentError {
     }
 }
 
-/// The body that sends `content`, and where its failure will lie.
+/// Returns a body that sends `content`, and the place where it stores its error if it fails.
 pub(crate) async fn of(content: &dyn Content) -> Result<(ByteStream, ContentError), io::Error> {
     let failure = ContentError::default();
     let mut stream = exact(content);
     let left = content.len_bytes();
     if left == 0 {
-        // Nobody would ask an empty body whether it keeps its word.
+        // HTTP clients do not poll an empty body, so check here that the content really is empty.
         while let Some(piece) = futures::StreamExt::next(&mut stream).await {
             piece?;
         }
         return Ok((ByteStream::from_static(b""), failure));
     }
-    // A mutex makes it `Sync`; it is only ever reached by `&mut`, without locking.
+    // The mutex makes the body `Sync`. It is only accessed through `&mut`, so it is never locked.
     let body = Sending { stream: Mutex::new(stream), left, failure: failure.clone() };
     Ok((ByteStream::new(SdkBody::from_body_1_x(body)), failure))
 }
@@ -77,7 +77,7 @@ impl Body for Sending {
     }
 }
 
-/// Has the request signed with a digest that is known already.
+/// Makes the signer use a digest that is already known.
 #[derive(Debug)]
 pub(crate) struct KnownDigest(pub(crate) Sha256);
 

@@ -1,9 +1,9 @@
 //! Records on an EventBridge bus: source `framepost.<function>`, detail-type the CloudEvent's type, detail the whole
 //! CloudEvent.
 //!
-//! Records that are published while a request is under way wait for it and then go together, as many as `PutEvents`
-//! takes: nobody waits for company, and a busy bus is asked less often. Each is answered by itself, since `PutEvents`
-//! can take some entries of a request and refuse others.
+//! Records published while a request is in progress wait for it and are then sent together, up to the limit of
+//! `PutEvents`. No record waits for others when the bus is idle, and a busy bus gets fewer requests. Each
+//! record gets its own answer, since `PutEvents` can accept some entries of a request and refuse others.
 
 use crate::connect::Session;
 use crate::error;
@@ -17,20 +17,20 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Entries of one request.
+/// Entries in one request.
 const MAX_ENTRIES: usize = 10;
-/// Of one request, and so of one entry ("Calculating PutEvents event entry size").
+/// Size limit of one request, and therefore of one entry ("Calculating PutEvents event entry size").
 const MAX_BYTES: usize = 256 * 1024;
-/// What the size of an entry's time counts for.
+/// Bytes that an entry's `Time` adds to its size.
 const TIME_BYTES: usize = 14;
 
-/// One bus, or what the region calls `default`.
+/// An EventBridge bus, or the region's `default` bus.
 #[derive(Debug)]
 pub struct EventBridgeBus {
     client: Client,
     bus: String,
     waiting: Mutex<VecDeque<Waiting>>,
-    /// Held by whoever sends for all that wait.
+    /// Held by the task that sends for all waiting tasks.
     sending: tokio::sync::Mutex<()>,
 }
 
@@ -43,7 +43,7 @@ struct Waiting {
 }
 
 impl EventBridgeBus {
-    /// The bus of this name or ARN. Asks nothing of it yet.
+    /// Uses the bus with this name or ARN. Sends no request yet.
     pub fn new(session: &Session, bus: impl Into<String>) -> Self {
         let client = Client::new(&session.with_retries());
         Self { client, bus: bus.into(), waiting: Mutex::default(), sending: tokio::sync::Mutex::default() }
@@ -66,7 +66,7 @@ impl EventBridgeBus {
         Ok((entry.build(), bytes))
     }
 
-    /// The next request, oldest first. Whoever gave up waiting is left out.
+    /// Takes the entries of the next request, oldest first. Skips callers that were cancelled.
     fn take_batch(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -90,7 +90,8 @@ impl EventBridgeBus {
         let (answers, failed) = match answer {
             Ok(answer) => (answer.entries.unwrap_or_default(), None),
             Err(failure) => {
-                // One failure, told to several: each gets its kind and words.
+                // One failure is reported to several callers. `Error` cannot be cloned, so each gets its kind
+                // and text.
                 let error = error::of("eventbridge", "publish", &self.bus, failure);
                 (Vec::new(), Some((error.kind(), framepost_ports::chain(&error))))
             }
@@ -101,7 +102,7 @@ impl EventBridgeBus {
                 (None, Some(entry)) => verdict(id, entry),
                 (None, None) => Err(Error::new(ErrorKind::Transport, "publish", id).because("an entry has no answer")),
             };
-            // Whoever gave up waiting does not want it.
+            // Sending fails if the caller was cancelled.
             let _ = answer.send(result);
         }
     }
@@ -124,7 +125,7 @@ impl Bus for EventBridgeBus {
             tokio::select! {
                 biased;
                 result = &mut answered => {
-                    // Without an answer, whoever was sending gave up in the middle.
+                    // Without an answer, the task that was sending was cancelled.
                     return result.unwrap_or_else(|gone| {
                         Err(Error::new(ErrorKind::Transport, "publish", &record.id).because(gone))
                     });

@@ -1,4 +1,4 @@
-//! One session for all services: credentials, region, TLS, time limits.
+//! A session shared by the clients of all services: credentials, region, TLS and time limits.
 
 use crate::S3Source;
 use crate::connections::Connections;
@@ -16,50 +16,50 @@ use std::fmt;
 use std::time::Duration;
 use url::Url;
 
-/// To connect, TLS included.
+/// Time to connect, TLS handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a call without a body to speak of.
+/// Time limit of a call with a small body or none.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Without a byte moving.
+/// A transfer that moves no byte for this long fails.
 const STALL_GRACE: Duration = Duration::from_secs(20);
-/// Of a small request, the first try included.
+/// Attempts for a small request, the first one included.
 #[cfg(feature = "functions")]
 const SMALL_REQUEST_ATTEMPTS: u32 = 3;
-/// A put may be this slow. Slower ones are cut off by the limit below, faster ones that stand still by the stall's.
+/// The slowest rate allowed for a put. The call's time limit ends slower puts; [`STALL_GRACE`] ends those that
+/// stop moving.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
-/// Where Amazon's services are and who asks. The default is what the environment says, by AWS's whole credential chain.
+/// Endpoint, region and credentials. The default reads the environment and uses AWS's whole credential chain.
 #[derive(Debug, Clone, Default)]
 pub struct S3Options {
-    /// Another server than Amazon's; S3 is addressed path-style.
+    /// An endpoint other than Amazon's. S3 requests to it use path-style addresses.
     pub endpoint_url: Option<Url>,
-    /// The bucket's region.
+    /// The region; by default the one in the environment or the profile.
     pub region: Option<String>,
-    /// Instead of the credential chain.
+    /// Replaces the credential chain.
     pub credentials: Option<Credentials>,
-    /// How the endpoint's answers show what it stored.
+    /// Whether a put's response must carry a checksum.
     pub echo: Echo,
 }
 
-/// How a success shows that it is the bucket's word and no portal's: by the checksum of what was stored.
+/// Whether a successful put must return the checksum of the stored object. The checksum shows that the answer
+/// comes from the bucket and not from a captive portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Echo {
-    /// Amazon's own has to; another endpoint's has to as soon as one of its answers did, and is
-    /// [`Unproven`](framepost_ports::Put::Unproven) until then.
+    /// Required from Amazon. Required from another endpoint once it has returned a checksum; until then, its
+    /// answers are [`Unproven`](framepost_ports::Put::Unproven).
     #[default]
     Detected,
-    /// It has to.
+    /// A success without a checksum is an error.
     Required,
-    /// The endpoint knows no checksums: its bare word counts.
+    /// Accepts a success without a checksum, for endpoints that never return one.
     Absent,
 }
 
-/// An access key. Its secret does not show in logs.
+/// An access key. `Debug` output does not show the secret.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The access key's id.
     pub access_key_id: String,
-    /// The secret.
     pub secret_access_key: String,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Who asks, and over which connections. Its clients share both, so that a cold start pays for them once.
+/// Credentials and connections. All clients of a session share both, so a cold start sets them up only once.
 #[derive(Debug, Clone)]
 pub struct Session {
     shared: SdkConfig,
@@ -78,7 +78,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the environment and the profile; asks nobody anything yet.
+    /// Reads the environment and the profile. Sends no request.
     pub async fn new(options: S3Options) -> Result<Self> {
         let connections = Connections::new()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -95,11 +95,12 @@ impl Session {
             let fixed = aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "config");
             loader = loader.credentials_provider(fixed);
         } else if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].into_iter().all(is_set) {
-            // The chain's first link. In a Lambda the others, with clients of their own, would be made for nothing.
+            // The first provider of the default chain. In a Lambda this one is enough, and the others would
+            // create HTTP clients that are never used.
             loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
         }
         let mut shared = loader.load().await;
-        // The environment and the profile can name one too, for all services or for S3 alone.
+        // The environment and the profile can also set an endpoint, for all services or for S3 alone.
         let s3_endpoint = match options.endpoint_url {
             Some(url) => Some(url.to_string()),
             None => std::env::var("AWS_ENDPOINT_URL_S3").ok().or_else(|| shared.endpoint_url().map(str::to_owned)),
@@ -111,21 +112,21 @@ impl Session {
                 return Err(Error::new(ErrorKind::Invalid, "connect", "aws")
                     .because("no region is given; set it in the configuration or as AWS_REGION"));
             }
-            // Servers other than Amazon's do not mind which.
+            // Endpoints other than Amazon's accept any region.
             shared = shared.into_builder().region(Region::from_static("us-east-1")).build();
         }
         Ok(Self { shared, connections, s3_endpoint: s3_endpoint.map(|url| url.trim_end_matches('/').to_owned()) })
     }
 
-    /// What the first request over TLS would have to wait for, some milliseconds of a processor; nothing where objects are
-    /// reached without TLS.
+    /// Returns a closure that does the TLS setup which the first request would otherwise wait for, some
+    /// milliseconds of CPU time. Returns `None` if the S3 endpoint does not use TLS.
     pub fn preparation(&self) -> Option<impl FnOnce() + Send + 'static> {
         let without = self.s3_endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         let connections = self.connections.clone();
         (!without).then_some(move || connections.prepare(CONNECT_TIMEOUT))
     }
 
-    /// Objects of any bucket that the credential may read.
+    /// Returns a source for objects of any bucket that the credential may read.
     pub fn source(&self) -> Result<S3Source> {
         Ok(S3Source { connection: self.s3()? })
     }
@@ -148,12 +149,14 @@ impl Session {
         Ok(Connection { client, endpoint: self.s3_endpoint.clone(), region: region.to_string() })
     }
 
-    /// What the clients of the small services are made of. Their requests are cheap and safe to repeat, so the SDK does.
+    /// Configuration for the clients of the small services. Their requests are cheap and safe to repeat, so the
+    /// SDK retries them.
     #[cfg(feature = "functions")]
     pub(crate) fn with_retries(&self) -> SdkConfig {
         let retries = RetryConfig::standard().with_max_attempts(SMALL_REQUEST_ATTEMPTS);
         let shared = self.shared.clone().into_builder().retry_config(retries);
-        // A queue without messages keeps its answer back for as long as it was asked to; the call's own limit is enough.
+        // SQS delays its answer while a queue has no messages (long polling). The call's own time limit is
+        // sufficient.
         shared.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build()
     }
 }
@@ -162,7 +165,7 @@ fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| !value.trim().is_empty())
 }
 
-/// An S3 client, and what links are made of.
+/// An S3 client, and the parts of the links to its objects.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
@@ -170,7 +173,7 @@ pub(crate) struct Connection {
     pub(crate) region: String,
 }
 
-/// The limits of a call that sends `body_bytes`.
+/// Returns the time limits of a call that sends `body_bytes`.
 pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
     let limit = CALL_TIMEOUT + Duration::from_secs(body_bytes / SLOWEST_BYTES_PER_S);
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(limit).build()

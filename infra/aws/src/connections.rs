@@ -1,11 +1,13 @@
 //! The connections of a session, which all of its clients share.
 //!
-//! TLS is dear to set up: every certificate that the machine trusts is read and parsed. The SDK's own HTTP client does that for
-//! each service's client, throws the result away, and does it again for the first request. Here it is done once, when the
-//! first `https://` request needs it or [`Connections::prepare`] asks for it, and never for endpoints without TLS.
+//! TLS is expensive to set up, because every trusted certificate of the machine is read and parsed. The SDK's
+//! own HTTP client does that for each service client, discards the result, and does it again for the first
+//! request. This module does it once: when the first `https://` request needs it, or when
+//! [`Connections::prepare`] is called. Endpoints without TLS never need it.
 //!
-//! The SDK collects an answer in memory before it looks at it, whoever sent it and however long it is. So bodies are bounded here,
-//! for every service and for those that give credentials (instance metadata, containers, STS, OIDC): see [`bounded`].
+//! The SDK collects a response in memory before it checks it, whoever sent it and whatever its length. This
+//! module therefore limits bodies, for every service and for the sources of credentials (instance metadata,
+//! containers, STS, OIDC): see [`bounded`].
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// Both kinds. Clones share them.
+/// Connection pools with and without TLS. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     plain: Pools,
@@ -34,13 +36,13 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new() -> Result<Self> {
-        // No certificate is good enough for a pool that has to do without TLS.
+        // The pool for plain HTTP trusts no certificate.
         let nobody = TlsContext::builder().with_trust_store(TrustStore::empty()).build();
         let nobody = nobody.map_err(|error| Error::new(ErrorKind::Invalid, "connect", "aws").because(error))?;
         Ok(Self { plain: Pools::trusting(nobody), secure: Pools::trusting(TlsContext::default()) })
     }
 
-    /// Does now what the first request over TLS, with this time limit, would have to wait for.
+    /// Does the TLS setup now that the first request with this time limit would otherwise wait for.
     pub(crate) fn prepare(&self, connect_timeout: Duration) {
         self.secure.with(&HttpConnectorSettings::builder().connect_timeout(connect_timeout).build());
     }
@@ -56,22 +58,22 @@ impl HttpClient for Connections {
     }
 }
 
-/// How much of an error's body is read. The rest is cut off, and with it the connection is closed: an error of that length is
-/// no service's own.
+/// How much of an error body is read. The rest is cut off and the connection is closed. No error of a service
+/// is that long.
 const ERROR_LIMIT_BYTES: u64 = 64 * 1024;
-/// How much of a success's: a batch of SQS messages takes 1 MiB. More fails.
+/// Size limit of a success body. A batch of SQS messages takes up to 1 MiB. A longer body is an error.
 const DOCUMENT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What is asked for.
+/// How the caller reads a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// Bytes that the caller takes as they come, as many as it wants.
+    /// As a stream of an object's bytes, which the caller can stop at any time.
     Object,
-    /// What is collected in memory.
+    /// Collected in memory.
     Document,
 }
 
-/// An answer with a body of no more than there may be in memory.
+/// Limits the body of a response to what may be held in memory.
 fn bounded(answer: HttpResponse, of: Reading) -> HttpResponse {
     let limit = match (answer.status().is_success(), of) {
         (false, _) => Limited { left: ERROR_LIMIT_BYTES, beyond: Beyond::Ends, inner: None },
@@ -81,7 +83,7 @@ fn bounded(answer: HttpResponse, of: Reading) -> HttpResponse {
     answer.map(|body| SdkBody::from_body_1_x(Limited { inner: Some(body), ..limit }))
 }
 
-/// What is done with more than the limit.
+/// What happens to a body that exceeds the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beyond {
     Ends,
@@ -91,7 +93,7 @@ enum Beyond {
 struct Limited {
     left: u64,
     beyond: Beyond,
-    /// Gone, and the connection with it, once the limit is reached.
+    /// `None`, with the connection closed, once the limit is reached.
     inner: Option<SdkBody>,
 }
 
@@ -123,7 +125,7 @@ impl Body for Limited {
     }
 }
 
-/// Decides when the request is there.
+/// Chooses the pool by the scheme of each request.
 #[derive(Debug)]
 struct ByScheme {
     connections: Connections,
@@ -141,7 +143,7 @@ impl HttpConnector for ByScheme {
     }
 }
 
-/// A pool of connections for each combination of time limits.
+/// One pool of connections for each combination of time limits.
 #[derive(Debug, Clone)]
 struct Pools {
     trusted: TlsContext,
@@ -153,7 +155,7 @@ impl Pools {
         Self { trusted, made: Arc::default() }
     }
 
-    /// Whoever comes while a pool is made waits for it.
+    /// Returns the pool for `settings`. Concurrent callers wait while it is created.
     fn with(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
         let limits = |settings: &HttpConnectorSettings| (settings.connect_timeout(), settings.read_timeout());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

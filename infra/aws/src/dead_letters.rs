@@ -1,4 +1,4 @@
-//! An SQS queue for messages that will never work.
+//! An SQS queue for messages that can never be handled.
 
 use crate::connect::Session;
 use crate::error;
@@ -9,10 +9,11 @@ use framepost_ports::{DeadLetter, DeadLetters, Error, ErrorKind, Result};
 use std::collections::HashMap;
 use url::Url;
 
-/// A message's attributes, SQS's limit.
+/// SQS's limit on the attributes of a message.
 const MAX_ATTRIBUTES: usize = 10;
 
-/// The queue that a redrive policy names too, so that all dead letters lie together.
+/// Parks messages in a queue. Use the queue that the redrive policy names, so that all dead letters are in one
+/// place.
 #[derive(Debug, Clone)]
 pub struct SqsDeadLetters {
     client: Client,
@@ -20,7 +21,7 @@ pub struct SqsDeadLetters {
 }
 
 impl SqsDeadLetters {
-    /// The queue of this URL. Asks nothing of it yet.
+    /// Uses the queue with this URL. Sends no request yet.
     pub fn new(session: &Session, queue: Url) -> Self {
         Self { client: Client::new(&session.with_retries()), queue }
     }
@@ -35,7 +36,7 @@ impl DeadLetters for SqsDeadLetters {
         for (name, value) in letter.reason_attributes() {
             attributes.insert(name.to_owned(), text(value).map_err(|error| invalid().because(error))?);
         }
-        // A letter that was sent back and comes again has reasons of an earlier time.
+        // A letter that was redriven and failed again still has the reasons of its earlier failure.
         for (name, value) in letter.attributes.iter().filter(|(_, value)| !value.is_empty()) {
             if attributes.len() < MAX_ATTRIBUTES && !attributes.contains_key(name) {
                 attributes.insert(name.clone(), text(value).map_err(|error| invalid().because(error))?);

@@ -1,4 +1,4 @@
-//! Amazon's errors, by what the caller can do about them.
+//! Conversion of Amazon's errors to [`ErrorKind`].
 
 use crate::answer;
 use aws_credential_types::provider::error::CredentialsError;
@@ -7,36 +7,34 @@ use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use framepost_ports::{Effect, Error, ErrorKind};
 
-/// The service's own words.
+/// An error as the service reported it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service} answered {status} {code}: {message} (request {request_id})")]
 pub struct Failure {
-    /// Who: `s3`, `sqs`.
+    /// The service: `s3`, `sqs`.
     pub service: &'static str,
-    /// The HTTP status.
     pub status: u16,
-    /// The error code; `-` where the answer has none, as to a HEAD.
+    /// The error code; `-` if the response has none, as for a HEAD request.
     pub code: String,
-    /// For people.
+    /// Text for people.
     pub message: String,
-    /// For Amazon's support; `-` where the answer has none.
+    /// Request id for Amazon's support; `-` if the response has none.
     pub request_id: String,
 }
 
-/// An answer that has not the form of the service's.
+/// A response that does not have the form of the service's responses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an answer {status} that is not S3's: {body:?}")]
 pub struct Stranger {
-    /// The HTTP status.
     pub status: u16,
-    /// How its body begins.
+    /// The first [`WORDS_LIMIT_BYTES`] bytes of the body.
     pub body: String,
 }
 
-/// More of a portal's page helps nobody.
+/// Limit for the part of a foreign response that is logged.
 const WORDS_LIMIT_BYTES: usize = 200;
 
-/// What the caller can do about an answer. By code first: some statuses have several meanings.
+/// Classifies an error by its code, then by its status, because some statuses have several meanings.
 pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
     match code {
         "RequestTimeTooSkewed" | "RequestExpired" => ErrorKind::ClockSkew,
@@ -60,7 +58,7 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
         | "TransactionConflictException"
         | "ConditionalRequestConflict"
         | "OperationAborted" => ErrorKind::Busy,
-        // The JSON services say these with 400.
+        // The JSON services return these codes with status 400.
         "ExpiredToken"
         | "ExpiredTokenException"
         | "TokenRefreshRequired"
@@ -73,8 +71,8 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
         | "MissingAuthenticationToken"
-        // These count against the whole bucket, or how it is asked, although their status is that of a bad request: the next
-        // object would be refused as well.
+        // These have the status of a bad request, but they concern the whole bucket or the way it is addressed.
+        // The next object would be refused too.
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
         | "InvalidBucketName"
@@ -93,7 +91,7 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
             ErrorKind::NotFound
         }
         _ => match status {
-            // S3 itself redirects to another region. That is no word about the object either.
+            // S3 itself redirects to another region. A redirect says nothing about the object either.
             300..=399 => ErrorKind::Intercepted,
             401 | 403 | 405 => ErrorKind::Denied,
             404 => ErrorKind::NotFound,
@@ -104,16 +102,17 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
     }
 }
 
-/// What an answer to be without a body, as those to HEAD are, cannot show of itself.
+/// Whether an error response without a body can come from the service. Responses to HEAD have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Document {
-    /// S3 gives its reasons as a document.
+    /// S3 sends an error document.
     Expected,
-    /// It has none to give, or the service has another form.
+    /// No document is expected: the request was a HEAD, or the service uses another form.
     No,
 }
 
-/// The error of `operation` on `what`, by a service whose answers are taken for its own: over TLS, within Amazon's network.
+/// Converts the error of `operation` on `what` for services that are reached over TLS within Amazon's network,
+/// so that every response counts as the service's own.
 pub(crate) fn of<E>(
     service: &'static str,
     operation: &'static str,
@@ -126,7 +125,7 @@ where
     of_answer(service, operation, what, Document::No, error)
 }
 
-/// The error of `operation` on `what`.
+/// Converts the error of `operation` on `what`.
 pub(crate) fn of_answer<E>(
     service: &'static str,
     operation: &'static str,
@@ -138,7 +137,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     let status = error.raw_response().map(|raw| raw.status().as_u16());
-    // What is known from the status alone is known also where the rest got lost.
+    // The status alone is enough to know the effect, even if the rest of the response was lost.
     let effect = match (status, &error) {
         (Some(status), _) => Effect::of_status(status),
         (None, SdkError::ConstructionFailure(_)) => Effect::None,
@@ -170,7 +169,7 @@ where
     Error::new(kind, operation, what).with_effect(effect).because(error)
 }
 
-/// The first words of an answer, in one line, without what could move a terminal's cursor.
+/// Returns the start of a body on one line, without control characters.
 fn words(body: &[u8]) -> String {
     let start = &body[..body.len().min(WORDS_LIMIT_BYTES)];
     let text = String::from_utf8_lossy(start);
@@ -178,7 +177,7 @@ fn words(body: &[u8]) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The credential chain's error among the sources.
+/// Finds a credential chain error among the sources.
 fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -6,9 +6,9 @@
 //!          keeper: hides what is in hand for longer, twice a visibility timeout
 //! ```
 //!
-//! A message is hidden from others for a visibility timeout and kept hidden while it is in hand, so a taker that dies
-//! gives its messages back after that time at most. Answers that come while a request is under way go together with the
-//! next one.
+//! While a message is in hand, the keeper renews its visibility timeout so that it stays hidden from others. If
+//! a taker dies, its messages become visible again within one timeout. Answers that arrive while a request is
+//! in progress are sent together in the next request.
 
 use crate::queue::{MAX_MESSAGES, Receipt as Handle, Received, SqsQueue};
 use crate::xray;
@@ -20,21 +20,21 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Answers that wait for the settler before whoever answers has to wait.
+/// How many answers may wait for the settler before callers have to wait.
 const ANSWERS_WAITING: usize = 64;
 
-/// Takes messages from an SQS queue. Two tasks of its own settle them and keep them hidden.
+/// Takes messages from an SQS queue. Two background tasks settle messages and keep them hidden.
 #[derive(Debug)]
 pub struct SqsInbox {
     queue: SqsQueue,
     visibility_timeout: Duration,
     in_hand: Arc<InHand>,
-    /// `None` once it is closed.
+    /// `None` after [`close`](Inbox::close).
     answers: Mutex<Option<mpsc::Sender<(Handle, Answer)>>>,
     settler: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The receipt handles of the messages in hand, by a number of ours.
+/// The receipt handles of the messages in hand, by a number that this inbox assigns.
 #[derive(Debug, Default)]
 struct InHand {
     handles: Mutex<(u64, HashMap<u64, Handle>)>,
@@ -47,8 +47,8 @@ enum Answer {
 }
 
 impl SqsInbox {
-    /// Takes messages from `queue`, each hidden from others for `visibility_timeout` after this process was last heard of.
-    /// Must be called within a Tokio runtime.
+    /// Takes messages from `queue`. A message becomes visible to others at most `visibility_timeout` after this
+    /// process dies. Must be called within a Tokio runtime.
     pub fn new(queue: SqsQueue, visibility_timeout: Duration) -> Self {
         let in_hand = Arc::new(InHand::default());
         let (sender, receiver) = mpsc::channel(ANSWERS_WAITING);
@@ -86,7 +86,7 @@ impl Inbox for SqsInbox {
     async fn close(&self) {
         drop(self.answers.lock().unwrap_or_else(PoisonError::into_inner).take());
         let settler = self.settler.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // It ends when the last receipt is gone and its answer is told.
+        // The settler ends after the last receipt is gone and its answer is sent.
         if let Some(settler) = settler
             && let Err(error) = settler.await
         {
@@ -114,7 +114,7 @@ impl InHand {
 }
 
 struct SqsReceipt {
-    /// `None` once it is answered.
+    /// `None` after the message is answered.
     handle: Option<Handle>,
     number: u64,
     in_hand: Arc<InHand>,
@@ -124,7 +124,7 @@ struct SqsReceipt {
 impl SqsReceipt {
     async fn answer(mut self: Box<Self>, answer: Answer) {
         if let Some(handle) = self.handle.take() {
-            // From here on the message is the settler's, which lives for as long as this sender does.
+            // The settler owns the message from here on. It runs for as long as this sender exists.
             let _ = self.answers.send((handle, answer)).await;
         }
     }
@@ -147,13 +147,13 @@ impl Drop for SqsReceipt {
     fn drop(&mut self) {
         self.in_hand.remove(self.number);
         if let Some(handle) = self.handle.take() {
-            // Where the settler is that far behind, the message comes again after its visibility timeout.
+            // If the settler's queue is full, the message becomes visible again after its visibility timeout.
             let _ = self.answers.try_send((handle, Answer::Again(Duration::ZERO)));
         }
     }
 }
 
-/// Tells the queue what became of messages, as many at a time as came meanwhile.
+/// Deletes or hides messages, and sends all answers that have arrived meanwhile in one batch.
 async fn settle(queue: SqsQueue, mut answers: mpsc::Receiver<(Handle, Answer)>) {
     let mut batch = Vec::new();
     while answers.recv_many(&mut batch, MAX_MESSAGES).await > 0 {
@@ -167,13 +167,13 @@ async fn settle(queue: SqsQueue, mut answers: mpsc::Receiver<(Handle, Answer)>) 
         }
         let (deleted, hidden) = tokio::join!(queue.delete(&done), queue.hide(&again));
         for error in [deleted.err(), hidden.err()].into_iter().flatten() {
-            // Doing it twice has the effect of once, so a message may come again.
+            // Handlers tolerate repeated messages, so it is safe that these come again.
             tracing::warn!(error = chain(&error), "cannot settle messages, they come again");
         }
     }
 }
 
-/// Keeps what is in hand hidden from others, for as long as there is an inbox.
+/// Keeps messages in hand hidden from others until the inbox is dropped.
 async fn keep(queue: SqsQueue, in_hand: Weak<InHand>, visibility_timeout: Duration) {
     let mut turns = tokio::time::interval(visibility_timeout / 2);
     turns.tick().await;

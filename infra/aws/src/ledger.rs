@@ -1,9 +1,9 @@
-//! Claims in a DynamoDB table: one item for each piece of work, written conditionally, read consistently.
+//! Claims in a DynamoDB table: one item for each piece of work, with conditional writes and consistent reads.
 //!
 //! | attribute | type | |
 //! |---|---|---|
 //! | `work` | S | the partition key: the work's name |
-//! | `write` | S | which write the item is of; every write is conditional on the one before |
+//! | `write` | S | the id of the last write; each write is conditional on the one before |
 //! | `entry` | S | the entry as JSON |
 //! | `state` | S | `working`, `done` or `failed`, for people and filters |
 //! | `expires_at` | N | the table's TTL attribute: seconds since 1970 when the item may go |
@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use framepost_ports::ledger::{Entry, LedgerStore, State, Swap, Version};
 use framepost_ports::{Error, ErrorKind, Result};
 
-/// One table.
+/// A DynamoDB table with claims.
 #[derive(Debug, Clone)]
 pub struct DynamoLedger {
     client: Client,
@@ -25,7 +25,7 @@ pub struct DynamoLedger {
 }
 
 impl DynamoLedger {
-    /// The table of this name or ARN. Asks nothing of it yet.
+    /// Uses the table with this name or ARN. Sends no request yet.
     pub fn new(session: &Session, table: impl Into<String>) -> Self {
         Self { client: Client::new(&session.with_retries()), table: table.into() }
     }
@@ -67,7 +67,8 @@ impl LedgerStore for DynamoLedger {
             .item("entry", text(json))
             .item("state", text(state))
             .item("expires_at", AttributeValue::N(entry.keep_until.as_second().to_string()));
-        // Both names are words of the expression language, so they go by another name.
+        // Both attribute names are reserved words of the expression language, so the request uses placeholders
+        // for them.
         let request = match expected {
             None => {
                 request.condition_expression("attribute_not_exists(#key)").expression_attribute_names("#key", "work")

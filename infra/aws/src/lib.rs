@@ -1,18 +1,21 @@
-//! Amazon's services, or what speaks their protocols: S3; with the feature `functions` also EventBridge, SQS and DynamoDB.
+//! Adapters for Amazon's services, or for services that speak their protocols: S3, and with the feature
+//! `functions` also EventBridge, SQS and DynamoDB.
 //!
-//! * A put is one `PutObject` with `If-None-Match: *`. The digest travels twice, both times as it was given and never
-//!   computed again: as `x-amz-checksum-sha256`, which S3 checks and keeps, and as `x-amz-content-sha256`, so that the
-//!   signature covers the bytes also where there is no TLS. The body is streamed with a known length; no chunked encoding,
-//!   no trailers.
-//! * Of S3's requests the SDK repeats none: whoever calls knows what a try costs. Every call has time limits, the one of a put grows
-//!   with its size, and a stream that stands still ends.
-//! * A put is a success when the answer has the checksum of what was stored, and it is the object's ([`Echo`]). An error is S3's own
-//!   when it is an error document of S3's; a page, a redirect or nothing at all is somebody else's on the way, and is
+//! - A put is one `PutObject` with `If-None-Match: *`. The request carries the caller's digest twice and does
+//!   not compute it again: as `x-amz-checksum-sha256`, which S3 checks and stores, and as
+//!   `x-amz-content-sha256`, so that the signature covers the bytes even without TLS. The body is streamed with
+//!   a known length, without chunked encoding or trailers.
+//! - The SDK retries no S3 request, because only the caller knows what an attempt costs. Every call has a time
+//!   limit, which grows with the size of a put. A stream that stops moving fails.
+//! - A put succeeds if the response has the checksum of the stored object and it equals that of the sent object
+//!   ([`Echo`]). An error counts as S3's own if it is an S3 error document. A page, a redirect or an empty
+//!   response comes from something between us and S3 and is
 //!   [`Intercepted`](framepost_ports::ErrorKind::Intercepted). Redirects are not followed.
-//! * Bodies of answers are bounded, those of the services that give credentials included: 64 KiB of an error, 4 MiB of a success;
-//!   an object's bytes are taken as they are wanted. Heads are bounded by hyper (100 headers, 400 KiB) and, like a slow
-//!   sender, by the call's time limit.
-//! * Errors say what the caller can do ([`framepost_ports::ErrorKind`]) and keep the service's code and request id as their source.
+//! - Response bodies are limited, also those of the services that provide credentials: 64 KiB for an error, 4
+//!   MiB for a success. An object's bytes are streamed. hyper limits headers (100 headers, 400 KiB), and the
+//!   time limit of the call limits them as well.
+//! - Errors have a kind that tells the caller what to do ([`framepost_ports::ErrorKind`]), and keep the
+//!   service's code and request id in their source.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! An SQS queue, polled.
+//! An SQS queue, read by long polling.
 
 use crate::connect::Session;
 use crate::error;
@@ -10,35 +10,35 @@ use framepost_ports::{Error, ErrorKind, Result};
 use std::time::Duration;
 use url::Url;
 
-/// How long SQS waits for a message before it answers that there is none; the longest it takes, and the cheapest.
+/// How long SQS waits for a message before it returns an empty response. This is the longest wait that SQS
+/// allows, and the cheapest.
 const WAIT_S: i32 = 20;
-/// Messages of one request.
+/// Most messages in one request.
 pub const MAX_MESSAGES: usize = 10;
-/// A message is hidden no longer than this after it was received.
+/// The longest time after its receipt that SQS can hide a message.
 const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
 
-/// What a message is answered by, this time it was received.
+/// The handle that answers a message. It is valid for one receipt of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt(String);
 
-/// A message that was received, and is hidden for a while.
+/// A received message, hidden from others for the time that [`SqsQueue::receive`] was called with.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The same each time it is received.
+    /// The message id; the same for every receipt of the message.
     pub id: String,
-    /// Another one each time.
+    /// Different for every receipt of the message.
     pub receipt: Receipt,
-    /// Its attributes that are text.
+    /// Attributes whose data type is a string.
     pub attributes: Vec<(String, String)>,
-    /// Its body.
     pub body: String,
-    /// The X-Ray header of whoever sent it.
+    /// The X-Ray header of the sender.
     pub trace_header: Option<String>,
-    /// How often it was received, this time included.
+    /// How often the message was received, this time included.
     pub deliveries: Option<u32>,
 }
 
-/// One queue.
+/// An SQS queue with its URL.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
@@ -46,13 +46,14 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue of this URL. Asks nothing of it yet.
+    /// Uses the queue with this URL. Sends no request yet.
     pub fn new(session: &Session, url: Url) -> Self {
         Self { client: Client::new(&session.with_retries()), url }
     }
 
-    /// Waits for messages, at most `max` of them, and hides them from others this long. None after a while without any.
-    /// Cancelled in the middle it may have received some that nobody knows of; they come again when they are visible.
+    /// Receives up to `max` messages and hides them from others for `hidden`. Returns an empty list when the
+    /// long poll times out. If the call is cancelled, messages may have been received that nobody saw; they
+    /// become visible again after `hidden`.
     pub async fn receive(&self, max: usize, hidden: Duration) -> Result<Vec<Received>> {
         let request = self
             .client
@@ -81,7 +82,7 @@ impl SqsQueue {
         Ok(received.collect())
     }
 
-    /// These are dealt with. An error when one of them, or all, cannot be deleted; they come again.
+    /// Deletes messages. Returns an error if one of them could not be deleted; that one becomes visible again.
     pub async fn delete(&self, receipts: &[Receipt]) -> Result<()> {
         for part in receipts.chunks(MAX_MESSAGES) {
             let entries = part.iter().enumerate().map(|(n, receipt)| {
@@ -95,8 +96,8 @@ impl SqsQueue {
         Ok(())
     }
 
-    /// These stay hidden for so long from now on, and then come again. An error when that fails for one of them, or all;
-    /// they come again when they would have anyway.
+    /// Hides each message for the given time from now on. Returns an error if that failed for one of them; that
+    /// one becomes visible again at the time set before.
     pub async fn hide(&self, receipts: &[(Receipt, Duration)]) -> Result<()> {
         for part in receipts.chunks(MAX_MESSAGES) {
             let entries = part.iter().enumerate().map(|(n, (receipt, hidden))| {
@@ -137,7 +138,7 @@ impl SqsQueue {
     }
 }
 
-/// Whole seconds, rounded up: not before the time that was asked for.
+/// Converts to whole seconds, rounded up so that a message is never visible too early.
 fn seconds(time: Duration) -> i32 {
     let time = time.min(LONGEST_HIDDEN);
     let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);

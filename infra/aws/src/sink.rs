@@ -1,4 +1,4 @@
-//! A bucket to put into.
+//! An S3 bucket to put objects into.
 
 use crate::answer::{Answered, Body, error_code};
 use crate::body::{self, KnownDigest};
@@ -18,18 +18,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
-/// One bucket.
+/// An S3 bucket.
 #[derive(Debug, Clone)]
 pub struct S3Bucket {
     connection: Connection,
     name: String,
     echo: Echo,
-    /// Whether an answer of this endpoint ever had a checksum: then it is one that has them.
+    /// Whether the endpoint has returned a checksum before. From then on, one is required.
     echoed: Arc<AtomicBool>,
 }
 
 impl S3Bucket {
-    /// Connects to the bucket of an `s3://bucket` URL. Asks nothing of it yet.
+    /// Connects to the bucket of an `s3://bucket` URL. Sends no request yet.
     pub async fn connect(url: &Url, options: S3Options) -> Result<Self> {
         let invalid =
             |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
@@ -43,19 +43,19 @@ impl S3Bucket {
         let asked = options.echo;
         let connection = Session::new(options).await?.s3()?;
         let echo = match (&connection.endpoint, asked) {
-            // Amazon's own answers have the checksum that came with the put.
+            // Amazon's own responses always include the checksum that the put carried.
             (None, Echo::Detected) => Echo::Required,
             (_, echo) => echo,
         };
         Ok(Self { connection, name, echo, echoed: Arc::default() })
     }
 
-    /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What a success is worth: the checksum of what was stored has to be in it, and has to be the object's.
+    /// Judges a success: it must include the checksum of the stored object, and the checksum must be the
+    /// object's.
     fn created(&self, object: &NewObject, answer: &PutObjectOutput, body: Option<Body>) -> Result<Put> {
         let digest = answer.checksum_sha256().and_then(decoded).map(Sha256);
         let crc32c = answer.checksum_crc32_c().and_then(decoded).map(u32::from_be_bytes).zip(object.crc32c);
@@ -63,7 +63,7 @@ impl S3Bucket {
         let is_ours = match (digest, crc32c) {
             (Some(digest), _) => Some(digest == object.sha256),
             (None, Some((there, ours))) => Some(there == ours),
-            // A checksum that cannot be read, or of a kind that nobody computed here.
+            // A checksum that cannot be decoded, or of another algorithm.
             (None, None) => None,
         };
         let failed = |kind| Error::new(kind, "put", &object.key);
@@ -72,7 +72,7 @@ impl S3Bucket {
                 self.echoed.store(true, Ordering::Relaxed);
                 Ok(Put::Created)
             }
-            // Whatever is there now is not this object.
+            // The bucket does not hold this object under the key.
             Some(false) => Err(failed(ErrorKind::Corrupt)
                 .with_effect(Effect::None)
                 .because("the answer has the checksum of other bytes")),
@@ -90,7 +90,7 @@ impl S3Bucket {
         }
     }
 
-    /// The reading side, over the same connections.
+    /// Returns a source that reads over the same connections.
     pub fn source(&self) -> S3Source {
         S3Source { connection: self.connection.clone() }
     }
@@ -114,7 +114,7 @@ impl ObjectSink for S3Bucket {
             .if_none_match("*")
             .content_type(&object.content_type)
             .content_length(i64::try_from(len).map_err(|error| invalid().because(error))?)
-            // Some servers give a checksum back only to whoever names its kind.
+            // Some servers return a checksum only if the request names the algorithm.
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(object.sha256.0))
             .set_metadata(Some(object.metadata.iter().cloned().collect()))
@@ -124,7 +124,7 @@ impl ObjectSink for S3Bucket {
             .interceptor(answered.clone())
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts(len)));
         let answer = request.send().await;
-        // A broken content shows as a broken connection; whose fault it was is known here.
+        // If the content fails, the SDK only reports a broken connection.
         if let Some(error) = failure.take() {
             return Err(Error::new(ErrorKind::Io, "put", &object.key).because(error));
         }
@@ -144,7 +144,7 @@ impl ObjectSink for S3Bucket {
             .map_err(|error| error::of("s3", "look", key, error))?;
         Ok(Seen {
             bytes: head.content_length().and_then(|bytes| u64::try_from(bytes).ok()),
-            // One of a multipart upload ends in `-N` and is no checksum of the bytes.
+            // The checksum of a multipart upload ends in `-N` and does not cover the bytes directly.
             sha256: head.checksum_sha256().and_then(decoded).map(Sha256),
             crc32c: head.checksum_crc32_c().and_then(decoded).map(u32::from_be_bytes),
         })
@@ -155,12 +155,12 @@ impl ObjectSink for S3Bucket {
     }
 }
 
-/// A checksum as S3 writes it.
+/// Decodes a checksum in S3's form, Base64.
 fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
     BASE64_STANDARD.decode(text).ok()?.try_into().ok()
 }
 
-/// Whether S3 itself says that there is an object of this key already.
+/// Returns whether S3 itself reports that the key already exists.
 fn is_there(error: &SdkError<PutObjectError, HttpResponse>) -> bool {
     error.raw_response().is_some_and(|raw| {
         raw.status().as_u16() == 412 && raw.body().bytes().is_some_and(|body| error_code(body).is_some())

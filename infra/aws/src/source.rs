@@ -1,4 +1,4 @@
-//! Objects of any bucket that the credential may read.
+//! Reads objects of any bucket that the credential may read.
 
 use crate::connect::{Connection, S3Options, Session};
 use crate::error::{self, Document};
@@ -11,19 +11,20 @@ use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, Objec
 use jiff::Timestamp;
 use std::collections::HashMap;
 
-/// The buckets of one endpoint and region.
+/// The buckets of one endpoint and one region.
 #[derive(Debug, Clone)]
 pub struct S3Source {
     pub(crate) connection: Connection,
 }
 
 impl S3Source {
-    /// Connects. Asks for nothing yet.
+    /// Connects. Sends no request yet.
     pub async fn connect(options: S3Options) -> Result<Self> {
         Ok(Self { connection: Session::new(options).await?.s3()? })
     }
 
-    /// What a GET says as well; for ranges that have no bytes, to which S3's answer 416 has no metadata.
+    /// Gets an object's head with a HEAD request. Needed for ranges without bytes, which S3 answers with 416
+    /// and without metadata.
     async fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<ObjectHead> {
         let request = self.connection.client.head_object().bucket(bucket).key(key);
         let answer = request
@@ -46,7 +47,7 @@ impl ObjectSource for S3Source {
         if range.len == 0 {
             return Ok(ObjectRead { head: self.head(bucket, key, version).await?, bytes: Bytes::new() });
         }
-        // Positions beyond what an i64 holds are refused by some servers, and there are no such objects.
+        // Some servers refuse positions above `i64::MAX`, and no object is that long.
         let last = range.start.saturating_add(range.len - 1).min(i64::MAX as u64);
         let request = self.connection.client.get_object().bucket(bucket).key(key);
         let answer = request
@@ -68,7 +69,7 @@ impl ObjectSource for S3Source {
             metadata: metadata(answer.metadata()),
             modified: timestamp(answer.last_modified()),
         };
-        // A server that takes no ranges sends everything.
+        // A server without support for ranges sends the whole object.
         let skip = if whole.is_some() { 0 } else { range.start };
         let bytes = collect(key, answer.body, skip, range.len).await?;
         Ok(ObjectRead { head, bytes })
@@ -89,7 +90,7 @@ fn media_link(endpoint: Option<&str>, region: &str, bucket: &str, key: &str, ver
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let mut link = match endpoint {
         Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
-        // Amazon's certificate covers one label.
+        // Amazon's wildcard certificate covers only one label, so it does not match bucket names with dots.
         None if bucket.contains('.') => format!("https://s3.{region}.{domain}/{bucket}/{key}"),
         None => format!("https://{bucket}.s3.{region}.{domain}/{key}"),
     };
@@ -109,7 +110,7 @@ async fn collect(key: &str, mut body: ByteStream, mut skip: u64, len: u64) -> Re
         let left = usize::try_from(len).unwrap_or(usize::MAX) - bytes.len();
         bytes.extend_from_slice(&piece[..piece.len().min(left)]);
         if piece.len() >= left {
-            // Whatever else the server sends is not wanted.
+            // Ignore any further bytes.
             break;
         }
     }

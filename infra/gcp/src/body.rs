@@ -1,4 +1,4 @@
-//! Content as a request's body.
+//! Object content as a request body.
 
 use bytes::Bytes;
 use framepost_events::{Sha256, Sha256Hasher};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What is known of a body while it is sent: whether it moves, and why it failed, of which the connection only says that
-/// it broke.
+/// State of a body while it is sent: whether it moves, and why it failed. The HTTP connection only reports that
+/// the body ended early.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sent(Arc<SentState>);
 
@@ -27,7 +27,7 @@ impl Sent {
         self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns when no piece was asked for within `grace`; never, once there are no more.
+    /// Returns when no piece was requested for `grace`. Never returns once the body has been sent completely.
     pub(crate) async fn stalled(&self, grace: Duration) {
         let mut before = self.0.pieces.load(Ordering::Relaxed);
         loop {
@@ -47,10 +47,10 @@ impl Sent {
     }
 }
 
-/// The body that sends some content, piece by piece, once or again from the start.
+/// A body that sends content in pieces, from the start for each attempt.
 pub(crate) struct Sending {
     content: Arc<dyn Content>,
-    /// A mutex makes it `Sync`; it is only ever reached by `&mut`, without locking.
+    /// The mutex makes the body `Sync`. It is only accessed through `&mut`, so it is never locked.
     stream: Mutex<ContentStream>,
     sent: Sent,
 }
@@ -92,7 +92,7 @@ impl Seek for Sending {
     }
 }
 
-/// The digests of some content, by reading all of it.
+/// Computes the CRC-32C and the SHA-256 of the content by reading all of it.
 pub(crate) async fn digests(content: &dyn Content) -> io::Result<(u32, Sha256)> {
     let (mut crc, mut sha256) = (0, Sha256Hasher::new());
     let mut stream = exact(content);

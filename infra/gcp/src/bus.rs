@@ -1,10 +1,11 @@
-//! Records to a Pub/Sub topic.
+//! Publishes records to a Pub/Sub topic.
 //!
-//! A message is a CloudEvent in structured mode, its attributes beside it as the binary mode of CloudEvents' Pub/Sub
-//! binding has them (`ce-type` …), so that a subscription can filter and its reader need not look into the data first.
+//! A message is a CloudEvent in structured mode. Its attributes follow the binary mode of the CloudEvents
+//! Pub/Sub binding (`ce-type` …), so that a subscription can filter and a reader need not parse the data first.
 //!
-//! Records that are published at the same time travel together; nobody waits for company longer than [`LINGER`]. There is
-//! no ordering key: a record is a fact about one object, and the bus delivers at least once, unordered, as everywhere.
+//! Records published at the same time are sent together; a record waits for others for at most [`LINGER`].
+//! Messages have no ordering key: a record states facts about one object, and delivery is at least once and
+//! unordered on every bus.
 
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
 use crate::error;
@@ -18,15 +19,16 @@ use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::retry_policy::RetryableErrors;
 use std::time::Duration;
 
-/// How long a record waits for others to travel with.
+/// How long a record waits for others to be sent with.
 const LINGER: Duration = Duration::from_millis(5);
-/// A connection that nothing went over for a while may be dead without anybody having been told, as in an instance that
-/// was frozen between two requests: then the first try only finds that out. A record that arrives twice is known by its id.
+/// A connection that was idle may be dead without notice, for example in an instance that was frozen between
+/// two requests. The first attempt then only detects that. Subscribers recognise a record that arrives twice by
+/// its id.
 const ATTEMPTS: u32 = 3;
-/// All attempts together.
+/// Time limit for all attempts together.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// One topic.
+/// A Pub/Sub topic for records.
 #[derive(Debug, Clone)]
 pub struct PubSubBus {
     publisher: Publisher,
@@ -34,7 +36,7 @@ pub struct PubSubBus {
 }
 
 impl PubSubBus {
-    /// Connects to the topic `projects/P/topics/T`. Asks nothing of it yet.
+    /// Connects to the topic `projects/P/topics/T`. Sends no request yet.
     pub async fn connect(topic: &str, options: &GoogleOptions) -> Result<Self> {
         Ok(Self { publisher: publisher(topic, options).await?, topic: topic.to_owned() })
     }
@@ -49,7 +51,7 @@ impl Bus for PubSubBus {
     }
 }
 
-/// A publisher to a topic, without ordering.
+/// Creates a publisher to a topic, without ordering.
 pub(crate) async fn publisher(topic: &str, options: &GoogleOptions) -> Result<Publisher> {
     let mut builder = Publisher::builder(topic)
         .with_credentials(options.credentials()?)
@@ -62,7 +64,7 @@ pub(crate) async fn publisher(topic: &str, options: &GoogleOptions) -> Result<Pu
     builder.build().await.map_err(|error| Error::new(ErrorKind::Invalid, "connect", topic).because(error))
 }
 
-/// Publishes one message; on return the topic has it.
+/// Publishes one message. When it returns, the topic has stored the message.
 pub(crate) async fn send(publisher: &Publisher, topic: &str, message: Message) -> Result<()> {
     within(CALL_TIMEOUT, "publish", topic, async {
         match publisher.publish(message).await {

@@ -1,4 +1,4 @@
-//! What every client of this crate is made with: endpoint, credentials, TLS, time limits.
+//! Settings that all clients of this crate share: endpoint, credentials, TLS, time limits.
 
 use framepost_ports::{Error, ErrorKind, Result};
 use google_cloud_auth::credentials::{self, Credentials};
@@ -8,29 +8,29 @@ use google_cloud_storage::read_resume_policy::NeverResume;
 use std::time::Duration;
 use url::Url;
 
-/// For a call without a body to speak of.
+/// Time limit of a call with a small body or none.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Without a byte moving, the connection's opening included.
+/// A transfer that moves no byte for this long fails; this includes opening the connection.
 pub(crate) const STALL_GRACE: Duration = Duration::from_secs(20);
-/// A transfer may be this slow. Slower ones are cut off by the limit below, faster ones that stand still by the stall's.
+/// The slowest rate allowed for a transfer. The call's time limit ends slower ones; [`STALL_GRACE`] ends those
+/// that stop moving.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
-/// Where Google is and who asks. The default is Google itself, and whom the environment says: Application Default
-/// Credentials, the whole chain.
+/// Endpoint and credentials. The default is Google's own endpoint with Application Default Credentials.
 #[derive(Debug, Clone, Default)]
 pub struct GoogleOptions {
-    /// Another server than Google's. Nobody is told who asks where it is `http://`: an access token in the clear is
-    /// everybody's.
+    /// An endpoint other than Google's. Over `http://` no credentials are sent, because anybody on the network
+    /// could read an access token.
     pub endpoint: Option<Url>,
 }
 
 impl GoogleOptions {
-    /// The endpoint as the clients want it.
+    /// Returns the endpoint in the form that the clients expect.
     pub(crate) fn endpoint(&self) -> Option<String> {
         self.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned())
     }
 
-    /// Who asks.
+    /// Returns the credentials; anonymous ones for an `http://` endpoint.
     pub(crate) fn credentials(&self) -> Result<Credentials> {
         install_tls();
         if self.endpoint.as_ref().is_some_and(|url| url.scheme() == "http") {
@@ -41,14 +41,14 @@ impl GoogleOptions {
             .map_err(|error| Error::new(ErrorKind::Denied, "connect", "google cloud").because(error))
     }
 
-    /// A client that repeats nothing by itself.
+    /// Creates a storage client that never retries.
     pub(crate) async fn storage(&self) -> Result<Storage> {
         let credentials = self.credentials()?;
         let mut builder = Storage::builder()
             .with_credentials(credentials)
             .with_retry_policy(NeverRetry)
             .with_read_resume_policy(NeverResume)
-            // A chunk fits one request.
+            // Send every chunk in one request.
             .with_resumable_upload_threshold(usize::MAX)
             .with_grpc_subchannel_count(1);
         if let Some(endpoint) = self.endpoint() {
@@ -58,17 +58,17 @@ impl GoogleOptions {
     }
 }
 
-/// The clients take the process's TLS. Whoever has chosen another one before keeps it.
+/// Installs the process-wide TLS provider that the clients use. Keeps a provider that was installed before.
 fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The limit of a call that moves `bytes`.
+/// Returns the time limit of a call that moves `bytes`.
 pub(crate) fn limit(bytes: u64) -> Duration {
     CALL_TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_S)
 }
 
-/// A call within a limit.
+/// Runs a call with a time limit.
 pub(crate) async fn within<T>(
     limit: Duration,
     operation: &'static str,

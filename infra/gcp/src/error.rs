@@ -1,28 +1,28 @@
-//! Google's errors, by what the caller can do about them.
+//! Conversion of Google's errors to [`ErrorKind`].
 
 use framepost_ports::{Effect, Error, ErrorKind};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
 use std::sync::Arc;
 
-/// Longer answers are pages of a proxy, not words.
+/// Longer texts are not error messages of Google but a proxy's pages.
 const WORDS_LIMIT_CHARS: usize = 400;
 
-/// Google's own words.
+/// An error as Google reported it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("google answered {code}: {message}")]
 pub struct GoogleFailure {
     /// The HTTP status, or the name of the gRPC code.
     pub code: String,
-    /// For people.
+    /// Text for people.
     pub message: String,
 }
 
-/// What the caller can do about an answer of the HTTP API.
+/// Classifies a response of the HTTP API.
 pub(crate) fn kind_of_status(status: u16, message: &str) -> ErrorKind {
     match status {
         300..=399 => ErrorKind::Intercepted,
-        // There is no code of its own for it.
+        // The API has no separate code for a checksum mismatch.
         400 if message.to_ascii_lowercase().contains("crc32c") => ErrorKind::Corrupt,
         400 if is_clock(message) => ErrorKind::ClockSkew,
         401 | 403 | 405 => ErrorKind::Denied,
@@ -33,7 +33,7 @@ pub(crate) fn kind_of_status(status: u16, message: &str) -> ErrorKind {
     }
 }
 
-/// What the caller can do about an answer by gRPC.
+/// Classifies a gRPC response.
 fn kind_of_code(code: Code) -> ErrorKind {
     match code {
         Code::NotFound => ErrorKind::NotFound,
@@ -45,14 +45,15 @@ fn kind_of_code(code: Code) -> ErrorKind {
     }
 }
 
-/// Google believes a signature for some minutes around its own time.
+/// Google accepts a signature only within some minutes of its own time.
 fn is_clock(message: &str) -> bool {
     message.contains("reasonable timeframe") || message.contains("iat and exp")
 }
 
-/// What was answered, if anything was. Google's errors are JSON documents of one form (JSON API reference, "HTTP status and error
-/// codes"), or [XML ones](is_document), where a download's are a line of text. A page, or nothing at all, is a portal's or a proxy's; and a line of
-/// text is not enough to count against an object.
+/// Classifies the response, if there was one. Google's errors are JSON documents of one form (JSON API
+/// reference, "HTTP status and error codes") or [XML documents](is_document); those of a download are a line of
+/// text. A page or an empty response comes from a captive portal or a proxy. A line of text is not enough to
+/// count as an error of the object.
 pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)> {
     let status = error.http_status_code();
     let message = match (error.status(), error.http_payload()) {
@@ -80,12 +81,13 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
     Some((kind, GoogleFailure { code, message }))
 }
 
-/// Whether an answer is an error of Cloud Storage's XML API, which its front ends give to requests of the JSON API as well.
+/// Returns whether a message is an error document of Cloud Storage's XML API. Google's front ends send these
+/// for requests to the JSON API as well.
 fn is_document(message: &str) -> bool {
     message.starts_with("<?xml") && message.contains("<Error>") && message.contains("</Code>")
 }
 
-/// The error of `operation` on `what`.
+/// Converts the error of `operation` on `what`.
 pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<GoogleError>>) -> Error {
     let error = error.into();
     if let Some((kind, failure)) = failure(&error) {
@@ -104,7 +106,7 @@ pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<Googl
     Error::new(kind, operation, what).because(error)
 }
 
-/// The credential chain's error among the sources.
+/// Finds a credential chain error among the sources.
 fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Takes messages from a Pub/Sub subscription, one at a call. Leases are extended while a message is in hand.
+/// Takes messages from a Pub/Sub subscription, one for each call. The client extends leases while a message is
+/// in hand.
 ///
-/// [`Delivery::again`] gives a message back at once, whatever time it asks for: the subscription's back-off decides when it
-/// comes again, as it does for push.
+/// [`Delivery::again`] returns a message immediately, whatever delay the caller asks for. The subscription's
+/// back-off decides when it is delivered again, as for push subscriptions.
 #[derive(Debug)]
 pub struct PubSubInbox {
-    /// `None` once it is closed.
+    /// `None` after [`close`](Inbox::close).
     subscription: Mutex<Option<PubSubSubscription>>,
     closing: CancellationToken,
 }
 
 impl PubSubInbox {
-    /// Takes messages from `subscription`.
     pub fn new(subscription: PubSubSubscription) -> Self {
         Self { subscription: Mutex::new(Some(subscription)), closing: CancellationToken::new() }
     }
@@ -52,7 +52,7 @@ impl Inbox for PubSubInbox {
     }
 }
 
-/// Dropped unanswered, the client gives the message back.
+/// If this is dropped without an answer, the client returns the message to the subscription.
 struct PubSubReceipt(Pulled);
 
 #[async_trait]

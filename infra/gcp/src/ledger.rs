@@ -1,8 +1,9 @@
-//! Claims as small objects of a bucket: no further service to run.
+//! Claims as small objects in a bucket, so that no further service is needed.
 //!
-//! An entry is one JSON object, and each write is conditional on the generation before it, which is all that fencing needs;
-//! the service answers with what the last write left, everywhere. Its name is the SHA-256 of the work's: any text is a
-//! good one, and names spread evenly over the service's shards. The metadata `work` says which work it is.
+//! An entry is one JSON object. Each write is conditional on the generation before it, which is sufficient for
+//! fencing. Cloud Storage reads are strongly consistent. The object's name is the SHA-256 of the work's name:
+//! any text is valid as a name of work, and object names are spread evenly over the service's shards. The
+//! metadata `work` holds the name of the work.
 //!
 //! # What it costs
 //!
@@ -13,13 +14,14 @@
 //! | a claim taken over | 2 writes, 1 read |
 //! | a write whose answer got lost | 1 read more |
 //!
-//! So a piece of work costs two writes, three with an outside job: about a cent a thousand pieces at 0.005 USD a thousand
-//! class A operations. Entries are less than a kilobyte. Let a lifecycle rule delete them after
-//! [`RETENTION`](framepost_ports::ledger::RETENTION), and give them a bucket without object versions and soft deletion:
-//! each write replaces an object, and those would keep, and charge for, every one of them.
+//! A piece of work therefore costs two writes, or three with an external job: about 0.01 USD for a thousand
+//! pieces at 0.005 USD for a thousand class A operations. Entries are smaller than a kilobyte. Set a lifecycle
+//! rule that deletes them after [`RETENTION`](framepost_ports::ledger::RETENTION). Use a bucket without object
+//! versions and soft deletion: each write replaces an object, and both would keep and charge for every replaced
+//! one.
 //!
-//! The service takes one write a second of one object. Work that is over sooner is told 429 then, and waits here rather than
-//! at its caller, who would lose what it has just paid for.
+//! Cloud Storage accepts one write per second to an object and answers 429 to more. If work ends sooner, this
+//! ledger waits and tries again; the caller would otherwise lose work that it has already paid for.
 
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
 use crate::error;
@@ -33,11 +35,12 @@ use google_cloud_storage::client::Storage;
 use google_cloud_storage::model_ext::ReadRange;
 use std::time::Duration;
 
-/// More than any entry.
+/// Larger than any entry.
 const ENTRY_LIMIT_BYTES: u64 = 16 * 1024;
-/// Waits before a write is tried again that the service put off: longer than the second that it wants, then longer.
+/// Pauses before a write is tried again after a 429. The first is longer than the second that the service
+/// requires; later ones are longer still.
 const PUT_OFF: [Duration; 3] = [Duration::from_millis(1100), Duration::from_secs(2), Duration::from_secs(4)];
-/// The most of a work's name that its object's metadata hold.
+/// The longest part of a work's name that the object's metadata holds.
 const NAME_LIMIT_CHARS: usize = 512;
 
 /// The claims below one prefix of a bucket.
@@ -49,7 +52,8 @@ pub struct GcsLedger {
 }
 
 impl GcsLedger {
-    /// Connects to the claims below `prefix`, which has no slashes around it and may be empty. Asks for nothing yet.
+    /// Connects to the claims below `prefix`, which may be empty and must not start or end with a slash. Sends
+    /// no request yet.
     pub async fn connect(bucket: &str, prefix: &str, options: &GoogleOptions) -> Result<Self> {
         Ok(Self { client: options.storage().await?, bucket: source::resource(bucket), prefix: prefix.to_owned() })
     }
@@ -86,7 +90,7 @@ impl LedgerStore for GcsLedger {
             let mut answer =
                 match Box::pin(request.send()).await.map_err(|error| error::of("read the claim", work, error)) {
                     Ok(answer) => answer,
-                    // A bucket that is not there is none without claims.
+                    // A missing bucket is an error; only a missing object means that there is no claim.
                     Err(error)
                         if error.kind() == ErrorKind::NotFound
                             && !framepost_ports::chain(&error).contains("bucket does not exist") =>
@@ -108,7 +112,7 @@ impl LedgerStore for GcsLedger {
 
     async fn swap(&self, work: &str, expected: Option<&Version>, entry: &Entry) -> Result<Swap> {
         let invalid = || Error::new(ErrorKind::Invalid, "claim", work);
-        // No object has generation 0.
+        // Generation 0 stands for "no object".
         let generation = match expected {
             None => 0,
             Some(Version(text)) => text.parse::<i64>().map_err(|error| invalid().because(error))?,

@@ -1,20 +1,24 @@
-//! Google Cloud: Cloud Storage and Pub/Sub, or what speaks their protocols.
+//! Adapters for Google Cloud: Cloud Storage and Pub/Sub, or services that speak their protocols.
 //!
-//! * A put is one request, on the condition that there is no generation of this object yet. The CRC-32C travels before the
-//!   bytes, so that what arrives otherwise is refused and never there; it is computed by reading the content once more
-//!   where nobody knows it. SHA-256 lives in the metadata. The body is streamed.
-//! * A ranged read brings the metadata with it, names in lower case, in one request.
-//! * The clients repeat nothing: whoever calls knows what a try costs. Every call has time limits, that of a transfer grows
-//!   with its size, and a body that stands still ends.
-//! * The SDK's futures are large (30 KiB), so each is on the heap.
-//! * A put is a success when the answer has the size and the CRC-32C of what was stored, and they are the object's. An error is
-//!   Google's own when it has Google's form; anything else is somebody else's on the way. Redirects are not followed.
-//! * What cannot be bounded here: the SDK's HTTP client, and that of its credentials, collects the body of an error in memory
-//!   whatever its length, and no seam lets another client in. Only the time limit of a call (30 s and what its size takes) and
-//!   TLS, by which nobody but Google can answer, stand against it; over `http://` nothing but the limit does.
-//! * Errors say what the caller can do ([`framepost_ports::ErrorKind`]) and keep Google's words as their source.
-//! * Credentials come by the whole chain of Application Default Credentials: a service account's key, workload identity
-//!   federation, what `gcloud` left, the metadata server.
+//! - A put is one request, on the condition that the object has no generation yet. The request carries the
+//!   CRC-32C before the bytes, so that Cloud Storage refuses and does not store bytes that arrive damaged. If
+//!   the caller does not know the CRC-32C, the adapter computes it by reading the content an additional time.
+//!   The SHA-256 is stored in the metadata. The body is streamed.
+//! - A ranged read returns the metadata in the same request, with lower-case names.
+//! - The clients retry nothing, because only the caller knows what an attempt costs. Every call has a time
+//!   limit, which grows with the size of a transfer. A body that stops moving fails.
+//! - The SDK's futures are large (30 KiB), so each is boxed.
+//! - A put succeeds if the response has the size and the CRC-32C of the stored object and both equal those of
+//!   the sent object. An error counts as Google's own if it has the form of Google's errors. Anything else
+//!   comes from something between us and Google. Redirects are not followed.
+//! - The SDK's HTTP client, and that of its credentials, collects an error body of any length in memory, and
+//!   the SDK offers no way to replace the client. Two things limit this: the time limit of a call (30 s plus a
+//!   time for its size), and TLS, which lets nobody but Google answer. Over `http://` only the time limit
+//!   remains.
+//! - Errors have a kind that tells the caller what to do ([`framepost_ports::ErrorKind`]), and keep Google's
+//!   text in their source.
+//! - Credentials are found as Application Default Credentials: a service account's key, workload identity
+//!   federation, the credentials that `gcloud` stored, the metadata server.
 
 mod body;
 mod bus;

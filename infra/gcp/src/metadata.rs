@@ -1,12 +1,13 @@
-//! What Google's metadata server says of this machine.
+//! Google's metadata server, which describes the machine that the program runs on.
 
 use std::time::Duration;
 
-/// It is on the same machine.
+/// Short, because the server is on the same machine.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_ID_BYTES: usize = 64;
 
-/// The id of the project that this runs in; `None` where nobody says. `GCE_METADATA_HOST` names another server.
+/// Returns the id of the project that the program runs in, or `None` if no metadata server answers.
+/// `GCE_METADATA_HOST` names another server.
 pub async fn project_id() -> Option<String> {
     let host = std::env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
     project_id_of(host.as_deref().unwrap_or("metadata.google.internal")).await
@@ -22,7 +23,7 @@ async fn project_id_of(host: &str) -> Option<String> {
     is_id.then_some(id)
 }
 
-/// Old projects have a domain before a colon.
+/// Old project ids have a domain before a colon.
 fn is_of_an_id(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':')
 }

@@ -1,4 +1,4 @@
-//! A topic for messages that will never work; its subscription keeps them.
+//! A topic for messages that can never be handled. Its subscription keeps them.
 
 use crate::bus::{publisher, send};
 use crate::connect::GoogleOptions;
@@ -8,14 +8,15 @@ use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
 use std::collections::HashMap;
 
-/// Pub/Sub's limits for a message.
+/// Pub/Sub's limits on the attributes of a message.
 const MAX_ATTRIBUTES: usize = 100;
 const LONGEST_NAME_BYTES: usize = 256;
 const LONGEST_VALUE_BYTES: usize = 1024;
-/// Names that are Pub/Sub's own.
+/// Pub/Sub reserves attribute names with this prefix.
 const RESERVED: &str = "goog";
 
-/// The topic that a dead-letter policy names too, so that all dead letters lie together.
+/// Parks messages in a topic. Use the topic that the dead-letter policy names, so that all dead letters are in
+/// one place.
 #[derive(Debug, Clone)]
 pub struct PubSubDeadLetters {
     publisher: Publisher,
@@ -23,7 +24,7 @@ pub struct PubSubDeadLetters {
 }
 
 impl PubSubDeadLetters {
-    /// The topic `projects/P/topics/T`. Asks nothing of it yet.
+    /// Connects to the topic `projects/P/topics/T`. Sends no request yet.
     pub async fn connect(topic: &str, options: &GoogleOptions) -> Result<Self> {
         Ok(Self { publisher: publisher(topic, options).await?, topic: topic.to_owned() })
     }
@@ -37,14 +38,15 @@ impl DeadLetters for PubSubDeadLetters {
     }
 }
 
-/// The reason's and the message's own, as far as Pub/Sub takes them: one that it refuses would refuse the whole message.
+/// Returns the attributes of the reason and the message's own, as far as Pub/Sub accepts them. One invalid
+/// attribute would make Pub/Sub refuse the whole message.
 fn attributes(letter: &DeadLetter) -> HashMap<String, String> {
     let mut attributes: HashMap<String, String> =
         letter.reason_attributes().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     for (name, value) in &letter.attributes {
         let is_taken = !name.is_empty() && name.len() <= LONGEST_NAME_BYTES && !name.starts_with(RESERVED);
         if is_taken && attributes.len() < MAX_ATTRIBUTES {
-            // A letter that was sent back and comes again has reasons of an earlier time.
+            // A letter that was sent back and failed again still has the reasons of its earlier failure.
             attributes.entry(name.clone()).or_insert_with(|| cut(value).to_owned());
         }
     }

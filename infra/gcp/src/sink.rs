@@ -1,4 +1,4 @@
-//! A bucket to put into.
+//! A Cloud Storage bucket to put objects into.
 
 use crate::body::{Sending, Sent, digests};
 use crate::connect::{GoogleOptions, STALL_GRACE, limit, within};
@@ -11,10 +11,10 @@ use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_storage::client::Storage;
 use url::Url;
 
-/// The metadata of our own objects that holds their SHA-256.
+/// The metadata entry that holds the SHA-256 of an object which Framepost put.
 const DIGEST: &str = "Sha256";
 
-/// One bucket.
+/// A Cloud Storage bucket.
 #[derive(Debug, Clone)]
 pub struct GcsBucket {
     source: GcsSource,
@@ -22,7 +22,7 @@ pub struct GcsBucket {
 }
 
 impl GcsBucket {
-    /// Connects to the bucket of a `gs://bucket` URL. Asks nothing of it yet.
+    /// Connects to the bucket of a `gs://bucket` URL. Sends no request yet.
     pub async fn connect(url: &Url, options: &GoogleOptions) -> Result<Self> {
         let invalid =
             |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
@@ -36,12 +36,11 @@ impl GcsBucket {
         Ok(Self { source: GcsSource::connect(options).await?, name })
     }
 
-    /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The reading side, over the same connections.
+    /// Returns a source that reads over the same connections.
     pub fn source(&self) -> GcsSource {
         self.source.clone()
     }
@@ -71,7 +70,7 @@ impl GcsBucket {
                 return Err(Error::new(ErrorKind::Transport, "put", &object.key).because(stalled));
             }
         };
-        // A broken content shows as a broken connection; whose fault it was is known here.
+        // If the content fails, the client only reports a broken connection.
         if let Some(error) = sent.take_failure() {
             return Err(Error::new(ErrorKind::Io, "put", &object.key).because(error));
         }
@@ -103,7 +102,7 @@ impl ObjectSink for GcsBucket {
         let digest = named(DIGEST).or_else(|| named(OWN_DIGEST));
         Ok(Seen {
             bytes: u64::try_from(found.size).ok(),
-            // Written by whoever put the object; the CRC is Google's own word.
+            // The SHA-256 was written by whoever put the object; Cloud Storage computed the CRC-32C.
             sha256: digest.and_then(|(_, digest)| digest.parse().ok()),
             crc32c: found.checksums.and_then(|checksums| checksums.crc32c),
         })
@@ -114,7 +113,7 @@ impl ObjectSink for GcsBucket {
     }
 }
 
-/// What a success is worth: Cloud Storage gives the size and the CRC-32C of what it stored.
+/// Judges a success: Cloud Storage returns the size and the CRC-32C of the stored object.
 fn created(object: &NewObject, crc32c: u32, size: i64, there: Option<u32>) -> Result<Put> {
     let failed = |kind| Error::new(kind, "put", &object.key).with_effect(Effect::None);
     match there {
@@ -124,8 +123,8 @@ fn created(object: &NewObject, crc32c: u32, size: i64, there: Option<u32>) -> Re
     }
 }
 
-/// The CRC-32C of an object for which nobody has computed it. As all its bytes come by anyway, they are held against their
-/// SHA-256, which nobody on the other side does.
+/// Computes the CRC-32C of an object for which the caller has none. Since this reads all bytes, it also checks
+/// them against their SHA-256, which Cloud Storage does not do.
 async fn checked(object: &NewObject) -> Result<u32> {
     let (crc32c, sha256) = digests(&*object.content)
         .await
@@ -137,8 +136,8 @@ async fn checked(object: &NewObject) -> Result<u32> {
     Ok(crc32c)
 }
 
-/// Whether the answer means that there is an object of this key already. A credential that may only create is not told by
-/// 412 but by 403: to replace the object it would need the right to delete it.
+/// Returns whether the response means that the key already exists. A credential that may only create objects
+/// gets 403 instead of 412, because replacing the object would need the right to delete it.
 fn is_there(error: &GoogleError) -> bool {
     match error::failure(error) {
         Some((_, failure)) if failure.code == "412" => true,
@@ -167,7 +166,7 @@ mod tests {
             let own = Status::try_from(&Bytes::from(payload)).unwrap();
             let error = GoogleError::service_with_http_metadata(own, Some(status), None);
             assert_eq!(is_there(&error), there, "{status} {message}");
-            // The same word of somebody else's.
+            // The same text in a page that is not Google's.
             let page = format!("<html>{message}</html>");
             assert!(!is_there(&GoogleError::http(status, HeaderMap::new(), page.into())), "{status}");
         }

@@ -1,4 +1,4 @@
-//! Objects of any bucket that the credential may read.
+//! Reads objects of any bucket that the credential may read.
 
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, limit, within};
 use crate::error;
@@ -16,8 +16,8 @@ use jiff::Timestamp;
 
 const GOOGLE: &str = "https://storage.googleapis.com";
 
-/// The metadata that holds an object's SHA-256 where its own does not: Cloud Storage knows CRC-32C and MD5 alone. Nobody
-/// but [`GcsBucket`](crate::GcsBucket) gets to see it.
+/// The metadata entry for the SHA-256 of an object whose own metadata does not hold it: Cloud Storage only
+/// computes CRC-32C and MD5. [`GcsBucket`](crate::GcsBucket) alone uses it and removes it from what it returns.
 pub(crate) const OWN_DIGEST: &str = "framepost-sha256";
 
 /// The buckets of one endpoint.
@@ -28,7 +28,7 @@ pub struct GcsSource {
 }
 
 impl GcsSource {
-    /// Connects. Asks for nothing yet.
+    /// Connects. Sends no request yet.
     pub async fn connect(options: &GoogleOptions) -> Result<Self> {
         let endpoint = options.endpoint().unwrap_or_else(|| GOOGLE.to_owned());
         Ok(Self { client: options.storage().await?, endpoint })
@@ -46,7 +46,7 @@ impl GcsSource {
         }
     }
 
-    /// What a GET says before the first byte; the bytes are not waited for.
+    /// Starts a GET and returns what arrives before the first byte, without waiting for the bytes.
     pub(crate) async fn look(
         &self,
         operation: &'static str,
@@ -67,10 +67,10 @@ impl GcsSource {
 impl ObjectSource for GcsSource {
     async fn read(&self, bucket: &str, key: &str, version: Option<&str>, range: ByteRange) -> Result<ObjectRead> {
         let version = version.map(|version| generation(key, version)).transpose()?;
-        // What a range without bytes is answered with has no metadata.
+        // The response to a range without bytes has no metadata.
         let without_bytes =
             async || Ok(ObjectRead { head: head(self.look("get", bucket, key, version).await?), bytes: Bytes::new() });
-        // Both ends of a range are sent as an i64, and there are no such objects.
+        // The client sends both ends of a range as `i64`, and no object is longer.
         if range.len == 0 || range.start >= i64::MAX as u64 {
             return without_bytes().await;
         }
@@ -100,7 +100,7 @@ impl ObjectSource for GcsSource {
     }
 }
 
-/// A bucket's name as the API has it.
+/// Returns a bucket's name in the form of the API.
 pub(crate) fn resource(bucket: &str) -> String {
     format!("projects/_/buckets/{bucket}")
 }
@@ -124,8 +124,8 @@ fn head(object: ObjectHighlights) -> ObjectHead {
     }
 }
 
-/// When an object was made. A generation is the µs of that moment, which spares the request that the API would want for
-/// it; one that cannot be a moment of this service's life says nothing.
+/// Returns when an object was created. A generation is that time in microseconds, which saves the request that
+/// the API would need. Returns `None` for a generation that is not a time within the life of the service.
 fn created(generation: i64) -> Option<Timestamp> {
     let created = Timestamp::from_microsecond(generation).ok()?;
     let service = Timestamp::constant(1_262_304_000, 0)..Timestamp::constant(4_102_444_800, 0);
@@ -147,7 +147,7 @@ async fn collect(key: &str, answer: &mut ReadObjectResponse, len: u64) -> Result
     Ok(bytes.freeze())
 }
 
-/// The link that the bucket itself gives of an object.
+/// Returns the link that the bucket itself gives for an object.
 fn media_link(endpoint: &str, bucket: &str, key: &str, version: Option<&str>) -> String {
     let key = url_path(key).replace('/', "%2F");
     let mut link = format!("{endpoint}/download/storage/v1/b/{bucket}/o/{key}?alt=media");

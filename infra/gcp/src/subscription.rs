@@ -1,9 +1,9 @@
-//! A subscription, pulled as a stream.
+//! A Pub/Sub subscription, read by streaming pull.
 //!
-//! The client extends the lease of each message that was handed out, for an hour at most, and takes no more from the service
-//! than somebody is there to handle. What is given back comes again after the subscription's own back-off
-//! (`retry_policy`); without one that is at once, so a subscription for this should have one. A [`Pulled`] that is dropped
-//! is given back.
+//! The client extends the lease of each message that was handed out, for an hour at most, and takes no more
+//! messages than there are handlers. A message that is returned is delivered again after the subscription's own
+//! back-off (`retry_policy`). Without a retry policy that is immediately, so a subscription should have one.
+//! Dropping a [`Pulled`] returns its message.
 
 use crate::connect::GoogleOptions;
 use crate::error;
@@ -16,16 +16,16 @@ use jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// How long the client holds a message at most.
+/// The longest time that the client holds a message.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
-/// How much is taken, and for how long.
+/// How many messages are taken, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taking {
-    /// Messages in hand at a time.
+    /// Most messages in hand at the same time.
     pub in_hand: u32,
-    /// After this long without a word from us the service gives a message to somebody else: what a crash costs. 10 s to
-    /// 10 min.
+    /// If the client does not renew the lease for this long, the service gives the message to another
+    /// subscriber. This is the delay after a crash. 10 s to 10 min.
     pub lease: Duration,
 }
 
@@ -35,32 +35,30 @@ impl Default for Taking {
     }
 }
 
-/// The stream.
+/// The streaming pull of one subscription.
 #[derive(Debug)]
 pub struct PubSubSubscription {
     stream: MessageStream,
     name: String,
 }
 
-/// A message in hand.
+/// A message that was pulled and not yet answered.
 pub struct Pulled {
-    /// The service's name for it; the same when it comes again.
+    /// The message id; the same for every delivery of the message.
     pub id: String,
-    /// Its attributes.
     pub attributes: Vec<(String, String)>,
-    /// Its data.
     pub data: Bytes,
-    /// When it was published.
+    /// When the message was published.
     pub published: Option<Timestamp>,
     handler: Handler,
 }
 
-/// Waits until the last acknowledgement has arrived.
+/// Waits until the service has received all acknowledgements.
 #[derive(Debug)]
 pub struct Leaving(ShutdownToken);
 
 impl PubSubSubscription {
-    /// The subscription `projects/P/subscriptions/S`. Asks nothing of it yet.
+    /// Connects to the subscription `projects/P/subscriptions/S`. Sends no request yet.
     pub async fn connect(name: &str, taking: Taking, options: &GoogleOptions) -> Result<Self> {
         let mut builder = Subscriber::builder().with_credentials(options.credentials()?).with_grpc_subchannel_count(1);
         if let Some(endpoint) = options.endpoint() {
@@ -77,8 +75,8 @@ impl PubSubSubscription {
         Ok(Self { stream, name: name.to_owned() })
     }
 
-    /// The next message. What may pass (no network, the service out of order) is waited out; an error is one that stays: no
-    /// such subscription, no right to it.
+    /// Returns the next message. Waits through temporary failures (no network, service unavailable). Returns an
+    /// error only if it is permanent: the subscription does not exist, or the credential may not read it.
     pub async fn next(&mut self) -> Result<Pulled> {
         match self.stream.next().await {
             Some(Ok((message, handler))) => Ok(Pulled {
@@ -93,26 +91,26 @@ impl PubSubSubscription {
         }
     }
 
-    /// Takes no more. Messages in hand keep their leases while [`Leaving::left`] is waited for.
+    /// Stops taking messages. Messages in hand keep their leases while the caller waits for [`Leaving::left`].
     pub fn leave(self) -> Leaving {
         Leaving(self.stream.shutdown_token())
     }
 }
 
 impl Leaving {
-    /// Returns when every message in hand is acknowledged or given back, and the service knows.
+    /// Returns when every message in hand is acknowledged or returned, and the service knows.
     pub async fn left(self) {
         self.0.shutdown().await;
     }
 }
 
 impl Pulled {
-    /// It is dealt with.
+    /// Tells the service that the message is handled.
     pub fn acknowledge(self) {
         self.handler.ack();
     }
 
-    /// It is to come again.
+    /// Returns the message, so that it is delivered again.
     pub fn give_back(self) {
         self.handler.nack();
     }

@@ -1,4 +1,4 @@
-//! A bucket: opening it, and finishing what a crash left.
+//! Opening a bucket, and completing the puts that a crash interrupted.
 
 use crate::disk::{self, Link};
 use crate::inboxes::{BucketPlace, LocalInboxes};
@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// A bucket that is a directory. Clones are the same bucket.
+/// A bucket in a directory. Clones refer to the same bucket.
 #[derive(Debug, Clone)]
 pub struct LocalBucket {
     pub(crate) inner: Arc<Inner>,
@@ -23,33 +23,33 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) inboxes: LocalInboxes,
     link_base: OnceLock<String>,
-    /// Taken to replace the note of an object whose file was removed by hand.
+    /// Held while the note of an object is replaced whose file was removed by hand.
     pub(crate) replacing: Mutex<()>,
-    /// Unlocked when the last clone goes.
+    /// The lock on the directory; released when the last clone is dropped.
     lock: File,
 }
 
 impl LocalBucket {
-    /// Opens the bucket in `dir`, making it where it is not there; its name is the directory's. Finishes or removes what
-    /// a crash left, unless another process has the bucket open.
+    /// Opens the bucket in `dir` and creates it if it does not exist. The directory's name is the bucket's
+    /// name. Completes or removes puts that a crash interrupted, unless another process has the bucket open.
     pub async fn open(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let what = dir.display().to_string();
         disk::blocking(move || open(&dir)).await.map_err(|error| disk::error("open", &what, error))
     }
 
-    /// The bucket's name.
+    /// Returns the name of the bucket's directory.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Who hears of this bucket's objects, and of records.
+    /// Returns the inboxes that receive this bucket's object events, and records.
     pub fn inboxes(&self) -> LocalInboxes {
         self.inner.inboxes.clone()
     }
 
-    /// From now on links to objects begin with `base` (`http://127.0.0.1:9000/footage`) and not with `file://`.
-    /// Only the first call counts.
+    /// Makes links to objects begin with `base` (`http://127.0.0.1:9000/footage`) instead of `file://`. Only
+    /// the first call has an effect.
     pub fn set_link_base(&self, base: impl Into<String>) {
         let base: String = base.into();
         let _ = self.inner.link_base.set(base.trim_end_matches('/').to_owned());
@@ -86,7 +86,8 @@ impl Inner {
         format!("file://{}", url_path(&self.root.to_string_lossy()))
     }
 
-    /// Steps 3 to 5 of a put that is committed. Each may have been done before, or be done by another at this moment.
+    /// Does steps 3 to 5 of a put that is committed. Each step may already be done, or another writer
+    /// may be doing it now.
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
         if staged_note.is_file() {
@@ -99,12 +100,12 @@ impl Inner {
         match disk::link(&bytes, &object)? {
             Link::Made | Link::Gone => {}
             Link::Taken if object.is_file() => {
-                // Whoever linked it may not have come to this.
+                // The writer that linked it may not have synced the directory.
                 object.parent().map_or(Ok(()), disk::sync_dir)?;
             }
             Link::Taken => return Err(io::ErrorKind::IsADirectory.into()),
         }
-        // The note first: bytes without one are known to be nobody's.
+        // Remove the note first: bytes without a note are known to be garbage.
         disk::remove(&staged_note)?;
         disk::remove(&bytes)?;
         self.inboxes.tell(&note.id);
@@ -140,20 +141,20 @@ fn open(dir: &Path) -> io::Result<LocalBucket> {
     Ok(LocalBucket { inner: Arc::new(inner) })
 }
 
-/// Every put that was under way is finished when it was committed, and removed when it was not.
+/// Completes each put that was committed, and removes each that was not.
 fn recover(inner: &Inner) -> io::Result<()> {
     let mut left: Vec<PathBuf> = vec![];
     for entry in fs::read_dir(inner.hidden("tmp"))? {
         left.push(entry?.path());
     }
-    // Notes first, which decide about the bytes of the same name.
+    // Handle notes first, because they decide about the bytes with the same name.
     left.sort_by_key(|path| path.extension().is_none());
     for path in left {
         let note = if path.extension().is_some() { Note::read(&path).ok() } else { None };
         if let Some(note) = note
             && Note::read(&inner.note(&note.key)).is_ok_and(|committed| committed.id == note.id)
         {
-            // An earlier crash between the two removals of step 5 left a note whose bytes are in their place.
+            // A crash between the two removals of step 5 leaves a note whose bytes are already in place.
             match inner.finish(&note) {
                 Ok(()) => tracing::info!(key = note.key, "finished a put that a crash had cut short"),
                 Err(error) => {

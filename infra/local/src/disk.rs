@@ -1,4 +1,4 @@
-//! What the standard library leaves to be said about files, directories and their errors.
+//! File and directory operations that the standard library lacks, and conversion of their errors.
 
 use framepost_ports::{Error, ErrorKind};
 use std::fs::{self, File};
@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// What the caller of a port can do about an error of this machine's.
+/// Converts an error of the local machine.
 pub(crate) fn error(operation: &'static str, key: &str, error: io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-        // A full destination is out of order for now; it says nothing against the object.
+        // A full disk is a temporary state of the bucket, not an error of the object.
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Busy,
         io::ErrorKind::InvalidFilename | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             ErrorKind::Invalid
@@ -21,12 +21,12 @@ pub(crate) fn error(operation: &'static str, key: &str, error: io::Error) -> Err
     Error::new(kind, operation, key).because(error)
 }
 
-/// Makes the entries of a directory durable.
+/// Makes changes to the entries of a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Makes `dir` and what is missing above it, each durable in the one above.
+/// Creates `dir` and its missing ancestors, and makes each durable in its parent.
 pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
     match fs::create_dir(dir) {
         Ok(()) => {}
@@ -43,27 +43,27 @@ pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
     dir.parent().map_or(Ok(()), |above| sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above }))
 }
 
-/// A new file that only its owner may read, whatever the umask.
+/// Creates a file that only its owner may read, whatever the umask. Fails if the file exists.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Like [`create_private`], in place of what is there.
+/// Like [`create_private`], but truncates an existing file.
 pub(crate) fn replace_private(path: &Path) -> io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// How a link ended.
+/// The result of [`link`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
     Made,
-    /// The new name is taken.
+    /// The new name exists already.
     Taken,
-    /// The old name is gone.
+    /// The old name does not exist.
     Gone,
 }
 
-/// A second name for a file, never over another one, durable on return.
+/// Gives a file a second name, which is durable on return. Never replaces an existing file.
 pub(crate) fn link(old: &Path, new: &Path) -> io::Result<Link> {
     match fs::hard_link(old, new) {
         Ok(()) => {}
@@ -75,7 +75,7 @@ pub(crate) fn link(old: &Path, new: &Path) -> io::Result<Link> {
     Ok(Link::Made)
 }
 
-/// Removes a name; that it is gone already is fine.
+/// Removes a file. Succeeds if it does not exist.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -83,7 +83,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Blocking file work, away from the threads that must not wait. It goes on to its end when the caller gives up.
+/// Runs blocking file operations on a blocking thread. They run to completion even if the caller is cancelled.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,8 +1,8 @@
-//! One subscriber's messages, each a file until it is done.
+//! One subscriber's messages, each in a file until it is handled.
 //!
-//! What is in memory is when each message is due and how often it was handed out. That is forgotten when the process ends,
-//! and every message is then due. Messages that other processes put there are found by a look at the directory, once a
-//! second while nothing is due.
+//! The time at which each message is due and the number of its deliveries are kept in memory only. After a
+//! restart every message is due. Messages that other processes add are found by reading the directory once a
+//! second while no message is due.
 
 use crate::disk;
 use crate::inboxes::BucketPlace;
@@ -19,16 +19,16 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How often the directory is looked at for messages of other processes.
+/// How often the directory is read to find messages of other processes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A message of a put that another process has not finished waits this long before it is looked at again.
+/// Pause before a message is looked at again whose put another process has not finished.
 const UNFINISHED: Duration = Duration::from_millis(100);
 
-/// After this long the object of a message that is not there will not come.
+/// After this long, the missing object of a message is not expected to appear any more.
 const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 
-/// One subscriber's inbox, oldest message first, and its dead letters. Clones are the same inbox.
+/// One subscriber's inbox, oldest message first, and its dead letters. Clones refer to the same inbox.
 #[derive(Debug, Clone)]
 pub struct LocalInbox {
     inner: Arc<Inner>,
@@ -40,7 +40,7 @@ struct Inner {
     bucket: BucketPlace,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
-    /// Released when the inbox is closed, or the last clone goes.
+    /// The lock on the inbox; released when the inbox is closed or the last clone is dropped.
     lock: File,
 }
 
@@ -53,13 +53,13 @@ struct State {
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
-    /// `None` while somebody has it in hand.
+    /// `None` while a taker has the message in hand.
     due: Option<Instant>,
     deliveries: u32,
 }
 
 impl LocalInbox {
-    /// Takes up what waits in `place`. `changes` is counted up with every change.
+    /// Opens the inbox in `place` with the messages that wait there. Every change increments `changes`.
     pub(crate) fn open(
         place: PathBuf,
         bucket: BucketPlace,
@@ -72,23 +72,23 @@ impl LocalInbox {
         Ok(inbox)
     }
 
-    /// How many messages are not done.
+    /// Returns the number of messages that are not done.
     pub fn len(&self) -> usize {
         self.inner.state().messages.len()
     }
 
-    /// Whether every message is done.
+    /// Returns whether every message is done.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether messages wait that this inbox still hands out.
+    /// Returns whether messages are waiting, unless the inbox is closed.
     pub(crate) fn has_work(&self) -> bool {
         let state = self.inner.state();
         !state.is_closed && !state.messages.is_empty()
     }
 
-    /// A message of this id may be there now.
+    /// Adds the message with this id if its file exists.
     pub(crate) fn look_for(&self, id: &str) {
         if self.inner.path("waiting", id).is_file() {
             self.inner.change(|state| state.add(id));
@@ -102,7 +102,8 @@ impl State {
         self.messages.entry(id.to_owned()).or_insert(now);
     }
 
-    /// The ids of up to `max` messages that are due, in the order of their ids, which begin with the time.
+    /// Takes up to `max` messages that are due and returns their ids and delivery counts. The order is that of
+    /// the ids, which begin with the time.
     fn take_due(&mut self, max: usize) -> Vec<(String, u32)> {
         let now = Instant::now();
         let is_due = |waiting: &Waiting| waiting.due.is_some_and(|due| due <= now);
@@ -137,7 +138,7 @@ impl Inner {
         self.place.join(kind).join(format!("{id}.json"))
     }
 
-    /// Takes up messages that are not known yet, where the directory has changed since the last look.
+    /// Adds messages that are not known yet, if the directory has changed since it was last read.
     fn look(&self) -> io::Result<()> {
         let waiting = self.place.join("waiting");
         let modified = fs::metadata(&waiting)?.modified()?;
@@ -170,7 +171,7 @@ impl Inner {
         });
     }
 
-    /// What the file of a message says; `None` when it is gone.
+    /// Reads the file of a message. Returns `None` if the file is gone.
     fn load(&self, id: &str) -> io::Result<Option<Loaded>> {
         let path = self.path("waiting", id);
         let bytes = match fs::read(&path) {
@@ -178,7 +179,8 @@ impl Inner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // A bucket links its own note of the object. Anything else is the message itself.
+        // The message of an object is a link to the bucket's note of it. Any other
+        // file holds the message itself.
         let Ok(note) = serde_json::from_slice::<Note>(&bytes) else {
             return Ok(Some(Loaded::Body(bytes)));
         };
@@ -193,7 +195,7 @@ impl Inner {
 
 enum Loaded {
     Body(Vec<u8>),
-    /// The put that raised it is between two of its steps.
+    /// The put that created the message has not finished.
     Unfinished,
 }
 
@@ -207,7 +209,7 @@ impl Inbox for LocalInbox {
                 return Ok(Vec::new());
             }
             let taken = self.inner.state().take_due(max);
-            // From here on a call that is cancelled gives back what it took.
+            // If the call is cancelled from here on, dropping the receipts returns the messages.
             let receipts: Vec<(LocalReceipt, u32)> = taken
                 .into_iter()
                 .map(|(id, deliveries)| (LocalReceipt { inner: self.inner.clone(), id: Some(id) }, deliveries))
@@ -222,7 +224,7 @@ impl Inbox for LocalInbox {
             let next_due = self.inner.state().messages.values().filter_map(|waiting| waiting.due).min();
             let next_look = Instant::now() + LOOK_EVERY;
             let until = next_due.map_or(next_look, |due| due.min(next_look));
-            // The sender lives in `self`, so the channel cannot close.
+            // `self` owns the sender, so the channel cannot close.
             if tokio::time::timeout_at(until, changes.changed()).await.is_err() && until == next_look {
                 let inner = self.inner.clone();
                 let looked = disk::blocking(move || inner.look()).await;
@@ -245,12 +247,12 @@ impl Inbox for LocalInbox {
 
 struct LocalReceipt {
     inner: Arc<Inner>,
-    /// `None` once it is answered.
+    /// `None` after the message is answered.
     id: Option<String>,
 }
 
 impl LocalReceipt {
-    /// The delivery; `None` where the message is gone, or not to be handed out yet.
+    /// Loads the delivery. Returns `None` if the message is gone or must not be handed out yet.
     async fn load(mut self, deliveries: u32) -> Result<Option<Delivery>> {
         let Some(id) = self.id.clone() else { return Ok(None) };
         let inner = self.inner.clone();

@@ -1,16 +1,17 @@
-//! Who hears of a bucket's objects and of records: a durable directory of waiting messages for each subscriber.
+//! Subscriptions to a bucket's objects and to records: each subscriber has a
+//! durable directory of waiting messages.
 //!
 //! ```text
-//! inboxes/infer.json               the subscription: what `infer` hears of
-//! inboxes/infer/waiting/<id>.json  a message that it has not dealt with
-//! inboxes/infer/dead/<id>.json     a message that it could not deal with, and why
+//! inboxes/infer.json               the subscription: the topics of `infer`
+//! inboxes/infer/waiting/<id>.json  a message that is not handled yet
+//! inboxes/infer/dead/<id>.json     a message that `infer` could not handle, and the reason
 //! inboxes/infer/lock               held by the process that takes its messages
 //! inboxes/.tmp/                    messages that are being written
 //! ```
 //!
-//! A subscription stands from [`LocalInboxes::subscribe`] to [`LocalInboxes::unsubscribe`], whether or not its subscriber
-//! runs: what it hears of meanwhile waits. A message is durable in each inbox before whoever raised it is answered, and
-//! leaves an inbox when it is done. Publishers and takers may be of different processes.
+//! A subscription lasts from [`LocalInboxes::subscribe`] to [`LocalInboxes::unsubscribe`], whether or not its
+//! subscriber runs; messages wait meanwhile. A message is durable in each inbox before the put or publish that
+//! caused it returns, and leaves an inbox when it is done. Publishers and takers may be in different processes.
 
 use crate::disk::{self, Link};
 use crate::inbox::LocalInbox;
@@ -26,20 +27,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
-/// Changes of the directory closer together than this may share one modification time.
+/// Changes of a directory within this time may have the same modification time.
 const COARSEST_CLOCK: Duration = Duration::from_millis(50);
 
-/// What a subscriber hears of.
+/// The messages that a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
-    /// Each object that is complete.
+    /// An event for each complete object.
     ObjectFinalized,
     /// Records of these CloudEvents types.
     Records(Vec<String>),
 }
 
-/// The inboxes of a bucket, and the bus that fills them with records. Clones are the same inboxes.
+/// The inboxes of a bucket, and the bus that fills them with records. Clones refer to the same inboxes.
 #[derive(Debug, Clone)]
 pub struct LocalInboxes {
     inner: Arc<Inner>,
@@ -50,28 +51,28 @@ struct Inner {
     dir: PathBuf,
     bucket: BucketPlace,
     known: Mutex<Known>,
-    /// The inboxes that this process takes messages from.
+    /// The inboxes from which this process takes messages.
     open: Mutex<BTreeMap<String, LocalInbox>>,
-    /// Counts the changes of the inboxes in `open`, so that whoever waits for one sees it.
+    /// Counts the changes of the inboxes in `open`, so that tasks can wait for one.
     changes: watch::Sender<u64>,
 }
 
-/// The subscriptions as they were read last.
+/// The subscriptions as last read from the directory.
 #[derive(Debug, Default)]
 struct Known {
     subscriptions: Vec<(String, Vec<Topic>)>,
-    /// The directory's modification time then; `None` where it must be read anew.
+    /// The directory's modification time at that read; `None` if it must be read again.
     as_of: Option<SystemTime>,
 }
 
-/// Where the objects are that the messages are about.
+/// The location of the objects that the messages refer to.
 #[derive(Debug, Clone)]
 pub(crate) struct BucketPlace {
     pub(crate) root: PathBuf,
     pub(crate) name: String,
 }
 
-/// Whether a subscriber's name can be a file's.
+/// Checks that a subscriber's name is valid as a file name.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain) && !name.starts_with('-') {
@@ -89,13 +90,13 @@ impl LocalInboxes {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Subscribes `name` to `topics` from now on, in place of what it was subscribed to before, and takes its messages: those
-    /// that wait already, and those to come.
+    /// Subscribes `name` to `topics` from now on, replacing its earlier topics, and opens its inbox. The inbox
+    /// hands out messages that wait already and those that arrive later.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] while another taker has the inbox open, [`ErrorKind::Invalid`] for a name of other characters
-    /// than `a-z`, `0-9` and `-`.
+    /// [`ErrorKind::Busy`] if another taker has the inbox open; [`ErrorKind::Invalid`] if the name has
+    /// characters other than `a-z`, `0-9` and `-`.
     pub async fn subscribe(&self, name: &str, topics: Vec<Topic>) -> Result<LocalInbox> {
         check_name(name)?;
         let inner = self.inner.clone();
@@ -120,7 +121,7 @@ impl LocalInboxes {
         })
     }
 
-    /// Ends the subscription of `name`. Messages that wait stay, and are there when it subscribes again.
+    /// Ends the subscription of `name`. Waiting messages stay and are delivered if it subscribes again.
     pub async fn unsubscribe(&self, name: &str) -> Result<()> {
         check_name(name)?;
         let file = self.inner.subscription(name);
@@ -132,7 +133,7 @@ impl LocalInboxes {
         removed.await.map_err(|error| disk::error("unsubscribe", name, error))
     }
 
-    /// Waits until nothing waits in any inbox that this process takes messages from. One that is closed does not count.
+    /// Waits until all open inboxes of this process are empty. Inboxes that are closed do not count.
     pub async fn drained(&self) {
         let mut changes = self.inner.changes.subscribe();
         while self.inner.open().values().any(LocalInbox::has_work) {
@@ -142,13 +143,14 @@ impl LocalInboxes {
         }
     }
 
-    /// Links `message` into the inbox of each subscriber of finalized objects, durable on return. Nobody is told yet.
+    /// Links `message` into the inbox of each subscriber to finalized objects, durable on return.
+    /// Does not notify the takers.
     pub(crate) fn link_finalized(&self, message: &Path, id: &str) -> io::Result<()> {
         let subscribers = self.inner.subscribers(|topic| *topic == Topic::ObjectFinalized)?;
         self.inner.link(message, id, &subscribers)
     }
 
-    /// Tells the takers of this process that a message was linked.
+    /// Notifies the takers in this process that a message was linked.
     pub(crate) fn tell(&self, id: &str) {
         for inbox in self.inner.open().values() {
             inbox.look_for(id);
@@ -176,7 +178,7 @@ impl Inner {
         disk::sync_dir(&self.dir)
     }
 
-    /// Writes a file of its own, durable but for its name.
+    /// Writes `bytes` to a temporary file. The bytes are durable, its name is not.
     fn stage(&self, bytes: &[u8]) -> io::Result<PathBuf> {
         let staged = self.dir.join(".tmp").join(new_id());
         let mut file = disk::create_private(&staged)?;
@@ -189,14 +191,15 @@ impl Inner {
         for name in subscribers {
             let place = self.dir.join(name).join("waiting").join(format!("{id}.json"));
             if disk::link(message, &place)? == Link::Gone {
-                // Whoever else finished this put has linked it to everybody.
+                // Another writer finished this put and has linked the message into every inbox.
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Who hears of what `is_about` says. The subscriptions are read again when their directory has changed.
+    /// Returns the subscribers with a topic for which `is_about` holds. Reads the subscriptions again
+    /// if their directory has changed.
     fn subscribers(&self, is_about: impl Fn(&Topic) -> bool) -> io::Result<Vec<String>> {
         let modified = fs::metadata(&self.dir)?.modified()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

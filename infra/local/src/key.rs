@@ -1,17 +1,18 @@
-//! Which keys can be paths, and which paths they are.
+//! Which keys the bucket accepts, and the file path of each.
 
 use framepost_ports::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The one name in a bucket's directory that is not the user's.
+/// The only name in a bucket's directory that is reserved.
 pub(crate) const HIDDEN: &str = ".framepost";
 
-/// S3's limit, so that a key that is good here is good there.
+/// S3's limit, so that every key that is valid here is valid there.
 const KEY_LIMIT_BYTES: usize = 1024;
-/// Every file system's limit for one name.
+/// The limit of common file systems for one name.
 const SEGMENT_LIMIT_BYTES: usize = 255;
 
-/// The path of the object below the bucket's directory. Different keys have different paths, and none leads out of it.
+/// Returns the path of the object below the bucket's directory. Different keys have different paths, and no
+/// path leads out of the directory.
 pub(crate) fn path(operation: &'static str, key: &str) -> Result<PathBuf, Error> {
     match why_not(key) {
         None => Ok(Path::new(key).to_owned()),

@@ -1,13 +1,14 @@
-//! Claims as files of a directory.
+//! Claims as files in a directory.
 //!
 //! ```text
 //! <dir>/3f/3fb4…e1.json     the entry of one piece of work, by the SHA-256 of its name
-//! <dir>/lock                held alone during each write, by whichever process writes
+//! <dir>/lock                held exclusively during each write, by the process that writes
 //! <dir>/next.json           the entry that is being written
 //! ```
 //!
-//! An entry is written to `next.json`, synced, and renamed over the one before, and its directory synced: after a power cut
-//! there is the one or the other. Entries that nobody needs any more go when the directory is opened.
+//! An entry is written to `next.json`, synced, and renamed over the entry before it; then its directory
+//! is synced. After a power cut, either the old or the new entry is there. Opening the directory
+//! removes entries that have expired.
 
 use crate::disk;
 use async_trait::async_trait;
@@ -20,7 +21,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The claims of the processes of one machine.
+/// The claims of all processes on one machine.
 #[derive(Debug, Clone)]
 pub struct LocalLedger {
     dir: Arc<PathBuf>,
@@ -28,13 +29,13 @@ pub struct LocalLedger {
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Document {
-    /// For people: the file's name does not tell.
+    /// The name of the work, for people who read the file; the file's name is a hash.
     work: String,
     entry: Entry,
 }
 
 impl LocalLedger {
-    /// Opens the ledger in `dir`, making it where it is not there.
+    /// Opens the ledger in `dir` and creates it if it does not exist.
     pub async fn open(dir: impl Into<PathBuf>) -> Result<Self> {
         let dir = dir.into();
         let what = dir.display().to_string();
@@ -54,7 +55,7 @@ impl LocalLedger {
     }
 }
 
-/// Held until it is dropped.
+/// Takes the lock, which is held until the file is dropped.
 fn lock(dir: &Path) -> io::Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
     file.lock()?;
@@ -77,7 +78,7 @@ fn clean(dir: &Path, now: Timestamp) -> io::Result<()> {
         }
         for file in fs::read_dir(below.path())? {
             let path = file?.path();
-            // What cannot be read is left for people to look at.
+            // Keep entries that cannot be read, so that a person can inspect them.
             if read(&path).is_ok_and(|document| document.is_some_and(|document| document.entry.keep_until < now)) {
                 disk::remove(&path)?;
             }

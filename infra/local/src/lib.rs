@@ -1,5 +1,5 @@
-//! The cloud that is a directory: a durable bucket, an inbox for each subscriber to its objects and to records, and claims in
-//! another directory.
+//! A local stand-in for a cloud: a durable bucket in a directory, an inbox for each subscriber to its objects
+//! and to records, and claims in another directory.
 //!
 //! # The directory
 //!
@@ -11,32 +11,34 @@
 //! <bucket>/.framepost/lock                                    held shared by each process that has the bucket open
 //! ```
 //!
-//! A note's name is the SHA-256 of its key, so that no key can collide with another one's note. A note is written once
-//! and then only linked: into `meta`, into inboxes.
+//! A note's name is the SHA-256 of its key, so that different keys have different notes. A note is written once
+//! and afterwards only linked: into `meta` and into inboxes.
 //!
 //! # A put, step by step
 //!
-//! 1. bytes → `tmp/<id>`, checked on the way, fsync; note → `tmp/<id>.json`, fsync; fsync of `tmp`. Bytes that are a file of the
-//!    same file system already, as a gateway's are, get a second name and are not copied;
-//! 2. the **commit**: hard link of the note to its place in `meta`, which fails when a note is there; fsync;
-//! 3. hard link of the note into the inbox of each subscriber; fsync;
-//! 4. hard link of the bytes to the key; fsync of that directory, and of each one made on the way;
-//! 5. both names in `tmp` go.
+//! 1. Write the bytes to `tmp/<id>`, check them while writing, fsync. Write the note to `tmp/<id>.json`,
+//!    fsync. Fsync `tmp`. If the bytes are already a file on the same file system, as a gateway's are, link
+//!    that file instead of copying it.
+//! 2. **Commit**: hard-link the note to its place in `meta`, fsync. The link fails if the key has a note.
+//! 3. Hard-link the note into the inbox of each subscriber, fsync.
+//! 4. Hard-link the bytes to the key. Fsync that directory and each directory created on the way.
+//! 5. Remove both names in `tmp`.
 //!
-//! Only one note can win step 2, so bytes and metadata are always of the same put. The answer `Created` comes after
-//! step 4, so what was answered survives a power cut, its event included.
+//! Only one note can win step 2, so bytes and metadata always belong to the same put. `Created` is returned
+//! after step 4, so an answered put survives a power cut, together with its event.
 //!
 //! # After a crash
 //!
-//! Before 2 the put never was: [`LocalBucket::open`] removes the leftovers. From 2 on the put stands, and `open` does the
-//! steps that are missing; each can be repeated. A second writer that loses step 2 while the first one is between 2 and
-//! 4 (or died there) takes those steps for it before it answers `AlreadyExists`. A message leaves an inbox only
-//! when it is done, so it comes at least once.
+//! A put that crashed before step 2 has no effect: [`LocalBucket::open`] removes its files. After step 2 the
+//! put is committed, and `open` does the missing steps; each can be repeated. If a second writer loses step 2
+//! while the first is between steps 2 and 4, or crashed there, it does those steps itself before it returns
+//! `AlreadyExists`. A message leaves an inbox only when it is done, so it is delivered at least once.
 //!
-//! Whoever removes an object's file by hand frees its key: the note without a file is recognised and replaced.
+//! Removing an object's file by hand frees its key: the bucket recognises a note without
+//! a file and replaces it.
 //!
-//! What this needs from the file system is hard links and locks; ext4, xfs, btrfs, zfs, tmpfs and NFS have them, FAT and
-//! exFAT do not, and `open` says so.
+//! The file system must support hard links and locks. ext4, xfs, btrfs, zfs, tmpfs and NFS do. FAT and exFAT do
+//! not, and `open` returns an error.
 
 mod bucket;
 mod disk;

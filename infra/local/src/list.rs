@@ -1,4 +1,4 @@
-//! The keys of a bucket, in their order.
+//! Listing the keys of a bucket in order.
 
 use crate::key::HIDDEN;
 use crate::{LocalBucket, disk};
@@ -11,16 +11,16 @@ use std::path::Path;
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its key.
     pub key: String,
-    /// Its size.
+    /// Its size in bytes.
     pub size: u64,
-    /// When its file was written.
+    /// When its file was last modified.
     pub modified: Option<Timestamp>,
 }
 
 impl LocalBucket {
-    /// The first `limit` objects whose keys begin with `prefix` and come after `after`, by the keys' bytes.
+    /// Returns up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in
+    /// byte order of the keys.
     pub async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Listed>> {
         let inner = self.inner.clone();
         let (prefix_owned, after) = (prefix.to_owned(), after.to_owned());
@@ -41,17 +41,17 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// `at` is empty or ends with a slash.
+    /// Lists `dir`, whose keys begin with `at`. `at` is empty or ends with a slash.
     fn directory(&mut self, dir: &Path, at: &str) -> io::Result<()> {
         let mut names: Vec<String> = vec![];
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
-            // A name that is not UTF-8 is no key.
+            // Names that are not UTF-8 are not keys.
             let Ok(mut name) = entry.file_name().into_string() else { continue };
             if at.is_empty() && name == HIDDEN {
                 continue;
             }
-            // With its slash a directory sorts as the keys below it do.
+            // With a slash at its end, a directory sorts like the keys below it.
             if entry.file_type()?.is_dir() {
                 name.push('/');
             }

@@ -1,4 +1,4 @@
-//! What the bucket keeps of an object beside its bytes; at the same time the object's event.
+//! The note that the bucket keeps for each object beside its bytes. It also serves as the object's event.
 
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
@@ -11,7 +11,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Note {
-    /// The put that wrote it.
+    /// The id of the put that wrote the object.
     pub(crate) id: String,
     pub(crate) key: String,
     pub(crate) size: u64,
@@ -35,7 +35,7 @@ impl Note {
         }
     }
 
-    /// The object's version: objects never change, so their content names them.
+    /// Returns the object's version, which is derived from its content: objects never change.
     pub(crate) fn version(&self) -> String {
         self.sha256.to_string()[..16].to_owned()
     }

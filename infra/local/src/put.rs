@@ -1,4 +1,4 @@
-//! Writing an object. The steps are those of the crate's documentation.
+//! Writing an object. The crate's documentation describes the steps.
 
 use crate::LocalBucket;
 use crate::bucket::Inner;
@@ -16,14 +16,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
 
-/// Unique among all puts to a bucket, and in the order of time as far as the clock is.
+/// Returns an id that is unique among all puts to a bucket. Ids sort by time, as far as
+/// the clock does not jump.
 pub(crate) fn new_id() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let micros = Timestamp::now().as_microsecond();
     format!("{micros:016x}-{:x}-{:x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The files of a put that is not committed; they go with it.
+/// The files of a put that is not committed. Dropping this removes them.
 struct Staged {
     bytes: PathBuf,
     note: PathBuf,
@@ -33,14 +34,14 @@ struct Staged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// The files are recovery's.
+    /// Recovery owns the files from now on.
     Committed,
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
         if self.state == State::Open {
-            // What cannot be removed now is removed at the next opening.
+            // If a file cannot be removed now, the next opening removes it.
             let _ = disk::remove(&self.note);
             let _ = disk::remove(&self.bytes);
         }
@@ -63,7 +64,7 @@ impl ObjectSink for LocalBucket {
     }
 }
 
-/// What is known of the bytes before they come.
+/// What the caller knows about the bytes.
 #[derive(Debug, Clone, Copy)]
 enum Expect {
     Digest(Sha256),
@@ -71,7 +72,7 @@ enum Expect {
 }
 
 impl LocalBucket {
-    /// Like [`ObjectSink::put`] for bytes whose digest the writer does not know; `object.sha256` does not count.
+    /// Like [`ObjectSink::put`], for bytes whose digest the caller does not know. Ignores `object.sha256`.
     pub async fn put_undigested(&self, object: &NewObject) -> Result<Put> {
         self.put_checked(object, Expect::Anything).await
     }
@@ -123,8 +124,8 @@ impl LocalBucket {
     }
 }
 
-/// What the bytes are held against on their way. Where the writer knows their digest and their CRC-32C, the CRC tells as well
-/// whether this is the same copy, at a twentieth of the cost.
+/// How the bytes are checked while they are written. If the caller knows both their digest and their CRC-32C,
+/// checking the CRC is sufficient to recognise the same bytes, at a twentieth of the cost.
 enum Check {
     Crc32c { found: u32, expected: u32, digest: Sha256 },
     Sha256 { found: Box<Sha256Hasher>, expected: Expect },
@@ -145,7 +146,7 @@ impl Check {
         }
     }
 
-    /// The digest of the bytes, which are those that were expected.
+    /// Returns the digest of the bytes, or an error if they are not the expected ones.
     fn finish(self, object: &NewObject) -> Result<Sha256> {
         match self {
             Self::Crc32c { found, expected, digest } if found == expected => Ok(digest),
@@ -166,8 +167,9 @@ fn corrupt(object: &NewObject, found: u32, expected: u32) -> Error {
     Error::new(ErrorKind::Corrupt, "put", &object.key).because(because)
 }
 
-/// A second name for the file that the content is, where it is one of this file system: its size. The bytes are read once, to
-/// be held against their CRC-32C. `None` where that does not go, and the bytes have to be copied.
+/// Links the file that the content consists of, if it is on the same file system, and returns its
+/// size. Reads the bytes once to check their CRC-32C. Returns `None` if linking is not possible and
+/// the bytes have to be copied.
 async fn link_content(object: &NewObject, expected: u32, staged: &Staged) -> Result<Option<u64>> {
     let Some(file) = object.content.file() else { return Ok(None) };
     let to = staged.bytes.clone();
@@ -183,12 +185,12 @@ async fn link_content(object: &NewObject, expected: u32, staged: &Staged) -> Res
     Ok(Some(size))
 }
 
-/// Size and CRC-32C of `from`, which is durable as `to`, too, but for the name.
+/// Links `from` as `to` and returns its size and CRC-32C. The bytes are durable, the new name is not.
 fn link_file(from: &Path, to: &Path) -> io::Result<(u64, u32)> {
     const PIECE_BYTES: usize = 128 * 1024;
     fs::hard_link(from, to)?;
     let checked = (|| {
-        // A symbolic link gets a second name as well, and leads anywhere.
+        // A hard link to a symbolic link points to a file elsewhere.
         if !fs::symlink_metadata(to)?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -217,12 +219,12 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
     let mut file = File::create_new(&staged.note)?;
     file.write_all(&serde_json::to_vec(note)?)?;
     file.sync_all()?;
-    // A file that got a second name has the permissions of the place that it came from.
+    // A linked file still has the permissions of its original place.
     let permissions = file.metadata()?.permissions();
     if fs::metadata(&staged.bytes)?.permissions() != permissions {
         fs::set_permissions(&staged.bytes, permissions)?;
     }
-    // What can fail because of the key fails before the commit.
+    // Create the directories now, so that errors caused by the key occur before the commit.
     let object = inner.root.join(&note.key);
     if let Some(above) = object.parent() {
         disk::make_dirs(above)?;
@@ -257,7 +259,8 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
         if object.is_file() {
             return Ok(Put::AlreadyExists);
         }
-        // The file was removed by hand. One of this process takes the note away; the loop then decides who is first.
+        // The file was removed by hand. One writer of this process removes the note; the loop
+        // then decides which put wins.
         let _one = inner.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         if Note::read(&place).is_ok_and(|there| there.id == winner.id) && !object.is_file() {
             tracing::warn!(key = note.key, "the object's file was removed, its key is free again");

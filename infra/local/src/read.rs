@@ -12,31 +12,29 @@ use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
-/// What the bucket knows of an object.
+/// What the bucket knows about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
-    /// Size, type, metadata, time.
     pub head: ObjectHead,
-    /// Its digest; absent for a file that was laid there by hand.
+    /// Digest of the bytes; `None` for a file that was put there by hand.
     pub sha256: Option<Sha256>,
 }
 
 /// An object that is open for reading.
 #[derive(Debug)]
 pub struct OpenObject {
-    /// What the bucket knows of it.
     pub stat: Stat,
-    /// Its bytes, from the start.
+    /// The file, positioned at its start.
     pub file: File,
 }
 
 impl LocalBucket {
-    /// What the bucket knows of the object.
+    /// Returns what the bucket knows about the object.
     pub async fn stat(&self, key: &str) -> Result<Stat> {
         Ok(self.open_object("stat", key).await?.stat)
     }
 
-    /// Opens the object.
+    /// Opens the object for reading.
     pub async fn get(&self, key: &str) -> Result<OpenObject> {
         self.open_object("get", key).await
     }
@@ -53,7 +51,7 @@ impl LocalBucket {
             let stat = match Note::read(&place) {
                 Ok(note) if note.size == file_metadata.len() => Stat { head: note.head(), sha256: Some(note.sha256) },
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                // Laid there, or changed, by hand.
+                // The file was put there, or changed, by hand.
                 _ => {
                     let size = file_metadata.len();
                     let modified = file_metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
@@ -99,7 +97,7 @@ impl ObjectSource for LocalBucket {
     }
 
     fn media_link(&self, _bucket: &str, key: &str, _version: Option<&str>) -> String {
-        // Objects never change, so a link needs no version.
+        // Objects never change, so the link does not contain the version.
         self.link(key)
     }
 }

@@ -1,12 +1,12 @@
-//! Where records go.
+//! The port for publishing records.
 
 use crate::Result;
 use async_trait::async_trait;
 use framepost_events::record::Record;
 
-/// Takes records to whoever subscribed. At least once; the record's id tells the copies.
+/// Delivers records to all subscribers, at least once. Subscribers recognise a repeated record by its id.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// On return the record is the bus's to deliver.
+    /// Publishes a record. When it returns, the bus has stored the record.
     async fn publish(&self, record: &Record) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Time as a port, so that tests own it.
+//! Time as a port, so that tests can control it.
 
 use jiff::Timestamp;
 use std::sync::OnceLock;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 /// Wall time and monotonic time.
 pub trait Clock: Send + Sync {
-    /// UTC, as this machine believes; may jump.
+    /// Returns UTC by this machine's clock. It may jump.
     fn now(&self) -> Timestamp;
-    /// Time since some fixed moment; never jumps, never stops.
+    /// Returns the time since a fixed moment. It never jumps and never stops.
     fn monotonic(&self) -> Duration;
 }
 

@@ -1,36 +1,35 @@
-//! Where a message goes that will never work.
+//! The port for messages that can never be handled.
 
 use crate::{Reason, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// The attribute that names the function.
+/// The attribute with the function's name.
 pub const FUNCTION_ATTRIBUTE: &str = "framepost-function";
 /// The attribute that holds [`Reason::code`].
 pub const REASON_ATTRIBUTE: &str = "framepost-reason";
-/// The attribute that holds [`Reason::detail`], as far as [`DETAIL_LIMIT_BYTES`] allow.
+/// The attribute with [`Reason::detail`], cut to [`DETAIL_LIMIT_BYTES`].
 pub const DETAIL_ATTRIBUTE: &str = "framepost-detail";
-/// Every cloud takes an attribute of this size: 1024 bytes are Pub/Sub's limit.
+/// The longest attribute that every cloud accepts: Pub/Sub's limit is 1024 bytes.
 pub const DETAIL_LIMIT_BYTES: usize = 1024;
 
-/// A message as it came, and why nobody can handle it.
+/// A message that cannot be handled, unchanged, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// [`Message::id`](crate::Message::id): the same each time the message is parked.
+    /// [`Message::id`](crate::Message::id); the same each time the message is parked.
     pub id: String,
-    /// The function that gave up.
+    /// The name of the function that rejected the message.
     pub function: &'static str,
-    /// Why.
+    /// Why the function rejected the message.
     pub reason: Reason,
-    /// The message's own attributes.
     pub attributes: Vec<(String, String)>,
-    /// The message's body, byte for byte.
+    /// The message's body, unchanged.
     pub body: Bytes,
 }
 
 impl DeadLetter {
-    /// The three attributes that say why, each with a value that every cloud takes: not empty, no control characters, not
-    /// too long.
+    /// Returns the three attributes that describe the failure. Each value is one that every cloud accepts: not
+    /// empty, without control characters, not too long.
     pub fn reason_attributes(&self) -> [(&'static str, String); 3] {
         [
             (FUNCTION_ATTRIBUTE, plain(self.function)),
@@ -52,11 +51,12 @@ fn plain(text: &str) -> String {
     if plain.is_empty() { "-".to_owned() } else { plain }
 }
 
-/// Keeps messages that will never work, for people to look at and to send again.
+/// Keeps messages that can never be handled, so that people can inspect and redrive them.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// On return the message is kept, whole, with its [`reason_attributes`](DeadLetter::reason_attributes) beside its own;
-    /// where a cloud cannot take as many, its own go first.
+    /// Parks a message. When it returns, the message is stored whole, with its
+    /// [`reason_attributes`](DeadLetter::reason_attributes) and its own attributes. If the cloud limits the
+    /// number of attributes, the message's own are dropped first.
     async fn park(&self, letter: &DeadLetter) -> Result<()>;
 }
 

@@ -1,50 +1,53 @@
-//! One error for every cloud: a kind that the caller can act on, the operation, and the cloud's own words as source.
+//! One error for every cloud: a kind that tells the caller what to do, the operation, and the
+//! cloud's error as its source.
 
-/// What the caller can do about it.
+/// The kind of an error, which tells the caller what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// No such object, version or bucket. Not worth repeating.
     NotFound,
     /// The credential may not do this. Not worth repeating soon.
     Denied,
-    /// The cloud refuses the request as it is, for good: a bad name, too large.
+    /// The cloud refuses the request permanently: a bad name, too large an object.
     Invalid,
-    /// The bytes that arrived are not the ones that were sent. Worth repeating.
+    /// The bytes that arrived differ from those that were sent. Worth repeating.
     Corrupt,
-    /// The cloud asks for fewer requests, or is out of order (429, 503, 5xx). Worth repeating, later.
+    /// The cloud asks for fewer requests or is out of order (429, 503, 5xx). Worth repeating later.
     Busy,
-    /// No answer: name resolution, connection, time limit, a body cut short. Worth repeating, for ever; it says nothing of
-    /// the object, so it never spends a retry budget.
+    /// No response: name resolution, connection, time limit, a body cut short. Worth repeating without limit.
+    /// It says nothing about the object, so it never counts against a retry budget.
     Transport,
-    /// An answer that is not the cloud's own: a captive portal, a proxy, a redirect, an error without the service's error
-    /// document. Like [`Transport`](Self::Transport) it says nothing of the object, and is worth repeating for ever.
+    /// A response that is not the cloud's own: a captive portal, a proxy, a redirect, an error without the
+    /// service's error document. Like [`Transport`](Self::Transport), it says nothing about the object and
+    /// is worth repeating without limit.
     Intercepted,
-    /// The cloud does not believe this machine's clock, so it believes no signature. Worth repeating once the clock is
-    /// set; like [`Transport`](Self::Transport) it says nothing of the object.
+    /// The cloud rejects the request's signature because this machine's clock is wrong. Worth repeating once
+    /// the clock is set. Like [`Transport`](Self::Transport), it says nothing about the object.
     ClockSkew,
-    /// This machine: a file that cannot be read, a full disk.
+    /// An error of this machine: a file that cannot be read, a full disk.
     Io,
 }
 
 impl ErrorKind {
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Corrupt | Self::Busy | Self::Transport | Self::Intercepted | Self::ClockSkew)
     }
 }
 
-/// Whether a request that failed may have had its effect all the same.
+/// Whether a failed request may have had its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// It was refused, or never left this machine whole.
+    /// The request was refused, or was not sent completely.
     None,
-    /// There was no answer, or one that does not tell.
+    /// There was no response, or one that does not tell.
     Unknown,
 }
 
 impl Effect {
-    /// What an answer's HTTP status tells. A redirect and a client's error refuse, and so do 501 (no such method) and
-    /// 503 (come again); 500, 502 and 504 can be said of a request that was carried out.
+    /// Derives the effect from an HTTP status. Redirects, client errors, 501 (no such method) and 503
+    /// (unavailable) mean that the request was refused. 500, 502 and 504 can be returned for a
+    /// request that was carried out.
     pub fn of_status(status: u16) -> Self {
         match status {
             300..=499 | 501 | 503 => Self::None,
@@ -53,7 +56,7 @@ impl Effect {
     }
 }
 
-/// A request that failed.
+/// A failed request.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} {what}: {kind}")]
 pub struct Error {
@@ -69,8 +72,8 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// `operation` (`"put"`, `"get"`, `"publish"`) on `what` (a key, a topic) failed. Its effect is what `kind` lets
-    /// suppose, unless [`with_effect`](Self::with_effect) says more.
+    /// Creates the error of `operation` (`"put"`, `"get"`, `"publish"`) on `what` (a key, a topic). Its effect
+    /// follows from `kind`; use [`with_effect`](Self::with_effect) if more is known.
     pub fn new(kind: ErrorKind, operation: &'static str, what: impl Into<String>) -> Self {
         let effect = match kind {
             ErrorKind::Busy | ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Io => Effect::Unknown,
@@ -83,26 +86,26 @@ impl Error {
         Self { kind, operation, what: what.into(), effect, source: None }
     }
 
-    /// Where more is known of the effect than the kind says.
+    /// Replaces the effect that was derived from the kind.
     #[must_use]
     pub fn with_effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
     }
 
-    /// Keeps the cloud's own words.
+    /// Sets the source, normally the cloud's own error.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What the caller can do about it.
+    /// Returns the kind, which tells the caller what to do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Whether the request may have had its effect.
+    /// Returns whether the request may have had its effect.
     pub fn effect(&self) -> Effect {
         self.effect
     }
@@ -124,13 +127,13 @@ impl std::fmt::Display for ErrorKind {
     }
 }
 
-/// An error with all its sources on one line, for logs.
+/// Formats an error with all its sources on one line, for logs.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let words = cause.to_string();
-        // Some libraries repeat their source in their own words.
+        // Some libraries repeat the text of their source.
         if !text.contains(&words) {
             text.push_str(": ");
             text.push_str(&words);

@@ -1,14 +1,14 @@
-//! Content that keeps its word.
+//! Content streams that are checked against the announced length.
 
 use crate::{Content, ContentStream};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use std::io;
 
-/// The bytes of `content`, exactly as many as it claims, or an error.
+/// Returns the bytes of `content`, or an error if there are more or fewer than `content` announces.
 ///
-/// The last piece is held back until the source has ended, so whoever reads to the claimed length has also seen that
-/// nothing follows: a file that still grows is an error and not a cut copy.
+/// The last piece is held back until the source has ended. A reader that reads the announced length therefore
+/// knows that nothing follows: a file that is still growing gives an error and not a truncated copy.
 pub fn exact(content: &dyn Content) -> ContentStream {
     struct State {
         inner: ContentStream,

@@ -1,53 +1,51 @@
-//! A function: takes an event, says how that ended.
+//! The interface of a function: it takes an event and returns the outcome.
 
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// A short, stable word for logs and counters, and the words for people.
+/// A short, stable code for logs and counters, and a text for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// Kebab-case and stable: `not-media`, `test-event`.
     pub code: String,
-    /// For people.
+    /// Text for people; may change between releases.
     pub detail: String,
 }
 
 impl Reason {
-    /// A reason.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code: code.into(), detail: detail.into() }
     }
 }
 
-/// How the handling of one event ended. The host turns it into its cloud's answer for that one message.
+/// The outcome of handling one event. The host turns it into the answer for that message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The work is done.
     Done,
     /// There was nothing to do.
     Skip(Reason),
-    /// It may work later.
+    /// Handling failed now and may succeed later.
     Retry {
-        /// Not before this long.
+        /// Shortest time to wait before the next attempt.
         after: Duration,
-        /// Why it did not work now.
+        /// Why the attempt failed.
         reason: Reason,
     },
-    /// It will never work: park the message, do not repeat it.
+    /// Handling can never succeed: park the message and do not repeat it.
     Reject(Reason),
 }
 
-/// The handler of one function. Called concurrently; a panic costs the one event.
+/// The handler of one function. It is called concurrently. A panic affects only the event that caused it.
 #[async_trait]
 pub trait Function<E>: Send + Sync {
-    /// The function's name, that of its directory.
+    /// Returns the name of the function, which is also that of its directory.
     fn name(&self) -> &'static str;
 
-    /// The metric that counts the chunks it is done with: `ChunksProbed`.
+    /// Returns the name of the metric that counts handled chunks, such as `ChunksProbed`.
     fn done_metric(&self) -> &'static str {
         "ChunksDone"
     }
 
-    /// Handles one event. Doing it twice has the effect of once.
+    /// Handles one event. Handling it again must have the same effect as handling it once.
     async fn handle(&self, event: E) -> Outcome;
 }

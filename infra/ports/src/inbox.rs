@@ -1,8 +1,9 @@
-//! Where a subscriber's messages wait until they are dealt with.
+//! The port for the messages that a subscriber has not handled yet.
 //!
-//! Each subscriber has an inbox of its own: an SQS queue, a Pub/Sub subscription, a local directory. Delivery is at least
-//! once and unordered. A message that will never work is first given to the [`DeadLetters`](crate::DeadLetters) and then
-//! answered with [`Delivery::done`], so it is in one of the two places at any moment.
+//! Each subscriber has an inbox of its own: an SQS queue, a Pub/Sub subscription or a local directory. Delivery
+//! is at least once and unordered. A message that can never be handled is first given to the
+//! [`DeadLetters`](crate::DeadLetters) and then answered with [`Delivery::done`], so it is always in at least
+//! one of the two places.
 
 use crate::Result;
 use async_trait::async_trait;
@@ -11,38 +12,36 @@ use jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// How the body and the attributes of a message are to be read.
+/// How the body and the attributes of a message are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
-    /// The body says everything: SQS, a local directory.
+    /// The body contains the whole event: SQS, a local directory.
     Queue,
-    /// An HTTP request: the attributes are its headers.
+    /// An HTTP request, whose headers are the attributes.
     Http,
-    /// A pulled Pub/Sub message: its attributes count, its body is the data, already decoded.
+    /// A pulled Pub/Sub message: it has attributes, and the body is the decoded data.
     PubSub,
 }
 
-/// One message, as it came.
+/// One message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The carrier's name for it; the same when it comes again.
+    /// The id that the carrier gave the message; the same for every delivery.
     pub id: String,
-    /// How it is read.
+    /// How to read body and attributes.
     pub carrier: Carrier,
-    /// Attributes or headers.
     pub attributes: Vec<(String, String)>,
-    /// The body.
     pub body: Bytes,
-    /// The trace that it belongs to, as its cloud writes it.
+    /// The trace that the message belongs to, in the form of its cloud.
     pub trace_id: Option<String>,
-    /// When it was published, where the carrier says; the same when it comes again.
+    /// When the message was published, if the carrier says; the same for every delivery.
     pub published: Option<Timestamp>,
-    /// How often it was handed out, this time included, where the carrier counts.
+    /// How often the message was delivered, this time included, if the carrier counts.
     pub deliveries: Option<u32>,
 }
 
 impl Message {
-    /// A message of which nothing else is known.
+    /// Creates a message without attributes and without optional fields.
     pub fn new(id: impl Into<String>, carrier: Carrier, body: impl Into<Bytes>) -> Self {
         Self {
             id: id.into(),
@@ -56,64 +55,66 @@ impl Message {
     }
 }
 
-/// Where the messages of one subscriber wait. Several takers of one inbox share its messages.
+/// The waiting messages of one subscriber. Several takers of one inbox share its messages.
 #[async_trait]
 pub trait Inbox: Send + Sync {
-    /// Waits for messages and hands out between one and `max` of them (`max` is at least 1; an inbox may have a smaller
-    /// limit of its own). Returns an empty list when a long poll times out, and for ever after [`close`](Self::close).
+    /// Waits for messages and returns between one and `max` of them. `max` must be at least 1;
+    /// an inbox may have a lower limit of its own. Returns an empty list when a long poll times
+    /// out, and always after [`close`](Self::close).
     ///
-    /// A message that is handed out comes to no other taker until it is answered or dropped, or its taker dies. A call
-    /// that is cancelled may have received messages that nobody saw: they come again.
+    /// No other taker receives a message until it is answered or dropped, or its taker dies. If the call is
+    /// cancelled, messages may have been received that nobody saw; they are delivered again.
     ///
     /// # Errors
     ///
-    /// A [transient](crate::ErrorKind::is_transient) error is worth another call after a pause. Any other stays: there is
-    /// no such inbox, or the credential may not read it.
+    /// A [transient](crate::ErrorKind::is_transient) error means that the caller should try again after a
+    /// pause. Any other error is permanent: the inbox does not exist, or the credential may not read it.
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>>;
 
-    /// Hands out no more messages, and returns when each that was handed out is answered or dropped and the service knows.
-    /// Until then they stay with their takers.
+    /// Stops handing out messages. Returns when every message that was handed out is answered or dropped and
+    /// the service knows. Until then, those messages stay with their takers.
     async fn close(&self);
 }
 
-/// What an inbox must be told of one message. A receipt that is dropped unanswered gives its message back.
+/// Answers one message. A receipt that is dropped without an answer returns its message to the inbox.
 #[async_trait]
 pub trait Receipt: Send {
-    /// See [`Delivery::done`].
+    /// Implements [`Delivery::done`].
     async fn done(self: Box<Self>) -> Result<()>;
 
-    /// See [`Delivery::again`].
+    /// Implements [`Delivery::again`].
     async fn again(self: Box<Self>, after: Duration) -> Result<()>;
 }
 
-/// A message that one taker has in hand, and its one answer. Dropped without an answer, it comes again.
+/// A message that one taker has in hand, to be answered once. Dropping it without an answer
+/// returns it to the inbox.
 pub struct Delivery {
-    /// The message.
     pub message: Message,
     receipt: Box<dyn Receipt>,
 }
 
 impl Delivery {
-    /// A message, and where its answer goes.
+    /// Creates a delivery that answers through `receipt`.
     pub fn new(message: Message, receipt: Box<dyn Receipt>) -> Self {
         Self { message, receipt }
     }
 
-    /// Answers that the message is dealt with: it leaves the inbox.
+    /// Answers that the message is handled. It leaves the inbox.
     ///
     /// # Errors
     ///
-    /// When this answer could not be kept here. The message may then come again, as it may after a lost answer.
+    /// Fails if the answer could not be recorded locally. The message may then be delivered again,
+    /// as after a lost answer.
     pub async fn done(self) -> Result<()> {
         self.receipt.done().await
     }
 
-    /// Answers that the message is to come again, not before `after` where the inbox can wait. Pub/Sub cannot: there the
-    /// subscription's own back-off decides.
+    /// Returns the message for another delivery, not before `after` if the inbox supports a delay. Pub/Sub does
+    /// not: its subscription's back-off decides.
     ///
     /// # Errors
     ///
-    /// When this answer could not be kept here. The message comes again in any case.
+    /// Fails if the answer could not be recorded locally. The message is delivered again in any case.
     pub async fn again(self, after: Duration) -> Result<()> {
         self.receipt.again(after).await
     }

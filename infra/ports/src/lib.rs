@@ -1,8 +1,10 @@
-//! What may be asked of a cloud: traits, one [`Error`], in-memory fakes, and the contract suite that every adapter passes.
+//! The ports: traits for what a cloud provides, one [`Error`], in-memory fakes, and the contract
+//! suite that every adapter passes.
 //!
-//! The fakes and the suite are behind the feature `testing`, which only `dev-dependencies` switch on.
+//! The fakes and the suite need the feature `testing`, which only `dev-dependencies` turn on.
 //!
-//! Handlers and the edge library know these traits and never a cloud. A new cloud is one crate that implements them.
+//! Handlers and the edge library use these traits and never name a cloud. To add a cloud, implement them in a
+//! new adapter crate, register it in `infra/host`, and add a Terraform root.
 
 mod bus;
 mod clock;

@@ -1,8 +1,8 @@
-//! Keys in URLs.
+//! Object keys in URLs.
 
-/// `key` as the path of a URL: every byte but RFC 3986's unreserved ones and `/` becomes `%XX`.
+/// Encodes `key` as the path of a URL: `%XX` for every byte except RFC 3986's unreserved characters and `/`.
 ///
-/// This is S3's `UriEncode` with the slashes kept, so the same text also signs.
+/// This is S3's `UriEncode` without the encoding of slashes, so the result can also be used for signing.
 pub fn url_path(key: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut path = String::with_capacity(key.len());

@@ -1,4 +1,5 @@
-//! Objects in a bucket. Writing and reading are two ports, because the gateway's credential can only write.
+//! Ports for objects in a bucket. Writing and reading are separate ports, because a
+//! gateway's credential can only write.
 
 use crate::{Error, ErrorKind, Result};
 use async_trait::async_trait;
@@ -11,17 +12,17 @@ use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The bytes of one try to put an object.
+/// The bytes of an object for one attempt to put it.
 pub type ContentStream = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Bytes that can be sent more than once.
 pub trait Content: Send + Sync {
-    /// How many bytes [`open`](Self::open) yields.
+    /// Returns the number of bytes that [`open`](Self::open) yields.
     fn len_bytes(&self) -> u64;
-    /// The bytes, from the start.
+    /// Returns the bytes, from the start.
     fn open(&self) -> ContentStream;
-    /// A file of this machine that holds exactly these bytes and is never written again, if there is one: a sink on the same
-    /// file system may give it a second name instead of copying it.
+    /// Returns the path of a local file that holds exactly these bytes and is never written again, if there is
+    /// one. A sink on the same file system may hard-link it instead of copying it.
     fn file(&self) -> Option<PathBuf> {
         None
     }
@@ -37,25 +38,24 @@ impl Content for Bytes {
     }
 }
 
-/// An object to be put.
+/// An object to put.
 #[derive(Clone)]
 pub struct NewObject {
-    /// Its key.
     pub key: String,
-    /// Its media type.
     pub content_type: String,
-    /// Its metadata, names in the letter case they are to be written in.
+    /// Metadata; names are written with the letter case given here.
     pub metadata: Metadata,
-    /// The digest of its bytes; sent along, and checked on the other side.
+    /// SHA-256 of the bytes. It is sent with the put, and the service checks it where it can.
     pub sha256: Sha256,
-    /// CRC-32C (Castagnoli) of its bytes, for the clouds that check that one; computed by those that need it when absent.
+    /// CRC-32C (Castagnoli) of the bytes, for the clouds that check it. If absent, an adapter
+    /// that needs it computes it.
     pub crc32c: Option<u32>,
-    /// Its bytes.
+    /// The object's bytes.
     pub content: Arc<dyn Content>,
 }
 
 impl NewObject {
-    /// An object of bytes that are at hand, without metadata.
+    /// Creates an object from bytes in memory, without metadata.
     pub fn of_bytes(key: impl Into<String>, content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self {
@@ -69,43 +69,43 @@ impl NewObject {
     }
 }
 
-/// How a put that did not fail ended.
+/// The result of a put that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
-    /// The object is there now, and was not before: the answer has a checksum of what was stored, and it is that of the
-    /// object's bytes; or the adapter stored it itself.
+    /// The object was created: the response has a checksum of the stored object and it matches the object's
+    /// bytes, or the adapter itself stored it.
     Created,
-    /// "Created", from a service whose answers have no checksum. Anybody can say that: it is a proof only together with
-    /// an [`AlreadyExists`](Self::AlreadyExists) in answer to the same put made again.
+    /// The service reports success without a checksum. A proxy could say the same, so this is a proof only
+    /// together with an [`AlreadyExists`](Self::AlreadyExists) in response to a second, equal put.
     Unproven,
-    /// There was an object of this key before; nothing was changed.
+    /// An object with this key existed before; nothing was changed.
     AlreadyExists,
 }
 
-/// What a bucket knows of an object's bytes. What it does not know is absent.
+/// What a bucket knows about an object's bytes. Unknown values are `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// How many there are.
+    /// Number of bytes.
     pub bytes: Option<u64>,
-    /// Their digest.
+    /// SHA-256 of the bytes.
     pub sha256: Option<Sha256>,
-    /// Their CRC-32C (Castagnoli).
+    /// CRC-32C (Castagnoli) of the bytes.
     pub crc32c: Option<u32>,
 }
 
-/// Whether an object in a bucket has the bytes that one expects.
+/// Whether an object in a bucket has the expected bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Likeness {
-    /// A checksum says so, and nothing speaks against it.
+    /// At least one checksum matches, and nothing differs.
     Same,
-    /// Length or checksum are others.
+    /// The length or a checksum differs.
     Other,
-    /// The bucket has no checksum that could be compared.
+    /// The bucket has no checksum to compare with.
     Unknown,
 }
 
 impl Seen {
-    /// Compares with the length and checksums that one knows oneself.
+    /// Compares with the length and the checksums of the expected bytes.
     pub fn compare(&self, bytes: u64, sha256: Sha256, crc32c: Option<u32>) -> Likeness {
         let digest = self.sha256.map(|there| there == sha256);
         let crc = self.crc32c.zip(crc32c).map(|(there, ours)| there == ours);
@@ -117,68 +117,69 @@ impl Seen {
     }
 }
 
-/// Where objects are put. Never overwrites.
+/// A bucket to put objects into. It never overwrites.
 #[async_trait]
 pub trait ObjectSink: Send + Sync {
-    /// One conditional request: the object is created whole, or not at all. On return it is durable.
+    /// Creates the object completely or not at all, with one conditional request. The
+    /// object is durable on return.
     async fn put(&self, object: &NewObject) -> Result<Put>;
 
-    /// What the bucket knows of the object's bytes, to tell "already there" from "something else is there".
-    /// [`ErrorKind::NotFound`] where there is none, [`ErrorKind::Denied`] where the credential can only put.
+    /// Returns what the bucket knows about the bytes of the object, to distinguish an equal object from a
+    /// different one. Fails with [`ErrorKind::NotFound`] if there is no object and with [`ErrorKind::Denied`]
+    /// if the credential can only put.
     async fn look(&self, key: &str) -> Result<Seen>;
 
-    /// The bucket as a URL: `s3://bucket`, `file:///dir`. No credentials.
+    /// Returns the bucket as a URL without credentials: `s3://bucket`, `file:///dir`.
     fn url(&self) -> String;
 }
 
-/// Which bytes of an object.
+/// A range of an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRange {
-    /// The first.
+    /// Position of the first byte.
     pub start: u64,
-    /// How many at most.
+    /// Most bytes to read.
     pub len: u64,
 }
 
-/// What the bucket knows of an object.
+/// What the bucket knows about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectHead {
-    /// The whole object's size.
+    /// Size of the whole object in bytes.
     pub size: u64,
-    /// Its media type; empty where it has none.
+    /// Media type; empty if the object has none.
     pub content_type: String,
-    /// Its metadata, names in whatever letter case they come.
+    /// Metadata; the letter case of names depends on the cloud.
     pub metadata: Metadata,
-    /// When it was last changed.
+    /// When the object was last changed.
     pub modified: Option<Timestamp>,
 }
 
-/// Some of an object's bytes, and what came with them.
+/// The result of a read: some of an object's bytes, and its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRead {
-    /// What the bucket knows of the object.
     pub head: ObjectHead,
-    /// The bytes: the range, cut at the object's end; empty when the range starts there or beyond.
+    /// The bytes of the range, cut at the object's end; empty if the range starts at or after the end.
     pub bytes: Bytes,
 }
 
-/// Where objects are read.
+/// Reads objects.
 #[async_trait]
 pub trait ObjectSource: Send + Sync {
-    /// One request: the bytes of `range` and the metadata with them. `version` is
-    /// [`ObjectFinalized::read_version`](framepost_events::ObjectFinalized), the newest when absent.
-    /// An empty object answers with no bytes.
+    /// Reads the bytes of `range` and the metadata with one request. `version` is
+    /// [`ObjectFinalized::read_version`](framepost_events::ObjectFinalized); `None` reads the newest version.
+    /// An empty object returns no bytes.
     async fn read(&self, bucket: &str, key: &str, version: Option<&str>, range: ByteRange) -> Result<ObjectRead>;
 
-    /// Who keeps the bucket.
+    /// Returns the cloud that stores the bucket.
     fn provider(&self) -> Provider;
 
-    /// A link to the object's bytes for people and programs with the right to read them; no secret in it.
+    /// Returns a link to the object for people and programs with the right to read it. It contains no secret.
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String;
 }
 
 impl Error {
-    /// A missing object.
+    /// Creates the error for a missing object.
     pub fn not_found(operation: &'static str, key: &str) -> Self {
         Self::new(ErrorKind::NotFound, operation, key)
     }
@@ -205,7 +206,7 @@ mod tests {
             let seen = Seen { bytes, sha256, crc32c };
             assert_eq!(seen.compare(4, ours, Some(7)), expected, "{seen:?}");
         }
-        // Where nobody has computed the CRC here, the one that is there says nothing.
+        // Without a CRC-32C to compare with, the bucket's CRC-32C proves nothing.
         assert_eq!(Seen { crc32c: Some(7), ..Seen::default() }.compare(4, ours, None), Likeness::Unknown);
     }
 }

@@ -1,38 +1,40 @@
-//! What of strangers' and operators' text may be shown: in logs, in messages, in metadata and records.
+//! Filters for text from outside before it goes into logs, messages, metadata and records.
 //!
-//! An allow-list, because what may hold a secret cannot be listed. Of a URL its scheme, host, port and path are shown, and of
-//! the path only what cannot be a parameter: there are cameras at `rtsp://host/user=admin&password=secret&channel=1`, and at
-//! `rtsp://host/0/admin:secret/main`. Of all other text the characters that a terminal would obey are shown as what they are.
+//! URLs are filtered by an allow-list, because secrets can be anywhere in them. Only the scheme, host, port and
+//! path are shown, and the path only as far as its segments cannot be parameters: some cameras use
+//! `rtsp://host/user=admin&password=secret&channel=1` or `rtsp://host/0/admin:secret/main`. In other text,
+//! characters that control a terminal are escaped.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;
 
-/// What stands for what is not shown.
+/// Replaces the parts that are not shown.
 const HIDDEN: &str = "***";
 
-/// A URL as it may be shown: `scheme://host[:port]/path`.
+/// A URL without secrets: `scheme://host[:port]/path`.
 ///
-/// No user name, password, query or fragment. The path ends where it could hold a parameter, and the host is left out
-/// where it may be a piece of a password that was not percent-encoded (`rtsp://admin:p@ss/word@host/`).
+/// It has no user name, password, query or fragment. The path is cut at the first segment
+/// that could contain a parameter. The host is hidden if it may be part of a password
+/// that was not percent-encoded (`rtsp://admin:p@ss/word@host/`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShownUrl(String);
 
 impl ShownUrl {
-    /// Takes a URL, or what was meant to be one: whatever it is, nothing secret is shown of it.
+    /// Filters a URL, or text that was meant to be one. The result shows no secret for any input.
     pub fn of(url: &str) -> Self {
         let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
             return Self(HIDDEN.to_owned());
         };
         let scheme = scheme.to_ascii_lowercase();
         if scheme == "file" {
-            // A path on this machine, which names no secret.
+            // A local path contains no secret.
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
             let host = if is_host(host) { host } else { HIDDEN };
             return Self(format!("file://{host}{}", path.split(['?', '#']).next().unwrap_or_default()));
         }
-        // The URL standard takes a backslash for a slash.
+        // The URL Standard treats a backslash like a slash.
         let (authority, tail) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         if decoded(tail).contains('@') || !is_host(host) {
@@ -51,7 +53,7 @@ impl ShownUrl {
         Self(shown)
     }
 
-    /// The same, where the password is known: a path that holds it ends before it.
+    /// Also cuts the path before a segment that contains the known `password`.
     #[must_use]
     pub fn without(self, password: &str) -> Self {
         let Some((scheme, rest)) = self.0.split_once("://").filter(|_| !password.is_empty()) else { return self };
@@ -65,7 +67,7 @@ impl ShownUrl {
         }
     }
 
-    /// As text.
+    /// Returns the filtered URL as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -83,13 +85,14 @@ impl From<ShownUrl> for String {
     }
 }
 
-/// RFC 3986 §3.1.
+/// Implements the grammar of RFC 3986 §3.1.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
-/// A name or address with or without a port; anything else may be a part of a password.
+/// Returns whether `text` is a name or an address, with or without a port. Anything else may
+/// be part of a password.
 fn is_host(text: &str) -> bool {
     if text == HIDDEN || text.is_empty() {
         return true;
@@ -110,12 +113,12 @@ fn is_host(text: &str) -> bool {
     port && (text.starts_with('[') || host.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)))
 }
 
-/// Whether a segment of a path can be no parameter. What is percent-encoded counts as what it stands for.
+/// Returns whether a path segment cannot be a parameter. Percent-encoded characters are decoded first.
 fn is_plain(segment: &str) -> bool {
     decoded(segment).chars().all(|c| c.is_alphanumeric() || " ._-~+,!()*'$".contains(c))
 }
 
-/// Percent encoding undone, also where it was done twice or three times.
+/// Decodes percent encoding, also if it was applied two or three times.
 fn decoded(text: &str) -> String {
     let mut text = text.to_owned();
     for _ in 0..3 {
@@ -141,7 +144,7 @@ fn decoded(text: &str) -> String {
     text
 }
 
-/// Text of others, a library's or a peer's, with each URL in it as [`ShownUrl`].
+/// Returns text from a library or a peer with each URL in it replaced by its [`ShownUrl`].
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains("://") {
         return Cow::Borrowed(text);
@@ -153,7 +156,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
             rest[..at].bytes().rev().take_while(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)).count();
         let (before, url) = rest.split_at(at - scheme_bytes);
         let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>`|".contains(c);
-        // In a line of JSON a quote within a string has a backslash before it.
+        // Within JSON, a backslash precedes a quote in a string.
         let end = url.find(ends).unwrap_or(url.len());
         let (url, after) = url.split_at(end);
         let escapes = url.len() - url.trim_end_matches('\\').len();
@@ -168,8 +171,8 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Text of others as it may reach a terminal or a log: one line, and nothing in it that a terminal obeys or that turns the
-/// order of what is read around. Such a character is shown as JSON writes it, `\u001b`.
+/// Returns text on one line without characters that control a terminal or reverse the reading order. Such
+/// characters are escaped as in JSON, `\u001b`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
@@ -182,7 +185,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
             '\t' => out.push_str("\\t"),
             c if obeyed(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing into a string cannot fail.
+                    // Writing to a `String` cannot fail.
                     let _ = write!(out, "\\u{unit:04x}");
                 }
             }
@@ -192,21 +195,21 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Controls (C0, DEL, C1), the line and paragraph separators, marks and overrides of direction (UAX #9), characters without
-/// a width, tags.
+/// Returns whether a terminal may act on `c`: control characters (C0, DEL, C1), line and paragraph separators,
+/// directional marks and overrides (UAX #9), zero-width characters, tags.
 fn obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// [`without_secrets`] and [`escaped`].
+/// Applies [`without_secrets`] and then [`escaped`].
 pub fn line(text: &str) -> String {
     escaped(&without_secrets(text)).into_owned()
 }
 
-/// A writer for lines of a log: each write is one line with its end, as `tracing_subscriber::fmt` writes it, and goes on as
-/// [`line`] has it, in one piece.
+/// A writer for log lines. Each write must be one line including its end, as `tracing_subscriber::fmt` writes
+/// it. It is filtered by [`line`] and forwarded in one piece.
 #[derive(Debug)]
 pub struct Lines<W>(pub W);
 
@@ -239,7 +242,7 @@ mod tests {
             ),
             ("rtsp://[fe80::1%25eth0]:554/a", "rtsp://[fe80::1%25eth0]:554/a"),
             ("rtsp://kamera.büro.example/h264Preview_01_main", "rtsp://kamera.büro.example/h264Preview_01_main"),
-            // The path is where these cameras want it.
+            // These cameras expect credentials in the path.
             ("rtsp://H/user=admin&password=secret&channel=1&stream=0.sdp?", "rtsp://H/***"),
             ("rtsp://H/user=admin_password=secret_channel=1", "rtsp://H/***"),
             ("rtsp://H/user%3Dadmin%26password%3Dsecret", "rtsp://H/***"),
@@ -250,7 +253,7 @@ mod tests {
             ("rtsp://H/pass=sec/ret", "rtsp://H/***"),
             ("rtsp://H?psw=secret", "rtsp://H"),
             ("rtsp://H?a/secret", "rtsp://H"),
-            // A password that nobody encoded.
+            // A password that was not percent-encoded.
             ("rtsp://admin:p@secret/word@10.0.0.7/live", "rtsp://***"),
             ("rtsp://admin:1234#secret@10.0.0.7/live", "rtsp://***"),
             ("rtsp://admin:1234?secret@10.0.0.7/live", "rtsp://***"),

@@ -1,9 +1,9 @@
-//! The public keys, fetched when they are needed and kept.
+//! Google's public keys, fetched on demand and cached.
 //!
-//! They change every few days, and both the old and the new ones are published for a while. Keys older than [`FRESH`] are
-//! fetched again; when that fails they serve until [`USABLE`]. A key id that is not among them makes us look again, but not
-//! more often than each [`PAUSE`], so that made-up ids do not become requests to Google. Requests that come meanwhile
-//! wait for the one that fetches.
+//! The keys change every few days, and Google publishes both old and new ones for a while. Keys older than
+//! [`FRESH`] are fetched again; if that fails, they are used until [`USABLE`]. An unknown key id triggers a
+//! fetch at most once per [`PAUSE`], so that invented ids do not cause requests to Google. Concurrent callers
+//! wait for a fetch that is in progress.
 
 use framepost_ports::{Clock, Error, ErrorKind, Result};
 use jsonwebtoken::DecodingKey;
@@ -18,10 +18,10 @@ const USABLE: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-/// Google's are of about 2 KiB.
+/// Google's key set has about 2 KiB.
 const LARGEST_SET_BYTES: usize = 256 * 1024;
 
-/// Where they are, and those that are known.
+/// The URL of the key set, and the cached keys.
 pub(super) struct Keys {
     url: String,
     http: reqwest::Client,
@@ -38,7 +38,7 @@ struct Known {
 
 impl Keys {
     pub(super) fn new(url: String, clock: Arc<dyn Clock>) -> Result<Self> {
-        // An embedding program's own provider stays.
+        // Keep the TLS provider of an embedding program.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -48,7 +48,7 @@ impl Keys {
         Ok(Self { url, http, clock, known: Mutex::default() })
     }
 
-    /// The key with this id; `None` when there is none.
+    /// Returns the key with this id, or `None` if the key set does not contain it.
     pub(super) async fn find(&self, id: &str) -> Result<Option<DecodingKey>> {
         let mut known = self.known.lock().await;
         let now = self.clock.monotonic();

@@ -1,14 +1,14 @@
-//! Who pushed this message? The OIDC token that Pub/Sub and Eventarc put on a push (`Authorization: Bearer …`).
+//! Verifies the OIDC token that Pub/Sub and Eventarc add to a push (`Authorization: Bearer …`).
 //!
-//! Cloud Run checks it before the request reaches us. This is for those who take pushes elsewhere, where everybody could
-//! say that an object is complete.
+//! Cloud Run checks the token before a request reaches the program. This module is for programs that receive
+//! pushes elsewhere, where anybody could claim that an object is complete.
 //!
-//! Checked: the signature, RS256 and nothing else, by one of Google's published keys; issuer, audience, expiry; that the token is
-//! of the service account that the subscription names, and its address verified. The account is part of the check and
-//! not an option of it: anybody with a Google account can have Google sign a token for any audience he likes.
+//! It checks the signature, RS256 only, against Google's published keys; issuer, audience and expiry; and that
+//! the token belongs to the service account that the subscription names, with a verified address. The check of
+//! the account is not optional: anybody with a Google account can get a token from Google for any audience.
 //!
-//! google-cloud-auth has a verifier of its own. It is not used here, because it fails a request that asks while another one
-//! holds its cache, fetches the keys again for each key id that somebody makes up, and sets no time limit on that.
+//! google-cloud-auth has a verifier of its own. It is not used because it fails a request while another one
+//! holds its cache, fetches the keys again for each unknown key id, and has no time limit for the fetch.
 
 mod keys;
 mod rs256;
@@ -21,25 +21,25 @@ use std::sync::Arc;
 use url::Url;
 
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
-/// Google's own, for OIDC tokens.
+/// Google's key set for OIDC tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
-/// How far two clocks may be apart.
+/// How far the two clocks may differ.
 const LEEWAY_S: u64 = 60;
-/// Google's are of about 1 KiB.
+/// Google's tokens have about 1 KiB.
 const LONGEST_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Whose pushes are taken.
+/// The sender whose pushes are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushTokenOptions {
-    /// The audience that the subscription's `oidcToken` names; by default that is the push endpoint's URL.
+    /// The audience in the subscription's `oidcToken`; Pub/Sub's default is the push endpoint's URL.
     pub audience: String,
-    /// The e-mail address of the service account that it names.
+    /// The e-mail address of the service account in the subscription's `oidcToken`.
     pub email: String,
-    /// Another place than Google's for the keys, as a JSON Web Key Set.
+    /// A URL other than Google's for the keys, as a JSON Web Key Set.
     pub keys_url: Option<Url>,
 }
 
-/// Checks tokens. Keeps the keys between requests.
+/// Checks tokens, and caches the keys between requests.
 #[derive(Debug)]
 pub struct PushTokens {
     validation: Validation,
@@ -54,7 +54,7 @@ struct Claims {
 }
 
 impl PushTokens {
-    /// Nothing is fetched before the first token comes.
+    /// Creates a checker. It fetches the keys when the first token arrives.
     pub fn new(options: PushTokenOptions) -> Result<Self> {
         Self::with_clock(options, Arc::new(SystemClock))
     }
@@ -70,8 +70,8 @@ impl PushTokens {
         Ok(Self { validation, email: options.email, keys: Keys::new(url, clock)? })
     }
 
-    /// Whether a request with this `Authorization` header comes from the sender that is waited for. An error of the kind
-    /// [`ErrorKind::Denied`] says that it does not, any other that this could not be found out.
+    /// Checks that a request with this `Authorization` header comes from the expected sender. Fails with
+    /// [`ErrorKind::Denied`] if it does not, and with another kind if the check itself failed.
     pub async fn check(&self, authorization: Option<&str>) -> Result<()> {
         let header = authorization.ok_or_else(|| denied("there is no Authorization header"))?;
         let token = bearer(header).ok_or_else(|| denied("the Authorization header holds no bearer token"))?;

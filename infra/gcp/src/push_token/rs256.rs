@@ -1,4 +1,4 @@
-//! RS256 by ring, which is in the program for TLS anyway, in place of a second cryptographic library.
+//! RS256 with ring, which the program contains for TLS anyway, instead of a second cryptographic library.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
@@ -6,14 +6,15 @@ use jsonwebtoken::signature::{Error, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
-/// For the whole process; only the first call counts, and an embedding program's own provider stays.
+/// Installs the provider for the whole process. Only the first call has an effect, so a provider of an
+/// embedding program stays.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider =
         CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
     let _ = PROVIDER.install_default();
 }
 
-/// Nothing is signed here.
+/// Signing is not supported.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the provider's signature")]
 fn signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     Err(ErrorKind::InvalidAlgorithm.into())

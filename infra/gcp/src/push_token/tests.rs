@@ -14,10 +14,9 @@ use tokio::net::TcpListener;
 const AUDIENCE: &str = "https://probe.example.org/";
 const EMAIL: &str = "pusher@farm.iam.gserviceaccount.com";
 
-/// Google, as far as it matters here: a key, tokens signed with it, and a page with its public half.
+/// A stand-in for Google: a key, tokens signed with it, and a page with the public key.
 struct Google {
     key: RsaKeyPair,
-    /// Modulus and exponent.
     public: (String, String),
     page: Arc<Mutex<Option<String>>>,
     asked: Arc<AtomicUsize>,
@@ -56,7 +55,7 @@ impl Google {
     fn publish(&self, key_id: &str) {
         let (n, e) = &self.public;
         let key = json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": key_id, "n": n, "e": e });
-        // A key of a kind that nobody here knows does not spoil the others.
+        // A key of an unknown type must not invalidate the others.
         let other = json!({ "kty": "LATTICE", "kid": "other", "q": "AQAB" });
         *self.page.lock().unwrap() = Some(json!({ "keys": [other, key] }).to_string());
     }
@@ -69,7 +68,7 @@ impl Google {
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// A token as Pub/Sub sends it, with some claims changed.
+    /// Returns a token as Pub/Sub sends it, with some claims changed.
     fn token(&self, key_id: &str, changed: &Value) -> String {
         let now = jiff::Timestamp::now().as_second();
         let mut claims = json!({ "aud": AUDIENCE, "azp": "113774264463038321964", "email": EMAIL,

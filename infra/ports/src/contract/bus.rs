@@ -1,4 +1,4 @@
-//! Records: published once or more, never changed.
+//! The contract of [`Bus`]: records arrive at least once and unchanged.
 
 use crate::Bus;
 use async_trait::async_trait;
@@ -8,21 +8,21 @@ use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
 use futures::future::join_all;
 use jiff::Timestamp;
 
-/// What hears a bus's records.
+/// Receives the records that a bus delivers.
 #[async_trait]
 pub trait Listener: Send + Sync {
-    /// All that came so far. Called until enough are there.
+    /// Returns all records received so far. The suite calls it until there are enough.
     async fn heard(&self) -> Vec<Record>;
 }
 
-/// How many records the suite publishes at a time: more than any cloud takes in one request.
+/// How many records the suite publishes concurrently: more than any cloud accepts in one request.
 const AT_A_TIME: usize = 25;
 
-/// Everything that a [`Bus`] promises.
+/// Checks the contract of [`Bus`].
 ///
 /// # Panics
 ///
-/// When a promise is broken.
+/// Panics if the bus breaks its contract.
 pub async fn bus(bus: &dyn Bus, listener: &dyn Listener) {
     let run = format!("contract-{:016x}", fastrand::u64(..));
     let records: Vec<Record> = (0..AT_A_TIME).map(|n| record(&run, n)).collect();
@@ -57,7 +57,7 @@ fn record(run: &str, n: usize) -> Record {
         region: None,
         read_version: None,
     };
-    // Long ones, so that a request's limit of bytes is met as well as that of entries.
+    // Long records, so that a request reaches its size limit as well as its limit of entries.
     let detail = format!("\"ä\\\u{1F3A5}<&>\n{}", "x".repeat(40_000));
     let rejected = ObjectRejected::new(RejectReason::NotMedia, detail, &event);
     Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)))

@@ -1,4 +1,4 @@
-//! Inboxes: at least once, one taker at a time, and an answer that counts.
+//! The contract of [`Inbox`]: at-least-once delivery, one taker at a time, and effective answers.
 
 use crate::{Delivery, Inbox};
 use async_trait::async_trait;
@@ -7,36 +7,36 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// An inbox under test, and the other end of it.
+/// An inbox under test, and the means to send to it.
 #[async_trait]
 pub trait InboxSubject: Send + Sync {
-    /// Puts a message into the inbox, whose body reads `body`.
+    /// Puts a message with the given body into the inbox.
     async fn send(&self, body: &str);
 
-    /// A taker of the inbox, as after a start of its process. The one before is closed.
+    /// Opens a taker of the inbox, as after a restart of its process. The taker before is closed.
     async fn open(&self) -> Arc<dyn Inbox>;
 
-    /// Whether the inbox waits as long as it is asked to.
+    /// Returns who decides how long a message waits.
     fn waits(&self) -> Waits;
 }
 
-/// Who decides when a message comes again.
+/// Who decides when a message is delivered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
-    /// [`Delivery::again`] does.
+    /// The caller of [`Delivery::again`].
     AsAsked,
-    /// The service does.
+    /// The configuration of the service.
     AsConfigured,
 }
 
-/// No inbox takes longer than this to give what it has.
+/// The longest time that an inbox may take to deliver its messages.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Everything that an [`Inbox`] promises.
+/// Checks the contract of [`Inbox`].
 ///
 /// # Panics
 ///
-/// When a promise is broken.
+/// Panics if the inbox breaks its contract.
 pub async fn inbox(subject: &dyn InboxSubject) {
     let run = format!("contract-{:016x}", fastrand::u64(..));
     let inbox = subject.open().await;
@@ -78,7 +78,7 @@ async fn what_is_not_done_comes_again(subject: &dyn InboxSubject, inbox: &dyn In
     let third = one(inbox).await;
     assert_eq!(third.message.id, id, "what is to come again does");
     if subject.waits() == Waits::AsAsked {
-        // Services count whole seconds.
+        // Some services count whole seconds.
         assert!(asked.elapsed() >= pause.mul_f64(0.9), "{:?} is too early", asked.elapsed());
     }
     third.done().await.expect("done");
@@ -93,7 +93,7 @@ async fn takers_share(subject: &dyn InboxSubject, inbox: &dyn Inbox, run: &str) 
     let mut in_hand = Vec::new();
     while in_hand.len() < bodies.len() {
         let received = tokio::join!(receive(inbox, 1), async {
-            // The other taker may find nothing left.
+            // There may be no message left for the other taker.
             tokio::time::timeout(Duration::from_millis(200), receive(inbox, 1)).await.unwrap_or_default()
         });
         in_hand.extend(received.0.into_iter().chain(received.1));
@@ -135,7 +135,7 @@ async fn what_is_in_hand_at_the_end_is_answered(
     last
 }
 
-/// Sends a message, and asserts that it is the only one there.
+/// Sends a message, and asserts that it is the only one in the inbox.
 async fn assert_only(subject: &dyn InboxSubject, inbox: &dyn Inbox, body_sent: &str) {
     subject.send(body_sent).await;
     let next = one(inbox).await;

@@ -1,4 +1,4 @@
-//! Claims: one holder at a time, whatever happens.
+//! The contract of [`LedgerStore`]: a claim has one holder at a time.
 
 use crate::ledger::{Claim, Claimed, Entry, Hold, LedgerStore, Swap};
 use crate::memory::SimulatedClock;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LEASE: Duration = Duration::from_mins(5);
-/// A second less.
+/// One second shorter than the lease.
 const ALMOST_LEASE: Duration = Duration::from_secs(299);
 
-/// Everything that a [`Ledger`] over this [`LedgerStore`] promises.
+/// Checks the contract of a [`Ledger`] over this [`LedgerStore`].
 ///
 /// # Panics
 ///
-/// When a promise is broken.
+/// Panics if the store breaks its contract.
 pub async fn ledger(store: Arc<dyn LedgerStore>) {
-    // A real table may clean away what is long past.
+    // A real table may delete entries with an old expiry time, so start at the real time.
     let clock = Arc::new(SimulatedClock::new(Timestamp::now()));
     let ledger = Ledger::new(store.clone(), clock.clone());
     let run = Run { store, clock, ledger, prefix: format!("contract-{:016x}", fastrand::u64(..)) };
@@ -94,7 +94,7 @@ impl Run {
         assert_eq!(self.claimed(&work).await, Claimed::Done);
     }
 
-    /// Claims at the same time; gives the claims that were won.
+    /// Claims the same work concurrently and returns the claims that were won.
     async fn race(&self, work: &str) -> Vec<Claim> {
         let tasks = (0..8).map(|_| {
             let (ledger, work) = (self.ledger.clone(), work.to_owned());
@@ -141,7 +141,7 @@ impl Run {
         assert_eq!(self.done(&mut holder).await, Hold::Kept, "the late one changed nothing");
         assert_eq!(self.done(&mut late).await, Hold::Lost);
         assert_eq!(self.claimed(&work).await, Claimed::Done);
-        // A lease that is over is no crime as long as nobody else wanted the work.
+        // An expired lease is kept as long as nobody else claims the work.
         let work = self.work("slow");
         let mut slow = self.won(&work).await;
         self.clock.advance(LEASE * 3);

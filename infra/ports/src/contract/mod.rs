@@ -1,6 +1,6 @@
-//! The contract suite: what every adapter does alike, as functions that every adapter's tests call.
+//! The contract suite: functions that the tests of every adapter call to check that it behaves like the others.
 //!
-//! Keys are drawn anew in each run, so that the suite also runs against a real bucket, bus or table with things in it.
+//! Each run uses random keys, so the suite also runs against a real bucket, bus or table that holds other data.
 
 mod bus;
 mod inbox;

@@ -1,4 +1,4 @@
-//! Objects: put once, read by range.
+//! The contract of [`ObjectSink`] and [`ObjectSource`]: objects are put once and read by range.
 
 use crate::{
     ByteRange, Content, ContentStream, Error, ErrorKind, Likeness, NewObject, ObjectRead, ObjectSink, ObjectSource, Put,
@@ -9,21 +9,18 @@ use framepost_events::attributes::{METADATA_LIMIT_BYTES, Metadata, metadata_byte
 use futures::StreamExt as _;
 use std::sync::Arc;
 
-/// One bucket, written to and read from.
+/// A bucket under test, with its writing and its reading side.
 pub struct Subject {
-    /// The writing side.
     pub sink: Arc<dyn ObjectSink>,
-    /// The reading side.
     pub source: Arc<dyn ObjectSource>,
-    /// The bucket's name.
     pub bucket: String,
 }
 
-/// Everything that [`ObjectSink`] and [`ObjectSource`] promise.
+/// Checks the contract of [`ObjectSink`] and [`ObjectSource`].
 ///
 /// # Panics
 ///
-/// When a promise is broken.
+/// Panics if the bucket breaks its contract.
 pub async fn sink_and_source(subject: &Subject) {
     let run = Run { subject, prefix: format!("contract-{:016x}", fastrand::u64(..)) };
     run.creates_once().await;
@@ -42,10 +39,10 @@ struct Run<'a> {
     prefix: String,
 }
 
-/// What a made-up stream yields.
+/// One item of a scripted content stream.
 type Piece = Result<Bytes, &'static str>;
 
-/// Content whose stream is made up.
+/// Content with a scripted stream.
 struct MadeUp {
     claims: u64,
     pieces: Vec<Piece>,
@@ -67,7 +64,7 @@ fn object(key: &str, bytes: impl Into<Bytes>) -> NewObject {
     NewObject { metadata, ..NewObject::of_bytes(key, "video/mp4", bytes) }
 }
 
-/// Names lower-cased and in order, as far as a bucket keeps them.
+/// Returns the metadata with lower-case names, sorted: a bucket need not keep more than that.
 fn normal(metadata: &Metadata) -> Metadata {
     let mut metadata: Metadata = metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
     metadata.sort();
@@ -143,7 +140,7 @@ impl Run<'_> {
         assert_eq!(normal(&head.metadata), [("source".to_owned(), bodies[winner][..8].to_owned())]);
     }
 
-    /// Concurrent puts of one key may be told to come again (S3's 409).
+    /// Puts an object, again where the bucket asks for it: S3 answers concurrent puts of one key with 409.
     async fn put_until_told(&self, object: &NewObject) -> Put {
         loop {
             match self.put(object).await {
@@ -243,7 +240,7 @@ impl Run<'_> {
             assert_eq!(self.put(&object(&key, rest.to_owned())).await.expect(rest), Put::Created, "{rest}");
             self.assert_holds(&key, rest.as_bytes()).await;
         }
-        // None of them is another one by a second name.
+        // No two of these keys may refer to the same object.
         self.assert_absent(&self.key("with space and plus")).await;
         self.assert_absent(&self.key("percentA/%2F%25")).await;
     }
@@ -256,7 +253,7 @@ impl Run<'_> {
         let range = ByteRange { start: 0, len: 1 };
         let read = self.subject.source.read("framepost-contract-no-such-bucket", &key, None, range).await;
         let kind = read.expect_err("there is no such bucket").kind();
-        // A bucket of somebody else's by that name would answer with a denial.
+        // A bucket of this name may exist and belong to somebody else; reading it is denied.
         assert!(matches!(kind, ErrorKind::NotFound | ErrorKind::Denied), "{kind}");
     }
 

@@ -1,4 +1,4 @@
-//! What is kept of a piece of work, and how it changes.
+//! The ledger's entry for a piece of work, and its changes.
 
 use super::RETENTION;
 use crate::Reason;
@@ -6,41 +6,40 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How far the work is.
+/// State of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Somebody does it, until the lease is over.
+    /// A holder is working on it, until the lease expires.
     Working,
-    /// For good.
+    /// Done; this state is final.
     Done,
-    /// The last attempt came to nothing.
+    /// The last attempt failed.
     Failed,
 }
 
-/// The document of one piece of work. As JSON it is less than a kilobyte.
+/// The document for one piece of work. Its JSON is smaller than a kilobyte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// How far the work is.
     pub state: State,
-    /// Claims so far.
+    /// Number of claims so far.
     pub attempts: u32,
-    /// When the lease is over.
+    /// When the lease expires.
     pub until: Timestamp,
-    /// The outside job's id.
+    /// The id of the external job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When the entry may be cleaned away.
+    /// When the entry may be deleted.
     pub keep_until: Timestamp,
-    /// No two writes have the same one, so that a writer knows its own again.
+    /// A random id, different for every write, by which a writer recognises its own write.
     pub write: String,
 }
 
-/// Long enough to say why, short enough for any store.
+/// Longest reason that is stored; keeps entries small enough for every store.
 const REASON_CHARS: usize = 200;
 
 impl Entry {
@@ -57,7 +56,8 @@ impl Entry {
         }
     }
 
-    /// The next holder's. The job of a holder that vanished may still run; that of an attempt that failed does not.
+    /// Returns the entry of the next holder. It keeps the job of a holder that vanished, which may still run,
+    /// and drops the job of a failed attempt.
     pub(super) fn taken_over(&self, now: Timestamp, lease: Duration) -> Self {
         let job = if self.state == State::Working { self.job.clone() } else { None };
         let attempts = self.attempts.saturating_add(1);

@@ -1,7 +1,7 @@
-//! Claims, for work that costs: whoever holds the claim does the work, everybody else leaves it alone.
+//! Claims for work that costs money: whoever holds the claim does the work, and nobody else does.
 //!
-//! Work that is free to repeat takes no ledger. A piece of work is named by a text that is the same for every delivery of
-//! its event: the function's name and the event's identity, say.
+//! Work that is free to repeat needs no ledger. A piece of work is named by a text that is the same for every
+//! delivery of its event, for example the function's name and the event's identity.
 //!
 //! # States
 //!
@@ -18,31 +18,36 @@
 //! |---|---|
 //! | none, failed | [`Claimed::Won`] |
 //! | working, its lease not over | [`Claimed::Held`], with the outside job's id |
-//! | working, its lease over | [`Claimed::Won`]: taken over, with the id of the job that the holder before may have left running |
+//! | working, lease expired | [`Claimed::Won`]: taken over, with the id of the job that the holder before
+//! may have left running |
 //! | done | [`Claimed::Done`] |
 //!
 //! # What a crash in the middle means
 //!
-//! * After the claim, before the job is submitted: nobody works until the lease is over, then the next one to claim does.
-//! * After the submission, before [`Ledger::submitted`]: nobody knows the job's id. So submit under a name that is the same
-//!   for every attempt (a client token made of the work's name), and the service itself knows the job again.
-//! * After `submitted`: the job's completion event goes on with [`Ledger::resume`]; where that never comes, whoever claims
-//!   after the lease gets the job's id with the claim and asks for the job's fate before paying for another.
-//! * After the work, before [`Ledger::done`]: the next one does it again. Its effect has to be that of one, as always.
+//! - After the claim, before the job is submitted: nobody does the work until the lease expires;
+//!   then the next claim wins.
+//! - After the submission, before [`Ledger::submitted`]: the ledger does not know the job's id. Submit the
+//!   job with a name that is the same for every attempt (a client token derived from the work's name), so
+//!   that the service recognises the job.
+//! - After `submitted`: the job's completion event continues with [`Ledger::resume`]. If that event
+//!   never arrives, whoever claims after the lease gets the job's id with the claim, and must check the
+//!   job's state before starting another.
+//! - After the work, before [`Ledger::done`]: the next holder does the work again. It must have the effect
+//!   of one run, as always.
 //!
 //! # Fencing
 //!
-//! Each write is conditional on the one before. A holder that was taken over while it slept cannot finish, extend, or add
-//! a job: it is told [`Hold::Lost`] and must stop. [`Claim::attempts`] grows with each holder, for outside systems that
-//! fence by number.
+//! Each write is conditional on the one before. A holder whose claim was taken over cannot finish, extend or
+//! add a job: it gets [`Hold::Lost`] and must stop. [`Claim::attempts`] grows with each holder, for external
+//! systems that fence by number.
 //!
-//! Leases are compared with the clock of whoever asks, so they should be longer than clocks differ: minutes, not
-//! milliseconds. A clock that is wrong costs a repetition, never a lost piece of work.
+//! Leases are compared with the caller's clock, so they must be longer than the difference between clocks:
+//! minutes, not milliseconds. A wrong clock causes repeated work, never lost work.
 //!
-//! # One document
+//! # Storage
 //!
-//! All of it is one small document for each piece of work, read and written conditionally: [`LedgerStore`], which is all that
-//! a cloud has to give. The rules are here, once.
+//! The ledger keeps one small document for each piece of work, which it reads and writes conditionally.
+//! [`LedgerStore`] is all that a cloud has to implement; this module implements the rules.
 
 mod entry;
 
@@ -54,38 +59,38 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an entry is kept for after its last change. Longer than any queue keeps a message, so that a late duplicate of
-/// work that is done still meets it.
+/// How long an entry is kept after its last change. Longer than any queue keeps a message, so that a late
+/// duplicate of finished work still finds the entry.
 pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// Tries of one conditional write against others that write too, each decided by what is there then.
+/// Attempts of one operation against concurrent writers. Each attempt decides by the entry that it finds.
 const MAX_ROUNDS: u32 = 16;
 
-/// Which write an entry is of; only its store knows how to read it.
+/// Identifies one write of an entry. Only the store that returned it can interpret it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub String);
 
-/// How a conditional write ended.
+/// The result of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
-    /// The entry is there now, as this version.
+    /// The entry was written, with this version.
     Written(Version),
-    /// Something else is there than was expected.
+    /// The store holds a version other than the expected one.
     Refused,
 }
 
-/// One small document for each piece of work.
+/// Stores one small document for each piece of work.
 #[async_trait]
 pub trait LedgerStore: Send + Sync {
-    /// The entry of `work`, as the last write left it: no cache, no stale replica.
+    /// Returns the entry of `work` as the last write left it. Must not use a cache or a stale replica.
     async fn read(&self, work: &str) -> Result<Option<(Entry, Version)>>;
 
-    /// Writes the entry if what is there is `expected` (`None`: nothing), in one indivisible step, durable on return. Of
-    /// several that expect the same, one is `Written`.
+    /// Writes the entry atomically if the store holds the version `expected` (`None`: no entry). The entry is
+    /// durable on return. Of several concurrent calls with the same `expected`, exactly one returns `Written`.
     async fn swap(&self, work: &str, expected: Option<&Version>, entry: &Entry) -> Result<Swap>;
 }
 
-/// The right to do a piece of work, until its lease is over.
+/// The right to do a piece of work until the lease expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     work: String,
@@ -94,56 +99,57 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The work's name.
+    /// Returns the name of the work.
     pub fn work(&self) -> &str {
         &self.work
     }
 
-    /// The how-manieth claim of this work this is; the first is 1.
+    /// Returns which attempt this is, starting at 1.
     pub fn attempts(&self) -> u32 {
         self.entry.attempts
     }
 
-    /// When the lease is over.
+    /// Returns when the lease expires.
     pub fn until(&self) -> Timestamp {
         self.entry.until
     }
 
-    /// The outside job, of this holder or of the one before: ask for its fate before paying for another.
+    /// Returns the id of the external job that this holder or the one before submitted. Check its
+    /// state before starting another job.
     pub fn job(&self) -> Option<&str> {
         self.entry.job.as_deref()
     }
 }
 
-/// What [`Ledger::claim`] answers.
+/// The result of [`Ledger::claim`] and [`Ledger::resume`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// Do the work.
+    /// The caller holds the claim and does the work.
     Won(Claim),
-    /// Somebody else does it; come again when the lease is over.
+    /// Somebody else holds the claim. Try again when the lease expires.
     Held {
-        /// When that is.
+        /// When the lease expires.
         until: Timestamp,
-        /// The outside job, where one is known.
+        /// The id of the external job, if one is known.
         job: Option<String>,
     },
-    /// It is done.
+    /// The work was done before.
     Done,
-    /// There is no such job to go on with: [`Ledger::resume`] alone answers this.
+    /// There is no such job to resume. Only [`Ledger::resume`] returns this.
     Unknown,
 }
 
-/// Whether a claim still holds.
+/// Whether a claim is still valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a holder that has lost its claim has to stop"]
 pub enum Hold {
-    /// It does, and what was asked is written.
+    /// The claim is valid, and the change is written.
     Kept,
-    /// Somebody else has taken the work over: stop, and leave the ledger alone.
+    /// Somebody else has taken over the work. Stop, and do not change the ledger.
     Lost,
 }
 
-/// The claims of one store.
+/// The claims in one store.
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn LedgerStore>,
@@ -151,14 +157,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The claims that `store` keeps.
+    /// Creates a ledger over the claims in `store`.
     pub fn new(store: Arc<dyn LedgerStore>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock }
     }
 
-    /// Claims the work for this long.
+    /// Claims the work for the time `lease`.
     pub async fn claim(&self, work: &str, lease: Duration) -> Result<Claimed> {
-        // Most work is new, and then one write is all it takes.
+        // Most work is new. Then one write is sufficient.
         let now = self.clock.now();
         let first = Entry::first(now, lease);
         let mut there = match self.write(work, None, &first).await? {
@@ -185,8 +191,8 @@ impl Ledger {
         Err(contended("claim", work))
     }
 
-    /// Goes on with the work whose outside job is `job`, whoever holds the claim: the job's completion event is the holder's
-    /// successor. The holder before is fenced off.
+    /// Continues the work whose external job is `job`, whoever holds the claim. The handler of the job's
+    /// completion event becomes the new holder, and the holder before is fenced off.
     pub async fn resume(&self, work: &str, job: &str, lease: Duration) -> Result<Claimed> {
         let mut there = self.store.read(work).await?;
         for _ in 0..MAX_ROUNDS {
@@ -205,25 +211,25 @@ impl Ledger {
         Err(contended("resume", work))
     }
 
-    /// Keeps the outside job's id, and the claim for as long as the job may take.
+    /// Stores the id of the external job, and extends the claim to `lease` from now.
     pub async fn submitted(&self, claim: &mut Claim, job: &str, lease: Duration) -> Result<Hold> {
         let next = Entry { job: Some(job.to_owned()), ..claim.entry.extended(self.clock.now(), lease) };
         self.change(claim, next).await
     }
 
-    /// Keeps the claim for this long from now on.
+    /// Extends the claim to `lease` from now.
     pub async fn extend(&self, claim: &mut Claim, lease: Duration) -> Result<Hold> {
         let next = claim.entry.extended(self.clock.now(), lease);
         self.change(claim, next).await
     }
 
-    /// The work is done, for good.
+    /// Marks the work as done. This is final.
     pub async fn done(&self, claim: &mut Claim) -> Result<Hold> {
         let next = claim.entry.ended(State::Done, None, self.clock.now());
         self.change(claim, next).await
     }
 
-    /// This attempt has come to nothing, its job included; the next one to claim may start at once.
+    /// Marks the attempt and its job as failed. The next claim wins at once.
     pub async fn failed(&self, claim: &mut Claim, reason: &Reason) -> Result<Hold> {
         let next = claim.entry.ended(State::Failed, Some(reason), self.clock.now());
         self.change(claim, next).await
@@ -231,7 +237,7 @@ impl Ledger {
 
     async fn change(&self, claim: &mut Claim, next: Entry) -> Result<Hold> {
         if claim.entry.state != State::Working {
-            // This claim has ended the work itself.
+            // This claim has already ended the work.
             return Ok(Hold::Lost);
         }
         Ok(match self.write(&claim.work, Some(&claim.version), &next).await? {
@@ -244,11 +250,12 @@ impl Ledger {
         })
     }
 
-    /// A conditional write whose answer may get lost: what is there then says whose it was, because no two writes are equal.
+    /// Does a conditional write. If the response is lost, reads the entry to find out whose write succeeded;
+    /// each write has an id of its own.
     async fn write(&self, work: &str, expected: Option<&Version>, entry: &Entry) -> Result<Written> {
         let unanswered = match self.store.swap(work, expected, entry).await {
             Ok(Swap::Written(version)) => return Ok(Written::Mine(version)),
-            // A request that was repeated on the way is refused because of itself.
+            // A request that was repeated on the way may be refused because its first copy succeeded.
             Ok(Swap::Refused) => None,
             Err(error) if error.kind().is_transient() => Some(error),
             Err(error) => return Err(error),

@@ -12,25 +12,25 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What can be made to fail.
+/// An operation that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// [`ObjectSink::put`]
+    /// The method [`ObjectSink::put`].
     Put,
-    /// [`ObjectSink::look`]
+    /// The method [`ObjectSink::look`].
     Look,
-    /// [`ObjectSource::read`]
+    /// The method [`ObjectSource::read`].
     Read,
 }
 
-/// How it fails.
+/// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The request has no effect, and the caller is told so.
+    /// The request has no effect and returns an error of this kind.
     Fail(ErrorKind),
-    /// The request has its effect, but its answer gets lost: the caller sees [`ErrorKind::Transport`].
+    /// The request has its effect, but the response is lost: the caller gets [`ErrorKind::Transport`].
     AnswerLost,
-    /// The request has no effect and never ends. Only a time limit of the caller's gets it out of there.
+    /// The request has no effect and never returns. Only a time limit in the caller ends it.
     Stall,
 }
 
@@ -57,17 +57,18 @@ pub struct MemoryBucket {
 }
 
 impl MemoryBucket {
-    /// An empty bucket.
+    /// Creates an empty bucket.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), state: Mutex::default() }
     }
 
-    /// The next `operation` that has no fault of its own yet fails like this. Faults are taken in the order they came.
+    /// Makes the next `operation` that has no fault assigned yet fail with `fault`. Faults apply in
+    /// the order of the calls.
     pub fn inject(&self, operation: Operation, fault: Fault) {
         self.state().faults.push_back((operation, fault));
     }
 
-    /// Puts an object there as somebody else would: without a digest, over what was there.
+    /// Stores an object as another program would: without a digest, and replacing an existing object.
     pub fn insert(&self, key: &str, content_type: &str, metadata: Metadata, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
@@ -76,32 +77,32 @@ impl MemoryBucket {
         self.state().objects.insert(key.to_owned(), Stored { head, sha256: None, bytes });
     }
 
-    /// The keys, in order.
+    /// Returns the keys of all objects, sorted.
     pub fn keys(&self) -> Vec<String> {
         self.state().objects.keys().cloned().collect()
     }
 
-    /// An object's bytes.
+    /// Returns an object's bytes, or `None` if there is no such object.
     pub fn bytes(&self, key: &str) -> Option<Bytes> {
         self.state().objects.get(key).map(|stored| stored.bytes.clone())
     }
 
-    /// An object's head.
+    /// Returns an object's head, or `None` if there is no such object.
     pub fn head(&self, key: &str) -> Option<ObjectHead> {
         self.state().objects.get(key).map(|stored| stored.head.clone())
     }
 
-    /// Every read so far, those that failed included: what a request budget is asserted on.
+    /// Returns every read so far, including those that failed. Tests use it to check a request budget.
     pub fn reads(&self) -> Vec<(String, ByteRange)> {
         self.state().reads.clone()
     }
 
-    /// How many puts were tried so far, those that failed included.
+    /// Returns the number of puts so far, including those that failed.
     pub fn puts(&self) -> u64 {
         self.state().puts
     }
 
-    /// The event that the bucket would raise for the object.
+    /// Returns the event that a real bucket would send for the object.
     pub fn finalized(&self, key: &str) -> Option<ObjectFinalized> {
         let state = self.state();
         let stored = state.objects.get(key)?;
@@ -129,7 +130,7 @@ impl MemoryBucket {
         state.faults.remove(index).map(|(_, fault)| fault)
     }
 
-    /// Fails before the effect where the next fault says so; otherwise says what is to be done with the answer.
+    /// Fails if the next fault prevents the effect. Otherwise returns what happens to the response.
     async fn before(&self, operation: Operation, name: &'static str, key: &str) -> Result<Answer> {
         match self.take_fault(operation) {
             None => Ok(Answer::Arrives),

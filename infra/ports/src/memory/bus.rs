@@ -4,7 +4,7 @@ use framepost_events::record::Record;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps what was published.
+/// A bus that keeps the records published to it.
 #[derive(Debug, Default)]
 pub struct RecordingBus {
     records: Mutex<Vec<Record>>,
@@ -12,12 +12,12 @@ pub struct RecordingBus {
 }
 
 impl RecordingBus {
-    /// Everything that was published, in its order.
+    /// Returns all published records in order.
     pub fn records(&self) -> Vec<Record> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next publish without a failure of its own fails like this, and keeps nothing.
+    /// Makes the next publish that has no failure assigned yet fail with `kind`. The record is not kept.
     pub fn fail_next(&self, kind: ErrorKind) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(kind);
     }

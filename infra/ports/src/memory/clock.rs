@@ -3,26 +3,26 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Time that only moves when the test says so.
+/// A clock that moves only when the test moves it.
 #[derive(Debug)]
 pub struct SimulatedClock {
     state: Mutex<(Timestamp, Duration)>,
 }
 
 impl SimulatedClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
         Self { state: Mutex::new((now, Duration::ZERO)) }
     }
 
-    /// Time passes: wall and monotonic time move together.
+    /// Advances wall and monotonic time together.
     pub fn advance(&self, by: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += by;
         state.1 += by;
     }
 
-    /// Somebody sets the wall clock: it moves alone, forwards or backwards.
+    /// Moves the wall clock alone, forwards or backwards, as if somebody had set it.
     pub fn jump(&self, by: SignedDuration) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0 += by;
     }

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps what was parked.
+/// Dead letters in memory.
 #[derive(Debug, Default)]
 pub struct ParkedLetters {
     letters: Mutex<Vec<DeadLetter>>,
@@ -11,12 +11,12 @@ pub struct ParkedLetters {
 }
 
 impl ParkedLetters {
-    /// Everything that was parked, in its order.
+    /// Returns all parked letters in order.
     pub fn letters(&self) -> Vec<DeadLetter> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next letter without a failure of its own fails like this, and is not kept.
+    /// Makes the next park that has no failure assigned yet fail with `kind`. The letter is not kept.
     pub fn fail_next(&self, kind: ErrorKind) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back(kind);
     }

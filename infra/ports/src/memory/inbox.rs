@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// An inbox of this process, oldest message first. Clones are the same inbox.
+/// An inbox in memory, oldest message first. Clones refer to the same inbox.
 #[derive(Debug, Clone)]
 pub struct MemoryInbox {
     state: Arc<Mutex<State>>,
-    /// Counts the changes of `state`, so that whoever waits for one sees it.
+    /// Counts the changes of `state`, so that tasks can wait for one.
     changes: watch::Sender<u64>,
 }
 
@@ -25,7 +25,7 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     body: Bytes,
-    /// `None` while somebody has the message in hand.
+    /// `None` while a taker has the message in hand.
     due: Option<Instant>,
     deliveries: u32,
 }
@@ -37,7 +37,7 @@ impl Default for MemoryInbox {
 }
 
 impl MemoryInbox {
-    /// Puts a message into the inbox, due at once.
+    /// Puts a message into the inbox, due immediately.
     pub fn send(&self, body: impl Into<Bytes>) {
         let body = body.into();
         self.change(|state| {
@@ -47,12 +47,12 @@ impl MemoryInbox {
         });
     }
 
-    /// How many messages are not done.
+    /// Returns the number of messages that are not done.
     pub fn len(&self) -> usize {
         self.state().waiting.len()
     }
 
-    /// Whether every message is done.
+    /// Returns whether every message is done.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -103,7 +103,7 @@ impl Inbox for MemoryInbox {
             if !taken.is_empty() {
                 return Ok(taken);
             }
-            // The sender lives in `self`, so the channel cannot close.
+            // `self` owns the sender, so the channel cannot close.
             let _ = match self.next_due() {
                 Some(due) => tokio::time::timeout_at(due, changes.changed()).await.unwrap_or(Ok(())),
                 None => changes.changed().await,
@@ -122,7 +122,7 @@ impl Inbox for MemoryInbox {
 
 struct MemoryReceipt {
     inbox: MemoryInbox,
-    /// `None` once it is answered.
+    /// `None` after the message is answered.
     id: Option<u64>,
 }
 

@@ -13,7 +13,7 @@ pub struct MemoryLedger {
 }
 
 impl MemoryLedger {
-    /// The next write that has no fault of its own yet fails like this.
+    /// Makes the next write that has no fault assigned yet fail with `fault`.
     pub fn inject(&self, fault: Fault) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
     }
@@ -22,7 +22,7 @@ impl MemoryLedger {
 #[async_trait]
 impl LedgerStore for MemoryLedger {
     async fn read(&self, work: &str) -> Result<Option<(Entry, Version)>> {
-        // Others come in between, as they would anywhere else.
+        // Let concurrent tasks run in between, as they would with a real store.
         tokio::task::yield_now().await;
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(entries.get(work).map(|entry| (entry.clone(), Version(entry.write.clone()))))

@@ -1,7 +1,8 @@
-//! The fakes: a bucket, a bus, an inbox, dead letters, a ledger's store and a clock that live in memory; most fail when they are
-//! told to.
+//! In-memory fakes of a bucket, a bus, an inbox, dead letters, a ledger's store and a clock. Most
+//! can be made to fail.
 //!
-//! The bucket passes the same contract suite as the real adapters, so a test against it is a test against all of them.
+//! The fakes pass the same contract suite as the real adapters, so a test that uses a fake
+//! also holds for the adapters.
 
 mod bucket;
 mod bus;
