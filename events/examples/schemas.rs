@@ -1,5 +1,5 @@
-//! `schemas --write` writes `events/schemas/<type>.json` and `events/schemas/bigquery/records.json`; without it they are
-//! compared, and the stale ones named.
+//! `schemas --write` writes `events/schemas/<type>.json` and the tables `events/schemas/{bigquery,glue}/records.json`;
+//! without it they are compared, and the stale ones named.
 
 use anyhow::Context as _;
 use std::path::Path;
@@ -19,6 +19,8 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let table = framepost_events::bigquery::columns();
     files.push(("bigquery/records.json".to_owned(), serde_json::to_string_pretty(&table)?));
+    let table = framepost_events::glue::columns();
+    files.push(("glue/records.json".to_owned(), serde_json::to_string_pretty(&table)?));
     for (name, text) in files {
         let path = directory.join(name);
         let text = format!("{text}\n");

@@ -6,10 +6,8 @@
 //!
 //! The table is kept in `events/schemas/bigquery/records.json`, beside the JSON Schemas and written with them.
 
-use crate::record::{ChunkProbed, GapRecorded, ObjectRejected, Record, SpanEnded};
-use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
+use crate::record::{DECLARED, Record};
+use crate::schema::of_data;
 use serde_json::{Map, Value, json};
 
 /// A column, or a field of a RECORD.
@@ -35,9 +33,9 @@ pub struct Column {
 ///
 /// When the types of the records cannot be told in one table. They are known when this is compiled, and a test calls it.
 pub fn columns() -> Vec<Column> {
-    let types = [of::<ChunkProbed>(), of::<SpanEnded>(), of::<GapRecorded>(), of::<ObjectRejected>()];
     let mut data: Vec<Column> = Vec::new();
-    for schema in &types {
+    for declared in DECLARED {
+        let schema = &(declared.data_schema)();
         for column in fields(schema, schema) {
             match data.iter_mut().find(|known| known.name == column.name) {
                 Some(known) => merge(known, column),
@@ -45,7 +43,7 @@ pub fn columns() -> Vec<Column> {
             }
         }
     }
-    let envelope = of::<Record>();
+    let envelope = of_data::<Record>();
     let names = envelope["required"].as_array().expect("the envelope is an object").iter();
     let mut columns = fields(&envelope, &envelope);
     // In the order of the type, rather than of the alphabet.
@@ -62,6 +60,17 @@ pub fn columns() -> Vec<Column> {
     columns
 }
 
+/// The fields of one type's data.
+///
+/// # Panics
+///
+/// As [`columns`] does, and for a type that is not known.
+pub fn columns_of(event_type: &str) -> Vec<Column> {
+    let declared = DECLARED.iter().find(|declared| declared.event_type == event_type);
+    let schema = (declared.unwrap_or_else(|| panic!("{event_type} is no record's type")).data_schema)();
+    fields(&schema, &schema)
+}
+
 /// Two types' field of one name: the same thing, or a mistake in one of the types.
 fn merge(known: &mut Column, other: Column) {
     let Column { name, kind, mode, fields, .. } = other;
@@ -72,12 +81,6 @@ fn merge(known: &mut Column, other: Column) {
             None => known.fields.push(field),
         }
     }
-}
-
-fn of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(crate::schema::never_null));
-    let schema: Schema = settings.into_generator().into_root_schema_for::<T>();
-    schema.to_value()
 }
 
 /// The columns of an object's members.

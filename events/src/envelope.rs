@@ -108,7 +108,7 @@ fn cloudevent(event: Map<String, Value>) -> Result<Carried, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Data, ObjectRejected, RejectReason};
+    use crate::record::{ObjectRejected, RejectReason};
     use crate::{ObjectFinalized, finalized::Provider};
     use serde_json::json;
 
@@ -128,7 +128,7 @@ mod tests {
 
     fn record() -> Record {
         let data = ObjectRejected::new(RejectReason::NotMedia, "junk", &event());
-        Record::new("probe", &event(), Data::ObjectRejected(Box::new(data)))
+        Record::about(&(&event()).into(), event().time, data)
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so.
 //! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
-//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`]: the table that holds them.
+//! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`], [`glue`]: the tables that hold
+//!   them.
 
 pub mod attributes;
 pub mod bigquery;
@@ -18,6 +19,7 @@ pub mod envelope;
 mod error;
 pub mod finalized;
 pub mod gap;
+pub mod glue;
 pub mod key;
 pub mod manifest;
 pub mod name;

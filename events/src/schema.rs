@@ -4,28 +4,22 @@
 //! `cargo run -p framepost-events --example schemas -- --write` writes them anew.
 
 use crate::finalized::{FINALIZED_EVENT_TYPE, ObjectFinalized};
-use crate::record::{
-    CHUNK_PROBED, ChunkProbed, GAP_RECORDED, GapRecorded, OBJECT_REJECTED, ObjectRejected, Record, SPAN_ENDED,
-    SpanEnded,
-};
+use crate::record::{self, Record};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 /// The schema of every CloudEvent that Framepost writes, by its type.
-pub fn schemas() -> [(&'static str, Schema); 5] {
-    [
-        (CHUNK_PROBED, of::<ChunkProbed>(CHUNK_PROBED)),
-        (GAP_RECORDED, of::<GapRecorded>(GAP_RECORDED)),
-        (FINALIZED_EVENT_TYPE, of::<ObjectFinalized>(FINALIZED_EVENT_TYPE)),
-        (OBJECT_REJECTED, of::<ObjectRejected>(OBJECT_REJECTED)),
-        (SPAN_ENDED, of::<SpanEnded>(SPAN_ENDED)),
-    ]
+pub fn schemas() -> Vec<(&'static str, Schema)> {
+    let records =
+        record::DECLARED.iter().map(|declared| (declared.event_type, (declared.event_schema)(declared.event_type)));
+    let events = [(FINALIZED_EVENT_TYPE, of::<ObjectFinalized>(FINALIZED_EVENT_TYPE))];
+    records.chain(events).collect()
 }
 
 /// The envelope, with its type and its data pinned to one.
-fn of<T: JsonSchema>(event_type: &str) -> Schema {
+pub(crate) fn of<T: JsonSchema>(event_type: &str) -> Schema {
     let mut generator = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(never_null)).into_generator();
     let data = generator.subschema_for::<T>();
     let mut schema = generator.into_root_schema_for::<Record>();
@@ -39,8 +33,14 @@ fn of<T: JsonSchema>(event_type: &str) -> Schema {
     schema
 }
 
+/// The schema of one type alone.
+pub(crate) fn of_data<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(never_null));
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
 /// What is absent is left out and never written as null, so no schema has to allow for it.
-pub(crate) fn never_null(schema: &mut Schema) {
+fn never_null(schema: &mut Schema) {
     let null = json!("null");
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| *one != null);

@@ -1,8 +1,9 @@
 //! Records on paper: the samples, the schemas and CloudEvents' own reader agree with the types.
 
 use cloudevents::{AttributesReader as _, Data as EventData, Event};
+use framepost_events::bigquery::{Column, columns_of};
 use framepost_events::finalized::{FINALIZED_EVENT_TYPE, ObjectFinalized, Provider};
-use framepost_events::record::{ChunkProbed, Data, ObjectRef, Record};
+use framepost_events::record::{ChunkProbed, DECLARED, Data, ObjectRef, Record, TYPES};
 use framepost_events::schema::schemas;
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -66,6 +67,9 @@ fn the_schemas_are_not_stale() {
     let table: BTreeMap<String, Value> = files(&directory("schemas/bigquery")).into_iter().collect();
     let columns = serde_json::to_value(framepost_events::bigquery::columns()).unwrap();
     assert!(table == BTreeMap::from([("records.json".to_owned(), columns)]), "bigquery is stale; {again}");
+    let table: BTreeMap<String, Value> = files(&directory("schemas/glue")).into_iter().collect();
+    let columns = serde_json::to_value(framepost_events::glue::columns()).unwrap();
+    assert!(table == BTreeMap::from([("records.json".to_owned(), columns)]), "glue is stale; {again}");
 }
 
 #[test]
@@ -78,13 +82,108 @@ fn sample_records_keep_to_their_schema_and_come_back_as_they_were() {
         assert_eq!(record.subject, record.data.object().key, "{name}");
         assert_eq!(serde_json::to_value(&record).unwrap(), sample, "{name}");
         // The id is part of the contract: copies made by an older version are still copies.
-        let ObjectRef { provider, bucket, key, version } = record.data.object().clone();
-        let event = ObjectFinalized { provider, bucket, key, version, time: record.time, ..event() };
-        assert_eq!(Record::new("probe", &event, record.data.clone()), record, "{name}");
+        assert_eq!(Record::about(record.data.object(), record.time, record.data.clone()), record, "{name}");
         seen.insert(record.event_type);
     }
     let types: BTreeSet<String> = schemas().into_iter().map(|(event_type, _)| event_type.to_owned()).collect();
     assert_eq!(seen, types, "a type without a sample record, or a sample without a type");
+}
+
+/// The paths of what is no object, and whether it is a time.
+fn leaves(prefix: &str, columns: &[Column]) -> BTreeMap<String, bool> {
+    let path = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+    let of = |column: &Column| match (column.kind, column.mode) {
+        // A list is one field of a log line.
+        ("RECORD", "NULLABLE" | "REQUIRED") => leaves(&path(&column.name), &column.fields),
+        (kind, _) => BTreeMap::from([(path(&column.name), kind == "TIMESTAMP")]),
+    };
+    columns.iter().flat_map(of).collect()
+}
+
+fn at<'a>(data: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    data.pointer_mut(&format!("/{}", path.replace('.', "/")))
+}
+
+#[test]
+fn no_field_is_forgotten_in_samples_log_lines_or_the_cutting_of_times() {
+    for declared in DECLARED {
+        let name = declared.event_type;
+        let fields = leaves("", &columns_of(name));
+        let mut in_samples = BTreeSet::new();
+        let mut in_log = BTreeSet::new();
+        for (_, sample) in sample_records().into_iter().filter(|(_, sample)| sample["type"] == name) {
+            let mut fine = sample.clone();
+            for (path, is_time) in &fields {
+                let Some(value) = at(&mut fine["data"], path) else { continue };
+                in_samples.insert(path.clone());
+                if *is_time {
+                    *value = "2026-11-20T15:08:23.123456789Z".into();
+                }
+            }
+            let fine: Record = serde_json::from_value(fine).unwrap();
+            let cut = Record::about(fine.data.object(), fine.time, fine.data.clone());
+            let written = serde_json::to_string(&cut).unwrap();
+            assert!(!written.contains(".123456789"), "{name}: a time is finer than a microsecond: {written}");
+            in_log.extend(
+                serde_json::from_value::<Record>(sample).unwrap().log_fields().into_iter().map(|(path, _)| path),
+            );
+        }
+        let unsampled: Vec<_> = fields.keys().filter(|path| !in_samples.contains(*path)).collect();
+        assert!(unsampled.is_empty(), "{name}: no sample record has {unsampled:?}");
+        let left_out = |path: &str| {
+            declared.not_logged.iter().any(|out| path == *out || path.starts_with(&format!("{out}.")))
+                || path == "object.key"
+        };
+        let unlogged: Vec<_> = fields.keys().filter(|path| !in_log.contains(*path) && !left_out(path)).collect();
+        assert!(unlogged.is_empty(), "{name}: its log line lacks {unlogged:?}");
+        for out in declared.not_logged {
+            assert!(fields.keys().any(|path| left_out(path) && path.starts_with(out)), "{name} has no {out}");
+        }
+    }
+}
+
+#[test]
+fn terraform_knows_every_type_and_no_other() {
+    let clouds = ["aws", "gcp"];
+    for cloud in clouds {
+        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../terraform/modules").join(cloud);
+        let text: String = texts(&modules.join("observability")).concat();
+        for event_type in TYPES {
+            assert!(text.contains(event_type), "no saved query of {cloud} asks for {event_type}");
+        }
+        for named in texts(&modules).concat().split("io.framepost.").skip(1) {
+            let named: String = named.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+            let event_type = format!("io.framepost.{}", named.trim_end_matches('.'));
+            // `infer` is planned: its view appears with the table's column.
+            let known = schemas().iter().any(|(known, _)| *known == event_type)
+                || event_type == "io.framepost.chunk.inferred.v1";
+            assert!(known || named.is_empty(), "{cloud}: {event_type} is no type");
+        }
+    }
+}
+
+/// The configuration and queries below a directory, its tests aside.
+fn texts(directory: &Path) -> Vec<String> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("tests") {
+            found.extend(texts(&path));
+        } else if path.extension().is_some_and(|extension| extension == "tf" || extension == "sql") {
+            found.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_record_of_a_record_names_its_object_and_not_another() {
+    let mut data = probed();
+    "elsewhere".clone_into(&mut data.object.bucket);
+    let object: ObjectRef = (&event()).into();
+    let record = Record::about(&object, event().time, data);
+    assert_eq!(record.data.object(), &object);
+    assert_eq!((record.subject, record.source), (object.key, "framepost/probe".to_owned()));
 }
 
 #[test]
@@ -178,13 +277,13 @@ fn probed() -> ChunkProbed {
 #[test]
 fn the_id_is_that_of_the_work_and_of_what_is_said() {
     let data = || Data::ChunkProbed(Box::new(probed()));
-    let record = Record::new("probe", &event(), data());
+    let record = Record::about(&(&event()).into(), event().time, data());
     assert_eq!(record.id.len(), 32);
-    assert_eq!(record, Record::new("probe", &event(), data()));
+    assert_eq!(record, Record::about(&(&event()).into(), event().time, data()));
     let later = ObjectFinalized { time: "2026-11-20T15:09:00Z".parse().unwrap(), size: None, ..event() };
-    assert_eq!(Record::new("probe", &later, data()).id, record.id);
+    assert_eq!(Record::about(&(&later).into(), later.time, data()).id, record.id);
     let newer = ObjectFinalized { version: "other".to_owned(), ..event() };
-    assert_ne!(Record::new("probe", &newer, data()).id, record.id);
+    assert_ne!(Record::about(&(&newer).into(), newer.time, data()).id, record.id);
 }
 
 proptest! {
@@ -199,7 +298,7 @@ proptest! {
         data.duration.seconds = Some(seconds);
         data.duration.from = Some(time);
         data.resolution.width = width;
-        let record = Record::new("probe", &event, Data::ChunkProbed(Box::new(data)));
+        let record = Record::about(&(&event).into(), event.time, Data::ChunkProbed(Box::new(data)));
         let line = serde_json::to_string(&record).unwrap();
         prop_assert!(!line.contains('\n'));
         prop_assert_eq!(&serde_json::from_str::<Record>(&line).unwrap(), &record);

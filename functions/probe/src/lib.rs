@@ -122,7 +122,7 @@ impl Function<ObjectFinalized> for Probe {
             }
             Err(error) => return failed("read-failed", &error),
         };
-        let record = Record::new(Self::NAME, &event, data);
+        let record = Record::about(&(&event).into(), event.time, data);
         if let Err(error) = self.bus.publish(&record).await {
             return failed("publish-failed", &error);
         }

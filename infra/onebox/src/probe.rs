@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 if matches!(data, Data::ObjectRejected(_)) {
                     code = ExitCode::FAILURE;
                 }
-                output::print(&Record::new("probe", &event, data))?;
+                output::print(&Record::about(&(&event).into(), event.time, data))?;
             }
             Err(error) => {
                 terminal::err(format_args!("framepost: {}", chain(&error)));

@@ -201,7 +201,7 @@ mod recordings {
             region: None,
             read_version: None,
         };
-        Record::new("probe", &event, data(ObjectRef::from(&event)))
+        Record::about(&(&event).into(), event.time, data(ObjectRef::from(&event)))
     }
 
     fn note(root: &Path, key: &str, attributes: &Attributes) {

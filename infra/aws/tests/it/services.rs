@@ -9,7 +9,7 @@ use framepost_aws::{
 };
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{ObjectFinalized, Provider};
-use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
+use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use framepost_ports::contract::{self, InboxSubject, Listener, Waits};
 use framepost_ports::{Bus as _, DeadLetter, DeadLetters as _, ErrorKind, Inbox, LedgerStore as _, Reason};
 use framepost_tests::aws::account::Account;
@@ -118,7 +118,7 @@ async fn a_record_that_no_bus_takes_is_invalid() {
     };
     let record = |detail: String| {
         let rejected = ObjectRejected::new(RejectReason::NotMedia, detail, &event);
-        Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)))
+        Record::about(&(&event).into(), event.time, rejected)
     };
     let bus = EventBridgeBus::new(&cloud.session, "default");
     let error = bus.publish(&record("x".repeat(256 * 1024))).await.unwrap_err();

@@ -3,7 +3,8 @@
 //! Special fields: `severity`, `message`, `time`, `logging.googleapis.com/{trace, spanId, trace_sampled, labels, insertId,
 //! sourceLocation}`. A line of severity `ERROR` also has the shape of a `ReportedErrorEvent`, so that Error Reporting groups
 //! it and tells people of new ones. Every other field is the line's own, those with dots in their names inside objects,
-//! so that a query reads `jsonPayload.duration.from`.
+//! so that a query reads `jsonPayload.duration.from`. The field `record` holds a record's fields as one JSON object: they are
+//! taken for the line's own.
 //!
 //! **A redelivery does not double a line.** Cloud Logging takes two entries of one log for the same if both `insertId` and
 //! `time` are the same. So a line that says something that is true once, however often its message comes, carries the field
@@ -266,7 +267,10 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        match super::record_fields(field, value) {
+            Some(fields) => self.0.extend(fields),
+            None => self.add(field, value),
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -1,12 +1,15 @@
 //! An event of `tracing` as one JSON object on one line, its spans' fields beside its own, with CloudWatch's and Lambda's
 //! names: `timestamp`, `level`, `message`.
 //!
+//! The field `record` holds a record's fields as one JSON object: they are taken for the line's own.
+//!
 //! Flat, so that a query names a field and not a place in a list. Where two have one name the event's own field counts
 //! before its span's, and an inner span's before an outer one's.
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use tracing::field::{Field, Visit};
@@ -18,19 +21,20 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Fields in their order.
 #[derive(Debug, Default)]
-struct Fields(Vec<(&'static str, Value)>);
+struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 impl Fields {
-    fn put(&mut self, name: &'static str, value: Value) {
+    fn put(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
+        let name = name.into();
         match self.0.iter_mut().find(|(there, _)| *there == name) {
             Some((_, there)) => *there = value,
             None => self.0.push((name, value)),
         }
     }
 
-    fn put_absent(&mut self, name: &'static str, value: &Value) {
-        if self.0.iter().all(|(there, _)| *there != name) {
-            self.0.push((name, value.clone()));
+    fn put_absent(&mut self, name: &Cow<'static, str>, value: &Value) {
+        if self.0.iter().all(|(there, _)| there != name) {
+            self.0.push((name.clone(), value.clone()));
         }
     }
 }
@@ -47,7 +51,10 @@ impl Serialize for Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), value.into());
+        match super::record_fields(field, value) {
+            Some(fields) => fields.into_iter().for_each(|(name, value)| self.put(name, value)),
+            None => self.put(field.name(), value.into()),
+        }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -121,7 +128,7 @@ where
                 }
             }
         }
-        line.put_absent("target", &metadata.target().into());
+        line.put_absent(&"target".into(), &metadata.target().into());
         if let Ok(mut bytes) = serde_json::to_vec(&line) {
             bytes.push(b'\n');
             (self.write)(&bytes);
@@ -156,6 +163,8 @@ mod tests {
                 tracing::info_span!("message", message_id = "m1", key = "inner", none = None::<&str>).entered();
             tracing::warn!(key = "own", bytes = 5_u64, nothing = None::<u64>, float = 0.5, "a \"quoted\"\nline");
             tracing::info!(id = %"displayed", "without");
+            tracing::info!(record = r#"{"duration.from":"x","sizeBytes":5}"#, "chunk probed");
+            tracing::info!(record = "no object", "words");
         });
         let time: Timestamp = lines[0]["timestamp"].as_str().unwrap().parse().unwrap();
         assert!(time.as_second() > 0);
@@ -173,5 +182,8 @@ mod tests {
         }
         assert!(lines[0].get("nothing").is_none() && lines[0].get("none").is_none());
         assert_eq!((&lines[1]["key"], &lines[1]["id"]), (&"inner".into(), &"displayed".into()));
+        assert_eq!((&lines[2]["duration.from"], &lines[2]["sizeBytes"]), (&"x".into(), &5.into()));
+        assert!(lines[2].get("record").is_none());
+        assert_eq!(lines[3]["record"], "no object");
     }
 }

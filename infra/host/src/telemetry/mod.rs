@@ -39,6 +39,12 @@ pub enum Format {
     Human,
 }
 
+/// The fields of a record, which travel through `tracing` as the JSON object of one field: their names are the record's, and
+/// no call site knows them.
+fn record_fields(field: &tracing::field::Field, value: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
+    (field.name() == "record").then(|| serde_json::from_str(value).ok())?
+}
+
 /// Starts the log of this process. Only the first call counts.
 pub fn init(format: Format) {
     init_with(format, []);

@@ -1,7 +1,7 @@
 //! One message in, one answer out, whatever happens between.
 
 use crate::support::ByKey;
-use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
+use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use framepost_events::{ObjectFinalized, finalized::Provider};
 use framepost_host::{Answer, Handler};
 use framepost_ports::memory::ParkedLetters;
@@ -126,7 +126,7 @@ async fn records_trigger_functions_too() {
     let handler = Handler::<Record>::new(by_key(), None);
     let event = finalized("plant-7/2026-11-20/gate/15/08-23Z.0.mp4");
     let rejected = ObjectRejected::new(RejectReason::NotMedia, "junk", &event);
-    let record = Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)));
+    let record = Record::about(&(&event).into(), event.time, rejected);
     let envelope = serde_json::json!({ "version": "0", "id": "1", "source": "framepost.probe",
         "detail-type": record.event_type, "detail": record });
     let settled = handler.settle(&message(envelope.to_string()), None).await;

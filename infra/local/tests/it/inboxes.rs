@@ -1,7 +1,7 @@
 //! Each subscriber hears of everything it subscribed to, at least once, also across a restart and between processes.
 
 use async_trait::async_trait;
-use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
+use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use framepost_events::{ObjectFinalized, envelope, finalized};
 use framepost_local::{LocalBucket, LocalInbox, Topic};
 use framepost_ports::contract::{self, InboxSubject, Listener, Waits};
@@ -48,7 +48,7 @@ fn record(key: &str) -> Record {
         read_version: None,
     };
     let rejected = ObjectRejected::new(RejectReason::NotMedia, "junk", &event);
-    Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)))
+    Record::about(&(&event).into(), event.time, rejected)
 }
 
 struct Subject {

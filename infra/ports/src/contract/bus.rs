@@ -4,7 +4,7 @@ use crate::Bus;
 use async_trait::async_trait;
 use framepost_events::ObjectFinalized;
 use framepost_events::finalized::Provider;
-use framepost_events::record::{Data, ObjectRejected, Record, RejectReason};
+use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use futures::future::join_all;
 use jiff::Timestamp;
 
@@ -60,5 +60,5 @@ fn record(run: &str, n: usize) -> Record {
     // Long records, so that a request reaches its size limit as well as its limit of entries.
     let detail = format!("\"ä\\\u{1F3A5}<&>\n{}", "x".repeat(40_000));
     let rejected = ObjectRejected::new(RejectReason::NotMedia, detail, &event);
-    Record::new("probe", &event, Data::ObjectRejected(Box::new(rejected)))
+    Record::about(&(&event).into(), event.time, rejected)
 }

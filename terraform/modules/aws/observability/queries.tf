@@ -20,6 +20,12 @@ locals {
       | filter type = "io.framepost.gap.recorded.v1"
       | sort `from` desc
     QUERY
+    spans            = <<-QUERY
+      fields `end`, site, camera, chunks, subject
+      | filter type = "io.framepost.span.ended.v1"
+      | sort `end` desc
+      | limit 200
+    QUERY
     rejected         = <<-QUERY
       fields @timestamp, subject, reason, detail
       | filter type = "io.framepost.object.rejected.v1"

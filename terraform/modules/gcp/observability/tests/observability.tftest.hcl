@@ -193,7 +193,7 @@ run "outputs" {
   }
 
   assert {
-    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 8
+    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "spans", "rejects", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 10
     error_message = "Other queries: ${jsonencode(keys(output.log_queries))}"
   }
 }

@@ -1,0 +1,32 @@
+//! An interval without video.
+
+use super::{ObjectRef, RecordType};
+use crate::Site;
+use crate::gap::Gap;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `io.framepost.gap.recorded.v1`: an interval without video.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GapRecorded {
+    /// The gap itself.
+    #[serde(flatten)]
+    pub gap: Gap,
+    /// The object.
+    pub object: ObjectRef,
+}
+
+impl RecordType for GapRecorded {
+    const TYPE: &'static str = "io.framepost.gap.recorded.v1";
+    const FUNCTION: &'static str = "probe";
+    const MESSAGE: &'static str = "gap recorded";
+
+    fn site(&self) -> Option<&Site> {
+        Some(&self.gap.site)
+    }
+
+    fn times(&mut self) -> Vec<&mut Timestamp> {
+        vec![&mut self.gap.from, &mut self.gap.to]
+    }
+}
