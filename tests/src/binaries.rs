@@ -1,7 +1,7 @@
-//! The programs under test as processes: found, started, listened to, ended in every way.
+//! The programs under test as processes: find, start, read, stop.
 //!
-//! Nothing is built here: `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader -p framepost-probe` does. They are
-//! looked for beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
+//! Nothing is built here. `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader -p
+//! framepost-probe`. They are looked up beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -16,14 +16,12 @@ use std::time::{Duration, Instant};
 pub enum Program {
     /// The whole pipeline in one process.
     Framepost,
-    /// The gateway.
     EdgeUploader,
     /// The function that probes objects.
     Probe,
 }
 
 impl Program {
-    /// The executable's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Framepost => "framepost",
@@ -32,7 +30,7 @@ impl Program {
         }
     }
 
-    /// The executable, or a panic that says how to build it.
+    /// Returns the executable's path. Panics with a hint how to build it if it does not exist.
     pub fn path(self) -> PathBuf {
         let path = binaries_directory().join(self.name());
         assert!(
@@ -43,14 +41,14 @@ impl Program {
         path
     }
 
-    /// The executable that was built for `clouds` alone, where `tests/run bench` lays it.
+    /// Returns the executable that `tests/run bench` built for `clouds` alone.
     pub fn built_for(self, clouds: &str) -> PathBuf {
         let path = binaries_directory().join("built-for").join(format!("{}-{clouds}", self.name()));
         assert!(path.is_file(), "{} is not there; `tests/run bench` builds it", path.display());
         path
     }
 
-    /// The program, with nothing of this process's environment that would change what it does.
+    /// Returns a command without variables of this process's environment that change the program's behaviour.
     pub fn command(self) -> Command {
         let mut command = Command::new(self.path());
         for (name, _) in std::env::vars_os() {
@@ -76,7 +74,7 @@ fn binaries_directory() -> PathBuf {
     directory
 }
 
-/// The lines of one output, collected by a thread so that the program never waits for its reader.
+/// The lines of one output. A thread collects them, so that the program never blocks on a full pipe.
 #[derive(Debug, Default)]
 struct Lines {
     state: Mutex<LinesState>,
@@ -116,13 +114,11 @@ impl Lines {
 /// Which of a program's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
-/// A running program. Dropped, it is killed.
+/// A running program. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Running {
     name: String,
@@ -132,7 +128,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `command`; its standard input is a pipe that stays open as long as this value lives.
+    /// Starts `command`. Its standard input is a pipe that stays open as long as this value exists.
     pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -142,7 +138,6 @@ impl Running {
         Self { name, child, stdout, stderr }
     }
 
-    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -154,18 +149,18 @@ impl Running {
         }
     }
 
-    /// What it has said so far.
+    /// Returns its output so far.
     pub fn lines(&self, output: Output) -> Vec<String> {
         self.output(output).lock().lines.clone()
     }
 
-    /// Everything it has said on standard error, for a failed test's message.
+    /// Returns its standard error so far, for the message of a failed test.
     pub fn log(&self) -> String {
         self.lines(Output::Stderr).join("\n")
     }
 
-    /// Waits until `found` gives something for the lines of `output` so far; panics after `within`, or when the output
-    /// ends without it.
+    /// Waits until `found` returns a value for the lines of `output` so far. Panics after `within`, or
+    /// if the output ends first.
     pub fn wait_for<T>(&self, output: Output, within: Duration, mut found: impl FnMut(&[String]) -> Option<T>) -> T {
         let deadline = Instant::now() + within;
         let lines = self.output(output);
@@ -185,12 +180,12 @@ impl Running {
         }
     }
 
-    /// Asks it to end, as Ctrl-C does.
+    /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
         self.signal(Signal::SIGINT);
     }
 
-    /// Asks it to end, as a service manager does.
+    /// Sends SIGTERM, as a service manager does.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
@@ -200,7 +195,7 @@ impl Running {
         nix::sys::signal::kill(pid, signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.name));
     }
 
-    /// Ends it without asking, as a power cut would (SIGKILL), and reaps it.
+    /// Kills it with SIGKILL, as a power cut would, and reaps it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap_or_else(|error| panic!("{}: SIGKILL: {error}", self.name));
         self.child.wait().unwrap_or_else(|error| panic!("{}: wait: {error}", self.name));
@@ -211,7 +206,7 @@ impl Running {
         self.child.try_wait().unwrap_or_else(|error| panic!("{}: wait: {error}", self.name))
     }
 
-    /// Waits until it has ended and everything it said has been read; panics after `within`.
+    /// Waits until it has ended and its output has been read completely. Panics after `within`.
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
         let status = loop {
@@ -254,7 +249,8 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(30);
 
-    /// A shell cannot trap what it was started to ignore, as everything is that another shell put in the background.
+    /// A shell cannot trap signals that were ignored when it started, and another
+    /// shell starts background jobs so.
     fn shell(script: &str) -> Running {
         Running::start(Command::new("env").args(["--default-signal=INT", "sh", "-c", script]))
     }

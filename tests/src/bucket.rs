@@ -1,4 +1,4 @@
-//! The objects of a bucket, read where they lie: `DIR/s3/footage/KEY`, or a `file://` destination.
+//! Reads the objects of a bucket from disk: `DIR/s3/footage/KEY`, or a `file://` destination.
 
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey, Sha256};
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 /// An object under a key of ours.
 #[derive(Debug, Clone)]
 pub struct Object {
-    /// Its key.
     pub key: ObjectKey,
     /// Where its bytes are.
     pub path: PathBuf,
@@ -21,8 +20,8 @@ impl Object {
         std::fs::read(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }
 
-    /// Its metadata, as the bucket's note on disk has it: `.framepost/meta/HH/DIGEST.json`, where DIGEST is the key's
-    /// SHA-256 and HH its first two digits.
+    /// Returns its metadata from the bucket's note: `.framepost/meta/HH/DIGEST.json`, where DIGEST is the
+    /// SHA-256 of the key and HH its first two digits.
     pub fn attributes(&self) -> Result<Attributes, String> {
         let digest = Sha256::of(self.key.to_string().as_bytes()).to_string();
         let note = self.root.join(".framepost/meta").join(&digest[..2]).join(format!("{digest}.json"));
@@ -34,7 +33,6 @@ impl Object {
     }
 }
 
-/// A bucket's directory.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     root: PathBuf,
@@ -51,8 +49,8 @@ impl Bucket {
         Self::at(directory.join("s3/footage"))
     }
 
-    /// Every object, ordered by site, camera, start and counter. Files that are no object of ours are listed by
-    /// [`strangers`](Self::strangers).
+    /// Returns every object, ordered by site, camera, start and
+    /// counter. [`strangers`](Self::strangers) lists other files.
     pub fn objects(&self) -> Vec<Object> {
         let mut objects: Vec<Object> = files(&self.root)
             .into_iter()
@@ -77,7 +75,7 @@ impl Bucket {
         cameras.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Visible files that are no object: what a crash in the middle of a put must not leave.
+    /// Returns visible files that are not objects. A crash in the middle of a put must not leave any.
     pub fn strangers(&self) -> Vec<PathBuf> {
         let mut strangers = files(&self.root);
         strangers.retain(|path| self.name(path).is_none_or(|name| name.parse::<ObjectKey>().is_err()));
@@ -97,7 +95,7 @@ fn order(key: &ObjectKey) -> Order<'_> {
     (site, camera, key.start, key.counter)
 }
 
-/// Every file under `root`, except what lies under hidden names, which are the bucket's own.
+/// Returns every file under `root`, except below hidden names, which belong to the bucket.
 pub fn files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];

@@ -1,5 +1,5 @@
-//! A function as Cloud Run has it: its program behind HTTP, and Pub/Sub pushing a subscription's messages to it, each with a
-//! token that says who pushes. Or as a worker that pulls.
+//! A function on Cloud Run: its program behind HTTP, with Pub/Sub pushing messages to it, each with an OIDC
+//! token. Or as a worker that pulls.
 
 use crate::binaries::{Output, Program, Running};
 use crate::google_emulators::{GoogleEmulators, Message};
@@ -20,14 +20,14 @@ const AUDIENCE: &str = "https://probe.example.org/";
 const PUSHER: &str = "pusher@framepost-test.iam.gserviceaccount.com";
 const START: Duration = Duration::from_mins(1);
 
-/// Who vouches for pushes: a key, and a page with its public half.
+/// Issues push tokens: a key, and a page with its public half.
 pub struct Vouching {
     key: RsaKeyPair,
     page: String,
 }
 
 impl Vouching {
-    /// A new key, its page served for as long as this process lives.
+    /// Creates a key and serves its page for as long as this process runs.
     pub fn start() -> Self {
         let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("a key");
         let number = |number: &rsa::BigUint| BASE64_URL_SAFE_NO_PAD.encode(number.to_bytes_be());
@@ -50,7 +50,7 @@ impl Vouching {
         Self { key, page: format!("http://{address}/certs") }
     }
 
-    /// A token as Pub/Sub puts it on a push, made out to `audience`.
+    /// Returns a token for `audience`, as Pub/Sub adds it to a push.
     fn token(&self, audience: &str) -> String {
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let now = jiff::Timestamp::now().as_second();
@@ -63,16 +63,15 @@ impl Vouching {
     }
 }
 
-/// With what a function works.
+/// The services that a function uses.
 #[derive(Debug, Clone)]
 pub struct Wiring {
-    /// Where Cloud Storage is, for the function: a proxy before it, say.
+    /// Endpoint of Cloud Storage for the function; may be a proxy.
     pub storage: String,
-    /// Where Pub/Sub is.
     pub pubsub: String,
     /// The topic for records.
     pub records: String,
-    /// The topic for messages that will never work.
+    /// The topic for messages that can never be handled.
     pub dead_letters: String,
 }
 
@@ -88,12 +87,12 @@ impl Wiring {
         command
     }
 
-    /// The probe as a worker that pulls `subscription`.
+    /// Starts the probe as a worker that pulls `subscription`.
     pub fn worker(&self, subscription: &str) -> Running {
         Running::start(self.command().env("FRAMEPOST_EVENTS", format!("pubsub:{subscription}")))
     }
 
-    /// The probe behind HTTP, which believes pushes that `vouching` vouches for.
+    /// Starts the probe behind HTTP. It accepts pushes with tokens from `vouching`.
     pub fn service(&self, vouching: &Vouching) -> Service {
         let mut command = self.command();
         command
@@ -115,33 +114,30 @@ impl Wiring {
 /// The probe behind HTTP.
 #[derive(Debug)]
 pub struct Service {
-    /// Its process.
     pub running: Running,
     url: String,
 }
 
-/// How one push was answered.
+/// One push and its answer.
 #[derive(Debug, Clone)]
 pub struct Pushed {
-    /// The message.
     pub message: Message,
-    /// The answer's status; 0 where there was none.
+    /// The answer's status; 0 if there was no answer.
     pub status: u16,
 }
 
 impl Service {
-    /// Pushes one message, wrapped as Pub/Sub wraps it; the answer's status, 0 where there was none.
+    /// Pushes one message, wrapped as Pub/Sub does. Returns the status, or 0 if there was no answer.
     pub fn push(&self, subscription: &str, message: &Message, vouching: &Vouching) -> u16 {
         let body = json!({ "message": message.json, "subscription": subscription });
         self.post(&body.to_string(), Some(&vouching.token(AUDIENCE)))
     }
 
-    /// Pushes as one would who has a token for somebody else.
+    /// Pushes with a token for another audience.
     pub fn push_with_token_for(&self, audience: &str, message: &Message, vouching: &Vouching) -> u16 {
         self.post(&json!({ "message": message.json }).to_string(), Some(&vouching.token(audience)))
     }
 
-    /// Posts a body.
     pub fn post(&self, body: &str, token: Option<&str>) -> u16 {
         let authorization = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("content-type", "application/json")];
@@ -152,17 +148,17 @@ impl Service {
     }
 }
 
-/// How Pub/Sub may deliver, all of it within its word.
+/// How the simulated Pub/Sub delivers. Both are within its guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
-    /// Each message once, in the order in which they came.
+    /// Each message once, in order.
     Plain,
-    /// Each message twice, the second time with others in between, in any order.
+    /// Each message twice, the second time in random order with others in between.
     TwiceShuffled,
 }
 
-/// Pushes all messages of `subscription` until each is acknowledged, and no more come; panics after `within`. What is not
-/// answered 2xx is given back and comes again.
+/// Pushes all messages of `subscription` until each is acknowledged and no more arrive. Messages that are not
+/// answered with 2xx are returned and pushed again. Panics after `within`.
 pub fn push_all(
     google: &GoogleEmulators,
     subscription: &str,
@@ -177,7 +173,7 @@ pub fn push_all(
     let (mut acknowledged, mut given_back) = (BTreeSet::new(), BTreeSet::new());
     loop {
         let mut messages = google.pull(subscription);
-        // What was given back may not be there again at once.
+        // Returned messages may take a moment to be available again.
         if messages.is_empty() && given_back.is_subset(&acknowledged) {
             return pushed;
         }

@@ -6,67 +6,56 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A gateway's configuration, as much of it as the tests vary.
+/// The part of a gateway's configuration that the tests vary.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
-    /// The spool's directory.
     pub spool: PathBuf,
     /// `s3://…` or `file:///…`.
     pub to: String,
     /// The S3 endpoint, where it is not AWS's.
     pub endpoint_url: Option<String>,
-    /// The access key for it, given by the environment.
+    /// The access key for it, passed in the environment.
     pub credentials: Option<Credentials>,
     /// How long a chunk is.
     pub window: Duration,
-    /// The cameras.
     pub cameras: Vec<CameraConfig>,
 }
 
 /// An S3 access key.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Its identifier.
     pub access_key_id: String,
-    /// Its secret.
     pub secret_access_key: String,
 }
 
 impl Credentials {
-    /// Gives them to a program the way AWS's own tools take them.
+    /// Puts the credentials into the environment of a program, under AWS's names.
     pub fn give_to(&self, command: &mut Command) {
         command.env("AWS_ACCESS_KEY_ID", &self.access_key_id).env("AWS_SECRET_ACCESS_KEY", &self.secret_access_key);
     }
 }
 
-/// One camera.
 #[derive(Debug, Clone)]
 pub struct CameraConfig {
-    /// Its name.
     pub name: String,
-    /// Its URL.
     pub url: String,
-    /// How RTP comes.
     pub transport: Transport,
-    /// Whose clock gives the wall time.
+    /// The clock for wall times.
     pub trusted: Trusted,
 }
 
-/// Whose clock gives the wall time.
+/// The clock for wall times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trusted {
     /// The gateway's, the default.
     Gateway,
-    /// The camera's.
     Camera,
 }
 
-/// How RTP comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Interleaved with RTSP, the default.
     Tcp,
-    /// In datagrams.
     Udp,
 }
 
@@ -95,7 +84,7 @@ impl EdgeConfig {
     pub fn toml(&self) -> String {
         let (window_ms, spool) = (self.window.as_millis(), self.spool.to_string_lossy());
         let mut text = format!("site = \"{SITE}\"\n\n[recording]\nwindow = \"{window_ms}ms\"\n");
-        // A test's disk may be nearly full without harm.
+        // The disk of a test machine may be nearly full.
         let _ = write!(text, "\n[spool]\ndir = {spool:?}\nfree_floor = \"10 MB\"\n\n[upload]\nto = {:?}\n", self.to);
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
@@ -133,7 +122,7 @@ impl EdgeConfig {
     }
 }
 
-/// `edge-uploader`, in an environment where AWS's own files and services are not to be found.
+/// Returns a command for `edge-uploader` in an environment without AWS's own files and services.
 pub fn edge_uploader() -> Command {
     let mut command = Program::EdgeUploader.command();
     command

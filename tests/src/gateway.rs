@@ -1,8 +1,8 @@
-//! A gateway that is being mistreated: one live camera, an `edge-uploader` that is killed and started again, and a
-//! ledger of everything that may not be lost.
+//! A gateway under stress: one live camera, an `edge-uploader` that is killed and restarted, and a ledger of
+//! everything that must not be lost.
 //!
-//! A second client of the same stream (ffmpeg) records all of it, so that afterwards each span can be shown to be an
-//! unbroken run of what the camera sent.
+//! A second client of the same stream (ffmpeg) records all of it. The tests use that recording to check that
+//! each span is an unbroken run of what the camera sent.
 
 use crate::binaries::{Output, Running};
 use crate::bucket::{Bucket, files};
@@ -36,17 +36,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that is not running yet; its configuration is written to `file` at each start.
+    /// Creates a gateway that is not running yet. Each start writes its configuration to `file`.
     pub fn new(config: EdgeConfig, file: PathBuf) -> Self {
         Self { config, file, running: None, log: String::new() }
     }
 
-    /// Starts it.
     pub fn start(&mut self) {
         self.running = Some(Running::start(&mut self.config.run(&self.file)));
     }
 
-    /// Waits until it has said that it started.
+    /// Waits for its message that it has started.
     fn wait_for_start(&self) {
         let running = self.running.as_ref().expect("the gateway runs");
         running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
@@ -54,7 +53,7 @@ impl Gateway {
         });
     }
 
-    /// Waits until the camera's pictures come in.
+    /// Waits until the camera's frames arrive.
     pub fn wait_until_recording(&self) {
         let running = self.running.as_ref().expect("the gateway runs");
         running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
@@ -62,7 +61,7 @@ impl Gateway {
         });
     }
 
-    /// Kills it. Panics if it had ended by itself.
+    /// Kills it. Panics if it had already ended.
     pub fn kill(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         let ended = running.exited();
@@ -71,7 +70,7 @@ impl Gateway {
         self.keep_log(&running);
     }
 
-    /// Ends it as a service manager does: exit code 0, within its own deadline.
+    /// Sends SIGTERM and expects exit code 0 within the gateway's own deadline.
     pub fn terminate(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         running.terminate();
@@ -94,12 +93,12 @@ impl Gateway {
         self.config.spool.join("objects")
     }
 
-    /// Files that wait in the spool: objects, parts and what belongs to them.
+    /// Returns the files in the spool: objects, parts and their companions.
     pub fn spooled(&self) -> Vec<PathBuf> {
         files(&self.objects())
     }
 
-    /// Starts it once more and waits until everything is uploaded; the camera is to be gone by then. Ends it.
+    /// Starts it again, waits until everything is uploaded, and stops it. The camera must be gone by then.
     pub fn drain(&mut self, within: Duration) {
         self.start();
         self.wait_for_start();
@@ -109,18 +108,18 @@ impl Gateway {
     }
 }
 
-/// What was seen to exist, and so may not be lost.
+/// Everything that was seen to exist and must therefore not be lost.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Closed objects: in the spool after a kill, or in the bucket.
     closed: BTreeMap<String, Sha256>,
-    /// The whole fragments of parts, as they were after a kill.
+    /// The complete fragments of parts, as they were after a kill.
     parts: BTreeMap<String, Vec<u8>>,
 }
 
 impl Ledger {
-    /// Notes all that is in the spool and in the bucket. The gateway is not to run meanwhile. Panics if an object that
-    /// was closed before has changed.
+    /// Notes everything in the spool and in the bucket. The gateway must not run meanwhile. Panics if an object
+    /// that was closed before has changed.
     pub fn note(&mut self, gateway: &Gateway, bucket: &Bucket) {
         for path in gateway.spooled() {
             let Some(name) = path.strip_prefix(gateway.objects()).ok().and_then(Path::to_str) else { continue };
@@ -147,12 +146,12 @@ impl Ledger {
         assert!(before.is_none_or(|before| before == digest), "{key} was closed, and its bytes changed");
     }
 
-    /// How many closed objects and how many parts were seen.
+    /// Returns the number of closed objects and of parts that were seen.
     pub fn sizes(&self) -> (usize, usize) {
         (self.closed.len(), self.parts.len())
     }
 
-    /// Everything noted that the bucket lacks or has otherwise.
+    /// Returns every noted object that the bucket lacks or holds with other bytes.
     pub fn faults(&self, bucket: &Bucket) -> Vec<String> {
         let objects: BTreeMap<String, Vec<u8>> =
             bucket.objects().iter().map(|object| (object.key.to_string(), object.bytes())).collect();
@@ -166,7 +165,7 @@ impl Ledger {
             faults.push(fault);
         }
         for (key, part) in &self.parts {
-            // The init is written anew when the chunk is closed; it keeps its length.
+            // Closing a chunk rewrites its init segment, whose length stays the same.
             let boxes = top_level(part).unwrap_or_default();
             let init_end = boxes.iter().find(|found| found.kind == "moov").map_or(0, |moov| moov.end);
             let fault = match objects.get(key).map(|bytes| bytes.get(init_end..part.len())) {
@@ -184,7 +183,7 @@ fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A second client of the camera, which misses nothing.
+/// A second client of the camera, which records the whole stream.
 #[derive(Debug)]
 pub struct Reference {
     running: Running,
@@ -192,7 +191,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Starts to record `url` into `file` (Matroska), and waits until the first bytes are there.
+    /// Starts recording `url` into `file` (Matroska), and waits for the first bytes.
     pub fn start(url: &str, file: &Path) -> Self {
         let mut command = Command::new("ffmpeg");
         command.args([
@@ -216,7 +215,7 @@ impl Reference {
         Self { running, file: file.to_owned() }
     }
 
-    /// Ends it and gives all its pictures.
+    /// Stops recording and returns all its pictures.
     pub fn end(mut self) -> Vec<Packet> {
         self.running.interrupt();
         self.running.wait(Duration::from_secs(30));
@@ -224,8 +223,8 @@ impl Reference {
     }
 }
 
-/// Everything that is wrong between spans and what the camera sent: each has to be an unbroken run of it, and no picture
-/// may be in two of them.
+/// Returns every difference between spans and what the camera sent: each span must be an unbroken run of it,
+/// and no picture may be in two spans.
 pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut shown_until = 0;
@@ -242,7 +241,8 @@ pub fn faults_against(reference: &[Packet], recording: &Recording, spans: &[Span
                 }
             }
         }
-        // Killed before its first random access frame: what is stored of it shows nothing by itself.
+        // Killed before its first random access frame, so that what is stored of it cannot
+        // be decoded on its own.
         if shown.is_empty() && starts == 0 {
             continue;
         }
@@ -268,7 +268,7 @@ mod tests {
     use crate::rtsp::{RtspOptions, RtspServer};
     use fixture::{fragments, put};
 
-    /// A gateway and a bucket made by hand.
+    /// A gateway and a bucket built by hand.
     mod fixture {
         use super::*;
 
@@ -333,7 +333,7 @@ mod tests {
         let server = RtspServer::start(RtspOptions::default());
         let url = server.url("h264-short-gop");
         let reference = Reference::start(&url, &directory.path().join("reference.mkv"));
-        // Another client, with another container, for a part of the time.
+        // Another client with another container, which recorded a part of the time.
         let part = directory.path().join("part.mp4");
         ffmpeg(["-rtsp_transport", "tcp", "-i", url.as_str(), "-c", "copy", "-t", "2"], &part);
         let shown = pictures(&part).unwrap();

@@ -1,8 +1,8 @@
 //! Cloud Storage and Pub/Sub on this machine: `tests/emulators/google`, built by `tests/emulators/build`.
 //!
-//! Everything here is asked of them over the services' own HTTP APIs, so other emulators of the same services do as well:
-//! with `STORAGE_EMULATOR_HOST` and `PUBSUB_EMULATOR_HOST` set, those are used and nothing is started. Names are drawn anew
-//! by each test, which may find things of others there.
+//! The harness uses the services' own HTTP APIs, so other emulators work as well: if `STORAGE_EMULATOR_HOST`
+//! and `PUBSUB_EMULATOR_HOST` are set, those are used and nothing is started. Each test uses random names,
+//! because a shared emulator may hold other data.
 
 use crate::binaries::{Output, Running};
 use crate::bucket::Bucket;
@@ -17,36 +17,30 @@ use std::time::{Duration, Instant};
 
 const PROJECT: &str = "framepost-test";
 
-/// The two services.
 #[derive(Debug)]
 pub struct GoogleEmulators {
-    /// Cloud Storage, `http://host:port`.
     pub storage: String,
     /// Pub/Sub by gRPC, `http://host:port`.
     pub pubsub: String,
-    /// Pub/Sub by HTTP.
     pubsub_http: String,
-    /// Ours, unless somebody else's are used.
+    /// Our emulators; `None` if others are used.
     running: Option<Running>,
 }
 
 /// A message that was pulled.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// By which it is acknowledged.
+    /// Id for acknowledging the message.
     pub ack_id: String,
-    /// The service's identifier.
     pub id: String,
-    /// Its data.
     pub data: Vec<u8>,
-    /// Its attributes.
     pub attributes: BTreeMap<String, String>,
-    /// The message as it is pushed: `data` in base64, `attributes`, `messageId`, `publishTime`.
+    /// The message in the form of a push: `data` in base64, `attributes`, `messageId`, `publishTime`.
     pub json: Value,
 }
 
 impl GoogleEmulators {
-    /// Both, running; `None`, and said so, where they cannot be had.
+    /// Starts both. Returns `None` and logs a skip if they are not available.
     pub fn start() -> Option<Self> {
         let host = |name| std::env::var(name).ok().filter(|host| !host.is_empty()).map(|host| with_scheme(&host));
         if let (Some(storage), Some(pubsub)) = (host("STORAGE_EMULATOR_HOST"), host("PUBSUB_EMULATOR_HOST")) {
@@ -73,7 +67,7 @@ impl GoogleEmulators {
         })
     }
 
-    /// What they have said that is worth a look after a failed test.
+    /// Returns their output, for the message of a failed test.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::log).unwrap_or_default()
     }
@@ -83,7 +77,6 @@ impl GoogleEmulators {
         PROJECT
     }
 
-    /// A new bucket.
     pub fn bucket(&self) -> String {
         let name = drawn("footage");
         let body = json!({ "name": name });
@@ -91,7 +84,7 @@ impl GoogleEmulators {
         name
     }
 
-    /// A new bucket that keeps what is overwritten, as a version.
+    /// Creates a bucket with object versioning.
     pub fn bucket_with_versions(&self) -> String {
         let name = drawn("footage");
         let body = json!({ "name": name, "versioning": { "enabled": true } });
@@ -114,7 +107,7 @@ impl GoogleEmulators {
         name
     }
 
-    /// From now on the bucket tells the topic of every object that is finalized.
+    /// Makes the bucket notify the topic of every finalized object.
     pub fn notify(&self, bucket: &str, topic: &str) {
         let url = format!("{}/storage/v1/b/{bucket}/notificationConfigs", self.storage);
         let topic = format!("//pubsub.googleapis.com/{topic}");
@@ -122,13 +115,12 @@ impl GoogleEmulators {
         self.call("POST", &url, &json!({ "topic": topic, "payload_format": "JSON_API_V1", "event_types": types }));
     }
 
-    /// Publishes a message.
     pub fn publish(&self, topic: &str, data: &[u8], attributes: &BTreeMap<String, String>) {
         let message = json!({ "data": BASE64_STANDARD.encode(data), "attributes": attributes });
         self.call("POST", &format!("{}/v1/{topic}:publish", self.pubsub_http), &json!({ "messages": [message] }));
     }
 
-    /// The messages that are there now; waits a moment for the first.
+    /// Pulls the messages that are available; waits a moment for the first.
     pub fn pull(&self, subscription: &str) -> Vec<Message> {
         let url = format!("{}/v1/{subscription}:pull", self.pubsub_http);
         let answer = self.call("POST", &url, &json!({ "maxMessages": 100 }));
@@ -136,19 +128,18 @@ impl GoogleEmulators {
         received.iter().map(Message::read).collect()
     }
 
-    /// Acknowledges a message.
     pub fn acknowledge(&self, subscription: &str, message: &Message) {
         let url = format!("{}/v1/{subscription}:acknowledge", self.pubsub_http);
         self.call("POST", &url, &json!({ "ackIds": [message.ack_id] }));
     }
 
-    /// Gives a message back, to be delivered again at once.
+    /// Returns a message for immediate redelivery.
     pub fn give_back(&self, subscription: &str, message: &Message) {
         let url = format!("{}/v1/{subscription}:modifyAckDeadline", self.pubsub_http);
         self.call("POST", &url, &json!({ "ackIds": [message.ack_id], "ackDeadlineSeconds": 0 }));
     }
 
-    /// Takes messages, and acknowledges them, until `enough`; panics after `within`.
+    /// Pulls and acknowledges messages until `enough` returns true. Panics after `within`.
     pub fn drain(&self, subscription: &str, within: Duration, enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
         let deadline = Instant::now() + within;
         let mut messages = Vec::new();
@@ -167,7 +158,7 @@ impl GoogleEmulators {
         messages
     }
 
-    /// Takes what is there, and acknowledges it.
+    /// Pulls and acknowledges the messages that are available.
     pub fn drain_rest(&self, subscription: &str) -> Vec<Message> {
         let mut messages = Vec::new();
         loop {
@@ -182,14 +173,14 @@ impl GoogleEmulators {
         }
     }
 
-    /// The next calls of a gRPC method (`Publish`) are answered by this code instead (14: unavailable); faults of before
-    /// that have not happened are forgotten. Of ours only.
+    /// Makes the next calls of a gRPC method (`Publish`) fail with this code (14: unavailable). Replaces faults
+    /// set before. Only our emulators support this.
     pub fn fail_next(&self, method: &str, code: u32, times: u32) {
         let fault = json!({ "method": method, "code": code, "times": times });
         self.call("POST", &format!("{}/faults", self.pubsub_http), &fault);
     }
 
-    /// Lets Pub/Sub's time pass at once: leases end. Of ours only.
+    /// Advances Pub/Sub's time, so that leases end. Only our emulators support this.
     pub fn advance(&self, by: Duration) {
         self.call("POST", &format!("{}/advance", self.pubsub_http), &json!({ "seconds": by.as_secs() }));
     }
@@ -207,7 +198,7 @@ impl GoogleEmulators {
         items.iter().map(|item| item["name"].as_str().expect("a name").to_owned()).collect()
     }
 
-    /// What the bucket knows of an object: the API's resource.
+    /// Returns the API's resource for an object.
     pub fn object(&self, bucket: &str, name: &str) -> Value {
         let url = format!("{}/storage/v1/b/{bucket}/o/{}", self.storage, http::escaped(name));
         self.call("GET", &url, &Value::Null)
@@ -221,7 +212,8 @@ impl GoogleEmulators {
         answer.body
     }
 
-    /// Lays a bucket's objects and their metadata below `directory`, as a local bucket keeps them, for the judge.
+    /// Copies a bucket's objects and metadata below `directory`, in the layout of a
+    /// local bucket, for the judge.
     pub fn copy(&self, bucket: &str, directory: &Path) -> Bucket {
         for name in self.names(bucket) {
             let digest = Sha256::of(name.as_bytes()).to_string();
@@ -235,7 +227,7 @@ impl GoogleEmulators {
         Bucket::at(directory)
     }
 
-    /// Puts an object whatever is there: what somebody else does to a bucket.
+    /// Puts an object and replaces an existing one.
     pub fn overwrite(&self, bucket: &str, name: &str, content_type: &str, bytes: &[u8]) {
         let name = http::escaped(name);
         let url = format!("{}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}", self.storage);
@@ -244,7 +236,6 @@ impl GoogleEmulators {
         assert_eq!(answer.status, 200, "{url}");
     }
 
-    /// Deletes an object.
     pub fn delete(&self, bucket: &str, name: &str) {
         let url = format!("{}/storage/v1/b/{bucket}/o/{}", self.storage, http::escaped(name));
         self.call("DELETE", &url, &Value::Null);

@@ -1,44 +1,41 @@
-//! RTSP cameras that attack whoever records them, on loopback.
+//! RTSP cameras on loopback that attack their client.
 //!
-//! Each speaks RTSP well up to `PLAY`, or attacks before it, and then sends one thing as fast as its rate allows.
+//! Each follows the protocol up to `PLAY`, unless the attack comes earlier, and then sends its attack as
+//! fast as its rate allows.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
     /// An access unit that never ends.
     EndlessUnit,
-    /// An access unit of countless slices.
+    /// An access unit with an unlimited number of slices.
     Slices,
-    /// An access unit of countless messages (SEI).
+    /// An access unit with an unlimited number of SEI messages.
     Messages,
     /// Tiny pictures without a pause, each a random access picture.
     Pictures,
     /// Whole pictures of 5 MB.
     LargePictures,
-    /// Other parameter sets with each of 25 pictures a second.
+    /// New parameter sets with each of 25 pictures a second.
     Parameters,
-    /// RTCP sender reports.
     Reports,
-    /// Packets by a channel that is nobody's.
+    /// Packets on an interleaved channel that was not set up.
     Strangers,
     /// A line that never ends, in the middle of the stream.
     Line,
-    /// An answer of 4 GB, in the middle of the stream.
+    /// An announced response body of 4 GB, in the middle of the stream.
     Body,
     /// A description without an end.
     Description,
-    /// Hangs up after two seconds of pictures, each time.
+    /// Closes the connection after two seconds of pictures, each time.
     HangsUp,
-    /// Never answers.
     Mute,
 }
 
 impl Attack {
-    /// All of them.
     pub const ALL: [Self; 13] = [
         Self::EndlessUnit,
         Self::Slices,
@@ -68,21 +65,21 @@ const PPS: [u8; 4] = [0x68, 0xcb, 0x8c, 0xb2];
 const DESCRIPTION: &str = "v=0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 \
     packetization-mode=1;sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==\r\na=control:track1\r\n";
 
-/// A camera that attacks; it does so until the test's process ends.
+/// An attacking camera. It runs until the test's process ends.
 #[derive(Debug, Clone, Copy)]
 pub struct HostileCamera {
     port: u16,
 }
 
 impl HostileCamera {
-    /// Listens on a port of its own, and sends at most so many bytes a second to each that connects.
+    /// Listens on a free port. Sends at most `bytes_a_second` to each client.
     pub fn start(attack: Attack, bytes_a_second: u32) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port on loopback");
         let port = listener.local_addr().expect("an address").port();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 std::thread::spawn(move || {
-                    // That the victim hangs up is what is hoped for.
+                    // A write error means that the client has hung up, as it should.
                     let _ = Line { stream, rate: f64::from(bytes_a_second), sent: 0.0, since: Instant::now() }
                         .attack(attack);
                 });
@@ -91,13 +88,12 @@ impl HostileCamera {
         Self { port }
     }
 
-    /// Its URL.
     pub fn url(self) -> String {
         format!("rtsp://127.0.0.1:{}/live", self.port)
     }
 }
 
-/// One connection, held to a rate.
+/// One connection with a limited rate.
 struct Line {
     stream: TcpStream,
     rate: f64,
@@ -251,7 +247,7 @@ impl Line {
     }
 }
 
-/// STAP-A of so many equal NAL units.
+/// Returns a STAP-A (RFC 6184 §5.7.1) with `count` equal NAL units.
 fn aggregate(unit: [u8; 2], count: usize) -> Vec<u8> {
     [vec![24], [[0, 2], unit].concat().repeat(count)].concat()
 }

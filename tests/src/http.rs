@@ -1,16 +1,16 @@
-//! Just enough of HTTP/1.1 (RFC 9112) to know where a message ends.
+//! Enough of HTTP/1.1 (RFC 9112) to find the end of a message.
 
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// More than any head of S3's may take.
+/// Larger than any head that S3 sends.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 
-/// The head of a request or an answer, as it came.
+/// The unchanged head of a request or a response.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
-    /// Every byte, the empty line included.
+    /// All bytes, including the empty line.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -19,12 +19,12 @@ pub(crate) struct Head {
 pub(crate) enum Body {
     Length(u64),
     Chunked,
-    /// Until the connection ends.
+    /// The body extends to the end of the connection.
     Rest,
 }
 
 impl Head {
-    /// The next head; `None` when the other side has closed instead.
+    /// Reads the next head. Returns `None` if the other side has closed the connection.
     pub(crate) fn read(from: &mut impl Read) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         let mut one = [0];
@@ -44,7 +44,6 @@ impl Head {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// A header's value.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.text().lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -52,7 +51,6 @@ impl Head {
         })
     }
 
-    /// A request's method.
     pub(crate) fn method(&self) -> String {
         self.text().split(' ').next().unwrap_or_default().to_owned()
     }
@@ -62,12 +60,11 @@ impl Head {
         self.text().split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
-    /// An answer's status.
     pub(crate) fn status(&self) -> u16 {
         self.text().split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
 
-    /// Whether the client waits for a word before it sends the body.
+    /// Returns whether the client waits for a 100 response before it sends the body.
     pub(crate) fn expects_continue(&self) -> bool {
         self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
@@ -96,7 +93,8 @@ impl Head {
     }
 }
 
-/// Moves a body, piece by piece as it comes; `piece` is told each one's size before it goes on. Returns the bytes moved.
+/// Copies a body in pieces as they arrive. Calls `piece` with the size of each one before it is forwarded.
+/// Returns the number of bytes.
 pub(crate) fn relay(
     body: Body,
     from: &mut impl Read,
@@ -161,14 +159,13 @@ fn read_line(from: &mut (impl Read + ?Sized)) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-/// An answer, whole.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
 }
 
-/// Asks an `http://` server of this machine, over a connection of its own.
+/// Sends a request to an `http://` server on this machine over a new connection.
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
     let invalid = || Error::new(ErrorKind::InvalidInput, "not an http:// URL");
     let rest = url.strip_prefix("http://").ok_or_else(invalid)?;
@@ -177,7 +174,7 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     Connection::open(host)?.request(method, &format!("/{path}"), &headers, body)
 }
 
-/// A connection for one request after another.
+/// A connection for several requests, one at a time.
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
@@ -185,7 +182,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to `host:port`.
     pub fn open(host: &str) -> Result<Self> {
         let stream = TcpStream::connect(host)?;
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
@@ -228,7 +224,7 @@ fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// A name as one segment of a URL's path, or a value of its query.
+/// Encodes a name as one segment of a URL's path, or as a value of its query.
 pub(crate) fn escaped(name: &str) -> String {
     framepost_ports::url_path(name).replace('/', "%2F")
 }

@@ -1,8 +1,8 @@
-//! Container images, built by the documented file with buildah, and run.
+//! Container images, built with buildah from the documented Containerfile, and run.
 //!
-//! No registry is asked for anything: the stage that compiles runs on a stand-in for the Rust image, an empty root with this
-//! machine's own toolchain mounted into it. Everything is kept below a directory of its own; as root, with the `vfs` driver
-//! and `chroot` isolation, so that no daemon, no user namespace and no overlay is needed.
+//! No registry is used: the build stage runs on a stand-in for the Rust image, an empty root with this
+//! machine's own toolchain mounted into it. Everything is stored in a directory of its own. The build runs as
+//! root with the `vfs` driver and `chroot` isolation, so that no daemon, user namespace or overlay is needed.
 
 use crate::binaries::Running;
 use serde_json::Value;
@@ -12,23 +12,23 @@ use std::process::Command;
 
 const STAND_IN: &str = "localhost/framepost-rust";
 
-/// Where images are kept.
+/// The directory with images.
 #[derive(Debug)]
 pub struct Images {
     directory: tempfile::TempDir,
 }
 
-/// What is built into an image.
+/// The arguments of a build.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe<'a> {
     /// The directory below `functions/`.
     pub function: &'a str,
-    /// The clouds that it knows: `gcp`, `aws`, or both with a comma.
+    /// The clouds whose clients are included: `gcp`, `aws`, or both with a comma.
     pub clouds: &'a str,
 }
 
 impl Images {
-    /// A place for images; `None`, and said so, where none can be built.
+    /// Creates a directory for images. Returns `None` and logs a skip if images cannot be built here.
     pub fn new() -> Option<Self> {
         if std::fs::metadata("/proc/self").map_or(u32::MAX, |own| own.uid()) != 0 {
             crate::skip("building a container image this way takes root");
@@ -43,7 +43,7 @@ impl Images {
         Some(images)
     }
 
-    /// Builds the image of a function, unoptimised, as `infra/deploy/Containerfile` says, and names it.
+    /// Builds a function's image as `infra/deploy/Containerfile` describes, without optimisation.
     pub fn build(&self, recipe: Recipe<'_>, name: &str) {
         let root = workspace();
         forget_our_own(&target());
@@ -60,21 +60,21 @@ impl Images {
         run(command.arg("-f").arg(root.join("infra/deploy/Containerfile")).args(["-t", name]).arg(root));
     }
 
-    /// An image's configuration, as OCI's image specification has it.
+    /// Returns an image's configuration in the form of the OCI image specification.
     pub fn config(&self, name: &str) -> Value {
         let said = run(&mut self.buildah(&["inspect", "--type", "image", name]));
         let said: Value = serde_json::from_str(&said).expect("what is said of the image is JSON");
         said["OCIv1"]["config"].clone()
     }
 
-    /// A new root file system from an image.
+    /// Creates a root file system from an image.
     pub fn root(&self, name: &str) -> PathBuf {
         let container = run(&mut self.buildah(&["from", "--pull-never", name]));
         PathBuf::from(run(&mut self.buildah(&["mount", &container])))
     }
 
-    /// Starts an image's program in a root file system of its own, as its user and with its environment, as a container's
-    /// runtime does; on this machine's network.
+    /// Starts an image's program in its root file system with the image's user and environment, like a
+    /// container runtime, but on this machine's network.
     pub fn start(&self, name: &str, root: &Path, environment: &[(&str, &str)]) -> Running {
         let config = self.config(name);
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -88,7 +88,8 @@ impl Images {
         Running::start(command.envs(environment.iter().copied()))
     }
 
-    /// An empty root with the few files of this machine that a compiler needs besides those that are mounted.
+    /// Creates an empty root with the files of this machine that a compiler needs in
+    /// addition to the mounted ones.
     fn make_stand_in(&self) {
         let container = run(&mut self.buildah(&["from", "scratch"]));
         let root = PathBuf::from(run(&mut self.buildah(&["mount", &container])));
@@ -125,7 +126,7 @@ impl Images {
 
 impl Drop for Images {
     fn drop(&mut self) {
-        // Whatever is mounted still is unmounted by it, before the directory goes.
+        // Unmounts everything before the directory is removed.
         let _ = self.buildah(&["rm", "--all"]).output();
     }
 }
@@ -143,7 +144,7 @@ fn cargo_home() -> PathBuf {
     set.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cargo"))
 }
 
-/// Where a static program is built, so that a second run has only to compile what has changed.
+/// The target directory of the static build. It is kept, so that a second run compiles only changes.
 fn target() -> PathBuf {
     let profile = std::env::current_exe().expect("the test's own path");
     let target = profile.ancestors().find(|path| path.join("CACHEDIR.TAG").exists());
@@ -152,8 +153,8 @@ fn target() -> PathBuf {
     directory
 }
 
-/// Has cargo compile our own crates anew: it goes by the sources' times, and those that are copied into the stage that
-/// compiles keep theirs, which may be before the last build of other ones.
+/// Forces cargo to recompile our own crates. Cargo compares modification times, and the copied sources keep
+/// theirs, which may be older than the last build.
 fn forget_our_own(target: &Path) {
     for directory in entries(target) {
         for known in entries(&directory.join("debug/.fingerprint")) {
@@ -165,13 +166,13 @@ fn forget_our_own(target: &Path) {
     }
 }
 
-/// What is in a directory; nothing where there is none.
+/// Lists a directory; empty if it does not exist.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let read = std::fs::read_dir(directory).into_iter().flatten();
     read.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
-/// What a command says on standard output; panics with what it says on standard error when it fails.
+/// Runs a command and returns its standard output. Panics with its standard error if it fails.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -1,21 +1,21 @@
-//! The harness of the end-to-end tests: real programs, real media, a judge that can fail, and faults on purpose.
+//! The harness of the end-to-end tests: real programs, real media, a judge, and deliberate faults.
 //!
 //! * [`binaries`]: start the built programs, read what they say, kill them.
 //! * [`onebox`], [`edge`]: the command lines of `framepost` and `edge-uploader`.
 //! * [`media`]: clips, made by ffmpeg from synthetic sources; the shared test data.
 //! * [`rtsp`]: a live RTSP server (GStreamer) that can be killed and come back.
-//! * [`hostile_rtsp`]: cameras that attack whoever records them.
+//! - [`hostile_rtsp`]: cameras that attack their client.
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
-//! * [`judge`]: whether chunks are what they have to be, by ffprobe, ffmpeg and our own reading of the boxes.
+//! - [`judge`]: checks chunks with ffprobe, ffmpeg and our own parser for boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
-//! * [`lying_bucket`]: an S3 bucket whose answers are not what became of the objects.
+//! - [`lying_bucket`]: an S3 bucket whose responses do not match what it did.
 //! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
-//! * [`gateway`]: a gateway that is killed and started again, and a ledger of what may not be lost.
+//! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
-//! Everything here panics when it cannot go on: a panic in a harness is a failed test with its reason.
+//! Harness code panics when it cannot continue, which fails the test with the reason.
 #![allow(clippy::missing_panics_doc)]
 
 pub mod aws;
@@ -37,8 +37,8 @@ pub mod onebox;
 pub mod range_server;
 pub mod rtsp;
 
-/// Says loudly that a test leaves something out. `tests/run` counts these lines, and fails on them where nothing may be
-/// skipped.
+/// Logs that a test is skipped, or a part of it. `tests/run` counts these lines, and fails
+/// if nothing may be skipped.
 pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }

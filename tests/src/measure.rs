@@ -1,7 +1,7 @@
-//! What a program costs: time, processor time and peak memory, as the kernel counts them.
+//! Measures a program: wall time, CPU time and peak memory, as counted by the kernel.
 //!
-//! The kernel adds up what all ended children of a process used, so each program gets a process of its own to be the
-//! child of: this module's [`measure_only_child`], run by the benchmark's executable as `bench measure`.
+//! The kernel adds up the use of all ended children of a process. Each measured program therefore gets a parent
+//! process of its own: [`measure_only_child`], run by the benchmark's executable as `bench measure`.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
@@ -23,7 +23,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The median of each, over several runs.
+    /// Returns the median of each value over several runs.
     pub fn median(runs: &[Self]) -> Self {
         let median = |value: fn(&Self) -> f64| {
             let mut values: Vec<f64> = runs.iter().map(value).collect();
@@ -41,19 +41,19 @@ impl Cost {
 /// When a measured program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// By itself; it has to succeed.
+    /// The program ends itself, and must succeed.
     ByItself,
-    /// Interrupted after so long; with what exit code does not matter.
+    /// The program is interrupted after this time. Its exit code is ignored.
     After(Duration),
 }
 
-/// A measurement that goes on in another process.
+/// A measurement in progress in another process.
 #[derive(Debug)]
 pub struct Measurement(std::process::Child);
 
 impl Measurement {
-    /// Starts `command`, in a process of this executable between: its `main` has to hand `measure` on to
-    /// [`measure_only_child`].
+    /// Starts `command` through a process of this executable, whose `main`
+    /// must call [`measure_only_child`] for `measure`.
     pub fn start(command: &Command, end: End) -> Self {
         let own = std::env::current_exe().expect("the path of this executable");
         let mut outer = Command::new(own);
@@ -72,7 +72,7 @@ impl Measurement {
         Self(outer.spawn().expect("the measuring process starts"))
     }
 
-    /// Waits for the end, and gives the cost. Panics if the program failed.
+    /// Waits for the end and returns the cost. Panics if the program failed.
     pub fn cost(self) -> Cost {
         let output = self.0.wait_with_output().expect("the measuring process ends");
         assert!(output.status.success(), "the measured program failed: {}", output.status);
@@ -82,7 +82,8 @@ impl Measurement {
     }
 }
 
-/// `measure AFTER_MS PROGRAM ARGUMENT...`: runs the program, prints its cost as JSON, and says whether it succeeded.
+/// Implements `measure AFTER_MS PROGRAM ARGUMENT...`: runs the program, prints its cost as JSON,
+/// and returns whether it succeeded.
 pub fn measure_only_child(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
     let after_ms: u64 = arguments.next().and_then(|text| text.to_str()?.parse().ok()).expect("AFTER_MS");
     let program = arguments.next().expect("PROGRAM");

@@ -1,9 +1,10 @@
-//! Clips: made once by ffmpeg from synthetic sources, and the shared test data.
+//! Test clips: made once by ffmpeg from synthetic sources, and the shared test data.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The shared data directory, `FRAMEPOST_TEST_DATA`; where it is missing the test says so and is counted as skipped.
+/// Returns the shared data directory, `FRAMEPOST_TEST_DATA`. If it is missing, the test logs
+/// that and counts as skipped.
 pub fn shared_data() -> Option<PathBuf> {
     let directory = std::env::var_os("FRAMEPOST_TEST_DATA").map(PathBuf::from);
     if directory.is_none() {
@@ -12,7 +13,6 @@ pub fn shared_data() -> Option<PathBuf> {
     directory
 }
 
-/// A synthetic clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clip {
     /// H.264 without B-frames, closed GOPs of 1 s.
@@ -23,7 +23,7 @@ pub enum Clip {
     H264OpenGop,
     /// H.264, 29.97 frames a second.
     H264Ntsc,
-    /// H.264, every seventh frame missing, so that frame durations differ.
+    /// H.264 with a variable frame rate: every seventh frame is missing.
     H264VariableRate,
     /// H.265, closed GOPs (IDR), with B-frames, as `x265` does it.
     H265,
@@ -47,12 +47,12 @@ pub enum Clip {
     FragmentedAac,
     /// H.264 with its `moov` at the end.
     MoovLast,
-    /// Two minutes of H.264 with a GOP a second: long enough to be killed in.
+    /// Two minutes of H.264 with one GOP a second, for tests that kill the gateway.
     Long,
 }
 
 impl Clip {
-    /// Every short clip that has to come out with all its access units.
+    /// Every short clip that must be recorded with all its access units.
     pub const SHORT: [Self; 16] = [
         Self::H264,
         Self::H264BFrames,
@@ -72,7 +72,7 @@ impl Clip {
         Self::MoovLast,
     ];
 
-    /// Frames a second, where they are regular; of the fullest second otherwise.
+    /// Returns the duration of a frame; for variable rates, the shortest.
     pub fn frame_seconds(self) -> f64 {
         match self {
             Self::H264Ntsc => 1001.0 / 30_000.0,
@@ -81,7 +81,7 @@ impl Clip {
         }
     }
 
-    /// Whether its audio can be recorded: there is some, and it is AAC.
+    /// Returns whether the clip has AAC audio.
     pub fn has_aac(self) -> bool {
         matches!(self, Self::H264Aac | Self::H265Aac | Self::MatroskaAac | Self::FragmentedAac)
     }
@@ -153,16 +153,17 @@ impl Clip {
         arguments
     }
 
-    /// The clip, made now if it is not there yet. It is kept beside the build's other temporary files.
+    /// Returns the clip's path and makes the clip if it does not exist. It is kept beside
+    /// the build's other temporary files.
     pub fn path(self) -> PathBuf {
         let arguments = self.arguments();
-        // A clip made by other arguments is another clip.
+        // The name includes the arguments, so that a changed clip gets a new file.
         let digest = framepost_events::Sha256::of(arguments.join("\0").as_bytes()).to_string();
         let directory = cache().join(&digest[..16]);
         let path = directory.join(self.file_name());
         if !path.is_file() {
             std::fs::create_dir_all(&directory).expect("a place for clips");
-            // Tests run at the same time: each makes its own file, and the last one in place wins.
+            // Tests run concurrently: each writes a file of its own and renames it into place.
             let making = directory.join(format!(
                 "{}-{:?}.{}",
                 std::process::id(),
@@ -184,7 +185,7 @@ fn cache() -> PathBuf {
         .join("framepost-clips")
 }
 
-/// Runs ffmpeg with `arguments` and writes `output`, which may be there before. Panics with what ffmpeg said.
+/// Runs ffmpeg with `arguments` and replaces `output`. Panics with ffmpeg's output if it fails.
 pub fn ffmpeg<'a>(arguments: impl IntoIterator<Item = &'a str>, output: &Path) {
     let done = Command::new("ffmpeg")
         .args(["-hide_banner", "-nostdin", "-loglevel", "error", "-y"])

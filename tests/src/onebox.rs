@@ -1,4 +1,4 @@
-//! `framepost up`: the whole pipeline as one process, and what it says.
+//! Runs `framepost up`, the whole pipeline as one process, and reads its output.
 
 use crate::binaries::{Output, Program, Running};
 use crate::bucket::Bucket;
@@ -9,19 +9,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long it may take until it serves, on a busy machine.
+/// How long it may take on a busy machine until it serves requests.
 const START: Duration = Duration::from_secs(30);
 
 /// A running `framepost up`.
 #[derive(Debug)]
 pub struct Onebox {
-    /// The process.
     pub running: Running,
     directory: PathBuf,
 }
 
 impl Onebox {
-    /// `framepost up --dir DIR VIDEO...`; without a video it plays its own clip, live.
+    /// Starts `framepost up --dir DIR VIDEO...`. Without a video it plays its own clip live.
     pub fn up<V: AsRef<OsStr>>(directory: &Path, videos: &[V]) -> Self {
         let mut command = Program::Framepost.command();
         command.arg("up").arg("--dir").arg(directory).args(videos);
@@ -33,7 +32,7 @@ impl Onebox {
         Bucket::of_onebox(&self.directory)
     }
 
-    /// Where its S3 endpoint listens, as it says on standard error.
+    /// Returns the address of its S3 endpoint, from its standard error.
     pub fn endpoint(&self) -> SocketAddr {
         self.running.wait_for(Output::Stderr, START, |lines| {
             lines.iter().find_map(|line| {
@@ -54,7 +53,8 @@ impl Onebox {
         Credentials { access_key_id: field("accessKeyId"), secret_access_key: field("secretAccessKey") }
     }
 
-    /// Every record so far. Panics on a line of standard output that is none: `| jq` has to work.
+    /// Returns every record so far. Panics if a line of standard output is not a record,
+    /// because `| jq` must work.
     pub fn records(&self) -> Vec<Record> {
         records(&self.running.lines(Output::Stdout))
     }

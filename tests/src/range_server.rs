@@ -1,4 +1,4 @@
-//! Files over HTTP, as a bucket gives them: whole or by a range. Every request and every byte of a body is counted.
+//! Serves files over HTTP like a bucket, completely or by range, and counts requests and bytes.
 
 use crate::http::Head;
 use std::collections::HashMap;
@@ -9,19 +9,16 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What was asked for, and what was given.
+/// Counts of requests and of the bytes sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
-    /// Requests.
     pub requests: u64,
-    /// Bytes of bodies that were sent, as far as the client took them.
+    /// Bytes of bodies sent, as far as the client accepted them.
     pub bytes: u64,
 }
 
-/// A served file.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// Where it is.
     pub path: PathBuf,
     /// Headers that go with it, such as `x-amz-meta-from`.
     pub headers: Vec<(String, String)>,
@@ -51,7 +48,6 @@ impl RangeServer {
         Self { address, traffic }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -61,7 +57,7 @@ impl RangeServer {
         format!("http://{}/{name}", self.address)
     }
 
-    /// What came by since it was asked the last time.
+    /// Returns the counts since the last call.
     pub fn take_traffic(&self) -> Traffic {
         std::mem::take(&mut lock(&self.traffic))
     }
@@ -71,7 +67,7 @@ fn lock(traffic: &Mutex<Traffic>) -> MutexGuard<'_, Traffic> {
     traffic.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request; whether another one may follow.
+/// Answers one request. Returns whether another one may follow.
 fn answer(mut connection: &TcpStream, files: &HashMap<String, Served>, traffic: &Mutex<Traffic>) -> Result<bool> {
     let Some(head) = Head::read(&mut connection)? else { return Ok(false) };
     lock(traffic).requests += 1;
@@ -103,13 +99,13 @@ fn answer(mut connection: &TcpStream, files: &HashMap<String, Served>, traffic: 
         if read == 0 {
             return Ok(true);
         }
-        // Counted before it leaves: who has the last byte may ask for the count at once.
+        // Count before sending: a client with the last byte may ask for the count immediately.
         lock(traffic).bytes += read as u64;
         connection.write_all(&piece[..read])?;
     }
 }
 
-/// The first byte and the one after the last, of `bytes=FIRST-` and `bytes=FIRST-LAST`.
+/// Parses `bytes=FIRST-` and `bytes=FIRST-LAST`. Returns the first position and the one after the last.
 fn parse_range(range: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let start = first.parse().ok()?;

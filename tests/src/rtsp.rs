@@ -1,4 +1,5 @@
-//! A live RTSP server as a child process: `tests/rtsp/server.py`. It can be killed and come back on the same port.
+//! A live RTSP server as a child process: `tests/rtsp/server.py`. It can be killed and
+//! restarted on the same port.
 
 use crate::binaries::{Output, Running};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub struct RtspOptions {
     pub files: Vec<(String, PathBuf)>,
 }
 
-/// A running server. Dropped, it is killed.
+/// A running server. Dropping it kills the process.
 #[derive(Debug)]
 pub struct RtspServer {
     options: RtspOptions,
@@ -46,14 +47,14 @@ impl RtspServer {
         }
     }
 
-    /// Kills it: its connections are reset or fall silent, as when a camera loses its power.
+    /// Kills it. Its connections are reset or fall silent, as when a camera loses power.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.kill();
         }
     }
 
-    /// Starts it again on the port that it had.
+    /// Starts it again on the same port.
     pub fn restart(&mut self) {
         self.kill();
         let (running, port) = launch(&self.options, self.port);
@@ -64,7 +65,7 @@ impl RtspServer {
 
 fn launch(options: &RtspOptions, port: u16) -> (Running, u16) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("rtsp/server.py");
-    // Debian's interpreter, whatever else is on the path: the GStreamer bindings belong to it.
+    // Use Debian's interpreter, because the GStreamer bindings belong to it.
     let mut command = Command::new("/usr/bin/python3");
     command.arg(script).args(["--port", &port.to_string()]);
     if let Some((user, password)) = &options.digest {

@@ -1,4 +1,4 @@
-//! Calls to the account's services, signed as any client signs them (Signature Version 4), and what the tests ask of them.
+//! Calls to the account's services, signed with Signature Version 4, and the calls that the tests need.
 
 use super::REGION;
 use super::moto::Moto;
@@ -14,24 +14,22 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The access key's id.
     pub access_key_id: String,
-    /// Its secret.
     pub secret_access_key: String,
     /// The session token of a role that was assumed.
     pub session_token: Option<String>,
 }
 
 impl Identity {
-    /// Whoever applies Terraform: no policy is about them but the bucket's.
+    /// The identity that applies Terraform. Only the bucket's policy applies to it.
     pub fn administrator() -> Self {
         Self { access_key_id: "administrator".to_owned(), secret_access_key: "any".to_owned(), session_token: None }
     }
 
-    /// Gives it to a program the way AWS's own tools take it.
+    /// Puts the credentials into the environment of a program, under AWS's names.
     pub fn give_to(&self, command: &mut Command) {
         command.env("AWS_ACCESS_KEY_ID", &self.access_key_id).env("AWS_SECRET_ACCESS_KEY", &self.secret_access_key);
         if let Some(token) = &self.session_token {
@@ -40,14 +38,11 @@ impl Identity {
     }
 }
 
-/// What a service answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
     /// Its headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Its body.
     pub body: Vec<u8>,
 }
 
@@ -57,7 +52,8 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The texts of all XML elements of that name, in order; their entities are resolved as far as keys need them.
+    /// Returns the texts of all XML elements with that name, in order. Resolves the
+    /// entities that occur in keys.
     pub fn elements(&self, name: &str) -> Vec<String> {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let text = self.text();
@@ -76,17 +72,15 @@ impl Answer {
 pub struct Request<'a> {
     /// The service's name in signatures.
     pub service: &'a str,
-    /// The HTTP method.
     pub method: &'a str,
     /// Path and query, as they are sent.
     pub path: &'a str,
     /// Headers beside those that signing adds.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
-/// One identity's way to the account.
+/// Access to the account with one identity.
 #[derive(Debug, Clone)]
 pub struct Account {
     endpoint: String,
@@ -94,12 +88,11 @@ pub struct Account {
 }
 
 impl Account {
-    /// As the administrator.
     pub fn of(moto: &Moto) -> Self {
         Self { endpoint: moto.url(), identity: Identity::administrator() }
     }
 
-    /// The same account, asked by another.
+    /// Accesses the same account with another identity.
     #[must_use]
     pub fn with(&self, identity: Identity) -> Self {
         Self { endpoint: self.endpoint.clone(), identity }
@@ -110,12 +103,11 @@ impl Account {
         &self.endpoint
     }
 
-    /// Who asks.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Signs and sends a request. Panics when there is no answer; an answer may be any.
+    /// Signs and sends a request. Panics if there is no response; accepts a response with any status.
     pub fn send(&self, request: &Request<'_>) -> Answer {
         let Request { service, method, path, headers, body } = request;
         let uri = format!("{}{path}", self.endpoint);
@@ -154,13 +146,13 @@ impl Account {
         }
     }
 
-    /// A call of a service that speaks JSON. Panics unless it succeeds.
+    /// Calls a service with a JSON protocol. Panics unless it succeeds.
     pub fn json(&self, service: &str, target: &str, call: &Value) -> Value {
         let answer = self.try_json(service, target, call).expect(&format!("{target} {call}"));
         if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).expect("JSON") }
     }
 
-    /// A call of a service that speaks JSON, whatever it answers.
+    /// Calls a service with a JSON protocol and returns any response.
     pub fn try_json(&self, service: &str, target: &str, call: &Value) -> Answer {
         let version = if service == "sqs" { "1.0" } else { "1.1" };
         let headers = vec![
@@ -170,7 +162,7 @@ impl Account {
         self.send(&Request { service, method: "POST", path: "/", headers, body: call.to_string().into_bytes() })
     }
 
-    /// A call of a service that speaks forms and XML (IAM, STS). Panics unless it succeeds.
+    /// Calls a service with form requests and XML responses (IAM, STS). Panics unless it succeeds.
     pub fn form(&self, service: &str, version: &str, fields: &[(&str, &str)]) -> Answer {
         let mut body = format!("Version={version}");
         for (name, value) in fields {
@@ -187,7 +179,7 @@ impl Account {
         serde_json::from_slice(&self.send(&request).expect(path).body).expect("JSON")
     }
 
-    /// A session of a role.
+    /// Assumes a role and returns the session's credentials.
     pub fn assume_role(&self, role_arn: &str, session: &str) -> Identity {
         let fields = [("Action", "AssumeRole"), ("RoleArn", role_arn), ("RoleSessionName", session)];
         let answer = self.form("sts", "2011-06-15", &fields);
@@ -199,19 +191,19 @@ impl Account {
         }
     }
 
-    /// Puts an inline policy on a role; it counts from the next request on.
+    /// Puts an inline policy on a role. It takes effect with the next request.
     pub fn put_role_policy(&self, role: &str, name: &str, document: &Value) {
         let document = document.to_string();
         let fields = [("Action", "PutRolePolicy"), ("RoleName", role), ("PolicyName", name)];
         self.form("iam", "2010-05-08", &[&fields[..], &[("PolicyDocument", &document)]].concat());
     }
 
-    /// Takes it away again.
+    /// Removes the inline policy.
     pub fn delete_role_policy(&self, role: &str, name: &str) {
         self.form("iam", "2010-05-08", &[("Action", "DeleteRolePolicy"), ("RoleName", role), ("PolicyName", name)]);
     }
 
-    /// Asks S3 for an object or a bucket; `path` is `/BUCKET/KEY`, and it may have a query.
+    /// Sends an S3 request. `path` is `/BUCKET/KEY` and may include a query.
     pub fn s3(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.send(&Request { service: "s3", method, path, headers, body: body.to_vec() })
@@ -230,7 +222,8 @@ impl Account {
         answer.elements("Key")
     }
 
-    /// Copies all objects to `root` with their metadata, as a local bucket keeps them, so that the judge can read them.
+    /// Copies all objects to `root` with their metadata, in the layout of a local bucket, so that
+    /// the judge can read them.
     pub fn mirror(&self, bucket: &str, root: &std::path::Path) {
         for key in self.keys(bucket) {
             let object = self.s3("GET", &format!("/{bucket}/{key}"), &[], b"").expect(&key);

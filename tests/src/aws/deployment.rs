@@ -1,4 +1,4 @@
-//! Framepost on AWS, deployed: an account of its own, the root applied to it, and what a test needs of it.
+//! A deployment of Framepost on AWS: an account with the root module applied to it.
 
 use super::account::{Account, Identity};
 use super::lambda::{Function, Mapping};
@@ -14,13 +14,12 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// What Terraform gave each function as its package's directory.
+/// Terraform's variable for the directory with the functions' packages.
 const PACKAGES: &str = "packages";
 
-/// A deployment. Dropped, the account is gone with everything in it.
+/// A deployment. Dropping it removes the account and everything in it.
 #[derive(Debug)]
 pub struct Deployment {
-    /// The account's server.
     pub moto: Moto,
     /// The account, as its administrator.
     pub account: Account,
@@ -31,7 +30,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// An account, and the root applied to it. Nothing, and a word about it, where a tool is missing.
+    /// Creates an account and applies the root to it. Returns `None` and logs a skip if a tool is missing.
     pub fn apply() -> Option<Self> {
         let plugins = plugins()?;
         let Some(python) = python() else {
@@ -67,12 +66,12 @@ impl Deployment {
         variables
     }
 
-    /// The outputs that the tests live on.
+    /// Returns the root's outputs.
     pub fn outputs(&self) -> Outputs {
         Outputs(self.terraform.outputs())
     }
 
-    /// A rule on the records' bus and a queue that takes all of it: a subscriber of the test's own.
+    /// Subscribes to all records with a rule on the bus and a queue.
     pub fn subscribe(&self, outputs: &Outputs) -> Subscriber {
         let bus = outputs.text("/records/bus_name");
         let rule_arn = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{bus}/subscriber");
@@ -91,12 +90,11 @@ impl Deployment {
         Mapping::deployed(&self.moto, self.probe_function(outputs))
     }
 
-    /// The probe.
     pub fn probe_function(&self, outputs: &Outputs) -> Function {
         Function::deployed(&self.moto, &outputs.text("/functions/probe/name"))
     }
 
-    /// Puts `clip` into the bucket in chunks of `window_s`, as the gateway's program with the gateway's credential.
+    /// Uploads `clip` in chunks of `window_s` seconds with the gateway's program and credential.
     pub fn backfill(&self, outputs: &Outputs, camera: &str, clip: &Path, window_s: u32) {
         let spool = self.directory.path().join("spool").join(camera);
         let mut command = backfill_as(camera, clip, &spool, &outputs.text("/bucket_url"));
@@ -115,18 +113,17 @@ impl Deployment {
     }
 }
 
-/// What the root says of itself.
+/// The outputs of the root.
 #[derive(Debug, Clone)]
 pub struct Outputs(pub Value);
 
 impl Outputs {
-    /// A text, by its JSON pointer.
+    /// Returns an output's text by its JSON pointer.
     pub fn text(&self, pointer: &str) -> String {
         let found = self.0.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_else(|| panic!("the root has no output {pointer}: {:#}", self.0)).to_owned()
     }
 
-    /// The bucket's name.
     pub fn bucket(&self) -> String {
         self.text("/bucket/name")
     }
@@ -147,7 +144,7 @@ impl Outputs {
     }
 }
 
-/// Whoever reads the records.
+/// A subscriber to all records.
 #[derive(Debug)]
 pub struct Subscriber {
     account: Account,
@@ -156,7 +153,8 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Every record since it was asked the last time, repeated ones too. Each envelope says whose record it is and of what type.
+    /// Returns every record since the last call, including repeated ones. Checks that each envelope has
+    /// the record's source and type.
     pub fn records(&self) -> Vec<Record> {
         let record = |text: &str| -> Result<Record, String> {
             let envelope: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -173,7 +171,7 @@ impl Subscriber {
         records.collect()
     }
 
-    /// Goes away, so that the bus can be destroyed.
+    /// Removes the subscription, so that the bus can be destroyed.
     pub fn unsubscribe(self) {
         let bus = &self.bus;
         let targets = json!({ "Rule": "subscriber", "EventBusName": bus, "Ids": ["queue"] });

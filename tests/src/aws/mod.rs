@@ -1,6 +1,7 @@
-//! AWS on this machine: the real Terraform root applied to a moto server, and the harness as the Lambda service.
+//! AWS on this machine: the real Terraform root applied to a moto server, with a simulated Lambda service.
 //!
-//! * [`moto`]: the account, `tests/aws/moto_server.py`; policies are enforced for every credential that it issues.
+//! - [`moto`]: the account, `tests/aws/moto_server.py`. It enforces policies for
+//!   every credential that it issues.
 //! * [`account`]: signed calls to its services, and what the tests ask of them.
 //! * [`terraform`]: init, validate, plan, apply and destroy of the unmodified root.
 //! * [`package`]: a function's zip, as `cargo lambda` makes it.
@@ -17,5 +18,4 @@ pub mod terraform;
 
 /// The region of all tests.
 pub const REGION: &str = "eu-central-1";
-/// moto's account.
 pub const ACCOUNT: &str = "123456789012";

@@ -1,4 +1,4 @@
-//! A moto server of one test's own: `tests/aws/moto_server.py`, on a port that it chooses, gone with this value.
+//! A moto server for one test: `tests/aws/moto_server.py`, on a free port, stopped when the value is dropped.
 
 use crate::binaries::{Output, Running};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long Python may take to load moto on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
-/// The interpreter that has moto, of the environment that `tests/terraform/run setup` makes.
+/// Returns the interpreter of the environment with moto that `tests/terraform/run setup` creates.
 pub fn python() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     let python = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home)?.join("framepost/venv/bin/python");
@@ -18,7 +18,6 @@ pub fn python() -> Option<PathBuf> {
     has_moto.is_ok_and(|tried| tried.status.success()).then_some(python)
 }
 
-/// A running server.
 #[derive(Debug)]
 pub struct Moto {
     running: Running,
@@ -36,7 +35,6 @@ impl Moto {
         Self { running, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -46,7 +44,7 @@ impl Moto {
         format!("http://{}", self.address)
     }
 
-    /// The zip of a function, as it was uploaded.
+    /// Returns the zip of a function, as it was uploaded.
     pub fn code(&self, function: &str) -> Vec<u8> {
         let mut answer = ureq::get(format!("{}/framepost/code/{function}", self.url()))
             .call()
@@ -55,23 +53,24 @@ impl Moto {
         code.unwrap_or_else(|error| panic!("the code of {function}: {error}"))
     }
 
-    /// Lets the time of all queues pass: what was in flight for less than that is visible again.
+    /// Advances the time of all queues: messages in flight for less than `time` become visible.
     pub fn advance(&self, time: Duration) {
         let url = format!("{}/framepost/advance?seconds={}", self.url(), time.as_secs());
         ureq::post(url).send_empty().unwrap_or_else(|error| panic!("moto's clock: {error}"));
     }
 
-    /// Every request that a policy refused: principal, action, resource, and the policy's kind.
+    /// Returns every request that a policy refused: principal, action, resource, and the kind of the policy.
     pub fn refusals(&self) -> Vec<Value> {
         refusals_in(&self.running.lines(Output::Stderr)).collect()
     }
 
-    /// The next refusal after the first `known`, which comes by another way than its answer. Panics if there is none.
+    /// Waits for the refusal after the first `known` ones. moto reports refusals separately from responses.
+    /// Panics if there is none.
     pub fn refusal_after(&self, known: usize) -> Value {
         self.running.wait_for(Output::Stderr, Duration::from_secs(10), |lines| refusals_in(lines).nth(known))
     }
 
-    /// What it said on standard error, for a failed test's message.
+    /// Returns its standard error, for the message of a failed test.
     pub fn log(&self) -> String {
         self.running.log()
     }
@@ -86,7 +85,7 @@ fn refusals_in(lines: &[String]) -> impl Iterator<Item = Value> {
 mod tests {
     use super::*;
 
-    /// The tests of what a policy says lie beside `policy.py`; nothing else would run them.
+    /// Runs the unit tests beside `policy.py`, which nothing else runs.
     #[test]
     fn policies_are_decided_as_aws_does() {
         let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("aws/policy_test.py");

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 pub struct Message {
     /// Its id, the same each time it comes.
     pub id: String,
-    /// This delivery's handle.
     pub receipt: String,
-    /// Its text.
     pub body: String,
     /// How often it has come, this time included.
     pub deliveries: u32,
@@ -35,12 +33,11 @@ impl Message {
         }
     }
 
-    /// An attribute's text.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.message_attributes[name]["StringValue"].as_str()
     }
 
-    /// As Lambda hands it to a function.
+    /// Returns the message in the form in which Lambda passes it to a function.
     pub(super) fn for_lambda(&self, queue_arn: &str) -> Value {
         let attributes = self.message_attributes.as_object().into_iter().flatten().map(|(name, value)| {
             let value = json!({ "dataType": value["DataType"], "stringValue": value["StringValue"],
@@ -55,16 +52,16 @@ impl Message {
     }
 }
 
-/// What of a queue's messages is meant.
+/// Selects messages of a queue by their state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Messages {
     /// Those that can be received.
     Visible,
-    /// Those that were received and neither deleted nor visible again.
+    /// Messages that were received and are neither deleted nor visible again.
     InFlight,
 }
 
-/// A queue, asked by one identity.
+/// A queue, accessed with one identity.
 #[derive(Debug, Clone)]
 pub struct Queue {
     account: Account,
@@ -85,7 +82,7 @@ impl Queue {
         Self { account: account.clone(), url }
     }
 
-    /// A queue of the test's own, which takes what a rule sends.
+    /// Creates a queue that may receive messages from a rule.
     pub fn for_rule(account: &Account, name: &str, rule_arn: &str) -> Self {
         let policy = json!({ "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": { "Service": "events.amazonaws.com" }, "Action": "sqs:SendMessage",
@@ -106,7 +103,6 @@ impl Queue {
         self.call("GetQueueAttributes", json!({ "AttributeNames": ["All"] }))["Attributes"].take()
     }
 
-    /// Its ARN.
     pub fn arn(&self) -> String {
         self.attributes()["QueueArn"].as_str().expect("a queue has an ARN").to_owned()
     }
@@ -126,7 +122,6 @@ impl Queue {
         })
     }
 
-    /// Sends a text.
     pub fn send(&self, body: &str) -> String {
         let sent = self.call("SendMessage", json!({ "MessageBody": body }));
         sent["MessageId"].as_str().expect("a message has an id").to_owned()
@@ -139,7 +134,8 @@ impl Queue {
         }
     }
 
-    /// Up to `most` messages that are there now; they stay in flight for the queue's visibility timeout.
+    /// Receives up to `most` messages that are visible now. They stay in flight
+    /// for the queue's visibility timeout.
     pub fn receive(&self, most: u64) -> Vec<Message> {
         let call = json!({ "MaxNumberOfMessages": most.min(10), "WaitTimeSeconds": 0, "AttributeNames": ["All"],
             "MessageAttributeNames": ["All"] });

@@ -1,5 +1,5 @@
-//! Terraform on a copy of the unmodified root: the tree as a user has it, with one test-only file beside it that says where AWS
-//! is (`tests/terraform/aws/moto_override.tf`). Providers come from a directory, so nothing is asked of a registry.
+//! Terraform on a copy of the unmodified root, with one test-only file added that sets AWS's endpoints
+//! (`tests/terraform/aws/moto_override.tf`). Providers come from a directory, so no registry is used.
 
 use super::REGION;
 use super::account::Identity;
@@ -8,10 +8,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Where CI has providers, after the directories of `FRAMEPOST_TF_PLUGINS` (separated by colons).
+/// The directory with providers in CI. Directories in `FRAMEPOST_TF_PLUGINS` (separated by colons) come first.
 const PLUGIN_DIRECTORY: &str = "/opt/tf-plugins";
 
-/// A directory of providers that has AWS's. Nothing, and a word about it, where Terraform or the provider is not at hand.
+/// Returns a directory with the AWS provider. Returns `None` and logs a skip if Terraform
+/// or the provider is missing.
 pub fn plugins() -> Option<PathBuf> {
     if !Command::new("terraform").arg("version").output().is_ok_and(|tried| tried.status.success()) {
         crate::skip("terraform is not installed, and this test applies the AWS root");
@@ -26,16 +27,14 @@ pub fn plugins() -> Option<PathBuf> {
     found
 }
 
-/// What a plan would do.
+/// The result of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing.
     Empty,
-    /// This.
+    /// The plan's text, if there are changes.
     Changes(String),
 }
 
-/// A working directory.
 #[derive(Debug)]
 pub struct Terraform {
     directory: tempfile::TempDir,
@@ -44,7 +43,7 @@ pub struct Terraform {
 }
 
 impl Terraform {
-    /// A copy of this repository's Terraform, to be applied to the account at `endpoint` with `variables`.
+    /// Copies this repository's Terraform, to apply it to the account at `endpoint` with `variables`.
     pub fn new(plugins: &Path, endpoint: &str, variables: &Value) -> Self {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository");
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -66,7 +65,7 @@ impl Terraform {
         this
     }
 
-    /// Other variables, from the next plan on.
+    /// Sets other variables for the next plan.
     pub fn set(&self, variables: &Value) {
         let file = self.root().join("terraform.tfvars.json");
         std::fs::write(file, variables.to_string()).expect("the variables are written");
@@ -76,7 +75,7 @@ impl Terraform {
         self.directory.path().join("terraform/aws")
     }
 
-    /// `terraform ARGUMENTS…`, in an environment where AWS's own files and services are not to be found.
+    /// Runs `terraform ARGUMENTS…` in an environment without AWS's own files and services.
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("terraform");
         command.arg(format!("-chdir={}", self.root().display())).args(arguments);
@@ -103,18 +102,15 @@ impl Terraform {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// `terraform init`.
     pub fn init(&self) {
         let plugins = format!("-plugin-dir={}", self.plugins.display());
         self.done(&["init", "-input=false", "-no-color", &plugins]);
     }
 
-    /// `terraform validate`.
     pub fn validate(&self) {
         self.done(&["validate", "-no-color"]);
     }
 
-    /// `terraform plan`.
     pub fn plan(&self) -> Plan {
         let output = self.run(&["plan", "-input=false", "-no-color", "-detailed-exitcode"]);
         match output.status.code() {
@@ -124,7 +120,6 @@ impl Terraform {
         }
     }
 
-    /// `terraform apply`.
     pub fn apply(&self) {
         self.done(&["apply", "-input=false", "-no-color", "-auto-approve"]);
     }
@@ -137,7 +132,7 @@ impl Terraform {
         outputs.map(|(name, output)| (name.clone(), output["value"].clone())).collect::<serde_json::Map<_, _>>().into()
     }
 
-    /// `terraform destroy`: what is left in the state is nothing, or its words why it could not.
+    /// Runs `terraform destroy`. Returns its error text if anything is left in the state.
     pub fn destroy(&self) -> Result<(), String> {
         let output = self.run(&["destroy", "-input=false", "-no-color", "-auto-approve"]);
         if !output.status.success() {

@@ -1,11 +1,11 @@
-//! A link as slow as a real one was: a trace in mahimahi's format, where each line is the millisecond at which one
-//! packet of 1500 bytes may leave. An opportunity that nobody uses is lost. At its end the trace starts again.
+//! A link with the rate of a recorded one. The trace is in mahimahi's format: each line is the millisecond at
+//! which one packet of 1500 bytes may leave. An unused opportunity is lost. At its end the trace starts again.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What one line of a trace lets through.
+/// Bytes that one line of a trace lets through.
 pub(super) const PACKET_BYTES: usize = 1500;
 
 /// A link, shared by all connections through it.
@@ -19,12 +19,11 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     started: Instant,
-    /// How many opportunities have passed or been used, over all rounds of the trace.
+    /// Number of opportunities that have passed or been used, over all rounds of the trace.
     used: u64,
 }
 
 impl Link {
-    /// Reads a trace.
     pub fn from_trace(file: &Path) -> Self {
         let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         Self::parse(&text).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()))
@@ -54,16 +53,17 @@ impl Link {
         Self { opportunities_ms, period_ms, state: Mutex::new(State { started: Instant::now(), used: 0 }) }
     }
 
-    /// When opportunity number `n` is, in ms from the start.
+    /// Returns the time of opportunity `n`, in ms from the start.
     fn at_ms(&self, n: u64) -> u64 {
         let round = self.opportunities_ms.len() as u64;
         let place = usize::try_from(n % round).unwrap_or(0);
         (n / round) * self.period_ms + self.opportunities_ms[place]
     }
 
-    /// The time, in ms from the start, at which the last of `packets` packets that are ready at `now_ms` has left.
+    /// Returns the time, in ms from the start, at which the last of `packets` packets that are
+    /// ready at `now_ms` has left.
     fn book(&self, used: &mut u64, now_ms: u64, packets: u64) -> u64 {
-        // Whole rounds that have passed are skipped at once, the rest one by one.
+        // Whole rounds that have passed are skipped together, the rest one by one.
         let round = self.opportunities_ms.len() as u64;
         *used = (*used).max((now_ms / self.period_ms).saturating_sub(1) * round);
         while self.at_ms(*used) < now_ms {
@@ -73,7 +73,7 @@ impl Link {
         self.at_ms(*used - 1)
     }
 
-    /// Waits until `bytes` have had their turn: the one place where time itself is what is simulated.
+    /// Waits until `bytes` have passed. This is a real sleep, because time itself is what is simulated.
     pub fn pass(&self, bytes: usize) {
         let packets = bytes.div_ceil(PACKET_BYTES) as u64;
         if packets == 0 {

@@ -1,8 +1,8 @@
-//! A proxy between the gateway and its bucket that does on purpose what networks and clouds do by accident.
+//! A proxy between the gateway and its bucket that causes the faults of networks and clouds.
 //!
-//! It speaks just enough HTTP/1.1 to know where a request and its answer begin and end, changes nothing in them (their
-//! signature covers the host, which is the proxy's), and does to each request what the [`Plan`] says. Everything is
-//! counted, so that a test can assert that its fault really happened.
+//! It understands enough HTTP/1.1 to find the ends of requests and responses. It does not change them, because
+//! the signature covers the host, which is the proxy's. The [`Plan`] selects the fault for each request.
+//! Everything is counted, so that a test can assert that its fault happened.
 
 mod link;
 mod serve;
@@ -15,28 +15,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is done to one request.
+/// A fault that one request meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
     None,
-    /// 503 with S3's `SlowDown` and a `Retry-After`; the bucket never sees the request.
+    /// The proxy answers 503 with S3's `SlowDown` and a `Retry-After`. The bucket does not receive the request.
     SlowDown {
         /// The value of `Retry-After`, in seconds.
         retry_after_s: u32,
     },
-    /// The connection is reset before any byte is read.
+    /// The proxy resets the connection before it reads any byte.
     ResetAtAccept,
-    /// The connection is reset with half of the request's body gone to the bucket.
+    /// The proxy resets the connection after half of the request's body has reached the bucket.
     ResetInRequest,
-    /// The bucket does what was asked, and the connection is reset instead of the answer.
+    /// The bucket handles the request, and the proxy resets the connection instead of answering.
     LoseAnswer,
-    /// No byte moves for so long; then the request goes on, if the client is still there, and if it is not, too: all
-    /// that it sent may still arrive.
+    /// No byte moves for this long. Then the request continues, even if the client is gone: what
+    /// it sent may still arrive.
     Stall(Duration),
-    /// The bucket does what was asked, and half of the answer arrives before the reset.
+    /// The bucket handles the request, and half of the response arrives before the reset.
     TruncateAnswer,
-    /// The answer comes so much later.
+    /// The response is delayed by this time.
     Latency(Duration),
 }
 
@@ -56,34 +55,32 @@ impl Fault {
     }
 }
 
-/// Which request meets which fault.
+/// Selects the fault of each request.
 #[derive(Debug, Clone)]
 pub enum Plan {
-    /// The same for all.
+    /// The same fault for every request.
     Always(Fault),
-    /// One after the other, and from the start again.
+    /// One fault after the other, repeated.
     Cycle(Vec<Fault>),
-    /// One after the other, and none afterwards.
+    /// One fault after the other, then none.
     Script(Vec<Fault>),
-    /// One request in `one_in` meets one of the faults, by chance.
+    /// One request in `one_in`, chosen at random, meets one of the faults.
     Random {
-        /// The seed: the same one gives the same faults to the same requests.
+        /// The seed; the same seed gives the same faults to the same requests.
         seed: u64,
-        /// How rare faults are.
+        /// One request in this many meets a fault.
         one_in: u32,
-        /// The faults.
         faults: Vec<Fault>,
     },
 }
 
-/// What came by.
+/// Counts of what passed through the proxy.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// Requests whose head was read.
     pub requests: u64,
-    /// Requests by method.
     pub methods: BTreeMap<String, u64>,
-    /// Answers that reached the client whole, by status.
+    /// Responses that reached the client completely, by status.
     pub answers: BTreeMap<u16, u64>,
     /// Faults done, by name.
     pub faults: BTreeMap<&'static str, u64>,
@@ -109,7 +106,7 @@ struct Conduct {
     seen: Seen,
 }
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 struct Shared {
     upstream: SocketAddr,
@@ -132,7 +129,7 @@ impl Shared {
         self.lock().link.clone()
     }
 
-    /// The next request's fault, if `wanted`; another fault stays where it is.
+    /// Takes the next request's fault if `wanted` returns true for it. Otherwise the fault stays for later.
     fn next_fault(&self, wanted: impl Fn(Fault) -> bool) -> Option<Fault> {
         let mut conduct = self.lock();
         let turn = conduct.turn;
@@ -142,7 +139,7 @@ impl Shared {
             Plan::Script(faults) => faults.get(turn).copied().unwrap_or(Fault::None),
             Plan::Random { one_in, faults, .. } => {
                 let (one_in, faults) = (*one_in, faults.clone());
-                // The chance is that of this turn, however often it is asked for.
+                // Derive the random number from the turn, so that asking again gives the same result.
                 let mut chance = fastrand::Rng::with_seed(conduct.chance.clone().u64(..).wrapping_add(turn as u64));
                 match chance.u32(0..one_in.max(1)) {
                     0 => chance.choice(faults).unwrap_or(Fault::None),
@@ -163,7 +160,7 @@ impl Shared {
     }
 }
 
-/// A running proxy. Dropped, it takes no more connections, and those that it has end.
+/// A running proxy. Dropping it stops listening and ends its connections.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -171,7 +168,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// A proxy on a free port before `upstream`, harmless until [`set_plan`](Self::set_plan).
+    /// Starts a proxy on a free port before `upstream`. It causes no faults until [`set_plan`](Self::set_plan).
     pub fn start(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -202,7 +199,6 @@ impl FaultProxy {
         Self { address, shared }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -212,7 +208,7 @@ impl FaultProxy {
         format!("http://{}", self.address)
     }
 
-    /// From the next request on.
+    /// Sets the plan for all following requests.
     pub fn set_plan(&self, plan: Plan) {
         let mut conduct = self.shared.lock();
         if let Plan::Random { seed, .. } = plan {
@@ -222,7 +218,7 @@ impl FaultProxy {
         conduct.turn = 0;
     }
 
-    /// From the next bytes on, requests go through `link`; `None` for no limit.
+    /// Sends requests through `link` from now on; `None` removes the limit.
     pub fn set_link(&self, link: Option<Link>) {
         self.shared.lock().link = link.map(Arc::new);
     }
@@ -232,7 +228,7 @@ impl FaultProxy {
         self.shared.lock().seen.clone()
     }
 
-    /// Waits until `found` is true of what came by; panics after `within`.
+    /// Waits until `found` returns true for the counts. Panics after `within`.
     pub fn wait_for(&self, within: Duration, found: impl Fn(&Seen) -> bool) {
         let deadline = Instant::now() + within;
         let mut conduct = self.shared.lock();
@@ -247,7 +243,7 @@ impl FaultProxy {
 impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes the listener, which then sees that it is over.
+        // Wake the listener, so that it notices the end.
         drop(std::net::TcpStream::connect(self.address));
     }
 }

@@ -1,4 +1,4 @@
-//! One connection of the proxy: request after request, each with its fault.
+//! One connection of the proxy: a loop over requests, each with its fault.
 
 use super::link::PACKET_BYTES;
 use super::{Fault, Shared};
@@ -31,7 +31,7 @@ pub(super) fn connection(shared: &Shared, client: TcpStream) {
     }
 }
 
-/// Ends a connection by RST, so that the other side sees an error and not an end.
+/// Ends a connection with RST, so that the other side sees an error and not an end of stream.
 fn reset(connection: TcpStream) {
     let _ = socket2::SockRef::from(&connection).set_linger(Some(Duration::ZERO));
     drop(connection);
@@ -44,7 +44,7 @@ fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
         seen.requests += 1;
         *seen.methods.entry(method.clone()).or_default() += 1;
     });
-    // On a connection that is used again, a reset at accept becomes one at the request.
+    // On a reused connection, a reset at accept becomes a reset at the request.
     let fault = shared.next_fault(|_| true).unwrap_or(Fault::None);
     if fault == Fault::ResetAtAccept {
         return Ok(Next::Reset);
@@ -87,7 +87,7 @@ fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
 fn answer(shared: &Shared, client: &TcpStream, upstream: &TcpStream, method: &str, fault: Fault) -> Result<Next> {
     let head = loop {
         let Some(head) = Head::read(&mut &*upstream)? else { return Ok(Next::Close) };
-        // Said by the proxy already, where it was asked for.
+        // The proxy has already sent the 100 response if the client asked for it.
         if !(100..200).contains(&head.status()) {
             break head;
         }
@@ -135,7 +135,7 @@ fn slow_down(shared: &Shared, client: &TcpStream, retry_after_s: u32) -> Result<
     Ok(Next::Request)
 }
 
-/// Nothing moves for `time`, or until the proxy ends.
+/// Waits for `time`, or until the proxy ends.
 fn stall(shared: &Shared, time: Duration) {
     let deadline = Instant::now() + time;
     while !shared.ended.load(Ordering::Relaxed) {
@@ -147,7 +147,7 @@ fn stall(shared: &Shared, time: Duration) {
     }
 }
 
-/// A reset overtakes bytes that the other side has not read yet: gives it the time to read them.
+/// A reset discards bytes that the other side has not read yet, so give it time to read them.
 fn wait_until_read(client: &TcpStream) {
     let _ = client.set_read_timeout(Some(Duration::from_millis(100)));
     let _ = (&*client).read(&mut [0]);

@@ -1,11 +1,11 @@
-//! Every fault, as a client sees it, and as the bucket behind it sees it.
+//! Every fault, as seen by a client and by the bucket behind the proxy.
 
 use super::*;
 use crate::http;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-/// A bucket that takes anything: counts whole requests and answers 200 with 10 bytes.
+/// A bucket that accepts everything: it counts complete requests and answers 200 with 10 bytes.
 fn bucket() -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -30,7 +30,7 @@ fn bucket() -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
     (address, bodies)
 }
 
-/// Puts `body` and gives all that came back until the end, or the error.
+/// Puts `body` and returns everything received until the end, or the error.
 fn put(proxy: &FaultProxy, body: &[u8]) -> Result<String, std::io::Error> {
     let mut connection = TcpStream::connect(proxy.address())?;
     let head = format!("PUT /footage/a HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -1,18 +1,16 @@
-//! Our own reading of a chunk's boxes (ISO/IEC 14496-12), independent of the code under test and of ffmpeg, which
-//! forgives much.
+//! An independent parser for a chunk's boxes (ISO/IEC 14496-12). It shares no code with the code under test,
+//! and is stricter than ffmpeg.
 
-/// A top-level box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopLevel {
-    /// Its four letters.
     pub kind: String,
-    /// Where it begins in the file.
+    /// Offset of its first byte in the file.
     pub start: usize,
-    /// Where it ends.
+    /// Offset after its last byte.
     pub end: usize,
 }
 
-/// The top-level boxes of a file, or what is wrong with them.
+/// Returns the top-level boxes of a file, or a description of the error.
 pub fn top_level(file: &[u8]) -> Result<Vec<TopLevel>, String> {
     walk(file, 0, file.len())
 }
@@ -43,8 +41,9 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// Whether the first picture of the first `mdat` is one that no later picture refers beyond: IDR in H.264, IDR, CRA or BLA in
-/// H.265. False for a recovery point of H.264, after which a decoder may miss pictures before it.
+/// Returns whether no later picture in output order refers to a picture before the first one: true for
+/// IDR in H.264 and for IDR, CRA and BLA in H.265. False for a recovery point in H.264, after which a
+/// decoder may miss earlier pictures.
 pub fn begins_a_sequence(file: &[u8], boxes: &[TopLevel]) -> bool {
     let Some(mdat) = boxes.iter().find(|found| found.kind == "mdat") else { return false };
     let h264 = file.windows(4).any(|kind| kind == b"avcC");
@@ -60,7 +59,7 @@ pub fn begins_a_sequence(file: &[u8], boxes: &[TopLevel]) -> bool {
     false
 }
 
-/// Whether the order is that of a closed chunk: `ftyp moov (prft moof mdat)+ mfra`.
+/// Checks that the order of boxes is that of a closed chunk: `ftyp moov (prft moof mdat)+ mfra`.
 pub fn check_order(boxes: &[TopLevel]) -> Result<(), String> {
     let kinds: Vec<&str> = boxes.iter().map(|found| found.kind.as_str()).collect();
     let wrong = || Err(format!("boxes are {}; expected ftyp moov (prft moof mdat)+ mfra", kinds.join(" ")));
@@ -70,7 +69,8 @@ pub fn check_order(boxes: &[TopLevel]) -> Result<(), String> {
     if fragments.is_empty() || !whole { wrong() } else { Ok(()) }
 }
 
-/// The decode time at which each track's first fragment starts, over all `tfdt` of the first `moof`.
+/// Returns the decode time at which each track's first fragment starts, from the `tfdt`
+/// boxes of the first `moof`.
 pub fn first_decode_times(file: &[u8], boxes: &[TopLevel]) -> Result<Vec<u64>, String> {
     let moof = boxes.iter().find(|found| found.kind == "moof").ok_or("there is no moof")?;
     let mut times = Vec::new();
@@ -87,7 +87,7 @@ pub fn first_decode_times(file: &[u8], boxes: &[TopLevel]) -> Result<Vec<u64>, S
     if times.is_empty() { Err("there is no tfdt".to_owned()) } else { Ok(times) }
 }
 
-/// The bytes of the box of `kind` inside `moov`, searched by path such as `["mvex", "mehd"]`.
+/// Returns the bytes of a box inside `moov`, searched by a path such as `["mvex", "mehd"]`.
 pub fn in_moov<'a>(file: &'a [u8], boxes: &[TopLevel], path: &[&str]) -> Option<&'a [u8]> {
     let mut inside = boxes.iter().find(|found| found.kind == "moov")?.clone();
     for kind in path {
@@ -96,8 +96,8 @@ pub fn in_moov<'a>(file: &'a [u8], boxes: &[TopLevel], path: &[&str]) -> Option<
     file.get(inside.start..inside.end)
 }
 
-/// How long the part of `file` is that a power cut leaves of use: up to the end of its last whole `moof` + `mdat`.
-/// `None` where there is not even one.
+/// Returns the length of the part of `file` that is usable after a power cut: up to the end of its last
+/// complete `moof` + `mdat`. Returns `None` if there is none.
 pub fn whole_fragments_end(file: &[u8]) -> Option<usize> {
     let mut end = None;
     let mut start = 0;

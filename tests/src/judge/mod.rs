@@ -1,8 +1,8 @@
-//! Whether chunks are what they have to be.
+//! Checks that chunks are correct.
 //!
-//! The judge shares no code with the parts it judges, except the contract crate's keys and attributes: packets and
-//! decoding are ffmpeg's word, durations and key frames ffprobe's, and the boxes are read by [`boxes`]. It lists
-//! everything that is wrong, so that one run says all.
+//! The judge shares no code with the code under test, except the contract crate's keys and attributes. Packets
+//! and decoding are judged with ffmpeg, durations and key frames with ffprobe, and boxes with [`boxes`]. It
+//! collects all faults, so that one run shows everything.
 
 pub mod boxes;
 pub mod packets;
@@ -14,27 +14,27 @@ use framepost_events::{KeyKind, ObjectKey, Sha256};
 use std::path::Path;
 use std::process::Command;
 
-/// What is said of a chunk, to be held against the file.
+/// Claims about a chunk, to be compared with the file.
 #[derive(Debug, Clone, Default)]
 pub struct Claims<'a> {
     /// The object's key, as text.
     pub key: Option<&'a str>,
     /// The record's `duration.seconds`.
     pub seconds: Option<f64>,
-    /// The object's metadata.
     pub attributes: Option<&'a Attributes>,
-    /// How far durations may differ: the longest frame.
+    /// How far durations may differ: the duration of the longest frame.
     pub frame_seconds: f64,
 }
 
 impl Claims<'_> {
-    /// What the chunk says of its first frame; one that says nothing has to start with a random access frame.
+    /// Returns how the chunk starts according to its metadata; without metadata it must start
+    /// with a random access frame.
     fn start(&self) -> ChunkStart {
         self.attributes.map(|attributes| attributes.start).unwrap_or_default()
     }
 }
 
-/// Everything that is wrong with a chunk; nothing, if it is as it has to be.
+/// Returns all faults of a chunk; empty if it is correct.
 pub fn judge_chunk(file: &Path, claims: &Claims<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     let mut note = |outcome: Result<(), String>| {
@@ -60,9 +60,9 @@ pub fn judge_chunk(file: &Path, claims: &Claims<'_>) -> Vec<String> {
         }
         Err(fault) => note(Err(fault.clone())),
     }
-    // What a chunk continues is in the chunk before it: on its own it cannot decode without a word.
+    // A chunk that continues another one cannot be decoded without errors on its own.
     if claims.start() == ChunkStart::RandomAccess {
-        // So it is with a recovery point of H.264, though the pictures do come.
+        // The same holds for a recovery point of H.264, although its pictures do appear.
         let sequence = boxes::top_level(&bytes).is_ok_and(|found| boxes::begins_a_sequence(&bytes, &found));
         note(if sequence { decodes(file) } else { packets::pictures(file).map(drop) });
     }
@@ -108,7 +108,7 @@ fn judge_attributes(bytes: &[u8], probed: &Probed, a: &Attributes, frame_seconds
     probed.lasts("Duration", duration, frame_seconds)?;
     let (from, to) = (a.from.ok_or("there is no From")?, a.to.ok_or("there is no To")?);
     let wall = to.duration_since(from).as_secs_f64();
-    // The clock is slewed by at most 500 ppm.
+    // The clock is adjusted by at most 500 ppm.
     if (wall - duration).abs() > duration * 0.000_5 + 0.000_01 {
         return Err(format!("From and To are {wall} s apart, Duration is {duration} s"));
     }
@@ -123,7 +123,7 @@ fn judge_attributes(bytes: &[u8], probed: &Probed, a: &Attributes, frame_seconds
     if !content_type.starts_with("video/mp4; codecs=\"") {
         return Err(format!("FullContentType is {content_type:?}"));
     }
-    // A chunk without a random access frame has no table to seek by.
+    // A chunk without a random access frame has no seek table.
     if !(a.seek_table.is_none() && a.start == ChunkStart::Between)
         && a.seek_table.as_ref().is_none_or(|table| table.get(4..8) != Some(b"mfra"))
     {
@@ -132,12 +132,11 @@ fn judge_attributes(bytes: &[u8], probed: &Probed, a: &Attributes, frame_seconds
     Ok(())
 }
 
-/// What ffprobe says of a file.
+/// The result of ffprobe for a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probed {
-    /// The container's duration.
     pub container_seconds: f64,
-    /// From the first presentation to the end of the last one, over the video packets.
+    /// From the first presentation time to the end of the last video packet.
     pub video_seconds: f64,
     /// Pixels.
     pub width: u64,
@@ -163,7 +162,8 @@ impl Probed {
     }
 
     fn lasts(&self, who: &str, seconds: f64, frame_seconds: f64) -> Result<(), String> {
-        // Sound ends with its own frames: where a recording is cut off, up to some of them after the last picture.
+        // Audio ends at its own frame boundaries: at the end of a recording, up to some
+        // frames after the last picture.
         let sound = if self.has_audio { 0.1 } else { 0.0 };
         for (what, found, more) in
             [("the container", self.container_seconds, sound), ("the video", self.video_seconds, 0.0)]
@@ -177,7 +177,7 @@ impl Probed {
     }
 }
 
-/// Asks ffprobe; anything that it says on standard error is a fault.
+/// Runs ffprobe. Any output on standard error is a fault.
 pub fn probe(file: &Path) -> Result<Probed, String> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-show_streams", "-show_format", "-show_packets", "-of", "json"])
@@ -212,7 +212,7 @@ pub fn probe(file: &Path) -> Result<Probed, String> {
     })
 }
 
-/// Whether ffmpeg decodes every stream of the file without a word.
+/// Checks that ffmpeg decodes every stream of the file without output on standard error.
 pub fn decodes(file: &Path) -> Result<(), String> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-xerror", "-threads", "1", "-i"])

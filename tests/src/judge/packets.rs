@@ -1,4 +1,4 @@
-//! The packets of a file as ffmpeg demuxes them: what went in has to come out, no more and no less.
+//! The packets of a file as ffmpeg demuxes them, to compare a recording with its source.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,10 +12,9 @@ pub enum Stream {
     Audio,
 }
 
-/// One packet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packet {
-    /// Presentation time in seconds, as the file says it; absent where it does not.
+    /// Presentation time in seconds, if the file has one.
     pub pts_seconds: Option<f64>,
     /// Bytes.
     pub size: u64,
@@ -31,7 +30,7 @@ pub fn packets(file: &Path, stream: Stream) -> Result<Vec<Packet>, String> {
     };
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error"]);
-    // Edit lists hide packets (an encoder's priming, say); all of them count here.
+    // Edit lists hide packets, for example an encoder's priming. All of them count here.
     let matroska = file.extension().is_some_and(|extension| extension == "mkv" || extension == "webm");
     if !matroska {
         command.args(["-ignore_editlist", "1"]);
@@ -46,8 +45,8 @@ pub fn packets(file: &Path, stream: Stream) -> Result<Vec<Packet>, String> {
     parse(&String::from_utf8_lossy(&output.stdout)).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// The MD5 of each decoded picture of the first video stream, in the order of presentation. Two recordings of one
-/// stream that differ in parameter sets or packing still show the same pictures.
+/// Returns the MD5 of each decoded picture of the first video stream, in presentation order. Two recordings of
+/// one stream with different parameter sets or packing still have the same pictures.
 pub fn pictures(file: &Path) -> Result<Vec<Packet>, String> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-threads", "1", "-i"])
@@ -85,7 +84,7 @@ fn parse(framemd5: &str) -> Result<Vec<Packet>, String> {
     Ok(packets)
 }
 
-/// Whether `found` is exactly `expected`, packet for packet; the error names the first difference.
+/// Checks that `found` equals `expected`, packet for packet. The error names the first difference.
 pub fn same_packets(expected: &[Packet], found: &[Packet]) -> Result<(), String> {
     for (n, (e, f)) in expected.iter().zip(found).enumerate() {
         if (e.size, &e.md5) == (f.size, &f.md5) {
@@ -112,11 +111,11 @@ pub fn same_packets(expected: &[Packet], found: &[Packet]) -> Result<(), String>
     }
 }
 
-/// Whether `found` is a run of the `source`'s packets without a hole: what a span of a live or killed recording has
-/// to be. Gives the place of its first packet in the source.
+/// Checks that `found` is an unbroken run of the packets of `source`, as a span of a live recording must be.
+/// Returns the position of its first packet in the source.
 pub fn unbroken_run(source: &[Packet], found: &[Packet]) -> Result<usize, String> {
     let first = found.first().ok_or("no packets")?;
-    // Still pictures repeat: every place where the first packet could be from is tried.
+    // Still pictures repeat, so try every position whose packet equals the first.
     let mut best: Result<usize, String> = Err("its first packet is not the source's".to_owned());
     for (start, _) in source.iter().enumerate().filter(|(_, packet)| packet.md5 == first.md5) {
         let end = (start + found.len()).min(source.len());

@@ -1,5 +1,4 @@
-//! A whole recording: the objects of one camera with their metadata, the records that were made of them, and the source
-//! that they are of.
+//! A whole recording: one camera's objects with their metadata, the records about them, and the source.
 
 use super::packets::{self, Packet, Stream, same_packets};
 use super::spans::{Entry, Span, check_spans};
@@ -12,14 +11,12 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// One chunk, and all that is said of it.
+/// A chunk with its metadata and its record.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The object.
     pub object: Object,
-    /// Its metadata.
     pub attributes: Attributes,
-    /// Its record, where records were made.
+    /// Its record; `None` if the test makes no records.
     pub record: Option<ChunkProbed>,
 }
 
@@ -60,19 +57,20 @@ impl Chunk {
     }
 }
 
-/// One camera's recording, as its bucket and its records tell it.
+/// One camera's recording, as its bucket and its records describe it.
 #[derive(Debug)]
 pub struct Recording {
     /// The chunks in order.
     pub chunks: Vec<Chunk>,
     /// Span ends and gaps.
     pub others: Vec<Object>,
-    /// What is wrong with how records and objects fit.
+    /// Faults in how records and objects match.
     faults: Vec<String>,
 }
 
 impl Recording {
-    /// What `bucket` has of `camera`, with the records that speak of it: each object has exactly one.
+    /// Collects the objects of `camera` in `bucket` and the records about them. Each object
+    /// must have exactly one record.
     pub fn new(bucket: &Bucket, camera: &str, records: &[Record]) -> Self {
         let mut recording = Self::without_records(bucket, camera);
         let mut said: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
@@ -99,7 +97,7 @@ impl Recording {
         recording
     }
 
-    /// What `bucket` has of `camera`, where nothing makes records.
+    /// Collects the objects of `camera` in `bucket`, for tests that make no records.
     pub fn without_records(bucket: &Bucket, camera: &str) -> Self {
         let mut faults = Vec::new();
         let mut chunks = Vec::new();
@@ -128,7 +126,7 @@ impl Recording {
         Self::new(bucket, camera, records)
     }
 
-    /// Every fault of every chunk and of how they make spans; the spans, if there is none.
+    /// Returns the spans, or every fault of every chunk and of how chunks form spans.
     pub fn judge(&self, frame_seconds: f64) -> Result<Vec<Span>, Vec<String>> {
         let mut faults = self.faults.clone();
         faults.extend(self.chunks.iter().flat_map(|chunk| chunk.judge(frame_seconds)));
@@ -158,7 +156,7 @@ impl Recording {
         Ok(all)
     }
 
-    /// Whether the union of the chunks is exactly the source, packet for packet, each at its time.
+    /// Checks that the chunks together equal the source, packet for packet, each at its time.
     pub fn is_the_same_as(&self, source: &Path, streams: &[Stream]) -> Result<(), Vec<String>> {
         let mut faults = Vec::new();
         for stream in streams {
@@ -172,9 +170,10 @@ impl Recording {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    /// Whether wall-clock times (`from` + presentation time) run as the source's presentation times do, within 1 ms.
+    /// Checks that wall-clock times (`from` + presentation time) follow the source's
+    /// presentation times within 1 ms.
     fn keeps_times(&self, source: &[Packet], stream: Stream) -> Result<(), String> {
-        // An AAC encoder's priming, which is silence before the first picture, is at most three packets.
+        // An AAC encoder's priming is silence before the first picture and has at most three packets.
         let priming = if stream == Stream::Audio { 3 } else { 0 };
         let mut times = source.iter().map(|packet| packet.pts_seconds).enumerate();
         let mut first = None;

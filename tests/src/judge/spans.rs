@@ -1,4 +1,4 @@
-//! Whether one camera's objects make sense together: every span counts from 0, has no hole and is closed.
+//! Checks one camera's objects together: every span counts from 0, has no hole and is closed.
 
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::Timestamp;
@@ -6,32 +6,28 @@ use jiff::Timestamp;
 /// One object of a camera, with its times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its key.
     pub key: ObjectKey,
-    /// Wall clock of the first sample; of a gap, its start.
+    /// Wall-clock time of the first sample, or of a gap's start.
     pub from: Timestamp,
-    /// Wall clock of the end of the last sample; of a gap, its end; of a span end, the same as `from`.
+    /// Wall-clock time of the end of the last sample, or of a gap's end; equal to `from` for a span end.
     pub to: Timestamp,
 }
 
-/// One closed span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// The first sample.
     pub from: Timestamp,
     /// The end of the last one.
     pub to: Timestamp,
-    /// How many chunks.
     pub chunks: u64,
 }
 
-/// What is wrong, or the spans, for the objects of one camera in the order of their keys.
+/// Checks the objects of one camera in key order, and returns the spans or all faults.
 pub fn check_spans(entries: &[Entry]) -> Result<Vec<Span>, Vec<String>> {
     let mut spans: Vec<Span> = Vec::new();
     let mut faults = Vec::new();
     let mut open: Option<Span> = None;
     let mut sorted: Vec<&Entry> = entries.iter().filter(|entry| entry.key.kind != KeyKind::Gap).collect();
-    // A chunk of a new span may start the very moment at which the span before it ends.
+    // A chunk of a new span may start at the moment at which the span before it ends.
     sorted.sort_by_key(|entry| (entry.from, entry.key.kind != KeyKind::SpanEnd, entry.key.counter));
     for Entry { key, from, to } in sorted {
         if key.start != *from {

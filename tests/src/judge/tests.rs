@@ -1,4 +1,4 @@
-//! The judge against chunks that ffmpeg made, whole and broken: a judge that cannot fail is worth nothing.
+//! Tests of the judge with intact and with broken chunks made by ffmpeg.
 
 use super::packets::{Stream, packets, same_packets};
 use super::*;
@@ -6,7 +6,7 @@ use crate::media::{Clip, ffmpeg};
 use framepost_events::attributes::VideoAttributes;
 use std::path::PathBuf;
 
-/// Two chunks of four seconds each, of the shape that Framepost writes.
+/// Makes two chunks of four seconds each in the layout that Framepost writes.
 fn two_chunks(directory: &Path) -> [PathBuf; 2] {
     let source = Clip::H264.path();
     let source = source.to_str().unwrap();
@@ -15,14 +15,14 @@ fn two_chunks(directory: &Path) -> [PathBuf; 2] {
         let flags = "frag_keyframe+empty_moov+default_base_moof";
         let times = ["-ss", start, "-i", source, "-frames:v", "100", "-avoid_negative_ts", "make_zero"];
         ffmpeg(times.into_iter().chain(["-c", "copy", "-movflags", flags, "-write_prft", "wallclock"]), &path);
-        // ffmpeg's fragmenting writer leaves `mehd` out.
+        // ffmpeg's fragmenting writer does not write `mehd`.
         let bytes = with_mehd(&std::fs::read(&path).unwrap());
         std::fs::write(&path, bytes).unwrap();
         path
     })
 }
 
-/// Puts an `mehd` of 4 s (movie timescale 1000) into `mvex`, and moves the sizes and offsets that it changes.
+/// Inserts an `mehd` of 4 s (movie timescale 1000) into `mvex`, and adapts sizes and offsets.
 fn with_mehd(file: &[u8]) -> Vec<u8> {
     let found = boxes::top_level(file).unwrap();
     let mvex = boxes::in_moov(file, &found, &["mvex"]).unwrap();
@@ -37,7 +37,7 @@ fn with_mehd(file: &[u8]) -> Vec<u8> {
     mehd.extend(b"mehd\0\0\0\0");
     mehd.extend(4000_u32.to_be_bytes());
     out.splice(mvex_at + 8..mvex_at + 8, mehd);
-    // `mfra` points at the fragments from the start of the file, 16 bytes off now; ffprobe does not look, nor do we.
+    // The offsets in `mfra` are now 16 bytes too small. Neither ffprobe nor the judge reads them.
     out
 }
 
@@ -172,7 +172,7 @@ fn claims_are_held_against_the_file() {
     assert!(faults.contains("the record says 4.05 s"), "{faults:?}");
 }
 
-/// A bucket of two chunks and a span end, as the local one keeps it, with their records.
+/// A bucket with two chunks and a span end in the local layout, with their records.
 mod recordings {
     use super::*;
     use crate::bucket::Bucket;

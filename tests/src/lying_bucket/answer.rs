@@ -1,30 +1,31 @@
-//! What the client gets to hear of a put, and what is true.
+//! What the bucket does with a put, and what it answers.
 
 use std::time::Duration;
 
 /// Whether the bytes of a put become an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeps {
-    /// As S3 would.
+    /// The object is stored as S3 would.
     AsAsked,
-    /// They never do.
+    /// The object is not stored.
     Nothing,
 }
 
-/// What the client gets to hear.
+/// What the client receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// What became of it: 200, 412, or 400 `BadDigest`.
+    /// The true result: 200, 412, or 400 `BadDigest`.
     Truth,
     /// The store's own error document.
     Error(u16, &'static str),
-    /// The same, cut in its middle. The length in the head is that of what comes.
+    /// The error document cut in the middle. The length in the head is that of the part that is sent.
     TruncatedError(u16, &'static str),
-    /// A page for people, as proxies and portals give: any status, 200 and 412 too.
+    /// An HTML page, as from a proxy or a portal, with any status, including 200 and 412.
     Page(u16),
-    /// A redirect to another path here, whose requests are kept for [`strayed`](super::LyingBucket::strayed).
+    /// A redirect to another path of this server. Requests to it
+    /// are kept for [`strayed`](super::LyingBucket::strayed).
     Redirect(u16),
-    /// "Created", without the checksum that the bucket would answer.
+    /// "Created" without the bucket's checksum.
     BareSuccess,
     /// "Created", with the checksum of other bytes.
     WrongChecksum,
@@ -38,47 +39,45 @@ pub enum Heard {
     CutHead,
     /// Bytes that are not HTTP.
     Garbage,
-    /// An error whose body does not end: so many bytes, as fast as they are taken.
+    /// An error with a body of this many bytes, sent as fast as the client takes them.
     HugeError(u16, u64),
-    /// A head that does not end: header after header.
+    /// A head that never ends: header after header.
     EndlessHead,
-    /// One byte of the answer's head at a time.
+    /// The response's head, one byte at a time with this pause.
     SlowHead(Duration),
-    /// Nothing at all, for so long.
+    /// Nothing is sent for this long.
     Silence(Duration),
-    /// The body is taken a byte at a time, with pauses of so long.
+    /// The request body is read one byte at a time with this pause.
     SlowReading(Duration),
 }
 
-/// How a put is answered, and what is true.
+/// What happens to a put, and what is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lie {
     /// Whether it is stored.
     pub keeps: Keeps,
-    /// What is said.
     pub heard: Heard,
 }
 
 impl Lie {
-    /// None.
     pub const TRUTH: Self = Self { keeps: Keeps::AsAsked, heard: Heard::Truth };
 
-    /// The bytes are thrown away, and `heard` is said.
+    /// Discards the bytes and answers with `heard`.
     pub const fn nothing_kept(heard: Heard) -> Self {
         Self { keeps: Keeps::Nothing, heard }
     }
 
-    /// S3 takes the put as it should, and `heard` is what arrives.
+    /// Handles the put like S3 and answers with `heard`.
     pub const fn kept(heard: Heard) -> Self {
         Self { keeps: Keeps::AsAsked, heard }
     }
 
-    /// The store's own refusal.
+    /// Refuses the put with the store's own error document.
     pub const fn refused(status: u16, code: &'static str) -> Self {
         Self::nothing_kept(Heard::Error(status, code))
     }
 
-    /// The lie of a name, as shell scripts give it.
+    /// Parses the name of a lie, as shell scripts use it.
     pub fn named(name: &str) -> Option<Self> {
         let refused = |status, code| Some(Self::refused(status, code));
         let nothing = |heard| Some(Self::nothing_kept(heard));

@@ -1,11 +1,13 @@
-//! An S3 bucket that lies: it takes puts as the shipped policy lets a gateway make them, and answers them as it is told to.
+//! An S3 bucket that lies. It accepts the puts that the shipped policy allows a gateway, and answers
+//! them as a test demands.
 //!
-//! What it keeps obeys S3's rules whatever the answer says: an object is created whole or not at all, only where there was none,
-//! and only where its bytes are those of `x-amz-checksum-sha256`. Other requests than `PutObject` with `If-None-Match: *`
-//! are refused; `HeadObject` is allowed when asked for ([`Look`]).
+//! Its objects follow S3's rules whatever it answers: an object is created completely or not at all, only if
+//! the key is new, and only if the bytes match `x-amz-checksum-sha256`. It refuses requests other than
+//! `PutObject` with `If-None-Match: *`; `HeadObject` can be allowed ([`Look`]).
 //!
-//! It plays in turn the bucket itself, and whatever sits on the way to it: a captive portal, a proxy with an opinion, a cable that
-//! breaks. A [`Lie`] says when the request ends, whether the object is stored, and what the client gets to hear.
+//! It plays both the bucket and anything between the client and the bucket: a captive portal, a
+//! proxy, a broken cable. A [`Lie`] determines when the request ends, whether the object is stored,
+//! and what the client receives.
 
 mod answer;
 mod serve;
@@ -19,49 +21,48 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whether the credential may ask for an object's head.
+/// Whether the credential may read an object's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// As shipped: it may only put.
+    /// As shipped: the credential may only put.
     Denied,
-    /// `HeadObject` answers, with the checksum.
+    /// `HeadObject` answers with the checksum.
     Allowed,
 }
 
-/// Whether the answer to a put, and to a look, has the checksum of what was stored.
+/// Whether the response to a put or a look includes the stored object's checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Echo {
-    /// As S3 does.
+    /// Answers include the checksum, as with S3.
     Checksum,
-    /// As servers do that know of none: an `ETag` and nothing else.
+    /// Answers include only an `ETag`, as with servers that compute no checksum.
     Nothing,
 }
 
-/// What became of the bytes of a put.
+/// What happened to the bytes of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// They are an object now.
     Stored,
-    /// There was an object with the same bytes.
+    /// An object with the same bytes existed.
     SameThere,
-    /// There was an object with other bytes.
+    /// An object with other bytes existed.
     OtherThere,
     /// They were thrown away.
     No,
 }
 
-/// One put that was asked for.
+/// A put that the bucket received.
 #[derive(Debug, Clone)]
 pub struct Put {
-    /// The object's key.
     pub key: String,
     /// How it was answered.
     pub lie: Lie,
-    /// What became of it; `None` while it goes on, and when it was broken off.
+    /// What happened to the bytes; `None` while the put is in progress or if it was cut off.
     pub kept: Option<Kept>,
 }
 
-/// A running server. It ends with the process.
+/// A running server. It runs until the process ends.
 #[derive(Debug, Clone)]
 pub struct LyingBucket {
     address: SocketAddr,
@@ -77,18 +78,18 @@ struct Inside {
 #[derive(Debug)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
-    /// For the next puts, one each.
+    /// Lies for the next puts, one each.
     script: VecDeque<Lie>,
-    /// For all others.
+    /// The lie for all other puts.
     lie: Lie,
     look: Look,
     puts: Vec<Put>,
-    /// Requests that came to where a redirect pointed, with their headers.
+    /// Heads of requests to the target of a redirect.
     strayed: Vec<String>,
 }
 
 impl LyingBucket {
-    /// A bucket that tells the truth until it is told otherwise.
+    /// Starts a bucket that tells the truth until it gets other instructions.
     pub fn start(echo: Echo) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -111,32 +112,31 @@ impl LyingBucket {
         Self { address, inside }
     }
 
-    /// `http://127.0.0.1:PORT`: the endpoint of any bucket's name.
+    /// Returns `http://127.0.0.1:PORT`, the endpoint for any bucket name.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How all puts are answered from now on.
+    /// Sets the answer for all following puts.
     pub fn answer_with(&self, lie: Lie) {
         self.inside.state().lie = lie;
     }
 
-    /// How the next puts are answered, one after the other, before what [`answer_with`](Self::answer_with) says.
+    /// Sets the answers for the next puts in order, before the one set by [`answer_with`](Self::answer_with).
     pub fn script(&self, lies: impl IntoIterator<Item = Lie>) {
         self.inside.state().script.extend(lies);
     }
 
-    /// Whether looks are answered from now on.
+    /// Sets whether looks are answered from now on.
     pub fn look(&self, look: Look) {
         self.inside.state().look = look;
     }
 
-    /// Puts an object there as somebody else.
+    /// Stores an object as another client would.
     pub fn put_by_another(&self, key: &str, bytes: impl Into<Vec<u8>>) {
         self.inside.state().objects.insert(key.to_owned(), bytes.into());
     }
 
-    /// Every object.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         self.inside.state().objects.clone()
     }
@@ -157,7 +157,7 @@ impl Inside {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a put; how it is to be answered, and its place in the list.
+    /// Registers a put. Returns its place in the list and its lie.
     fn put_begins(&self, key: &str) -> (usize, Lie) {
         let mut state = self.state();
         let lie = state.script.pop_front().unwrap_or(state.lie);
@@ -171,7 +171,7 @@ impl Inside {
         }
     }
 
-    /// Stores an object where there is none.
+    /// Stores an object if the key is new.
     fn store(&self, key: &str, body: Vec<u8>) -> Kept {
         let mut state = self.state();
         match state.objects.get(key) {
@@ -184,7 +184,7 @@ impl Inside {
         }
     }
 
-    /// The size and digest of an object, for those who may look.
+    /// Returns the size and digest of an object, if looks are allowed.
     fn head(&self, key: &str) -> Option<(u64, Sha256)> {
         self.state().objects.get(key).map(|bytes| (bytes.len() as u64, Sha256::of(bytes)))
     }

@@ -1,4 +1,4 @@
-//! One connection: request after request, each with its lie.
+//! One connection: a loop over requests, each with its lie.
 
 use super::{Echo, Heard, Inside, Keeps, Kept, Look};
 use crate::http::{Body, Head, relay};
@@ -10,7 +10,6 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 const PIECE_BYTES: usize = 64 * 1024;
-/// Where redirects point.
 const ELSEWHERE: &str = "/elsewhere/";
 
 /// How a connection goes on after a request.
@@ -100,7 +99,7 @@ fn put(
     relay(Body::Length(length), reader, &mut body, PIECE_BYTES, |_| {})?;
     let digest = Sha256::of(&body);
     let told = head.header("x-amz-checksum-sha256").and_then(|text| BASE64_STANDARD.decode(text).ok());
-    // The shipped policy lets a gateway create, never replace.
+    // The shipped policy allows a gateway to create, not to replace.
     let conditional = head.header("if-none-match").is_some_and(|value| value == "*");
     let fits = told.as_deref() == Some(&digest.0);
     let kept = if lie.keeps == Keeps::AsAsked && conditional && fits { inside.store(key, body) } else { Kept::No };

@@ -1,4 +1,4 @@
-//! The liar keeps S3's rules whatever it says.
+//! The lying bucket keeps S3's rules whatever it answers.
 
 use super::{Echo, Heard, Kept, Lie, Look, LyingBucket};
 use crate::http::request;

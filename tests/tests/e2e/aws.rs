@@ -1,10 +1,12 @@
-//! AWS: the root is applied as it is, a gateway's chunks go all the way to records, and faults cost nothing.
+//! End-to-end tests on AWS: the unmodified root is applied, a gateway's chunks become
+//! records, and faults lose nothing.
 //!
-//! What the root makes by itself is `tests/terraform/run`'s to check; here it is used.
+//! `tests/terraform/run` tests the resources of the root; these tests use them.
 //!
-//! Every test has an account of its own (moto), and deploys into it with the real provider. The edge's and the function's programs
-//! are the real ones; the harness plays the Lambda service. Policies are enforced for every credential that the account
-//! issued: the gateway's and the function's; see `tests/aws/moto_server.py` for what stands in for what.
+//! Every test has an account of its own (moto), and deploys into it with the real provider. The gateway and
+//! the function are the real programs. The harness simulates the Lambda service. moto enforces policies for
+//! every credential that the account issued, which are the gateway's and the function's;
+//! `tests/aws/moto_server.py` describes what it replaces.
 
 use framepost_events::record::{Data, Record};
 use framepost_tests::aws::account::{Account, Answer};
@@ -24,13 +26,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-/// A deployment with everything that the tests of messages look at.
+/// A deployment with the resources that the tests of messages use.
 struct Scene {
     deployment: Deployment,
     outputs: Outputs,
     subscriber: Subscriber,
     probe: Mapping,
-    /// The queue that the probe takes its work from, as its administrator sees it.
+    /// The probe's queue, accessed as its administrator.
     queue: Queue,
     dead_letters: Queue,
     bucket: String,
@@ -58,7 +60,8 @@ impl Scene {
         &self.deployment.account
     }
 
-    /// Ten seconds of another camera, in chunks of one second: the keys that are new. Their events are in the queue.
+    /// Uploads ten seconds of another camera in chunks of one second. Returns the new keys, whose
+    /// events are in the queue.
     fn footage(&mut self, camera: &str) -> BTreeSet<String> {
         self.deployment.backfill(&self.outputs, camera, &Clip::H264.path(), 1);
         self.new_keys()
@@ -73,17 +76,18 @@ impl Scene {
         new
     }
 
-    /// Longer than a message stays invisible passes.
+    /// Advances time by more than the visibility timeout.
     fn wait_for_visibility(&self) {
         self.deployment.moto.advance(Duration::from_secs(self.queue.number("VisibilityTimeout") + 1));
     }
 
-    /// The queue is empty, and nothing is in flight.
+    /// Asserts that the queue is empty and nothing is in flight.
     fn assert_settled(&self) {
         assert_eq!((self.queue.count(Messages::Visible), self.queue.count(Messages::InFlight)), (0, 0));
     }
 
-    /// Every record since the last call, once each: what is there more often is the same, byte for byte.
+    /// Returns every record since the last call, once each. Asserts that repeated records
+    /// are equal byte for byte.
     fn records(&self) -> BTreeMap<String, Record> {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();
         for record in self.subscriber.records() {
@@ -98,7 +102,7 @@ impl Scene {
         records
     }
 
-    /// All of `keys` and nothing else are recorded, and none of them as rejected.
+    /// Asserts that exactly `keys` are recorded, and none of them as rejected.
     fn assert_recorded(&self, keys: &BTreeSet<String>) {
         let records = self.records();
         assert_eq!(&records.keys().cloned().collect::<BTreeSet<_>>(), keys, "\n{}", self.why());
@@ -107,13 +111,13 @@ impl Scene {
         assert!(rejected.is_empty(), "{rejected:#?}");
     }
 
-    /// What the function and the account said, for a failed test.
+    /// Returns the function's log and the refusals, for the message of a failed test.
     fn why(&self) -> String {
         format!("{}\n{}", self.probe.log().join("\n"), self.deployment.moto.log())
     }
 }
 
-/// How often each message came, and whether it was answered as done at last.
+/// Returns the number of deliveries of each message, and whether the last one succeeded.
 fn ends(deliveries: &[Delivery]) -> BTreeMap<&str, (u32, bool)> {
     let mut ends = BTreeMap::new();
     for Delivery { messages, failures, .. } in deliveries {
@@ -178,7 +182,7 @@ fn faults_of(camera: &str, source: &Path, frame_seconds: f64, mirror: &Path, rec
     faults
 }
 
-/// The function's log has a line for each record, and metrics that add up.
+/// Asserts that the function's log has a line for each record, and metrics with matching sums.
 fn assert_logged(scene: &Scene, records: &[Record]) {
     let lines =
         scene.probe.log().iter().map(|line| {
@@ -197,10 +201,10 @@ fn assert_logged(scene: &Scene, records: &[Record]) {
     assert!(metrics.iter().all(|line| line["Site"] == SITE), "{metrics:#?}");
 }
 
-/// What is tried, its method, its path, its headers.
+/// Description, method, path and headers of an attempt.
 type Try<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)]);
 
-/// What whoever steals a gateway's access key would try. Each is refused by a policy, and the refusal is the policy's.
+/// Tries what a thief of a gateway's access key would try. A policy must refuse each attempt.
 fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
     let gateway = scene.account().with(scene.outputs.gateway());
     let bucket = &scene.bucket;
@@ -237,13 +241,13 @@ fn tries_of_a_stolen_credential(scene: &Scene, keys: &BTreeSet<String>) {
         eprintln!("a stolen credential tries to {what}");
         let answer = gateway.s3(method, path, headers, b"stolen");
         assert_refused(what, &answer);
-        // Not for a wrong signature, or because moto does not know the call.
+        // The reason must be the policy, not a wrong signature or a call that moto does not support.
         scene.deployment.moto.refusal_after(number);
     }
     assert_eq!(scene.deployment.moto.refusals().len(), tries.len(), "one refusal each");
-    // Whoever else it is: nobody replaces footage.
+    // Nobody may replace footage, whatever the identity.
     assert_refused("overwrite as an administrator", &scene.account().s3("PUT", &there, &[], b"other"));
-    // With the condition it is no overwriting: the object that is there stays.
+    // With the condition this is not an overwrite: the existing object stays.
     let again = gateway.s3("PUT", &there, &[once], b"stolen");
     assert_eq!(again.status, 412, "{}", again.text());
     let new = gateway.s3("PUT", &new(SITE), &[once], b"its own");
@@ -363,7 +367,7 @@ fn functions_that_fail_and_buckets_that_refuse_lose_nothing() {
 
 fn a_function_that_is_killed_in_the_middle(scene: &mut Scene, proxy: &FaultProxy, mut probe: Mapping) {
     let keys = scene.footage("killed");
-    // Three objects are read and the next five are not; then the power goes.
+    // Three objects are read and the next five are not. Then the sandbox is killed.
     let stall = Fault::Stall(Duration::from_mins(5));
     proxy.set_plan(Faults::Script([vec![Fault::None; 3], vec![stall; 5]].concat()));
     let conduct = probe.conduct.clone();
@@ -403,7 +407,7 @@ fn one_slow_object(scene: &mut Scene, proxy: &FaultProxy, mut probe: Mapping) {
 fn throttling(scene: &mut Scene) {
     let keys = scene.footage("throttled");
     let conduct = scene.probe.conduct.clone();
-    // As often as a message may come without success, but for the last time.
+    // One time fewer than the number of failed deliveries that a message may have.
     for _ in 0..scene.redrive_after() - 1 {
         conduct.throttle(usize::MAX);
         let refused = scene.probe.drain(1);
@@ -419,7 +423,7 @@ fn throttling(scene: &mut Scene) {
 }
 
 impl Scene {
-    /// How often a message comes before it is a dead letter.
+    /// Returns after how many deliveries a message becomes a dead letter.
     fn redrive_after(&self) -> u64 {
         let attributes = self.queue.attributes();
         let policy = attributes["RedrivePolicy"].as_str().expect("the queue has a redrive policy");
@@ -469,7 +473,7 @@ fn a_bucket_that_refuses_for_too_long(scene: &mut Scene) {
     scene.assert_recorded(&BTreeSet::new());
 
     scene.allow_reading();
-    // SQS's own redrive is what moto leaves out: the messages go back by hand, as they are.
+    // moto does not implement SQS's redrive, so send the messages back by hand, unchanged.
     let bodies: Vec<String> = scene.dead_letters.take().into_iter().map(|letter| letter.body).collect();
     scene.queue.send_all(&bodies);
     let deliveries = scene.probe.drain(2);

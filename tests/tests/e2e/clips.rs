@@ -1,4 +1,4 @@
-//! Files through the whole pipeline: what goes in comes out, packet for packet, each at its time.
+//! Files through the whole pipeline: every packet of the source is recorded, at its time.
 
 use framepost_events::ObjectKey;
 use framepost_tests::binaries::Running;
@@ -12,7 +12,7 @@ use framepost_tests::onebox::Onebox;
 use std::path::Path;
 use std::time::Duration;
 
-/// Plays `source` through `framepost up`, and gives everything that is wrong with what came out.
+/// Records `source` with `framepost up` and returns all faults of the recording.
 fn faults_of(source: &Path, streams: &[Stream], frame_seconds: f64) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut onebox = Onebox::up(directory.path(), &[source]);

@@ -1,4 +1,5 @@
-//! Cameras whose clocks lie, over real RTSP: every picture that was sent is in the bucket, in order, and at its time.
+//! Cameras with wrong clocks over real RTSP: every picture that was sent is in the bucket, in
+//! order and at its time.
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::{Output, Running};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What the camera script can do, and whether the operator trusts the camera's clock.
+/// The faults of the camera script, and whether the operator trusts the camera's clock.
 const FAULTS: [(&str, Trusted); 18] = [
     ("none", Trusted::Gateway),
     ("none", Trusted::Camera),
@@ -32,11 +33,11 @@ const FAULTS: [(&str, Trusted); 18] = [
     ("ntp-hour", Trusted::Camera),
 ];
 
-/// So many pictures of each camera: 24 seconds.
+/// Number of pictures of each camera: 24 seconds.
 const PICTURES: usize = 600;
 const WINDOW_S: f64 = 3.0;
 
-/// A picture that was sent: when, and the MD5 of its slices.
+/// The time of a sent picture, and the MD5 of its slices.
 type Sent = (f64, String);
 
 fn make(directory: &Path) {
@@ -91,7 +92,7 @@ fn judge(what: &str, chunks: &[Object], sent: &[Sent], h265: bool, off_s: &[f64]
         assert!(near, "{what}: {} is {error_s} s from when it was sent", chunk.key);
         next = Some(end);
     }
-    // What was on its way when the gateway was stopped.
+    // Pictures in transit when the gateway was stopped.
     let left = sent.len() - next.unwrap_or(0);
     assert!(left <= 25, "{what}: {left} of {} pictures are missing at the end", sent.len());
 }
@@ -112,7 +113,7 @@ fn whatever_a_cameras_clock_says_all_its_pictures_are_stored() {
     config.cameras.clear();
     let mut cameras = Vec::new();
     for (n, (fault, trusted)) in FAULTS.into_iter().enumerate() {
-        // The two cameras of one fault are of two kinds, so that what they sent is told apart.
+        // The two cameras of a fault use different videos, so that their pictures can be distinguished.
         let file = if trusted == Trusted::Camera { "b" } else { "a" };
         let mount = format!("{fault}?{file}");
         let name = format!("c{n}");
@@ -137,7 +138,7 @@ fn whatever_a_cameras_clock_says_all_its_pictures_are_stored() {
         let off_s: &[f64] = if trusted_hour { &[0.0, 3600.0] } else { &[0.0] };
         judge(&what, &bucket.of(&name, KeyKind::Chunk), &sent, mount.ends_with('b'), off_s);
         let gaps = bucket.of(&name, KeyKind::Gap).len();
-        // The first report may come before the first chunk begins.
+        // The first report may arrive before the first chunk begins.
         assert!(gaps <= usize::from(trusted_hour), "{what}: {gaps} gaps\n{log}");
     }
     assert!(log.contains("ratio=\"0.84") || log.contains("ratio=\"0.839"), "the ratio is told:\n{log}");

@@ -1,8 +1,8 @@
-//! The gateway with the rights that its systemd unit gives it, and no others.
+//! Runs the gateway with exactly the rights that its systemd unit grants.
 //!
-//! There is no systemd as the first process where tests run, so what the unit says is done here by `unshare`, `mount` and
-//! `setpriv`: every directive of `[Service]` is either applied or named with the reason why it cannot be. One that is
-//! neither, because somebody added it, is a failure.
+//! systemd is not the first process where tests run. The test therefore applies the unit with `unshare`,
+//! `mount` and `setpriv`. Every directive of `[Service]` must be applied or listed with the reason why it
+//! cannot be. A directive that is neither fails the test.
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::{Program, Running};
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Some user whom nothing belongs to, as systemd takes one from 61184 to 65519.
+/// A user that owns nothing. systemd takes dynamic users from 61184 to 65519.
 const USER: u32 = 61_999;
 
-/// What is not done here, and why.
+/// Directives that are not applied here, and why.
 const NOT_APPLIED: &[(&str, &str)] = &[
     ("Restart", "it runs once"),
     ("RestartSec", "it runs once"),
@@ -48,7 +48,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
-/// `[Service]` of the unit: the values of each directive, in their order.
+/// Parses `[Service]` of the unit: the values of each directive, in order.
 fn service() -> BTreeMap<String, Vec<String>> {
     let path = repository().join("infra/deploy/edge-uploader.service");
     let text = std::fs::read_to_string(path).expect("the unit");
@@ -62,7 +62,7 @@ fn service() -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// What the unit's head tells people to add for a key.
+/// Returns the lines that the head of the unit tells users to add for a key.
 fn documented_credential(name: &str) -> String {
     let path = repository().join("infra/deploy/edge-uploader.service");
     let text = std::fs::read_to_string(path).expect("the unit");
@@ -142,7 +142,7 @@ fn it_records_with_the_rights_of_its_unit() {
     }
     assert!(unit.is_empty(), "neither applied nor explained: {unit:?}");
 
-    // As it is installed: root's files, for root alone.
+    // Install the files as documented: owned by root and readable only by root.
     let place = tempfile::tempdir().expect("a directory");
     set_mode(place.path(), 0o755);
     let at = |name: &str| place.path().join(name);
@@ -159,7 +159,7 @@ fn it_records_with_the_rights_of_its_unit() {
     set_mode(&at("etc"), 0o700);
     std::fs::copy(repository().join("infra/onebox/assets/demo.mp4"), at("media/clip.mp4")).expect("a clip");
     set_mode(&at("media/clip.mp4"), 0o644);
-    // What systemd makes of LoadCredential= and StateDirectory=.
+    // Do what systemd does for LoadCredential= and StateDirectory=.
     for credential in &credentials {
         let (id, path) = credential.split_once(':').expect("ID:PATH");
         let source = path.strip_prefix("/etc/framepost/").expect("root's files are in /etc/framepost");
@@ -208,7 +208,7 @@ fn it_records_with_the_rights_of_its_unit() {
     };
     let exec = exec.replace("/usr/local/bin/", "/run/bin/").replace("%d", "/run/credentials/service");
 
-    // The walls stand: what the unit forbids does not work here either.
+    // Check that what the unit forbids really fails here.
     for forbidden in [
         "touch /usr/x",
         "touch /run/x",

@@ -1,5 +1,5 @@
-//! The pipeline on Google Cloud, every part of it real but the cloud itself: the gateway's program uploads to Cloud Storage,
-//! the bucket tells Pub/Sub, the function takes the message, and its record is read back from Pub/Sub.
+//! End-to-end tests on Google Cloud with real programs and emulated services: the gateway uploads to Cloud
+//! Storage, the bucket notifies Pub/Sub, the function takes the message, and its record is read from Pub/Sub.
 
 use framepost_events::record::{Data, Record};
 use framepost_events::{KeyKind, ObjectKey};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// `edge-uploader backfill` of a clip into a bucket.
+/// Returns a command that backfills a clip into a bucket with `edge-uploader`.
 fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Command {
     let mut command = backfill(&clip.path(), spool, &format!("gs://{bucket}"));
     command.args(["--endpoint-url", endpoint, "--start", "2026-11-20T12:00:00Z"]);
@@ -33,7 +33,7 @@ fn address(url: &str) -> std::net::SocketAddr {
     url.strip_prefix("http://").and_then(|host| host.parse().ok()).unwrap_or_else(|| panic!("{url} is no address"))
 }
 
-/// Every packet of the clip is in the bucket, in chunks that are what they have to be.
+/// Asserts that every packet of the clip is in the bucket, in correct chunks.
 fn assert_holds(google: &GoogleEmulators, bucket: &str, clip: Clip, directory: &Path) {
     let recording = Recording::without_records(&google.copy(bucket, directory), "gate");
     let spans = recording.judge(clip.frame_seconds()).unwrap_or_else(|faults| panic!("{faults:#?}"));
@@ -60,7 +60,7 @@ fn a_clip_is_put_into_cloud_storage_and_a_second_time_changes_nothing() {
     };
     let before = generations();
     assert!(before.len() > 3, "{before:?}");
-    // Another spool knows nothing of the first time: the bucket is asked, and has them all.
+    // A new spool does not know about the first run, so the bucket decides, and it has all objects.
     put("second");
     assert_eq!(generations(), before);
     let chunk = before.iter().find(|(name, _)| is_chunk(name)).expect("a chunk");
@@ -126,12 +126,12 @@ fn something_else_under_a_chunks_name_is_left_there_and_the_chunk_set_aside() {
     assert!(chunks.len() > 2, "the other chunks are there: {chunks:?}");
 }
 
-/// A bucket that tells of its objects, and everything that the function works with.
+/// A bucket with notifications, and everything that the function uses.
 struct Scene {
     google: GoogleEmulators,
     vouching: Vouching,
     bucket: String,
-    /// The notifications' topic, and its subscription.
+    /// The topic for notifications, and its subscription.
     topic: String,
     events: String,
     wiring: Wiring,
@@ -168,7 +168,7 @@ impl Scene {
         }
     }
 
-    /// A clip in the bucket; its objects' names.
+    /// Uploads a clip and returns the names of its objects.
     fn footage(&self, clip: Clip) -> BTreeSet<String> {
         let spool = self.directory.path().join("spool");
         let mut command = backfill_to(&self.bucket, &self.google.storage, clip, &spool);
@@ -187,7 +187,8 @@ impl Scene {
         push_all(&self.google, &self.events, service, &self.vouching, manners, PATIENCE)
     }
 
-    /// The records of `keys`, one of each: copies are the same, byte for byte, and nothing else is recorded.
+    /// Returns the records of `keys`, one of each. Asserts that copies are equal byte for byte, and
+    /// that there are no others.
     fn records_of(&self, keys: &BTreeSet<String>) -> Vec<Record> {
         let mut records: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut take = |messages: &[Message]| {
@@ -212,7 +213,7 @@ impl Scene {
         records
     }
 
-    /// Every chunk is recorded, each record is true of its chunk, and together they are the clip.
+    /// Asserts that every chunk has a correct record, and that the chunks together are the clip.
     fn assert_recorded(&self, clip: Clip, records: &[Record]) {
         let copy = self.google.copy(&self.bucket, &self.directory.path().join("copy"));
         let recording = Recording::new(&copy, "gate", records);
@@ -221,7 +222,7 @@ impl Scene {
         recording.is_the_same_as(&clip.path(), &[Stream::Video]).unwrap_or_else(|faults| panic!("{faults:#?}"));
     }
 
-    /// The reasons of what was parked, in order.
+    /// Returns the reasons of parked messages, sorted.
     fn parked(&self) -> Vec<String> {
         let letters = self.google.drain_rest(&self.dead_letters);
         let mut reasons: Vec<String> =
@@ -251,7 +252,7 @@ fn what_a_gateway_uploads_is_pushed_probed_and_recorded_once() {
     scene.assert_recorded(clip, &records);
     assert_eq!(scene.parked(), Vec::<String>::new());
 
-    // Somebody else's push is not taken: without a token, with one for another service.
+    // Pushes without a token, or with a token for another service, must be refused.
     let message = &pushed[0].message;
     let body = serde_json::json!({ "message": message.json }).to_string();
     assert_eq!(service.post(&body, None), 401);
@@ -279,7 +280,7 @@ fn a_message_that_will_never_work_is_parked_at_once_and_costs_nobody_else_anythi
     let pushed = scene.push(&service, Manners::Plain);
     assert_eq!(statuses(&pushed), BTreeMap::from([(204, names.len() + 1)]), "{}", service.running.log());
     assert_eq!(scene.parked(), ["not-an-event", "not-media"]);
-    // The object that is no video has a record as well, which says so.
+    // The object that is not video must have a record that says so.
     let records = scene.records_of(&names);
     let (rejected, recorded): (Vec<_>, Vec<_>) =
         records.into_iter().partition(|record| matches!(record.data, Data::ObjectRejected(_)));
@@ -296,14 +297,14 @@ fn a_cloud_that_is_out_of_order_costs_time_and_no_record() {
     let names = scene.footage(Clip::H264);
     let faults = [Fault::SlowDown { retry_after_s: 1 }, Fault::ResetAtAccept, Fault::TruncateAnswer, Fault::LoseAnswer];
     proxy.set_plan(Plan::Script(faults.iter().flat_map(|fault| [*fault, Fault::None]).collect()));
-    // Records cannot be published either, for a while: the client gives up after three tries.
+    // Records cannot be published for a while either. The client gives up after three attempts.
     scene.google.fail_next("Publish", 14, 4);
     let service = scene.service();
     let pushed = scene.push(&service, Manners::Plain);
     let answers = statuses(&pushed);
     assert_eq!(answers.get(&204), Some(&names.len()), "{answers:?}");
     let seen = proxy.seen();
-    // A connection that is reset before the request is on its way may be tried again by the client itself.
+    // The client may retry a connection that is reset before the request is sent.
     assert!(answers.get(&503).is_some_and(|times| *times >= faults.len()), "{answers:?} {seen:?}");
     assert!(faults.iter().all(|fault| seen.fault(*fault) > 0), "{seen:?}");
     scene.assert_recorded(Clip::H264, &scene.records_of(&names));
@@ -323,7 +324,7 @@ fn an_object_that_is_gone_or_replaced_before_its_message_comes_is_not_taken_for_
     let pushed = scene.push(&service, Manners::Plain);
     let answers = statuses(&pushed);
     assert_eq!(answers.keys().copied().collect::<Vec<_>>(), [204], "{answers:?}\n{}", service.running.log());
-    // One record of what is there now, none of what is not.
+    // One record for each existing object, none for missing ones.
     let records = scene.records_of(&names);
     let record = records.iter().find(|record| record.subject == first).expect("it is recorded");
     let Data::ChunkProbed(probed) = &record.data else { panic!("{record:?}") };
@@ -368,7 +369,7 @@ fn a_service_that_is_killed_loses_no_message() {
     assert_eq!(waiting.len(), names.len());
     let (done, rest) = waiting.split_at(2);
     for message in done {
-        // Its record is out, and nobody is told.
+        // The record is published, but the push was not acknowledged.
         assert_eq!(service.push(&scene.events, message, &scene.vouching), 204);
     }
     service.running.kill();
@@ -385,7 +386,7 @@ fn a_worker_that_pulls_records_everything_also_when_it_is_killed() {
     let proxy = FaultProxy::start(address(&scene.google.storage));
     scene.wiring.storage = proxy.url();
     let names = scene.footage(Clip::H264);
-    // Messages are in its hands, and nothing is done with any: the bucket does not answer.
+    // The worker holds messages and makes no progress, because the bucket does not answer.
     proxy.set_plan(Plan::Always(Fault::Stall(PATIENCE)));
     let mut worker = scene.wiring.worker(&scene.events);
     proxy.wait_for(PATIENCE, |seen| seen.fault(Fault::Stall(PATIENCE)) > 0);

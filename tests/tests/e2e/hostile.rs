@@ -1,8 +1,8 @@
-//! One gateway that records an honest camera, and beside it one of every kind that attacks whoever records it: the honest one
-//! is complete, the gateway is not restarted, and what it keeps in memory and writes for the others is bounded.
+//! A gateway records an honest camera beside one of every kind that attacks its client. The honest recording
+//! must be complete, the gateway must not restart, and its memory and disk use for the others must be bounded.
 //!
-//! By default they attack for 15 s at 2 MB/s each. `FRAMEPOST_HOSTILE_SECONDS=60 FRAMEPOST_HOSTILE_RATE=12500000` is the whole
-//! of it; with a release build and two processors for the gateway alone.
+//! By default the attacks last 15 s at 2 MB/s each. The full test is `FRAMEPOST_HOSTILE_SECONDS=60
+//! FRAMEPOST_HOSTILE_RATE=12500000` with a release build and two processors for the gateway alone.
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::{Output, Running};
@@ -14,16 +14,16 @@ use framepost_tests::judge::recording::Recording;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
 use std::time::Duration;
 
-/// What the service manager gives a gateway, `MemoryMax=256M`.
+/// The gateway's memory limit in its systemd unit, `MemoryMax=256M`.
 const MEMORY_MAX_KIB: u64 = 256 << 10;
-/// Seconds a frame of the honest camera, as its server makes them.
+/// Seconds per frame of the honest camera.
 const FRAME_SECONDS: f64 = 0.04;
 
 fn setting(name: &str, usual: u32) -> u32 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// The most memory that a process had resident.
+/// Returns the peak resident memory of a process in KiB.
 fn peak_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
@@ -48,7 +48,7 @@ fn hostile_cameras_cost_themselves() {
 
     let mut gateway = Running::start(&mut config.run(&directory.path().join("edge.toml")));
     let honest = || bucket.of("gate", KeyKind::Chunk).len();
-    // Chunks of 3 s: as many as the time has, if nobody holds them up.
+    // The number of chunks of 3 s if nothing delays them.
     let expected = usize::try_from(seconds / 3).expect("a few");
     eventually("the honest camera's chunks are there", Duration::from_secs((seconds + 15).into()), || {
         honest() >= expected
@@ -71,10 +71,11 @@ fn hostile_cameras_cost_themselves() {
         let objects: usize =
             [KeyKind::Chunk, KeyKind::SpanEnd, KeyKind::Gap].map(|kind| bucket.of(&name, kind).len()).iter().sum();
         println!("{name}: {objects} objects");
-        // A chunk each window, and what ends and explains the spans that each attempt makes.
+        // One chunk for each window, and the objects that end and explain the spans of each attempt.
         let mut most = expected + 24;
         if attack == Attack::Pictures {
-            // Each attempt may hand over at once what a network can have held back: 1500 pictures, which are 20 windows.
+            // Each attempt may deliver at once what a network can have held back: 1500
+            // pictures, which are 20 windows.
             let of = format!("camera={name}");
             most += 20 * (1 + log.iter().filter(|line| line.contains("camera lost") && line.contains(&of)).count());
         }

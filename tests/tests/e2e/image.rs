@@ -1,4 +1,4 @@
-//! The container image, as its file says, and what starts from it.
+//! The container image: its contents, its configuration, and the program in it.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_tests::binaries::Output;
@@ -23,7 +23,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
     let expected = ["etc", "etc/nsswitch.conf", "etc/passwd", "etc/ssl", "etc/ssl/certs", roots, "function"];
     assert_eq!(below(&root), expected, "no shell, no library");
 
-    // Google's metadata server, by a name that the image's own libc has to find.
+    // Google's metadata server under a name that the image's own libc must resolve.
     let metadata = TcpListener::bind("127.0.0.1:0").expect("a port");
     std::fs::write(root.join("etc/hosts"), "127.0.0.1 metadata.test\n").expect("a name for it");
     let host = format!("metadata.test:{}", metadata.local_addr().expect("its address").port());
@@ -39,7 +39,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
         ("FRAMEPOST_ADDRESS", "127.0.0.1"),
         ("K_SERVICE", "framepost-probe"),
         ("GCE_METADATA_HOST", &host),
-        // Nobody is asked for anything in this test; without it there would be no credentials to ask with.
+        // No request is sent in this test. Without this endpoint the client would need credentials.
         ("FRAMEPOST_GCS_ENDPOINT", "http://127.0.0.1:9"),
     ];
     let mut service = images.start(IMAGE, &root, &environment);
@@ -84,7 +84,7 @@ fn below(root: &Path) -> Vec<String> {
         for entry in std::fs::read_dir(&directory).expect("a directory") {
             let path = entry.expect("an entry").path();
             found.push(path.strip_prefix(root).expect("it is below").to_string_lossy().into_owned());
-            // A link to a directory leads elsewhere.
+            // Do not follow links to directories.
             if path.symlink_metadata().expect("its kind").is_dir() {
                 open.push(path);
             }

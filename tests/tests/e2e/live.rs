@@ -1,5 +1,5 @@
-//! Live cameras through the whole pipeline: GStreamer's RTSP server, every codec over every transport, and what happens
-//! when the camera goes away.
+//! Live cameras through the whole pipeline: GStreamer's RTSP server, every codec over every transport, and
+//! the loss of a camera.
 
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
@@ -11,14 +11,14 @@ use framepost_tests::onebox::Onebox;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
 use std::time::Duration;
 
-/// How long chunks of 3 s may take to come, on a busy machine.
+/// How long chunks of 3 s may take to arrive on a busy machine.
 const CHUNKS: Duration = Duration::from_mins(1);
 
 /// Presentation times of a live stream jitter by less than a frame.
 const FRAME_SECONDS: f64 = 1.0 / 25.0;
 
-/// Records `url` until there are two chunks, ends the recording as Ctrl-C does, and holds it against the judge.
-/// Returns the recording and what was logged.
+/// Records `url` until there are two chunks, stops with Ctrl-C, and judges the result. Returns
+/// the recording and the log.
 fn record(url: &str) -> (Recording, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut onebox = Onebox::up(directory.path(), &[url]);
@@ -97,7 +97,7 @@ fn a_camera_that_goes_away_and_comes_back_leaves_a_gap_and_no_broken_chunk() {
     let mut onebox = Onebox::up(directory.path(), &[server.url("h264")]);
     onebox.wait_for_chunks(1, CHUNKS);
     server.kill();
-    // The span is closed while the camera is away: its end is the sign that the loss was noticed.
+    // The span is closed while the camera is away. Its end shows that the loss was noticed.
     onebox.running.wait_for(framepost_tests::binaries::Output::Stdout, CHUNKS, |lines| {
         lines.iter().any(|line| line.contains("io.framepost.span.ended.v1")).then_some(())
     });

@@ -1,4 +1,4 @@
-//! Broken files: an answer for each, and never a crash.
+//! Broken files: each gets a record or a rejection, and none crashes the probe.
 
 use framepost_events::record::{Data, RejectReason};
 use framepost_tests::binaries::{Output, Program, Running};

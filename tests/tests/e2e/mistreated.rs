@@ -1,7 +1,7 @@
-//! A gateway that is killed, before a bucket that fails: nothing that was closed is lost, nothing is there twice, every
-//! object is whole, and each kill costs the fragment being written and no more.
+//! A gateway that is killed at random, with a bucket that fails at random. No closed object may be lost or
+//! stored twice, every object must be complete, and each kill may cost at most the fragment being written.
 //!
-//! The moments and the faults are random. The seed is printed; `FRAMEPOST_SEED` repeats it.
+//! The test prints its seed; `FRAMEPOST_SEED` repeats a run.
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::{Output, Running};
@@ -18,7 +18,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-/// Every way in which a bucket fails for a while. The stall is longer than a request takes, not longer than patience.
+/// Every temporary failure of a bucket. The stall is longer than a request takes, and shorter
+/// than the client's time limit.
 const FAULTS: [Fault; 6] = [
     Fault::SlowDown { retry_after_s: 1 },
     Fault::ResetAtAccept,
@@ -50,7 +51,7 @@ impl Scene {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let server = RtspServer::start(RtspOptions::default());
-        // Its own demo camera keeps it alive, and is of no interest here.
+        // The onebox runs its own demo camera, which the test ignores.
         let onebox = Onebox::up::<&str>(&directory.path().join("onebox"), &[]);
         let proxy = FaultProxy::start(onebox.endpoint());
         let url = server.url("h264-short-gop");
@@ -67,18 +68,19 @@ impl Scene {
         self.onebox.bucket().of("gate", KeyKind::Chunk).len()
     }
 
-    /// Runs the gateway `times` times, each for a random time, and notes what is there after each kill.
+    /// Runs the gateway `times` times, each for a random time, and notes its objects after each kill.
     fn kill_at_random(&mut self, chance: &mut fastrand::Rng, times: usize, after_ms: Range<u64>) {
         for _ in 0..times {
             self.gateway.start();
-            // The one sleep that is the test itself: the moment of the power cut.
+            // This sleep is the test itself: it chooses the moment of the power cut.
             std::thread::sleep(Duration::from_millis(chance.u64(after_ms.clone())));
             self.gateway.kill();
             self.ledger.note(&self.gateway, &self.onebox.bucket());
         }
     }
 
-    /// Lets everything come to its end, with a bucket that works, and gives all that is wrong. There have to be `spans`.
+    /// Lets all uploads finish with a working bucket, and returns all faults. `spans` is
+    /// the expected number of spans.
     fn faults(mut self, spans: Range<usize>) -> Vec<String> {
         self.proxy.set_plan(Plan::Always(Fault::None));
         self.gateway.start();
@@ -141,7 +143,7 @@ fn a_bucket_that_fails_for_a_while_loses_nothing() {
     let chunks = scene.chunks();
     eventually("uploads go on", Duration::from_mins(2), || scene.chunks() > chunks + 2);
     scene.gateway.terminate();
-    // One span while the bucket failed: the camera never noticed. And one more, at the end.
+    // One span while the bucket failed, because the camera was not interrupted, and one more at the end.
     assert_faultless(&scene.faults(2..3));
 }
 
@@ -157,7 +159,7 @@ fn kills_before_a_failing_bucket_lose_nothing_that_was_closed() {
     assert_faultless(&scene.faults(5..27));
 }
 
-/// Backfills a clip into a bucket through `proxy`, and holds what arrived against it.
+/// Backfills a clip into a bucket through `proxy`, and compares the result with the clip.
 fn backfill_through(proxy: &FaultProxy, onebox: &mut Onebox, directory: &Path) {
     let clip = Clip::H264.path();
     let mut command = backfill(&clip, &directory.join("spool"), "s3://footage");

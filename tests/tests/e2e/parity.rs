@@ -1,12 +1,13 @@
-//! Whoever knows one cloud's half knows the other's: the same variables, outputs and alarms in both Terraform roots.
+//! Compares the two Terraform roots: variables, outputs and alarms must be the same.
 //!
-//! What differs stands in a list with its reason. An entry that is no longer true fails as well.
+//! The lists below name the allowed differences and the reasons. An entry that no
+//! longer applies fails the test.
 
 use hcl::{Block, Body, Expression, ObjectKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Variables, and members of those that are objects, that differ in being there, in type or in default.
+/// Variables and members of object variables that exist in one root only or differ in type or default.
 const VARIABLES: &[(&str, &str)] = &[
     ("project", "Google has projects; an AWS account is the credential's"),
     ("enable_apis", "AWS has nothing to enable"),
@@ -44,7 +45,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every `.tf` file of a directory as one body.
+/// Parses every `.tf` file of a directory as one body.
 fn configuration(directory: &str) -> Body {
     let directory = repository().join("terraform").join(directory);
     let files = std::fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
@@ -74,7 +75,7 @@ fn text(expression: &Expression) -> String {
     hcl::format::to_string(expression).expect("an expression that was read").split_whitespace().collect()
 }
 
-/// Path to type and default: `bucket.expire_days` to `number`, `alarms.errors` to `number = 1`.
+/// Maps each path to its type and default: `bucket.expire_days` to `number`, `alarms.errors` to `number = 1`.
 fn variables(root: &str) -> BTreeMap<String, String> {
     let body = configuration(root);
     let mut found = BTreeMap::new();
@@ -120,7 +121,7 @@ fn key(key: &ObjectKey) -> String {
     }
 }
 
-/// What is not the same in both, and what is excused without need.
+/// Fails on differences without an entry, and on entries without a difference.
 fn judge(aws: &BTreeMap<String, String>, gcp: &BTreeMap<String, String>, excused: &[(&str, &str)]) {
     let is_excused = |path: &str| {
         excused
@@ -159,12 +160,12 @@ fn the_roots_give_the_same_outputs() {
     judge(&aws, &gcp, OUTPUTS);
 }
 
-/// The last part of a name such as `${var.name}-${each.key}-dead-letters`.
+/// Returns the last part of a name such as `${var.name}-${each.key}-dead-letters`.
 fn kind_of_alarm(name: &str) -> String {
     name.rsplit('}').next().unwrap_or(name).trim_matches(|c| c == '-' || c == '"').to_owned()
 }
 
-/// The keys of the objects that an expression may become, where each stands for an alarm.
+/// Collects the keys of the objects that an expression may become; each stands for an alarm.
 fn alarm_keys(expression: &Expression, found: &mut BTreeSet<String>) {
     match expression {
         Expression::Object(members) => found.extend(members.keys().map(|name| kind_of_alarm(&key(name)))),

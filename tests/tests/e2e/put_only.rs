@@ -1,4 +1,4 @@
-//! Backfill with the credential that is shipped: it may put, and look at nothing.
+//! Backfill with the shipped credential, which may put and nothing else.
 
 use framepost_tests::binaries::Running;
 use framepost_tests::edge::{Credentials, backfill};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// `backfill` of the long clip, in chunks of a second.
+/// Returns a command that backfills the long clip in chunks of a second.
 fn command(bucket: &LyingBucket, spool: &Path) -> Command {
     let mut command = backfill(&Clip::Long.path(), spool, "s3://footage");
     let credentials = Credentials { access_key_id: "AKIATEST".to_owned(), secret_access_key: "secret".to_owned() };
@@ -55,7 +55,7 @@ fn a_backfill_that_is_killed_again_and_again_ends_well_and_sets_nothing_aside() 
         bucket.objects()
     };
     let first = whole(&spool, None);
-    // 120 chunks and the end of the span.
+    // There are 120 chunks and the end of the span.
     assert_eq!(first.len(), 121);
     assert!(whole(&spool, Some(121)) == first);
     assert!(whole(&other_spool, Some(121)) == first, "another gateway, another spool");

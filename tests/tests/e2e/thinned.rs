@@ -1,7 +1,7 @@
-//! `keep = "keyframes"` and `keep = { every = N }` through the real program: of each structure of groups of pictures those
-//! frames come out that the README's table promises, and what comes out decodes without the ones that went.
+//! `keep = "keyframes"` and `keep = { every = N }` with the real program: for each GOP structure, the frames
+//! that the README promises are kept, and they decode without the others.
 //!
-//! ffprobe is the judge: it decodes every chunk and says which kind of picture each frame is.
+//! ffprobe decodes every chunk and reports the type of each picture.
 
 use framepost_events::KeyKind;
 use framepost_tests::binaries::Running;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// How many pictures of each kind.
+/// Number of pictures of each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Pictures {
     i: usize,
@@ -41,7 +41,8 @@ fn pictures(file: &Path) -> Pictures {
     Pictures { i: count('I'), p: count('P'), b: count('B') }
 }
 
-/// Four seconds of 25 frames a second, in groups of `gop` frames, with `bframes` between two that are referred to.
+/// Makes four seconds at 25 frames a second, with `gop` frames in a group and
+/// `bframes` between two reference frames.
 fn clip(directory: &Path, gop: u32, bframes: u32) -> std::path::PathBuf {
     let path = directory.join(format!("{gop}-{bframes}.mp4"));
     let options =
@@ -57,14 +58,14 @@ fn each_structure_keeps_what_is_promised() {
     const KEYS: Pictures = Pictures { i: 4, p: 0, b: 0 };
     let directory = tempfile::tempdir().expect("a temporary directory");
     for (gop, bframes, whole, keep, kept) in [
-        // Every frame a keyframe.
+        // Every frame is a keyframe.
         (1, 0, ALL, "keyframes", ALL),
         (1, 0, ALL, "every=4", Pictures { i: 25, p: 0, b: 0 }),
         // I b P b P …
         (25, 1, Pictures { i: 4, p: 48, b: 48 }, "keyframes", KEYS),
         (25, 1, Pictures { i: 4, p: 48, b: 48 }, "every=2", Pictures { i: 4, p: 48, b: 0 }),
         (25, 1, Pictures { i: 4, p: 48, b: 48 }, "every=10", Pictures { i: 4, p: 48, b: 0 }),
-        // I b b b P …: one in two wants some of the b.
+        // I b b b P …: one in two needs some of the b frames.
         (25, 3, Pictures { i: 4, p: 24, b: 72 }, "every=2", Pictures { i: 4, p: 24, b: 24 }),
         // I P P P …
         (25, 0, Pictures { i: 4, p: 96, b: 0 }, "keyframes", KEYS),

@@ -1,4 +1,4 @@
-//! What the sink makes of each answer that a put can meet, from a bucket that lies.
+//! The sink's result for each response that a put can get, tested against a bucket that lies.
 
 use framepost_aws::{Credentials, Echo, S3Bucket, S3Options};
 use framepost_ports::{Effect, ErrorKind, Likeness, NewObject, ObjectSink as _, Put, chain};
@@ -76,7 +76,7 @@ async fn a_bare_success_is_worth_what_the_endpoint_is_known_for() {
         let sink = connect(&bucket, echo).await;
         let put = sink.put(&object("k")).await.map_err(|error| error.kind());
         assert_eq!(put, expected, "{server:?} {echo:?}");
-        // Not even who is believed without a checksum may answer with a page.
+        // A page must not count as a success even from an endpoint without checksums.
         bucket.script([Lie::nothing_kept(Heard::Page(200))]);
         assert_eq!(sink.put(&object("p")).await.unwrap_err().kind(), ErrorKind::Intercepted, "{server:?} {echo:?}");
     }
@@ -103,7 +103,7 @@ async fn no_answer_is_longer_than_there_is_room_for() {
     assert!(grown < 32 * 1024, "{grown} KiB more than before");
 }
 
-/// The most memory that this process ever had, from Linux' `VmHWM`.
+/// Returns the peak resident memory of this process in KiB: `VmHWM` in `/proc/self/status`.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();

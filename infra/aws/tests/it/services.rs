@@ -1,4 +1,4 @@
-//! EventBridge, DynamoDB and SQS against moto: the contracts, and what moto alone can show.
+//! EventBridge, DynamoDB and SQS against moto: the contract suites, and behaviour that only moto can show.
 
 #![cfg(feature = "functions")]
 
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 struct Cloud {
-    /// Stopped when it goes.
+    /// Stops the server when dropped.
     _moto: Moto,
     account: Account,
     session: Session,
@@ -55,7 +55,7 @@ impl Cloud {
     }
 }
 
-/// A queue that a rule of the bus fills, as any subscriber's.
+/// A queue that a rule of the bus fills, like that of any subscriber.
 struct Subscriber {
     queue: Queue,
     heard: Mutex<Vec<Record>>,

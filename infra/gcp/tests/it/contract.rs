@@ -1,4 +1,4 @@
-//! The suites that every adapter passes, against fake-gcs-server and pstest.
+//! The contract suites, against fake-gcs-server and pstest.
 
 use async_trait::async_trait;
 use framepost_events::record::Record;
@@ -21,7 +21,7 @@ async fn a_bucket_of_cloud_storage_keeps_the_contract() {
     sink_and_source(&Subject { sink: Arc::new(bucket), source, bucket: name }).await;
 }
 
-/// A subscription that is emptied at each look.
+/// A subscription from which each call takes all messages.
 struct Subscribed<'a> {
     google: &'a GoogleEmulators,
     subscription: String,
@@ -68,7 +68,7 @@ mod claims {
         }
     }
 
-    /// What the module says of the price.
+    /// The cost that the module's documentation states.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_piece_of_work_costs_two_writes_and_a_duplicate_one_of_each() {
         let Some(google) = GoogleEmulators::start() else { return };

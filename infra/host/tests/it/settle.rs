@@ -99,7 +99,6 @@ async fn what_is_no_event_is_parked_or_left_to_the_queue() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_goes_on_beyond_the_deadline() {
-    /// Never answers.
     struct Stalled;
 
     #[async_trait::async_trait]

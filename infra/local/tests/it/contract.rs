@@ -1,4 +1,4 @@
-//! The directory keeps the contract, in one process and between two.
+//! The contract suite for the local bucket, with one process and with two.
 
 use framepost_local::LocalBucket;
 use framepost_ports::contract::{Subject, sink_and_source};

@@ -1,4 +1,5 @@
-//! Each subscriber hears of everything it subscribed to, at least once, also across a restart and between processes.
+//! Each subscriber receives every message of its topics at least once, also across
+//! a restart and between processes.
 
 use async_trait::async_trait;
 use framepost_events::record::{ObjectRejected, Record, RejectReason};
@@ -77,7 +78,7 @@ impl InboxSubject for Subject {
     }
 }
 
-/// An inbox of records whose bodies are shown to the suite as the keys that it sent.
+/// An inbox of records that shows the suite the bodies which it sent: a record's key holds them.
 struct KeyOf(LocalInbox);
 
 #[async_trait]
@@ -174,7 +175,7 @@ async fn what_was_not_done_comes_again_after_a_restart_in_order() {
     drop((bucket, inbox));
 
     let bucket = open(dir.path()).await;
-    // Raised while nobody takes messages.
+    // These messages arrive while no taker is running.
     put(&bucket, "d").await;
     let inbox = objects(&bucket, "probe").await;
     for key in ["b", "c", "d"] {
@@ -191,7 +192,7 @@ async fn messages_of_another_opening_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let taker = open(dir.path()).await;
     let inbox = objects(&taker, "probe").await;
-    // As another process would: nothing in memory is shared.
+    // Opens the bucket again, as another process would, so that nothing in memory is shared.
     let writer = open(dir.path()).await;
     let waiting = tokio::spawn({
         let inbox = inbox.clone();

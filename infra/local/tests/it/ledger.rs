@@ -1,4 +1,4 @@
-//! A directory of claims keeps the contract, in one process and between two that have it open.
+//! The contract suite for the local ledger, with one process and with two that have it open.
 
 use async_trait::async_trait;
 use framepost_local::LocalLedger;
@@ -13,7 +13,7 @@ async fn a_directory_of_claims_keeps_the_contract() {
     framepost_ports::contract::ledger(Arc::new(LocalLedger::open(dir.path().join("claims")).await.unwrap())).await;
 }
 
-/// Each request by another opening of the directory.
+/// Sends each request through another opening of the directory.
 struct InTurns {
     all: [LocalLedger; 2],
     turn: AtomicUsize,

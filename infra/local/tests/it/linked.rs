@@ -1,4 +1,4 @@
-//! Content that is a file of the same file system gets a second name, and is held against its CRC-32C.
+//! Content that is a file on the same file system is linked, and checked against its CRC-32C.
 
 use bytes::Bytes;
 use framepost_events::Sha256;

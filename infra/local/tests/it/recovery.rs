@@ -1,4 +1,4 @@
-//! A crash between any two steps of a put, as the crate's documentation numbers them.
+//! Crashes between the steps of a put. The crate's documentation numbers the steps.
 
 use bytes::Bytes;
 use framepost_events::Sha256;
@@ -31,7 +31,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The files of one finished put, from which the state after each step can be made.
+/// The files of one finished put, from which the tests make the state after each step.
 struct Finished {
     root: PathBuf,
     id: String,
@@ -62,7 +62,7 @@ impl Finished {
         self.root.join(".framepost/tmp").join(name)
     }
 
-    /// Puts the bytes and the note back where they were before step 5.
+    /// Restores the bytes and the note to their state before step 5.
     fn restage(&self) {
         fs::hard_link(self.root.join(KEY), self.staged(&self.id)).unwrap();
         fs::write(self.staged(&format!("{}.json", self.id)), &self.note).unwrap();
@@ -129,7 +129,7 @@ async fn a_second_writer_finishes_what_the_first_one_committed() {
     let dir = tempfile::tempdir().unwrap();
     let put = finished(dir.path()).await;
     let bucket = LocalBucket::open(&put.root).await.unwrap();
-    // The first writer dies after step 2 while the bucket is open.
+    // The first writer crashed after step 2 while the bucket is open.
     put.restage();
     fs::remove_file(&put.event).unwrap();
     fs::remove_file(put.root.join(KEY)).unwrap();

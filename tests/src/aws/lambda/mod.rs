@@ -1,9 +1,10 @@
-//! The Lambda service, played: event source mappings poll SQS with the function's role, sandboxes run the zip that was uploaded,
-//! each batch is answered as Lambda would.
+//! A simulation of the Lambda service: event source mappings poll SQS with the function's role, sandboxes run
+//! the zip that was uploaded, and each batch is answered as Lambda would.
 //!
-//! What it does as the Developer Guide says ("Using Lambda with Amazon SQS"): messages of a failed invocation stay until their
-//! visibility timeout; of an answered one only those in `batchItemFailures`, if the mapping reports them; an answer that
-//! names a message of another batch, or none at all, fails the whole batch. `maxReceiveCount` is the queue's.
+//! It follows the Developer Guide ("Using Lambda with Amazon SQS"). Messages of a failed invocation stay until
+//! their visibility timeout. If an invocation succeeds and the mapping reports batch item failures, only the
+//! messages in `batchItemFailures` stay. A response that names a message of another batch, or no message, fails
+//! the whole batch. `maxReceiveCount` is left to the queue.
 
 mod runtime_api;
 mod sandbox;
@@ -21,16 +22,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A deployed function.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// The role it runs as.
     pub role_arn: String,
-    /// Its log group.
     pub log_group: String,
     /// How long one invocation may take.
     pub timeout: Duration,
@@ -42,7 +39,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// What Terraform deployed under `name`.
+    /// Returns the function that Terraform deployed under `name`.
     pub fn deployed(moto: &Moto, name: &str) -> Self {
         let account = Account::of(moto);
         let described = account.lambda(&format!("/2015-03-31/functions/{name}"));
@@ -71,7 +68,8 @@ impl Function {
         }
     }
 
-    /// A zip that nobody deployed, with these variables, asking as `identity` and reaching AWS at `endpoint`.
+    /// Returns a function that is not deployed: a zip with these variables that runs as `identity`
+    /// and calls AWS at `endpoint`.
     pub fn undeployed(code: Vec<u8>, variables: &[(&str, &str)], identity: Identity, endpoint: &str) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self {
@@ -88,7 +86,6 @@ impl Function {
         }
     }
 
-    /// The role's name.
     pub fn role(&self) -> &str {
         self.role_arn.rsplit('/').next().expect("an ARN has parts")
     }
@@ -98,21 +95,22 @@ impl Function {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// The same function, reaching one service (`S3`, `SQS` …) through another endpoint.
+    /// Returns the same function with another endpoint for one service (`S3`, `SQS` …).
     #[must_use]
     pub fn with_endpoint(mut self, service: &str, url: &str) -> Self {
         self.endpoints.insert(format!("AWS_ENDPOINT_URL_{service}"), url.to_owned());
         self
     }
 
-    /// The same function with less time.
+    /// Returns the same function with a shorter time limit.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// What its process is started with ("Defined runtime environment variables"), and where AWS is in this test.
+    /// Returns the environment of its process ("Defined runtime environment variables"), with
+    /// the endpoints of this test.
     fn environment(&self) -> BTreeMap<String, String> {
         let mut environment = self.variables.clone();
         environment.extend(self.endpoints.clone());
@@ -140,18 +138,17 @@ impl Function {
     }
 }
 
-/// One batch, and what became of it.
+/// One batch and its result.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its messages.
     pub messages: Vec<Message>,
     /// How the invocation ended.
     pub invoked: Invoked,
-    /// The ids of those that come again.
+    /// Ids of the messages that will be delivered again.
     pub failures: Vec<String>,
 }
 
-/// What a test does to invocations.
+/// Lets a test interfere with invocations.
 #[derive(Debug, Clone, Default)]
 pub struct Conduct {
     shared: Arc<Mutex<Happening>>,
@@ -168,12 +165,12 @@ impl Conduct {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next `invocations` are refused: the account has too many running.
+    /// Refuses the next `invocations`, as if the account's concurrency were used up.
     pub fn throttle(&self, invocations: usize) {
         self.lock().throttled = invocations;
     }
 
-    /// Kills every sandbox that is at work now, as Lambda does when memory runs out. How many there were.
+    /// Kills every running sandbox, as Lambda does when memory runs out. Returns how many there were.
     pub fn kill_running(&self) -> usize {
         let running = std::mem::take(&mut self.lock().running);
         for id in &running {
@@ -194,7 +191,6 @@ impl Conduct {
 /// An event source mapping.
 #[derive(Debug)]
 pub struct Mapping {
-    /// Its function.
     pub function: Function,
     /// The queue that it polls.
     pub queue: Queue,
@@ -207,12 +203,12 @@ pub struct Mapping {
     log: Vec<String>,
 }
 
-/// What an answer says.
+/// How a mapping interprets a function's response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
     /// Which messages failed (`ReportBatchItemFailures`).
     PerMessage,
-    /// Nothing: there was one, so the batch succeeded.
+    /// The response has no meaning: the batch succeeded if there was one.
     PerBatch,
 }
 
@@ -243,12 +239,12 @@ impl Mapping {
         }
     }
 
-    /// How many messages a batch has at most.
+    /// Returns the most messages in a batch.
     pub fn batch_size(&self) -> u64 {
         self.batch_size
     }
 
-    /// How many sandboxes there are at most.
+    /// Returns the most sandboxes that may run concurrently.
     pub fn maximum_concurrency(&self) -> usize {
         self.maximum_concurrency
     }
@@ -258,8 +254,8 @@ impl Mapping {
         &self.log
     }
 
-    /// Polls until no message is visible, with up to `sandboxes` at a time. What is in flight then failed, and comes again
-    /// after its visibility timeout.
+    /// Polls until no message is visible, with up to `sandboxes` at a time. Messages still in flight then have
+    /// failed, and become visible after their visibility timeout.
     pub fn drain(&mut self, sandboxes: usize) -> Vec<Delivery> {
         let polling = Mutex::new(());
         let workers: Vec<_> = std::thread::scope(|scope| {
@@ -307,7 +303,7 @@ impl Mapping {
         let invoked = running.invoke(&json!({ "Records": records }));
         self.conduct.lock().running.retain(|other| *other != id);
         if !running.is_alive() {
-            // The next one is another one, with a cold start.
+            // The next invocation uses a new sandbox with a cold start.
             log.extend(sandbox.take().iter().flat_map(Sandbox::log));
         }
         invoked
@@ -328,7 +324,7 @@ impl Mapping {
     }
 }
 
-/// The failures that an answer names; nothing if it is one that fails the whole batch.
+/// Returns the failures that a response names, or `None` if the response fails the whole batch.
 fn failures_in(answer: &Value, messages: &[Message]) -> Option<Vec<String>> {
     let failures = match &answer["batchItemFailures"] {
         Value::Null => return Some(Vec::new()),

@@ -1,7 +1,7 @@
-//! Lambda's Runtime API (2018-06-01), the server's side, for one sandbox.
+//! The server side of Lambda's Runtime API (2018-06-01) for one sandbox.
 //!
-//! The function asks for `invocation/next` and waits there; it answers at `invocation/ID/response` or `…/error`. The first
-//! `next` says that its cold start is over.
+//! The function requests `invocation/next` and waits for an event. It answers at `invocation/ID/response` or
+//! `…/error`. The first `next` ends its cold start.
 
 use crate::http::{Head, relay};
 use serde_json::Value;
@@ -10,12 +10,11 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What the function said of an invocation.
+/// What the function answered to an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
-    /// Its answer.
     Response(Value),
-    /// Its error, or why it could not start.
+    /// An error, either of the invocation or of its start.
     Error(Value),
 }
 
@@ -52,7 +51,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `found` gives something, `still` is false, or `until` has come.
+    /// Waits until `found` returns a value, `still` returns false, or `until` is reached.
     fn wait<T>(
         &self,
         until: Instant,
@@ -68,14 +67,14 @@ impl Shared {
             if left.is_zero() || !still() {
                 return None;
             }
-            // The other end can be gone without a word: it is looked after now and then.
+            // The function may die without an answer, so check at intervals.
             let pause = left.min(Duration::from_millis(20));
             state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-/// A running server. Dropped, it lets go of its function.
+/// A running server. Dropping it releases its function.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     address: SocketAddr,
@@ -104,18 +103,20 @@ impl RuntimeApi {
         Self { address, shared, invocations: 0 }
     }
 
-    /// What `AWS_LAMBDA_RUNTIME_API` says.
+    /// Returns the value for `AWS_LAMBDA_RUNTIME_API`.
     pub(super) fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Waits until the function asks for work; false if it does not while `still`, or failed to start.
+    /// Waits until the function asks for work. Returns false if `still` becomes false, the time is
+    /// up, or the start failed.
     pub(super) fn wait_until_ready(&self, within: Duration, still: impl FnMut() -> bool) -> bool {
         let found = |state: &mut State| (state.waits || state.said.is_some()).then_some(state.waits);
         self.shared.wait(Instant::now() + within, still, found).unwrap_or(false)
     }
 
-    /// Gives the function one event. What it says; nothing if it does not by `timeout`, or is not there any more.
+    /// Gives the function one event and returns its answer. Returns `None` if it does not answer
+    /// before `timeout` or has ended.
     pub(super) fn invoke(
         &mut self,
         function_arn: &str,
@@ -144,7 +145,7 @@ impl Drop for RuntimeApi {
     }
 }
 
-/// One request; whether another one may follow.
+/// Answers one request. Returns whether another one may follow.
 fn answer(mut connection: &TcpStream, shared: &Shared) -> Result<bool> {
     let Some(head) = Head::read(&mut connection)? else { return Ok(false) };
     let mut body = Vec::new();

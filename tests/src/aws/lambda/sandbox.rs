@@ -1,4 +1,4 @@
-//! One execution environment: the `bootstrap` of a function's zip as a process, with its environment and nothing else.
+//! An execution environment: the `bootstrap` of a function's zip as a process with only its own environment.
 
 use super::Function;
 use super::runtime_api::{RuntimeApi, Said};
@@ -11,25 +11,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Lambda gives a cold start ten seconds; a busy machine gets more.
+/// Lambda allows ten seconds for a cold start. A busy test machine needs more.
 const COLD_START: Duration = Duration::from_secs(30);
 
-/// How an invocation ended.
+/// The result of an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Invoked {
-    /// With an answer.
     Answered(Value),
-    /// With an error of the function's own.
+    /// The function reported an error.
     Failed(Value),
-    /// Not in time; the sandbox was killed.
+    /// The time limit was exceeded and the sandbox killed.
     TimedOut,
-    /// The process ended.
     Crashed,
-    /// It was not invoked: too many are (429).
+    /// The invocation was refused with 429.
     Throttled,
 }
 
-/// A running sandbox. Dropped, it is killed.
+/// A running sandbox. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Sandbox {
     running: Running,
@@ -51,11 +49,11 @@ pub fn unpack(zip: &[u8], directory: &Path) -> PathBuf {
 }
 
 impl Sandbox {
-    /// Starts one, and waits until it asks for work. Panics if it does not: a function that cannot start is a broken one.
+    /// Starts a sandbox and waits until it asks for work. Panics if it does not.
     pub fn start(function: &Function) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let bootstrap = unpack(&function.code, directory.path());
-        // Whoever else runs it may not change it, as in Lambda.
+        // As in Lambda, the user that runs the program may not change it.
         std::fs::set_permissions(&bootstrap, Permissions::from_mode(0o555)).expect("permissions");
         let api = RuntimeApi::start();
         let mut command = Command::new(&bootstrap);
@@ -93,12 +91,11 @@ impl Sandbox {
         self.launched.elapsed()
     }
 
-    /// The process.
     pub fn id(&self) -> u32 {
         self.running.id()
     }
 
-    /// Everything that it has written, which Lambda puts into the function's log.
+    /// Returns all output, which Lambda writes to the function's log.
     pub fn log(&self) -> Vec<String> {
         [self.running.lines(Output::Stdout), self.running.lines(Output::Stderr)].concat()
     }

@@ -1,8 +1,9 @@
-//! The probe as a Cloud Run service beside an empty axum service, by turns.
+//! Measures the probe as a Cloud Run service and an empty axum service, alternating.
 //!
-//! Both are `tests/run bench`'s release builds. What is pushed is what Pub/Sub has of a chunk that really lies in the Cloud
-//! Storage emulator; records go to the log, so that it is the service that is measured and not Pub/Sub's emulator. Requests a second
-//! are measured on one machine: the emulator, which is asked once for each request, and whoever sends share its cores.
+//! Both are release builds made by `tests/run bench`. The pushed messages are those that Pub/Sub sends for a
+//! chunk that exists in the Cloud Storage emulator. Records go to the log, so that Pub/Sub's emulator is not
+//! measured. The rate of requests is measured on one machine: the emulator, which gets one request for each
+//! push, and the senders share its cores.
 
 use super::{MIB, bytes, empty, median, resident_bytes, row, setting};
 use framepost_tests::binaries::{Program, Running};
@@ -17,19 +18,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// As many as Cloud Run sends one instance at a time by default.
+/// Cloud Run's default concurrency of one instance.
 const CONNECTIONS: usize = 80;
-/// A service that takes no connection for so long has failed.
+/// A service that accepts no connection for this long has failed.
 const START: Duration = Duration::from_secs(30);
 
-/// A program, and with what it works.
+/// A program and the services that it uses.
 struct Service {
     executable: PathBuf,
-    /// Nothing, for one that asks nobody.
+    /// `None` for a program that calls no service.
     storage: Option<String>,
 }
 
-/// One that runs.
 struct Instance {
     running: Running,
     host: String,
@@ -41,10 +41,10 @@ impl Service {
         let port = free_port();
         let mut command = Command::new(&self.executable);
         command.env_clear().env("PORT", port.to_string()).env("FRAMEPOST_ADDRESS", "0.0.0.0");
-        // As in the image: a directory of certificates would be read a second time, file by file.
+        // As in the image. A directory of certificates would be read a second time, file by file.
         command.env("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt");
         command.env("K_SERVICE", "probe").env("K_REVISION", "probe-00001-abc").env("K_CONFIGURATION", "probe");
-        // There is no metadata server here that would say it.
+        // Set the project id here, because there is no metadata server.
         command.env("GOOGLE_CLOUD_PROJECT", "framepost-test").env("FRAMEPOST_RECORDS", "log:");
         command.envs(self.storage.iter().map(|url| ("FRAMEPOST_GCS_ENDPOINT", url)));
         let started = Instant::now();
@@ -52,15 +52,15 @@ impl Service {
     }
 }
 
-/// Below the ports that the system gives to clients: whoever tries again and again to connect to one of those meets himself
-/// in the end.
+/// Returns a port below the range for outgoing connections. A client that repeatedly connects to a port within
+/// that range can end up connected to itself.
 fn free_port() -> u16 {
     let free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
     (fastrand::u16(20_000..30_000)..32_000).find(free).expect("a free port")
 }
 
 impl Instance {
-    /// As soon as it takes one.
+    /// Connects as soon as the service accepts connections.
     fn connection(&mut self) -> Connection {
         loop {
             match Connection::open(&self.host) {
@@ -81,14 +81,14 @@ fn push(connection: &mut Connection, body: &str) {
     assert!(matches!(status, Ok(204)), "{status:?}");
 }
 
-/// One start: milliseconds to the first answer, and what is resident then.
+/// Starts the service once. Returns the time to the first answer in ms and the resident memory at that time.
 fn start(service: &Service, body: &str) -> (f64, f64) {
     let mut instance = service.start();
     push(&mut instance.connection(), body);
     (instance.started.elapsed().as_secs_f64() * 1e3, resident_bytes(instance.running.id()))
 }
 
-/// Requests a second of a warm instance, and what was resident at most.
+/// Returns the requests per second of a warm instance and its peak resident memory.
 fn load(service: &Service, body: &str) -> (f64, f64) {
     let mut instance = service.start();
     let mut connections: Vec<Connection> = (0..CONNECTIONS).map(|_| instance.connection()).collect();
@@ -104,7 +104,7 @@ fn load(service: &Service, body: &str) -> (f64, f64) {
     (per_second, resident_bytes(instance.running.id()))
 }
 
-/// The push of a chunk that lies in the emulator, as Pub/Sub would send it.
+/// Returns the push for a chunk that exists in the emulator, as Pub/Sub would send it.
 fn pushed(google: &GoogleEmulators, directory: &Path) -> String {
     let (bucket, topic) = (google.bucket(), google.topic());
     let subscription = google.subscription(&topic, 600);
@@ -119,7 +119,6 @@ fn pushed(google: &GoogleEmulators, directory: &Path) -> String {
     json!({ "message": message, "subscription": subscription }).to_string()
 }
 
-/// Prints the section.
 pub(crate) fn compare(directory: &Path) {
     let Some(google) = GoogleEmulators::start() else {
         println!("cloud run: NOT MEASURED, for Google's emulators are not there (see above)");

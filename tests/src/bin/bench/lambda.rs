@@ -1,7 +1,7 @@
-//! The probe as a Lambda beside an empty Rust Lambda, under the same Runtime API, by turns.
+//! Measures the probe as a Lambda and an empty Rust Lambda under the same Runtime API, alternating.
 //!
-//! Both are `tests/run bench`'s release builds. Objects come from `framepost`'s S3 endpoint, records go to the log: what is
-//! measured is the function, not moto.
+//! Both are release builds made by `tests/run bench`. Objects come from the S3 endpoint of `framepost` and
+//! records go to the log, so that moto is not measured.
 
 use super::{MIB, empty, median, resident_bytes, row, setting};
 use framepost_events::KeyKind;
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
 
-/// Batches of ten that one warm function is given.
+/// Number of batches of ten that a warm function gets.
 const BATCHES: usize = 100;
 
-/// What S3 sends through EventBridge, and SQS hands to Lambda, of each of `keys`.
+/// Returns the batch that Lambda receives from SQS for S3's events about `keys`.
 fn batch<'a>(keys: impl IntoIterator<Item = &'a String>) -> Value {
     let records = keys.into_iter().enumerate().map(|(n, key)| {
         let event = json!({
@@ -46,7 +46,7 @@ fn answered(sandbox: &mut Sandbox, event: &Value) {
     assert!(good, "{invoked:?}\n{}", sandbox.log().join("\n"));
 }
 
-/// One start: milliseconds to the first answer, and what is resident then.
+/// Starts the function once. Returns the time to the first answer in ms and the resident memory at that time.
 fn start(function: &Function, event: &Value) -> (f64, f64) {
     let mut sandbox = Sandbox::start(function);
     answered(&mut sandbox, event);
@@ -63,7 +63,6 @@ fn messages_per_second(function: &Function, event: &Value) -> f64 {
     (BATCHES * 10) as f64 / started.elapsed().as_secs_f64()
 }
 
-/// Prints the section.
 pub(crate) fn compare(directory: &Path) {
     let onebox = Onebox::up::<&str>(&directory.join("lambda-onebox"), &[]);
     let endpoint = format!("http://{}", onebox.endpoint());

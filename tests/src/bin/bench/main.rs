@@ -1,4 +1,4 @@
-//! The benchmark: what Framepost costs beside ffmpeg and ffprobe doing the same, as ratios of one run on one machine.
+//! The benchmark: the cost of Framepost relative to ffmpeg and ffprobe on the same machine in the same run.
 //!
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
 //! `bench lambda` measures the Lambda function alone, against one that does nothing, and `bench cloud-run` the service on
@@ -79,7 +79,7 @@ fn bytes(path: &Path) -> f64 {
     path.metadata().unwrap_or_else(|error| panic!("{}: {error}", path.display())).len() as f64
 }
 
-/// A program that does nothing, to hold one of ours against.
+/// Returns a program that does nothing, to compare with.
 fn empty(name: &str) -> PathBuf {
     let path = Program::Framepost.path().with_file_name(name);
     assert!(path.is_file(), "{} is not there; `tests/run bench` builds it", path.display());
@@ -91,7 +91,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The most memory of a running process that was resident at once.
+/// Returns the peak resident memory of a running process.
 fn resident_bytes(id: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells what was resident");
@@ -111,7 +111,7 @@ fn sizes() {
     row("framepost", "MiB", bytes(&Program::Framepost.path()) / MIB, None, "");
 }
 
-/// About three quarters of an hour of footage: a real scene where there is one, a test pattern otherwise.
+/// Returns about 45 minutes of footage: a real scene if one is available, otherwise a test pattern.
 fn long_file(directory: &Path) -> PathBuf {
     let real = std::env::var_os("FRAMEPOST_TEST_DATA")
         .map(|data| PathBuf::from(data).join("clips/one-by-one-person-detection.mp4"))
@@ -152,7 +152,7 @@ fn file_to_chunks(directory: &Path) {
     rows(&what, Cost::median(&ours), Cost::median(&theirs), "", "");
 }
 
-/// Both record the same stream at the same time, so that neither has the quieter machine.
+/// Records the same stream with both at the same time, so that they run under equal conditions.
 fn live(directory: &Path) {
     let server = RtspServer::start(RtspOptions::default());
     let onebox = Onebox::up::<&str>(&directory.join("onebox"), &[]);
@@ -168,7 +168,7 @@ fn live(directory: &Path) {
     rows(&what, ours.cost(), theirs.cost(), "0.5", "24 MiB");
 }
 
-/// The memory of one gateway with one camera of 4 Mb/s, and with five.
+/// Measures the memory of a gateway with one 4 Mb/s camera and with five.
 fn many_cameras(directory: &Path) {
     let server = RtspServer::start(RtspOptions::default());
     let onebox = Onebox::up::<&str>(&directory.join("onebox-many"), &[]);
@@ -190,7 +190,7 @@ fn many_cameras(directory: &Path) {
     }
 }
 
-/// Asking what an object is, over HTTP: a chunk of ours, and other people's files.
+/// Measures probing over HTTP: a chunk of ours, and files from other sources.
 fn probing(directory: &Path) {
     let (key, ours) = own_chunk(directory);
     let foreign = [Clip::MoovLast, Clip::H264Aac, Clip::FragmentedAac, Clip::MatroskaAac].map(Clip::path);
@@ -218,12 +218,12 @@ fn probing(directory: &Path) {
         let budgets = if own { ("1", "16 KiB") } else { ("3", "128 KiB") };
         row(&what, "requests", our.requests as f64, Some(their.requests as f64), budgets.0);
         row(&what, "KiB", our.bytes as f64 / 1024.0, Some(their.bytes as f64 / 1024.0), budgets.1);
-        // ffprobe's time is a process's; ours is a function's in a process that is there already.
+        // ffprobe's time includes the start of a process; ours does not.
         row(&what, "wall ms", our_time.as_secs_f64() * 1e3, Some(their_time.as_secs_f64() * 1e3), "");
     }
 }
 
-/// A chunk of ours with its metadata, by its key.
+/// Returns a chunk of ours with its metadata, by its key.
 fn own_chunk(directory: &Path) -> (String, Served) {
     let archive = directory.join("archive");
     let mut command =

@@ -1,4 +1,4 @@
-//! `probe` reading objects from an HTTP server, with the smallest client that can: what counts here is what it asks for.
+//! Runs `probe` on objects of an HTTP server with a minimal client, to count its requests.
 
 use async_trait::async_trait;
 use framepost_events::attributes::Metadata;

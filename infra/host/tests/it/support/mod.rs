@@ -19,7 +19,6 @@ impl ByKey {
         Self { retries: AtomicU32::new(times), after, calls: AtomicU32::new(0) }
     }
 
-    /// Events so far.
     #[allow(dead_code, reason = "not every test counts")]
     pub(crate) fn calls(&self) -> u32 {
         self.calls.load(Ordering::Relaxed)
