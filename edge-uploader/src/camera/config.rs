@@ -69,6 +69,52 @@ pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
     sets.unwrap_or_default()
 }
 
+/// The length of the decoder configuration record that `bytes` begin with, if frames can be decoded by it alone.
+pub(crate) fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
+    let mut sets = Vec::new();
+    let rest = match codec {
+        VideoCodec::H264 => avc_sets_and_rest(bytes, &mut sets).map(without_avc_extension(bytes))?,
+        VideoCodec::H265 => hevc_sets_and_rest(bytes, &mut sets)?,
+    };
+    let length = bytes.len() - rest.len();
+    let is_version_1 = bytes.first() == Some(&1);
+    (is_version_1 && is_complete(codec, &bytes[..length])).then_some(length)
+}
+
+/// The first decoder configuration record within `bytes`, by its contents alone.
+pub(crate) fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
+    (0..bytes.len()).find_map(|at| {
+        let from = bytes.get(at..).filter(|from| from.first() == Some(&1))?;
+        from.get(..record_bytes(codec, from)?)
+    })
+}
+
+/// What stands for a record that is lost: the parameter sets have to come with the frames.
+pub(crate) fn bare(codec: VideoCodec) -> VideoConfig {
+    let (record, rfc6381) = match codec {
+        VideoCodec::H264 => (vec![1, 0, 0, 0, 0xff, 0xe0, 0], "avc1.000000"),
+        VideoCodec::H265 => {
+            let mut record = vec![0; 23];
+            record[0] = 1;
+            record[21] = 3;
+            (record, "hvc1.0.0.L0")
+        }
+    };
+    VideoConfig { record: record.into(), length_bytes: 4, rfc6381: rfc6381.to_owned() }
+}
+
+/// Behind the sets of a high profile lie chroma format and bit depths (ISO/IEC 14496-15 §5.3.3.1.2), which not every writer
+/// writes.
+fn without_avc_extension(record: &[u8]) -> impl Fn(&[u8]) -> &[u8] {
+    let is_high = record.get(1).is_some_and(|profile| matches!(profile, 100 | 110 | 122 | 144 | 244));
+    move |rest| match rest {
+        [chroma, luma, bits, 0, after @ ..] if is_high && chroma >> 2 == 63 && luma >> 3 == 31 && bits >> 3 == 31 => {
+            after
+        }
+        _ => rest,
+    }
+}
+
 /// Whether frames can be decoded by a record alone: not where its sets are in the frames (`avc3`, `hev1`).
 pub(crate) fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
     let needed: &[u8] = match codec {
@@ -81,22 +127,32 @@ pub(crate) fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
 
 fn avc_sets(record: &[u8]) -> Option<Vec<&[u8]>> {
     let mut sets = Vec::new();
-    let mut rest = record.get(5..)?;
-    for mask in [0x1f, 0xff] {
-        let (count, after) = rest.split_first()?;
-        rest = parameter_sets(after, (count & mask).into(), &mut sets)?;
-    }
-    Some(sets)
+    avc_sets_and_rest(record, &mut sets).map(|_| sets)
 }
 
 fn hevc_sets(record: &[u8]) -> Option<Vec<&[u8]>> {
     let mut sets = Vec::new();
+    hevc_sets_and_rest(record, &mut sets).map(|_| sets)
+}
+
+/// Takes the sets of an `avcC`; gives what follows them.
+fn avc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
+    let mut rest = record.get(5..)?;
+    for mask in [0x1f, 0xff] {
+        let (count, after) = rest.split_first()?;
+        rest = parameter_sets(after, (count & mask).into(), sets)?;
+    }
+    Some(rest)
+}
+
+/// Takes the sets of a `hvcC`; gives what follows them.
+fn hevc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
     let (arrays, mut rest) = record.get(22..)?.split_first()?;
     for _ in 0..*arrays {
         let [_, high, low, after @ ..] = rest else { return None };
-        rest = parameter_sets(after, u16::from_be_bytes([*high, *low]), &mut sets)?;
+        rest = parameter_sets(after, u16::from_be_bytes([*high, *low]), sets)?;
     }
-    Some(sets)
+    Some(rest)
 }
 
 /// Takes `count` parameter sets, each with its 16-bit length before it; gives what follows.
@@ -193,8 +249,24 @@ mod tests {
         for cut in 0..record.len() {
             assert!(video(VideoCodec::H264, &record[..cut]).is_err(), "{cut}");
         }
-        let bare = [1, 0x64, 0, 0x1f, 0xfd, 0xe0, 0];
-        assert!(video(VideoCodec::H264, &bare).is_ok() && !is_complete(VideoCodec::H264, &bare));
+        let without = [1, 0x64, 0, 0x1f, 0xfd, 0xe0, 0];
+        assert!(video(VideoCodec::H264, &without).is_ok() && !is_complete(VideoCodec::H264, &without));
+    }
+
+    #[test]
+    fn records_are_found_by_their_contents() {
+        let record = [1, 0x64, 0, 0x1f, 0xfd, 0xe1, 0, 2, 0x67, 0x64, 1, 0, 1, 0x68, 0xfd, 0xf8, 0xf8, 0];
+        for (before, after) in [(&[][..], &[][..]), (&[1, 1, 0], &[7, 7]), (&[0, 0, 0, 20, b'a', b'v'], &[0, 0, 0, 9])]
+        {
+            assert_eq!(find(VideoCodec::H264, &[before, &record, after].concat()), Some(&record[..]));
+        }
+        assert_eq!(find(VideoCodec::H264, &record[..13]), None);
+        assert_eq!(find(VideoCodec::H265, &record), None);
+        for codec in [VideoCodec::H264, VideoCodec::H265] {
+            let config = bare(codec);
+            assert_eq!(video(codec, &config.record), Ok(config.clone()));
+            assert!(!is_complete(codec, &config.record));
+        }
     }
 
     #[test]
@@ -231,6 +303,9 @@ mod tests {
             let _ = video(VideoCodec::H264, &bytes);
             let _ = video(VideoCodec::H265, &bytes);
             let _ = aac(&bytes);
+            for codec in [VideoCodec::H264, VideoCodec::H265] {
+                let _ = find(codec, &bytes);
+            }
         }
     }
 }

@@ -52,11 +52,27 @@ impl InForce {
 /// The parameters from a random access frame on, where its own sets give others than those before. Sets that cannot be
 /// understood change nothing.
 fn changed(before: &VideoParameters, frame: &[u8]) -> Option<VideoParameters> {
-    let sets = in_band(before.codec, frame)?;
+    let sets = Sets::first_of(before.codec, || units(frame))?;
     if config::sets(before.codec, &before.config).contains(&sets.sequence) {
         return None;
     }
-    let (encoding, description) = match before.codec {
+    let parameters = read(before.codec, &sets, before.timescale)?;
+    // What only the container says goes on.
+    let pixel_aspect = parameters.pixel_aspect.or(before.pixel_aspect);
+    let parameters = VideoParameters { matrix: before.matrix, pixel_aspect, ..parameters };
+    (parameters != *before).then_some(parameters)
+}
+
+/// What the first sets in a decoder configuration record say: the picture's size, and the shape of its pixels (the VUI
+/// parameters of the SPS, H.264 and H.265 Table E-1). `None` where they are not there or cannot be understood.
+pub(super) fn told_by(codec: VideoCodec, record: &[u8], timescale: u32) -> Option<VideoParameters> {
+    let sets = config::sets(codec, record);
+    read(codec, &Sets::first_of(codec, || sets.iter().copied())?, timescale)
+}
+
+/// Retina reads the sets as it does those of a session description.
+fn read(codec: VideoCodec, sets: &Sets<'_>, timescale: u32) -> Option<VideoParameters> {
+    let (encoding, description) = match codec {
         VideoCodec::H264 => {
             let sets = [sets.sequence, sets.picture].map(|set| STANDARD.encode(set)).join(",");
             ("h264", format!("sprop-parameter-sets={sets}"))
@@ -66,14 +82,9 @@ fn changed(before: &VideoParameters, frame: &[u8]) -> Option<VideoParameters> {
             ("h265", format!("sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}"))
         }
     };
-    // Retina reads them as it does those of a session description.
     let reader = Depacketizer::new("video", encoding, 90_000, None, Some(&description)).ok()?;
     let Some(ParametersRef::Video(video)) = reader.parameters() else { return None };
-    // What only the container says goes on.
-    let (matrix, aspect) = (before.matrix, before.pixel_aspect);
-    let parameters = described(video, before.timescale)?;
-    let parameters = VideoParameters { matrix, pixel_aspect: parameters.pixel_aspect.or(aspect), ..parameters };
-    (parameters != *before).then_some(parameters)
+    described(video, timescale)
 }
 
 /// Parameters as retina gives them.
@@ -103,11 +114,13 @@ struct Sets<'a> {
     picture: &'a [u8],
 }
 
-fn in_band(codec: VideoCodec, frame: &[u8]) -> Option<Sets<'_>> {
-    let first = |kind| units(frame).find(|unit| nal::kind(codec, unit) == Some(kind));
-    let (video, sequence, picture) = match codec {
-        VideoCodec::H264 => (None, first(7)?, first(8)?),
-        VideoCodec::H265 => (first(32), first(33)?, first(34)?),
-    };
-    Some(Sets { video, sequence, picture })
+impl<'a> Sets<'a> {
+    /// The first of each kind among NAL units.
+    fn first_of<I: Iterator<Item = &'a [u8]>>(codec: VideoCodec, all: impl Fn() -> I) -> Option<Self> {
+        let first = |kind| all().find(|unit| nal::kind(codec, unit) == Some(kind));
+        Some(match codec {
+            VideoCodec::H264 => Self { video: None, sequence: first(7)?, picture: first(8)? },
+            VideoCodec::H265 => Self { video: first(32), sequence: first(33)?, picture: first(34)? },
+        })
+    }
 }

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | says where it ends, and does there: no fragments; a last `mfra`; a segment of known size; `Cues` at the end | | it has ended |
 //! | ends between two of its parts, and has no mark of an end (`-movflags skip_trailer`, other makers' fragments, Matroska from a pipe) | nothing was written to it for [`QUIET`]; waited for, if need be | it has ended |
-//! | ends inside of a box, cluster or block | it was not touched for [`SETTLED`] | it has ended; the end is damaged |
+//! | ends inside of a box, cluster or block | all the same it was read to its end: a size is damaged | as between two parts |
+//! | | it was not touched for [`SETTLED`] | it has ended; the end is damaged |
 //! | | it was | it is unfinished |
 //! | any | it was written to while it was read | it is unfinished |
 //!
@@ -83,18 +84,20 @@ impl Judge<'_> {
         if opened != now {
             return Err(Fault::unfinished("it was written to while it was read"));
         }
-        match Ending::of(self.path) {
+        let ending = match Ending::of(self.path) {
+            // What was found behind the element that claims too much shows that it is damaged.
+            Ok(Ending::CutShort(_)) if read.is_ok() => Ok(Ending::Open),
+            ending => ending,
+        };
+        match ending {
             Ok(Ending::CutShort(at)) if !self.is_settled() => Err(Fault::unfinished(format!(
                 "it is still being written or was cut short: the element at byte {at} goes beyond the end"
             ))),
-            Ok(Ending::CutShort(at)) => {
-                read.and_then(|()| Err(Fault::new(format!("the file is cut short within the element at byte {at}"))))
-            }
             Ok(Ending::Open) => match self.goes_on(now, is_wanted) {
                 Goes::On => Err(Fault::unfinished("it is still being written")),
                 Goes::NotOn => read,
             },
-            Ok(Ending::Marked) | Err(_) => read,
+            Ok(Ending::Marked | Ending::CutShort(_)) | Err(_) => read,
         }
     }
 
@@ -331,8 +334,11 @@ mod tests {
         file.as_file().set_modified(hour_ago).unwrap();
         let judge = |ends| Judge { path: file.path(), ends, opened: Seen::of(file.path()) };
         assert!(judge(Ends::Judged).is_unfinished() && !judge(Ends::Final).is_unfinished());
-        assert!(judge(Ends::Judged).judge(Ok(()), || true).unwrap_err().is_unfinished());
-        assert!(judge(Ends::Final).judge(Ok(()), || true).is_ok());
+        let cut = || Err(Fault::new("the file is cut short"));
+        assert!(judge(Ends::Judged).judge(cut(), || true).unwrap_err().is_unfinished());
+        assert!(!judge(Ends::Final).judge(cut(), || true).unwrap_err().is_unfinished());
+        // Read to its end all the same: a size in it is damaged.
+        assert!(judge(Ends::Judged).judge(Ok(()), || true).is_ok());
         let before = judge(Ends::Judged);
         file.as_file().set_modified(hour_ago + Duration::from_secs(1)).unwrap();
         assert!(before.judge(Ok(()), || true).unwrap_err().is_unfinished(), "written to while it was read");

@@ -8,11 +8,13 @@
 //! and follows it.
 
 mod block;
+mod continuity;
 mod ebml;
 mod tracks;
 mod walk;
 
 use self::block::Block;
+use self::continuity::{Held, Recent};
 use self::tracks::{Info, Track, Tracks};
 use self::walk::{Found, Walk};
 use super::bytes::FileBytes;
@@ -55,6 +57,9 @@ pub(super) struct Matroska {
     frames: u64,
     /// A fault that waits for the next video frame.
     fault: Option<SourceFault>,
+    recent: Recent,
+    /// What was read behind damage whose cost is not known yet.
+    held: Option<Held>,
     ready: VecDeque<Item>,
 }
 
@@ -100,6 +105,8 @@ impl Matroska {
             last_audio: None,
             frames: 0,
             fault: None,
+            recent: Recent::default(),
+            held: None,
             ready: VecDeque::new(),
         };
         matroska.know_tracks();
@@ -191,7 +198,9 @@ impl Matroska {
         let after = tracks.parameters.video.timescale;
         self.origin = super::demux::rescaled(origin, before, after);
         self.latest = self.origin;
-        (self.video_end, self.last_audio) = (None, None);
+        self.video_end = None;
+        self.last_audio = None;
+        self.recent.clear();
         self.tracks = tracks;
         self.segment = segment;
         self.in_force = InForce::new(self.tracks.parameters.video.clone());
@@ -201,8 +210,16 @@ impl Matroska {
         self.zero = i64::MIN;
         let detail = "another recording begins".to_owned();
         note(&mut self.fault, SourceFault { cost: FaultCost::Order, detail, bytes: None });
-        self.ready.push_back(Item::Parameters(self.tracks.parameters.clone()));
+        self.tell(Item::Parameters(self.tracks.parameters.clone()));
         Ok(())
+    }
+
+    /// Puts an item where the next ones are taken from, or where they wait.
+    fn tell(&mut self, item: Item) {
+        match &mut self.held {
+            Some(held) => held.push(item),
+            None => self.ready.push_back(item),
+        }
     }
 
     fn units(&self, time: i64) -> i64 {
@@ -246,28 +263,42 @@ impl Matroska {
         let (reference, changed) = self.in_force.see(&data).map_err(|Undescribed| undescribed(self.frames))?;
         if let Some(video) = changed.cloned() {
             self.tracks.parameters.video = video;
-            self.ready.push_back(Item::Parameters(self.tracks.parameters.clone()));
+            self.tell(Item::Parameters(self.tracks.parameters.clone()));
         }
-        if let Some(mut fault) = self.fault.take() {
-            let shown = i64::from(duration.unwrap_or(0));
-            if fault.cost == FaultCost::Pictures
-                && shown > 0
-                && self.video_end.is_some_and(|end| pts <= end.saturating_add(shown / 2))
-            {
-                // The times go on, so nothing was there.
-                fault.cost = FaultCost::NoPicture;
+        if self.fault.as_ref().is_some_and(|fault| fault.cost == FaultCost::Order) {
+            self.release();
+        }
+        match (self.fault.take(), &mut self.held) {
+            (Some(fault), Some(held)) => held.more(fault),
+            (Some(fault), None) if fault.cost == FaultCost::Pictures => {
+                self.held = Some(self.recent.damaged(fault, duration));
             }
-            self.ready.push_back(Item::Fault(fault));
+            (Some(fault), None) => self.ready.push_back(Item::Fault(fault)),
+            (None, _) => {}
+        }
+        self.recent.see(pts);
+        if let Some(held) = &mut self.held {
+            held.see(pts);
         }
         if !nal::is_whole(&data) {
             let detail = format!("the NAL units of frame {} are damaged", self.frames);
             let bytes: Option<SourceBytes> = None;
-            self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes }));
+            self.tell(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes }));
         }
         self.frames += 1;
         self.video_end = self.video_end.max(Some(pts.saturating_add(duration.unwrap_or(0).into())));
         self.push(TrackKind::Video, pts, duration, reference, data);
+        if self.held.as_ref().is_some_and(Held::is_decided) {
+            self.release();
+        }
         Ok(())
+    }
+
+    /// Gives what waited; whether there was something.
+    fn release(&mut self) -> bool {
+        let Some(held) = self.held.take() else { return false };
+        self.ready.extend(held.released());
+        true
     }
 
     fn take_audio(&mut self, data: Vec<u8>, own: Option<u32>, time: i64) {
@@ -286,7 +317,7 @@ impl Matroska {
         self.latest = self.latest.max(pts);
         let at = duration_of(self.latest, self.tracks.parameters.video.timescale);
         let frame = Frame { track, pts, duration, reference, arrival: Duration::ZERO, data: Bytes::from(data) };
-        self.ready.push_back(Item::Frame { frame, at });
+        self.tell(Item::Frame { frame, at });
     }
 
     /// An AAC frame's length in units of the file: 1024 samples.
@@ -308,7 +339,12 @@ impl Demux for Matroska {
             if let Some(item) = self.ready.pop_front() {
                 return Ok(Some(item));
             }
-            let Some((block, time)) = self.block()? else {
+            let block = self.block();
+            // At its end the walk stays there, and says it again.
+            if !matches!(block, Ok(Some(_))) && self.release() {
+                continue;
+            }
+            let Some((block, time)) = block? else {
                 let mut rest = self.fault.take();
                 if let Some(damage) = self.walk.damage.take() {
                     note(&mut rest, damage);

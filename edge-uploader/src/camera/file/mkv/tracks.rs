@@ -3,6 +3,7 @@
 use super::super::demux::Fault;
 use super::ebml::{child, children, float, unsigned};
 use crate::camera::config::{self, VideoConfig};
+use crate::camera::sets;
 use crate::media::{AudioParameters, DisplayMatrix, Mirrored, StreamParameters, VideoCodec, VideoParameters};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -152,11 +153,13 @@ fn video_parameters(entry: &Entry<'_>, timescale: u32) -> Result<(VideoParameter
     let (Some(width @ 1..), Some(height @ 1..)) = (cropped(0xb0, 0x54cc, 0x54dd), cropped(0xba, 0x54bb, 0x54aa)) else {
         return Err(Fault::new("its picture size is impossible"));
     };
-    // The display size is in pixels, or only a proportion; either gives the shape of a pixel.
+    // The display size is in pixels, or only a proportion; either gives the shape of a pixel. Where there is none, the parameter
+    // sets may say it.
     let pixel_aspect = match (field(0x54b2).unwrap_or(0), field(0x54b0), field(0x54ba)) {
         (0 | 3, Some(across @ 1..=0xffff_ffff), Some(down @ 1..=0xffff_ffff)) => {
             reduced(across * u64::from(height), down * u64::from(width)).filter(|(across, down)| across != down)
         }
+        (0 | 3, None, None) => sets::told_by(codec, &config.record, timescale).and_then(|sets| sets.pixel_aspect),
         _ => None,
     };
     let parameters = VideoParameters {

@@ -74,6 +74,11 @@ pub(super) fn whole(bytes: &[u8]) -> Option<Box4<'_>> {
     bytes.get(header_bytes..).map(|_| Box4 { kind, header_bytes, bytes })
 }
 
+/// Whether a box of this type is looked for behind damage.
+pub(super) fn is_sought(kind: &[u8]) -> bool {
+    SOUGHT.iter().any(|sought| sought[..] == *kind)
+}
+
 /// A box type as text.
 pub(super) fn name(kind: [u8; 4]) -> String {
     kind.escape_ascii().to_string()
@@ -85,10 +90,7 @@ pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box4<'_>> {
     std::iter::from_fn(move || {
         let found = first_of(rest).filter(|(found, _)| plausible(found.kind)).or_else(|| {
             let mut places = rest.windows(4).enumerate().skip(4);
-            places.find_map(|(kind_at, kind)| {
-                let sought = SOUGHT.iter().any(|sought| sought[..] == *kind);
-                sought.then(|| first_of(&rest[kind_at - 4..])).flatten()
-            })
+            places.find_map(|(kind_at, kind)| is_sought(kind).then(|| first_of(&rest[kind_at - 4..])).flatten())
         });
         let (found, after) = found?;
         rest = after;

@@ -1,6 +1,6 @@
 //! Sample descriptions: the entries of `stsd` as parameters.
 
-use super::super::super::config;
+use super::super::super::{config, sets};
 use super::boxes::{Box4, boxes, name};
 use crate::media::{AudioParameters, DisplayMatrix, VideoCodec, VideoParameters};
 use bytes::Bytes;
@@ -11,7 +11,23 @@ pub(super) struct VideoEntry {
     pub(super) parameters: VideoParameters,
     /// The length of the lengths before the NAL units.
     pub(super) length_bytes: u8,
+    /// How its decoder configuration was found.
+    pub(super) configuration: Configuration,
 }
+
+/// How a decoder configuration was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Configuration {
+    /// In its box.
+    Told,
+    /// Somewhere in the sample entry, whose boxes are damaged.
+    Found,
+    /// Nowhere: the parameter sets have to come with the frames.
+    Lost,
+}
+
+/// Where the boxes of a visual sample entry begin (ISO/IEC 14496-12 §12.1.3).
+pub(super) const VISUAL_BYTES: usize = 78;
 
 /// The entries of a sample description box.
 pub(super) fn entries(stsd: Box4<'_>) -> impl Iterator<Item = Box4<'_>> {
@@ -20,7 +36,6 @@ pub(super) fn entries(stsd: Box4<'_>) -> impl Iterator<Item = Box4<'_>> {
 
 /// Reads a visual sample entry; the error names what cannot be recorded.
 pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> Result<VideoEntry, String> {
-    const FIXED_BYTES: usize = 78;
     let (codec, config_kind) = match &entry.kind {
         // Dolby Vision's own names say what a player that knows it makes of the same H.264 or H.265.
         b"avc1" | b"avc3" | b"dva1" | b"dvav" => (VideoCodec::H264, b"avcC"),
@@ -29,17 +44,29 @@ pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> R
         other => return Err(format!("its video is {}; H.264 and H.265 can be recorded", name(*other))),
     };
     let body = entry.body();
-    let (Some([w0, w1, h0, h1]), Some(children)) = (body.get(24..28), body.get(FIXED_BYTES..)) else {
+    let (Some([w0, w1, h0, h1]), Some(children)) = (body.get(24..28), body.get(VISUAL_BYTES..)) else {
         return Err("its video sample entry is cut short".to_owned());
     };
     let child = |kind: &[u8; 4]| boxes(children).find(|b| b.kind == *kind).map(Box4::body);
-    let config = config::video(codec, child(config_kind).unwrap_or_default())?;
-    let pixel_aspect = child(b"pasp").and_then(|body| {
-        let (across, rest) = body.split_first_chunk::<4>()?;
-        let (across, down) = (u32::from_be_bytes(*across), u32::from_be_bytes(*rest.first_chunk::<4>()?));
-        (across != down && across > 0 && down > 0).then_some((across, down))
-    });
-    let (width, height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
+    let told = child(config_kind).and_then(|record| config::video(codec, record).ok());
+    let found = || config::find(codec, children).and_then(|record| config::video(codec, record).ok());
+    let (config, configuration) = match told {
+        Some(config) => (config, Configuration::Told),
+        None => match found() {
+            Some(config) => (config, Configuration::Found),
+            None => (config::bare(codec), Configuration::Lost),
+        },
+    };
+    let by_sets = sets::told_by(codec, &config.record, timescale);
+    let pixel_aspect = match child(b"pasp").and_then(pixel_aspect) {
+        Some((across, down)) => Some((across, down)).filter(|(across, down)| across != down),
+        None => by_sets.as_ref().and_then(|sets| sets.pixel_aspect),
+    };
+    let (mut width, mut height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
+    if let Some(sets) = by_sets.filter(|_| width == 0 || height == 0) {
+        width = sets.width;
+        height = sets.height;
+    }
     let parameters = VideoParameters {
         codec,
         config: config.record,
@@ -50,7 +77,15 @@ pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> R
         matrix,
         timescale,
     };
-    Ok(VideoEntry { parameters, length_bytes: config.length_bytes })
+    Ok(VideoEntry { parameters, length_bytes: config.length_bytes, configuration })
+}
+
+/// The body of a `pasp` box (12.1.4): the shape of a pixel, across and down; `None` where one of them is zero.
+fn pixel_aspect(body: &[u8]) -> Option<(u32, u32)> {
+    let (across, rest) = body.split_first_chunk::<4>()?;
+    let across = u32::from_be_bytes(*across);
+    let down = u32::from_be_bytes(*rest.first_chunk::<4>()?);
+    (across > 0 && down > 0).then_some((across, down))
 }
 
 /// Reads an audio sample entry; the error names what cannot be recorded.

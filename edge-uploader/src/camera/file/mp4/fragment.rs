@@ -36,7 +36,7 @@ pub(super) fn parts(
     (start, part_of_file): (u64, u64),
     left: &mut u64,
     (tracks, known): (&[FragmentedTrack], &[u32]),
-) -> Result<(Vec<Part>, Option<Fault>), Fault> {
+) -> (Vec<Part>, Option<Fault>) {
     // Where data begins that does not say so: at the fragment, then after what came before (8.8.7 and 8.8.8).
     let mut end_of_data = start;
     let mut budget = SAMPLES_LIMIT;
@@ -60,7 +60,7 @@ pub(super) fn parts(
                 problem.get_or_insert_with(|| Fault::new("it names a track that there is none of"));
             }
             // A track that is left out still moves the place of those which follow without a base of their own.
-            end_of_data = skipped(traf, base, left)?;
+            end_of_data = skipped(traf, base, left);
             continue;
         };
         let named = match traf.child(*b"tfdt").map(Box4::read::<TfdtBox>) {
@@ -70,11 +70,15 @@ pub(super) fn parts(
         let mut part = Part { track: i, samples: Vec::new(), named, end: named.unwrap_or(tracks[i].next_dts) };
         let mut offset = base;
         for run in boxes(traf.body()).filter(|b| &b.kind == b"trun") {
-            budget = budget.checked_sub(count(run)).ok_or_else(too_many)?;
-            *left = left.checked_sub(count(run).into()).ok_or_else(too_many)?;
             if !adds_up(run) {
                 problem.get_or_insert_with(|| Fault::new("a run of samples has not the length that it should have"));
             }
+            let charged = budget.checked_sub(count(run)).zip(left.checked_sub(count(run).into()));
+            // A number of samples that is damaged costs its own run.
+            let Some((budget_left, samples_left)) = charged else {
+                problem.get_or_insert_with(|| Fault::new("a fragment claims too many samples"));
+                continue;
+            };
             let run: TrunBox = match run.read() {
                 Ok(run) => run,
                 Err(fault) => {
@@ -82,6 +86,8 @@ pub(super) fn parts(
                     continue;
                 }
             };
+            budget = budget_left;
+            *left = samples_left;
             if let Some(data) = run.data_offset {
                 offset = base.saturating_add_signed(data.into());
             }
@@ -90,7 +96,21 @@ pub(super) fn parts(
         end_of_data = offset;
         parts.push(part);
     }
-    Ok((parts, problem))
+    (parts, problem)
+}
+
+/// The first box in a fragment, or in one of its tracks, of a type that has no place there (ISO/IEC 14496-12 §8.8.4, §8.8.6): its
+/// name is damaged, and what it was is lost.
+pub(super) fn stranger(moof: &[u8]) -> Option<[u8; 4]> {
+    const FRAGMENT: [&[u8; 4]; 8] = [b"mfhd", b"traf", b"pssh", b"meta", b"udta", b"uuid", b"free", b"skip"];
+    const TRACK: [&[u8; 4]; 15] = [
+        b"tfhd", b"tfdt", b"trun", b"sdtp", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio", b"senc", b"meta", b"udta",
+        b"uuid", b"free", b"skip",
+    ];
+    let of_fragment = boxes(moof).map(|b| (b.kind, FRAGMENT.contains(&&b.kind)));
+    let trafs = boxes(moof).filter(|b| &b.kind == b"traf");
+    let of_tracks = trafs.flat_map(|traf| boxes(traf.body())).map(|b| (b.kind, TRACK.contains(&&b.kind)));
+    of_fragment.chain(of_tracks).find(|(_, is_known)| !is_known).map(|(kind, _)| kind)
 }
 
 /// The decoding times that a fragment names for the recorded tracks.
@@ -116,7 +136,9 @@ fn walk(header: &TfhdBox, run: &TrunBox, offset: u64, defaults: &TrexBox, part: 
         // Version 0 says unsigned, but recorders write negative ones there too; none is beyond 2³¹.
         let shift = run.sample_cts.get(i).map_or(0, |shift| shift.cast_signed());
         let dts = part.end;
-        part.samples.push(Sample { offset, size, dts, pts: dts.saturating_add(shift.into()), duration, description });
+        let pts = dts.saturating_add(shift.into());
+        let is_first_in_chunk = i == 0;
+        part.samples.push(Sample { offset, size, dts, pts, duration, description, is_first_in_chunk });
         offset = offset.saturating_add(size.into());
         part.end = dts.saturating_add(duration.into());
     }
@@ -138,19 +160,15 @@ fn adds_up(run: Box4<'_>) -> bool {
     body.len() as u64 == length
 }
 
-fn too_many() -> Fault {
-    Fault::new("a fragment claims too many samples")
-}
-
 /// The end of a left out track's data, as far as its runs say it.
-fn skipped(traf: Box4<'_>, base: u64, left: &mut u64) -> Result<u64, Fault> {
+fn skipped(traf: Box4<'_>, base: u64, left: &mut u64) -> u64 {
     let mut end = base;
     for run in boxes(traf.body()).filter(|b| &b.kind == b"trun" && count(*b) <= SAMPLES_LIMIT) {
-        *left = left.checked_sub(count(run).into()).ok_or_else(too_many)?;
+        *left = left.saturating_sub(count(run).into());
         if let Ok(run) = run.read::<TrunBox>() {
             let begin = run.data_offset.map_or(end, |data| base.saturating_add_signed(data.into()));
             end = begin.saturating_add(run.sample_sizes.iter().map(|size| u64::from(*size)).sum());
         }
     }
-    Ok(end)
+    end
 }

@@ -12,18 +12,22 @@
 
 mod boxes;
 mod entry;
+mod found;
 mod fragment;
+mod hollow;
+mod leaves;
 mod movie;
+mod rebuilt;
 mod table;
 mod top;
 mod track;
 mod walk;
 
-use self::boxes::whole;
 use self::entry::VideoEntry;
+use self::found::Found;
+use self::hollow::{Hollow, Places};
 use self::movie::Movie;
 use self::table::{Sample, Table};
-use self::top::{Next, Search, next_box, read_box};
 use self::walk::Walk;
 use super::bytes::FileBytes;
 use super::demux::{Demux, Fault, Item, duration_of, note, rescaled, undescribed};
@@ -31,7 +35,7 @@ use super::first_shown;
 use crate::camera::nal;
 use crate::camera::sets::{InForce, Undescribed};
 use crate::camera::{FaultCost, SourceFault};
-use crate::media::{Frame, Reference, StreamParameters, TrackKind};
+use crate::media::{Frame, Reference, StreamParameters, TrackKind, VideoCodec};
 use bytes::Bytes;
 use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
@@ -74,6 +78,8 @@ pub(super) struct Mp4 {
     frames: u64,
     /// Samples that do not lie in the file, since the last that did.
     lost: Option<SourceFault>,
+    /// What the tables name, to judge samples of no bytes by.
+    places: Places,
     /// Told before the next frame.
     ready: VecDeque<Item>,
 }
@@ -81,40 +87,7 @@ pub(super) struct Mp4 {
 impl Mp4 {
     pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
         let mut file = FileBytes::new(file, size);
-        let (mut at, mut first_moof) = (0, None);
-        let mut damaged = None;
-        let found = loop {
-            let header = match next_box(&mut file, at, Search::Behind) {
-                Next::Box(header) => header,
-                Next::Damage { from, next } => {
-                    damaged.get_or_insert(SourceBytes { start: from, end: next.start });
-                    next
-                }
-                Next::End | Next::Lost { .. } => return Err(without_movie(&file)),
-            };
-            match &header.kind {
-                b"moov" => break header,
-                b"moof" if first_moof.is_none() => first_moof = Some(at),
-                _ => {}
-            }
-            at = header.end;
-        };
-        let bytes = read_box(&mut file, found)?;
-        let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
-        let movie = Movie::read(moov, size)?;
-        let mut ready = VecDeque::new();
-        if !top::is_whole(*b"moov", moov.body()) {
-            let bytes = SourceBytes { start: found.start, end: found.end };
-            let detail = format!("the moov box at byte {} is damaged in parts", found.start);
-            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: Some(bytes) }));
-        } else if let Some(bytes) = damaged {
-            let detail = format!("bytes {} to {} are damaged", bytes.start, bytes.end);
-            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: Some(bytes) }));
-        }
-        if movie.tracks.iter().any(|track| track.table.as_ref().is_some_and(Table::is_damaged)) {
-            let detail = "the sample tables are damaged".to_owned();
-            ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes: None }));
-        }
+        let Found { movie, at: found, first_moof, faults } = found::first(&mut file)?;
         let begin = if movie.fragmented.is_empty() { found.end } else { first_moof.unwrap_or(found.end) };
         let mut mp4 = Self {
             file,
@@ -129,7 +102,8 @@ impl Mp4 {
             first_ns: None,
             frames: 0,
             lost: None,
-            ready,
+            places: Places::default(),
+            ready: faults.into_iter().map(Item::Fault).collect(),
         };
         mp4.begin();
         let sound = mp4.movie.tracks.get(1);
@@ -185,9 +159,7 @@ impl Mp4 {
     fn next_movie(&mut self) -> Result<bool, Fault> {
         let Some((found, base)) = self.walk.another(&mut self.file, &self.movie) else { return Ok(false) };
         let start = found.start;
-        let bytes = read_box(&mut self.file, found)?;
-        let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
-        let movie = Movie::read(moov, self.file.size()).map_err(|fault| {
+        let (movie, faults) = found::read(&mut self.file, found).map_err(|fault| {
             Fault::new(format!("another recording begins at byte {start} and cannot be read: {}", fault.problem()))
         })?;
         let since =
@@ -199,9 +171,11 @@ impl Mp4 {
         let first = std::mem::replace(&mut self.movie, movie);
         self.movie.created = first.created.or(self.movie.created);
         self.entry = None;
+        self.places = Places::default();
         self.begin();
         let detail = format!("another recording begins at byte {start}");
         self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::Order, detail, bytes: None }));
+        self.ready.extend(faults.into_iter().map(Item::Fault));
         Ok(true)
     }
 
@@ -232,6 +206,26 @@ impl Mp4 {
         let cost = if kind == TrackKind::Video { FaultCost::Pictures } else { FaultCost::NoPicture };
         note(&mut self.lost, SourceFault { cost, detail: problem, bytes: Some(range) });
         Ok(None)
+    }
+
+    /// A sample of no bytes is no frame; it is noted where it has lost them.
+    fn hollow(&mut self, track: usize, sample: Sample) {
+        let entry = self.described(sample.description);
+        let (codec, length_bytes) =
+            entry.map_or((VideoCodec::H264, 4), |entry| (entry.parameters.codec, entry.length_bytes));
+        let rest = (self.base, codec, length_bytes);
+        let tracks = &self.movie.tracks;
+        if self.places.judge(&mut self.file, tracks, (track, sample), rest) == Hollow::True {
+            return;
+        }
+        let end = self.file.size().min(sample.offset.saturating_add(1));
+        let bytes = Some(SourceBytes { start: sample.offset, end });
+        let (cost, name) = match self.movie.tracks[track].kind {
+            TrackKind::Video => (FaultCost::Pictures, format!("frame {}", self.frames)),
+            TrackKind::Audio => (FaultCost::NoPicture, "sound".to_owned()),
+        };
+        let detail = format!("{name} at byte {} has lost its size: the sample tables are damaged", sample.offset);
+        note(&mut self.lost, SourceFault { cost, detail, bytes });
     }
 
     /// The track whose next sample is decoded first.
@@ -328,6 +322,7 @@ impl Demux for Mp4 {
                 note(&mut self.lost, fault);
             }
             if sample.size == 0 {
+                self.hollow(i, sample);
                 continue;
             }
             let Some(data) = self.read_sample(sample, kind)? else { continue };
@@ -390,20 +385,11 @@ impl Demux for Mp4 {
 
 /// Whether a movie lies somewhere in a file whose beginning is damaged.
 pub(super) fn is_within(file: File, size: u64) -> bool {
-    top::find_anywhere(&mut FileBytes::new(file, size)).is_some()
+    found::is_within(&mut FileBytes::new(file, size))
 }
 
 fn again_and_again() -> Fault {
     Fault::new("its tables name the same bytes again and again; the file is damaged")
-}
-
-/// Without a `moov` nothing is known of the frames.
-fn without_movie(file: &FileBytes) -> Fault {
-    let size = file.size();
-    Fault::new(format!(
-        "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short. Without it \
-         nobody can tell the frames; tools such as untrunc can, given a whole file of the same camera and settings"
-    ))
 }
 
 fn nanoseconds(units: i64, timescale: u32) -> i128 {

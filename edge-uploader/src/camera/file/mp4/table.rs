@@ -13,6 +13,8 @@ pub(super) struct Sample {
     pub(super) duration: u32,
     /// Which sample entry, from 1.
     pub(super) description: u32,
+    /// Whether its chunk begins with it; of fragments, whether a run does.
+    pub(super) is_first_in_chunk: bool,
 }
 
 /// Chunk offsets, as wide as the file has them.
@@ -225,13 +227,20 @@ impl Table {
         self.is_damaged
     }
 
+    /// Where its chunks begin.
+    pub(super) fn chunk_places(&self) -> impl Iterator<Item = u64> {
+        (0..self.offsets.len()).filter_map(|chunk| self.offsets.get(chunk))
+    }
+
+    /// The next sample; an error where the tables end before their last sample does.
     pub(super) fn next(&mut self) -> Result<Option<Sample>, Fault> {
         if self.sample >= self.len() {
             return Ok(None);
         }
         let damaged = |sample: u32| Fault::new(format!("the sample table ends before sample {sample}"));
         let size = self.sizes.get(self.sample).ok_or_else(|| damaged(self.sample))?;
-        if self.left_in_chunk == 0 {
+        let is_first_in_chunk = self.left_in_chunk == 0;
+        if is_first_in_chunk {
             self.enter_next_chunk().ok_or_else(|| damaged(self.sample))?;
         }
         let delta = self.deltas.step().ok_or_else(|| Fault::new("the sample table gives its frames no times"))?;
@@ -248,6 +257,7 @@ impl Table {
             pts: self.dts.saturating_add(shift),
             duration: u32::try_from(delta).unwrap_or(0),
             description: self.chunks.get(self.chunk_run).map_or(1, |run| run.description),
+            is_first_in_chunk,
         };
         self.offset = self.offset.saturating_add(size.into());
         self.left_in_chunk -= 1;

@@ -82,10 +82,14 @@ pub(super) fn track(
     (timescale, movie_timescale): (u32, u32),
     samples: Samples,
 ) -> Result<Track, Fault> {
-    let edits = trak.descendant(&[*b"edts", *b"elst"]).and_then(|b| b.read::<ElstBox>().ok());
-    let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
     let duration = trak.descendant(&[*b"mdia", *b"mdhd"]).and_then(|b| b.read::<MdhdBox>().ok());
     let duration = duration.map_or(0, |header| header.duration);
+    let movie_timescale = match movie_timescale {
+        0 => guessed_timescale(trak, duration, timescale),
+        told => told,
+    };
+    let edits = trak.descendant(&[*b"edts", *b"elst"]).and_then(|b| b.read::<ElstBox>().ok());
+    let shift = edits.map_or(0, |edits| skipped_by(&edits, timescale, movie_timescale));
     let stbl = trak.descendant(&[*b"mdia", *b"minf", *b"stbl"]);
     let stbl = stbl.ok_or_else(|| Fault::new("a track has no sample table"));
     let table = match (stbl.and_then(|stbl| Table::read(stbl, duration, timescale)), samples) {
@@ -94,6 +98,16 @@ pub(super) fn track(
         (Err(fault), Samples::InTables) => return Err(fault),
     };
     Ok(Track { kind, timescale, shift, table, queue: VecDeque::new() })
+}
+
+/// The movie's timescale where its header is lost: the track's length is told in both, else a thousandth of a second is usual.
+fn guessed_timescale(trak: Box4<'_>, duration: u64, timescale: u32) -> u32 {
+    let header = trak.child(*b"tkhd").and_then(|b| b.read::<TkhdBox>().ok());
+    let guess = header.filter(|_| duration > 0).and_then(|header| {
+        let scaled = u128::from(header.duration) * u128::from(timescale);
+        u32::try_from((scaled + u128::from(duration / 2)) / u128::from(duration)).ok()
+    });
+    guess.filter(|guess| *guess > 0).unwrap_or(1000)
 }
 
 /// Where a movie's samples are told.

@@ -2,9 +2,10 @@
 
 use super::super::bytes::FileBytes;
 use super::super::demux::{Fault, note, rescaled};
-use super::boxes::{Box4, whole};
-use super::fragment::{Part, named_times, parts};
+use super::boxes::{Box4, name, whole};
+use super::fragment::{Part, named_times, parts, stranger};
 use super::movie::Movie;
+use super::rebuilt;
 use super::table::Sample;
 use super::top::{Header, Next, Search, is_whole, next_box, read_box};
 use super::track::description;
@@ -143,13 +144,7 @@ impl Walk {
         let bytes = read_box(file, found)?;
         let moof = whole(&bytes).map(Box4::body).unwrap_or_default();
         let first = self.seen.is_empty();
-        let result = parts(moof, (found.start, self.part), &mut self.samples_left, (&movie.fragmented, &movie.ids));
-        let (parts, problem) = result.inspect_err(|_| self.samples_left = 0)?;
-        if let Some(problem) = problem {
-            self.damaged(found.start, found.end, format!("the fragment at byte {} is damaged: {problem}", found.start));
-        } else if !is_whole(*b"moof", moof) {
-            self.damaged(found.start, found.end, format!("the fragment at byte {} is damaged", found.start));
-        }
+        let parts = self.parts_of(movie, moof, found);
         let data = parts.first().and_then(|part| part.samples.first()).map_or(0, |sample| sample.offset);
         let copy_of = self.seen.insert(identity(&parts), data);
         if self.seen.len() >= REMEMBERED {
@@ -184,6 +179,33 @@ impl Walk {
             self.push(movie, part, place, first);
         }
         Ok(())
+    }
+
+    /// The parts of a fragment, from its boxes, or from what is left of them where that is more.
+    fn parts_of(&mut self, movie: &Movie, moof: &[u8], found: Header) -> Vec<Part> {
+        let read = |moof: &[u8], mut left: u64| {
+            let tracks = (&movie.fragmented[..], &movie.ids[..]);
+            let (parts, problem) = parts(moof, (found.start, self.part), &mut left, tracks);
+            let samples: usize = parts.iter().map(|part| part.samples.len()).sum();
+            (parts, problem, samples, left)
+        };
+        let told = read(moof, self.samples_left);
+        let stranger = stranger(moof);
+        let is_whole = is_whole(*b"moof", moof) && stranger.is_none();
+        let again = if is_whole && told.1.is_none() { None } else { Some(rebuilt::fragment(moof)) };
+        let again = again.map(|again| read(&again, self.samples_left)).filter(|again| again.2 > told.2);
+        let (parts, problem, _, left) = again.unwrap_or(told);
+        self.samples_left = left;
+        let problem = match (problem, stranger) {
+            (Some(problem), _) => Some(format!(": {problem}")),
+            (None, Some(kind)) => Some(format!(": {} is no box that it may have", name(kind))),
+            (None, None) if !is_whole => Some(String::new()),
+            (None, None) => None,
+        };
+        if let Some(problem) = problem {
+            self.damaged(found.start, found.end, format!("the fragment at byte {} is damaged{problem}", found.start));
+        }
+        parts
     }
 
     /// Where a part of a fragment goes that does not say what is expected: a time that the next fragment contradicts is an

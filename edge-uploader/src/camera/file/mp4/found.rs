@@ -1,0 +1,156 @@
+//! The first movie of a file, and what of it is damaged.
+
+use super::super::bytes::FileBytes;
+use super::super::demux::Fault;
+use super::boxes::{Box4, boxes, name, whole};
+use super::entry::Configuration;
+use super::leaves::find_movie;
+use super::movie::Movie;
+use super::rebuilt::rebuilt;
+use super::table::Table;
+use super::top::{self, Header, Next, Search, next_box, read_box};
+use crate::camera::{FaultCost, SourceFault};
+use framepost_events::gap::SourceBytes;
+
+/// A movie, and where it lies.
+pub(super) struct Found {
+    pub(super) movie: Movie,
+    /// Its `moov`, or what is left of it.
+    pub(super) at: Header,
+    /// The first `moof` before it.
+    pub(super) first_moof: Option<u64>,
+    /// What is damaged up to its end.
+    pub(super) faults: Vec<SourceFault>,
+}
+
+/// Looks for the first movie of a file.
+pub(super) fn first(file: &mut FileBytes) -> Result<Found, Fault> {
+    let mut at = 0;
+    let mut first_moof = None;
+    let mut faults = Vec::new();
+    loop {
+        let header = match next_box(file, at, Search::Behind) {
+            Next::Box(header) => header,
+            Next::Damage { from, next } => {
+                if let Some(found) = left_of(file, (from, next.start), first_moof) {
+                    return Ok(found);
+                }
+                let bytes = SourceBytes { start: from, end: next.start };
+                let detail = format!("bytes {} to {} are damaged", bytes.start, bytes.end);
+                if faults.is_empty() {
+                    faults.push(no_picture(detail, Some(bytes)));
+                }
+                next
+            }
+            Next::End | Next::Lost { .. } => {
+                let size = file.size();
+                return left_of(file, (0, size), first_moof).ok_or_else(|| without_movie(size));
+            }
+        };
+        match &header.kind {
+            b"moov" => {
+                let (movie, more) = read(file, header)?;
+                faults.extend(more);
+                return Ok(Found { movie, at: header, first_moof, faults });
+            }
+            b"moof" if first_moof.is_none() => first_moof = Some(at),
+            _ => {}
+        }
+        at = header.end;
+    }
+}
+
+/// Reads the movie in a `moov` box. What it cannot tell is looked for in what is left of it; of the two that is taken which tells
+/// more.
+pub(super) fn read(file: &mut FileBytes, found: Header) -> Result<(Movie, Vec<SourceFault>), Fault> {
+    let size = file.size();
+    let bytes = read_box(file, found)?;
+    let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
+    let told = Movie::read(moov, size);
+    let mut faults = Vec::new();
+    let is_whole = top::is_whole(*b"moov", moov.body());
+    let has_stranger = stranger(moov).is_some();
+    let told = match told {
+        Ok(movie) if is_whole && !has_stranger => {
+            faults.extend(damage_of(&movie));
+            return Ok((movie, faults));
+        }
+        told => told,
+    };
+    let again = rebuilt(moov.body()).and_then(|again| Movie::read(whole(&again)?, size).ok());
+    let movie = match (told, again) {
+        (Ok(told), Some(again)) if tells(&again) > tells(&told) => again,
+        (Ok(told), _) => {
+            if is_whole {
+                faults.extend(damage_of(&told));
+                return Ok((told, faults));
+            }
+            told
+        }
+        (Err(_), Some(again)) => again,
+        (Err(fault), None) => return Err(fault),
+    };
+    let detail = format!("the moov box at byte {} is damaged in parts", found.start);
+    faults.push(no_picture(detail, Some(SourceBytes { start: found.start, end: found.end })));
+    faults.extend(damage_of(&movie));
+    Ok((movie, faults))
+}
+
+/// A box among the containers of a movie whose type is not known there. It may be a maker's own, or one whose name is damaged.
+fn stranger(container: Box4<'_>) -> Option<[u8; 4]> {
+    const KNOWN: [&[u8; 4]; 24] = [
+        b"mvhd", b"trak", b"mvex", b"udta", b"iods", b"meta", b"free", b"skip", b"uuid", b"tkhd", b"edts", b"mdia",
+        b"tref", b"tapt", b"mdhd", b"hdlr", b"minf", b"elng", b"vmhd", b"smhd", b"dinf", b"stbl", b"gmhd", b"load",
+    ];
+    if !matches!(&container.kind, b"moov" | b"trak" | b"mdia" | b"minf") {
+        return None;
+    }
+    boxes(container.body()).find_map(|b| if KNOWN.contains(&&b.kind) { stranger(b) } else { Some(b.kind) })
+}
+
+/// The movie whose `moov` is no box any more, in these bytes.
+fn left_of(file: &mut FileBytes, (from, until): (u64, u64), first_moof: Option<u64>) -> Option<Found> {
+    let (start, end) = find_movie(file, from, until)?;
+    let bytes = file.read(start, end - start).ok()?;
+    let movie = Movie::read(whole(&rebuilt(&bytes)?)?, file.size()).ok()?;
+    let detail = format!("the {} box around byte {start} is damaged", name(*b"moov"));
+    let mut faults = vec![no_picture(detail, Some(SourceBytes { start, end }))];
+    faults.extend(damage_of(&movie));
+    Some(Found { movie, at: Header { kind: *b"moov", start, end }, first_moof, faults })
+}
+
+/// Whether there is a movie in a file whose beginning is damaged.
+pub(super) fn is_within(file: &mut FileBytes) -> bool {
+    let size = file.size();
+    top::find_anywhere(file).is_some() || find_movie(file, 0, size).is_some()
+}
+
+/// How much a movie tells: frames in tables, tracks, and whether the frames can be decoded.
+fn tells(movie: &Movie) -> (bool, u32, usize) {
+    let frames = movie.tracks.first().and_then(|track| track.table.as_ref()).map_or(0, Table::len);
+    let is_described = movie.entries.iter().all(|entry| entry.configuration != Configuration::Lost);
+    (is_described, frames, movie.tracks.len())
+}
+
+fn damage_of(movie: &Movie) -> Vec<SourceFault> {
+    let mut faults = Vec::new();
+    if movie.tracks.iter().any(|track| track.table.as_ref().is_some_and(Table::is_damaged)) {
+        faults.push(no_picture("the sample tables are damaged".to_owned(), None));
+    }
+    if movie.entries.iter().any(|entry| entry.configuration == Configuration::Found) {
+        faults.push(no_picture("the sample description is damaged".to_owned(), None));
+    }
+    faults
+}
+
+fn no_picture(detail: String, bytes: Option<SourceBytes>) -> SourceFault {
+    SourceFault { cost: FaultCost::NoPicture, detail, bytes }
+}
+
+/// Without a `moov` nothing is known of the frames.
+fn without_movie(size: u64) -> Fault {
+    Fault::new(format!(
+        "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short. Without it \
+         nobody can tell the frames; tools such as untrunc can, given a whole file of the same camera and settings"
+    ))
+}
