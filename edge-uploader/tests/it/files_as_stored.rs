@@ -128,11 +128,8 @@ fn a_hole_is_a_gap_and_no_damage() {
 
 /// A box type of four letters in all places of a file.
 fn renamed(file: &Path, from: [u8; 4], to: [u8; 4]) {
-    let mut bytes = std::fs::read(file).unwrap();
-    for at in places(&bytes, from) {
-        bytes[at + 4..at + 8].copy_from_slice(&to);
-    }
-    std::fs::write(file, bytes).unwrap();
+    let bytes = std::fs::read(file).unwrap();
+    std::fs::write(file, renamed_in(bytes, from, to)).unwrap();
 }
 
 #[test]
@@ -159,6 +156,58 @@ fn pictures_keep_their_place_and_shape() {
         let at = places(&chunk, *b"tkhd")[0];
         assert_eq!(chunk[at + 60..at + 96], bytes[tkhd + 48..tkhd + 84], "{matrix:?}");
     }
+}
+
+/// Where the container says nothing of the shape of a pixel, the VUI parameters of the SPS count (H.264 and H.265 Table E-1).
+#[test]
+fn shapes_that_only_the_parameter_sets_tell_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let h265 =
+        "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -x265-params pools=1:keyint=25:log-level=none -tag:v hvc1";
+    for (codec, filter) in [(H264, "h264_metadata"), (h265, "hevc_metadata")] {
+        let plain = directory.path().join("plain.mp4");
+        ffmpeg(&format!("{PICTURE} {codec}"), &plain);
+        // Two of Table E-1, and one that is written out (Extended_SAR).
+        for aspect in ["12/11", "40/33", "7/5"] {
+            for container in ["mp4", "mkv"] {
+                let file = directory.path().join(format!("aspect.{container}"));
+                let copy = format!("-i {} -c copy -bsf:v {filter}=sample_aspect_ratio={aspect}", plain.display());
+                ffmpeg(&copy, &file);
+                let bytes = std::fs::read(&file).unwrap();
+                let hidden =
+                    if container == "mp4" { renamed_in(bytes, *b"pasp", *b"free") } else { without_display(bytes) };
+                std::fs::write(&file, hidden).unwrap();
+                let run = backfill(&file);
+                assert!(run.output.status.success(), "{:?}", run.output);
+                let found = probed(&run.chunks[0], "-show_entries stream=sample_aspect_ratio");
+                assert_eq!(found, aspect.replace('/', ":"), "{filter} {container}");
+                let chunk = std::fs::read(&run.chunks[0]).unwrap();
+                let pasp = places(&chunk, *b"pasp")[0] + 8;
+                let sides = aspect.split('/').flat_map(|side| side.parse::<u32>().unwrap().to_be_bytes());
+                assert_eq!(chunk[pasp..pasp + 8], sides.collect::<Vec<u8>>(), "{filter} {container}");
+            }
+        }
+    }
+}
+
+fn renamed_in(mut bytes: Vec<u8>, from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
+    for at in places(&bytes, from) {
+        bytes[at + 4..at + 8].copy_from_slice(&to);
+    }
+    bytes
+}
+
+/// A Matroska file whose elements DisplayWidth and DisplayHeight, if there are any, are empty space (RFC 9559 §5.1.4.1.28.11).
+fn without_display(mut bytes: Vec<u8>) -> Vec<u8> {
+    for id in [[0x54, 0xb0], [0x54, 0xba]] {
+        let found = bytes.windows(3).position(|head| head[..2] == id && (0x81..=0x84).contains(&head[2]));
+        if let Some(at) = found {
+            // A Void of the same length: an ID of one byte, a size of two.
+            let size = bytes[at + 2] & 0x7f;
+            bytes[at..at + 3].copy_from_slice(&[0xec, 0x40, size]);
+        }
+    }
+    bytes
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use edge_uploader::camera::file::{FileCamera, FileOptions};
 use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Session};
-use edge_uploader::clock::{Anchor, SessionClock, Synchronized, TrustedClock};
+use edge_uploader::clock::{Anchor, Placed, SessionClock, Synchronized, TrustedClock};
 use edge_uploader::media::{Frame, StreamParameters};
 use edge_uploader::segment::{Error, Segmenter, Settings};
 use jiff::Timestamp;
@@ -38,18 +38,20 @@ struct Recording {
 
 impl Recording {
     fn begin(session: &dyn Session, parameters: StreamParameters) -> Self {
-        let timescale = parameters.video.timescale;
-        let clock = SessionClock::new(session.timing(), TrustedClock::Gateway, timescale, Synchronized::Yes);
+        let anchor = Anchor::new(0, Timestamp::UNIX_EPOCH);
+        let clock = SessionClock::new(session.timing(), TrustedClock::Gateway, &parameters, &anchor, Synchronized::Yes);
         Self { parameters, clock, segmenter: None }
     }
 
-    fn take(&mut self, frame: &Frame) {
+    fn take(&mut self, frame: Frame) {
         let anchor = Anchor::new(0, Timestamp::UNIX_EPOCH);
-        let wall = self.clock.frame(&anchor, frame.pts, frame.arrival).expect("media time does not jump");
-        let new = || Segmenter::new(Settings::default(), self.parameters.clone(), self.clock.info(&anchor));
-        let segmenter = self.segmenter.get_or_insert_with(new);
-        if let Err(Error::Discontinuity { .. }) = segmenter.push(frame.clone(), wall) {
-            self.end();
+        for Placed { frame, wall, origin, .. } in self.clock.push(&anchor, frame) {
+            let info = self.clock.info();
+            let new = || Segmenter::new(Settings::default(), self.parameters.clone(), info);
+            let segmenter = self.segmenter.get_or_insert_with(new);
+            if let Err(Error::Discontinuity { .. }) = segmenter.push_timed(frame, wall, origin) {
+                self.end();
+            }
         }
     }
 
@@ -72,7 +74,7 @@ async fn play(mut camera: FileCamera, size: u64) -> Result<(), CameraError> {
             }
             Ok(Some(CameraEvent::Frame(frame))) => {
                 assert!(!frame.data.is_empty(), "a frame without data");
-                recording.as_mut().expect("parameters come first").take(&frame);
+                recording.as_mut().expect("parameters come first").take(frame);
                 frames += 1;
                 if frames == FRAMES_MAX {
                     break Ok(());

@@ -123,7 +123,9 @@ mod tests {
 
     fn cost(before: &[i64], behind: &[i64], duration: Option<u32>) -> FaultCost {
         let mut recent = Recent::default();
-        before.iter().for_each(|time| recent.see(*time));
+        for time in before {
+            recent.see(*time);
+        }
         let fault = SourceFault { cost: Pictures, detail: String::new(), bytes: None };
         let mut held = recent.damaged(fault, duration);
         for time in behind {

@@ -99,7 +99,9 @@ fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     // A movie has at most 64 MiB.
     let mut out = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes().to_vec();
     out.extend_from_slice(&kind);
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
     out
 }
 
