@@ -73,7 +73,8 @@ impl Display {
             Terminal::Yes => Duration::from_millis(200),
             Terminal::No => Duration::from_secs(5),
         };
-        let (weak, token) = (Arc::downgrade(gateway), stop.clone());
+        let weak = Arc::downgrade(gateway);
+        let token = stop.clone();
         tokio::spawn(async move {
             loop {
                 tokio::select! {

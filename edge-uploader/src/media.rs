@@ -53,7 +53,8 @@ impl DisplayMatrix {
         let turn = [across * cos, across * sin, -sin, cos];
         let [a, b, c, d] = turn.map(|value| fixed(value, 65_536.0));
         let place = |along: f64, down: f64| {
-            let (along, down) = (along * f64::from(width), down * f64::from(height));
+            let along = along * f64::from(width);
+            let down = down * f64::from(height);
             fixed(-(along.min(0.0) + down.min(0.0)), 65_536.0)
         };
         Self([a, b, 0, c, d, 0, place(turn[0], turn[2]), place(turn[1], turn[3]), 1 << 30])
@@ -65,7 +66,8 @@ impl DisplayMatrix {
         if other == Self::IDENTITY {
             return self;
         }
-        let (this, that) = (self.0.map(i64::from), other.0.map(i64::from));
+        let this = self.0.map(i64::from);
+        let that = other.0.map(i64::from);
         let entry = |row: usize, column: usize| {
             let product = this[3 * row] * that[column] + this[3 * row + 1] * that[3 + column];
             let moved = if row == 2 { that[6 + column] } else { 0 };
@@ -186,7 +188,8 @@ mod tests {
     #[test]
     fn matrices_are_those_of_players() {
         const ONE: i32 = 1 << 16;
-        let (w, h) = (320 * ONE, 240 * ONE);
+        let w = 320 * ONE;
+        let h = 240 * ONE;
         for (degrees, mirrored, [a, b, c, d, x, y]) in [
             (0.0, Mirrored::No, [ONE, 0, 0, ONE, 0, 0]),
             (90.0, Mirrored::No, [0, ONE, -ONE, 0, h, 0]),

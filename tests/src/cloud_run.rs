@@ -170,7 +170,8 @@ pub fn push_all(
     let deadline = Instant::now() + within;
     let mut chance = fastrand::Rng::new();
     let mut pushed = Vec::new();
-    let (mut acknowledged, mut given_back) = (BTreeSet::new(), BTreeSet::new());
+    let mut acknowledged = BTreeSet::new();
+    let mut given_back = BTreeSet::new();
     loop {
         let mut messages = google.pull(subscription);
         // Returned messages may take a moment to be available again.

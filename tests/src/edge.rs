@@ -82,7 +82,8 @@ impl EdgeConfig {
 
     /// The configuration file's text.
     pub fn toml(&self) -> String {
-        let (window_ms, spool) = (self.window.as_millis(), self.spool.to_string_lossy());
+        let window_ms = self.window.as_millis();
+        let spool = self.spool.to_string_lossy();
         let mut text = format!("site = \"{SITE}\"\n\n[recording]\nwindow = \"{window_ms}ms\"\n");
         // The disk of a test machine may be nearly full.
         let _ = write!(text, "\n[spool]\ndir = {spool:?}\nfree_floor = \"10 MB\"\n\n[upload]\nto = {:?}\n", self.to);

@@ -286,7 +286,8 @@ mod tests {
     #[test]
     fn an_object_is_told_of_and_a_message_given_back_comes_again() {
         let Some(google) = GoogleEmulators::start() else { return };
-        let (bucket, topic) = (google.bucket(), google.topic());
+        let bucket = google.bucket();
+        let topic = google.topic();
         let subscription = google.subscription(&topic, 60);
         google.notify(&bucket, &topic);
         google.overwrite(&bucket, "a b/c.mp4", "video/mp4", b"first");

@@ -41,7 +41,8 @@ impl RangeServer {
         let counted = Arc::clone(&traffic);
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let (files, counted) = (Arc::clone(&files), Arc::clone(&counted));
+                let files = Arc::clone(&files);
+                let counted = Arc::clone(&counted);
                 std::thread::spawn(move || while matches!(answer(&connection, &files, &counted), Ok(true)) {});
             }
         });

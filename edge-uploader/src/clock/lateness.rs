@@ -166,7 +166,8 @@ pub(super) fn first_rate(media_us: &[i64], arrival_us: &[i64]) -> Option<f64> {
         .collect();
     let count = points.len() as f64;
     let (mean_t, mean_m) = points.iter().fold((0.0, 0.0), |(a, b), (t, m)| (a + t / count, b + m / count));
-    let (mut square, mut product) = (0.0, 0.0);
+    let mut square = 0.0;
+    let mut product = 0.0;
     for (t, m) in &points {
         square += (t - mean_t).powi(2);
         product += (t - mean_t) * (m - mean_m);
@@ -210,7 +211,8 @@ mod tests {
         for rate in [0.5, 0.84, 0.98, 1.0, 1.19] {
             let mut lateness = Lateness::default();
             for n in 0..200_i64 {
-                let (at, media) = (n * FRAME_US, rounded(n as f64 * FRAME_US as f64 * rate));
+                let at = n * FRAME_US;
+                let media = rounded(n as f64 * FRAME_US as f64 * rate);
                 let jitter = n * 7919 % 90_000 * i64::from(n % 5 != 0);
                 lateness.add(at - media + jitter, at + jitter, media, FRAME_US);
             }

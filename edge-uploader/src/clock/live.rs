@@ -144,7 +144,8 @@ impl Live {
     fn begin(&mut self, anchor: &Anchor) -> Vec<Placed> {
         let Held { frames, reports, .. } = self.held.take().unwrap_or_default();
         self.pictures.begin(frames.iter().filter(|frame| frame.track == TrackKind::Video));
-        let (mut pictures, mut sounds) = (Vec::new(), Vec::new());
+        let mut pictures = Vec::new();
+        let mut sounds = Vec::new();
         for frame in frames {
             match frame.track {
                 TrackKind::Video => self.pictures.take(frame, &mut pictures),

@@ -137,7 +137,8 @@ mod tests {
             (NOW - 14 * HOUR, true),
             (NOW + 25 * HOUR, false),
         ] {
-            let (mut reports, mut notes) = (Reports::new(TrustedClock::Camera), Vec::new());
+            let mut reports = Reports::new(TrustedClock::Camera);
+            let mut notes = Vec::new();
             reports.report(ntp, NOW, &mut notes);
             reports.report(ntp, NOW, &mut notes);
             assert_eq!(reports.is_due(), due, "{ntp}");
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn one_report_that_jumps_is_ignored_and_two_are_followed() {
-        let (mut reports, mut notes) = (Reports::new(TrustedClock::Camera), Vec::new());
+        let mut reports = Reports::new(TrustedClock::Camera);
+        let mut notes = Vec::new();
         reports.report(NOW + 100, NOW, &mut notes);
         assert!(!reports.is_due(), "near enough to be slewed");
         reports.report(NOW + HOUR, NOW, &mut notes);

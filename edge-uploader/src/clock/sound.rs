@@ -155,7 +155,8 @@ impl Sound {
 
     fn place(&mut self, mut frame: Frame, pictures: &Pictures, ready: &mut Vec<Timed>) {
         let Some(last) = self.last else { return };
-        let (media, at_us) = (frame.pts, micros(frame.arrival));
+        let media = frame.pts;
+        let at_us = micros(frame.arrival);
         let length = self.scale.ticks(self.length_us).max(1);
         let (in_line, origin) = if self.in_line(last, media, at_us) {
             self.astray = None;

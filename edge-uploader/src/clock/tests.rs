@@ -166,9 +166,12 @@ impl Scenario {
         let mut anchor = Anchor::new(0, Timestamp::from_microsecond(START).unwrap());
         let mut clock = SessionClock::new(Timing::Arrival, trusted, &parameters(), &anchor, Synchronized::Yes);
         let mut random = fastrand::Rng::with_seed(self.seed);
-        let (mut look, mut before) = (0.0_f64, 0.0_f64);
+        let mut look = 0.0_f64;
+        let mut before = 0.0_f64;
         let mut waiting: [std::collections::VecDeque<Sent>; 2] = Default::default();
-        let (mut pictures, mut sounds, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pictures = Vec::new();
+        let mut sounds = Vec::new();
+        let mut notes = Vec::new();
         let sent = self.sent();
         let last = sent.len() - 1;
         for (n, frame) in sent.into_iter().enumerate() {
@@ -183,8 +186,10 @@ impl Scenario {
             before = before.max(look);
             also(before, &mut clock, &mut anchor);
             let arrival = Duration::from_secs_f64(10.0 + before);
-            let (track, pts) = (frame.track, frame.pts);
-            let (reference, duration) = (frame.reference, frame.length);
+            let track = frame.track;
+            let pts = frame.pts;
+            let reference = frame.reference;
+            let duration = frame.length;
             let data = Bytes::from(format!("{n}"));
             waiting[usize::from(track == TrackKind::Audio)].push_back(frame);
             let frame = Frame { track, pts, duration, reference, arrival, data };
@@ -552,7 +557,8 @@ fn a_trusted_camera_costs_nothing_and_is_followed_at_a_random_access_frame() {
             }
         });
         for got in &outcome.pictures {
-            let (early, late) = (expected(got.taken - 2.5), expected(got.taken + 0.5));
+            let early = expected(got.taken - 2.5);
+            let late = expected(got.taken + 0.5);
             let error = (got.wall - got.taken - early).abs().min((got.wall - got.taken - late).abs());
             assert!(error < 0.2, "{what}: {got:?}");
         }
@@ -589,7 +595,10 @@ proptest! {
     ) {
         let anchor = Anchor::new(0, Timestamp::from_microsecond(START).unwrap());
         let mut clock = SessionClock::new(Timing::Arrival, TrustedClock::Camera, &parameters(), &anchor, Synchronized::Yes);
-        let (mut arrival, mut time, mut placed, mut arrivals) = (1_000_u64, 0_i64, Vec::new(), [Vec::new(), Vec::new()]);
+        let mut arrival = 1_000_u64;
+        let mut time = 0_i64;
+        let mut placed = Vec::new();
+        let mut arrivals = [Vec::new(), Vec::new()];
         for (n, ((kind, wild, step), gap)) in said.into_iter().zip(gaps).enumerate() {
             arrival += if kind == 0 { gap } else { 20 };
             time = match kind {

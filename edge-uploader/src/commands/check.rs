@@ -70,7 +70,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     report("bucket", bucket(&config).await);
     let cameras = config.cameras.iter().map(|source| async {
-        let (chunk_max, timeout) = (config.recording_of(source).chunk_max(), arguments.timeout);
+        let chunk_max = config.recording_of(source).chunk_max();
+        let timeout = arguments.timeout;
         // It keeps to the time by itself, unless it blocks.
         let verdict = tried(camera(source, chunk_max, timeout), timeout.saturating_mul(2)).await;
         (format!("camera {}", source.name), verdict)
@@ -132,7 +133,8 @@ async fn bucket(config: &Config) -> Verdict {
         Err(error) => return Verdict::Bad(chain(&error)),
     };
     let Some(camera) = config.cameras.first() else { return Verdict::Bad("no camera".to_owned()) };
-    let (site, camera) = (config.site.clone(), camera.name.clone());
+    let site = config.site.clone();
+    let camera = camera.name.clone();
     let key = ObjectKey::new(site, camera, jiff::Timestamp::UNIX_EPOCH, u64::MAX, KeyKind::Gap).to_string();
     let object = NewObject {
         key,

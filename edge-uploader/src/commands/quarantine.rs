@@ -56,7 +56,9 @@ async fn verify(spool: &Spool, to: &url::Url, arguments: &Arguments) -> anyhow::
     let endpoint_url = arguments.endpoint_url.clone().or_else(|| endpoint_of_environment(to));
     let sink = destination::connect(&Upload { endpoint_url, ..Upload::to(to.clone()) }).await?;
     let absent = if arguments.release { Absent::Released } else { Absent::Kept };
-    let (mut stored, mut released, mut kept) = (0_u64, 0_u64, 0_u64);
+    let mut stored = 0_u64;
+    let mut released = 0_u64;
+    let mut kept = 0_u64;
     let mut code = ExitCode::SUCCESS;
     for object in spool.quarantined() {
         let verified = upload::verify(spool, &*sink, &object, absent).await;

@@ -124,7 +124,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let sink = destination::connect(&config.upload).await?;
     let settings = upload::Settings::new(&config.upload, config.cameras.len());
-    let (allowed, needed) = (descriptors::limit(), descriptors::needed(config.cameras.len(), settings.workers));
+    let allowed = descriptors::limit();
+    let needed = descriptors::needed(config.cameras.len(), settings.workers);
     if allowed < needed {
         tracing::warn!(
             allowed,
@@ -171,7 +172,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     gateway.shutdown(deadline).await;
-    let (left, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
+    let left = gateway.spool().pending().0;
+    let quarantined = gateway.spool().quarantined().len();
     tracing::info!(left_in_spool = left, quarantined, "stopped");
     if quarantined > 0 {
         tracing::warn!(

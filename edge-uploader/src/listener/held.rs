@@ -75,7 +75,8 @@ impl Held {
 
     /// A place for a new connection.
     pub(super) fn take(&self, peer: IpAddr) -> Place {
-        let (activity, evicted) = (Activity::new(self.began), CancellationToken::new());
+        let activity = Activity::new(self.began);
+        let evicted = CancellationToken::new();
         let mut entries = self.entries();
         let id = entries.keys().max().map_or(0, |last| last.wrapping_add(1));
         entries.insert(id, Entry { peer, activity: activity.clone(), evicted: evicted.clone() });

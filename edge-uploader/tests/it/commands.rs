@@ -223,7 +223,8 @@ fn a_time_lapse_is_one_recording() {
 #[test]
 fn what_the_bucket_refuses_is_listed_and_can_be_given_back() {
     let directory = tempfile::tempdir().unwrap();
-    let (bucket, spool) = (directory.path().join("bucket"), directory.path().join("spool"));
+    let bucket = directory.path().join("bucket");
+    let spool = directory.path().join("spool");
     let clip = clip(directory.path());
     let arguments = backfill(text(&clip), text(&bucket), text(&spool));
     let list = ["quarantine", "--spool", text(&spool)];
@@ -313,7 +314,8 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 #[test]
 fn a_backfill_whose_bucket_is_out_of_order_can_be_broken_off_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let (bucket, spool) = (directory.path().join("bucket"), directory.path().join("spool"));
+    let bucket = directory.path().join("bucket");
+    let spool = directory.path().join("spool");
     let clip = clip(directory.path());
     let arguments = backfill(text(&clip), text(&bucket), text(&spool));
     // No directory can be made where the site's objects go.
@@ -334,7 +336,8 @@ fn a_backfill_whose_bucket_is_out_of_order_can_be_broken_off_and_goes_on() {
 #[test]
 fn a_gateway_that_is_asked_to_stop_closes_what_is_open() {
     let directory = tempfile::tempdir().unwrap();
-    let (bucket, spool) = (directory.path().join("bucket"), directory.path().join("spool"));
+    let bucket = directory.path().join("bucket");
+    let spool = directory.path().join("spool");
     let config = config(directory.path(), &clip(directory.path()), &format!("file://{}", bucket.display()));
     let with = std::fs::read_to_string(&config).unwrap() + "repeat = \"forever\"\n";
     std::fs::write(&config, with).unwrap();

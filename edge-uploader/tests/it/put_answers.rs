@@ -99,7 +99,8 @@ impl Run {
     }
 
     fn record(&mut self, spool: &Spool) {
-        let (site, camera) = ("s".parse().unwrap(), "c".parse().unwrap());
+        let site = "s".parse().unwrap();
+        let camera = "c".parse().unwrap();
         let mut writer = spool.writer(site, camera).unwrap();
         let start = self.now;
         self.now += SignedDuration::from_secs(6);
@@ -110,7 +111,8 @@ impl Run {
             1 => self.bucket.put_by_another(&key, body.clone()),
             _ => {}
         }
-        let (init, draft) = (Bytes::copy_from_slice(&body[..4]), Attributes::default());
+        let init = Bytes::copy_from_slice(&body[..4]);
+        let draft = Attributes::default();
         writer.apply(Output::Begin { start, counter: 0, init: init.clone(), draft: draft.clone() }).unwrap();
         writer.apply(Output::Fragment(Bytes::copy_from_slice(&body[4..]).into())).unwrap();
         let length = SignedDuration::from_secs(3);
@@ -126,7 +128,8 @@ impl Run {
         let uploader =
             Uploader::new(spool.clone(), connect(&self.bucket).await, settings(), fastrand::Rng::with_seed(7));
         let shutdown = CancellationToken::new();
-        let (running, token) = (uploader.clone(), shutdown.clone());
+        let running = uploader.clone();
+        let token = shutdown.clone();
         let ran = tokio::spawn(async move { running.run(token).await });
         for _ in 0..self.random.usize(1..4) {
             self.record(&spool);

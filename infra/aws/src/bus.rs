@@ -69,7 +69,8 @@ impl EventBridgeBus {
     /// Takes the entries of the next request, oldest first. Skips callers that were cancelled.
     fn take_batch(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut batch = Vec::new();
+        let mut bytes = 0;
         while let Some(next) = waiting.pop_front() {
             if next.answer.is_closed() {
                 continue;

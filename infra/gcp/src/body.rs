@@ -94,7 +94,8 @@ impl Seek for Sending {
 
 /// Computes the CRC-32C and the SHA-256 of the content by reading all of it.
 pub(crate) async fn digests(content: &dyn Content) -> io::Result<(u32, Sha256)> {
-    let (mut crc, mut sha256) = (0, Sha256Hasher::new());
+    let mut crc = 0;
+    let mut sha256 = Sha256Hasher::new();
     let mut stream = exact(content);
     while let Some(piece) = stream.next().await {
         let piece = piece?;

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn what_is_there_is_the_same_where_a_checksum_says_so_and_nothing_speaks_against_it() {
-        let (ours, other) = (Sha256::of(b"ours"), Sha256::of(b"other"));
+        let ours = Sha256::of(b"ours");
+        let other = Sha256::of(b"other");
         for (bytes, sha256, crc32c, expected) in [
             (None, Some(ours), None, Likeness::Same),
             (Some(4), Some(ours), Some(7), Likeness::Same),

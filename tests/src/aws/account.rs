@@ -55,7 +55,8 @@ impl Answer {
     /// Returns the texts of all XML elements with that name, in order. Resolves the
     /// entities that occur in keys.
     pub fn elements(&self, name: &str) -> Vec<String> {
-        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let open = format!("<{name}>");
+        let close = format!("</{name}>");
         let text = self.text();
         let found = text.split(&open).skip(1).filter_map(|rest| rest.split(&close).next());
         found.map(|text| text.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&")).collect()

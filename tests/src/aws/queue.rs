@@ -74,7 +74,8 @@ impl Queue {
         let url = match place.strip_prefix("arn:aws:sqs:") {
             Some(rest) => {
                 let mut parts = rest.split(':').skip(1);
-                let (owner, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                let owner = parts.next().unwrap_or_default();
+                let name = parts.next().unwrap_or_default();
                 format!("{}/{owner}/{name}", account.endpoint())
             }
             None => place.to_owned(),

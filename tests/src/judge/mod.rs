@@ -106,7 +106,8 @@ fn judge_attributes(bytes: &[u8], probed: &Probed, a: &Attributes, frame_seconds
     a.to_metadata().map_err(|error| error.to_string())?;
     let duration = a.duration.ok_or("there is no Duration")?.as_secs_f64();
     probed.lasts("Duration", duration, frame_seconds)?;
-    let (from, to) = (a.from.ok_or("there is no From")?, a.to.ok_or("there is no To")?);
+    let from = a.from.ok_or("there is no From")?;
+    let to = a.to.ok_or("there is no To")?;
     let wall = to.duration_since(from).as_secs_f64();
     // The clock is adjusted by at most 500 ppm.
     if (wall - duration).abs() > duration * 0.000_5 + 0.000_01 {
@@ -195,7 +196,8 @@ pub fn probe(file: &Path) -> Result<Probed, String> {
     let streams = list("streams");
     let video = streams.iter().find(|stream| stream["codec_type"] == "video").ok_or("there is no video stream")?;
     let packets: Vec<_> = list("packets").into_iter().filter(|packet| packet["codec_type"] == "video").collect();
-    let (mut first, mut end) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut first = f64::INFINITY;
+    let mut end = f64::NEG_INFINITY;
     for packet in &packets {
         let pts = number(&packet["pts_time"]).ok_or("a packet without a presentation time")?;
         first = first.min(pts);

@@ -92,7 +92,8 @@ impl Scene {
         let mut records: BTreeMap<String, Record> = BTreeMap::new();
         for record in self.subscriber.records() {
             if let Some(other) = records.get(&record.subject) {
-                let (one, other) = (json!(record), json!(other));
+                let one = json!(record);
+                let other = json!(other);
                 assert_eq!(one, other, "two records of one object");
             }
             records.insert(record.subject.clone(), record);

@@ -119,8 +119,11 @@ fn it_records_with_the_rights_of_its_unit() {
         values.into_iter().next().unwrap_or_default()
     };
     let exec = one("ExecStart");
-    let (state_name, state_mode) = (one("StateDirectory"), one("StateDirectoryMode"));
-    let (umask, descriptors, core) = (one("UMask"), one("LimitNOFILE"), one("LimitCORE"));
+    let state_name = one("StateDirectory");
+    let state_mode = one("StateDirectoryMode");
+    let umask = one("UMask");
+    let descriptors = one("LimitNOFILE");
+    let core = one("LimitCORE");
     for (key, expected) in [
         ("DynamicUser", "yes"),
         ("NoNewPrivileges", "yes"),

@@ -45,7 +45,8 @@ fn assert_holds(google: &GoogleEmulators, bucket: &str, clip: Clip, directory: &
 fn a_clip_is_put_into_cloud_storage_and_a_second_time_changes_nothing() {
     let Some(google) = GoogleEmulators::start() else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (bucket, clip) = (google.bucket(), Clip::H264);
+    let bucket = google.bucket();
+    let clip = Clip::H264;
     let put = |spool: &str| {
         let mut running =
             Running::start(&mut backfill_to(&bucket, &google.storage, clip, &directory.path().join(spool)));
@@ -92,7 +93,8 @@ fn a_check_says_whether_the_bucket_takes_objects_and_leaves_nothing_there() {
 fn a_bucket_that_fails_gets_every_chunk_once() {
     let Some(google) = GoogleEmulators::start() else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (bucket, clip) = (google.bucket(), Clip::H264);
+    let bucket = google.bucket();
+    let clip = Clip::H264;
     let proxy = FaultProxy::start(address(&google.storage));
     let faults = [
         Fault::SlowDown { retry_after_s: 1 },
@@ -114,7 +116,8 @@ fn a_bucket_that_fails_gets_every_chunk_once() {
 fn something_else_under_a_chunks_name_is_left_there_and_the_chunk_set_aside() {
     let Some(google) = GoogleEmulators::start() else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (bucket, clip) = (google.bucket(), Clip::H264);
+    let bucket = google.bucket();
+    let clip = Clip::H264;
     let taken = "plant-7/2026-11-20/gate/12/00-00Z.0.mp4";
     google.overwrite(&bucket, taken, "text/plain", b"something else");
     let spool = directory.path().join("spool");
@@ -148,7 +151,9 @@ impl Scene {
     }
 
     fn around(google: GoogleEmulators, bucket: String) -> Self {
-        let (topic, records, dead_letters) = (google.topic(), google.topic(), google.topic());
+        let topic = google.topic();
+        let records = google.topic();
+        let dead_letters = google.topic();
         google.notify(&bucket, &topic);
         Self {
             events: google.subscription(&topic, 60),
@@ -318,7 +323,8 @@ fn an_object_that_is_gone_or_replaced_before_its_message_comes_is_not_taken_for_
     let chunks: Vec<String> = names.iter().filter(|name| is_chunk(name)).cloned().collect();
     scene.google.delete(&scene.bucket, &chunks[0]);
     names.remove(&chunks[0]);
-    let (first, bytes) = (chunks[1].clone(), scene.google.bytes(&scene.bucket, &chunks[2]));
+    let first = chunks[1].clone();
+    let bytes = scene.google.bytes(&scene.bucket, &chunks[2]);
     scene.google.overwrite(&scene.bucket, &first, "video/mp4", &bytes);
     let service = scene.service();
     let pushed = scene.push(&service, Manners::Plain);

@@ -36,7 +36,8 @@ fn set_aside(spool: &Path) -> usize {
 #[test]
 fn a_backfill_that_is_killed_again_and_again_ends_well_and_sets_nothing_aside() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let (spool, other_spool) = (directory.path().join("spool"), directory.path().join("other"));
+    let spool = directory.path().join("spool");
+    let other_spool = directory.path().join("other");
     let bucket = LyingBucket::start(Echo::Checksum);
     for stored in [5, 30, 60] {
         let mut running = Running::start(&mut command(&bucket, &spool));

@@ -146,11 +146,13 @@ impl Pictures {
 
     /// What the first pictures of a session tell: how far they are apart, and how fast the clock runs.
     pub(super) fn begin<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>) {
-        let (mut times, mut arrivals) = (Vec::new(), Vec::new());
+        let mut times = Vec::new();
+        let mut arrivals = Vec::new();
         // The last of each that goes ahead and those that are shown before it.
         let (mut ahead, mut complete): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
         for frame in frames {
-            let (time, at_us) = (frame.pts, micros(frame.arrival));
+            let time = frame.pts;
+            let at_us = micros(frame.arrival);
             times.push(time);
             arrivals.push(at_us);
             if ahead.last().is_none_or(|latest| time > *latest) {
@@ -203,7 +205,8 @@ impl Pictures {
     /// further than reordering does, or leap.
     fn senseless(&self, times: &[i64], came_us: i64) -> usize {
         let Some((first, others)) = times.split_first() else { return 0 };
-        let (mut newest, mut floor) = (*first, *first);
+        let mut newest = *first;
+        let mut floor = *first;
         let mut senseless = 0;
         for time in others {
             if *time > newest {
@@ -220,7 +223,8 @@ impl Pictures {
 
     /// Takes the next picture in decoding order; what has its time now goes to `ready`, with the new time as its `pts`.
     pub(super) fn take(&mut self, frame: Frame, ready: &mut Vec<Timed>) {
-        let (media, at_us) = (frame.pts, micros(frame.arrival));
+        let media = frame.pts;
+        let at_us = micros(frame.arrival);
         if self.arrivals.len() == 33 {
             self.arrivals.pop_front();
         }
@@ -428,7 +432,9 @@ impl Pictures {
 
 /// The most pictures in a row, in decoding order, that are shown before one that came before them.
 fn reordered(times: &[i64]) -> i64 {
-    let (mut newest, mut behind, mut most) = (i64::MIN, 0, 0);
+    let mut newest = i64::MIN;
+    let mut behind = 0;
+    let mut most = 0;
     for time in times {
         behind = if *time > newest { 0 } else { behind + 1 };
         newest = newest.max(*time);

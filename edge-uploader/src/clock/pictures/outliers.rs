@@ -74,7 +74,8 @@ impl Pictures {
         let mut earliest = (first, before.arrival_us);
         for index in 0..self.waiting.len() {
             let Waiting { frame, out, .. } = &self.waiting[index];
-            let (media, at_us) = (frame.pts, micros(frame.arrival));
+            let media = frame.pts;
+            let at_us = micros(frame.arrival);
             if out.is_none() && self.ahead_us(first, media).abs() <= slack_us {
                 self.waiting[index].origin = Origin::Source;
                 earliest = if media <= earliest.0 { (media, at_us) } else { earliest };

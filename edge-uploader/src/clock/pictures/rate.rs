@@ -90,7 +90,8 @@ impl Pictures {
 
     /// A picture whose own time does not count.
     pub(super) fn by_arrival(&mut self, frame: Frame, plausible: bool, ready: &mut Vec<Timed>) {
-        let (media, at_us) = (frame.pts, micros(frame.arrival));
+        let media = frame.pts;
+        let at_us = micros(frame.arrival);
         let apart_us = self.arrival_interval_us();
         let passed_us = self.arrivals.iter().rev().nth(1).map_or(apart_us, |before| at_us - before);
         let step_us = if passed_us > PAUSE_US + AHEAD_PICTURES * apart_us {

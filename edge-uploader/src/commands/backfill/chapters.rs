@@ -55,7 +55,9 @@ fn gopro(stem: &str) -> Option<Chapter> {
 fn numbered(stem: &str) -> Option<Chapter> {
     let end = stem.rfind(|c: char| c.is_ascii_digit())? + 1;
     let begin = stem[..end].trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let (before, digits, after) = (&stem[..begin], &stem[begin..end], &stem[end..]);
+    let before = &stem[..begin];
+    let digits = &stem[begin..end];
+    let after = &stem[end..];
     // The second copy of a download, not the second part.
     if before.ends_with('(') && after.starts_with(')') {
         return None;
@@ -88,7 +90,8 @@ mod tests {
             ("2026_0301_100000_0001F", "2026_0301_100000_0002F"),
             ("Tür 1", "Tür 2"),
         ] {
-            let (first, second) = (chapter(first).unwrap(), chapter(second).unwrap());
+            let first = chapter(first).unwrap();
+            let second = chapter(second).unwrap();
             assert_eq!((&first.row, first.number + 1), (&second.row, second.number), "{first:?} {second:?}");
         }
         for (one, other) in [

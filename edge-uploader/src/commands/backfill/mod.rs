@@ -90,7 +90,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sink = destination::connect(&upload).await?;
     // A file can be read again: what a power cut would cost is not worth a sync for every fragment.
     let options = Options { signer, durability: Durability::Chunk, ..Options::default() };
-    let (settings, clock) = (upload::Settings::new(&upload, 1), Arc::new(SystemClock));
+    let settings = upload::Settings::new(&upload, 1);
+    let clock = Arc::new(SystemClock);
     let gateway = Arc::new(Gateway::start(arguments.site.clone(), &arguments.spool, options, sink, settings, clock)?);
     let display = Display::start(&gateway);
     let work = record_all(&gateway, &arguments, surveyed.steps);

@@ -95,7 +95,8 @@ pub(super) fn plan(files: Vec<Candidate>, given: Option<Timestamp>) -> Result<Ve
 
 /// The same file twice, by two paths, a link, or a copy.
 fn refuse_repeated(files: &[Candidate]) -> Result<(), Refusal> {
-    let (mut inodes, mut contents) = (BTreeMap::new(), BTreeMap::new());
+    let mut inodes = BTreeMap::new();
+    let mut contents = BTreeMap::new();
     for Candidate { path, survey, .. } in files {
         if let Some(other) = inodes.insert(survey.identity.inode, path.clone()) {
             return Err(Refusal::SameFile(other, path.clone()));
@@ -195,7 +196,8 @@ fn in_time(recordings: Vec<Recording>) -> Result<Vec<Step>, Refusal> {
     for Recording { files, began } in recordings {
         let (Some(began), Some(first)) = (began, files.first().cloned()) else { continue };
         let length = files.iter().map(|file| file.length).sum::<Duration>();
-        let (mut start, mut begins) = (Start::At(began), began.at);
+        let mut start = Start::At(began);
+        let mut begins = began.at;
         if let Some((one, one_began, end)) = &before
             && *end > began.at
         {

@@ -74,7 +74,8 @@ const SHAPES: [(&str, usize); 4] = [("plain", 25), ("plain", 250), ("reordered",
 /// The place in presentation of the n-th picture in decoding order: I P b b P b b, in groups that end with a P.
 fn shown(order: &str, group: usize, n: usize) -> usize {
     let in_group = n % group;
-    let (run, place) = (in_group.div_ceil(3), (in_group + 2) % 3);
+    let run = in_group.div_ceil(3);
+    let place = (in_group + 2) % 3;
     if order == "plain" || in_group == 0 || 3 * run >= group {
         return n;
     }
@@ -118,12 +119,15 @@ fn frames(order: &str, group: usize, lie: Lie, sound_lie: Lie) -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut latest = 0.0_f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    let (pictures, sounds) = ((SECONDS * FPS) as usize, (SECONDS / SOUND_S) as usize);
+    let pictures = (SECONDS * FPS) as usize;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let sounds = (SECONDS / SOUND_S) as usize;
     for n in 0..pictures {
         let taken = shown(order, group, n) as f64 / FPS;
         latest = latest.max(taken);
         let reference = if n % group == 0 { Reference::RandomAccess } else { Reference::Needed };
-        let (pts, arrival) = (ticks(lie(n, taken), VIDEO), Duration::from_secs_f64(ARRIVAL_S + latest));
+        let pts = ticks(lie(n, taken), VIDEO);
+        let arrival = Duration::from_secs_f64(ARRIVAL_S + latest);
         frames.push(Frame {
             track: TrackKind::Video,
             pts,
@@ -135,7 +139,8 @@ fn frames(order: &str, group: usize, lie: Lie, sound_lie: Lie) -> Vec<Frame> {
     }
     for n in 0..sounds {
         let taken = n as f64 * SOUND_S;
-        let (pts, arrival) = (ticks(sound_lie(n, taken), AUDIO), Duration::from_secs_f64(ARRIVAL_S + taken));
+        let pts = ticks(sound_lie(n, taken), AUDIO);
+        let arrival = Duration::from_secs_f64(ARRIVAL_S + taken);
         let data = Bytes::from([[0x21; 4], u32::try_from(n).unwrap().to_be_bytes()].concat());
         let reference = Reference::RandomAccess;
         frames.push(Frame { track: TrackKind::Audio, pts, duration: Some(1024), reference, arrival, data });
@@ -215,7 +220,8 @@ async fn whatever_a_cameras_clock_says_every_frame_is_stored_in_order_and_at_its
     for (name, what, order, group) in judged {
         let (stored, chunks, gaps) = stored(&scene, &name).await;
         let of = |track| stored.iter().filter(move |stored| stored.track == track).collect::<Vec<_>>();
-        let (pictures, sounds) = (of(TrackKind::Video), of(TrackKind::Audio));
+        let pictures = of(TrackKind::Video);
+        let sounds = of(TrackKind::Audio);
         let numbers: Vec<usize> = pictures.iter().map(|stored| stored.number).collect();
         assert_eq!(numbers, (0..1000).collect::<Vec<_>>(), "{what}: pictures");
         assert!(sounds.iter().map(|stored| stored.number).eq(0..625), "{what}: sounds");

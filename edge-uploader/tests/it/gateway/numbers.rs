@@ -79,7 +79,9 @@ async fn metrics_are_open_metrics_with_the_numbers_of_each_camera() {
 /// The grammar, as far as it can go wrong here: each sample belongs to the family declared before it, no family is declared
 /// and no sample is given twice.
 fn well_formed(body: &str) {
-    let (mut family, mut families, mut samples) = ("", Vec::new(), Vec::new());
+    let mut family = "";
+    let mut families = Vec::new();
+    let mut samples = Vec::new();
     for line in body.lines() {
         if let Some(comment) = line.strip_prefix("# ") {
             let Some(("TYPE", rest)) = comment.split_once(' ') else { continue };

@@ -72,7 +72,8 @@ async fn what_comes_before_the_first_random_access_frame_is_recorded() {
     let chunks: Vec<_> = recording.chunks.iter().map(|(key, a)| (key.start, a.start)).collect();
     let second = at(S(10) + FRAME * 30);
     let third = at(S(10) + FRAME * 80);
-    let (between, start) = (ChunkStart::Between, ChunkStart::RandomAccess);
+    let between = ChunkStart::Between;
+    let start = ChunkStart::RandomAccess;
     // Two fragments' worth before it, and a window.
     assert_eq!(chunks, [(at(S(10)), between), (second, start), (third, start)]);
     assert_eq!(recording.recorded(), S(4));

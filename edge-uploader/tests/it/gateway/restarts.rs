@@ -89,7 +89,8 @@ async fn a_file_that_was_stopped_goes_on_to_the_same_objects() {
         gateway.shutdown(PATIENCE).await;
         drop(gateway);
         whole_file(&scene).await;
-        let (keys, expected_keys) = (scene.bucket.keys(), expected.iter().map(|(key, _)| key).collect::<Vec<_>>());
+        let keys = scene.bucket.keys();
+        let expected_keys = expected.iter().map(|(key, _)| key).collect::<Vec<_>>();
         assert_eq!(keys.iter().collect::<Vec<_>>(), expected_keys, "stopped after {after}");
         assert_eq!(objects(&scene), expected, "stopped after {after}");
     }

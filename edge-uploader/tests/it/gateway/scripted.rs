@@ -38,7 +38,8 @@ impl Clip {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
             let mut session = FileCamera::new(path, FileOptions::default()).connect().await.expect("a readable clip");
-            let (mut parameters, mut frames) = (None, Vec::new());
+            let mut parameters = None;
+            let mut frames = Vec::new();
             while let Some(event) = session.next().await.expect("a readable clip") {
                 match event {
                     CameraEvent::Parameters(new) => parameters = Some(new),

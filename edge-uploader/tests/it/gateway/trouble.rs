@@ -159,7 +159,8 @@ fn is_gap(key: &str) -> bool {
 async fn a_live_camera_outlasts_a_spool_that_cannot_be_written() {
     let scene = Scene::new();
     let gateway = scene.start().await;
-    let (broken, mended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let broken = Arc::new(Notify::new());
+    let mended = Arc::new(Notify::new());
     let part = |n: u32| CLIP.frames(FRAMES, CLIP.ticks(LENGTH * n), S(10) + LENGTH * n);
     let mut steps = vec![CLIP.parameters()];
     steps.extend(part(0));

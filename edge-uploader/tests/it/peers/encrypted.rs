@@ -22,7 +22,8 @@ async fn in_front_of(peer: &Peer) -> u16 {
         .expect("a certificate and its key");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let (port, behind) = (listener.local_addr().expect("an address").port(), peer.port);
+    let port = listener.local_addr().expect("an address").port();
+    let behind = peer.port;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();

@@ -52,7 +52,8 @@ pub(super) fn usual(request: &Request) -> String {
 /// The answer that has this description in it.
 pub(super) fn described(request: &Request, description: &str) -> String {
     let length = description.len();
-    let (sequence, uri) = (request.header("cseq"), &request.uri);
+    let sequence = request.header("cseq");
+    let uri = &request.uri;
     format!(
         "RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\nContent-Base: {uri}/\r\nContent-Type: application/sdp\r\n\
          Content-Length: {length}\r\n\r\n{description}"
@@ -113,10 +114,14 @@ impl Peer {
         let listener = TcpListener::bind((address, 0)).expect("a port on loopback");
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (log, answers, media) = (Arc::clone(&requests), Arc::new(answers), Arc::new(media));
+        let log = Arc::clone(&requests);
+        let answers = Arc::new(answers);
+        let media = Arc::new(media);
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let (log, answers, media) = (Arc::clone(&log), Arc::clone(&answers), Arc::clone(&media));
+                let log = Arc::clone(&log);
+                let answers = Arc::clone(&answers);
+                let media = Arc::clone(&media);
                 // A client that hangs up ends the conversation, not the test.
                 std::thread::spawn(move || drop(converse(connection, &log, &*answers, &*media)));
             }

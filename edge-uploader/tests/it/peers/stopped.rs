@@ -154,7 +154,8 @@ async fn other_sets_with_each_picture_end_no_span() {
         .collect();
     let peer = Peer::start(|request| usual(request).into_bytes(), media);
     let mut session = RtspCamera::new(&peer.url(""), options()).expect("a camera").connect().await.expect("connected");
-    let (mut changes, mut frames) = (0, 0);
+    let mut changes = 0;
+    let mut frames = 0;
     while frames < 200 {
         match session.next().await.expect("a live stream") {
             Some(CameraEvent::Parameters(_)) => changes += 1,

@@ -31,7 +31,8 @@ impl Google {
         let public = (number(private.n()), number(private.e()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/certs", listener.local_addr().unwrap()).parse().unwrap();
-        let (page, asked) = (Arc::new(Mutex::new(None)), Arc::new(AtomicUsize::new(0)));
+        let page = Arc::new(Mutex::new(None));
+        let asked = Arc::new(AtomicUsize::new(0));
         let google = Self { key, public, page: page.clone(), asked: asked.clone(), url };
         google.publish("one");
         tokio::spawn(async move {
@@ -144,7 +145,8 @@ async fn only_the_senders_own_tokens_pass() {
 
 #[tokio::test]
 async fn what_is_no_token_or_anothers_does_not_pass() {
-    let (google, mallory) = (Google::new().await, Google::new().await);
+    let google = Google::new().await;
+    let mallory = Google::new().await;
     let tokens = google.tokens(Arc::default());
     let claims = json!({ "aud": AUDIENCE, "email": EMAIL, "email_verified": true, "exp": 9_999_999_999_u64,
         "iss": "https://accounts.google.com" });

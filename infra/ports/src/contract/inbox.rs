@@ -73,7 +73,8 @@ async fn what_is_not_done_comes_again(subject: &dyn InboxSubject, inbox: &dyn In
     if let (Some(before), Some(now)) = (deliveries, second.message.deliveries) {
         assert_eq!(now, before + 1, "deliveries are counted");
     }
-    let (asked, pause) = (Instant::now(), Duration::from_secs(1));
+    let asked = Instant::now();
+    let pause = Duration::from_secs(1);
     second.again(pause).await.expect("again");
     let third = one(inbox).await;
     assert_eq!(third.message.id, id, "what is to come again does");

@@ -97,7 +97,8 @@ impl Run {
     /// Claims the same work concurrently and returns the claims that were won.
     async fn race(&self, work: &str) -> Vec<Claim> {
         let tasks = (0..8).map(|_| {
-            let (ledger, work) = (self.ledger.clone(), work.to_owned());
+            let ledger = self.ledger.clone();
+            let work = work.to_owned();
             tokio::spawn(async move { ledger.claim(&work, LEASE).await.expect("claim") })
         });
         let mut won = Vec::new();

@@ -263,7 +263,8 @@ impl Mapping {
             let polling = &polling;
             let work = move || {
                 let mut sandbox = None;
-                let (mut deliveries, mut log) = (Vec::new(), Vec::new());
+                let mut deliveries = Vec::new();
+                let mut log = Vec::new();
                 loop {
                     let messages = {
                         let _alone = polling.lock().unwrap_or_else(PoisonError::into_inner);
