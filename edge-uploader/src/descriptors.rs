@@ -1,21 +1,21 @@
-//! File descriptors: as many as the system lets this program have, and some of them kept back.
+//! File descriptors: raises the limit, and reserves some for recording.
 //!
-//! A recording needs one for its camera, one for what it writes, and more for moments; a listener that lets strangers have
-//! the last ones stops it. So listeners take none of the [`reserve`].
+//! A recording needs one descriptor for its camera, one for the file that it writes, and temporarily
+//! some more. If network clients used up the last ones, recording would stop. Listeners therefore do not
+//! use descriptors within the [`reserve`].
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::fd::{AsFd, AsRawFd as _};
 
-/// What a camera may need at a time: its connection, for UDP a pair of sockets for each stream, the file it records into, a
-/// directory that is synced.
+/// Most descriptors that a camera needs at a time: its connection, for UDP a pair of sockets for each stream,
+/// the file it records into, a directory being synced.
 const PER_CAMERA: u64 = 8;
-/// What an upload may need at a time: its connection, the object, its sidecars.
+/// Most descriptors that an upload needs at a time: its connection, the object, its sidecars.
 const PER_UPLOAD: u64 = 4;
-/// The program's own: standard streams, the runtime's, the lock.
+/// Descriptors of the program itself: standard streams, the runtime, the lock.
 const OWN: u64 = 32;
 
-/// How many this process may have, now that its soft limit is raised to the hard one. That it cannot be raised leaves it as
-/// it is.
+/// Raises the soft limit to the hard limit and returns it. If that fails, the limit stays as it is.
 pub fn raise() -> u64 {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -25,24 +25,24 @@ pub fn raise() -> u64 {
     limit()
 }
 
-/// How many this process may have.
+/// Returns the current soft limit.
 pub fn limit() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft)
 }
 
-/// How many are kept back for cameras, spool and uploads where `limit` are allowed in all.
+/// Returns how many of `limit` descriptors are reserved for cameras, spool and uploads.
 pub fn reserve(limit: u64) -> u64 {
     (limit / 4).clamp(16, 1024)
 }
 
-/// How many `cameras` and `uploads` may need, the listeners' share on top.
+/// Returns how many descriptors `cameras` and `uploads` may need, including the listeners' share.
 pub fn needed(cameras: usize, uploads: usize) -> u64 {
     let own = OWN + PER_CAMERA * cameras as u64 + PER_UPLOAD * uploads as u64;
     own + own / 3
 }
 
-/// Whether a descriptor that was just opened lies within the reserve. The system always gives the lowest number that is
-/// free, so that all below it are taken.
+/// Returns whether a newly opened descriptor lies within the reserve. The system always assigns the lowest free
+/// number, so all lower ones are in use.
 pub(crate) fn is_reserved(opened: &impl AsFd) -> bool {
     let limit = limit();
     u64::try_from(opened.as_fd().as_raw_fd()).is_ok_and(|number| number >= limit.saturating_sub(reserve(limit)))

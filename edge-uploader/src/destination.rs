@@ -1,11 +1,11 @@
-//! Which cloud a destination's URL means. Cargo features only decide what is compiled in.
+//! Selects the cloud by the URL of the destination. Cargo features only decide what is compiled in.
 
 use crate::config::{ConfigError, Echo, Upload};
 use framepost_local::LocalBucket;
 use framepost_ports::ObjectSink;
 use std::sync::Arc;
 
-/// Connects to where chunks go.
+/// Connects to the destination.
 pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
     if upload.echo != Echo::Detected && upload.to.scheme() != "s3" {
         return Err(ConfigError::of("upload.echo", "for s3:// alone").into());
@@ -47,13 +47,13 @@ fn endpoint(upload: &Upload) -> Result<Option<url::Url>, ConfigError> {
     parsed.map_err(|_| ConfigError::of("upload.endpoint_url", "not a URL; write it like https://host:port"))
 }
 
-/// Why there is no destination.
+/// Why the destination cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
-    /// The URL is not one.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The cloud, or the disk, said no.
+    /// The connection to the cloud or the directory failed.
     #[error("cannot use the destination")]
     Cloud(#[from] framepost_ports::Error),
 }

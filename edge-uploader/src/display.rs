@@ -1,4 +1,4 @@
-//! Progress for people, on standard error: one line that is drawn again on a terminal, a line now and then elsewhere.
+//! Progress on standard error: one line that is redrawn on a terminal, an occasional line elsewhere.
 
 use crate::gateway::{CameraStats, Gateway};
 use crate::terminal;
@@ -21,7 +21,7 @@ enum Terminal {
     No,
 }
 
-/// What one moment looks like.
+/// The values shown at one moment.
 struct Moment {
     frames: u64,
     frames_total: u64,
@@ -35,7 +35,7 @@ impl Moment {
     fn of(gateway: &Gateway) -> Self {
         let cameras = gateway.cameras();
         let sum = |counter: fn(&CameraStats) -> u64| cameras.iter().map(|camera| counter(camera)).sum();
-        // A total is one only when every source knows its own.
+        // Show a total only if every source knows its own.
         let totals: Vec<u64> = cameras.iter().map(|camera| camera.frames_total.load(Relaxed)).collect();
         let (backlog, backlog_bytes) = gateway.spool().pending();
         Self {
@@ -65,7 +65,7 @@ impl Moment {
 }
 
 impl Display {
-    /// Starts to show.
+    /// Starts the display.
     pub fn start(gateway: &Arc<Gateway>) -> Self {
         let stop = CancellationToken::new();
         let terminal = if terminal::is_interactive() { Terminal::Yes } else { Terminal::No };
@@ -92,7 +92,7 @@ impl Display {
         Self { gateway: Arc::downgrade(gateway), began: Instant::now(), stop, terminal }
     }
 
-    /// Ends, and gives the summary.
+    /// Stops the display and returns the summary.
     pub fn finish(&self) -> String {
         self.stop.cancel();
         if self.terminal == Terminal::Yes {

@@ -1,15 +1,15 @@
-//! The gateway: cameras in, time-stamped fMP4 chunks on disk, then in the bucket.
+//! The gateway: records cameras as time-stamped fMP4 chunks on disk and uploads them to the bucket.
 //!
 //! ```text
 //! camera ──CameraEvent──▶ pipeline (clock, queue) ──Frame + wall──▶ segment ──Output──▶ spool ──chunk file──▶ upload
 //! ```
 //!
-//! * [`camera`]: RTSP streams and files, as [`media::Frame`]s. Knows nothing of chunks.
-//! * [`clock`]: which wall-clock time a presentation time is.
-//! * [`segment`]: frames into ONVIF chunks. No I/O, no clock.
-//! * [`spool`]: chunks on disk. The file system is the truth.
-//! * [`upload`]: chunks into the bucket. Knows nothing of cameras.
-//! * [`gateway`]: all of it together, for many cameras.
+//! - [`camera`]: RTSP streams and files, as [`media::Frame`]s. Does not depend on chunks.
+//! - [`clock`]: assigns wall-clock times to presentation times.
+//! - [`segment`]: turns frames into ONVIF chunks. No I/O, no clock.
+//! - [`spool`]: keeps chunks on disk. Its state is the file system, without a database.
+//! - [`upload`]: uploads chunks to the bucket. Does not depend on cameras.
+//! - [`gateway`]: combines these for many cameras.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 

@@ -1,4 +1,4 @@
-//! `edge-uploader`: the gateway's program.
+//! The program `edge-uploader`.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
@@ -7,13 +7,14 @@ mod commands;
 use edge_uploader::{descriptors, terminal};
 use std::process::ExitCode;
 
-/// Threads for work on the disk, which is done no faster by more of them; each keeps memory of its own.
+/// Threads for disk work. More threads do not make it faster, and each needs memory.
 const DISK_THREADS: usize = 8;
 
 fn main() -> ExitCode {
-    // As many descriptors as the system lets it have: each camera takes some.
+    // Each camera needs descriptors, so raise the limit to what the system allows.
     descriptors::raise();
-    // What takes time, disk and mux, has threads of its own: one for all the rest wakes no other for each packet.
+    // Slow work (disk, muxing) has threads of its own. For the rest, one thread avoids wake-ups
+    // between threads for each packet.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     match runtime.enable_all().max_blocking_threads(DISK_THREADS).build() {
         Ok(runtime) => runtime.block_on(run()),

@@ -1,18 +1,16 @@
-//! What a camera gives: the parameters of its streams, and frames.
+//! The output of a camera: stream parameters and frames.
 
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Which stream a frame belongs to. A camera has one video stream and at most one audio stream.
+/// The stream that a frame belongs to. A camera has one video stream and at most one audio stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TrackKind {
-    /// The video stream.
     Video,
-    /// The audio stream.
     Audio,
 }
 
-/// The video codecs that are recorded.
+/// The video codecs that can be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VideoCodec {
     /// ITU-T H.264.
@@ -21,32 +19,31 @@ pub enum VideoCodec {
     H265,
 }
 
-/// How a picture is turned, mirrored and placed for display: the matrix of a track header (ISO/IEC 14496-12 §8.3.2), `a b u
-/// c d v x y w`. `u`, `v` and `w` are 2.30, the others 16.16.
+/// Rotation, mirroring and placement of a picture for display: the matrix of a track header (ISO/IEC 14496-12
+/// §8.3.2), `a b u c d v x y w`. `u`, `v` and `w` are 2.30 fixed-point numbers, the others 16.16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DisplayMatrix([i32; 9]);
 
 /// Whether a picture is mirrored for display, left to right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mirrored {
-    /// It is.
     Yes,
-    /// It is not.
     No,
 }
 
 impl DisplayMatrix {
-    /// The picture as it is coded.
+    /// Shows the picture as it is coded.
     pub const IDENTITY: Self = Self([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]);
 
-    /// The matrix with these values; the identity in place of one that leaves nothing of the picture.
+    /// Creates a matrix with these values. Replaces a matrix that would leave no
+    /// visible picture by the identity.
     pub fn new(values: [i32; 9]) -> Self {
         let [a, b, _, c, d, ..] = values.map(i64::from);
         if a * d == b * c { Self::IDENTITY } else { Self(values) }
     }
 
-    /// First mirrored, then turned by so many degrees clockwise. The picture has `width` times `height` pixels, and comes
-    /// to lie right of and below the origin, as players expect.
+    /// Mirrors first, then rotates by `clockwise_degrees`. The picture has `width` times `height` pixels and is
+    /// placed right of and below the origin, as players expect.
     pub fn turned(clockwise_degrees: f64, mirrored: Mirrored, width: u16, height: u16) -> Self {
         let (sin, cos) = clockwise_degrees.to_radians().sin_cos();
         let across = if mirrored == Mirrored::Yes { -1.0 } else { 1.0 };
@@ -60,7 +57,7 @@ impl DisplayMatrix {
         Self([a, b, 0, c, d, 0, place(turn[0], turn[2]), place(turn[1], turn[3]), 1 << 30])
     }
 
-    /// This one, then the other: a track's, then the movie's.
+    /// Applies this matrix, then the other: a track's, then the movie's.
     #[must_use]
     pub fn then(self, other: Self) -> Self {
         if other == Self::IDENTITY {
@@ -78,7 +75,7 @@ impl DisplayMatrix {
         Self::new([entry(0, 0), entry(0, 1), 0, entry(1, 0), entry(1, 1), 0, entry(2, 0), entry(2, 1), one])
     }
 
-    /// `a b u c d v x y w`.
+    /// Returns `a b u c d v x y w`.
     pub fn values(self) -> [i32; 9] {
         self.0
     }
@@ -91,30 +88,29 @@ impl Default for DisplayMatrix {
 }
 
 fn fixed(value: f64, one: f64) -> i32 {
-    // A cast to an integer ends at its limits.
+    // A cast to an integer saturates.
     #[expect(clippy::cast_possible_truncation, reason = "rounded, and within the limits")]
     let fixed = (value * one).round() as i32;
     fixed
 }
 
-/// The parameters of a video stream. A change of any of them closes the span.
+/// The parameters of a video stream. A change of any of them ends the span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoParameters {
-    /// The codec.
     pub codec: VideoCodec,
     /// The decoder configuration record (ISO/IEC 14496-15): the body of `avcC` or `hvcC`.
     pub config: Bytes,
-    /// RFC 6381: `avc1.64001F`, `hvc1.1.6.L120.90`.
+    /// RFC 6381 codec string: `avc1.64001F`, `hvc1.1.6.L120.90`.
     pub rfc6381: String,
-    /// Pixels, after cropping.
+    /// Width in pixels, after cropping.
     pub width: u16,
-    /// Pixels, after cropping.
+    /// Height in pixels, after cropping.
     pub height: u16,
-    /// The sample aspect ratio, width to height, where it is not 1:1.
+    /// The sample aspect ratio, width to height, if it is not 1:1.
     pub pixel_aspect: Option<(u32, u32)>,
-    /// How the picture is turned for display, as the source says.
+    /// The display matrix of the source.
     pub matrix: DisplayMatrix,
-    /// Units a second of the frames' `pts`.
+    /// Units per second of the frames' `pts`.
     pub timescale: u32,
 }
 
@@ -123,42 +119,42 @@ pub struct VideoParameters {
 pub struct AudioParameters {
     /// The AudioSpecificConfig (ISO/IEC 14496-3).
     pub config: Bytes,
-    /// RFC 6381: `mp4a.40.2`.
+    /// RFC 6381 codec string: `mp4a.40.2`.
     pub rfc6381: String,
-    /// Channels.
+    /// Number of channels.
     pub channels: u16,
-    /// Samples a second.
+    /// Samples per second.
     pub sample_rate: u32,
-    /// Units a second of the frames' `pts`.
+    /// Units per second of the frames' `pts`.
     pub timescale: u32,
 }
 
-/// The parameters of all of a camera's streams.
+/// The parameters of all streams of a camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamParameters {
-    /// The video stream.
     pub video: VideoParameters,
     /// The audio stream, if there is one that can be recorded.
     pub audio: Option<AudioParameters>,
 }
 
-/// What a frame is to the frames around it. Ask [`Reference::is_random_access`] whether decoding can begin there.
+/// How other frames depend on a frame. [`Reference::is_random_access`] says whether decoding can begin there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reference {
-    /// Decoding can begin here, and this picture is whole at once: IDR, an IRAP picture of H.265 (IDR, CRA, BLA), or a
-    /// recovery point that names this very picture. Every audio frame.
+    /// Decoding can begin here, and this picture is complete: IDR, an IRAP picture of H.265 (IDR, CRA, BLA), or
+    /// a recovery point that names this very picture. Also every audio frame.
     RandomAccess,
-    /// Decoding can begin here, and pictures are whole some frames later: a recovery point of a gradual refresh. It refers
-    /// to frames before it, and those after it refer to it.
+    /// Decoding can begin here, and pictures are complete some frames later: a recovery point of a gradual
+    /// refresh. It refers to earlier frames, and later frames refer to it.
     Refresh,
-    /// Other frames refer to it, or may.
+    /// Other frames refer to it, or may do so.
     Needed,
-    /// Nothing refers to it: it can be left out without harm to any other frame.
+    /// No other frame refers to it, so it can be left out without harm.
     Disposable,
 }
 
 impl Reference {
-    /// Whether a decoder can begin at the frame: a chunk that starts with it needs no chunk before it.
+    /// Returns whether a decoder can begin at the frame. A chunk that starts with it does
+    /// not need the chunk before.
     pub fn is_random_access(self) -> bool {
         matches!(self, Self::RandomAccess | Self::Refresh)
     }
@@ -167,15 +163,15 @@ impl Reference {
 /// One coded access unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Its stream.
     pub track: TrackKind,
-    /// Presentation time in units of its stream's timescale; starts anywhere, never wraps.
+    /// Presentation time in units of the stream's timescale. It starts anywhere and never wraps.
     pub pts: i64,
-    /// How long it is shown, in the same units, where the source says so (files do, RTP does not).
+    /// Display duration in the same units, if the source gives it: files do, RTP does not.
     pub duration: Option<u32>,
     /// Whether decoding can begin here.
     pub reference: Reference,
-    /// When it was complete, on the gateway's monotonic clock ([`framepost_ports::Clock::monotonic`]).
+    /// Time at which the frame was complete, on the gateway's
+    /// monotonic clock ([`framepost_ports::Clock::monotonic`]).
     pub arrival: Duration,
     /// The access unit as a sample of the file format: NAL units with 4-byte lengths, or a raw AAC frame.
     pub data: Bytes,

@@ -1,6 +1,6 @@
-//! The gateway's numbers for Prometheus, at `/metrics`, and its health at `/healthz`.
+//! The gateway's metrics at `/metrics` and its health at `/healthz`.
 //!
-//! Names follow Prometheus' conventions: base units, `_total` for counters, one label, `camera`.
+//! Names follow the Prometheus conventions: base units, `_total` for counters. The only label is `camera`.
 
 use crate::gateway::{CameraState, CameraStats, Episode, Gateway};
 use crate::listener::{self, Limits};
@@ -19,7 +19,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A scrape takes milliseconds; scrapers and probes are few, and come again.
+/// A scrape takes milliseconds. Scrapers and probes are few and come again.
 const LIMITS: Limits = Limits {
     connections: 32,
     header_time: Duration::from_secs(30),
@@ -28,7 +28,7 @@ const LIMITS: Limits = Limits {
     header_bytes: 16 * 1024,
 };
 
-/// Serves the numbers of `gateway` until the process ends. Returns the address that is listened on.
+/// Serves the metrics of `gateway` until the process ends. Returns the address that it listens on.
 pub async fn serve(listen: SocketAddr, gateway: Weak<Gateway>) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
@@ -59,7 +59,7 @@ fn answer<B>(request: &Request<B>, gateway: &Weak<Gateway>) -> Response<Full<Byt
     response
 }
 
-/// Whether what every camera sends is stored; the cameras where it is not, a line each.
+/// Checks whether the frames of every camera are stored. Returns one line for each camera whose frames are not.
 fn health(gateway: &Gateway) -> (StatusCode, &'static str, String) {
     let line = |camera: &CameraStats, Episode { lasts, why }: Episode| {
         format!("{}: frames arrive and none has been stored for {} s: {why}\n", camera.name, lasts.as_secs())
@@ -83,11 +83,11 @@ fn render(gateway: &Weak<Gateway>) -> String {
     body
 }
 
-/// The numbers at the moment of the scrape.
+/// The values at the time of the scrape.
 #[derive(Debug)]
 struct Snapshot(Weak<Gateway>);
 
-/// Name, help and value of one counter of a camera.
+/// Name, help text and value of a counter of a camera.
 type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
 
 const CAMERA_COUNTERS: [CameraCounter; 12] = [

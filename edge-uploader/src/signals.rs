@@ -1,15 +1,15 @@
-//! The signals that ask a program to end.
+//! The signals that ask the program to end.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// SIGTERM and SIGINT, from the moment this is made: one that comes during the start is not lost and breaks nothing off.
+/// Handles SIGTERM and SIGINT from its creation on. A signal during start-up is neither lost nor interrupts it.
 pub struct Signals {
     came: CancellationToken,
 }
 
 impl Signals {
-    /// Takes the signals over. The second one ends the process at once.
+    /// Installs the handlers. The second signal ends the process immediately.
     pub fn install() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -31,7 +31,7 @@ impl Signals {
         Ok(Self { came })
     }
 
-    /// Resolves when the first one has come.
+    /// Completes after the first signal.
     pub async fn interrupted(&self) {
         self.came.cancelled().await;
     }

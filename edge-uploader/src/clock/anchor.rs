@@ -3,18 +3,19 @@
 use super::{JUMP_US, SLEW_PPM};
 use jiff::Timestamp;
 
-/// Where the monotonic clock stands in UTC. Shared by all cameras of a gateway; fed by [`Anchor::check`] now and then.
+/// Maps the monotonic clock to UTC. All cameras of a gateway share it. [`Anchor::check`] updates
+/// it from time to time.
 #[derive(Debug, Clone)]
 pub struct Anchor {
     mono_us: i64,
     utc_us: i64,
-    /// Correction a second, in µs, at work since `mono_us`; until `correction_us` is used up.
+    /// Correction in µs per second, applied since `mono_us` until `correction_us` is used up.
     correction_us: i64,
-    /// Goes up with every step of the system clock.
+    /// Increases with every step of the system clock.
     epoch: u64,
 }
 
-/// The system clock was set.
+/// Reports that the system clock was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Set {
     /// The new time minus the old one, in microseconds.
@@ -22,17 +23,17 @@ pub struct Set {
 }
 
 impl Anchor {
-    /// The monotonic time `mono_us` is `utc`.
+    /// Creates an anchor at which the monotonic time `mono_us` is `utc`.
     pub fn new(mono_us: i64, utc: Timestamp) -> Self {
         Self { mono_us, utc_us: utc.as_microsecond(), correction_us: 0, epoch: 0 }
     }
 
-    /// Anchors of one epoch share an unbroken UTC.
+    /// Returns the epoch. Within one epoch, UTC has no step.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The UTC of a monotonic time.
+    /// Converts a monotonic time to UTC.
     pub fn utc(&self, mono_us: i64) -> Timestamp {
         let elapsed = mono_us - self.mono_us;
         let most = elapsed.max(0) * SLEW_PPM / 1_000_000;
@@ -40,8 +41,8 @@ impl Anchor {
         Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Compares with the system clock: small differences are slewed from here on. After a large one the anchor
-    /// stands on the new time, in a new epoch.
+    /// Compares with the system clock. Small differences are slewed from here on. After a large difference, the
+    /// anchor takes the new time and starts a new epoch.
     pub fn check(&mut self, mono_us: i64, system: Timestamp) -> Option<Set> {
         let here = self.utc(mono_us);
         let off_us = system.as_microsecond() - here.as_microsecond();
@@ -67,7 +68,7 @@ mod tests {
         let mut anchor = Anchor::new(0, at(1_000_000_000));
         assert_eq!(anchor.check(10_000_000, at(1_010_100_000)), None);
         assert_eq!(anchor.utc(10_000_000), at(1_010_000_000));
-        // 100 ms take 200 s at 500 ppm, and then it stays.
+        // 100 ms take 200 s at 500 ppm. After that, the correction ends.
         assert_eq!(anchor.utc(110_000_000), at(1_110_050_000));
         assert_eq!(anchor.utc(210_000_000), at(1_210_100_000));
         assert_eq!(anchor.utc(310_000_000), at(1_310_100_000));

@@ -1,16 +1,16 @@
-//! When a frame would have arrived with the least delay.
+//! Estimates when a frame would have arrived with the least delay.
 //!
-//! `arrival − pts` is the same constant for every frame, plus the delay of that frame, plus the drift between the two
-//! clocks. The minimum over a window follows the constant and the drift and leaves the delay out. What it is given are the
-//! plausible times that [`super::pictures`] makes, so the drift is that of two working clocks; what is further off than can
-//! be slewed is for [`ArrivalClock::shift`], at the next random access frame.
+//! `arrival − pts` is a constant for all frames, plus the delay of the frame, plus the drift between the two
+//! clocks. Its minimum over a window follows the constant and the drift without the delay. The input is the
+//! plausible times from [`super::pictures`], so the drift is that of two working clocks. Differences too large
+//! to slew are applied with [`ArrivalClock::shift`], at the next random access frame.
 
 use super::SLEW_PPM;
 
 /// Half of the window over which the minimum is taken.
 const HALF_WINDOW_US: i64 = 30_000_000;
 
-/// While a session is younger than this its offset is taken as it is: the first frames come in a burst.
+/// While a session is younger than this, its offset is not slewed, because the first frames arrive in a burst.
 pub(super) const SETTLE_US: i64 = 900_000;
 
 /// Maps presentation times to the gateway's monotonic clock.
@@ -19,7 +19,7 @@ pub struct ArrivalClock {
     state: Option<State>,
 }
 
-/// A frame by both clocks.
+/// The times of a frame by both clocks.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     media_us: i64,
@@ -27,7 +27,7 @@ struct Moment {
 }
 
 impl Moment {
-    /// How long ago it was: by the camera's clock, or, where that stands still, by the gateway's.
+    /// Returns how long ago this was, by the camera's clock, or by the gateway's if the camera's stands still.
     fn until(self, now: Self) -> i64 {
         (now.media_us - self.media_us).max(now.arrival_us - self.arrival_us)
     }
@@ -35,26 +35,26 @@ impl Moment {
 
 #[derive(Debug, Clone)]
 struct State {
-    /// When the first frame came.
+    /// Arrival of the first frame.
     first_us: i64,
-    /// The offset in use, and the media time at which it was last moved.
+    /// The offset in use, and the media time of its last change.
     offset_us: i64,
     moved_us: i64,
-    /// The minima of the half window that is running and of the one before it.
+    /// The minima of the current half window and of the one before it.
     half_start: Moment,
     running_us: i64,
     before_us: i64,
-    /// A smoothed delay above the minimum.
+    /// Smoothed delay above the minimum.
     jitter_us: i64,
 }
 
 impl ArrivalClock {
-    /// A clock that has seen nothing.
+    /// Creates a clock without observations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Learns from a frame.
+    /// Updates the offset with the times of a frame.
     pub fn frame(&mut self, media_us: i64, arrival_us: i64) {
         let observed = arrival_us - media_us;
         let now = Moment { media_us, arrival_us };
@@ -93,7 +93,7 @@ impl ArrivalClock {
         state.jitter_us += (observed - target - state.jitter_us) / 16;
     }
 
-    /// From now on everything is `by_us` later.
+    /// Moves all times from now on by `by_us`.
     pub fn shift(&mut self, by_us: i64) {
         if let Some(state) = &mut self.state {
             state.offset_us += by_us;
@@ -102,12 +102,13 @@ impl ArrivalClock {
         }
     }
 
-    /// The monotonic time of a presentation time, without learning from it; `None` before the first frame.
+    /// Returns the monotonic time of a presentation time without learning from it. Returns
+    /// `None` before the first frame.
     pub fn project(&self, media_us: i64) -> Option<i64> {
         self.state.as_ref().map(|state| media_us + state.offset_us)
     }
 
-    /// How far the delays spread above the least one.
+    /// Returns the average spread of delays above the least one.
     pub fn jitter_us(&self) -> u64 {
         self.state.as_ref().map_or(0, |state| u64::try_from(state.jitter_us).unwrap_or(0))
     }
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn a_first_burst_settles_before_the_first_chunk_is_named() {
         let mut clock = ArrivalClock::new();
-        // The server hands out a second of video at once, then runs live.
+        // The server sends a second of video at once, then live video.
         let mut wall = 0;
         for n in 0..50 {
             wall = heard(&mut clock, n * FRAME_US, (n * FRAME_US).max(800_000));

@@ -1,30 +1,32 @@
-//! How late frames come: the least delay of short stretches of time.
+//! Measures how late frames arrive, as the least delay in short stretches of time.
 //!
-//! A frame's lateness is its arrival minus the moment at which it would have arrived with the least delay. One late frame
-//! says nothing of clocks: the network was slow, or the frame was large, or nobody looked for a quarter of a second. But
-//! some frames of every stretch come at once, so what the *least* late frames do shows the clocks: they keep their lateness
-//! where the media clock runs like the wall clock, get later and later where it is slow, and are early where it is fast.
+//! The lateness of a frame is its arrival minus the time at which it would have arrived with the least delay. A
+//! single late frame says nothing about clocks: the network was slow, the frame was large, or the receiver was
+//! busy for a quarter of a second. But some frames of every stretch arrive without delay, so the *least*
+//! lateness shows the clocks: it is constant if the media clock runs like the wall clock, grows if the media
+//! clock is slow, and is negative if it is fast.
 //!
-//! A network that stands still looks like a media clock that does, until what it held comes: it comes faster than it was
-//! made. So after a sudden silence nothing is concluded until the lateness is gone, or no longer gets less.
+//! A stalled network looks like a stopped media clock until the delayed frames arrive, which they do faster
+//! than real time. After a sudden silence, nothing is concluded until the lateness is gone or stops falling.
 
 use std::collections::VecDeque;
 
-/// How long a stretch is at least, and how many frames it has at least.
+/// Shortest duration of a stretch, and the least number of frames in it.
 const STRETCH_US: i64 = 500_000;
 const STRETCH_FRAMES: u32 = 4;
-/// How many stretches are kept: eight seconds, where frames are not rare.
+/// Number of stretches that are kept: eight seconds, unless frames are rare.
 const KEPT: usize = 16;
-/// So many stretches in a row that say the same are believed.
+/// Number of consecutive stretches that must agree before the result is used.
 const LASTING: usize = 4;
 const SURELY: usize = 8;
-/// A frame that is later than the one before by more than this (and three frames) ends a silence.
+/// A frame that is later than the one before by more than this (and by more than three
+/// frame intervals) ends a silence.
 const SILENCE_US: i64 = 400_000;
-/// Whatever a camera says, nothing is later than thirty years.
+/// Limit for lateness, about thirty years, against overflow with absurd timestamps.
 const LATE_MAX_US: i64 = 1_000_000_000_000_000;
-/// What was held back has come when lateness is less than this.
+/// Delayed frames have all arrived when the lateness falls below this.
 const OVER_US: i64 = 150_000;
-/// Lateness that lessens by less than this, in thousandths of the time that passes, does not lessen.
+/// Lateness counts as constant if it falls by less than this, in thousandths of the elapsed time.
 const LESSENING: i64 = 20;
 
 /// The least late frame of a stretch.
@@ -33,23 +35,23 @@ struct Stretch {
     start_us: i64,
     frames: u32,
     late_us: i64,
-    /// When the least late frame came, and its time by the media clock.
+    /// Arrival of the least late frame, and its time by the media clock.
     at_us: i64,
     media_us: i64,
 }
 
-/// What the last seconds say.
+/// The conclusion from the last seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// Nothing: a stretch is not over, or a silence is being made up for.
+    /// Nothing yet: the stretch is not over, or delayed frames are still arriving.
     Nothing,
-    /// A stretch is over.
+    /// A stretch is complete.
     Stretch,
-    /// A silence is over, and the lateness stays: the media clock stood still in it.
+    /// A silence is over and the lateness remains: the media clock stood still during the silence.
     Stays,
 }
 
-/// Watches the lateness of frames.
+/// Tracks the lateness of frames.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lateness {
     open: Option<Stretch>,
@@ -59,7 +61,8 @@ pub(super) struct Lateness {
 }
 
 impl Lateness {
-    /// A frame of the media time `media_us` came at `at_us`, `late_us` late; frames are `interval_us` apart.
+    /// Adds a frame with media time `media_us` that arrived at `at_us`, `late_us`
+    /// late. Frames are `interval_us` apart.
     pub(super) fn add(&mut self, late_us: i64, at_us: i64, media_us: i64, interval_us: i64) -> Finding {
         let late_us = late_us.clamp(-LATE_MAX_US, LATE_MAX_US);
         let rise = late_us - self.before_us.replace(late_us).unwrap_or(late_us);
@@ -104,36 +107,38 @@ impl Lateness {
         Finding::Nothing
     }
 
-    /// Whether something held frames back and what it held is not through yet.
+    /// Returns whether frames were held back and not all of them have arrived yet.
     pub(super) fn silent(&self) -> bool {
         self.silent
     }
 
-    /// The lateness of the last two stretches: of the least late frame in them.
+    /// Returns the least lateness in the last two stretches.
     pub(super) fn now_us(&self) -> Option<i64> {
         self.closed.iter().rev().take(2).map(|stretch| stretch.late_us).min()
     }
 
-    /// The same of the last eight, which is surer and slower; `None` until there are so many.
+    /// Returns the least lateness in the last eight stretches, which is more reliable and slower. `None`
+    /// until there are that many.
     pub(super) fn surely_us(&self) -> Option<i64> {
         let last = self.closed.iter().rev().take(SURELY);
         (self.closed.len() >= SURELY).then(|| last.map(|stretch| stretch.late_us).min())?
     }
 
-    /// Whether the last stretches were all later than `limit_us`, or all earlier than minus that.
+    /// Returns whether the last stretches were all later than `limit_us`, or all earlier than `-limit_us`.
     pub(super) fn lasts(&self, limit_us: i64) -> bool {
         let last = || self.closed.iter().rev().take(LASTING).map(|stretch| stretch.late_us);
         last().len() == LASTING && (last().all(|late| late > limit_us) || last().all(|late| late < -limit_us))
     }
 
-    /// How fast the media clock ran against the wall clock, over what is kept; `None` for less than a second and a half.
+    /// Returns the rate of the media clock relative to the wall clock over the kept stretches. `None` if they
+    /// cover less than 1.5 s.
     pub(super) fn rate(&self) -> Option<f64> {
         let (old, new) = self.closed.front().zip(self.closed.back())?;
         let elapsed_us = new.at_us - old.at_us;
         (elapsed_us >= 3 * STRETCH_US).then(|| new.media_us.saturating_sub(old.media_us) as f64 / elapsed_us as f64)
     }
 
-    /// What was late by `by_us` is not late any more.
+    /// Subtracts `by_us` from all lateness values.
     pub(super) fn shift(&mut self, by_us: i64) {
         for stretch in self.closed.iter_mut().chain(&mut self.open) {
             stretch.late_us = stretch.late_us.saturating_sub(by_us);
@@ -141,16 +146,17 @@ impl Lateness {
         self.before_us = self.before_us.map(|late| late.saturating_sub(by_us));
     }
 
-    /// Forgets the stretches.
+    /// Discards all stretches.
     pub(super) fn forget(&mut self) {
         self.open = None;
         self.closed.clear();
     }
 }
 
-/// How fast a media clock runs, by its first frames: times and arrivals in µs, both ascending.
+/// Estimates the rate of a media clock from its first frames. Times and arrivals are in µs and ascending.
 ///
-/// `None` unless the frames came like clockwork: a server's first burst says nothing of its clock.
+/// Returns `None` unless the frames arrived evenly, because a server's first burst
+/// says nothing about its clock.
 pub(super) fn first_rate(media_us: &[i64], arrival_us: &[i64]) -> Option<f64> {
     const FRAMES_MIN: usize = 6;
     const SPAN_MIN_US: f64 = 600_000.0;
@@ -192,7 +198,7 @@ mod tests {
             let mut stays = false;
             for n in 0..1500_i64 {
                 let media = n * FRAME_US;
-                // Ten seconds of silence, then frames that come `speed` times as fast until it is made up for.
+                // Ten seconds of silence, then frames at `speed` times the normal rate until none is delayed.
                 let since = (media - 4_000_000).max(0) as f64;
                 let held = if n < 100 { 0.0 } else { (10_000_000.0 - since * (1.0 - 1.0 / speed)).max(0.0) };
                 let late = rounded(held);

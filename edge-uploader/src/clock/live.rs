@@ -1,4 +1,4 @@
-//! The clock of a live session: pictures, sound, reports and the gateway's clock put together.
+//! The clock of a live session, which combines pictures, audio, sender reports and the gateway's clock.
 
 use super::arrival::SETTLE_US;
 use super::pictures::{Pictures, Timed};
@@ -9,10 +9,10 @@ use crate::media::{Frame, TrackKind};
 use framepost_events::attributes::{ClockInfo, ClockSource};
 use jiff::Timestamp;
 
-/// So many frames of the first second are held back at most, and so much sound before the first picture.
+/// Most frames that are held back in the first second, and most audio frames before the first picture.
 const HELD_MAX: usize = 2048;
 const SOUND_HELD_MAX: usize = 512;
-/// Reports of the first second.
+/// Most sender reports that are held back in the first second.
 const REPORTS_HELD_MAX: usize = 8;
 
 #[derive(Debug, Clone)]
@@ -21,11 +21,11 @@ pub(super) struct Live {
     sound: Option<Sound>,
     reports: Reports,
     synchronized: Synchronized,
-    /// The gateway's clock in use: that of now, but for a step that waits.
+    /// The gateway's clock in use: the current one, unless a step is waiting.
     anchor: Anchor,
-    /// The first second.
+    /// The frames and reports of the first second, while they are held back.
     held: Option<Held>,
-    /// The camera's time of the first picture.
+    /// The camera's timestamp of the first picture.
     first_picture: i64,
     /// Since when a step waits for a random access frame, in µs of the monotonic clock.
     waiting_us: Option<i64>,
@@ -35,7 +35,7 @@ pub(super) struct Live {
 #[derive(Debug, Clone, Default)]
 struct Held {
     frames: Vec<Frame>,
-    /// The arrival of the first picture, in µs.
+    /// Arrival of the first picture in µs.
     first_us: Option<i64>,
     reports: Vec<(i64, Timestamp)>,
 }
@@ -72,7 +72,7 @@ impl Live {
             }
             return;
         }
-        // A report of a time that no picture has says nothing.
+        // A report is ignored if its time is not near that of any picture.
         let monotonic = self.pictures.at(pts).and_then(|out| self.pictures.monotonic(out));
         if let Some(monotonic_us) = monotonic {
             let gateway_us = self.anchor.utc(monotonic_us).as_microsecond();
@@ -140,7 +140,7 @@ impl Live {
         }
     }
 
-    /// The first second is over.
+    /// Ends the first second: places the frames that were held back.
     fn begin(&mut self, anchor: &Anchor) -> Vec<Placed> {
         let Held { frames, reports, .. } = self.held.take().unwrap_or_default();
         self.pictures.begin(frames.iter().filter(|frame| frame.track == TrackKind::Video));
@@ -166,7 +166,7 @@ impl Live {
             sound.heard(&self.pictures, self.first_picture, &mut ready);
             self.place_sound(ready, &mut placed);
         }
-        // As they came, so that no chunk ends without its sound.
+        // In order of arrival, so that no chunk ends without its audio.
         placed.sort_by_key(|placed| placed.frame.arrival);
         placed
     }
@@ -206,7 +206,7 @@ impl Live {
         }
     }
 
-    /// The steps that take effect before this picture.
+    /// Takes the steps that are due before this picture.
     fn step_before(&mut self, anchor: &Anchor, frame: &Frame, monotonic_us: i64) -> Option<Step> {
         let set = anchor.epoch() != self.anchor.epoch();
         if !set && !self.pictures.is_due() && !self.reports.is_due() {
@@ -225,7 +225,7 @@ impl Live {
             self.anchor = anchor.clone();
             let by_us = self.anchor.utc(monotonic_us).as_microsecond() - before;
             self.reports.gateway_set(by_us);
-            // The trusted camera's clock goes on when the gateway's is set.
+            // A trusted camera's clock does not change when the gateway's clock is set.
             if self.reports.source().is_none() {
                 step = Some(Step { cause: StepCause::Gateway, by_us });
             }

@@ -1,18 +1,18 @@
-//! Which wall-clock time a presentation time is.
+//! Assigns wall-clock times to presentation times.
 //!
-//! Cameras lie about time, and networks delay. So a live frame's wall clock is the *gateway's*: its monotonic clock,
-//! anchored to UTC ([`Anchor`]), at the moment the frame would have arrived with the least delay seen
-//! ([`ArrivalClock`]). Corrections of either are slewed, at most [`SLEW_PPM`], so recorded time runs smoothly. RTCP sender
-//! reports are kept beside it as an offset, and take its place when the operator says that the camera's clock is to be
-//! trusted ([`reports`]).
+//! Camera timestamps can be wrong, and networks delay frames. The wall-clock time of a live frame therefore
+//! comes from the *gateway's* clock: the monotonic clock, anchored to UTC ([`Anchor`]), at the moment at which
+//! the frame would have arrived with the least delay seen ([`ArrivalClock`]). Corrections of either are slewed
+//! by at most [`SLEW_PPM`], so that recorded time runs smoothly. RTCP sender reports are kept as an offset to
+//! that time. They replace it if the operator trusts the camera's clock ([`reports`]).
 //!
-//! **A frame that arrived whole is stored, whatever its time says.** A live frame's presentation time is used where it is
-//! plausible, to the tick, and replaced where it is not: [`pictures`] and [`sound`] say how. What can be neither replaced nor
-//! slewed (the system clock was set, the trusted camera's clock was, a camera slept) is a [`Step`]: it takes effect at the next
-//! random access frame, or after [`STEP_WAIT`] without one, where the recorder begins a new span. Until then frames go on by the old
-//! clock.
+//! **A frame that arrived whole is stored, whatever its timestamp.** The presentation time of a live frame is
+//! used exactly if it is plausible, and replaced if it is not: see [`pictures`] and [`sound`]. A change that
+//! can be neither replaced nor slewed (the system clock or the trusted camera's clock was set, a camera slept)
+//! is a [`Step`]. It takes effect at the next random access frame, or after [`STEP_WAIT`] without one, where
+//! the recorder begins a new span. Until then frames use the old clock.
 //!
-//! The times of a file are the file's: nothing of this touches them.
+//! The times of a file are used unchanged.
 
 mod anchor;
 mod arrival;
@@ -35,52 +35,52 @@ use framepost_events::attributes::{ClockInfo, ClockSource};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// The fastest correction, in microseconds a second.
+/// The fastest correction, in microseconds per second.
 pub const SLEW_PPM: i64 = 500;
 
-/// What is further off than this is not slewed.
+/// Larger differences are not slewed.
 pub const JUMP_US: i64 = 1_000_000;
 
-/// So long a step waits for a random access frame.
+/// The longest time that a step waits for a random access frame.
 pub const STEP_WAIT: Duration = Duration::from_secs(10);
 
-/// Whose clock the operator trusts.
+/// The clock that the operator trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrustedClock {
-    /// The gateway's.
+    /// The gateway's clock.
     #[default]
     Gateway,
-    /// The camera's, by its RTCP sender reports; the gateway's until the first plausible one.
+    /// The camera's clock, according to its RTCP sender reports. The gateway's clock is used
+    /// until the first plausible report.
     Camera,
 }
 
-/// Who says what a frame's time is.
+/// The source of a frame's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The camera or the file.
+    /// The timestamp from the camera or the file.
     Source,
-    /// What it said could not be; its arrival.
+    /// The frame's arrival, because its timestamp was not plausible.
     Arrival,
 }
 
 /// A step of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Whose.
     pub cause: StepCause,
     /// The new time minus the old one, in microseconds.
     pub by_us: i64,
 }
 
-/// Why the wall clock made a step.
+/// The cause of a step of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepCause {
     /// The system clock of the gateway was set.
     Gateway,
-    /// The trusted camera's clock says something else than the clock in use.
+    /// The trusted camera's clock differs from the clock in use.
     Camera,
-    /// Frames come later or earlier than the media clock makes it possible, and it lasts.
+    /// Frames are permanently later or earlier than the media clock allows.
     Media,
 }
 
@@ -95,39 +95,40 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// What is to be told of a camera's clock.
+/// A message about a camera's clock, to be logged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Note {
-    /// The times of the camera jumped by so many microseconds, for good, and go on without it.
+    /// The camera's timestamps jumped permanently. The recorded times continue without the jump.
     Stepped {
-        /// The new times minus those that were due.
+        /// The new timestamps minus the expected ones, in microseconds.
         by_us: i64,
     },
-    /// The media clock runs so fast against the wall clock (1 is right), and is scaled.
+    /// The media clock runs at this rate relative to the wall clock (1 is correct), and is scaled.
     Rate(f64),
-    /// The times of the camera make no sense: pictures are as far apart as they come.
+    /// The camera's timestamps are unusable, so pictures are spaced by their arrivals.
     ByArrival,
-    /// A sender report of the trusted camera is not plausible: it is so many microseconds from the gateway's clock.
+    /// A sender report of the trusted camera is too far from the gateway's clock and is ignored.
     ReportRefused {
-        /// The report minus the gateway's clock.
+        /// The report minus the gateway's clock, in microseconds.
         off_us: i64,
     },
 }
 
-/// A frame that has its time.
+/// A frame with its wall-clock time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
     /// The frame; its `pts` is the time that is recorded.
     pub frame: Frame,
-    /// The wall clock of it.
+    /// Wall-clock time of `frame.pts`.
     pub wall: Timestamp,
-    /// Who says so.
+    /// The source of the frame's time.
     pub origin: Origin,
-    /// The wall clock made a step before it: a new span begins with it.
+    /// A step of the wall clock before this frame, which begins a new span.
     pub step: Option<Step>,
 }
 
-/// The wall clock of one session of one camera. No I/O: frames, reports and arrivals in, frames with times out.
+/// The wall clock for one session of one camera. It does no I/O: the caller passes in frames, reports and
+/// arrivals, and gets frames with times.
 #[derive(Debug, Clone)]
 pub struct SessionClock {
     video_timescale: u32,
@@ -142,7 +143,7 @@ enum Basis {
 }
 
 impl SessionClock {
-    /// The clock of a session.
+    /// Creates the clock of a session.
     pub fn new(
         timing: Timing,
         trusted: TrustedClock,
@@ -162,30 +163,31 @@ impl SessionClock {
         Self { video_timescale, audio_timescale, basis }
     }
 
-    /// Whether the clock can go on with these parameters.
+    /// Returns whether the clock can continue with these parameters.
     pub fn fits(&self, parameters: &StreamParameters) -> bool {
         let audio_timescale = parameters.audio.as_ref().map(|audio| audio.timescale);
         (self.video_timescale, self.audio_timescale) == (parameters.video.timescale, audio_timescale)
     }
 
-    /// A sender report: the camera showed `pts` at `ntp`.
+    /// Adds a sender report, which says that the camera showed `pts` at `ntp`.
     pub fn sender_report(&mut self, pts: i64, ntp: Timestamp) {
         if let Basis::Arrival(live) = &mut self.basis {
             live.sender_report(pts, ntp);
         }
     }
 
-    /// Whether the gateway's clock is synchronised, as far as is known now.
+    /// Sets whether the gateway's clock is synchronised.
     pub fn set_synchronized(&mut self, synchronized: Synchronized) {
         if let Basis::Arrival(live) = &mut self.basis {
             live.set_synchronized(synchronized);
         }
     }
 
-    /// Takes a frame as it came; gives those whose time is known now, in the order in which those of a track came.
+    /// Takes a frame as it arrived. Returns the frames whose times are now known; within a
+    /// track, they keep their order.
     ///
-    /// The frames of a live session's first second are held back until its clock has settled, and for a second and a half
-    /// at most those behind an implausible time. `anchor` is the gateway's as it is now.
+    /// The frames of a live session's first second are held back until the clock has settled. Frames after an
+    /// implausible timestamp are held back for at most 1.5 s. `anchor` is the gateway's current anchor.
     pub fn push(&mut self, anchor: &Anchor, frame: Frame) -> Vec<Placed> {
         match &mut self.basis {
             Basis::Arrival(live) => live.push(anchor, frame),
@@ -200,7 +202,7 @@ impl SessionClock {
         }
     }
 
-    /// The frames that were held back, as far as can be told now.
+    /// Returns all frames that are held back, with the best times known now.
     pub fn flush(&mut self) -> Vec<Placed> {
         match &mut self.basis {
             Basis::Arrival(live) => live.flush(),
@@ -208,7 +210,7 @@ impl SessionClock {
         }
     }
 
-    /// What is to be told since the last time it was asked.
+    /// Returns the messages since the last call.
     pub fn notes(&mut self) -> Vec<Note> {
         match &mut self.basis {
             Basis::Arrival(live) => live.notes(),
@@ -216,7 +218,7 @@ impl SessionClock {
         }
     }
 
-    /// What a chunk says of its clock.
+    /// Returns the clock information for a chunk's metadata.
     pub fn info(&self) -> ClockInfo {
         match &self.basis {
             Basis::Arrival(live) => live.info(),

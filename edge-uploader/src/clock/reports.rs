@@ -1,30 +1,30 @@
-//! What a camera says of the wall clock: RTCP sender reports (RFC 3550 §6.4.1).
+//! The camera's wall clock, from RTCP sender reports (RFC 3550 §6.4.1).
 //!
-//! A report is plausible where it is at most a day from the gateway's clock; where the gateway itself has never been set
-//! (it says a time before 2020), from 2020 on. Only plausible reports of a trusted camera are used: a camera that says 1970, or 2036
-//! because its NTP seconds wrapped, is recorded by the gateway's clock, with a warning, even where the operator trusts it. The first
-//! plausible report is used at the next random access frame; one that contradicts the time in use needs a second that says
-//! the same.
+//! A report is plausible if it is at most a day from the gateway's clock. If the gateway's clock was never set
+//! (it shows a time before 2020), reports from 2020 on are plausible. Only plausible reports of a trusted
+//! camera are used. A camera that reports 1970, or 2036 because its NTP seconds wrapped, is recorded by the
+//! gateway's clock with a warning, even if the operator trusts it. The first plausible report is used at the
+//! next random access frame. A report that contradicts the time in use needs a second report that confirms it.
 
 use super::{Note, SLEW_PPM, TrustedClock};
 use framepost_events::attributes::ClockSource;
 
-/// A difference up to this is slewed.
+/// Differences up to this are slewed.
 const SLEWED_US: i64 = 250_000;
-/// A camera's clock further from the gateway's is not set, or set wrongly.
+/// A camera's clock that is further from the gateway's clock is not set, or set wrongly.
 const OFF_MAX_US: i64 = 86_400_000_000;
-/// 2020-01-01T00:00:00Z: a clock that says less was never set.
+/// 2020-01-01T00:00:00Z. A clock with an earlier time was never set.
 const SET_US: i64 = 1_577_836_800_000_000;
 
-/// The camera's clock, as its reports say.
+/// The camera's clock according to its reports.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
     trusted: TrustedClock,
     /// The newest report minus the gateway's clock, plausible or not.
     newest_us: Option<i64>,
-    /// The offset in use, the one it moves to, and when it was last moved.
+    /// The offset in use, the one that it moves to, and the time of the last change.
     used: Option<Used>,
-    /// A plausible offset that is another than the one in use.
+    /// A plausible offset that differs from the one in use.
     other_us: Option<i64>,
     due_us: Option<i64>,
     refused: bool,
@@ -42,7 +42,8 @@ impl Reports {
         Self { trusted, newest_us: None, used: None, other_us: None, due_us: None, refused: false }
     }
 
-    /// The camera said `ntp_us` when the gateway's clock was `gateway_us`, both in µs since 1970.
+    /// Adds a report: the camera's clock showed `ntp_us` when the gateway's showed `gateway_us`,
+    /// both in µs since 1970.
     pub(super) fn report(&mut self, ntp_us: i64, gateway_us: i64, notes: &mut Vec<Note>) {
         let off_us = ntp_us.saturating_sub(gateway_us);
         self.newest_us = Some(off_us);
@@ -76,7 +77,7 @@ impl Reports {
         }
     }
 
-    /// The gateway's clock was set by so much: the camera's was not.
+    /// Called when the gateway's clock was set by `by_us`. The camera's clock has not changed.
     pub(super) fn gateway_set(&mut self, by_us: i64) {
         let offsets = self.used.iter_mut().flat_map(|used| [&mut used.offset_us, &mut used.target_us]);
         for offset in offsets.chain(&mut self.newest_us).chain(&mut self.other_us).chain(&mut self.due_us) {
@@ -84,12 +85,12 @@ impl Reports {
         }
     }
 
-    /// Whether another offset is to be used from the next random access frame on.
+    /// Returns whether another offset is to be used from the next random access frame on.
     pub(super) fn is_due(&self) -> bool {
         self.due_us.is_some()
     }
 
-    /// Uses it: by how much the time changes.
+    /// Uses the other offset. Returns the change of time in µs.
     pub(super) fn rebase(&mut self, gateway_us: i64) -> i64 {
         let Some(offset_us) = self.due_us.take() else { return 0 };
         let before = self.used.map_or(0, |used| used.offset_us);
@@ -98,11 +99,11 @@ impl Reports {
         offset_us - before
     }
 
-    /// The camera's clock minus the gateway's, slewed; 0 while it is not used.
+    /// Returns the camera's clock minus the gateway's, slewed; 0 while it is not used.
     pub(super) fn offset_us(&mut self, gateway_us: i64) -> i64 {
         let Some(used) = &mut self.used else { return 0 };
         let most = (gateway_us - used.moved_us).max(0) * SLEW_PPM / 1_000_000;
-        // Less than a microsecond of correction waits until it is one.
+        // Corrections below a microsecond accumulate until they reach one.
         if most > 0 {
             used.offset_us += (used.target_us - used.offset_us).clamp(-most, most);
             used.moved_us = gateway_us;
@@ -110,12 +111,12 @@ impl Reports {
         used.offset_us
     }
 
-    /// The newest report minus the gateway's clock.
+    /// Returns the newest report minus the gateway's clock.
     pub(super) fn newest_us(&self) -> Option<i64> {
         self.newest_us
     }
 
-    /// Whose clock is used, if it is the camera's.
+    /// Returns the camera as the clock source if its clock is in use.
     pub(super) fn source(&self) -> Option<ClockSource> {
         self.used.map(|_| ClockSource::Camera)
     }

@@ -1,6 +1,6 @@
-//! Units of a track's time, microseconds, and the line from one clock to another.
+//! Conversion between units of a track's timescale, microseconds, and clocks.
 
-/// Units a second.
+/// A timescale, in units per second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale(u32);
 
@@ -9,20 +9,21 @@ impl Scale {
         Self(timescale.max(1))
     }
 
-    /// A time in microseconds, rounded down.
+    /// Converts to microseconds, rounded down.
     pub(super) fn micros(self, ticks: i64) -> i64 {
         let micros = (i128::from(ticks) * 1_000_000).div_euclid(i128::from(self.0));
         i64::try_from(micros).unwrap_or(if ticks < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
 
-    /// Microseconds in units, rounded down.
+    /// Converts microseconds to timescale units, rounded down.
     pub(super) fn ticks(self, micros: i64) -> i64 {
         let ticks = (i128::from(micros) * i128::from(self.0)).div_euclid(1_000_000);
         i64::try_from(ticks).unwrap_or(if micros < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
 }
 
-/// The camera's times to ours, in the same units: `out + (media - self.media) × scale`. With a scale of 1 exact to the tick.
+/// Converts camera times to recorded times in the same units: `out + (media - self.media) × scale`.
+/// Exact if `scale` is 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     pub(super) media: i64,
@@ -39,7 +40,7 @@ impl Line {
     }
 }
 
-/// The nearest whole number.
+/// Rounds to the nearest integer.
 #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates")]
 pub(super) fn rounded(value: f64) -> i64 {
     value.round() as i64

@@ -1,12 +1,13 @@
-//! The place of a live camera's sound beside its pictures.
+//! Aligns a live camera's audio with its pictures.
 //!
-//! RTP gives each stream a time line of its own. What ties them together (`rtptime` in the answer to `PLAY`) is the camera's
-//! word, and used where arrivals do not contradict it: sound and picture of one moment come at about the same time, so
-//! after a second of both the difference of their least delays says where one is beside the other. A word that differs from
-//! that by more than an encoder explains is not used, and the arrivals place the sound.
+//! In RTP, each stream has a time line of its own. The camera relates them with `rtptime` in its answer to
+//! `PLAY`. That relation is used if arrivals do not contradict it: audio and video of the same moment arrive at
+//! about the same time, so after a second of both, the difference of their least delays shows their offset. If
+//! `rtptime` differs from that by more than an encoder explains, the arrivals determine the offset.
 //!
-//! From then on the difference is kept: where it changes, one of the clocks ran away or was stepped, and the sound follows
-//! the picture. A time that is out of line is replaced by the one that follows from the frame before.
+//! From then on the offset is kept. If it changes, one of the clocks drifts or was stepped, and the
+//! audio follows the pictures. A timestamp that does not continue the line is replaced by the one that
+//! follows from the frame before.
 
 use super::lateness::{Finding, Lateness, first_rate};
 use super::pictures::{Pictures, Timed};
@@ -14,29 +15,29 @@ use super::scale::{Line, Scale, rounded};
 use super::{Origin, micros};
 use crate::media::Frame;
 
-/// So long sound is held back until its place is known, and so much of it at most.
+/// Limits on how long, and how many frames of, audio is held back until its offset is known.
 const LISTEN_US: i64 = 900_000;
 const HELD_MAX: usize = 1024;
-/// So much tells where it is.
+/// Number of frames that are enough to determine the offset.
 const ENOUGH: usize = 8;
-/// So far sound and picture of one moment may come apart, if the camera says so, because encoders take their time.
+/// Largest offset between audio and video that is accepted from the camera, to allow for encoder delay.
 const ENCODERS_US: i64 = 300_000;
-/// Where both streams count from their first packet, perhaps nobody has said anything.
+/// Used if both streams count from their first packet, which may mean that the camera did not relate them.
 const UNSAID_US: i64 = 60_000;
-/// Sound further out of place than this, for as long as it takes to be sure, is moved.
+/// Audio that is off by more than this, for as long as is needed to be sure, is moved.
 const OUT_OF_PLACE_US: i64 = 30_000;
 const FAR_OUT_US: i64 = 150_000;
 const SURE: u32 = 2;
-/// More than this is moved at once, less by a part of each frame.
+/// Larger corrections are made at once, smaller ones in parts over several frames.
 const MOVED_AT_ONCE_US: i64 = 500_000;
-/// A frame may go ahead so far, or by this many frames, whenever it comes.
+/// A frame may be ahead of its predecessor by this time or by this many frames, whenever it arrives.
 const AHEAD_US: i64 = 200_000;
 const AHEAD_FRAMES: i64 = 8;
-/// So many that go on from each other and not from those before are a step.
+/// Number of frames that must continue each other, but not the earlier ones, to be a step.
 const AGREE: u32 = 3;
-/// A pause of this length and some frames is no jitter.
+/// An arrival pause longer than this and some frames is not jitter.
 const PAUSE_US: i64 = 300_000;
-/// A rate nearer to 1 than this is 1.
+/// A rate closer to 1 than this counts as 1.
 const RATE_IS_ONE: f64 = 0.003;
 
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +54,14 @@ pub(super) struct Sound {
     line: Line,
     held: Vec<Frame>,
     last: Option<Last>,
-    /// How long a frame is, in µs.
+    /// Duration of a frame in µs.
     length_us: i64,
-    /// The last time that was out of line, and how many went on from it.
+    /// The last timestamp off the line, and the number of frames that continued from it.
     astray: Option<(i64, u32)>,
     lateness: Lateness,
-    /// How much later than pictures sound comes when it is in its place.
+    /// How much later than pictures audio arrives when it is aligned.
     behind_us: i64,
-    /// In how many stretches it was out of place, and on which side.
+    /// Number of stretches in which audio was off, and the direction.
     doubts: u32,
     later: bool,
     owed_us: i64,
@@ -83,7 +84,7 @@ impl Sound {
         }
     }
 
-    /// Takes the next frame; `first_picture` is the camera's time of the first picture.
+    /// Takes the next frame. `first_picture` is the camera's timestamp of the first picture.
     pub(super) fn take(&mut self, frame: Frame, pictures: &Pictures, first_picture: i64, ready: &mut Vec<Timed>) {
         if self.last.is_some() {
             self.place(frame, pictures, ready);
@@ -96,14 +97,14 @@ impl Sound {
         }
     }
 
-    /// The session's first second is over: sound of which enough was heard is not held back any more.
+    /// Called after the session's first second: releases audio if enough frames have arrived to place it.
     pub(super) fn heard(&mut self, pictures: &Pictures, first_picture: i64, ready: &mut Vec<Timed>) {
         if self.held.len() >= ENOUGH {
             self.begin(pictures, first_picture, ready);
         }
     }
 
-    /// Gives out what is held back.
+    /// Outputs the audio that is held back.
     pub(super) fn flush(&mut self, pictures: &Pictures, first_picture: i64, ready: &mut Vec<Timed>) {
         if !self.held.is_empty() {
             self.begin(pictures, first_picture, ready);
@@ -132,7 +133,7 @@ impl Sound {
             .collect();
         let mut sorted = late.clone();
         sorted.sort_unstable();
-        // An outlier is neither the least delay nor where the line begins.
+        // An outlier must determine neither the least delay nor the start of the line.
         let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
         let usual = |late: i64| middle.saturating_sub(late).abs() <= 2_000_000;
         let least = sorted.iter().copied().find(|late| usual(*late)).unwrap_or(middle);
@@ -184,7 +185,7 @@ impl Sound {
         ahead_us > 0 && ahead_us <= slack_us.max(come_us)
     }
 
-    /// A frame whose time is out of line: the time on the line that it gets.
+    /// Handles a frame whose timestamp is off the line. Returns the time that it gets.
     fn astray(&mut self, last: Last, media: i64, at_us: i64, length: i64) -> i64 {
         let follows = self.astray.filter(|(before, _)| (1..=4 * length).contains(&media.saturating_sub(*before)));
         let count = follows.map_or(1, |(_, count)| count + 1);
@@ -200,7 +201,7 @@ impl Sound {
         media
     }
 
-    /// Moves what follows by a part of what it is out of place.
+    /// Moves the following frames by a part of the correction that remains.
     fn pay(&mut self) {
         if self.owed_us == 0 {
             return;
@@ -212,13 +213,13 @@ impl Sound {
         self.lateness.shift(paid);
     }
 
-    /// Whether sound is where it was beside the picture.
+    /// Compares the alignment of audio with the pictures.
     fn compare(&mut self, pictures: &Pictures) {
         let off = |sound: Option<i64>, picture: Option<i64>| Some(sound?.saturating_sub(picture?) - self.behind_us);
-        // A little is told from the noise in four seconds, much at once.
+        // A small offset needs four seconds to distinguish it from noise, a large one is clear at once.
         let quick = off(self.lateness.now_us(), pictures.late_us()).filter(|off_us| off_us.abs() > FAR_OUT_US);
         let sure = || off(self.lateness.surely_us(), pictures.surely_late_us());
-        // Clocks that are known to run away are watched more closely.
+        // Clocks that are known to drift are checked more strictly.
         let runs_away = (self.line.scale - 1.0).abs() > f64::EPSILON || pictures.rate_ppm().is_some();
         let (most_us, enough) = if runs_away { (OUT_OF_PLACE_US / 2, 1) } else { (OUT_OF_PLACE_US, SURE) };
         let Some(off_us) = quick.or_else(sure).filter(|off_us| off_us.abs() > most_us) else {
@@ -237,7 +238,7 @@ impl Sound {
         if self.doubts > enough
             && let Some(last) = self.last
         {
-            // It runs away: half of what it does in about a second is its rate.
+            // The clock drifts: take half of the offset gained in about a second as its rate error.
             let rate = (self.line.scale + off_us as f64 / 2_000_000.0).clamp(0.5, 2.5);
             let scale = if (rate - 1.0).abs() < RATE_IS_ONE { 1.0 } else { rate };
             self.line = Line { media: last.media, out: self.line.at(last.media), scale };

@@ -1,30 +1,32 @@
-//! Whether the gateway's own clock is synchronised.
+//! Detects whether the gateway's own clock is synchronised.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the operating system says of its clock.
+/// The operating system's answer about its clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Synchronized {
-    /// An NTP, PTP or GPS service keeps it.
+    /// An NTP, PTP or GPS service keeps the clock synchronised.
     Yes,
-    /// None does, or nobody can tell: chunks then say so.
+    /// No service does, or it cannot be determined. Chunks then say so.
     No,
 }
 
-/// There when systemd-timesyncd has set the clock since the system came up.
+/// Exists if systemd-timesyncd has set the clock since boot.
 const TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 
-/// There where systemd runs the system (sd_booted(3)): elsewhere `timedatectl` has nobody to ask.
+/// Exists if systemd is the init system (sd_booted(3)). Without it, `timedatectl` does not work.
 const SYSTEMD: &str = "/run/systemd/system";
 
-/// Where chronyd keeps its sockets.
+/// Directory of chronyd's sockets.
 const CHRONYD: &str = "/run/chrony";
 
-/// Asks the operating system. May take milliseconds; call it off the async threads, about once a minute.
+/// Asks the operating system. May block for milliseconds, so call it outside async
+/// threads, about once a minute.
 ///
-/// The cheapest answer first: systemd-timesyncd's marker is a file. Programs are started only where what they speak for is
-/// there: `chronyc`, and `timedatectl`, which reports the kernel's own flag, whichever service sets it (ntpd, PTP).
+/// The cheapest check comes first: systemd-timesyncd's marker is a file. Programs are started only if
+/// their service is present: `chronyc`, and `timedatectl`, which reports the kernel's own flag, whichever
+/// service sets it (ntpd, PTP).
 pub fn gateway_synchronized() -> Synchronized {
     let is_there = |path: &str| Path::new(path).exists();
     let says =

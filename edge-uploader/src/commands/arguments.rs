@@ -1,7 +1,8 @@
-//! The command line's arguments, and what is said where they are wrong.
+//! Command line parsing, and messages for wrong arguments.
 //!
-//! clap repeats the argument that it cannot take. That may be a camera's URL, or the half of a password that a shell has
-//! split at a space; so of an argument only an option's name, and of a value only a plain word, is repeated.
+//! clap repeats the argument that it rejects. That argument may be a camera's URL, or half of a
+//! password that the shell split at a space. Messages therefore repeat only an option's name, or a
+//! value that is a plain word.
 
 use super::Cli;
 use clap::Parser as _;
@@ -10,10 +11,10 @@ use edge_uploader::terminal;
 use framepost_ports::shown::ShownUrl;
 use std::process::ExitCode;
 
-/// What stands for an argument that is not repeated.
+/// Replaces an argument that is not repeated.
 const WITHHELD: &str = "…";
 
-/// The command line; otherwise what is said about it, or the help, has been printed, and the program ends.
+/// Parses the command line. On an error or `--help`, prints the text and returns the exit code.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|mut error| {
         let text = said(&mut error);
@@ -26,7 +27,7 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// clap's words, without what may not be shown.
+/// Returns clap's message without text that must not be shown.
 fn said(error: &mut clap::Error) -> String {
     let mut withheld = Vec::new();
     for (kind, shown) in [
@@ -43,11 +44,11 @@ fn said(error: &mut clap::Error) -> String {
         }
     }
     let text = error.render().to_string();
-    // Whoever refuses a value repeats it in a sentence of its own.
+    // Some value parsers repeat the value within a sentence of their own.
     withheld.iter().fold(text, |said, (text, shown)| said.replace(text, shown))
 }
 
-/// An option's name with what clap puts behind it, such as `--to <URL>`; nothing else.
+/// Returns an option's name with clap's placeholder, such as `--to <URL>`.
 fn option(text: &str) -> String {
     let name = text.split([' ', '=']).next().unwrap_or_default();
     let word = name.trim_start_matches('-');
@@ -56,13 +57,13 @@ fn option(text: &str) -> String {
     if (name.starts_with("--") && known) || placed { text.to_owned() } else { WITHHELD.to_owned() }
 }
 
-/// A command's name, or what could be a misspelt one.
+/// Returns a command's name, or a word that may be a misspelt one.
 fn command(text: &str) -> String {
     let word = text.len() <= 24 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     if word { text.to_owned() } else { WITHHELD.to_owned() }
 }
 
-/// A value that is a plain word, or what may be shown of a URL.
+/// Returns a value that is a plain word, or the visible part of a URL.
 fn value(text: &str) -> String {
     if text.contains("://") {
         return ShownUrl::of(text).into();

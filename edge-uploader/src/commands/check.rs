@@ -1,4 +1,4 @@
-//! `edge-uploader check`: everything that recording needs, tried one after the other.
+//! `edge-uploader check`: tries everything that recording needs, one thing after the other.
 
 use super::signer;
 use edge_uploader::camera::{CameraError, CameraEvent};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The configuration.
+    /// The configuration file to check.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// How long to wait for each camera's first random access frame.
@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     timeout: Duration,
 }
 
-/// How one check came out.
+/// The result of one check.
 enum Verdict {
     Good(String),
-    /// Recording works, but not as well as it could.
+    /// Recording works, but with a limitation.
     Doubtful(String),
     Bad(String),
 }
@@ -100,7 +100,7 @@ fn disk(config: &Config) -> Verdict {
     if let Err(error) = std::fs::create_dir_all(&spool.dir) {
         return Verdict::Bad(format!("cannot create {}: {error}", spool.dir.display()));
     }
-    // A name of its own, and made anew: nothing that lies there is followed or written over.
+    // A new file with a name of its own, so that no link is followed and nothing is overwritten.
     let probe = spool.dir.join(format!(".check-{}", std::process::id()));
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&probe);
     let written = made.and_then(|mut file| {
@@ -125,8 +125,9 @@ fn disk(config: &Config) -> Verdict {
     }
 }
 
-/// Puts an object whose digest is wrong on purpose: a bucket that would take it says that it arrived corrupt, and keeps
-/// nothing; one that would not says why. So a credential that can only put is enough, and nothing is left behind.
+/// Puts an object with a deliberately wrong digest. A bucket that would accept the put reports that it arrived
+/// corrupt, and stores nothing. Otherwise the answer says why not. This works with a credential that can only
+/// put, and leaves nothing behind.
 async fn bucket(config: &Config) -> Verdict {
     let sink = match destination::connect(&config.upload).await {
         Ok(sink) => sink,
@@ -156,7 +157,7 @@ async fn bucket(config: &Config) -> Verdict {
     }
 }
 
-/// One camera's verdict. Whatever its code does, a panic included, costs this verdict and no other.
+/// Returns the verdict for one camera. A panic or a hang in its code affects only this verdict.
 async fn tried(attempt: impl Future<Output = Verdict>, limit: Duration) -> Verdict {
     match tokio::time::timeout(limit, AssertUnwindSafe(attempt).catch_unwind()).await {
         Ok(Ok(verdict)) => verdict,
@@ -167,17 +168,17 @@ async fn tried(attempt: impl Future<Output = Verdict>, limit: Duration) -> Verdi
     }
 }
 
-/// What a camera gave so far.
+/// What a camera has sent so far.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Codec, picture and sound, in words.
+    /// Description of codec, picture and audio.
     streams: String,
     pictures: u64,
     sounds: u64,
     undescribed: u64,
 }
 
-/// Whether a camera gives pictures, and whether decoding can start at one of them soon.
+/// Checks whether a camera sends pictures, and a random access frame soon enough.
 async fn camera(config: &CameraConfig, chunk_max: Duration, timeout: Duration) -> Verdict {
     let mut seen = Seen::default();
     let looked = tokio::time::timeout(timeout, random_access(config, chunk_max, &mut seen)).await;
@@ -204,7 +205,7 @@ enum RandomAccess {
     None,
 }
 
-/// Follows a camera until its first random access frame, but no longer than `chunk_max` from its first picture on.
+/// Follows a camera until its first random access frame, for at most `chunk_max` after its first picture.
 async fn random_access(
     config: &CameraConfig,
     chunk_max: Duration,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Where the secret key goes; it must not exist yet. The public key goes beside it, with `.pub` added.
+    /// File for the secret key; it must not exist yet. The public key is written beside it, with `.pub` added.
     #[arg(long, value_name = "FILE", default_value = "signing.key")]
     out: PathBuf,
 }
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let public = signer.public_key();
     let mut public_out = arguments.out.clone().into_os_string();
     public_out.push(".pub");
-    // The public key first: if it cannot be written, no secret is left that nobody knows the public key of.
+    // Write the public key first: if that fails, no secret key without its public key is left.
     let public_out = PathBuf::from(public_out);
     write_new(&public_out, &format!("{public}\n"), 0o644)?;
     if let Err(error) = write_new(&arguments.out, &format!("{}\n", hex::encode(secret)), 0o600) {

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line interface.
 
 mod arguments;
 mod backfill;
@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Takes video from cameras to your bucket: RTSP streams and files become time-stamped fMP4 chunks, wait on disk for the
-/// network, and are uploaded once.
+/// Records video from cameras to your bucket: RTSP streams and files become time-stamped fMP4 chunks, wait on
+/// disk for the network, and are uploaded once.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -40,7 +40,7 @@ enum Command {
     Backfill(backfill::Arguments),
     /// Tries everything that recording needs: configuration, cameras, bucket, clock, disk.
     Check(check::Arguments),
-    /// Lists what was set aside, compares it with the bucket, or gives it back to the uploader.
+    /// Lists the objects in quarantine, compares them with the bucket, or returns them to the uploader.
     Quarantine(quarantine::Arguments),
     /// Makes a key pair for signing chunks.
     Keygen(keygen::Arguments),
@@ -49,9 +49,9 @@ enum Command {
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text lines for people to read.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -67,7 +67,7 @@ impl Cli {
     }
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses, `info` by default.
+/// Sends logs to standard error. `RUST_LOG` selects the level, `info` by default.
 pub(crate) fn telemetry(format: LogFormat) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
@@ -82,18 +82,18 @@ pub(crate) fn telemetry(format: LogFormat) {
     terminal::log_panics();
 }
 
-/// What is recorded, on the command line.
+/// Recording options that several commands share.
 #[derive(Debug, Args)]
 struct RecordingArguments {
-    /// The length of a chunk: it closes at the first random access frame after this long.
+    /// The length of a chunk: it closes at the first random access frame after this time.
     #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
     window: Duration,
-    /// The longest chunk: where no random access frame comes for so long, the next chunk starts without one, and says so.
-    /// 10 s, or the window where that is longer.
+    /// The longest chunk: if no random access frame arrives for this long, the next chunk starts without one,
+    /// and says so. The default is 10 s, or the window if that is longer.
     #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
     chunk_max: Option<Duration>,
-    /// Which frames are kept: all, keyframes, or every=N (every Nth without re-encoding, as far as nothing else refers to
-    /// the others).
+    /// Which frames are kept: all, keyframes, or every=N (every Nth without re-encoding, as far as no other
+    /// frame refers to the dropped ones).
     #[arg(long, value_parser = parse_keep, default_value = "all", value_name = "WHICH")]
     keep: Keep,
     /// Signs every chunk with this key (see `keygen`).
@@ -111,21 +111,22 @@ impl RecordingArguments {
     }
 }
 
-/// Where chunks go, on the command line.
+/// Upload options that several commands share.
 #[derive(Debug, Args)]
 struct UploadArguments {
-    /// Another endpoint that speaks the bucket's protocol. For s3:// AWS_ENDPOINT_URL_S3 can name it too, for gs://
-    /// FRAMEPOST_GCS_ENDPOINT.
+    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://, and
+    /// FRAMEPOST_GCS_ENDPOINT for gs://.
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
-    /// S3 only: how an answer shows that it is the bucket's. "detected" puts each object twice to a server that echoes no
-    /// checksums, "absent" believes it.
+    /// S3 only: whether a put's answer must carry a checksum, which shows that it comes from the bucket. With
+    /// "detected", each object is put twice to a server that returns no checksums; with "absent", answers
+    /// without one are accepted.
     #[arg(long, default_value = "detected", value_parser = parse_echo, value_name = "detected|required|absent")]
     echo: Echo,
-    /// The most bytes a second, such as "2 MB".
+    /// Limit in bytes per second, such as "2 MB".
     #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
     bandwidth_per_second: Option<u64>,
-    /// Objects on their way at once. By the number of cameras unless it is given: half as many, 4 to 8.
+    /// Number of concurrent uploads. The default is half the number of cameras, 4 to 8.
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
 }
@@ -142,7 +143,7 @@ impl UploadArguments {
     }
 }
 
-/// The endpoint that the environment names for a destination.
+/// Returns the endpoint that the environment sets for a destination.
 fn endpoint_of_environment(to: &url::Url) -> Option<String> {
     let variable = match to.scheme() {
         "s3" => "AWS_ENDPOINT_URL_S3",
@@ -172,7 +173,7 @@ fn parse_echo(text: &str) -> Result<Echo, String> {
     }
 }
 
-/// A destination: a URL, or a directory's path.
+/// Parses a destination: a URL or a directory's path.
 fn parse_destination(text: &str) -> Result<url::Url, String> {
     if text.contains("://") {
         return text.parse().map_err(|_| "not a URL; write s3://bucket, gs://bucket or file:///directory".to_owned());

@@ -15,19 +15,20 @@ pub(crate) struct Arguments {
     /// The spool's directory. The gateway must not be running.
     #[arg(long, value_name = "DIR")]
     spool: PathBuf,
-    /// Gives all of them back to the uploader: the next start tries them again, as if for the first time. With --verify only
-    /// those of which the bucket has nothing.
+    /// Returns all objects to the uploader: the next start tries them again, as if for the first time. With
+    /// --verify, returns only those that the bucket does not have.
     #[arg(long)]
     release: bool,
-    /// Asks the bucket for the checksum of each, which takes a credential that may look at objects. Those that are stored with
-    /// the same bytes leave the spool; those under whose key something else is, or nothing, stay.
+    /// Compares the checksum of each object with the bucket's, which needs a credential that may look at
+    /// objects. Objects that are stored with the same bytes leave the spool. Objects that are missing in the
+    /// bucket or differ stay.
     #[arg(long, requires = "to")]
     verify: bool,
     /// The bucket: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "verify")]
     to: Option<url::Url>,
-    /// Another endpoint that speaks the bucket's protocol. For s3:// AWS_ENDPOINT_URL_S3 can name it too, for gs://
-    /// FRAMEPOST_GCS_ENDPOINT.
+    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://, and
+    /// FRAMEPOST_GCS_ENDPOINT for gs://.
     #[arg(long, value_name = "URL", requires = "verify")]
     endpoint_url: Option<String>,
 }
@@ -51,7 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Compares each with the bucket, and says what became of it.
+/// Compares each object with the bucket and prints the results.
 async fn verify(spool: &Spool, to: &url::Url, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let endpoint_url = arguments.endpoint_url.clone().or_else(|| endpoint_of_environment(to));
     let sink = destination::connect(&Upload { endpoint_url, ..Upload::to(to.clone()) }).await?;

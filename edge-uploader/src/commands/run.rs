@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a configuration says itself; given beside one, it would be ignored. (Not the endpoint: its variable may be set.)
+/// Options that a configuration file also sets, and that would be ignored beside one. The endpoint is not among
+/// them, because its environment variable may be set.
 const CAMERA_ARGUMENTS: [&str; 14] = [
     "site",
     "camera",
@@ -35,20 +36,21 @@ const CAMERA_ARGUMENTS: [&str; 14] = [
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The configuration; `edge.example.toml` explains every setting. Instead of it, one camera on the command line:
+    /// The configuration file; `edge.example.toml` explains every setting. Without it, one camera on the
+    /// command line:
     #[arg(long, value_name = "FILE", conflicts_with_all = CAMERA_ARGUMENTS)]
     config: Option<PathBuf>,
     /// The site's name, the first part of every key.
     #[arg(long, requires_all = ["camera", "from", "to", "spool"])]
     site: Option<Site>,
-    /// The camera's name.
+    /// The camera's name, the last part of the key's directory.
     #[arg(long, requires = "site")]
     camera: Option<Camera>,
-    /// The camera's URL, rtsp://…, or a file's path. A password is better given by --password-env or --password-file: everybody
-    /// on this machine can read a program's arguments.
+    /// The camera's URL, rtsp://…, or a file's path. Give a password with --password-env or --password-file,
+    /// because everybody on this machine can read a program's arguments.
     #[arg(long, value_name = "URL", requires = "site")]
     from: Option<String>,
-    /// The camera's user, where the URL does not say.
+    /// The camera's user, if the URL does not contain it.
     #[arg(long, value_name = "USER", requires = "site")]
     username: Option<String>,
     /// An environment variable that holds the camera's password.
@@ -57,17 +59,17 @@ pub(crate) struct Arguments {
     /// A file whose first line is the camera's password.
     #[arg(long, value_name = "FILE", requires = "site")]
     password_file: Option<PathBuf>,
-    /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
+    /// Destination of chunks: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "site")]
     to: Option<url::Url>,
-    /// Where chunks wait for the network.
+    /// Directory where chunks wait for the network.
     #[arg(long, value_name = "DIR", requires = "site")]
     spool: Option<PathBuf>,
     #[command(flatten)]
     recording: RecordingArguments,
     #[command(flatten)]
     upload: UploadArguments,
-    /// How long a shutdown may take: what is not uploaded by then stays in the spool for the next start.
+    /// Time limit of a shutdown. Objects not uploaded by then stay in the spool for the next start.
     #[arg(long, value_parser = edge_uploader::config::units::parse_duration, default_value = "10s", value_name = "DURATION")]
     shutdown_deadline: Duration,
 }
@@ -104,9 +106,9 @@ impl Arguments {
 /// Why the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// Finite sources were read to their end, and nothing waits any more.
+    /// Finite sources were read to their end, and everything is uploaded.
     Complete,
-    /// A signal.
+    /// A signal arrived.
     Interrupted,
 }
 
@@ -117,7 +119,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(signing) => Some(Arc::new(signer(&signing.key_file)?)),
         None => None,
     };
-    // Whatever is wrong is known before the first camera is recorded.
+    // Report all configuration errors before the first camera is recorded.
     let mut sources = Vec::new();
     for camera in &config.cameras {
         sources.push((camera, camera.open().with_context(|| format!("camera {}", camera.name))?));
@@ -152,7 +154,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     tokio::pin!(all_ended);
     let (ends, ending, deadline) = tokio::select! {
         ends = &mut all_ended => {
-            // Only finite sources end by themselves: then all of it is worth waiting for.
+            // Only finite sources end on their own. Then wait until everything is uploaded.
             let ending = tokio::select! {
                 () = gateway.uploaded() => Ending::Complete,
                 () = signals.interrupted() => Ending::Interrupted,
@@ -163,7 +165,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             tracing::info!(deadline = ?arguments.shutdown_deadline, "stopping");
             let began = tokio::time::Instant::now();
             gateway.stop();
-            // A disk that hangs must not hold the shutdown up: what is open is mended at the next start.
+            // A hanging disk must not delay the shutdown. The next start closes open chunks.
             let ends = tokio::time::timeout(arguments.shutdown_deadline, &mut all_ended).await.ok();
             if ends.is_none() {
                 tracing::error!("spans could not be closed in time, the next start closes them");
@@ -183,8 +185,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let good = |end: &CameraEnd| matches!(end, CameraEnd::Finished | CameraEnd::Stopped);
     let failed = !ends.is_some_and(|ends| ends.iter().all(good));
-    // Who stops a service wants to know whether it stopped well: what is in quarantine is safe on the disk, and starting
-    // again does not help it. That files were to be uploaded, and were not, is another matter.
+    // Someone who stops a service wants to know whether it stopped cleanly. Objects in quarantine are safe
+    // on disk, and a restart would not help them. If files were to be uploaded and some objects were
+    // refused, that is a failure.
     let refused = quarantined > 0 && ending == Ending::Complete;
     Ok(if failed || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

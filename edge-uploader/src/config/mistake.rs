@@ -1,22 +1,22 @@
-//! What is wrong with a configuration, and where: the line and the key, never the text that is there.
+//! Errors in a configuration, reported by line and key, never with the text itself.
 //!
-//! A password in a wrong place is what such a file is often wrong with: a quote that is missing behind one, a password
-//! where the name of a variable should be. So nothing that a parser says is passed on unless it is known to come from this
-//! program: names of keys, what was expected, and a short list of its remarks on TOML.
+//! A common mistake is a password in the wrong place: a missing quote after it, or a password instead of a
+//! variable's name. A message of a parser is therefore passed on only if its parts are known to come from this
+//! program: names of keys, expectations, and a short list of remarks on TOML.
 
 use super::units;
 use std::fmt;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// One mistake in a configuration.
+/// An error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The line, from 1; none where the configuration was not a file's text.
+    /// The line, starting at 1; `None` if the configuration was not parsed from a file.
     pub line: Option<usize>,
-    /// The key with those above it, such as `camera.1.url`, cameras counted from 1; empty where there is none.
+    /// The key with its parents, such as `camera.1.url`, with cameras counted from 1; empty if no key applies.
     pub key: String,
-    /// What is wrong with it, in words of this program.
+    /// A description in this program's own words.
     pub problem: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The parser's remarks on what is no TOML that hold nothing of the text, by their beginnings.
+/// Beginnings of the parser's messages on invalid TOML that contain nothing of the text.
 const REMARKS: [&str; 14] = [
     "string values must be quoted",
     "duplicate key",
@@ -53,12 +53,12 @@ const REMARKS: [&str; 14] = [
 ];
 
 impl Mistake {
-    /// One that types alone do not show.
+    /// Creates an error that the types do not detect.
     pub(super) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { line: None, key: key.into(), problem: problem.into() }
     }
 
-    /// Of what the parser says about `text`, as much as may be shown.
+    /// Converts the parser's error about `text`, keeping only what may be shown.
     pub(super) fn parsing(text: &str, error: &toml::de::Error) -> Self {
         let span = error.span();
         let line = span.as_ref().map(|span| line_of(text, span.start));
@@ -73,7 +73,7 @@ impl Mistake {
         Self { line, key, problem }
     }
 
-    /// The same, at its line in `text`.
+    /// Adds the line of the key in `text`.
     pub(super) fn located(mut self, text: &str) -> Self {
         if let Ok(document) = DeTable::parse(text) {
             self.line = start(document.get_ref(), &self.key).map(|at| line_of(text, at));
@@ -86,7 +86,7 @@ fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
 }
 
-/// What may be shown of a key: a bare one, which cannot hold most of what a password or a URL has in it.
+/// Returns a key if it may be shown: a bare key, which cannot hold most characters of a password or URL.
 fn shown(key: &str) -> &str {
     let bare = key.len() <= 32 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare && !key.is_empty() { key } else { "***" }
@@ -131,13 +131,13 @@ const KEYS: [&str; 35] = [
     "repeat",
 ];
 
-/// The key at the beginning of a line that cannot be parsed, where it is one that a configuration has.
+/// Returns the key at the start of a line that cannot be parsed, if it is a known key.
 fn known_key(text: &str, line: usize) -> Option<String> {
     let key = text.lines().nth(line - 1)?.split('=').next()?.trim();
     KEYS.contains(&key).then(|| key.to_owned())
 }
 
-/// The innermost key whose value, or which itself, covers `span`.
+/// Returns the innermost key that covers `span` with its name or its value.
 fn path(table: &DeTable<'_>, span: &Range<usize>) -> String {
     let covers = |outer: Range<usize>| outer.start <= span.start && span.end <= outer.end;
     for (key, value) in table {
@@ -165,7 +165,7 @@ fn path(table: &DeTable<'_>, span: &Range<usize>) -> String {
     String::new()
 }
 
-/// A table's own span is that of its header: its entries have to be asked.
+/// A table's own span covers only its header, so check its entries.
 fn within(value: &DeValue<'_>, covers: &dyn Fn(Range<usize>) -> bool) -> bool {
     match value {
         DeValue::Table(table) => {
@@ -180,7 +180,7 @@ fn join(outer: &str, inner: &str) -> String {
     if inner.is_empty() { outer.to_owned() } else { format!("{outer}.{inner}") }
 }
 
-/// Where the value of a key begins in the text; that of the nearest key above it where it is not there itself.
+/// Returns where the value of a key begins in the text, or that of its nearest parent if the key is missing.
 fn start(table: &DeTable<'_>, key: &str) -> Option<usize> {
     let (first, rest) = key.split_once('.').unwrap_or((key, ""));
     let (name, value) = table.iter().find(|(name, _)| name.get_ref().as_ref() == first)?;
@@ -199,13 +199,13 @@ fn start(table: &DeTable<'_>, key: &str) -> Option<usize> {
     Some(inner.unwrap_or(name.span().start))
 }
 
-/// The parser's message about a value, without the value.
+/// Returns the parser's message about a value without the value.
 fn problem(key: &str, message: &str) -> String {
     if message.starts_with("missing field `") {
-        // The field is one of ours.
+        // The field name comes from this program.
         return message.to_owned();
     }
-    // serde puts what it found first and what it expected, which is ours, last.
+    // serde puts the unexpected value first and the expectation, which comes from this program, last.
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
     let own = |name: &str| key.rsplit('.').next() == Some(name);
     if message.starts_with("unknown field `") {

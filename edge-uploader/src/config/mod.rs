@@ -1,8 +1,8 @@
-//! The gateway's configuration: one strict TOML file, or the same from the command line.
+//! The gateway's configuration: a strict TOML file, or command line options.
 //!
-//! Unknown fields are refused, so that a typing error does not silently become a default. Secrets are given by reference:
-//! a file or an environment variable, never in the file itself (a camera's URL may carry them, and is never logged whole).
-//! What is wrong with a configuration is said by line and key, never by the text that is there: see [`Mistake`].
+//! Unknown fields are refused, so that a typing error does not silently select a default. Secrets are given by
+//! reference to a file or an environment variable, never in the file itself. (A camera's URL may contain them;
+//! it is never logged whole.) Errors name the line and the key, never the text: see [`Mistake`].
 
 mod mistake;
 pub mod units;
@@ -20,40 +20,39 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The whole of `edge.toml`.
+/// The contents of `edge.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The site: the prefix of every key.
+    /// The site, which is the prefix of every key.
     pub site: Site,
-    /// What is recorded, unless a camera says otherwise.
+    /// Recording settings for all cameras without their own.
     #[serde(default)]
     pub recording: Recording,
-    /// Where chunks wait for the network.
+    /// Where chunks wait until they are uploaded.
     pub spool: Spool,
-    /// Where chunks go.
+    /// The destination of chunks.
     pub upload: Upload,
-    /// Signatures; off when absent.
+    /// Signatures; `None` turns them off.
     pub signing: Option<Signing>,
-    /// The metrics endpoint; off when absent.
+    /// The metrics endpoint; `None` turns it off.
     pub metrics: Option<Metrics>,
-    /// The cameras.
     #[serde(rename = "camera")]
     pub cameras: Vec<CameraConfig>,
 }
 
-/// What is recorded.
+/// Recording settings.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {
-    /// The length of a chunk: it closes at the first random access frame after this long.
+    /// Length of a chunk. It ends at the first random access frame after this time.
     #[serde(deserialize_with = "units::duration")]
     pub window: Duration,
-    /// The longest chunk: where no random access frame comes for so long, the next chunk starts without one. 10 s where
-    /// nothing is said, or the window where that is longer.
+    /// Longest chunk: if no random access frame arrives for this long, the next chunk starts without one. The
+    /// default is 10 s, or the window if that is longer.
     #[serde(deserialize_with = "units::optional_duration")]
     pub chunk_max: Option<Duration>,
-    /// Which frames are kept.
+    /// Selects the frames that are kept.
     pub keep: Keep,
 }
 
@@ -64,13 +63,13 @@ impl Default for Recording {
 }
 
 impl Recording {
-    /// The longest chunk.
+    /// Returns the length of the longest chunk.
     pub fn chunk_max(&self) -> Duration {
         self.chunk_max.unwrap_or_else(|| DEFAULT_CHUNK_MAX.max(self.window))
     }
 
-    /// A longest chunk that is shorter than the window, or than a second, is a mistake; `whose` begins its key, with a dot at
-    /// its end.
+    /// Refuses a longest chunk that is shorter than the window or than a second. `whose` is the prefix of its
+    /// key in the error, with a dot at its end.
     pub fn check(&self, whose: &str) -> Result<(), Mistake> {
         let mistake = |problem: String| Err(Mistake::new(format!("{whose}chunk_max"), problem));
         match self.chunk_max {
@@ -83,28 +82,28 @@ impl Recording {
     }
 }
 
-/// The length of a chunk where nothing else is said.
+/// Default length of a chunk.
 pub const DEFAULT_WINDOW: Duration = Duration::from_secs(3);
 
-/// The longest chunk where nothing else is said.
+/// Default length of the longest chunk.
 pub const DEFAULT_CHUNK_MAX: Duration = Duration::from_secs(10);
 
-/// The least that may be said of the longest chunk: objects cost, and each has its own head.
+/// Shortest allowed value for the longest chunk, because each object costs money and has its own header.
 const CHUNK_MAX_LEAST: Duration = Duration::from_secs(1);
 
-/// Where chunks wait for the network.
+/// Settings of the spool.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spool {
-    /// The directory; on a disk of its own if there is one.
+    /// The directory; best on a disk of its own.
     pub dir: PathBuf,
-    /// The most that it may hold.
+    /// Most bytes that the spool may use.
     #[serde(default = "default_quota", deserialize_with = "units::bytes")]
     pub quota: u64,
-    /// How much of the disk must stay free for everybody else.
+    /// Bytes of the disk that must stay free.
     #[serde(default = "default_floor", deserialize_with = "units::bytes")]
     pub free_floor: u64,
-    /// When footage survives a power cut.
+    /// When footage is safe from a power cut.
     #[serde(default)]
     pub durability: Durability,
 }
@@ -118,62 +117,64 @@ fn default_floor() -> u64 {
 }
 
 impl Spool {
-    /// A spool with the default limits.
+    /// Creates settings with the default limits.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), quota: default_quota(), free_floor: default_floor(), durability: Durability::default() }
     }
 }
 
-/// Where chunks go.
+/// Settings of the upload.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upload {
     /// `s3://bucket`, `gs://bucket` or `file:///directory`.
     pub to: url::Url,
-    /// Another endpoint that speaks the bucket's protocol (MinIO, an on-premises store, a private endpoint).
+    /// Another endpoint with the bucket's protocol (MinIO, an on-premises store, a private endpoint).
     pub endpoint_url: Option<String>,
-    /// The bucket's region, where the environment does not say.
+    /// The bucket's region; by default the environment's.
     pub region: Option<String>,
-    /// S3 only: how an answer shows that it is the bucket's.
+    /// S3 only: whether a put's response must carry a checksum.
     #[serde(default)]
     pub echo: Echo,
-    /// How many objects are on their way at once; by the number of cameras when absent.
+    /// Number of concurrent uploads; derived from the number of cameras if absent.
     pub workers: Option<usize>,
-    /// The most bytes a second, for all cameras together; no cap when absent.
+    /// Limit in bytes per second for all cameras together; no limit if absent.
     #[serde(default, deserialize_with = "units::optional_bytes")]
     pub bandwidth_per_second: Option<u64>,
 }
 
-/// How a "created" shows that it is the bucket's word, and not that of something on the way: by the checksum of what was stored.
+/// Whether a successful put must return the checksum of the stored object, which shows that the answer comes
+/// from the bucket and not from something on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Echo {
-    /// Amazon has to give it. Another endpoint has to as soon as it did once; until then each object is put twice, and the
-    /// second answer proves the first.
+    /// Required from Amazon. Required from another endpoint once it has returned a checksum; until then each
+    /// object is put twice, and the second response proves the first.
     #[default]
     Detected,
-    /// It has to be there.
+    /// A success without a checksum is an error.
     Required,
-    /// The endpoint has none to give, and is believed without.
+    /// Accepts a success without a checksum, for endpoints that never return one.
     Absent,
 }
 
 impl Upload {
-    /// Uploads to `to` with defaults for all else.
+    /// Creates settings for uploads to `to` with defaults for everything else.
     pub fn to(to: url::Url) -> Self {
         Self { to, endpoint_url: None, region: None, echo: Echo::default(), workers: None, bandwidth_per_second: None }
     }
 }
 
-/// Signatures over what is recorded.
+/// Settings of signatures.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signing {
-    /// The secret key that `edge-uploader keygen` made. In a file, relative to the file's own directory.
+    /// The secret key made by `edge-uploader keygen`. In a configuration file, the path is
+    /// relative to that file's directory.
     pub key_file: PathBuf,
 }
 
-/// The Prometheus endpoint.
+/// Settings of the Prometheus endpoint.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
@@ -181,51 +182,52 @@ pub struct Metrics {
     pub listen: std::net::SocketAddr,
 }
 
-/// One camera.
+/// Settings of one camera.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
-    /// Its name: the postfix of its keys.
+    /// Its name, which is the postfix of its keys.
     pub name: Camera,
     /// `rtsp://…`, or the path of a file.
     pub url: String,
-    /// The user, where the URL does not say.
+    /// User name, if the URL does not contain it.
     pub username: Option<String>,
-    /// A file whose first line is the password. In a file, relative to the file's own directory.
+    /// A file whose first line is the password. In a configuration file, the path is
+    /// relative to that file's directory.
     pub password_file: Option<PathBuf>,
     /// An environment variable that holds the password.
     pub password_env: Option<String>,
-    /// How packets travel.
+    /// Transport of RTP packets.
     #[serde(default)]
     pub transport: Transport,
-    /// What happens to audio.
+    /// Whether audio is recorded.
     #[serde(default)]
     pub audio: Audio,
-    /// For `rtsps://`: which certificate is believed.
+    /// For `rtsps://`: the certificate that is accepted.
     #[serde(default)]
     pub certificate: Certificate,
-    /// The most bytes a second that are read from it.
+    /// Limit in bytes per second for reading from the camera.
     #[serde(default = "default_camera_bandwidth", deserialize_with = "units::bytes")]
     pub bandwidth_per_second: u64,
-    /// Whose clock gives the wall time.
+    /// The clock that gives the wall time.
     #[serde(default)]
     pub clock: TrustedClock,
-    /// After how long without a frame the camera is taken for dead and connected again.
+    /// After this time without a frame, the camera counts as lost and is connected again.
     #[serde(default = "default_inactivity", deserialize_with = "units::duration")]
     pub inactivity: Duration,
-    /// What is recorded of it, instead of `[recording]`.
+    /// Recording settings that replace `[recording]` for this camera.
     pub recording: Option<Recording>,
-    /// For a file: how fast it is read; live where nothing is said.
+    /// For a file: how fast it is read; live by default.
     #[serde(default = "default_pace")]
     pub pace: Pace,
     /// For a file: whether it starts again at its end, like a camera that never stops.
     #[serde(default)]
     pub repeat: Repeat,
-    /// For a file: when its first frame was.
+    /// For a file: the time of its first frame.
     pub start: Option<jiff::Timestamp>,
 }
 
-/// After how long without a frame a camera is taken for dead.
+/// Default for [`CameraConfig::inactivity`].
 pub const DEFAULT_INACTIVITY: Duration = Duration::from_secs(10);
 
 fn default_camera_bandwidth() -> u64 {
@@ -241,7 +243,7 @@ fn default_inactivity() -> Duration {
 }
 
 impl CameraConfig {
-    /// A camera with defaults for all but its name and URL.
+    /// Creates settings with defaults for everything except name and URL.
     pub fn new(name: Camera, url: impl Into<String>) -> Self {
         Self {
             name,
@@ -262,7 +264,7 @@ impl CameraConfig {
         }
     }
 
-    /// The camera that this describes. Nothing is connected yet.
+    /// Creates the camera with these settings. Does not connect yet.
     pub fn open(&self) -> Result<Box<dyn camera::Camera>, CameraError> {
         let password = self.password().map_err(|error| CameraError::Unusable {
             what: format!("camera {}", self.name),
@@ -285,7 +287,7 @@ impl CameraConfig {
         camera::open(&self.url, &camera::Options { rtsp, file })
     }
 
-    /// The password, from where the configuration says it is.
+    /// Reads the password from the place that the configuration names.
     pub fn password(&self) -> Result<Option<String>, ConfigError> {
         if let Some(path) = &self.password_file {
             return password_in(path).map(Some).map_err(|source| ConfigError::Secret {
@@ -295,7 +297,7 @@ impl CameraConfig {
             });
         }
         let Some(name) = &self.password_env else { return Ok(None) };
-        // The name is not repeated: it may be the password, in a wrong place.
+        // Do not repeat the name: it may be the password, put in the wrong place.
         std::env::var(name).map(Some).map_err(|_| ConfigError::Secret {
             what: "password_env",
             problem: "names an environment variable that is not set",
@@ -304,59 +306,57 @@ impl CameraConfig {
     }
 }
 
-/// Why there is no configuration.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         #[source]
         source: std::io::Error,
     },
-    /// A file that is not a configuration.
+    /// The file is not a valid configuration.
     #[error("{path}: {mistake}")]
     Mistaken {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The line, the key and the problem.
         mistake: Mistake,
     },
-    /// A setting that cannot be used.
+    /// A setting has an unusable value.
     #[error(transparent)]
     Invalid(#[from] Mistake),
-    /// A password that is not where the configuration says. Neither the file nor the variable is named: a password may
-    /// stand there by mistake.
+    /// A password is not where the configuration says. The error names neither the file nor the variable,
+    /// because they may be a password put in the wrong place.
     #[error("{what} {problem}")]
     Secret {
-        /// The key.
+        /// The key of the setting.
         what: &'static str,
-        /// What is wrong with what it names.
+        /// What is wrong with its value.
         problem: &'static str,
-        /// The system's own words.
+        /// The operating system's error.
         #[source]
         source: Option<std::io::Error>,
     },
 }
 
 impl ConfigError {
-    /// That `problem` is wrong with the setting `key`.
+    /// Creates an error for the setting `key`.
     pub fn of(key: &str, problem: &str) -> Self {
         Self::Invalid(Mistake::new(key, problem))
     }
 }
 
-/// The password in the first line of a file.
+/// Reads a password from the first line of a file.
 pub fn password_in(path: &Path) -> std::io::Result<String> {
     let text = std::fs::read_to_string(path)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -368,14 +368,14 @@ impl Config {
         Ok(config)
     }
 
-    /// Takes a configuration's text apart and checks it.
+    /// Parses and checks a configuration.
     fn parse(text: &str) -> Result<Self, Mistake> {
         let config: Self = toml::from_str(text).map_err(|error| Mistake::parsing(text, &error))?;
         config.check().map_err(|mistake| mistake.located(text))?;
         Ok(config)
     }
 
-    /// What types alone cannot say.
+    /// Checks the rules that the types do not express.
     pub fn check(&self) -> Result<(), Mistake> {
         if self.cameras.is_empty() {
             return Err(Mistake::new("camera", "there is no [[camera]]: name at least one"));
@@ -408,7 +408,7 @@ impl Config {
         }
     }
 
-    /// What is recorded of `camera`.
+    /// Returns the recording settings of `camera`.
     pub fn recording_of<'a>(&'a self, camera: &'a CameraConfig) -> &'a Recording {
         camera.recording.as_ref().unwrap_or(&self.recording)
     }

@@ -3,23 +3,24 @@
 use serde::{Deserialize, Deserializer, de};
 use std::time::Duration;
 
-/// What is said of text that is no duration. It does not repeat the text, which may be a password in a wrong place.
+/// Message for text that is not a duration. It does not repeat the text, which may be a
+/// password in the wrong place.
 pub(super) const NOT_A_DURATION: &str = "not a duration; write it like \"3s\", \"500ms\" or \"1m 30s\"";
-/// What is said of text that is no size.
+/// Message for text that is not a size.
 pub(super) const NOT_A_SIZE: &str = "not a size; write it like \"20 GB\" or \"512 MiB\"";
 
-/// A duration: `"3s"`, `"500ms"`, `"1m 30s"`, `"2h"`, or ISO 8601, `"PT3S"`.
+/// Deserializes a duration: `"3s"`, `"500ms"`, `"1m 30s"`, `"2h"`, or ISO 8601, `"PT3S"`.
 pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map_err(de::Error::custom)
 }
 
-/// [`duration`], where it may be left out.
+/// Deserializes a [`duration`] that may be absent.
 pub fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
-/// [`duration`], for a command line.
+/// Parses a [`duration`] from a command line.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
@@ -28,18 +29,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| NOT_A_DURATION.to_owned())
 }
 
-/// A number of bytes: `"20 GB"` (10⁹), `"512 MiB"` (2²⁰), `"1500"`.
+/// Deserializes a number of bytes: `"20 GB"` (10⁹), `"512 MiB"` (2²⁰), `"1500"`.
 pub fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_bytes(&text).map_err(de::Error::custom)
 }
 
-/// [`bytes`], where it may be left out.
+/// Deserializes a number of [`bytes`] that may be absent.
 pub fn optional_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     bytes(deserializer).map(Some)
 }
 
-/// [`bytes`], for a command line.
+/// Parses a number of [`bytes`] from a command line.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let problem = || NOT_A_SIZE.to_owned();
     let trimmed = text.trim();

@@ -1,4 +1,4 @@
-//! Which connections a listener holds, and which of them goes when there is no room for another.
+//! The open connections of a listener, and the choice of one to close when a new one needs room.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// When the last byte went through a connection, in milliseconds since its listener's begin.
+/// Time of a connection's last byte, in milliseconds since its listener started.
 #[derive(Debug, Clone)]
 pub(super) struct Activity {
     began: Instant,
@@ -22,7 +22,7 @@ impl Activity {
         activity
     }
 
-    /// A byte went through.
+    /// Records that a byte was transferred.
     pub(super) fn touch(&self) {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(now, Relaxed);
@@ -57,14 +57,14 @@ impl Held {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends connections until there are fewer than `most`.
+    /// Closes connections until there are fewer than `most`.
     pub(super) fn make_room(&self, most: usize) {
         while self.entries().len() >= most.max(1) {
             self.evict();
         }
     }
 
-    /// Ends the one that can be spared first, if there is one.
+    /// Closes the connection that can be spared first, if there is one.
     pub(super) fn evict(&self) {
         let mut entries = self.entries();
         let victim = spared(entries.iter().map(|(id, entry)| (*id, entry.peer, entry.activity.last())));
@@ -73,7 +73,7 @@ impl Held {
         }
     }
 
-    /// A place for a new connection.
+    /// Registers a new connection.
     pub(super) fn take(&self, peer: IpAddr) -> Place {
         let activity = Activity::new(self.began);
         let evicted = CancellationToken::new();
@@ -85,7 +85,7 @@ impl Held {
     }
 }
 
-/// The connection that has been idle for longest, of the peer that has most of them.
+/// Returns the connection that has been idle longest, of the peer with the most connections.
 fn spared(held: impl Iterator<Item = (u64, IpAddr, Instant)> + Clone) -> Option<u64> {
     let mut counts: HashMap<IpAddr, usize> = HashMap::new();
     held.clone().for_each(|(_, peer, _)| *counts.entry(peer).or_default() += 1);
@@ -93,7 +93,7 @@ fn spared(held: impl Iterator<Item = (u64, IpAddr, Instant)> + Clone) -> Option<
     held.filter(|(_, peer, _)| counts[peer] == most).min_by_key(|(id, _, last)| (*last, *id)).map(|(id, ..)| id)
 }
 
-/// One connection's place, given back when it is dropped.
+/// The registration of one connection, which ends when this is dropped.
 pub(super) struct Place {
     held: Held,
     id: u64,
@@ -106,12 +106,12 @@ impl Place {
         self.activity.clone()
     }
 
-    /// Resolves when the connection has to make room.
+    /// Completes when the connection must be closed to make room.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 
-    /// Resolves when nothing went through the connection for `limit`.
+    /// Completes when no byte was transferred for `limit`.
     pub(super) async fn idle(&self, limit: Duration) {
         loop {
             let until = self.activity.last() + limit;
@@ -125,7 +125,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // One that was evicted has left its place, which may be another's by now.
+        // An evicted connection has already lost its entry, and another may use the id.
         if !self.evicted.is_cancelled() {
             self.held.entries().remove(&self.id);
         }
@@ -144,7 +144,8 @@ mod tests {
         for (held, expected) in [
             (vec![], None),
             (vec![(1, peer(1), at(5))], Some(1)),
-            // A crowd of one peer's is thinned before anybody's only one, however long that is idle.
+            // Connections of a peer with many are closed before another peer's only one, however
+            // long that one is idle.
             (vec![(1, peer(1), at(0)), (2, peer(2), at(7)), (3, peer(2), at(6))], Some(3)),
             (vec![(1, peer(1), at(3)), (2, peer(2), at(2)), (3, peer(3), at(2))], Some(2)),
         ] {

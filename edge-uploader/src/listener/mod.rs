@@ -1,12 +1,13 @@
-//! The connections of our own listeners (`/metrics` and `/healthz`, the onebox's S3 endpoint), held to limits.
+//! Our own listeners (`/metrics` and `/healthz`, the onebox's S3 endpoint) with limits on their connections.
 //!
-//! * No more than [`Limits::connections`] at a time. One more is taken all the same, and in its place goes the one that has been
-//!   idle for longest, of the peer that has most: who connects and asks is served, whatever a crowd of idle ones holds.
-//! * A request's head has to be there within [`Limits::header_time`], which is also how long a connection may wait for its
-//!   next request; no connection goes on for longer than [`Limits::idle_time`] without a byte in either direction, and none
-//!   for longer than [`Limits::lifetime`].
-//! * Descriptors are kept back for what records: see [`descriptors`](crate::descriptors). Where they run out, accepting pauses,
-//!   and the log has one line when that begins and one when it is over.
+//! - There are at most [`Limits::connections`] at a time. A further connection is still accepted, and replaces
+//!   the one that has been idle longest, of the peer with the most connections. A client that sends a request
+//!   is therefore served, however many idle connections exist.
+//! - A request's head must arrive within [`Limits::header_time`], which is also the longest wait for the next
+//!   request on a connection. A connection is closed after [`Limits::idle_time`] without a byte in either
+//!   direction, and after [`Limits::lifetime`] in any case.
+//! - Some descriptors are reserved for recording: see [`descriptors`](crate::descriptors). If descriptors run
+//!   out, the listener pauses, and logs one line at the start and one at the end of the pause.
 
 mod held;
 mod watched;
@@ -25,29 +26,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use watched::Watched;
 
-/// What one listener's peers may take.
+/// Limits for the peers of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Most concurrent connections.
     pub connections: usize,
-    /// For a request's head, and for the wait for the next request on the same connection.
+    /// Time for a request's head, and for the wait for the next request on the same connection.
     pub header_time: Duration,
-    /// The longest time without a byte in either direction.
+    /// Longest time without a byte in either direction.
     pub idle_time: Duration,
-    /// The longest time that a connection lasts, whatever happens on it.
+    /// Longest time that a connection may last.
     pub lifetime: Duration,
-    /// The size of a request's head; at least 8192.
+    /// Largest request head in bytes; at least 8192.
     pub header_bytes: usize,
 }
 
-/// How long requests that are under way may take once a listener is told to end.
+/// How long requests in progress may take after the listener is stopped.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// The pause after an accept that failed, as when descriptors have run out; it doubles up to the second one.
+/// The pause after a failed accept, as when descriptors have run out. It doubles from the
+/// first value to the second.
 const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
-/// Serves HTTP/1 with one `service()` a connection until `stop`, then ends what is under way. `what` names the listener in the
-/// log.
+/// Serves HTTP/1 with one `service()` for each connection until `stop`, then lets requests in progress finish.
+/// `what` names the listener in the log.
 pub async fn serve<S, B>(
     listener: TcpListener,
     what: &'static str,
@@ -72,7 +74,7 @@ pub async fn serve<S, B>(
             accepted = listener.accept() => accepted,
         };
         let problem = match accepted {
-            // The descriptor goes with the stream, and with it one that an idle peer holds.
+            // Dropping the stream frees its descriptor, and evicting frees that of an idle peer.
             Ok((stream, _)) if descriptors::is_reserved(&stream) => {
                 held.evict();
                 io::Error::other("the file descriptors that are left are kept for recording")
@@ -84,7 +86,7 @@ pub async fn serve<S, B>(
                 tasks.spawn(connection(stream, place, limits, service(), stop.clone()));
                 continue;
             }
-            // The peer has gone already.
+            // The peer has already closed the connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 held.evict();
@@ -104,7 +106,7 @@ pub async fn serve<S, B>(
     }
 }
 
-/// One connection, until it ends, is idle for too long, or has to make room.
+/// Serves one connection until it ends, is idle for too long, or must make room.
 async fn connection<S, B>(stream: TcpStream, place: Place, limits: Limits, service: S, stop: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Send,
@@ -114,7 +116,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // Answers are small and awaited: no reason to hold them back.
+    // Responses are small and awaited, so do not delay them.
     let _ = stream.set_nodelay(true);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(limits.header_bytes);
@@ -141,12 +143,12 @@ where
         }
     };
     if let Err(error) = ended {
-        // Whoever breaks a request off will ask again.
+        // A peer that aborts a request will send it again.
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// A time in which no connection can be accepted.
+/// A period in which no connection can be accepted.
 struct Shortage {
     what: &'static str,
     pause: Duration,
@@ -154,7 +156,7 @@ struct Shortage {
 }
 
 impl Shortage {
-    /// One more could not be accepted: how long to wait.
+    /// Records a failed accept and returns how long to wait.
     fn refused(&mut self, problem: &io::Error) -> Duration {
         if self.refused == 0 {
             tracing::warn!(what = self.what, error = %problem, "connections are refused for now");

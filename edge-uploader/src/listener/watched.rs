@@ -1,4 +1,4 @@
-//! A connection that notes when a byte went through it.
+//! A connection that records when a byte was transferred.
 
 use super::held::Activity;
 use std::io;

@@ -1,18 +1,22 @@
 //! Plausible times for a live camera's pictures.
 //!
-//! What a camera says of time is evidence; when its pictures come is fact. [`Pictures`] turns RTP's times into times that go
-//! on from picture to picture and keep up with the wall clock, and gives every picture one. A camera whose clock works keeps
-//! its times to the tick; only what contradicts the arrivals is replaced:
+//! A camera's timestamps are checked against the arrivals of its pictures. [`Pictures`] converts RTP
+//! timestamps into times that increase from picture to picture and follow the wall clock, and assigns a time
+//! to every picture. The timestamps of a camera with a working clock are kept exactly. Only those that
+//! contradict the arrivals are replaced:
 //!
-//! * A time that is later than the picture came, or earlier than the pictures that were shown before it, is an outlier. The
-//!   picture waits for a few more, and gets the place that they leave free. (Pictures come in decoding order: those that are shown
-//!   before the last one that went ahead lie between it and the one that went ahead before it.)
-//! * Several in a row that agree with each other are a step of the camera's clock. The times go on without it.
-//! * A media clock that is slow or fast for seconds (0.4 to 1.35 of the wall clock) is scaled to it.
-//! * A clock that stands still, runs backwards or jumps all the time is left out of account: pictures then are as far apart
-//!   as they come, until it makes sense again.
+//! - A timestamp later than the picture's arrival, or earlier than pictures shown before it, is an outlier. The
+//!   picture waits for a few more pictures and gets the place that they leave free. Pictures arrive in decoding
+//!   order: those shown before the newest picture, but decoded after it, have times between the newest picture
+//!   and the one that was newest before it.
+//! - Several consecutive outliers that agree with each other are a step of the camera's clock. The recorded
+//!   times continue without the step.
+//! - A media clock that is slow or fast for seconds (0.4 to 1.35 times the wall clock) is
+//!   scaled to the wall clock.
+//! - A clock that stands still, runs backwards or jumps all the time is ignored: until it is plausible again,
+//!   pictures are spaced by their arrivals.
 //!
-//! A network that stalls is none of this: its pictures come late, but go on from each other.
+//! A stalled network causes none of these: its pictures arrive late, but their timestamps are continuous.
 
 mod outliers;
 mod rate;
@@ -24,44 +28,46 @@ use super::{JUMP_US, Note, Origin, micros};
 use crate::media::Frame;
 use std::collections::VecDeque;
 
-/// A picture may go ahead so far, or by this many pictures, whenever it comes.
+/// A picture may be ahead of its predecessor by this time or by this many pictures, whenever it arrives.
 const AHEAD_US: i64 = 200_000;
 const AHEAD_PICTURES: i64 = 4;
-/// Codecs reorder no further than this many pictures (H.264 and H.265 A.4.1: `MaxDpbFrames` and `maxDpbSize` are at most 16).
+/// Codecs reorder by at most this many pictures (H.264 and H.265 A.4.1: `MaxDpbFrames` and
+/// `maxDpbSize` are at most 16).
 const REORDERED_MAX: i64 = 16;
-/// So many pictures may share a time: the fields of one, or a camera that counts in pairs.
+/// Number of pictures that may share a timestamp: two fields of a picture, or a camera that counts in pairs.
 const SHARED_MAX: u32 = 3;
-/// So many that agree with each other, and not with those before, are a step.
+/// Number of outliers that must agree with each other to be a step.
 const AGREE: usize = 3;
-/// So long pictures wait until the place of one is known.
+/// Limits on how long pictures wait until the place of one is known.
 const WAIT_PICTURES: usize = 12;
 const WAIT_US: i64 = 1_500_000;
-/// Of the last 32 pictures: with more implausible ones the media clock is left out of account.
+/// If more of the last 32 pictures are implausible, the media clock is ignored.
 const TROUBLE_MAX: u32 = 16;
-/// With so many plausible ones in a row it is believed again.
+/// Number of consecutive plausible pictures after which the media clock is used again.
 const REGULAR: u32 = 48;
-/// The rates of a media clock that are scaled.
+/// Rates of a media clock that are corrected by scaling.
 const RATES: std::ops::RangeInclusive<f64> = 0.4..=1.35;
-/// A lasting lateness beyond this is a wrong rate.
+/// Lasting lateness above this is a wrong rate.
 const LATE_US: i64 = 200_000;
-/// Less than this is right.
+/// Lateness below this is not corrected.
 const RIGHT_US: i64 = 30_000;
-/// Over how long an error is made up for, by the rate.
+/// Time over which a rate correction removes the lateness.
 const MEND_US: f64 = 10_000_000.0;
-/// A rate nearer to 1 than this is 1; one further off is worth a word.
+/// A rate closer to 1 than the first limit counts as 1. A rate further off than the second is logged.
 const RATE_IS_ONE: f64 = 0.003;
 const RATE_IS_WRONG: f64 = 0.015;
-/// A pause of this length and some pictures is no jitter.
+/// An arrival pause longer than this and some pictures is not jitter.
 const PAUSE_US: i64 = 300_000;
 
-/// A picture with its new time.
+/// A picture with its assigned time.
 pub(super) type Timed = (Frame, Origin);
 
-/// The last picture that went ahead, by the camera's times.
+/// The newest picture: the one with the largest timestamp so far.
 #[derive(Debug, Clone, Copy)]
 struct Newest {
     media: i64,
-    /// The one that went ahead before it: what is shown before `media` and comes later lies between.
+    /// The timestamp of the newest picture before this one. Pictures that arrive later and are shown before
+    /// `media` lie between the two.
     floor: i64,
     arrival_us: i64,
     late_us: i64,
@@ -71,49 +77,50 @@ struct Newest {
 #[derive(Debug, Clone)]
 struct Waiting {
     frame: Frame,
-    /// `None` for one whose place is not known.
+    /// The assigned time; `None` while it is not known.
     out: Option<i64>,
-    /// Whether that is for its own time to say, or for its neighbours'.
+    /// Whether the time comes from the picture's own timestamp or from its neighbours.
     origin: Origin,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Mode {
-    /// The camera's times are used.
+    /// The camera's timestamps are used.
     Media,
-    /// Pictures are as far apart as they come; so many plausible times came in a row, since that media time and arrival.
+    /// Pictures are spaced by their arrivals. `regular` counts the consecutive plausible timestamps since the
+    /// media time and arrival in `since`.
     Arrival { regular: u32, since: (i64, i64) },
 }
 
-/// The times of one session's pictures.
+/// Assigns times to one session's pictures.
 #[derive(Debug, Clone)]
 pub(super) struct Pictures {
     scale: Scale,
     line: Line,
-    /// What is added to the camera's times so that its steps are left out, in its units.
+    /// Offset that removes the steps of the camera's clock, in its units.
     unstepped: i64,
     newest: Option<Newest>,
-    /// Pictures from the last one that went ahead on: times by the camera, and arrivals.
+    /// Timestamps and arrivals of the pictures since the newest one, which is included.
     group: Vec<(i64, i64)>,
     last_out: i64,
-    /// Between two pictures, in our units.
+    /// Interval between two pictures, in timescale units.
     interval: i64,
-    /// A picture may go ahead by so many, whenever it comes.
+    /// A picture may be ahead by this many pictures, whenever it arrives.
     ahead_pictures: i64,
     waiting: VecDeque<Waiting>,
-    /// The times of the pictures among which those that wait have their places.
+    /// The times of the pictures between which the waiting ones belong.
     places: Vec<i64>,
-    /// The last 32 pictures, a bit each: implausible.
+    /// One bit for each of the last 32 pictures: set if its timestamp was implausible.
     trouble: u32,
     arrivals: VecDeque<i64>,
     mode: Mode,
     lateness: Lateness,
     clock: ArrivalClock,
-    /// A rebase is due, at the next random access frame.
+    /// A rebase is due at the next random access frame.
     due: bool,
-    /// The rate that was told last.
+    /// The rate that was reported last.
     told: f64,
-    /// The first two seconds of a clock whose rate is wrong: times and arrivals in µs, to know it better.
+    /// Times and arrivals in µs of the first two seconds, if the rate is wrong; used to measure it again.
     first: Option<(Vec<i64>, Vec<i64>)>,
     pub(super) notes: Vec<Note>,
 }
@@ -144,7 +151,7 @@ impl Pictures {
         }
     }
 
-    /// What the first pictures of a session tell: how far they are apart, and how fast the clock runs.
+    /// Determines the picture interval and the clock's rate from the first pictures of a session.
     pub(super) fn begin<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>) {
         let mut times = Vec::new();
         let mut arrivals = Vec::new();
@@ -170,7 +177,8 @@ impl Pictures {
         let usual = steps.get(steps.len() / 2).copied().filter(|step| *step > 0);
         let by_arrival =
             Some(came / (count(arrivals.len()).max(2) - 1)).filter(|us| *us > 0).map(|us| self.scale.ticks(us));
-        // A first burst comes closer together than it was made, but nothing makes pictures much rarer than they come.
+        // A first burst has shorter intervals than the video, but arrivals are never much
+        // further apart than the pictures.
         let most = by_arrival.unwrap_or(0).saturating_mul(4).max(self.scale.ticks(50_000));
         let interval = usual.map(|usual| usual.min(most)).or(by_arrival).unwrap_or(self.interval);
         self.interval = interval.clamp(self.scale.ticks(4_000), self.scale.ticks(10_000_000));
@@ -182,7 +190,7 @@ impl Pictures {
             self.notes.push(Note::ByArrival);
         }
         self.ahead_pictures = reordered(&as_they_came).saturating_add(1).clamp(AHEAD_PICTURES, REORDERED_MAX);
-        // More pictures may come before the last one.
+        // More pictures that belong before the last one may still arrive.
         let known = ahead.len().saturating_sub(1);
         let ordered = times.windows(2).all(|pair| {
             let step = pair[1].saturating_sub(pair[0]);
@@ -201,8 +209,8 @@ impl Pictures {
         }
     }
 
-    /// How many of these times make no sense behind those before them, in pictures that came within `came_us`: they stand, go back
-    /// further than reordering does, or leap.
+    /// Counts the implausible timestamps among pictures that arrived within `came_us`: those that repeat, go
+    /// back further than reordering allows, or leap ahead.
     fn senseless(&self, times: &[i64], came_us: i64) -> usize {
         let Some((first, others)) = times.split_first() else { return 0 };
         let mut newest = *first;
@@ -221,7 +229,8 @@ impl Pictures {
         senseless
     }
 
-    /// Takes the next picture in decoding order; what has its time now goes to `ready`, with the new time as its `pts`.
+    /// Takes the next picture in decoding order. Pictures whose times are now known go to `ready`, with
+    /// the assigned time as `pts`.
     pub(super) fn take(&mut self, frame: Frame, ready: &mut Vec<Timed>) {
         let media = frame.pts;
         let at_us = micros(frame.arrival);
@@ -273,18 +282,18 @@ impl Pictures {
         }
     }
 
-    /// The session's first pictures have been taken.
+    /// Called after the first pictures of a session.
     pub(super) fn settled(&mut self) {
         self.close_group();
     }
 
-    /// Gives out what waits.
+    /// Outputs all waiting pictures.
     pub(super) fn flush(&mut self, ready: &mut Vec<Timed>) {
         self.settle(true, ready);
         self.close_group();
     }
 
-    /// Our time of a time of the camera's; `None` where it is not near the pictures that come.
+    /// Converts a camera timestamp. Returns `None` if it is not near the current pictures.
     pub(super) fn at(&self, media: i64) -> Option<i64> {
         const NEAR_US: i64 = 30_000_000;
         let newest = self.newest.filter(|_| matches!(self.mode, Mode::Media))?;
@@ -292,43 +301,43 @@ impl Pictures {
         (away.abs() <= NEAR_US).then(|| self.line.at(media))
     }
 
-    /// The monotonic clock at one of our times, in µs; `None` before the first pictures.
+    /// Returns the monotonic time in µs of an assigned time, or `None` before the first pictures.
     pub(super) fn monotonic(&self, out: i64) -> Option<i64> {
         self.project_us(self.scale.micros(out))
     }
 
-    /// The same for a time in µs.
+    /// Like [`monotonic`](Self::monotonic), for a time in µs.
     pub(super) fn project_us(&self, out_us: i64) -> Option<i64> {
         self.clock.project(out_us)
     }
 
-    /// How late pictures are at the moment, at least; `None` where that is not known, or a stall is made up for.
+    /// Returns the current least lateness. `None` if it is unknown or delayed pictures are still arriving.
     pub(super) fn late_us(&self) -> Option<i64> {
         self.lateness.now_us().filter(|_| !self.lateness.silent())
     }
 
-    /// The same over four seconds.
+    /// Returns the least lateness over four seconds.
     pub(super) fn surely_late_us(&self) -> Option<i64> {
         self.lateness.surely_us().filter(|_| !self.lateness.silent())
     }
 
-    /// How far arrivals spread.
+    /// Returns the spread of arrivals in µs.
     pub(super) fn jitter_us(&self) -> u64 {
         self.clock.jitter_us()
     }
 
-    /// How fast the camera's clock runs against the wall clock, in millionths, where that is corrected.
+    /// Returns the rate of the camera's clock relative to the wall clock in ppm, if it is being corrected.
     pub(super) fn rate_ppm(&self) -> Option<u64> {
         let scaled = matches!(self.mode, Mode::Media) && (self.told - 1.0).abs() > f64::EPSILON;
         scaled.then(|| u64::try_from(rounded(self.told * 1e6)).unwrap_or(0))
     }
 
-    /// Whether the wall clock should be set anew at the next random access frame.
+    /// Returns whether the wall clock should be rebased at the next random access frame.
     pub(super) fn is_due(&self) -> bool {
         self.due
     }
 
-    /// Sets it anew: by how much.
+    /// Rebases the wall clock and returns the change in µs.
     pub(super) fn rebase(&mut self) -> i64 {
         self.due = false;
         let by_us = self.lateness.now_us().unwrap_or(0);
@@ -365,7 +374,7 @@ impl Pictures {
         ahead_us <= slack_us || ahead_us <= at_us - newest.arrival_us + newest.late_us.max(0) + slack_us
     }
 
-    /// A plausible picture: its time.
+    /// Returns the time of a plausible picture.
     fn accept(&mut self, media: i64, at_us: i64) -> i64 {
         let Some(newest) = self.newest else { return self.line.at(media) };
         if media > newest.media {
@@ -388,8 +397,8 @@ impl Pictures {
         ready.push((frame, origin));
     }
 
-    /// The pictures from one that goes ahead to the next are complete: their n-th was made to be shown n-th, whatever the
-    /// order they came in, and its lateness is that of its arrival.
+    /// Called when all pictures from one newest picture to the next have arrived. The n-th arrival belongs to
+    /// the n-th picture in presentation order, whatever the decoding order, which gives its lateness.
     fn close_group(&mut self) {
         let mut group = std::mem::take(&mut self.group);
         let Some(newest) = self.newest.filter(|_| !group.is_empty()) else { return };
@@ -414,7 +423,7 @@ impl Pictures {
         }
     }
 
-    /// A picture of the time `out` came at `at_us`. Whether there is something to regulate.
+    /// Adds the arrival `at_us` of a picture with time `out`. Returns whether a correction may be needed.
     fn came(&mut self, out: i64, at_us: i64, media: i64) -> bool {
         let out_us = self.scale.micros(out);
         self.clock.frame(out_us, at_us);
@@ -430,7 +439,7 @@ impl Pictures {
     }
 }
 
-/// The most pictures in a row, in decoding order, that are shown before one that came before them.
+/// Returns the most consecutive pictures in decoding order that are shown before a picture decoded earlier.
 fn reordered(times: &[i64]) -> i64 {
     let mut newest = i64::MIN;
     let mut behind = 0;

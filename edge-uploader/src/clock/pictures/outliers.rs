@@ -1,11 +1,12 @@
-//! Pictures with implausible times: a place for each, or a step of the camera's clock.
+//! Pictures with implausible timestamps: finds a place for each, or detects a step of the camera's clock.
 
 use super::{AGREE, AHEAD_PICTURES, Newest, PAUSE_US, Pictures, Timed, Waiting, count};
 use crate::clock::scale::{Line, rounded};
 use crate::clock::{Note, Origin, micros};
 
 impl Pictures {
-    /// Finds places for the outliers among what waits, and gives it out: at once, or when all have one.
+    /// Finds places for the waiting outliers and outputs the pictures: immediately if `at_once`, otherwise
+    /// when all have a place.
     pub(super) fn settle(&mut self, at_once: bool, ready: &mut Vec<Timed>) {
         if self.waiting.is_empty() || !self.find_places(at_once) {
             return;
@@ -17,7 +18,7 @@ impl Pictures {
         self.places.clear();
     }
 
-    /// Whether all outliers that wait have their places; `at_once` makes some up.
+    /// Returns whether all waiting outliers have places. With `at_once`, invents missing ones.
     fn find_places(&mut self, at_once: bool) -> bool {
         let mut places = self.places.clone();
         places.sort_unstable();
@@ -31,7 +32,8 @@ impl Pictures {
             let place = match hole {
                 Some(hole) => places[hole] + self.interval.min((places[hole + 1] - places[hole]) / 2),
                 None if at_once => {
-                    // One too many among those that came, or the first of those that come now.
+                    // Either there is one picture too many for the places, or it is the
+                    // first of the current group.
                     let before = self.waiting.iter().take(index).rev().find_map(|before| before.out);
                     let before = before.or(found.last().map(|(_, place)| *place)).unwrap_or(self.last_out);
                     let behind = self.waiting.iter().skip(index).filter(|behind| behind.out.is_some()).count();
@@ -51,7 +53,8 @@ impl Pictures {
         true
     }
 
-    /// Whether the last ones that wait agree with each other: then the camera's clock made a step, and goes on from here.
+    /// Checks whether the last waiting pictures agree with each other. If so, the camera's clock made a step,
+    /// and the times continue from here.
     pub(super) fn step(&mut self, ready: &mut Vec<Timed>) {
         let slack_us = self.slack_us();
         let tail: Vec<i64> = self
@@ -70,7 +73,7 @@ impl Pictures {
         if agreeing.len() < AGREE || self.ahead_us(first, last) < self.interval_us() * steps / 4 {
             return;
         }
-        // One of before the step may have come behind one of after it.
+        // A picture from before the step may arrive after one from after it.
         let mut earliest = (first, before.arrival_us);
         for index in 0..self.waiting.len() {
             let Waiting { frame, out, .. } = &self.waiting[index];

@@ -1,4 +1,4 @@
-//! A media clock that is slow or fast, or of no use.
+//! Corrects a media clock that is slow or fast, and replaces one that is unusable.
 
 use super::{
     AHEAD_PICTURES, LATE_US, MEND_US, Mode, Newest, PAUSE_US, Pictures, RATE_IS_ONE, RATE_IS_WRONG, RATES, REGULAR,
@@ -49,7 +49,8 @@ impl Pictures {
         self.tell_rate(if is_one { 1.0 } else { rate });
     }
 
-    /// What comes in the first two seconds is read at once, and tells a rate better than the first second alone.
+    /// Measures the rate again with the pictures of the first two seconds, which gives a better result
+    /// than the first second alone.
     pub(super) fn know_rate_better(&mut self, media: i64, complete_us: i64) {
         const AT_ONCE_US: i64 = 1_900_000;
         let Some((times, arrivals)) = &mut self.first else { return };
@@ -82,13 +83,13 @@ impl Pictures {
         self.notes.push(Note::ByArrival);
     }
 
-    /// How far apart pictures come, of late, in µs.
+    /// Returns the recent interval between arrivals in µs.
     fn arrival_interval_us(&self) -> i64 {
         let (Some(first), Some(last)) = (self.arrivals.front(), self.arrivals.back()) else { return 1 };
         ((last - first) / (count(self.arrivals.len()) - 1).max(1)).max(1)
     }
 
-    /// A picture whose own time does not count.
+    /// Outputs a picture with a time derived from its arrival.
     pub(super) fn by_arrival(&mut self, frame: Frame, plausible: bool, ready: &mut Vec<Timed>) {
         let media = frame.pts;
         let at_us = micros(frame.arrival);
@@ -107,7 +108,7 @@ impl Pictures {
         self.regain(media, at_us, out, plausible);
     }
 
-    /// Whether the camera's clock makes sense again.
+    /// Checks whether the camera's clock is usable again, and if so switches back to it.
     fn regain(&mut self, media: i64, at_us: i64, out: i64, plausible: bool) {
         let Some(newest) = self.newest else { return };
         let Mode::Arrival { regular, since } = self.mode else { return };

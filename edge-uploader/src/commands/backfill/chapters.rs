@@ -1,35 +1,35 @@
-//! What a file's name says of its place in a recording: cameras split long recordings into files.
+//! Detects from file names which files are chapters of one recording: cameras split long recordings into files.
 
-/// A place in a row of files.
+/// The position of a file in a series of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chapter {
-    /// The same for all files of the row.
+    /// Identifies the series; the same for all its files.
     pub(super) row: String,
-    /// Which one of them it is.
+    /// The number of the file in the series.
     pub(super) number: u32,
-    /// Whether the row is one recording whatever the times say, and what its first number is.
+    /// Whether the series is one recording.
     pub(super) counts: Counts,
 }
 
-/// What the numbers count.
+/// The meaning of the numbers in a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
-    /// The chapters of one recording, from this one on.
+    /// They number the chapters of one recording.
     Chapters {
-        /// The number of the first.
+        /// Number of the first chapter.
         first: u32,
     },
-    /// The files of a camera.
+    /// They number the files of a camera.
     Files,
 }
 
-/// The place that a file name without its extension says, if it says one.
+/// Returns the position that a file name without extension gives, if it gives one.
 pub(super) fn chapter(stem: &str) -> Option<Chapter> {
     gopro(stem).or_else(|| numbered(stem))
 }
 
-/// GoPro puts the chapter in the middle: `GX010042`, `GX020042`; up to the HERO5 `GOPR0042`, `GP010042`, `GP020042`. The
-/// small copies (`GL010042`) are a row of their own.
+/// Parses GoPro names, which have the chapter in the middle: `GX010042`, `GX020042`; up to the HERO5
+/// `GOPR0042`, `GP010042`, `GP020042`. The low-resolution copies (`GL010042`) are a series of their own.
 fn gopro(stem: &str) -> Option<Chapter> {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let upper = stem.to_ascii_uppercase();
@@ -51,7 +51,8 @@ fn gopro(stem: &str) -> Option<Chapter> {
     }
 }
 
-/// The last number in the name counts: `DJI_0001`, `name-002`, `2026_0301_100000_0003F` (F and R are two cameras).
+/// Parses names whose last number counts: `DJI_0001`, `name-002`, `2026_0301_100000_0003F` (F
+/// and R are two cameras).
 fn numbered(stem: &str) -> Option<Chapter> {
     let end = stem.rfind(|c: char| c.is_ascii_digit())? + 1;
     let begin = stem[..end].trim_end_matches(|c: char| c.is_ascii_digit()).len();
@@ -78,7 +79,7 @@ mod tests {
             ("GL010042", "GL020042"),
             ("GOPR0042", "GP010042"),
             ("GP010042", "GP020042"),
-            // Loop recording: the loop's letters, then the place in it.
+            // Loop recording: the letters of the loop, then the number in it.
             ("GXAA0001", "GXAA0002"),
             ("DJI_0001", "DJI_0002"),
             ("DJI_0999", "DJI_1000"),

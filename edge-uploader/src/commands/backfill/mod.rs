@@ -1,6 +1,7 @@
 //! `edge-uploader backfill`.
 //!
-//! All files are looked at before anything is uploaded: when each begins, and whether they can be of one camera ([`plan`]).
+//! Examines all files before it uploads anything: when each begins, and whether they can
+//! be from one camera ([`plan`]).
 
 mod chapters;
 mod plan;
@@ -23,10 +24,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the program ends with when there will be more of a file.
+/// Exit code if a file is unfinished.
 const UNFINISHED: u8 = 3;
 
-/// What is told by `--help`.
+/// Appended to the text of `--help`.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all of every file is in the bucket, what was there already included
@@ -40,28 +41,30 @@ put twice, and files are never changed.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// MP4, fragmented MP4 or MKV files of one camera. Chapters of one recording (the same creation time, names that count:
-    /// GX010042 and GX020042, DJI_0001 and DJI_0002) follow one another without a break; other files must not overlap.
+    /// MP4, fragmented MP4 or MKV files of one camera. Chapters of one recording follow one another without a
+    /// break (the same creation time, numbered names: GX010042 and GX020042, DJI_0001 and DJI_0002). Other
+    /// files must not overlap.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The site's name, the first part of every key.
     #[arg(long)]
     site: Site,
-    /// The camera's name.
+    /// The camera's name, the last part of the key's directory.
     #[arg(long)]
     camera: Camera,
-    /// Where chunks go: s3://bucket, gs://bucket or file:///directory.
+    /// Destination of chunks: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination)]
     to: url::Url,
-    /// When the first frame of the first file was; the files then follow one another in this order, without a break. Without
-    /// it each file's own creation time counts, or else the time it was last written less its length.
+    /// Time of the first frame of the first file. The other files follow in this order without a break. Without
+    /// this option, each file's own creation time is used, or the time it was last written minus its length.
     #[arg(long, value_name = "RFC3339")]
     start: Option<Timestamp>,
-    /// The files will not get longer: takes the end of one that was cut short for its end. Without it, that is so ten minutes
-    /// after it was last touched; before, its last piece is left for the next run.
+    /// The files are complete: the end of a file that was cut short is its end. Without this option, that holds
+    /// from ten minutes after the file was last written; before that, its last piece is left for the next run.
     #[arg(long = "final")]
     is_final: bool,
-    /// Where chunks wait for the network. The same command with the same spool goes on where an interrupted one stopped.
+    /// Directory where chunks wait for the network. To resume an interrupted backfill, run the same command
+    /// with the same spool.
     #[arg(long, value_name = "DIR", default_value = "framepost-spool")]
     spool: PathBuf,
     #[command(flatten)]
@@ -78,7 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         surveyed = looked => surveyed?,
         () = signals.interrupted() => {
             terminal::err("interrupted; nothing was uploaded");
-            // A file may be long, and is being read on a thread of its own.
+            // A file may be long and is read on a thread of its own, so end the process here.
             std::process::exit(1);
         }
     };
@@ -88,7 +91,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let upload = arguments.upload.upload(arguments.to.clone());
     let sink = destination::connect(&upload).await?;
-    // A file can be read again: what a power cut would cost is not worth a sync for every fragment.
+    // The file can be read again after a power cut, so syncing every fragment is not necessary.
     let options = Options { signer, durability: Durability::Chunk, ..Options::default() };
     let settings = upload::Settings::new(&upload, 1);
     let clock = Arc::new(SystemClock);
@@ -104,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             None
         }
     };
-    // The bucket may be unreachable for as long as it likes: that wait can be broken off too.
+    // The bucket may be unreachable for any length of time, so this wait must be interruptible.
     let uploaded = tokio::select! {
         () = gateway.uploaded(), if recorded.is_some() => recorded,
         () = signals.interrupted() => None,
@@ -139,18 +142,18 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Arguments {
-    /// How the files are played, but for their start.
+    /// Returns the options for reading the files, except their start.
     fn options(&self) -> FileOptions {
         let ends = if self.is_final { Ends::Final } else { Ends::Judged };
         FileOptions { pace: Pace::Fast, ends, ..FileOptions::default() }
     }
 }
 
-/// How the files' recordings went.
+/// The result of recording the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Whole,
-    /// There will be more of a file.
+    /// A file is unfinished and should be recorded again later.
     Unfinished,
     Failed,
 }
@@ -158,7 +161,7 @@ enum Outcome {
 /// Records every file, one after the other.
 async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Whole;
-    // Where the file before ends; `None` where that is not known yet.
+    // The end of the previous file; `None` if it is not known.
     let mut end = None;
     for Step { path, start, length } in steps {
         let start = match (start, end) {
@@ -177,7 +180,7 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) 
         let recorded =
             gateway.record(&arguments.camera, camera, &arguments.recording.recording(), TrustedClock::Gateway)?;
         let stats = Arc::clone(&recorded.stats);
-        // What is damaged may lack frames at its end, and what comes after it does not come earlier for that.
+        // A damaged file may lack frames at its end. The next file must not begin earlier because of that.
         let says = start.at.checked_add(length).ok();
         let (read, ends_at) = match recorded.ended().await {
             CameraEnd::Finished => (Outcome::Whole, stats.last_end()),

@@ -1,7 +1,8 @@
-//! In which order files are recorded, and when each begins. No I/O.
+//! Decides the order of files and the start time of each. Does no I/O.
 //!
-//! The time of a file's first frame is the identity of its chunks: two recordings of one camera that overlap are either one
-//! recording in chapters, or one of their times is wrong. Nothing is guessed: what is no chapter is refused.
+//! The time of a file's first frame determines the keys of its chunks. If two recordings of one camera
+//! overlap, either they are chapters of one recording, or a time is wrong. The plan does not guess: files that
+//! are not chapters are refused.
 
 use super::chapters::{Chapter, Counts, chapter};
 use edge_uploader::camera::file::{Began, Picture, Survey, Witness};
@@ -15,19 +16,19 @@ use std::time::Duration;
 pub(super) struct Candidate {
     pub(super) path: PathBuf,
     pub(super) survey: Survey,
-    /// How long it plays.
+    /// Playing time of the file.
     pub(super) length: Duration,
 }
 
-/// When a file begins.
+/// The start time of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     At(Began),
-    /// Where the file before it ends, by its frames.
+    /// The end of the previous file, according to its frames.
     AfterPrevious,
 }
 
-/// One file's turn.
+/// One file to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) path: PathBuf,
@@ -35,7 +36,7 @@ pub(super) struct Step {
     pub(super) length: Duration,
 }
 
-/// Why files are not recorded together. The words are for the person who gave them.
+/// Why files cannot be recorded together. The text is for the operator.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("{}: {}", .0.display(), Began::unknown())]
@@ -53,7 +54,7 @@ pub(super) enum Refusal {
     Overlap { one: Box<Interval>, other: Box<Interval>, hint: &'static str },
 }
 
-/// When a file was recorded, as far as it is known.
+/// The known time interval of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Interval {
     pub(super) path: PathBuf,
@@ -67,13 +68,14 @@ impl std::fmt::Display for Interval {
     }
 }
 
-/// Chapters of one recording, in order; most recordings have one.
+/// The chapters of one recording in order. Most recordings have one chapter.
 struct Recording {
     files: Vec<Candidate>,
     began: Option<Began>,
 }
 
-/// Orders `files`, given in the operator's order; `given` is when the first of them begins, the others following without a break.
+/// Orders `files`, which are in the operator's order. If `given` is set, it is the start of the first file, and
+/// the others follow without a break.
 pub(super) fn plan(files: Vec<Candidate>, given: Option<Timestamp>) -> Result<Vec<Step>, Refusal> {
     refuse_repeated(&files)?;
     let mut recordings = recordings(files);
@@ -93,7 +95,7 @@ pub(super) fn plan(files: Vec<Candidate>, given: Option<Timestamp>) -> Result<Ve
     in_time(recordings)
 }
 
-/// The same file twice, by two paths, a link, or a copy.
+/// Refuses a file that is named twice, by two paths, a link or a copy.
 fn refuse_repeated(files: &[Candidate]) -> Result<(), Refusal> {
     let mut inodes = BTreeMap::new();
     let mut contents = BTreeMap::new();
@@ -109,7 +111,7 @@ fn refuse_repeated(files: &[Candidate]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What chapters of one recording have in common.
+/// The properties that chapters of one recording share.
 type Row = (Option<PathBuf>, String, String, (u16, u16));
 
 fn row(file: &Candidate) -> Option<(Row, Chapter)> {
@@ -121,7 +123,7 @@ fn row(file: &Candidate) -> Option<(Row, Chapter)> {
     Some((row, chapter))
 }
 
-/// Puts chapters together, each recording where its first named chapter was.
+/// Groups chapters into recordings. Each recording takes the position of its first named chapter.
 fn recordings(files: Vec<Candidate>) -> Vec<Recording> {
     let mut rows: BTreeMap<Row, Vec<(u32, usize)>> = BTreeMap::new();
     for (place, file) in files.iter().enumerate() {
@@ -129,7 +131,7 @@ fn recordings(files: Vec<Candidate>) -> Vec<Recording> {
             rows.entry(row).or_default().push((chapter.number, place));
         }
     }
-    // The file that each one follows.
+    // Maps each file to the one before it.
     let mut previous: BTreeMap<usize, usize> = BTreeMap::new();
     for numbers in rows.values_mut() {
         numbers.sort_unstable();
@@ -164,17 +166,17 @@ fn recordings(files: Vec<Candidate>) -> Vec<Recording> {
     recordings
 }
 
-/// Whether two files name the same creation time.
+/// Returns whether two files have the same creation time.
 fn created_together(one: &Candidate, other: &Candidate) -> bool {
     let created = |file: &Candidate| file.survey.began.filter(|began| began.says == Witness::Created);
     let difference = created(one).zip(created(other)).map(|(one, other)| one.at.duration_since(other.at).abs());
     difference.is_some_and(|difference| difference <= SAME)
 }
 
-/// Times and lengths that differ by less are the same.
+/// Times and lengths that differ by less than this count as equal.
 const SAME: SignedDuration = SignedDuration::from_secs(1);
 
-/// A recording has a time of its own, and it is that of its first chapter.
+/// Checks that a recording has a start time of its own, taken from its first chapter.
 fn begins_known(recording: &Recording) -> Result<(), Refusal> {
     let Some(first) = recording.files.first() else { return Ok(()) };
     let Some(began) = recording.began else { return Err(Refusal::NoTime(first.path.clone())) };
@@ -188,8 +190,8 @@ fn begins_known(recording: &Recording) -> Result<(), Refusal> {
     }
 }
 
-/// Recordings in the order of time. One that begins before the one before it ends, by no more than its time may be off by
-/// its resolution, begins where that ends.
+/// Orders recordings by time. If one begins before the previous one ends, by no more than the resolution of its
+/// time, it begins where the previous one ends.
 fn in_time(recordings: Vec<Recording>) -> Result<Vec<Step>, Refusal> {
     let mut steps = Vec::new();
     let mut before: Option<(Candidate, Began, Timestamp)> = None;
@@ -270,7 +272,7 @@ mod tests {
         "2026-03-01T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
     }
 
-    /// A file that begins so many seconds after ten, for so many milliseconds.
+    /// Returns a file that begins `from_s` seconds after ten o'clock and lasts `length_ms`.
     fn file(path: &str, says: Witness, from_s: i64, length_ms: u64) -> Candidate {
         let digest = Sha256::of(path.as_bytes());
         let inode = digest.0.iter().fold(0_u64, |value, byte| (value << 8) ^ u64::from(*byte) ^ (value >> 50));
@@ -285,7 +287,7 @@ mod tests {
         file(path, Witness::Created, from_s, length_s * 1000)
     }
 
-    /// `name@seconds` or `name+` for each step.
+    /// Formats each step as `name@seconds` or `name+`.
     fn planned(files: Vec<Candidate>, given: Option<Timestamp>) -> String {
         match plan(files, given) {
             Ok(steps) => {
@@ -303,7 +305,7 @@ mod tests {
 
     #[test]
     fn chapters_follow_one_another_and_recordings_lie_where_they_say() {
-        // As a shell's pattern gives them: chapters of two recordings mixed.
+        // In the order of a shell pattern, which mixes the chapters of two recordings.
         let gopro = || {
             vec![
                 created("d/GX010042.MP4", 0, 60),
@@ -333,7 +335,7 @@ mod tests {
             planned(vec![created("DJI_0010.MP4", 0, 9), created("DJI_0009.MP4", 0, 9)], None),
             "DJI_0009.MP4@0 DJI_0010.MP4+"
         );
-        // Each with a time of its own: as they say, in the order of time.
+        // Each file has a time of its own, and the order follows the times.
         assert_eq!(planned(vec![created("b.mp4", 60, 50), created("a.mp4", 0, 50)], None), "a.mp4@0 b.mp4@60");
         assert_eq!(planned(vec![created("b.mp4", 60, 50), created("a.mp4", 0, 50)], Some(time(5))), "b.mp4@5 a.mp4+");
         assert_eq!(planned(vec![created("a.mp4", 0, 50)], None), "a.mp4@0");
@@ -370,7 +372,7 @@ mod tests {
                 vec![created("x.mp4", 0, 62), created("y.mp4", 60, 62), created("z.mp4", 120, 62)],
                 "a command for each file",
             ),
-            // Hidden by a longer one in between.
+            // The overlap is hidden by a longer file in between.
             (vec![created("x.mp4", 0, 600), created("y.mp4", 60, 10), created("z.mp4", 120, 10)], "overlap"),
             (vec![copied("x.mp4", 0), copied("y.mp4", 3)], "that of a copy"),
             (vec![created("GX020042.MP4", 0, 60)], "chapter 2"),
@@ -380,7 +382,7 @@ mod tests {
             let said = planned(files.clone(), None);
             assert!(said.contains(words), "{names:?}: {said}");
             assert!(said.contains(&names[0]) || words.starts_with("chapter"), "{said}");
-            // Whoever gives the time has his way.
+            // A start time given by the operator always applies.
             assert!(planned(files, Some(time(0))).contains('@'));
         }
         let said = planned(vec![created("x.mp4", 0, 60), created("y.mp4", 30, 60)], None);

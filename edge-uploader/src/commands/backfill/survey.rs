@@ -1,4 +1,4 @@
-//! Looks at the files that were named, and plans their recording.
+//! Examines the given files and plans their recording.
 
 use super::Outcome;
 use super::plan::{Candidate, Refusal, Step, plan};
@@ -11,15 +11,15 @@ use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What there is to record.
+/// The result of the survey.
 pub(super) struct Surveyed {
     pub(super) steps: Vec<Step>,
-    /// Of the files that are left out.
+    /// The result for files that are left out.
     pub(super) outcome: Outcome,
 }
 
-/// Reads as much of the files as their times ask for. An error, with words for the operator, where they cannot be recorded
-/// together; what cannot be read at all is told and left out, unless others would lie elsewhere for it.
+/// Reads as much of the files as is needed for their times. Fails with a text for the operator if they cannot
+/// be recorded together. A file that cannot be read is logged and left out, unless that would move other files.
 pub(super) async fn survey(
     files: Vec<PathBuf>,
     options: FileOptions,
@@ -49,7 +49,7 @@ fn look(files: &[PathBuf], options: &FileOptions, given: Option<Timestamp>) -> a
         }
     }
     let steps = match plan(candidates.clone(), given) {
-        // Heads may be wrong about lengths. Frames are not.
+        // Durations in file headers may be wrong, so measure the frames.
         Err(Refusal::Overlap { .. }) => {
             for candidate in &mut candidates {
                 candidate.length = measured(&FileCamera::new(&candidate.path, options.clone()))?;
@@ -61,7 +61,7 @@ fn look(files: &[PathBuf], options: &FileOptions, given: Option<Timestamp>) -> a
     Ok(Surveyed { steps, outcome })
 }
 
-/// A length is wanted where another of so many files may begin too early.
+/// The length is needed if another file may begin before this one ends.
 fn candidate(
     camera: &FileCamera,
     files: usize,
@@ -82,7 +82,7 @@ fn measured(camera: &FileCamera) -> Result<Duration, CameraError> {
     camera.measured()
 }
 
-/// The path of a `file:` URL; any other is a path.
+/// Returns the path of a `file:` URL. Any other text is a path.
 fn local(file: &Path) -> PathBuf {
     let url = file.to_str().filter(|text| text.starts_with("file://")).and_then(|text| text.parse::<url::Url>().ok());
     url.and_then(|url| url.to_file_path().ok()).unwrap_or_else(|| file.to_owned())
