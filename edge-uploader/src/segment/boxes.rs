@@ -1,7 +1,8 @@
-//! The boxes of a chunk (ISO/IEC 14496-12, -14, -15) as bytes.
+//! Serializes the boxes of a chunk (ISO/IEC 14496-12, -14, -15).
 //!
-//! The leaves are mp4-atom's. By hand are only the sample entries, because the decoder configuration must go into the file
-//! byte for byte as the camera gave it, and `trun`, because it is written once a sample.
+//! mp4-atom writes most boxes. This module writes two kinds itself: sample entries, because the
+//! decoder configuration must be stored byte for byte as the camera sent it, and `trun`, because it
+//! is written for every fragment.
 
 use crate::media::{AudioParameters, DisplayMatrix, Reference, StreamParameters, VideoCodec, VideoParameters};
 use jiff::Timestamp;
@@ -10,12 +11,12 @@ use mp4_atom::{
     Mvhd, Pasp, Prft, ReferenceTime, Smhd, Tfdt, Tfhd, Tfra, Tkhd, Trex, Url, Vmhd,
 };
 
-/// The video's track id.
+/// Track id of the video.
 pub(super) const VIDEO_TRACK: u32 = 1;
-/// The audio's track id.
+/// Track id of the audio.
 pub(super) const AUDIO_TRACK: u32 = 2;
 
-/// What a box can be refused for: it would be larger than its size field can say.
+/// Fails if a box would be larger than its 32-bit size field allows.
 pub(super) type Result<T = ()> = std::result::Result<T, mp4_atom::Error>;
 
 /// One sample of a fragment.
@@ -31,18 +32,18 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) track: u32,
-    /// The decoding time of the first sample.
+    /// Decoding time of the first sample, for `tfdt` (ISO/IEC 14496-12 §8.8.12).
     pub(super) base: u64,
     pub(super) entries: Vec<Entry>,
 }
 
-/// `sample_is_non_sync_sample`.
+/// The flag `sample_is_non_sync_sample` (ISO/IEC 14496-12 §8.8.3.1).
 const NOT_SYNC: u32 = 1 << 16;
 
-/// The sample flags (8.8.3.1) of a frame.
+/// Returns the sample flags (ISO/IEC 14496-12 §8.8.3.1) of a frame.
 ///
-/// Players seek to sync samples only, so a gradual refresh is one too, as other writers have it; it is not said to need no
-/// other sample.
+/// Players seek only to sync samples, so the first frame of a gradual refresh is marked as one, as other
+/// writers do. It is not marked as independent of other samples.
 pub(super) fn sample_flags(reference: Reference) -> u32 {
     const NEEDS_NO_OTHER: u32 = 2 << 24;
     const NEEDS_OTHERS: u32 = 1 << 24;
@@ -55,12 +56,13 @@ pub(super) fn sample_flags(reference: Reference) -> u32 {
     }
 }
 
-/// Whether a sample with these flags is one that decoding can begin at.
+/// Returns whether decoding can begin at a sample with these flags.
 pub(super) fn is_sync(flags: u32) -> bool {
     flags & NOT_SYNC == 0
 }
 
-/// `ftyp` and `moov`. Its length does not depend on `duration`.
+/// Returns `ftyp` and `moov`. Their length does not depend on `duration`, so that they can be
+/// overwritten when the chunk closes.
 pub(super) fn init(parameters: &StreamParameters, timescale: u32, duration: u64) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(1024);
     let brand = |name: &[u8; 4]| FourCC::new(name);
@@ -143,7 +145,8 @@ fn media(
     })
 }
 
-/// `dinf`, and an `stbl` that describes samples and has none.
+/// Writes `dinf`, and an `stbl` that describes the samples and lists none: a fragmented file lists them
+/// in `moof` (ISO/IEC 14496-12 §8.8.1).
 fn sample_table(out: &mut Vec<u8>, entry: impl FnOnce(&mut Vec<u8>) -> Result) -> Result {
     let here = DrefEntry::Url(Url { location: String::new() });
     Dinf { dref: Dref { entries: vec![here] } }.encode(out)?;
@@ -189,7 +192,7 @@ fn audio_entry(audio: &AudioParameters, out: &mut Vec<u8>) -> Result {
         [0_u16, 0, 0, 1].as_slice().encode(out)?; // reserved, data reference
         [0_u16, 0, 0, 0].as_slice().encode(out)?;
         [audio.channels, 16, 0, 0].as_slice().encode(out)?;
-        // 16.16; a rate that does not fit is in the decoder's configuration only.
+        // A 16.16 number. A rate above 65535 Hz does not fit and is only in the decoder configuration.
         [u16::try_from(audio.sample_rate).unwrap_or(0), 0].as_slice().encode(out)?;
         out.encode_atom(FourCC::new(b"esds"), |out| {
             0_u32.encode(out)?;
@@ -199,9 +202,9 @@ fn audio_entry(audio: &AudioParameters, out: &mut Vec<u8>) -> Result {
     })
 }
 
-/// The ES_Descriptor (ISO/IEC 14496-1, 7.2.6.5) of an AAC stream.
+/// Writes the ES_Descriptor (ISO/IEC 14496-1 §7.2.6.5) of an AAC stream.
 fn elementary_stream(config: &[u8], out: &mut Vec<u8>) {
-    // Lengths in four groups of seven bits each, the widest form: then the sums below are constant.
+    // Write lengths in their longest form, four groups of seven bits, so that the sums below are constant.
     let header = |tag: u8, length: usize| {
         let group = |shift: usize| u8::try_from(length >> shift & 0x7f).unwrap_or(0);
         [tag, group(21) | 0x80, group(14) | 0x80, group(7) | 0x80, group(0)]
@@ -217,15 +220,17 @@ fn elementary_stream(config: &[u8], out: &mut Vec<u8>) {
     out.push(2);
 }
 
-/// The head of a fragment: `prft`, `moof`, and the header of the `mdat` whose payload is the runs' samples in order.
+/// The start of a fragment: `prft`, `moof`, and the header of the `mdat` that holds the samples
+/// of all runs in order.
 pub(super) struct FragmentHead {
-    /// The bytes up to the payload.
+    /// All bytes before the payload of `mdat`.
     pub(super) bytes: Vec<u8>,
-    /// Where the `moof` begins in them.
+    /// Offset of `moof` in `bytes`.
     pub(super) moof_offset: u64,
 }
 
-/// The head of fragment `sequence`; the sample presented at `media_time` was seen at `wall`.
+/// Returns the start of fragment number `sequence`. Its `prft` (ISO/IEC 14496-12 §8.16.5) says that the sample
+/// presented at `media_time` was captured at `wall`.
 pub(super) fn fragment(sequence: u32, wall: Timestamp, media_time: u64, runs: &[Run]) -> Result<FragmentHead> {
     let samples: usize = runs.iter().map(|run| run.entries.len()).sum();
     let payload: u64 = runs.iter().flat_map(|run| &run.entries).map(|entry| u64::from(entry.size)).sum();
@@ -260,7 +265,8 @@ pub(super) fn fragment(sequence: u32, wall: Timestamp, media_time: u64, runs: &[
     Ok(FragmentHead { bytes: out, moof_offset: moof_offset as u64 })
 }
 
-/// `trun` with everything said of each sample; gives the position of its data offset.
+/// Writes a `trun` (ISO/IEC 14496-12 §8.8.8) with duration, size and flags of each sample, and composition
+/// offsets if any is not 0. Returns the position of its data offset.
 fn trun(run: &Run, out: &mut Vec<u8>) -> Result<usize> {
     const VERSION_1: u32 = 1 << 24; // signed composition offsets
     const DATA_OFFSET: u32 = 0x001;
@@ -288,32 +294,33 @@ fn trun(run: &Run, out: &mut Vec<u8>) -> Result<usize> {
     Ok(position)
 }
 
-/// `mfra` of these random access samples.
+/// Returns `mfra` (ISO/IEC 14496-12 §8.8.9) with these random access samples.
 ///
-/// A track without any is left out: of a table with no entry 8.8.10.3 says that every sample is a sync sample.
+/// A track without any is left out, because a table without entries means that every sample
+/// is a sync sample (§8.8.10.3).
 pub(super) fn mfra(tables: &[(u32, Vec<FragmentInfo>)]) -> Result<Vec<u8>> {
     let tables = tables.iter().filter(|(_, entries)| !entries.is_empty());
     let tfra: Vec<Tfra> =
         tables.map(|(track_id, entries)| Tfra { track_id: *track_id, entries: entries.clone() }).collect();
     let mut out = Vec::new();
     Mfra { tfra: tfra.clone(), mfro: Mfro::default() }.encode(&mut out)?;
-    // The last four bytes say how long the whole is.
+    // The last four bytes, in `mfro`, hold the length of the whole `mfra` (ISO/IEC 14496-12 §8.8.11).
     let size = u32::try_from(out.len()).map_err(|_| mp4_atom::Error::TooLarge(FourCC::new(b"mfra")))?;
     let at = out.len() - 4;
     out.set_slice(at, &size.to_be_bytes());
     Ok(out)
 }
 
-/// NTP's 64-bit time (RFC 5905): seconds since 1900, and their 2^32nd parts.
+/// Converts to NTP's 64-bit format (RFC 5905 §6): seconds since 1900, and a fraction in units of 2⁻³² s.
 pub(super) fn ntp(wall: Timestamp) -> u64 {
     let nanos = wall.as_nanosecond() + NTP_TO_UNIX_SECONDS * 1_000_000_000;
     let (seconds, nanos) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
-    // Rounded up, so that the way back, which rounds down, gives the same nanosecond; eras are not told apart.
+    // Round up: the conversion back rounds down and then gives the same nanosecond. The era is lost.
     let fraction = ((nanos << 32) + 999_999_999) / 1_000_000_000;
     u64::try_from(((seconds << 32) + fraction) & i128::from(u64::MAX)).unwrap_or(0)
 }
 
-/// The wall clock of an NTP time, in the era that holds 1968 to 2104.
+/// Converts an NTP time in the era from 1968 to 2104.
 pub(super) fn wall_of_ntp(ntp: u64) -> Option<Timestamp> {
     let seconds = i128::from(ntp >> 32);
     let era = if seconds < 1 << 31 { 1_i128 << 32 } else { 0 };
@@ -321,5 +328,5 @@ pub(super) fn wall_of_ntp(ntp: u64) -> Option<Timestamp> {
     Timestamp::from_nanosecond((seconds + era - NTP_TO_UNIX_SECONDS) * 1_000_000_000 + nanos).ok()
 }
 
-/// From 1900 to 1970.
+/// Seconds from 1900 to 1970.
 const NTP_TO_UNIX_SECONDS: i128 = 2_208_988_800;

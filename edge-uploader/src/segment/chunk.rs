@@ -1,4 +1,4 @@
-//! One open chunk: its fragments' bytes, and what is to be said of it when it closes.
+//! An open chunk: the bytes of its fragments, and the attributes that it gets when it closes.
 
 use super::boxes::{self, AUDIO_TRACK, Entry, Run, VIDEO_TRACK};
 use super::fragment::Fragment;
@@ -11,18 +11,18 @@ use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, Vide
 use jiff::Timestamp;
 use mp4_atom::FragmentInfo;
 
-/// ONVIF: a `SeekTable` has no more entries than this.
+/// ONVIF's limit on the entries of `SeekTable`.
 const SEEK_TABLE_ENTRIES: usize = 20;
 
 /// A frame on the shared timescale.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) pts: i64,
-    /// As the source says.
+    /// The duration, if the source gives one.
     pub(super) duration: Option<i64>,
     pub(super) reference: Reference,
     pub(super) wall: Timestamp,
-    /// Who says the time.
+    /// The source of the presentation time.
     pub(super) origin: Origin,
     pub(super) data: Bytes,
 }
@@ -37,10 +37,11 @@ impl super::thin::Referenced for Sample {
     }
 }
 
-/// What the fragments of a chunk come to. Made from their runs alone, so that recovery gives the same as recording.
+/// Sums over the fragments of a chunk. They depend only on the fragments' runs, so that recovery gives
+/// the same result as recording.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
-    /// Of the first video sample, once there is one.
+    /// How the chunk starts, known with the first video sample.
     start: Option<ChunkStart>,
     video: TrackSummary,
     audio: TrackSummary,
@@ -56,7 +57,7 @@ struct TrackSummary {
 }
 
 impl Summary {
-    /// Takes in a fragment whose `moof` begins at `moof_offset` of the file.
+    /// Adds a fragment whose `moof` begins at `moof_offset` in the file.
     pub(super) fn add(&mut self, moof_offset: u64, runs: &[Run]) {
         for (traf_number, run) in (1_u32..).zip(runs) {
             let track = if run.track == AUDIO_TRACK { &mut self.audio } else { &mut self.video };
@@ -67,7 +68,7 @@ impl Summary {
                 self.start = Some(start);
             }
             for (sample_delta, entry) in (1_u32..).zip(&run.entries) {
-                // Every sample of sound is one; a table of all would say no more than the first of each fragment.
+                // Every audio sample is a sync sample. A table of the first one in each fragment is sufficient.
                 let wanted = run.track == VIDEO_TRACK || !found;
                 if wanted && boxes::is_sync(entry.flags) {
                     found = true;
@@ -84,22 +85,22 @@ impl Summary {
         }
     }
 
-    /// For `mehd`: the end of the longest track.
+    /// Returns the duration for `mehd`: the end of the longest track.
     pub(super) fn movie_duration(&self) -> u64 {
         self.video.end.max(self.audio.end)
     }
 
-    /// How many video frames there are.
+    /// Returns the number of video frames.
     pub(super) fn video_frames(&self) -> u64 {
         self.video.frames
     }
 
-    /// The end of the video, on the chunk's own time.
+    /// Returns the end of the video on the chunk's own time line.
     pub(super) fn video_end(&self) -> u64 {
         self.video.end
     }
 
-    /// `mfra`, and the whole of the attributes from those that were known at the beginning.
+    /// Returns `mfra`, and the complete attributes based on the draft from the chunk's start.
     pub(super) fn close(&self, draft: &Attributes, to: Timestamp) -> boxes::Result<(Bytes, Attributes)> {
         let timescale = draft.timescale.unwrap_or(1).max(1);
         let seconds = self.video.ticks as f64 / f64::from(timescale);
@@ -129,8 +130,9 @@ impl Summary {
         Ok((boxes::mfra(&tables)?.into(), attributes))
     }
 
-    /// As many random access frames, evenly spread, as ONVIF allows and the metadata has room for beside what the spool
-    /// adds; the first of each track always. `None` where there is none to seek to.
+    /// Returns a table with as many evenly spaced random access frames as ONVIF allows and the metadata has
+    /// room for, besides what the spool adds. The first one of each track is always included. Returns
+    /// `None` if there are none.
     fn seek_table(&self, attributes: &Attributes) -> boxes::Result<Option<Vec<u8>>> {
         if self.video.random_access.is_empty() {
             return Ok(None);
@@ -160,29 +162,30 @@ impl Summary {
     }
 }
 
-/// At most `most` of `entries`, the first among them.
+/// Returns at most `most` of `entries`, including the first.
 fn thinned(entries: &[FragmentInfo], most: usize) -> Vec<FragmentInfo> {
     let step = entries.len().div_ceil(most).max(1);
     entries.iter().step_by(step).cloned().collect()
 }
 
-/// A chunk that fragments are being added to.
+/// A chunk in progress.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// The presentation time, on the source's time line, that is 0 in the file.
+    /// The source's presentation time that becomes 0 in the file.
     zero: i64,
-    /// The source's presentation time of the frame that it starts with, in decoding order.
+    /// The source's presentation time of the chunk's first frame in decoding order.
     pub(super) start: i64,
-    /// What that frame is.
+    /// Whether that frame is a random access frame.
     pub(super) starts_with: ChunkStart,
-    /// The source's presentation time of the last random access frame in it; of its first frame, where there is none.
+    /// The source's presentation time of the chunk's last random access frame, or of its first
+    /// frame if it has none.
     pub(super) since: i64,
     pub(super) draft: Attributes,
     bytes: u64,
     fragments: u32,
     video_next: u64,
     audio_next: u64,
-    /// Frames whose times were replaced.
+    /// Number of frames whose times were replaced.
     replaced: u64,
     pub(super) summary: Summary,
 }
@@ -206,7 +209,8 @@ impl Chunk {
         }
     }
 
-    /// The bytes of the next fragment. `video_until` and `audio_until` are where the last sample of each ends.
+    /// Returns the bytes of the next fragment. `video_until` and `audio_until` are the
+    /// ends of the last samples.
     pub(super) fn fragment(
         &mut self,
         video: &[Sample],
@@ -230,7 +234,7 @@ impl Chunk {
         Ok(fragment)
     }
 
-    /// Of how many frames the times were replaced; `None` for none.
+    /// Returns the number of frames whose times were replaced, `None` for 0.
     pub(super) fn replaced(&self) -> Option<u64> {
         Some(self.replaced).filter(|replaced| *replaced > 0)
     }
@@ -240,13 +244,14 @@ impl Chunk {
     }
 }
 
-/// Decoding times for presentation times in decoding order, none before `earliest`.
+/// Computes decoding times for presentation times in decoding order, none before `earliest`.
 ///
-/// A frame is decoded at the latest when the first of the frames from it on is shown, so no composition offset is negative;
-/// frames with the same latest time are spread evenly before it. So pictures are shown at their own time by every
-/// player, the ones included that add the most negative offset to all of a track (ffmpeg), which would put video out of
-/// step with sound. Only pictures that precede the random access frame of their chunk, and times that repeat, leave no room:
-/// they are a tick apart.
+/// A frame must be decoded before it, or any frame after it in decoding order, is presented. Its latest
+/// possible decoding time is the earliest of these presentation times. Composition offsets (ISO/IEC 14496-12
+/// §8.6.1.3) are therefore never negative. Frames with the same latest time are spread evenly before it. This
+/// matters for players such as ffmpeg that add the most negative offset to the whole track, which would put
+/// video out of sync with audio. There is no room only for pictures that precede the random access frame of
+/// their chunk in presentation, and for repeated times: these get decoding times one tick apart.
 fn decoding_times(mut times: Vec<u64>, earliest: u64) -> Vec<u64> {
     for n in (1..times.len()).rev() {
         times[n - 1] = times[n - 1].min(times[n]);
@@ -267,7 +272,8 @@ fn decoding_times(mut times: Vec<u64>, earliest: u64) -> Vec<u64> {
     times
 }
 
-/// Samples in decoding order as a run; `next` is the earliest decoding time of its first, and becomes that of the run after.
+/// Converts samples in decoding order to a run. `next` is the earliest decoding time for the run, and is
+/// updated for the run after it.
 fn run(track: u32, samples: &[Sample], zero: i64, until: i64, next: &mut u64) -> Option<Run> {
     let at = |pts: i64| u64::try_from(pts - zero).unwrap_or(0);
     let mut decoding = decoding_times(samples.iter().map(|sample| at(sample.pts)).collect(), *next);
@@ -283,7 +289,7 @@ fn run(track: u32, samples: &[Sample], zero: i64, until: i64, next: &mut u64) ->
         }
     });
     let entries = entries.collect();
-    // For sound the end is an estimate, and a jittering camera's next sample may come a little before it.
+    // The end of audio is an estimate, and the next sample of a jittering camera may begin slightly earlier.
     *next = if track == AUDIO_TRACK { last + 1 } else { *decoding.last()? };
     Some(Run { track, base, entries })
 }
@@ -298,9 +304,9 @@ mod tests {
             (&[0, 10, 20, 30][..], &[0, 10, 20, 30][..]),
             // I P b b P b b
             (&[0, 30, 10, 20, 60, 40, 50], &[0, 5, 10, 20, 30, 40, 50]),
-            // A pyramid.
+            // A B-frame pyramid.
             (&[0, 40, 20, 10, 30, 80, 60, 50, 70], &[0, 3, 6, 10, 30, 36, 43, 50, 70]),
-            // Leading pictures leave no room.
+            // Leading pictures leave no room before them.
             (&[20, 0, 10, 30], &[0, 1, 10, 30]),
             (&[0, 0, 0, 10], &[0, 1, 2, 10]),
         ] {

@@ -1,9 +1,9 @@
-//! One fragment's bytes, in pieces: a second of footage is not copied just to be in one.
+//! The bytes of a fragment in pieces, which avoids copying the samples into one buffer.
 
 use bytes::Bytes;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-/// `prft`, `moof` and `mdat`: the boxes' head, and the samples as they came.
+/// `prft`, `moof` and `mdat`: the start of the fragment, and the samples unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fragment {
     head: Bytes,
@@ -11,26 +11,26 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// `head` ends with the header of the `mdat` that `samples` fill.
+    /// Creates a fragment. `head` ends with the header of the `mdat` that contains `samples`.
     pub(super) fn new(head: Bytes, samples: Vec<Bytes>) -> Self {
         Self { head, samples }
     }
 
-    /// Its length.
+    /// Returns the length in bytes.
     pub fn len_bytes(&self) -> u64 {
         self.pieces().map(|piece| piece.len() as u64).sum()
     }
 
-    /// All of it, in order.
+    /// Returns all pieces in order.
     pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         std::iter::once(&self.head).chain(&self.samples)
     }
 
-    /// Writes all of it, in as few calls as `out` takes.
+    /// Writes all pieces with as few calls as `out` needs.
     pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut slices: Vec<IoSlice<'_>> = self.pieces().map(|piece| IoSlice::new(piece)).collect();
         let mut left = &mut slices[..];
-        // Empty ones at the front would look like an `out` that takes nothing.
+        // Skip empty slices at the front: a write of 0 bytes would look as if `out` accepted nothing.
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {
             match out.write_vectored(left) {
@@ -44,7 +44,7 @@ impl Fragment {
     }
 }
 
-/// A fragment that is in one piece already.
+/// A fragment in a single piece.
 impl From<Bytes> for Fragment {
     fn from(head: Bytes) -> Self {
         Self { head, samples: Vec::new() }
@@ -55,7 +55,7 @@ impl From<Bytes> for Fragment {
 mod tests {
     use super::*;
 
-    /// Takes a few bytes at a time, is interrupted now and then, and is full at some point.
+    /// A writer that accepts a few bytes at a time, is sometimes interrupted, and is full at some point.
     struct Narrow {
         taken: Vec<u8>,
         room: usize,

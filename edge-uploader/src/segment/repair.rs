@@ -1,8 +1,8 @@
-//! What a crash left of a chunk, as a whole, shorter chunk.
+//! Turns what a crash left of a chunk into a complete, shorter chunk.
 //!
-//! The part file is walked box by box; `mdat` payloads are skipped, so memory does not grow with the file. It is cut after
-//! the last fragment that is there to its last byte and whose `moof` and `mdat` agree; everything that a chunk says of
-//! itself is made anew from the fragments that stay, by the same code that made it while recording.
+//! The part file is read box by box. `mdat` payloads are skipped, so memory use does not depend on the file's
+//! size. The file is cut after the last fragment that is complete and whose `moof` and `mdat` agree. The
+//! chunk's metadata is computed again from the remaining fragments, with the same code as during recording.
 
 use super::boxes::{self, Entry, Run};
 use super::chunk::Summary;
@@ -13,40 +13,42 @@ use jiff::Timestamp;
 use mp4_atom::{Atom, DecodeAtom as _, FourCC, Header, Moof, Prft, Tfdt, Tfhd, Traf, Trun, TrunSamples};
 use std::io::{Read, Seek, SeekFrom};
 
-/// More than any `ftyp` and `moov` of ours.
+/// Larger than any `ftyp` and `moov` that we write.
 const INIT_BYTES_MAX: u64 = 1 << 20;
-/// More than any `moof` of ours.
+/// Larger than any `moof` that we write.
 const MOOF_BYTES_MAX: u64 = 4 << 20;
 
-/// How to make a chunk of a part file: cut it to `keep_bytes`, overwrite its first bytes with `init`, append `tail`.
+/// How to make a chunk from a part file: cut it to `keep_bytes`, overwrite its first
+/// bytes with `init`, append `tail`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repaired {
-    /// The length of the whole fragments.
+    /// End of the last complete fragment.
     pub keep_bytes: u64,
-    /// As in [`Output::Finish`](super::Output::Finish).
+    /// Same as in [`Output::Finish`](super::Output::Finish).
     pub init: Bytes,
-    /// As in [`Output::Finish`](super::Output::Finish).
+    /// Same as in [`Output::Finish`](super::Output::Finish).
     pub tail: Bytes,
-    /// As in [`Output::Finish`](super::Output::Finish).
+    /// Same as in [`Output::Finish`](super::Output::Finish).
     pub attributes: Attributes,
 }
 
-/// Why a part file gives no chunk.
+/// Why no chunk can be made from a part file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
-    /// There is no whole fragment in it: delete it.
+    /// The file has no complete fragment. Delete it.
     #[error("the part file holds no whole fragment")]
     Nothing,
-    /// It could not be read; another time it may.
+    /// The file could not be read now. Reading may succeed later.
     #[error("the part file could not be read")]
     Io(#[from] std::io::Error),
-    /// The end did not come out.
+    /// The end of the chunk could not be written.
     #[error("the end of the chunk could not be written")]
     Mux(#[from] mp4_atom::Error),
 }
 
-/// Reads a part file; `draft` is what [`Output::Begin`](super::Output::Begin) gave, or at least its `from`.
+/// Reads a part file. `draft` is the one from [`Output::Begin`](super::Output::Begin), or
+/// has at least its `from`.
 pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaired, RepairError> {
     let bytes = part.seek(SeekFrom::End(0))?;
     let mut walk = Walk { part, bytes };
@@ -68,7 +70,8 @@ pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaire
     let (tail, attributes) = summary.close(&draft, to)?;
     let mut init = init;
     if let Some(mehd) = find(&init, &[b"moov", b"mvex", b"mehd"]) {
-        // As we write it: size, kind, version 1 and flags, then 64 bits. What looks otherwise is left as it is.
+        // The `mehd` that we write has a size, a type, version 1 with flags, and 64 bits (ISO/IEC 14496-12
+        // §8.8.2). Any other form is left unchanged.
         if let Some([0, 0, 0, 20, _, _, _, _, 1, _, _, _, field @ ..]) = init.get_mut(mehd..mehd + 20) {
             field.copy_from_slice(&summary.movie_duration().to_be_bytes());
         }
@@ -76,22 +79,22 @@ pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaire
     Ok(Repaired { keep_bytes, init: init.into(), tail, attributes })
 }
 
-/// A part file and its length.
+/// A part file with its length.
 struct Walk<R> {
     part: R,
     bytes: u64,
 }
 
-/// A whole fragment.
+/// A complete fragment.
 struct Fragment {
     moof_offset: u64,
     end: u64,
     runs: Vec<Run>,
-    /// The wall clock of a presentation time.
+    /// The wall-clock time of a presentation time, from `prft`.
     reference: Option<(Timestamp, u64)>,
 }
 
-/// A box that is in the file to its last byte.
+/// A box that is completely in the file.
 struct Found {
     kind: FourCC,
     header_bytes: u64,
@@ -99,7 +102,7 @@ struct Found {
 }
 
 impl<R: Read + Seek> Walk<R> {
-    /// The header of the box at `offset`; `None` where there is no whole box.
+    /// Reads the header of the box at `offset`. Returns `None` if the box is incomplete.
     fn find(&mut self, offset: u64) -> std::io::Result<Option<Found>> {
         let Some(left) = self.bytes.checked_sub(offset).filter(|left| *left >= 8) else { return Ok(None) };
         let mut header = [0; 8];
@@ -107,7 +110,7 @@ impl<R: Read + Seek> Walk<R> {
         self.part.read_exact(&mut header)?;
         let [s0, s1, s2, s3, k0, k1, k2, k3] = header;
         let bytes = u64::from(u32::from_be_bytes([s0, s1, s2, s3]));
-        // We write no box with a 64-bit size and none that goes to the end of the file.
+        // We write neither boxes with a 64-bit size nor boxes that extend to the end of the file.
         let whole = (8..=left).contains(&bytes);
         Ok(whole.then_some(Found { kind: [k0, k1, k2, k3].into(), header_bytes: 8, bytes }))
     }
@@ -119,7 +122,7 @@ impl<R: Read + Seek> Walk<R> {
         Ok(out)
     }
 
-    /// `ftyp` and `moov`.
+    /// Reads `ftyp` and `moov`.
     fn init(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let Some(ftyp) = self.find(0)?.filter(|found| found.kind == FourCC::new(b"ftyp")) else { return Ok(None) };
         let Some(moov) = self.find(ftyp.bytes)?.filter(|found| found.kind == FourCC::new(b"moov")) else {
@@ -129,7 +132,7 @@ impl<R: Read + Seek> Walk<R> {
         if bytes > INIT_BYTES_MAX { Ok(None) } else { self.read(0, bytes).map(Some) }
     }
 
-    /// The fragment at `offset`, if it is whole and fits together.
+    /// Reads the fragment at `offset`. Returns `None` if it is incomplete or inconsistent.
     fn fragment(&mut self, offset: u64) -> std::io::Result<Option<Fragment>> {
         let mut moof_offset = offset;
         let Some(mut found) = self.find(offset)? else { return Ok(None) };
@@ -161,8 +164,8 @@ fn decode<A: Atom>(mut body: &[u8]) -> Option<A> {
     A::decode_atom(&Header { kind: A::KIND, size: Some(body.len()) }, &mut body).ok()
 }
 
-/// The samples that a `moof` names. Read box by box: mp4-atom's own reader of it goes as deep as boxes are nested, and a
-/// part file that was overwritten may be nested deeper than a stack.
+/// Returns the samples that a `moof` describes. mp4-atom's own reader is not used, because it recurses into
+/// nested boxes, and a damaged part file may be nested deeper than the stack allows.
 fn runs(moof: &[u8]) -> Option<Vec<Run>> {
     let trafs = children(moof).filter(|child| child.is_none_or(|(kind, _)| kind == Traf::KIND));
     trafs.map(|child| child.and_then(|(_, traf)| run(traf))).collect()
@@ -192,7 +195,7 @@ fn run(traf: &[u8]) -> Option<Run> {
     (!entries.is_empty()).then_some(Run { track, base, entries })
 }
 
-/// The boxes in a box; one that does not fit is `None`, and the last.
+/// Returns the child boxes of a box. A box that does not fit is returned as `None` and ends the iteration.
 fn children(body: &[u8]) -> impl Iterator<Item = Option<(FourCC, &[u8])>> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -208,7 +211,7 @@ fn children(body: &[u8]) -> impl Iterator<Item = Option<(FourCC, &[u8])>> {
     })
 }
 
-/// Where the box at this path begins.
+/// Returns the offset of the box at this path.
 fn find(bytes: &[u8], path: &[&[u8; 4]]) -> Option<usize> {
     let (mut at, mut end) = (0, bytes.len());
     let mut path = path.iter().peekable();
@@ -233,7 +236,7 @@ fn find(bytes: &[u8], path: &[&[u8; 4]]) -> Option<usize> {
     None
 }
 
-/// The timescale of an `mvhd`.
+/// Returns the timescale from an `mvhd` (ISO/IEC 14496-12 §8.2.2).
 fn timescale(mvhd: &[u8]) -> Option<u32> {
     let at = if *mvhd.get(8)? == 0 { 20 } else { 28 };
     Some(u32::from_be_bytes(*mvhd.get(at..)?.first_chunk()?)).filter(|timescale| *timescale > 0)

@@ -1,4 +1,4 @@
-//! The segmenter: where fragments and chunks are cut.
+//! Decides where fragments and chunks are cut.
 
 use super::chunk::{Chunk, Sample};
 use super::settings::{Settings, Stats};
@@ -13,46 +13,46 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A frame larger than this is not one.
+/// Larger frames are refused.
 const FRAME_BYTES_MAX: usize = 64 << 20;
-/// A fragment is cut here at the latest, however its frames are ordered.
+/// Limits at which a fragment is cut, however its frames are ordered.
 const FRAGMENT_BYTES_MAX: usize = 32 << 20;
 const FRAGMENT_FRAMES_MAX: usize = 1024;
-/// Sound that is kept until its picture comes: over a minute of it.
+/// Most audio frames that are kept until their pictures arrive: more than a minute.
 const AUDIO_FRAMES_MAX: usize = 4096;
-/// How long the end of a chunk waits for the sound that belongs to it.
+/// How long the end of a chunk waits for its audio.
 const AUDIO_WAIT: Duration = Duration::from_secs(1);
-/// Sound that begins earlier than this before the first picture is left out.
+/// Audio that begins earlier than this before the first picture is dropped.
 const AUDIO_LEAD_MAX: Duration = Duration::from_mins(1);
-/// Reordered pictures come back at most this far in presentation time, or, where pictures are rare, twice as far as the last
-/// one went ahead. More is a jump.
+/// Reordered pictures go back at most this far in presentation time or, if pictures are rare, twice as far as
+/// the last step ahead. A larger step back is a discontinuity.
 const REORDERING_MAX: Duration = Duration::from_secs(2);
 
-/// Where groups of pictures are about as long as the longest chunk, but not to the frame, a chunk waits for the next random
-/// access frame by this part of its length: otherwise each would be cut just before it.
+/// If the interval between random access frames is close to the longest chunk, the chunk waits for the next one
+/// up to this fraction longer. Otherwise each chunk would be cut just before a random access frame.
 const NEARLY: i64 = 16;
 
-/// What ends a span.
+/// The reasons for which a span must end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The frame's time does not go on from the frames before. It was not taken; the segmenter is as it was. Finish it, and
-    /// give the frame to the next.
+    /// The frame's time does not continue from the frames before. The frame was not accepted, and the segmenter
+    /// is unchanged. Finish this segmenter and pass the frame to a new one.
     #[error("presentation time {pts} does not follow {after} (timescale {timescale})")]
     Discontinuity {
-        /// The frame's presentation time, on the span's shared timescale.
+        /// The frame's presentation time on the span's shared timescale.
         pts: i64,
-        /// The latest presentation time before it.
+        /// The latest presentation time before it, in the same units.
         after: i64,
-        /// Units a second of both.
+        /// Units per second of `pts` and `after`.
         timescale: u32,
     },
-    /// A box did not come out.
+    /// A box could not be written.
     #[error("a chunk could not be written")]
     Mux(#[from] mp4_atom::Error),
 }
 
-/// Makes chunks of one span.
+/// Makes the chunks of one span.
 #[derive(Debug)]
 pub struct Segmenter {
     settings: Settings,
@@ -61,33 +61,33 @@ pub struct Segmenter {
     timeline: Timeline,
     stats: Stats,
     thin: Thin<Sample>,
-    /// Video in decoding order, from the last cut on.
+    /// Video frames in decoding order since the last cut.
     video: VecDeque<Sample>,
-    /// Sound that is not in a fragment yet.
+    /// Audio that is not yet in a fragment.
     audio: VecDeque<Sample>,
-    /// The latest presentation times that came.
+    /// The latest presentation times of video and audio.
     newest: Option<i64>,
-    /// How far the latest went beyond the latest before it.
+    /// The difference between the two latest presentation times.
     last_step: i64,
     newest_audio: Option<i64>,
-    /// The end of the frame shown last, where the source gives durations.
+    /// The end of the frame shown last, if the source gives durations.
     end: Option<i64>,
     /// How long the last frame before a cut was shown.
     last_duration: Option<i64>,
     chunk: Option<Chunk>,
-    /// Where the last chunk ended and the next begins.
+    /// Where the last chunk ended and the next one begins.
     border: Option<(i64, Timestamp)>,
     counter: u64,
-    /// The last random access frame, and how long the group of pictures before it was.
+    /// The last random access frame, and the distance between the two last ones.
     last_random_access: Option<i64>,
     last_group: Option<i64>,
 }
 
-/// A place in `Segmenter::video` before which to cut.
+/// A position in `Segmenter::video` before which to cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut {
     index: usize,
-    /// The earliest presentation time after it, and when that was.
+    /// The earliest presentation time after the cut, with its wall-clock time.
     next: (i64, Timestamp),
     of: Piece,
 }
@@ -98,7 +98,7 @@ enum Piece {
     Chunk,
 }
 
-/// Whether more frames may come.
+/// Whether more frames may arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Open,
@@ -106,7 +106,7 @@ enum Input {
 }
 
 impl Segmenter {
-    /// A segmenter for one span.
+    /// Creates a segmenter for one span.
     pub fn new(mut settings: Settings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
@@ -136,31 +136,33 @@ impl Segmenter {
         }
     }
 
-    /// Where the wall clock comes from, from now on. A chunk says what held when it closed.
+    /// Sets the source of wall-clock times from now on. A chunk's metadata has the one
+    /// in effect when it closes.
     pub fn set_clock(&mut self, clock: ClockInfo) {
         self.clock = clock;
     }
 
-    /// What was counted so far.
+    /// Returns the counts so far.
     pub fn stats(&self) -> Stats {
         Stats { thinned: self.thin.dropped(), ..self.stats }
     }
 
-    /// Takes the next frame in decoding order; `wall` is the wall clock of its presentation time (not used for sound, which
-    /// is placed by its presentation time).
+    /// Takes the next frame in decoding order. `wall` is the wall-clock time of its presentation time. It is
+    /// ignored for audio, which is placed by its presentation time.
     ///
-    /// Recording begins with the first video frame, whatever it is. Sound that begins at most a minute before it goes into the
-    /// first chunk.
+    /// Recording begins with the first video frame of any kind. Audio that begins at most a minute before it
+    /// goes into the first chunk.
     ///
-    /// The end of a chunk waits up to one second of video for the sound that belongs to it. Sound that comes later still is
-    /// recorded at the start of the chunk that is open then, and counted.
+    /// The end of a chunk waits up to one second of video for the audio that belongs to it. Audio that arrives
+    /// later is recorded at the start of the chunk that is open then, and counted.
     ///
-    /// On [`Error::Discontinuity`] the frame was not taken and the segmenter can be finished.
+    /// After [`Error::Discontinuity`] the frame was not accepted, and the segmenter can be finished.
     pub fn push(&mut self, frame: Frame, wall: Timestamp) -> Result<Vec<Output>, Error> {
         self.push_timed(frame, wall, Origin::Source)
     }
 
-    /// The same, for a frame that got its time from `origin`: a chunk says of how many frames the times were replaced.
+    /// Like [`push`](Self::push), for a frame whose time comes from `origin`. A chunk's metadata says how
+    /// many frames got replaced times.
     pub fn push_timed(&mut self, frame: Frame, wall: Timestamp, origin: Origin) -> Result<Vec<Output>, Error> {
         if frame.data.is_empty() {
             self.stats.empty += 1;
@@ -179,7 +181,7 @@ impl Segmenter {
         Ok(outputs)
     }
 
-    /// Writes what is left and closes the span. Nothing comes out if nothing was recorded.
+    /// Writes the remaining frames and closes the span. Returns nothing if nothing was recorded.
     pub fn finish(mut self) -> Result<Vec<Output>, Error> {
         let mut outputs = Vec::new();
         self.video.extend(self.thin.finish());
@@ -187,10 +189,11 @@ impl Segmenter {
         let Some(last) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
         let (last, wall, own) = (last.pts, last.wall, last.duration);
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
-        // Where the camera is cut off between reordered pictures, the last one shown is not as long as the hole before it.
+        // If recording stops between reordered pictures, the last one shown is not as long
+        // as the hole before it.
         let like_others = before.into_iter().chain(self.last_duration).min();
         let shown = own.or(like_others).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
-        // Frames that `Keep` dropped were shown too, in a way: the one before them was.
+        // Frames that `Keep` dropped extend the frame before them.
         let end = self.end.max(self.newest).unwrap_or(last).max(last + shown.max(1));
         let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
         let index = self.video.len();
@@ -205,7 +208,7 @@ impl Segmenter {
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
         if let Some(newest) = newest {
             let back = self.timeline.ticks(REORDERING_MAX).max(2 * self.last_step);
-            // Durations and composition offsets have 32 bits.
+            // Durations and composition offsets have 32 bits in `trun`.
             let forth = self.timeline.ticks(self.settings.gap_max).min(i64::from(i32::MAX) / 2);
             if pts < newest - back || pts > newest + forth {
                 return Err(jump(pts));
@@ -217,7 +220,7 @@ impl Segmenter {
         self.newest = Some(newest.map_or(pts, |newest| newest.max(pts)));
         let duration = frame.duration.and_then(|duration| self.timeline.video(duration.into())).filter(|d| *d > 0);
         if self.newest == Some(pts) {
-            // Of reordered frames the others' durations say how long they are decoded, not how long they are shown.
+            // For reordered frames, the durations of the others are decoding durations, not display durations.
             self.end = duration.map(|duration| pts + duration);
         }
         if first {
@@ -257,7 +260,7 @@ impl Segmenter {
         });
     }
 
-    /// Makes all cuts that can be made.
+    /// Makes all cuts that are possible now.
     fn advance(&mut self, input: Input, outputs: &mut Vec<Output>) -> Result<(), Error> {
         while let Some(cut) = self.find_cut(input) {
             if cut.of == Piece::Chunk && input == Input::Open && self.awaits_audio(cut.next.0) {
@@ -268,15 +271,17 @@ impl Segmenter {
         Ok(())
     }
 
-    /// The first place where a cut is due, once nothing that is still to come can belong before it.
+    /// Returns the first position at which a cut is due, once no later frame can belong before it.
     ///
-    /// A chunk is cut at a random access frame once it is as long as the window, or at once if it began between two of them:
-    /// what follows plays on its own. Where none comes for as long as a chunk may be, it is cut without one.
+    /// A chunk is cut at a random access frame once it is as long as the window, or immediately if it began
+    /// between two of them, because what follows plays on its own. If no random access frame arrives for the
+    /// longest chunk length, the chunk is cut without one.
     ///
-    /// A cut is clean where every presentation time before it is less than every one after it. Pictures that follow one in
-    /// decoding order and precede it in presentation come before the next that goes beyond it, so a cut before frame `k` is
-    /// known to be clean when a later frame goes beyond `k`. Inside a group of pictures only clean cuts are made, unless there
-    /// is none for as long again as a chunk may be; a chunk is cut at its random access frame in any case.
+    /// A cut is clean if every presentation time before it is less than every one after it. Pictures that
+    /// follow frame `k` in decoding order and precede it in presentation arrive before the next frame that is
+    /// later than `k`. A cut before `k` is therefore known to be clean when a frame later than `k` arrives.
+    /// Within a group of pictures, only clean cuts are made, unless there is none for another longest chunk
+    /// length. At its random access frame, a chunk is cut in any case.
     fn find_cut(&self, input: Input) -> Option<Cut> {
         let first = self.video.front()?;
         let (mut earliest, mut latest, mut bytes) = (first.pts, first.pts, first.data.len());
@@ -295,7 +300,8 @@ impl Segmenter {
             let whole = random_access && frame.pts - start >= enough;
             let full = without >= chunk_max && frames + index as u64 >= self.settings.chunk_max_frames;
             let length = frame.pts - earliest;
-            // Groups much shorter than a fragment share one: all-intra video would be as much box as picture.
+            // Groups much shorter than a fragment share one. Otherwise all-intra video
+            // would consist largely of boxes.
             let fragment = frame.pts > latest && length >= if random_access { fragment_max / 4 } else { fragment_max };
             let overdue = full && without >= chunk_max.saturating_mul(2);
             let forced = index >= FRAGMENT_FRAMES_MAX || bytes >= FRAGMENT_BYTES_MAX || overdue;
@@ -324,17 +330,18 @@ impl Segmenter {
         None
     }
 
-    /// The first place after `index` whose frame shows that all that is presented before `frame`, at `index`, has come.
+    /// Returns the first position after `index` whose frame shows that everything presented before
+    /// `frame`, at `index`, has arrived.
     fn settled_by(&self, index: usize, frame: &Sample) -> Option<usize> {
         if self.settings.keep == Keep::Keyframes && frame.reference == Reference::RandomAccess {
-            // What could lead it is not kept.
+            // Frames that could precede it in presentation are not kept.
             return Some(index + 1);
         }
         let mut later = self.video.iter().enumerate().skip(index + 1);
         later.find(|(_, later)| later.pts > frame.pts || later.reference.is_random_access()).map(|(place, _)| place)
     }
 
-    /// How long the next random access frame is waited for.
+    /// Returns how long to wait for the next random access frame, in ticks.
     fn chunk_max(&self) -> i64 {
         let chunk_max = self.timeline.ticks(self.settings.chunk_max);
         let part = chunk_max / NEARLY;
@@ -346,7 +353,7 @@ impl Segmenter {
         self.timeline.ticks(self.settings.window)
     }
 
-    /// Half a frame, within reason: 3 s of a camera are sometimes 2.999 s.
+    /// Half a frame within limits, because 3 s of a camera may be 2.999 s.
     fn tolerance(&self, frame: i64) -> i64 {
         (frame / 2).clamp(0, self.window() / 64)
     }
@@ -390,25 +397,27 @@ impl Segmenter {
         Ok(())
     }
 
-    /// Sound that begins before `until`. Inside a chunk the last that came stays until the next says how long it is.
+    /// Takes the audio that begins before `until`. Within a chunk, the last sample stays until the
+    /// next one determines its duration.
     fn audio_before(&mut self, until: i64, piece: Piece) -> Vec<Sample> {
         let count = self.audio.iter().take_while(|sound| sound.pts < until).count();
         let count = if piece == Piece::Fragment { count.min(self.audio.len().saturating_sub(1)) } else { count };
         self.audio.drain(..count).collect()
     }
 
-    /// Where the last of `audio` ends: where the next begins, unless that is a gap or unknown.
+    /// Returns the end of the last sample in `audio`: the start of the next one, unless there is a
+    /// gap or no next one.
     fn audio_end(&self, audio: &[Sample]) -> i64 {
         let Some(last) = audio.last() else { return 0 };
         let rate = self.parameters.audio.as_ref().map_or(48_000, |audio| audio.sample_rate.max(1));
-        // An AAC frame of the usual 1024 samples.
+        // An AAC frame normally has 1024 samples (ISO/IEC 14496-3).
         let nominal = i64::from(self.timeline.timescale()) * 1024 / i64::from(rate);
         let next =
             self.audio.front().map(|next| next.pts - last.pts).filter(|length| (1..=8 * nominal).contains(length));
         last.pts + next.or(last.duration).unwrap_or(nominal).max(1)
     }
 
-    /// The longest priming of an AAC encoder, 2112 samples, and a little more.
+    /// The longest priming of an AAC encoder, 2112 samples, and a small margin.
     fn priming_max(&self) -> i64 {
         let rate = self.parameters.audio.as_ref().map_or(48_000, |audio| audio.sample_rate.max(1));
         i64::from(self.timeline.timescale()) * 3 * 1024 / i64::from(rate)
@@ -420,8 +429,8 @@ impl Segmenter {
         let (zero, from) = self.border.unwrap_or_else(|| {
             let earliest = video.iter().min_by_key(|sample| sample.pts);
             let (pts, wall) = earliest.map_or((start, fallback), |sample| (sample.pts, sample.wall));
-            // An encoder's priming is silence before the first picture: it is packed together at 0. Real sound that begins
-            // earlier is where the chunk begins.
+            // An encoder's priming is silence before the first picture and is packed together at 0. Real audio
+            // that begins earlier determines the start of the chunk.
             let sound = audio.iter().map(|sound| sound.pts).min().filter(|sound| pts - sound > self.priming_max());
             let zero = sound.unwrap_or(pts);
             (zero, wall_after(wall, zero - pts, timescale))
@@ -459,12 +468,13 @@ impl Segmenter {
     }
 }
 
-/// What a chunk says that begins with this sample.
+/// Returns how a chunk starts that begins with this sample.
 fn starts_with(sample: &Sample) -> ChunkStart {
     if sample.reference.is_random_access() { ChunkStart::RandomAccess } else { ChunkStart::Between }
 }
 
-/// `source` as object metadata can carry it: what is not visible ASCII as in a URL, and not too much of it.
+/// Returns `source` in a form that object metadata can hold: visible ASCII, percent-encoded as in a
+/// URL, and limited in length.
 fn visible(source: &str) -> String {
     const LONGEST: usize = 512;
     let mut out = String::with_capacity(source.len());

@@ -1,26 +1,28 @@
-//! What a segmenter is told, and what it counts.
+//! The settings of a segmenter, and its counters.
 
 use super::Keep;
 use std::time::Duration;
 
-/// What a segmenter is told once.
+/// Settings of a segmenter, fixed when it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a chunk is, at least, where there are enough random access frames.
+    /// Shortest length of a chunk, if there are enough random access frames.
     pub window: Duration,
-    /// How long no random access frame may come before a chunk is cut without one; so no chunk is longer than this and the
-    /// window together. At least the window. (A sixteenth more where random access frames are about so far apart.)
+    /// How long no random access frame may arrive before a chunk is cut without one. No chunk is longer than
+    /// this and the window together. Must be at least the window. (A sixteenth more if random access frames
+    /// are about this far apart.)
     pub chunk_max: Duration,
-    /// How many frames a chunk holds, at least, that is cut because of `chunk_max`: a file that is a time lapse need not be
-    /// cut at each of its pictures.
+    /// Least number of frames in a chunk that is cut because of `chunk_max`. It avoids cutting a time-lapse
+    /// file at each of its pictures.
     pub chunk_max_frames: u64,
-    /// Which frames are recorded.
+    /// Selects the frames that are recorded.
     pub keep: Keep,
-    /// How long a fragment is, at most: what a power cut costs.
+    /// Longest fragment, which is the loss in a power cut.
     pub fragment_max: Duration,
-    /// A longer silence between two frames is a [`Error::Discontinuity`](super::Error::Discontinuity). A shorter one is a frame shown for long.
+    /// A longer pause between two frames is a [`Error::Discontinuity`](super::Error::Discontinuity). During a
+    /// shorter one, the earlier frame is shown for longer.
     pub gap_max: Duration,
-    /// The camera's stream, without credentials.
+    /// Name of the camera's stream, without credentials.
     pub source: String,
 }
 
@@ -38,23 +40,23 @@ impl Default for Settings {
     }
 }
 
-/// What went by and is not in the chunks as it came.
+/// Counts of frames that are recorded, dropped or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Video frames in the chunks.
     pub video_frames: u64,
     /// Audio frames in the chunks.
     pub audio_frames: u64,
-    /// Dropped: without data.
+    /// Frames dropped because they had no data.
     pub empty: u64,
-    /// Dropped: too large to be a frame.
+    /// Frames dropped because they were too large.
     pub oversized: u64,
-    /// Dropped, as [`Keep`] wants.
+    /// Frames dropped according to [`Keep`].
     pub thinned: u64,
-    /// Dropped: sound where no sound is recorded, or sound without pictures.
+    /// Audio frames dropped because no audio is recorded, or there were no pictures.
     pub audio_dropped: u64,
-    /// Recorded, later than they should be: sound that came when its chunk was closed.
+    /// Audio frames recorded in a later chunk, because they arrived after their chunk had closed.
     pub audio_late: u64,
-    /// Recorded: video frames with the presentation time of the frame before.
+    /// Video frames recorded with the presentation time of the frame before.
     pub repeated: u64,
 }

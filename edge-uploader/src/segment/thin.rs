@@ -1,24 +1,25 @@
-//! Which frames are kept, without re-encoding.
+//! Selects the frames that are kept, without re-encoding.
 
 use crate::media::Reference;
 use std::num::NonZeroU32;
 
-/// Which video frames are recorded. Presentation times are kept: a frame is shown until the next one that was kept.
+/// Which video frames are recorded. Presentation times stay: a frame is shown until the next kept frame.
 ///
-/// What [`Keep::Every`] means depends on the structure of the groups of pictures, because only frames nothing else refers
-/// to can go:
+/// The result of [`Keep::Every`] depends on the structure of the groups of pictures, because only frames that
+/// no other frame refers to can be dropped:
 ///
-/// * every frame a random access frame (all-intra, MJPEG-like cameras): exactly every Nth is kept;
-/// * `I b P b P …`, with `b` disposable: as many `b` go as it takes to come down to one frame in N, and never an `I` or a
-///   `P`; with one `b` between references, `every = 2` gives exactly half, and a higher N the same half;
-/// * `I P P P …`, each the reference of the next: nothing can go, and everything is kept. [`Keep::Keyframes`] is what
-///   thins out such a camera.
+/// - If every frame is a random access frame (all-intra, MJPEG-like cameras), exactly every Nth frame is kept.
+/// - In `I b P b P …` with disposable `b` frames, as many `b` frames are dropped as are needed to reach one
+///   frame in N, but never an `I` or a `P`. With one `b` between references, `every = 2` keeps exactly half,
+///   and a higher N keeps the same half.
+/// - In `I P P P …`, each frame is the reference of the next one, so everything is kept. Use
+///   [`Keep::Keyframes`] for such a camera.
 ///
-/// Which frames go is decided anew from each random access frame, so that it is the same whenever recording began.
+/// The selection starts again at each random access frame, so that it does not depend on when recording began.
 ///
-/// [`Keep::Keyframes`] of a camera that has none: pictures that are refreshed bit by bit, or never, are nothing alone. Where
-/// no frame that can be shown alone comes for longer than the longest chunk ([`Settings::chunk_max`]) or, once it is known
-/// how far apart they are, twice as long as that, all frames are kept until the next one comes.
+/// With [`Keep::Keyframes`], a camera may send no frames that can be shown alone: its pictures are refreshed
+/// gradually, or never. If none arrives for longer than the longest chunk ([`Settings::chunk_max`]) or, once
+/// their interval is known, for twice that interval, all frames are kept until the next one.
 ///
 /// [`Settings::chunk_max`]: super::Settings::chunk_max
 ///
@@ -26,20 +27,20 @@ use std::num::NonZeroU32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// All frames.
+    /// Keeps all frames.
     #[default]
     All,
-    /// Only the frames that can be shown alone ([`Reference::RandomAccess`]). Sound is left out: there is no motion for it to
-    /// go with.
+    /// Keeps only frames that can be shown alone ([`Reference::RandomAccess`]). Audio is dropped, because there
+    /// is no motion for it to accompany.
     Keyframes,
-    /// Towards one frame in this many; sound is kept.
+    /// Keeps about one frame in this many, and all audio.
     Every(NonZeroU32),
 }
 
-/// Anything that is a frame, to this module.
+/// The properties of a frame that this module needs.
 pub(super) trait Referenced {
     fn reference(&self) -> Reference;
-    /// Presentation time.
+    /// Returns the presentation time.
     fn pts(&self) -> i64;
 }
 
@@ -47,26 +48,27 @@ pub(super) trait Referenced {
 #[derive(Debug)]
 pub(super) struct Thin<F> {
     keep: Keep,
-    /// With `Keyframes`: how long, in units of `pts`, before all frames are kept for want of better ones.
+    /// With `Keyframes`: how long to wait, in units of `pts`, before all frames are kept.
     patience: i64,
-    /// With `Keyframes`: the longest chunk; `patience` is never less.
+    /// With `Keyframes`: the longest chunk; the minimum for `patience`.
     chunk_max: i64,
-    /// With `Keyframes`: the presentation time of the last one, or of the first frame.
+    /// With `Keyframes`: the presentation time of the last key frame, or of the first frame.
     last: Option<i64>,
     known: Known,
-    /// With `Every`: a random access frame, until the next frame tells whether anything depends on it.
+    /// With `Every`: a random access frame that is held until the next frame shows
+    /// whether anything depends on it.
     held: Option<F>,
-    /// With `Every`: groups of one frame since the last longer group.
+    /// With `Every`: number of one-frame groups since the last longer group.
     lone: u64,
-    /// With `Every`: frames of this group so far, and how many of them were kept.
+    /// With `Every`: number of frames in this group so far, and of those that were kept.
     seen: u64,
     kept: u64,
-    /// Frames that came and frames that were given.
+    /// Number of frames taken and of frames returned.
     taken: u64,
     given: u64,
 }
 
-/// With `Keyframes`: whether a frame that can be shown alone has come.
+/// With `Keyframes`: whether a frame that can be shown alone has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     None,
@@ -74,7 +76,7 @@ enum Known {
 }
 
 impl<F: Referenced> Thin<F> {
-    /// `chunk_max` in units of the frames' `pts`.
+    /// Creates the filter. `chunk_max` is in units of the frames' `pts`.
     pub(super) fn new(keep: Keep, chunk_max: i64) -> Self {
         Self {
             keep,
@@ -91,7 +93,7 @@ impl<F: Referenced> Thin<F> {
         }
     }
 
-    /// Takes a frame; gives those that are kept, in order. At most two.
+    /// Takes a frame and returns the frames to keep, in order.
     pub(super) fn push(&mut self, frame: F) -> [Option<F>; 2] {
         let given = self.sift(frame);
         self.taken += 1;
@@ -99,7 +101,7 @@ impl<F: Referenced> Thin<F> {
         given
     }
 
-    /// How many frames were dropped so far.
+    /// Returns the number of frames dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.taken - self.given - u64::from(self.held.is_some())
     }
@@ -110,7 +112,7 @@ impl<F: Referenced> Thin<F> {
             Keep::All => [Some(frame), None],
             Keep::Keyframes => [self.shown_alone(frame), None],
             Keep::Every(n) if random_access => {
-                // One random access frame after another: nothing refers to the first.
+                // Two consecutive random access frames: nothing refers to the first.
                 let before = self.held.replace(frame).filter(|_| self.lone.is_multiple_of(n.get().into()));
                 self.lone = if self.seen == 1 { self.lone + 1 } else { 0 };
                 (self.seen, self.kept) = (1, 1);
@@ -128,7 +130,7 @@ impl<F: Referenced> Thin<F> {
         }
     }
 
-    /// `Keep::Keyframes`.
+    /// Applies `Keep::Keyframes` to a frame.
     fn shown_alone(&mut self, frame: F) -> Option<F> {
         let last = *self.last.get_or_insert(frame.pts());
         let since = frame.pts().saturating_sub(last);
@@ -142,7 +144,7 @@ impl<F: Referenced> Thin<F> {
         Some(frame)
     }
 
-    /// The frame that was held back at the end.
+    /// Returns the frame that is still held at the end.
     pub(super) fn finish(&mut self) -> Option<F> {
         let Keep::Every(n) = self.keep else { return None };
         let last = self.held.take().filter(|_| self.lone.is_multiple_of(n.get().into()));
@@ -177,14 +179,15 @@ mod tests {
             (every(2), "IPPPPIPPPP", "IPPPPIPPPP"),
             (every(2), "IPbbPbbPbb", "IPPbP"),
             (every(3), "Ibbbbbbbb", "Ibb"),
-            // A refresh refers to what is before it, and what follows to it: it goes nowhere.
+            // The first frame of a gradual refresh refers to earlier frames, and later frames refer to it,
+            // so it is always kept.
             (every(2), "IrPrrPbb", "IrPrrP"),
             (every(2), "PPrrPPbb", "PPrrPP"),
             (Keep::Keyframes, "IrPIrP", "II"),
-            // No better frame for as long as a chunk may be (10): all is kept, until one comes.
+            // No key frame for the longest chunk length (10): all frames are kept until one arrives.
             (Keep::Keyframes, "PPPPPPPPPPPPPIPPI", "PPPII"),
             (Keep::Keyframes, "IrPPPPPPPPrPPPP", "IrPPPP"),
-            // Once it is known that they are 13 apart, the next is waited for for twice as long.
+            // Once their interval of 13 is known, the wait is twice as long.
             (Keep::Keyframes, "IPPPPPPPPPPPPIPPPPPPPPPPPPIPPPPPPPPPPPPPPPPPPPPPPPPPPP", "IPPPIIPP"),
         ] {
             assert_eq!(thinned(keep, frames).1, kept, "{keep:?} {frames}");

@@ -1,23 +1,25 @@
-//! The one timescale that the movie and all its tracks share, as ONVIF wants it.
+//! The timescale that the movie and all its tracks share, as ONVIF requires.
 
 use crate::media::StreamParameters;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// Above this a 32-bit sample duration would hold less than seven minutes.
+/// Above this, a 32-bit sample duration would hold less than seven minutes.
 const TIMESCALE_MAX: u64 = 10_000_000;
 
-/// Below this there is no room for decoding times between presentation times that are a unit apart, or the same.
+/// Below this, there is no room for decoding times between presentation times that are
+/// one unit apart, or equal.
 const TIMESCALE_MIN: u32 = 1_000;
 
-/// Units a second of a file in which the tracks' own timescales do not fit.
+/// Timescale of a file if the tracks' own timescales do not fit.
 const TIMESCALE_FALLBACK: u32 = 1_000_000;
 
-/// Converts the tracks' times into the shared timescale.
+/// Converts the tracks' times to the shared timescale.
 ///
-/// It is the least common multiple of the tracks' timescales, so that every time stays exact (90 000 and 48 000 give
-/// 720 000), or a multiple of that where it is coarse. Where it is more than ten million, it is the video's, and the sound
-/// is rounded to it; where even that is too much, microseconds. Rounding is of absolute times: errors do not add up.
+/// The shared timescale is the least common multiple of the tracks' timescales, so that every time stays exact
+/// (90 000 and 48 000 give 720 000), or a multiple of it if it is too coarse. If it exceeds ten million, the
+/// video's timescale is used and audio is rounded to it. If that is too large as well, the timescale is
+/// microseconds. Absolute times are rounded, so errors do not accumulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeline {
     video: u32,
@@ -41,34 +43,34 @@ impl Timeline {
         Self { video, audio, shared }
     }
 
-    /// Units a second.
+    /// Returns the shared timescale, in units per second.
     pub(super) fn timescale(self) -> u32 {
         self.shared
     }
 
-    /// A time of the video track; `None` when it is beyond anything a clock shows.
+    /// Converts a time of the video track. Returns `None` if the result is out of range.
     pub(super) fn video(self, time: i64) -> Option<i64> {
         scale(time, self.video, self.shared)
     }
 
-    /// A time of the audio track.
+    /// Converts a time of the audio track. Returns `None` if the result is out of range.
     pub(super) fn audio(self, time: i64) -> Option<i64> {
         scale(time, self.audio, self.shared)
     }
 
-    /// A duration, rounded down.
+    /// Converts a duration to ticks, rounded down.
     pub(super) fn ticks(self, duration: Duration) -> i64 {
         i64::try_from(duration.as_nanos() * u128::from(self.shared) / 1_000_000_000).unwrap_or(i64::MAX / 4)
     }
 }
 
-/// `ticks` of a timescale as a duration, rounded to the nearest nanosecond.
+/// Converts `ticks` of a timescale to a duration, rounded down to a nanosecond.
 pub(super) fn duration(ticks: i64, timescale: u32) -> SignedDuration {
     let nanos = (i128::from(ticks) * 1_000_000_000).div_euclid(i128::from(timescale.max(1)));
     SignedDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// The wall clock `ticks` after `wall`, in whole microseconds.
+/// Returns the wall-clock time `ticks` after `wall`, rounded to a microsecond.
 pub(super) fn wall_after(wall: Timestamp, ticks: i64, timescale: u32) -> Timestamp {
     let micros = (i128::from(ticks) * 1_000_000 + i128::from(timescale / 2)).div_euclid(i128::from(timescale.max(1)));
     let micros = i64::try_from(micros).ok().and_then(|micros| wall.as_microsecond().checked_add(micros));
@@ -78,7 +80,7 @@ pub(super) fn wall_after(wall: Timestamp, ticks: i64, timescale: u32) -> Timesta
 fn scale(time: i64, from: u32, to: u32) -> Option<i64> {
     let (from, to) = (i128::from(from), i128::from(to));
     let scaled = (i128::from(time) * to + from / 2).div_euclid(from);
-    // Room to add and subtract without a thought.
+    // Leave room for additions and subtractions without overflow.
     i64::try_from(scaled).ok().filter(|scaled| scaled.unsigned_abs() < 1 << 61)
 }
 

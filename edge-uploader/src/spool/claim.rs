@@ -1,4 +1,4 @@
-//! The uploader's side: taking an object, and saying what became of it.
+//! The uploader's interface: taking an object, and reporting the result.
 
 use super::debts::Debt;
 use super::fs::SpoolFile;
@@ -10,7 +10,7 @@ use framepost_events::attributes::Metadata;
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An object that the uploader has taken. Dropping it gives the object back.
+/// An object that the uploader has taken. Dropping it returns the object to the queue.
 pub struct Claim {
     spool: Arc<Inner>,
     name: CameraName,
@@ -21,19 +21,18 @@ pub struct Claim {
     description: Result<(Meta, Sha256), Error>,
 }
 
-/// An object set aside.
+/// An object in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantinedObject {
-    /// Its key.
     pub key: ObjectKey,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Why.
+    /// Why it is in quarantine.
     pub reason: String,
 }
 
 impl Spool {
-    /// Takes the next object; `skip` says which ones are not due yet.
+    /// Takes the next object to upload. `skip` returns true for objects that are not due yet.
     pub fn claim(&self, order: Order, skip: &dyn Fn(&ObjectKey) -> bool) -> Option<Claim> {
         let (name, id, bytes, tried) = {
             let mut index = self.inner.index();
@@ -50,29 +49,29 @@ impl Spool {
         Some(Claim { spool: self.inner.clone(), name, id, key, bytes, tried, description })
     }
 
-    /// Objects that wait for their upload or are being uploaded, and their bytes.
+    /// Returns the number of objects that wait or are being uploaded, and their bytes.
     pub fn pending(&self) -> (u64, u64) {
         let stats = self.stats();
         (stats.iter().map(|s| s.waiting_objects).sum(), stats.iter().map(|s| s.waiting_bytes).sum())
     }
 
-    /// Whether there may be something to [`claim`](Self::claim). Asks the memory only, and does not block on the disk.
+    /// Returns whether there may be something to [`claim`](Self::claim). Does not access the disk.
     pub fn has_waiting(&self) -> bool {
         self.inner.index().has_waiting()
     }
 
-    /// Whether nothing waits or is being uploaded.
+    /// Returns whether no object waits or is being uploaded.
     pub fn is_drained(&self) -> bool {
         self.inner.index().is_drained()
     }
 
-    /// Whether objects of this camera wait for their upload.
+    /// Returns whether objects of this camera wait for their upload.
     pub fn has_pending(&self, site: &Site, camera: &Camera) -> bool {
         let of_camera = |stats: &CameraStats| stats.site == *site && stats.camera == *camera;
         self.stats().iter().any(|stats| of_camera(stats) && stats.waiting_objects > 0)
     }
 
-    /// What was set aside, oldest first of each camera.
+    /// Returns the objects in quarantine, for each camera oldest first.
     pub fn quarantined(&self) -> Vec<QuarantinedObject> {
         let mut objects = Vec::new();
         for (name, shelf) in &self.inner.index().cameras {
@@ -90,20 +89,21 @@ impl Spool {
         objects.map(|(key, bytes)| QuarantinedObject { reason: reason(&key), key, bytes }).collect()
     }
 
-    /// Length, SHA-256 and CRC-32C of an object's file as it is now.
+    /// Reads an object's file and returns its length, SHA-256 and CRC-32C.
     pub fn digest(&self, key: &ObjectKey) -> Result<(u64, Sha256, Option<u32>)> {
         let path = self.inner.layout.file(key, Suffix::Object);
         let digest = self.inner.digest_path(&path).map_err(Error::io("read", &path))?;
         Ok((digest.bytes, digest.sha256, Some(digest.crc32c)))
     }
 
-    /// The same as of its closing, where its sidecar can be read.
+    /// Returns length, SHA-256 and CRC-32C from when the object was closed. Returns `None` if
+    /// its sidecar cannot be read.
     pub fn closed_digest(&self, key: &ObjectKey) -> Option<(u64, Sha256, Option<u32>)> {
         let meta = self.inner.read_meta(key).ok()?;
         Some((meta.bytes, meta.sha256()?, meta.crc32c))
     }
 
-    /// Somebody compared an object that was set aside with what is in the bucket, and found the same: it goes.
+    /// Removes an object from quarantine after a comparison has shown that the bucket holds the same bytes.
     pub fn known_stored(&self, key: &ObjectKey) -> Result<()> {
         self.inner.set_status(key, Status::Stored);
         let removed = self.inner.write_down(key, Debt::Remove);
@@ -111,16 +111,18 @@ impl Spool {
         removed
     }
 
-    /// Gives what was set aside back to the uploader: all of it, or one object. Says how many that were.
+    /// Returns all objects in quarantine, or one, to the uploader. Returns their number.
     ///
-    /// Its next put is its first: what is under its key by then is not taken for an earlier put of its own.
+    /// The next put of such an object counts as its first: an object that then exists under its key is not
+    /// taken for the result of an earlier put.
     pub fn release_quarantine(&self, only: Option<&ObjectKey>) -> Result<u64> {
         let mut released = 0;
         for object in self.quarantined() {
             if only.is_some_and(|only| *only != object.key) {
                 continue;
             }
-            // The mark first: set aside and never tried is what a crash in between may leave.
+            // Remove the mark first. A crash in between leaves an object in quarantine
+            // that counts as never tried.
             self.inner.unmark(&object.key)?;
             let path = self.inner.layout.file(&object.key, Suffix::Quarantine);
             self.inner.remove(&path)?;
@@ -139,43 +141,43 @@ impl Spool {
 }
 
 impl Claim {
-    /// Its key.
+    /// Returns the object's key.
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }
 
-    /// Its size.
+    /// Returns the object's size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether the bucket may have it by a put before this turn.
+    /// Returns whether an earlier put may have stored the object.
     pub fn tried(&self) -> Tried {
         self.tried
     }
 
-    /// Content type, metadata and digest; an error when the sidecar cannot be used.
+    /// Returns content type, metadata and digest, or an error if the sidecar cannot be used.
     pub fn description(&self) -> Result<(&str, &Metadata, Sha256), &Error> {
         self.description.as_ref().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
     }
 
-    /// The file that it was made from, if it was: see [`SourceFile::is_unchanged`].
+    /// Returns the file that the object was made from, if there is one: see [`SourceFile::is_unchanged`].
     pub fn source(&self) -> Option<&SourceFile> {
         self.description.as_ref().ok()?.0.source.as_ref()
     }
 
-    /// CRC-32C of the content, where it was kept.
+    /// Returns the CRC-32C of the content, if it was stored.
     pub fn crc32c(&self) -> Option<u32> {
         self.description.as_ref().ok()?.0.crc32c
     }
 
-    /// To be called before the last byte leaves: from then on the bucket may have it. Where the disk takes no mark, the
-    /// memory keeps it, and the error says why.
+    /// Must be called before the last byte is sent, because from then on the bucket may hold the object. If the
+    /// disk does not accept the mark, it is kept in memory and an error is returned.
     pub fn mark_tried(&self) -> Result<()> {
         self.reader().mark_tried()
     }
 
-    /// How the content is read, in one turn.
+    /// Returns a reader for the content during this attempt.
     pub(crate) fn reader(&self) -> ClaimReader {
         ClaimReader {
             spool: self.spool.clone(),
@@ -186,13 +188,14 @@ impl Claim {
         }
     }
 
-    /// Whether the bytes on the disk are still those that were closed.
+    /// Returns whether the bytes on disk are still those that were closed.
     pub fn is_intact(&self) -> std::io::Result<bool> {
         let Ok((meta, _)) = &self.description else { return Ok(false) };
         self.spool.is_as_closed(&self.spool.layout.file(&self.key, Suffix::Object), meta)
     }
 
-    /// The bucket has it: it goes. Where the disk keeps it, it is not put again all the same; the error says why.
+    /// Removes the object from the spool after its upload. If the disk refuses, returns an error; the object
+    /// is still not uploaded again.
     pub fn uploaded(self) -> Result<()> {
         let removed = self.spool.write_down(&self.key, Debt::Remove);
         if removed.is_err() {
@@ -201,13 +204,14 @@ impl Claim {
         removed
     }
 
-    /// It is not on the disk any more: somebody else removed it, or took the disk away. What comes back with the disk is
-    /// found by the next start.
+    /// Forgets an object whose file has disappeared, because somebody removed it or the disk is gone. If the
+    /// file comes back, the next start finds it.
     pub fn vanished(self) {
         self.spool.index().remove(&self.name, self.id);
     }
 
-    /// Sets it aside, for good or until [`Spool::release_quarantine`]; in memory only where the disk takes no note of it.
+    /// Moves the object to quarantine, permanently or until [`Spool::release_quarantine`]. The state is only in
+    /// memory if the disk does not accept it.
     pub fn quarantine(self, reason: &str) -> Result<()> {
         let noted = self.spool.write_down(&self.key, Debt::Quarantine(reason.to_owned()));
         self.spool.set_status(&self.key, Status::Quarantined);
@@ -226,18 +230,18 @@ impl Drop for Claim {
     }
 }
 
-/// Opens a claimed object's content, as often as it has to be sent.
+/// Opens the content of a claimed object, once for each time it is sent.
 pub(crate) struct ClaimReader {
     spool: Arc<Inner>,
     name: CameraName,
     id: ItemId,
     key: ObjectKey,
-    /// Held while the mark is made, so that none is made after the turn.
+    /// Locked while the mark is made, so that no mark is made after the attempt has ended.
     turn: Mutex<Turn>,
 }
 
-/// Whether the put that reads the content still goes on. A connection sends on after an early answer; by then its
-/// bytes are nobody's any more.
+/// Whether the put that reads the content is in progress. A connection may continue to send after an early
+/// response; those bytes must no longer count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Open,
@@ -245,7 +249,7 @@ enum Turn {
 }
 
 impl ClaimReader {
-    /// Where the content lies.
+    /// Returns the path of the content.
     pub(crate) fn path(&self) -> std::path::PathBuf {
         self.spool.layout.file(&self.key, Suffix::Object)
     }
@@ -261,12 +265,12 @@ impl ClaimReader {
         Ok(Box::new(Reading(file)))
     }
 
-    /// The put is over: nothing more of the content goes out, and no mark is made for it.
+    /// Ends the attempt: no more of the content is sent, and no mark is made for it.
     pub(crate) fn end(&self) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Turn::Over;
     }
 
-    /// The bucket refused the object, and that was heard: its next put is the first one. Ends the turn.
+    /// Called when the bucket has refused the object: its next put counts as its first. Ends the attempt.
     pub(crate) fn refused(&self) {
         self.end();
         let before = {
@@ -275,12 +279,12 @@ impl ClaimReader {
             std::mem::replace(&mut entry.tried, Tried::Never)
         };
         if before != Tried::Never {
-            // What cannot be unlinked now is a debt, of which the log knows.
+            // If unlinking fails, it becomes a debt, which is logged.
             let _ = self.spool.write_down(&self.key, Debt::Unmark);
         }
     }
 
-    /// See [`Claim::mark_tried`]. An error of the kind [`Error::TurnOver`] when the put is over.
+    /// Implements [`Claim::mark_tried`]. Fails with [`Error::TurnOver`] after the attempt has ended.
     pub(crate) fn mark_tried(&self) -> Result<()> {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if *turn == Turn::Over {

@@ -1,4 +1,4 @@
-//! Closing objects: hash, chain, sign, and the order of steps that makes a close whole or not there.
+//! Closing objects: hash, chain and sign them, in an order of steps that makes a close atomic.
 
 use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
@@ -12,13 +12,13 @@ use framepost_events::{KeyKind, ObjectKey, Sha256, Sha256Hasher};
 use std::io::{self, SeekFrom};
 use std::path::Path;
 
-/// What is read or hashed at a time.
+/// Bytes that are read and hashed at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The content type of a span's empty end object.
+/// Content type of the empty object at the end of a span.
 const SPAN_END_CONTENT_TYPE: &str = "video/mp4";
 
-/// What the sidecar of an object that is written at once remembers of it.
+/// Additional sidecar fields of an object that is written at once.
 #[derive(Debug, Default)]
 pub(super) struct Note {
     pub(super) source: Option<SourceFile>,
@@ -27,8 +27,9 @@ pub(super) struct Note {
 }
 
 impl Inner {
-    /// Closes the part of a chunk, whose bytes are complete; says how many they are. `attributes.previous` is the span's chain so
-    /// far. What is left to be done is [`offer_chunk`](Self::offer_chunk).
+    /// Closes the part file of a chunk and returns its length. Its bytes must be complete.
+    /// `attributes.previous` is set to the last manifest of the span.
+    /// [`offer_chunk`](Self::offer_chunk) does the remaining steps.
     pub(super) fn close_chunk(
         &self,
         name: &CameraName,
@@ -47,8 +48,9 @@ impl Inner {
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
         let sealed = self.seal(key, &digest, content_type, attributes)?;
         let meta = Meta { source: state.source.clone(), ..sealed };
-        // Its name is made durable with the object's. Should only the object's survive, the camera's file says that the chunk was
-        // the last one; a file's chunks are not kept there.
+        // The sidecar's name becomes durable together with the object's. If only the object's name
+        // survives a crash, the camera's file identifies it as the last chunk. That file does not track
+        // the chunks of a source file.
         self.write_sidecar(key, Suffix::Meta, &meta)?;
         if origin == Origin::File {
             self.sync_parent(&part)?;
@@ -57,7 +59,7 @@ impl Inner {
         Ok(meta.bytes)
     }
 
-    /// All steps after the final sidecar, for a recovery.
+    /// Does all steps after the final sidecar, during recovery.
     pub(super) fn finish_chunk(
         &self,
         name: &CameraName,
@@ -69,7 +71,7 @@ impl Inner {
         self.offer_chunk(name, key, meta.bytes)
     }
 
-    /// The last steps of a close: the chunk is durable, and the uploader's.
+    /// Does the last steps of a close: makes the chunk durable and passes it to the uploader.
     pub(super) fn offer_chunk(&self, name: &CameraName, key: &ObjectKey, bytes: u64) -> Result<()> {
         self.sync_parent(&self.layout.file(key, Suffix::Object))?;
         self.remove(&self.layout.file(key, Suffix::Draft))?;
@@ -78,7 +80,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The object gets its own name, which is durable when its directory is synced next.
+    /// Renames the part to the object's name. The name becomes durable when the directory is synced.
     fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
         let text = key.to_string();
         let attributes = meta.attributes().map_err(unusable(key))?;
@@ -93,7 +95,7 @@ impl Inner {
         };
         let origin = span.origin;
         let next = CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() };
-        // Of a file nothing is gone on with: it is read again from its start.
+        // The recording of a source file is not continued: the file is read again from its start.
         if origin == Origin::Camera {
             self.write_state(name, &next)?;
         }
@@ -123,7 +125,7 @@ impl Inner {
         Ok(())
     }
 
-    /// An object that is written at once: durable on return, not yet told to the uploader.
+    /// Writes a small object. It is durable on return, and not yet passed to the uploader.
     pub(super) fn write_small(
         &self,
         key: &ObjectKey,
@@ -144,7 +146,7 @@ impl Inner {
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
     }
 
-    /// Puts a closed object into the index.
+    /// Adds a closed object to the index.
     pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64) {
         let entry = Entry { bytes, status: Status::Waiting, tried: Tried::Never };
         let mut index = self.index();
@@ -155,7 +157,7 @@ impl Inner {
         index.insert(name, ItemId::of(key), entry);
     }
 
-    /// Digest, chain and signature into the metadata.
+    /// Adds digest, chain and signature to the metadata.
     fn seal(&self, key: &ObjectKey, digest: &Digest, content_type: String, mut attributes: Attributes) -> Result<Meta> {
         let &Digest { bytes, sha256, crc32c } = digest;
         attributes.sha256 = Some(sha256);
@@ -167,7 +169,7 @@ impl Inner {
             attributes.key_id = Some(signer.key_id().to_owned());
         }
         let metadata = attributes.to_metadata().or_else(|error| {
-            // Footage is worth more than its seek table or the name of its source.
+            // Losing the footage would be worse than losing its seek table and source name.
             tracing::warn!(%key, %error, "attributes do not fit, leaving out seek table and source");
             Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
         });
@@ -175,7 +177,7 @@ impl Inner {
         Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None, source: None })
     }
 
-    /// Writes a sidecar whole. Its name is durable when its directory is synced next.
+    /// Writes a sidecar atomically. Its name becomes durable when the directory is synced.
     pub(super) fn write_sidecar(&self, key: &ObjectKey, suffix: Suffix, meta: &Meta) -> Result<()> {
         let json = serde_json::to_vec(meta).map_err(unusable(key))?;
         self.write_whole(&self.layout.file(key, suffix), &json)
@@ -196,7 +198,8 @@ impl Inner {
         self.write_durable(&path, &json)
     }
 
-    /// A camera that never recorded has the empty state; so has, with a warning, one whose file is not readable.
+    /// Reads a camera's state. A camera that never recorded has the empty state, and so, with a warning, has
+    /// one whose file cannot be parsed.
     pub(super) fn read_state(&self, name: &CameraName) -> Result<CameraState> {
         let path = self.layout.state(name);
         let json = match self.read(&path) {
@@ -210,13 +213,13 @@ impl Inner {
         }))
     }
 
-    /// Length and digests of a file here.
+    /// Computes length and digests of a file in the spool.
     pub(super) fn digest_path(&self, path: &Path) -> io::Result<Digest> {
         digest_file(&mut *self.fs.open_read(path)?)
     }
 
-    /// Whether a file here still has the bytes that it was closed with. Its CRC-32C says so, except where the sidecar is from
-    /// before that was kept.
+    /// Returns whether a file has the same bytes as when it was closed. Compares its CRC-32C, or its SHA-256 if
+    /// an old sidecar has no CRC-32C.
     pub(super) fn is_as_closed(&self, path: &Path, meta: &Meta) -> io::Result<bool> {
         let mut file = self.fs.open_read(path)?;
         let Some(expected) = meta.crc32c else {
@@ -232,7 +235,7 @@ impl Inner {
     }
 }
 
-/// What a closed file is known by.
+/// Length and checksums of a closed file.
 pub(super) struct Digest {
     pub(super) bytes: u64,
     pub(super) sha256: Sha256,
@@ -245,8 +248,8 @@ impl Digest {
     }
 }
 
-/// The one time that a chunk's bytes are hashed. They are read again for it, from the memory that the operating system keeps
-/// what was just written in: its `mehd`, in the first bytes, is only known now.
+/// Hashes a chunk's bytes, which happens only once. It reads them again, normally from the page cache, because
+/// `mehd` in the first bytes is only known at the end.
 fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
     let mut hasher = Sha256Hasher::new();
     let (mut bytes, mut crc32c) = (0, 0);
@@ -258,7 +261,7 @@ fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
     Ok(Digest { bytes, sha256: hasher.finish(), crc32c })
 }
 
-/// All of a file, from its start.
+/// Reads a file in pieces from its start.
 fn each_piece(file: &mut dyn SpoolFile, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     let mut piece = vec![0; PIECE_BYTES];

@@ -1,8 +1,10 @@
-//! What the uploader could not write down, because the disk refused: kept in memory until it can be.
+//! Changes that the uploader could not write because the disk refused them. They are kept in memory
+//! until they can be written.
 //!
-//! A disk that becomes read-only, or is full to the last block, still holds footage that can be read and uploaded. What is in
-//! the bucket then cannot be unlinked, what is set aside cannot be marked as such: neither may be put again and again. A
-//! restart forgets debts, and finds the files as they are; that costs puts, never footage.
+//! A disk that becomes read-only or completely full still holds footage that can be read and
+//! uploaded. An uploaded object then cannot be unlinked, and an object in quarantine cannot be
+//! marked. Neither must be put again and again. A restart forgets debts and finds the files as they
+//! are. That costs additional puts, never footage.
 
 use super::index::{ItemId, Status, Tried};
 use super::layout::{Suffix, owner};
@@ -11,18 +13,18 @@ use framepost_events::ObjectKey;
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
-/// What is to be done with an object's files.
+/// A change to an object's files that is still to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Debt {
-    /// The bucket has it: it is to be unlinked.
+    /// The object is in the bucket and its files must be unlinked.
     Remove,
-    /// It is set aside for this reason, which is to be written.
+    /// The object is in quarantine and this reason must be written.
     Quarantine(String),
-    /// The bucket refused it: its mark is to be unlinked.
+    /// The bucket refused the object and its mark must be unlinked.
     Unmark,
 }
 
-/// All of them, and whether the log knows.
+/// All debts, and whether they have been logged.
 #[derive(Debug, Default)]
 pub(super) struct Debts {
     owed: HashMap<ObjectKey, Debt>,
@@ -37,7 +39,7 @@ enum Trouble {
 }
 
 impl Debts {
-    /// Why an object is set aside, where the disk does not say so yet.
+    /// Returns why an object is in quarantine, if the disk does not have the reason yet.
     pub(super) fn reason(&self, key: &ObjectKey) -> Option<&str> {
         match self.owed.get(key) {
             Some(Debt::Quarantine(reason)) => Some(reason),
@@ -50,17 +52,16 @@ impl Debts {
     }
 }
 
-/// Whether the spool's directory is where it was.
+/// Whether the spool's directory exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
     Here,
-    /// It is not, as when its disk was unmounted or pulled out.
+    /// The directory is missing, for example because its disk was unmounted or removed.
     Away,
 }
 
 impl Spool {
-    /// Whether the directory is there, told by its lock file.
+    /// Checks whether the directory exists, by its lock file.
     pub fn presence(&self) -> Presence {
         match self.inner.fs.open_read(&self.inner.layout.lock()) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Presence::Away,
@@ -68,17 +69,17 @@ impl Spool {
         }
     }
 
-    /// Whether anything is owed to the disk. Asks the memory only.
+    /// Returns whether there are debts. Does not access the disk.
     pub fn has_debts(&self) -> bool {
         !self.inner.debts().owed.is_empty()
     }
 
-    /// Tries to write down what could not be before; says how much is left.
+    /// Tries to write all debts. Returns how many remain.
     pub fn settle(&self) -> usize {
         let owed = self.inner.debts().owed.clone();
         for (key, debt) in owed {
             if let Err(error) = self.inner.pay(&key, &debt) {
-                // One that is refused speaks for all.
+                // If one fails, the others would fail too.
                 self.inner.complain(&error);
                 break;
             }
@@ -98,7 +99,7 @@ impl Inner {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what the uploader wants written down, or remembers it.
+    /// Writes a change for the uploader, or remembers it as a debt.
     pub(super) fn write_down(&self, key: &ObjectKey, debt: Debt) -> Result<()> {
         let paid = self.pay(key, &debt);
         match &paid {
@@ -116,7 +117,7 @@ impl Inner {
         let id = ItemId::of(key);
         let Some(entry) = self.index().entry(&name, id).copied() else { return Ok(()) };
         match (debt, entry.status) {
-            // Another object of this key has come since.
+            // A new object with this key has been recorded meanwhile.
             (Debt::Remove, Status::Waiting | Status::Dropping | Status::Quarantined)
             | (Debt::Quarantine(_), Status::Waiting | Status::Dropping | Status::Stored) => {}
             (Debt::Remove, Status::Claimed | Status::Stored) => {
@@ -128,21 +129,21 @@ impl Inner {
                 let path = self.layout.file(key, Suffix::Quarantine);
                 self.with_reserve(|| self.write_durable(&path, format!("{reason}\n").as_bytes()))?;
             }
-            // Tried again in the meantime, it has its mark for a reason.
+            // The object was tried again meanwhile, so it needs its mark.
             (Debt::Unmark, _) if entry.tried != Tried::Never => {}
             (Debt::Unmark, _) => self.unmark(key)?,
         }
         Ok(())
     }
 
-    /// Forgets, durably, that a put was begun.
+    /// Removes, durably, the mark that a put was begun.
     pub(super) fn unmark(&self, key: &ObjectKey) -> Result<()> {
         let path = self.layout.file(key, Suffix::Try);
         self.remove(&path)?;
         self.sync_parent(&path)
     }
 
-    /// Says once that the disk refuses, until it does no more.
+    /// Logs once that the disk refuses writes, until it accepts them again.
     pub(super) fn complain(&self, error: &Error) {
         let trouble = &mut self.debts().trouble;
         if *trouble == Trouble::None {
@@ -160,7 +161,7 @@ impl Inner {
         }
     }
 
-    /// What the memory says of an object from now on.
+    /// Sets the status of an object in memory.
     pub(super) fn set_status(&self, key: &ObjectKey, status: Status) {
         if let Some(name) = owner(key)
             && let Some(entry) = self.index().entry(&name, ItemId::of(key))

@@ -1,87 +1,78 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the spool did not do what was asked.
+/// Why a spool operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process uses this directory.
+    /// Another process uses the spool's directory.
     #[error("the spool directory {} is in use by another process", .dir.display())]
     Locked {
-        /// The directory.
         dir: PathBuf,
     },
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("cannot {operation} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// On what.
         path: PathBuf,
-        /// The system's own words.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// There is no room, and nothing more that may be dropped.
+    /// There is no space, and nothing more may be dropped.
     #[error(
         "the spool is full: {wanted_bytes} bytes wanted, {used_bytes} of {quota_bytes} in use, \
          {free_bytes} free on the disk of which {free_floor_bytes} stay untouched"
     )]
     Full {
-        /// What was to be written.
+        /// Bytes that were to be written.
         wanted_bytes: u64,
-        /// What the spool holds.
+        /// Bytes that the spool uses.
         used_bytes: u64,
-        /// What it may hold.
+        /// Bytes that the spool may use.
         quota_bytes: u64,
-        /// What the disk has left.
+        /// Free bytes on the disk.
         free_bytes: u64,
-        /// What is to be left of that.
+        /// Bytes that must stay free.
         free_floor_bytes: u64,
     },
-    /// Outputs came in an order that no span has.
+    /// The segmenter's outputs arrived in an invalid order.
     #[error("{output} does not follow here: {expected}")]
     Order {
-        /// The output.
         output: &'static str,
-        /// What could have come.
+        /// The outputs that were possible.
         expected: &'static str,
     },
-    /// An object of this key is in the spool already.
+    /// The spool already holds an object with this key.
     #[error("{key} is in the spool already and waits for its upload")]
     KeyTaken {
-        /// The key.
         key: String,
     },
-    /// Another object of this key was set aside.
+    /// Another object with this key is in quarantine.
     #[error(
         "another {key} is in the spool's quarantine: `edge-uploader quarantine` says why; record this under another camera \
          name or time, or use another spool"
     )]
     KeyInQuarantine {
-        /// The key.
         key: String,
     },
-    /// A put that is over asked for more of its content.
+    /// An attempt that has ended asked for more of its content.
     #[error("the put of {key} is over")]
     TurnOver {
-        /// The key.
         key: String,
     },
-    /// This camera has a writer already.
+    /// The camera already has a writer.
     #[error("camera {camera} of site {site} is being recorded already")]
     WriterTaken {
-        /// The site.
         site: String,
-        /// The camera.
         camera: String,
     },
-    /// Attributes that cannot be written, or a sidecar that cannot be read.
+    /// Attributes cannot be written, or a sidecar cannot be read.
     #[error("the attributes of {key} cannot be used")]
     Attributes {
-        /// The key.
         key: String,
-        /// What is wrong with them.
+        /// The underlying error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -93,7 +84,7 @@ impl Error {
         move |source| Self::Io { operation, path, source }
     }
 
-    /// Whether the cause is a lack of space: waiting, or dropping something, may help.
+    /// Returns whether the cause is a lack of space, so that waiting or dropping objects may help.
     pub fn is_full(&self) -> bool {
         match self {
             Self::Full { .. } => true,

@@ -1,7 +1,8 @@
-//! The file system as the spool sees it: few operations, each of which may fail or be the last one.
+//! The spool's interface to the file system: a few operations, each of which may fail or be
+//! the last before a crash.
 //!
-//! A trait, so that the tests can put a model in its place that crashes, loses what was not synced, or is full, at
-//! every single operation. [`DiskFs`] is the machine's own.
+//! It is a trait, so that tests can use a model that crashes, loses unsynced data, or is full at any operation.
+//! [`DiskFs`] is the real file system.
 
 mod disk;
 
@@ -11,15 +12,14 @@ use std::ffi::OsString;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
-/// An open file.
 pub(super) trait SpoolFile: Read + Write + Seek + Send {
-    /// Cuts the file.
+    /// Truncates the file to this length.
     fn set_len(&mut self, bytes: u64) -> io::Result<()>;
-    /// On return the content and the length survive a power cut; the name only after [`Fs::sync_dir`].
+    /// Makes content and length survive a power cut. The name survives only after [`Fs::sync_dir`].
     fn sync_data(&mut self) -> io::Result<()>;
 }
 
-/// What a directory entry is. Links are not followed.
+/// The type of a directory entry. Links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
@@ -27,40 +27,40 @@ pub(super) enum EntryKind {
     Other,
 }
 
-/// One entry of a directory.
 pub(super) struct Listed {
     pub(super) name: OsString,
     pub(super) kind: EntryKind,
     pub(super) bytes: u64,
 }
 
-/// Held as long as the spool is open.
+/// Held while the spool is open.
 pub(super) type Lock = Box<dyn Send + Sync>;
 
-/// The operations.
+/// The operations that the spool uses.
 pub(super) trait Fs: Send + Sync {
-    /// Takes the lock of the spool whose lock file is `path` without waiting; `WouldBlock` when another process has it.
+    /// Takes the lock of the spool whose lock file is `path` without waiting. Fails with `WouldBlock`
+    /// if another process holds it.
     fn lock(&self, path: &Path) -> io::Result<Lock>;
-    /// A new, empty file, in the place of an old one if there is one.
+    /// Creates an empty file. Replaces an existing one.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
-    /// For reading and writing.
+    /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
-    /// For reading only.
+    /// Opens a file for reading only.
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
-    /// Replaces `to`.
+    /// Renames a file and replaces `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// Fails when it is not empty.
+    /// Removes a directory. Fails if it is not empty.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
-    /// On return the names in `path` survive a power cut.
+    /// Makes the names in the directory `path` survive a power cut.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     fn list(&self, path: &Path) -> io::Result<Vec<Listed>>;
-    /// What an ordinary user may still write.
+    /// Returns the bytes that an ordinary user can still write.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }
 
-/// Whether an error is that of a full disk, or of a user's quota there.
+/// Returns whether an error means a full disk or an exhausted user quota.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

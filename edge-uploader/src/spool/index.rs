@@ -1,6 +1,6 @@
-//! What the spool holds, in memory: a mirror of the directory, rebuilt by a scan at the start and never the truth.
+//! The contents of the spool, in memory. The index mirrors the directory and is rebuilt by a scan at the start.
 //!
-//! About 100 bytes an object, so that a day of backlog of one camera (29 000 chunks) takes 3 MiB.
+//! An entry needs about 100 bytes. A day of backlog of one camera (29 000 chunks) takes 3 MiB.
 
 use super::layout::CameraName;
 use framepost_events::{KeyKind, ObjectKey};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-/// What an object costs beyond its bytes: its sidecars, a block each.
+/// Disk usage of an object besides its bytes: its sidecars, one block each.
 pub(super) const OVERHEAD_BYTES: u64 = 8 * 1024;
 
 /// A key without its camera's name. Ordered by time.
@@ -25,35 +25,35 @@ impl ItemId {
     }
 
     pub(super) fn key(self, name: &CameraName) -> ObjectKey {
-        // Only keys that were timestamps once get here.
+        // `start_us` always comes from a timestamp.
         let start = Timestamp::from_microsecond(self.start_us).unwrap_or(Timestamp::UNIX_EPOCH);
         ObjectKey::new(name.site.clone(), name.camera.clone(), start, self.counter, self.kind)
     }
 }
 
-/// Who has to do with a closed object now.
+/// State of a closed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
-    /// Waits for its upload.
+    /// It waits for its upload.
     Waiting,
-    /// The uploader has it.
+    /// The uploader has taken it.
     Claimed,
-    /// Set aside with a reason.
+    /// It is in quarantine with a reason.
     Quarantined,
-    /// In the bucket; the disk does not let go of it.
+    /// It is in the bucket, and the disk refuses to unlink it.
     Stored,
-    /// About to be unlinked for want of space.
+    /// It is about to be unlinked because space is needed.
     Dropping,
 }
 
-/// Whether the bucket may have an object by an earlier put, of this process or another one.
+/// Whether an earlier put, of this process or another one, may have stored the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tried {
-    /// It never left this machine whole, or the bucket refused it since.
+    /// No complete put was sent, or the bucket has refused the object since.
     Never,
-    /// The bucket may have it, and the disk took no mark of it.
+    /// The bucket may hold it, and the disk did not accept the mark for that.
     Unmarked,
-    /// The bucket may have it.
+    /// The bucket may hold it, as its mark on disk says.
     Before,
 }
 
@@ -64,22 +64,22 @@ pub(super) struct Entry {
     pub(super) tried: Tried,
 }
 
-/// One camera's objects.
+/// The objects of one camera.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) entries: BTreeMap<ItemId, Entry>,
-    /// The objects by when they came here: those that lay here at the start by their own time, then each as it was closed.
-    /// A camera whose clock lies does not come before its turn. May still hold some that are gone.
+    /// The objects in order of arrival: those found at the start by their own time, then each as it was closed.
+    /// This order does not let a camera with a wrong clock go first. Removed objects may still be in it.
     arrivals: VecDeque<(u64, ItemId)>,
-    /// The latest arrival that had its camera's turn.
+    /// The highest arrival number that was taken in its camera's turn.
     newest_served: u64,
-    /// The part that is being recorded.
+    /// Bytes of the part file that is being recorded.
     pub(super) open_bytes: u64,
     closed_bytes: u64,
-    /// The gap for want of space that can still grow.
+    /// The gap for lack of space that can still be extended.
     pub(super) growing_gap: Option<ItemId>,
     pub(super) has_writer: bool,
-    /// The directory that the writer puts its files into: it stays when it is empty for a moment.
+    /// The directory into which the writer writes. It is kept even when it is empty for a moment.
     pub(super) occupied: Option<PathBuf>,
 }
 
@@ -89,12 +89,13 @@ impl Shelf {
     }
 
     fn may_go(&self, id: ItemId) -> bool {
-        // A gap that can still grow goes last, so that a long want of space is one gap and not a thousand.
+        // A gap that can still be extended goes last, so that a long lack of space is one
+        // gap and not a thousand.
         self.growing_gap != Some(id)
             || !self.entries.iter().any(|(other, e)| *other != id && e.status == Status::Waiting)
     }
 
-    /// Drops arrivals whose object is gone: at both ends at once, in between when they are the most of all.
+    /// Removes arrivals whose object is gone: at both ends immediately, in between when they are the majority.
     fn forget_gone(&mut self) {
         let entries = &self.entries;
         while self.arrivals.front().is_some_and(|(_, id)| !entries.contains_key(id)) {
@@ -113,40 +114,38 @@ impl Shelf {
     }
 }
 
-/// Which end of the backlog to take from.
+/// From which end of the backlog to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// A camera's newest, one camera after the other.
+    /// The newest object of a camera, taking turns between cameras.
     Newest,
-    /// The oldest of all cameras.
+    /// The oldest object of all cameras.
     Oldest,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) cameras: BTreeMap<CameraName, Shelf>,
-    /// The camera whose newest was taken last.
+    /// The camera from which the newest object was taken last.
     served: Option<CameraName>,
-    /// How many objects came here so far.
+    /// Number of objects that have arrived so far.
     arrived: u64,
 }
 
-/// What a camera has in the spool.
+/// The spool's counts for one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraStats {
-    /// The site.
     pub site: framepost_events::Site,
-    /// The camera.
     pub camera: framepost_events::Camera,
-    /// Objects that wait for their upload or are being uploaded.
+    /// Number of objects that wait for their upload or are being uploaded.
     pub waiting_objects: u64,
-    /// Their bytes.
+    /// Bytes of the waiting objects.
     pub waiting_bytes: u64,
-    /// Objects set aside.
+    /// Number of objects in quarantine.
     pub quarantined_objects: u64,
     /// Bytes of the chunk being recorded.
     pub open_bytes: u64,
-    /// The start of the oldest object that waits.
+    /// The start of the oldest waiting object.
     pub oldest: Option<Timestamp>,
 }
 
@@ -187,7 +186,7 @@ impl Index {
         }
     }
 
-    /// The oldest chunk of the camera that holds the most, not counting what is being uploaded.
+    /// Returns the oldest chunk of the camera that uses the most space. Ignores chunks that are being uploaded.
     pub(super) fn victim(&self) -> Option<(CameraName, ItemId)> {
         self.cameras
             .iter()
@@ -202,7 +201,7 @@ impl Index {
             .map(|(_, name, id)| (name.clone(), id))
     }
 
-    /// The next object to upload; `skip` says which ones are not due yet.
+    /// Returns the next object to upload. `skip` returns true for objects that are not due yet.
     pub(super) fn next(
         &mut self,
         order: Order,
@@ -215,7 +214,7 @@ impl Index {
                 let latest = |name: &CameraName, shelf: &Shelf| {
                     shelf.arrivals.iter().rev().find(|(_, id)| due(name, shelf, *id)).copied()
                 };
-                // What came since its camera's last turn, before what was left behind in any.
+                // Objects that arrived since their camera's last turn go before older ones of any camera.
                 let before = self.served.as_ref();
                 let recent = |name: &CameraName, shelf: &Shelf| {
                     latest(name, shelf).filter(|(arrived, _)| *arrived > shelf.newest_served)
@@ -236,7 +235,7 @@ impl Index {
         }
     }
 
-    /// Asks every camera once, beginning after the one served last.
+    /// Tries every camera once, beginning after the one that was served last.
     fn round<T>(
         &self,
         served: Option<&CameraName>,
@@ -247,12 +246,12 @@ impl Index {
         after.chain(rest).find_map(|(name, shelf)| pick(name, shelf).map(|found| (name.clone(), found)))
     }
 
-    /// Whether anything waits for its upload.
+    /// Returns whether an object waits for its upload.
     pub(super) fn has_waiting(&self) -> bool {
         self.cameras.values().any(|shelf| shelf.entries.values().any(|entry| entry.status == Status::Waiting))
     }
 
-    /// Whether nothing waits or is being uploaded.
+    /// Returns whether no object waits or is being uploaded.
     pub(super) fn is_drained(&self) -> bool {
         let pending = |entry: &Entry| matches!(entry.status, Status::Waiting | Status::Claimed);
         !self.cameras.values().any(|shelf| shelf.entries.values().any(pending))

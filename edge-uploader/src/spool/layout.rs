@@ -1,26 +1,25 @@
-//! Where the spool's files are, and which of the names found there are its own.
+//! The paths of the spool's files, and which names in its directories are its own.
 
 use framepost_events::{Camera, ObjectKey, Site};
 use std::path::{Path, PathBuf};
 
-/// What a file in `objects/` is: the suffix behind the object's key.
+/// The role of a file in `objects/`, given by the suffix after the object's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suffix {
     /// The closed object.
     Object,
     /// The object being recorded.
     Part,
-    /// Its attributes, as far as they are known while it is recorded.
+    /// Its attributes known so far, while it is being recorded.
     Draft,
-    /// Its attributes.
     Meta,
-    /// A put was begun.
+    /// Marks that a put was begun.
     Try,
-    /// Why it is not uploaded any more.
+    /// Why it is in quarantine.
     Quarantine,
-    /// A part that could not be repaired, left for a person.
+    /// A part that could not be repaired, kept for manual inspection.
     Broken,
-    /// A file not yet renamed to its own name.
+    /// A file before it is renamed to its final name.
     Temporary,
 }
 
@@ -40,14 +39,14 @@ impl Suffix {
     }
 }
 
-/// One camera of one site; the unit of fairness.
+/// One camera of one site, the unit of fairness.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CameraName {
     pub(super) site: Site,
     pub(super) camera: Camera,
 }
 
-/// The directory.
+/// The spool's directory.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     dir: PathBuf,
@@ -87,17 +86,18 @@ impl Layout {
     }
 }
 
-/// The temporary name that `path` is written under first.
+/// Returns the temporary name under which `path` is written first.
 pub(super) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(Suffix::Temporary.text());
     name.into()
 }
 
-/// The key and the suffix of a file in `objects/`, given relative to it; `None` for a name that the spool never writes.
+/// Parses the path of a file relative to `objects/`. Returns its key and suffix, or `None` for a name
+/// that the spool never writes.
 pub(super) fn parse(relative: &str) -> Option<(ObjectKey, Suffix)> {
     let (text, suffix) = if let Some(text) = relative.strip_suffix(".tmp") {
-        // `<key>.meta.tmp` and the like.
+        // Matches `<key>.meta.tmp` and similar names.
         let inner = SUFFIXES.iter().find_map(|(_, suffix)| text.strip_suffix(suffix)).unwrap_or(text);
         (inner, Suffix::Temporary)
     } else {
@@ -107,11 +107,11 @@ pub(super) fn parse(relative: &str) -> Option<(ObjectKey, Suffix)> {
             .unwrap_or((relative, Suffix::Object))
     };
     let key: ObjectKey = text.parse().ok()?;
-    // A key is one path and no other: `08-23.5Z` and `08-23.500000Z` must not be two files of one object.
+    // A key has only one path: `08-23.5Z` and `08-23.500000Z` must not be two files of one object.
     (key.site.is_some() && key.camera.is_some() && key.to_string() == text).then_some((key, suffix))
 }
 
-/// Whose object it is; `None` for a key that the spool does not write.
+/// Returns the camera of an object, or `None` for a key that the spool does not write.
 pub(super) fn owner(key: &ObjectKey) -> Option<CameraName> {
     Some(CameraName { site: key.site.clone()?, camera: key.camera.clone()? })
 }

@@ -1,27 +1,27 @@
-//! Chunks on disk. The file system is the truth: there is no database whose word could differ from the disk's.
+//! Chunks on disk. The file system is the only state: there is no database that could disagree with it.
 //!
 //! # Layout
 //!
 //! ```text
-//! .lock                              flock, and the directory is locked too; one process a spool
-//! .reserve                           zeros, given up when the disk is full so that the drop can be written down
-//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample; and what
-//!                                    is known of the chunk being recorded: content type and metadata
+//! .lock                              flock, as on the directory itself; one process for each spool
+//! .reserve                           zeros; removed on a full disk to make room for recording a drop
+//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample;
+//!                                    for the chunk being recorded: content type and metadata
 //! objects/<key>.part                 being recorded
 //! objects/<key>                      closed; its bytes never change again
-//! objects/<key>.meta                 JSON: content type and metadata, with `Sha256`; and the file that it was made from, if it was
-//! objects/<key>.draft                what an earlier version knew of a part; read, and not written any more
-//! objects/<key>.try                  empty: a put was sent whole and not refused, the bucket may have it
-//! objects/<key>.quarantine           why the object is not uploaded any more
-//! objects/<key>.broken               a part that could not be repaired; nothing touches it
+//! objects/<key>.meta                 JSON: content type, metadata with `Sha256`, and the source file if there is one
+//! objects/<key>.draft                attributes of a part, written by an earlier version; only read
+//! objects/<key>.try                  empty: a put was sent completely and not refused, so the bucket may hold the object
+//! objects/<key>.quarantine           why the object is in quarantine
+//! objects/<key>.broken               a part that could not be repaired; never touched again
 //! *.tmp                              a small file before its rename
 //! ```
 //!
-//! Small files are written whole: temporary name, sync, rename. "Durable" below means whole, and the directory synced. Any
-//! other name is foreign: left alone, and reported once at the start.
+//! Small files are written atomically: temporary name, sync, rename. "Durable" below means that the directory
+//! is synced as well. Files with other names are foreign: they are not touched, and reported once at the start.
 //!
-//! Directories are 0700 and files 0600. Names are looked up from the directory's descriptor and no link is followed, nor is a
-//! pipe or a device opened.
+//! Directories have mode 0700 and files 0600. Names are looked up from the directory's descriptor without
+//! following links. Pipes and devices are not opened.
 //!
 //! # Steps
 //!
@@ -29,49 +29,53 @@
 //!
 //! | what | steps |
 //! |---|---|
-//! | chunk begins | camera's file durable, if it says otherwise of the chunk being recorded; `P` created with its init |
+//! | chunk begins | camera's file durable, if its data on the chunk being recorded change; `P` created with its init |
 //! | fragment | appended to `P` |
-//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O` |
-//! | settled, after each batch of these | directory synced, once for what closed and what began; uploader told; `P` synced ([`Durability::Fragment`]) |
-//! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
-//! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
-//! | upload | all but the last piece sent; `.try` made, directory synced; the rest sent; when it is known to be stored: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
-//! | refusal | heard; `.try` unlinked, directory synced |
-//! | quarantine | `.quarantine` durable; back: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
-//! | a file is read again | the quarantined `O` of a chunk that is about to begin again goes like an uploaded one |
+//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` written; camera's file durable; `P` renamed to `O` |
+//! | settled, after each batch of these | directory synced once for the closed and the new chunk; uploader notified; `P` synced ([`Durability::Fragment`]) |
+//! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader notified |
+//! | gap | like a span's end; then the camera's file says that the time up to the gap's end is accounted for |
+//! | upload | all but the last piece sent; `.try` created, directory synced; the rest sent; after proof of storage: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
+//! | refusal | received; `.try` unlinked, directory synced |
+//! | quarantine | `.quarantine` durable; on release: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
+//! | a file is read again | the quarantined `O` of a chunk that begins again is removed like an uploaded one |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
 //!
 //! # Recovery
 //!
-//! What a crash can leave, and what [`Spool::open`] does; each is repeatable, so a crash in the middle is one more crash.
+//! The states that a crash can leave, and how [`Spool::open`] handles them. Each step can be repeated, so a
+//! crash during recovery is harmless.
 //!
-//! * `P` with a `.meta` that matches its length and digest: the missing rename is made.
-//! * `O` without `.meta` that the camera's file calls the last chunk closed: of the two names only one survived. The uploader
-//!   was not told yet; it is `P` again.
-//! * `P` of a chunk alone: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
-//!   whole fragment it is removed. The loss is the fragment being written.
-//! * The same of a file that was being read: `P` is removed and its span forgotten. The file is read again from its start, and
-//!   gives the same chunks under the same keys. So nothing is synced before such a chunk closes, its `.meta` is durable
-//!   before the rename, and the camera's file only says that a file is read.
-//! * `P` of a span end or gap: removed. The camera's file still asks for the span end; a gap's interval is not accounted for yet.
-//! * A camera's file with a span: the span is over, its end object is written. [`Recovery`] says up to when each camera
-//!   is accounted for, so that the time from there to its next frame becomes a gap.
-//! * A gap that names a chunk: the chunk, and the shorter gap, are unlinked if they are still there.
-//! * Sidecars and `.tmp` without object or part: removed.
+//! - `P` with a `.meta` that matches its length and digest: it is renamed.
+//! - `O` without `.meta` that is the last closed chunk according to the camera's file: only one of the two
+//!   names survived. The uploader was not notified yet, so `O` becomes `P` again.
+//! - `P` of a chunk without `.meta`: cut after its last complete fragment ([`Repair`]) and closed as a shorter
+//!   chunk; removed if it has no complete fragment. The fragment being written is lost.
+//! - The same for a source file: `P` is removed and its span forgotten. The file is read again from its start
+//!   and gives the same chunks with the same keys. Therefore nothing is synced before such a chunk closes, its
+//!   `.meta` is durable before the rename, and the camera's file only says that a file is being read.
+//! - `P` of a span end or gap: removed. The camera's file still requires the span end, and the interval of a
+//!   gap is not accounted for yet.
+//! - A camera's file with a span: the span has ended, and its end object is written. [`Recovery`] says up to
+//!   when each camera is accounted for, so that the time from there to its next frame becomes a gap.
+//! - A gap that names a chunk: the chunk and the shorter gap are unlinked if they still exist.
+//! - Sidecars and `.tmp` without object or part: removed.
 //!
-//! A part that cannot be closed now (a full disk) stays, and is closed when its camera records again; one that cannot
-//! be read as a chunk at all is renamed to `.broken`. Neither keeps the gateway from starting.
+//! A part that cannot be closed now, for example on a full disk, stays and is closed when its
+//! camera records again. A part that cannot be read as a chunk is renamed to `.broken`. Neither
+//! prevents the gateway from starting.
 //!
-//! # A disk that takes no notes
+//! # A disk that refuses writes
 //!
-//! What the uploader cannot write down (a file that cannot be unlinked, a mark, a reason) it remembers in memory, and tries
-//! again at growing intervals; see `debts`. What can be read is uploaded, once.
+//! If the uploader cannot write a change (unlink a file, write a mark or a reason), it keeps the change in
+//! memory and tries again at growing intervals; see `debts`. Objects that can be read are uploaded, each once.
 //!
 //! # Space
 //!
-//! A quota for all files and a floor of free disk, both asked before each write. When there is no room, the camera that
-//! holds the most loses its oldest chunk, until there is. A run of adjoining drops is one gap, which grows until it is uploaded,
-//! and which goes after its camera's footage.
+//! There is a quota for all files, and a minimum of free disk space. Both are checked before each write.
+//! If there is no room, the oldest chunk of the camera that uses the most space is dropped, until there
+//! is enough. Adjoining drops form one gap, which is extended until it is uploaded, and which is
+//! uploaded after its camera's footage.
 
 mod claim;
 mod close;
@@ -113,40 +117,41 @@ use tokio::sync::watch;
 /// The result of a spool operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How much room the spool may take.
+/// How much space the spool may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// All its files together.
+    /// Limit for all its files together, in bytes.
     pub quota_bytes: u64,
-    /// What it leaves free on the disk.
+    /// Bytes that stay free on the disk.
     pub free_floor_bytes: u64,
 }
 
-/// When footage survives a power cut. A crash of the process alone never costs more than the fragment being written.
+/// When footage is safe from a power cut. A crash of the process alone costs at
+/// most the fragment being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
-    /// From the moment its fragment is written: one `fdatasync` a fragment.
+    /// As soon as its fragment is written: one `fdatasync` for each fragment.
     #[default]
     Fragment,
-    /// From the moment its chunk is closed: for cards and disks that are slow to sync.
+    /// As soon as its chunk is closed: for cards and disks that sync slowly.
     Chunk,
 }
 
-/// What a spool is opened with.
+/// Options for opening a spool.
 pub struct Options {
-    /// How much room it may take.
+    /// How much space it may use.
     pub limits: Limits,
-    /// When footage survives a power cut.
+    /// When footage is safe from a power cut.
     pub durability: Durability,
-    /// Signs every object, if there is one.
+    /// Signs every object if set.
     pub signer: Option<Arc<ManifestSigner>>,
-    /// Cuts parts after their last whole fragment.
+    /// Cuts parts after their last complete fragment.
     pub repair: Arc<dyn Repair>,
 }
 
 impl Default for Options {
-    /// No quota, no floor, no signatures; the segmenter repairs.
+    /// No quota, no minimum of free space, no signatures, and the segmenter's repair.
     fn default() -> Self {
         Self {
             limits: Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
@@ -157,7 +162,8 @@ impl Default for Options {
     }
 }
 
-/// The spool of one gateway: a handle, cheap to clone. Its methods block on the disk; see [`crate::spool`].
+/// The spool of one gateway. A handle that is cheap to clone. Its methods block
+/// on the disk; see [`crate::spool`].
 #[derive(Clone)]
 pub struct Spool {
     inner: Arc<Inner>,
@@ -168,9 +174,9 @@ struct Inner {
     layout: Layout,
     options: Options,
     index: Mutex<Index>,
-    /// Held while a directory is made and something put into it, and while empty ones are pruned.
+    /// Locked while a directory is created and filled, and while empty ones are removed.
     tree: Mutex<()>,
-    /// Held while room is made, so that two cameras do not drop twice what one needs.
+    /// Locked while room is made, so that two cameras do not drop twice what one needs.
     dropping: Mutex<()>,
     debts: Mutex<debts::Debts>,
     changes: watch::Sender<u64>,
@@ -178,14 +184,14 @@ struct Inner {
 }
 
 impl Spool {
-    /// Opens the directory, which is made if it is not there, and repairs what a crash left. See the module's
-    /// "Recovery".
+    /// Opens the directory, creates it if it does not exist, and repairs what a crash left: see
+    /// "Recovery" in the module documentation.
     pub fn open(dir: &Path, options: Options) -> Result<(Self, Recovery)> {
         Self::open_on(Arc::new(DiskFs::new(dir)), dir, options)
     }
 
-    /// Opens a directory to look at what is in it and to give back what was set aside. What a crash left stays as it is:
-    /// mending it is for a gateway that knows how its chunks are signed.
+    /// Opens a directory to inspect it and to release objects from quarantine. Does not repair what a crash
+    /// left, because that needs the gateway's signing key.
     pub fn open_unmended(dir: &Path) -> Result<Self> {
         Self::open_unmended_on(Arc::new(DiskFs::new(dir)), dir)
     }
@@ -228,28 +234,29 @@ impl Spool {
         }))
     }
 
-    /// The one writer of a camera. Heals first what an earlier one of this process left.
+    /// Creates the only writer of a camera. Before, closes what an earlier writer of this process left open.
     pub fn writer(&self, site: Site, camera: Camera) -> Result<SpoolWriter> {
         SpoolWriter::new(self.inner.clone(), CameraName { site, camera })
     }
 
-    /// Counts up whenever an object is closed, uploaded, set aside or dropped.
+    /// Returns a counter that increases whenever an object is closed, uploaded,
+    /// dropped, or moved to quarantine.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
     }
 
-    /// What each camera has here.
+    /// Returns the counts for each camera.
     pub fn stats(&self) -> Vec<CameraStats> {
         self.inner.index().stats()
     }
 
-    /// What counts against the quota.
+    /// Returns the bytes that count against the quota.
     pub fn used_bytes(&self) -> u64 {
         self.inner.index().used_bytes()
     }
 }
 
-/// Files, with the path and the operation in each error.
+/// File operations that add path and operation to each error.
 impl Inner {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
@@ -270,19 +277,19 @@ impl Inner {
         }
     }
 
-    /// An empty file, durable. It has no content that could be torn or late, so that its name is all there is to sync.
+    /// Creates an empty file, durably. It has no content that could be torn, so only its name needs a sync.
     fn make_mark(&self, path: &Path) -> Result<()> {
         self.create(path)?;
         self.sync_parent(path)
     }
 
-    /// Writes a small file whole.
+    /// Writes a small file atomically and durably.
     fn write_durable(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.write_whole(path, bytes)?;
         self.sync_parent(path)
     }
 
-    /// The same, but for its name: that is durable when its directory is synced next.
+    /// Writes a small file atomically. Its name becomes durable when the directory is synced.
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let new = temporary(path);
         let mut file = self.create(&new)?;
@@ -309,7 +316,7 @@ impl Inner {
         Ok(bytes)
     }
 
-    /// Unlinks a file; that it is not there is as good.
+    /// Unlinks a file. Succeeds if it does not exist.
     fn remove(&self, path: &Path) -> Result<()> {
         match self.fs.remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
@@ -317,7 +324,7 @@ impl Inner {
         }
     }
 
-    /// Unlinks an object so that it cannot come back without its sidecars, then these.
+    /// Unlinks an object, then its sidecars, so that it cannot come back without them.
     fn remove_object(&self, key: &ObjectKey) -> Result<()> {
         let path = self.layout.file(key, Suffix::Object);
         self.remove(&path)?;
@@ -329,7 +336,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Says which file a camera's writer writes; what it wrote into before may go when it is empty.
+    /// Sets the file that a camera's writer writes. The directory of the file before may be
+    /// removed when it is empty.
     fn occupy(&self, name: &CameraName, path: Option<&Path>) {
         let dir = path.and_then(Path::parent);
         let mut index = self.index();
@@ -344,8 +352,8 @@ impl Inner {
         }
     }
 
-    /// Removes the directories above `path` that are empty now. That of a camera that records stays: it would come again a
-    /// second later, and each of its levels would be synced anew.
+    /// Removes the empty directories above `path`. The directory of a recording camera stays, because it would
+    /// be needed again a second later, with a sync for each level.
     fn prune(&self, path: &Path) {
         let occupied = |shelf: &index::Shelf| shelf.occupied.as_deref() == path.parent();
         if self.index().cameras.values().any(occupied) {
@@ -361,7 +369,7 @@ impl Inner {
     }
 }
 
-/// Makes `dir` and what is missing above it, each name durable.
+/// Creates `dir` and its missing ancestors, and makes each name durable.
 fn create_dirs(fs: &dyn Fs, dir: &Path) -> Result<()> {
     match fs.create_dir(dir) {
         Ok(()) => {}

@@ -1,4 +1,4 @@
-//! What is done with what a crash left. Every step can be repeated.
+//! Recovery of what a crash left. Every step can be repeated.
 
 use super::close::unusable;
 use super::index::{ItemId, Tried};
@@ -15,42 +15,41 @@ use std::collections::BTreeSet;
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// What [`Spool::open`](super::Spool::open) found and did.
+/// The result of the recovery by [`Spool::open`](super::Spool::open).
 #[derive(Debug, Default)]
 pub struct Recovery {
-    /// Each camera that ever recorded here.
+    /// Each camera that has ever recorded into this spool.
     pub cameras: Vec<CameraRecovery>,
-    /// Objects that wait for their upload, those just closed included.
+    /// Number of objects that wait for their upload, including those just closed.
     pub waiting_objects: u64,
-    /// Their bytes.
+    /// Bytes of the waiting objects.
     pub waiting_bytes: u64,
 }
 
-/// What a camera's last recording came to.
+/// The state of a camera after recovery.
 #[derive(Debug)]
 pub struct CameraRecovery {
-    /// The site.
     pub site: Site,
-    /// The camera.
     pub camera: Camera,
-    /// Everything before this is accounted for, by chunks or gaps. The time from here to the camera's next frame is a
-    /// gap ([`GapCause::NotRunning`]).
+    /// Everything before this time is accounted for by chunks or gaps. The time from here to the camera's next
+    /// frame is a gap ([`GapCause::NotRunning`]).
     pub recorded_to: Option<Timestamp>,
-    /// How it ended.
+    /// How its last span ended.
     pub span: SpanRecovery,
 }
 
 /// How a camera's last span ended.
 #[derive(Debug)]
 pub enum SpanRecovery {
-    /// By its own end.
+    /// The span was ended normally.
     Ended,
-    /// By a crash. Its parts are closed and its end object is written.
+    /// A crash ended it. Its parts are closed and its end object is written.
     Interrupted {
-        /// How many chunks it has.
+        /// Number of chunks in the span.
         chunks: u64,
     },
-    /// By a crash, and it cannot be closed now; that happens when the camera records again, or at the next start.
+    /// A crash ended it, and it cannot be closed now. That happens when the camera records again,
+    /// or at the next start.
     Deferred(Error),
 }
 
@@ -67,7 +66,7 @@ impl Inner {
             }
         }
         self.reopen_unsealed(&mut scan)?;
-        // Nobody knows any more in which order they were closed: their times stand for it.
+        // The order in which they were closed is not known any more, so use their times.
         scan.objects.sort_by_key(|(_, key, _)| (key.start, key.counter));
         for (name, key, entry) in &scan.objects {
             self.index().insert(name, ItemId::of(key), *entry);
@@ -109,7 +108,7 @@ impl Inner {
         CameraRecovery { site: name.site, camera: name.camera, recorded_to: state.recorded_to, span }
     }
 
-    /// Closes a camera's parts and its span; says how many chunks that had, if it was open.
+    /// Closes a camera's parts and its span. Returns the number of chunks in the span, if it was open.
     pub(super) fn recover_camera(
         &self,
         name: &CameraName,
@@ -119,7 +118,7 @@ impl Inner {
         parts.sort_by_key(|key| (key.start, key.counter));
         for key in parts {
             if state.span.as_ref().is_some_and(|span| span.chunks != key.counter && span.chunks != key.counter + 1) {
-                // Not this span's: one that never had a chunk closed.
+                // The part does not belong to this span, but to one without closed chunks.
                 self.end_interrupted(name, state)?;
             }
             self.recover_part(name, &key, state)?;
@@ -143,7 +142,7 @@ impl Inner {
             tracing::info!(%key, "chunk was complete, closing it");
             return self.finish_chunk(name, key, &meta, state);
         }
-        // The footage is worth more than what was known of it.
+        // Losing the footage would be worse than losing its attributes.
         let draft = read(Suffix::Draft)?.and_then(|draft| draft.attributes().ok());
         let mut draft = draft.unwrap_or_else(|| state.draft_of(key));
         if Origin::of(&draft) == Origin::File {
@@ -189,8 +188,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Chunks whose name survived a power cut and whose final sidecar did not: nobody has seen them yet, and they become
-    /// parts again.
+    /// Turns chunks back into parts whose name survived a power cut without their final sidecar.
+    /// Nobody has seen them yet.
     fn reopen_unsealed(&self, scan: &mut Scan) -> Result<()> {
         for (name, key, entry) in std::mem::take(&mut scan.bare) {
             let is_known = self.index().entry(&name, ItemId::of(&key)).is_some();
@@ -207,7 +206,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The end of a span that a crash cut off. A file's has none yet: it will be read again, to its own end.
+    /// Ends a span that a crash interrupted. A span of a source file gets no end, because
+    /// the file is read again.
     fn end_interrupted(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
         if state.span.as_ref().is_none_or(|span| span.origin == Origin::Camera) {
             return self.end_span(name, state);
@@ -218,14 +218,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Finishes a drop that was cut short, or takes note of a gap that the camera's file does not know yet.
+    /// Completes a drop that was interrupted, or records a gap that the camera's file does not have yet.
     fn recover_gap(&self, name: &CameraName, key: &ObjectKey, tried: Tried) -> Result<()> {
         let gap = self.read(&self.layout.file(key, Suffix::Object));
         let gap = gap.and_then(|body| Gap::from_json(&body).map_err(unusable(key)));
         let (gap, meta) = match (gap, self.read_meta(key)) {
             (Ok(gap), Ok(meta)) => (gap, meta),
             (Err(error), _) | (_, Err(error)) => {
-                // The uploader sets it aside, with this as its reason.
+                // The uploader moves it to quarantine with this error as the reason.
                 tracing::warn!(%key, %error, "gap is unreadable");
                 return Ok(());
             }
@@ -250,8 +250,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The parts of a camera that is recording no more, for a writer that heals. Also finds chunks that were closed
-    /// without this process noticing, because the last sync of their directory failed.
+    /// Returns the parts of a camera that does not record now, for a writer that closes them. Also finds chunks
+    /// that were closed without the process noticing, because the last sync of their directory failed.
     pub(super) fn parts_of(&self, name: &CameraName) -> Result<Vec<ObjectKey>> {
         let mut scan = self.scan_camera(name);
         self.reopen_unsealed(&mut scan)?;
@@ -259,7 +259,8 @@ impl Inner {
             if key.kind != KeyKind::Chunk || self.index().entry(name, ItemId::of(&key)).is_some() {
                 continue;
             }
-            // What was uploaded since the scan was unlinked before the index forgot it, and is not found a second time.
+            // An object uploaded since the scan was unlinked before it left the index, so
+            // it is not found again.
             let path = self.layout.file(&key, Suffix::Object);
             match self.fs.open_read(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -271,7 +272,7 @@ impl Inner {
         Ok(scan.parts.remove(name).unwrap_or_default())
     }
 
-    /// Those with a file in `cameras/`.
+    /// Returns the cameras with a file in `cameras/`.
     fn known_cameras(&self) -> BTreeSet<CameraName> {
         let root = self.layout.cameras();
         let mut names = BTreeSet::new();
@@ -286,7 +287,7 @@ impl Inner {
     }
 }
 
-/// A spool file as the repair sees it: to be read only.
+/// Read access to a spool file for the repair.
 struct SeekAdapter<'a>(&'a mut dyn super::fs::SpoolFile);
 
 impl std::io::Read for SeekAdapter<'_> {

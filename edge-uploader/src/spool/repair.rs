@@ -1,46 +1,46 @@
-//! The seam to whoever knows what a whole fragment is.
+//! The interface to the code that knows what a complete fragment is.
 
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
 use std::io::{self, Read, Seek};
 
-/// A file that can be read anywhere.
+/// A file that can be read at any position.
 pub trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek + ?Sized> ReadSeek for T {}
 
-/// What makes a whole chunk of a part.
+/// Instructions that turn a part file into a complete chunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepairedPart {
-    /// Everything after this is cut off.
+    /// Everything after this position is cut off.
     pub keep_bytes: u64,
-    /// Overwrites the first bytes.
+    /// Replaces the first bytes of the file.
     pub init: Bytes,
-    /// Appended.
+    /// Bytes to append after the cut.
     pub tail: Bytes,
-    /// Those of the shorter chunk.
+    /// The attributes of the shorter chunk.
     pub attributes: Attributes,
 }
 
-/// Why no chunk can be made of a part.
+/// Why no chunk can be made from a part file.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairFailure {
-    /// Not one fragment is whole.
+    /// No fragment is complete.
     #[error("not one fragment is whole")]
     NothingWhole,
-    /// It is not what the spool wrote.
+    /// The file does not have the form that the spool writes.
     #[error("the part is not a chunk")]
     Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It cannot be read.
+    /// The file could not be read.
     #[error("the part cannot be read")]
     Io(#[from] io::Error),
 }
 
-/// Says how to make a whole chunk of what a crash left.
+/// Computes how to turn what a crash left into a complete chunk.
 ///
-/// A repair that was cut short is repeated, so a part may hold a tail already, or a part of one.
+/// A repair that was interrupted is repeated, so a part may already have a tail, or some of one.
 pub trait Repair: Send + Sync {
-    /// `draft` is what was known when the chunk began.
+    /// Reads a part file. `draft` has the attributes known when the chunk began.
     fn repair(&self, part: &mut dyn ReadSeek, draft: &Attributes) -> Result<RepairedPart, RepairFailure>;
 }
 
@@ -53,7 +53,7 @@ where
     }
 }
 
-/// The segmenter's own repair.
+/// The repair of [`crate::segment`].
 pub(super) fn segment(part: &mut dyn ReadSeek, draft: &Attributes) -> Result<RepairedPart, RepairFailure> {
     use crate::segment::{RepairError, Repaired, repair};
     match repair(part, draft) {

@@ -1,6 +1,7 @@
-//! Reading the directory: what is closed, what was being recorded, what is left over.
+//! Reads the directory at the start: closed objects, parts and leftovers.
 //!
-//! Trusts no name: links are not followed, foreign files are left alone, an unreadable directory costs only itself.
+//! Names are not trusted: links are not followed, foreign files are not touched, and
+//! an unreadable directory is skipped.
 
 use super::Inner;
 use super::fs::EntryKind;
@@ -10,38 +11,38 @@ use framepost_events::{KeyKind, ObjectKey};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What was found.
+/// The result of a scan.
 #[derive(Default)]
 pub(super) struct Scan {
     pub(super) objects: Vec<(CameraName, ObjectKey, Entry)>,
     pub(super) parts: BTreeMap<CameraName, Vec<ObjectKey>>,
-    /// Chunks that have a draft of an earlier version's and no final sidecar.
+    /// Chunks with a draft of an earlier version and without a final sidecar.
     pub(super) unsealed: Vec<(CameraName, ObjectKey)>,
-    /// Chunks without any sidecar: of one that was closed last, only its own name survived.
+    /// Chunks without any sidecar. If it is the last closed chunk, only its name has survived.
     pub(super) bare: Vec<(CameraName, ObjectKey, Entry)>,
-    /// Sidecars and temporary files of nothing.
+    /// Sidecars and temporary files without an object.
     pub(super) leftovers: Vec<PathBuf>,
-    /// Files and directories that are not the spool's.
+    /// Number of files and directories that do not belong to the spool.
     pub(super) foreign: u64,
-    /// One of them, for the log.
+    /// The path of one of them, for the log.
     pub(super) foreign_example: Option<PathBuf>,
 }
 
 /// One file of a key: its role, length and path.
 type Found = (Suffix, u64, PathBuf);
 
-/// `objects/<site>/<date>/<camera>/<hour>/`: five directories with the root.
+/// Depth of `objects/<site>/<date>/<camera>/<hour>/`, including the root.
 const DEEPEST: usize = 5;
 
 impl Inner {
-    /// Reads all of `objects/`.
+    /// Reads the whole of `objects/`.
     pub(super) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
         self.scan_dir(&self.layout.objects(), "", 1, &mut scan);
         scan
     }
 
-    /// Reads one camera's directories.
+    /// Reads the directories of one camera.
     pub(super) fn scan_camera(&self, name: &CameraName) -> Scan {
         let mut scan = Scan::default();
         let site = self.layout.objects().join(name.site.as_str());
@@ -65,7 +66,7 @@ impl Inner {
             }
         };
         if listed.is_empty() && depth > 1 {
-            // A prune that was cut short.
+            // Left by a prune that was interrupted.
             let _ = self.fs.remove_dir(dir);
             return;
         }
@@ -99,7 +100,7 @@ impl Scan {
         self.foreign_example.get_or_insert(path);
     }
 
-    /// All files of one key.
+    /// Sorts in all files of one key.
     fn take(&mut self, key: ObjectKey, files: Vec<Found>) {
         let Some(name) = owner(&key) else { return };
         let has = |wanted: Suffix| files.iter().any(|(suffix, ..)| *suffix == wanted);
@@ -113,7 +114,7 @@ impl Scan {
             let leftover = match suffix {
                 Suffix::Object | Suffix::Broken => false,
                 Suffix::Temporary => true,
-                // The camera's file asks for a span's end again, and for a gap's interval.
+                // The camera's file requires the end of a span, or the interval of a gap, again.
                 Suffix::Part => object_bytes.is_some() || key.kind != KeyKind::Chunk,
                 Suffix::Meta => object_bytes.is_none() && !broken && !(part && key.kind == KeyKind::Chunk),
                 Suffix::Draft => {

@@ -1,4 +1,4 @@
-//! The small JSON files beside the objects: an object's attributes, and a camera's place in its span.
+//! The small JSON files: the attributes of each object, and the state of each camera's span.
 
 use super::source::SourceFile;
 use framepost_events::attributes::{Attributes, ClockSource, Metadata};
@@ -6,26 +6,27 @@ use framepost_events::{Error, ObjectKey, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `<key>.meta`, from before the object gets its own name. `<key>.draft`, without a digest, is what an earlier version wrote while
-/// it recorded.
+/// The content of `<key>.meta`, which is written before the object gets its final name. Also of `<key>.draft`,
+/// without a digest, which an earlier version wrote during recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     pub(super) content_type: String,
-    /// The object's metadata as they will be put.
+    /// The metadata for the object's put.
     pub(super) metadata: Metadata,
-    /// How long the closed object is.
+    /// Length of the closed object in bytes.
     pub(super) bytes: u64,
-    /// CRC-32C of the closed object, for the bucket to check; absent in sidecars from before it was kept.
+    /// CRC-32C of the closed object, for the bucket to check. Absent in sidecars of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) crc32c: Option<u32>,
-    /// On a gap for want of space: the chunk that was dropped last, to be unlinked if that was cut short.
+    /// Only for a gap for lack of space: the chunk that was dropped last, to be
+    /// unlinked if that was interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) drops: Option<String>,
-    /// On a gap for want of space: the shorter gap that this one takes the place of.
+    /// Only for a gap for lack of space: the shorter gap that this one replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) supersedes: Option<String>,
-    /// The file that the object was made from, and can be made from again.
+    /// The file that the object was made from and can be made from again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<SourceFile>,
 }
@@ -35,42 +36,42 @@ impl Meta {
         Attributes::from_metadata(self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// The digest, if this is final.
+    /// Returns the digest, which only a final sidecar has.
     pub(super) fn sha256(&self) -> Option<Sha256> {
         self.attributes().ok()?.sha256
     }
 }
 
-/// Where a camera's open span stands.
+/// State of a camera's open span.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OpenSpan {
-    /// How many chunks are closed; the next one's counter.
+    /// Number of closed chunks, which is the next chunk's counter.
     pub(super) chunks: u64,
-    /// The digest of the last one's manifest.
+    /// Digest of the last closed chunk's manifest.
     pub(super) previous: Sha256,
     /// The end of its last sample.
     pub(super) end: Timestamp,
-    /// Whether what a crash cuts off is lost.
+    /// Whether footage that a crash cuts off is lost.
     #[serde(default)]
     pub(super) origin: Origin,
-    /// The last chunk closed; absent in files from before it was kept.
+    /// The last closed chunk. Absent in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<LastChunk>,
 }
 
-/// By what a recovery knows the last chunk that was closed, and closes it again.
+/// Identifies the last closed chunk for recovery, and holds what is needed to close it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LastChunk {
-    /// Its key's time.
+    /// The time in its key.
     pub(super) start: Timestamp,
-    /// The digest of the manifest before its own.
+    /// Digest of the manifest before its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) previous: Option<Sha256>,
 }
 
-/// The attributes of the chunk being recorded, as far as they are known, without those that each chunk of a span has for itself.
+/// Known attributes of the chunk being recorded, except those that differ between the chunks of a span.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Draft {
@@ -86,7 +87,8 @@ impl Draft {
         Ok(Self { content_type, metadata: own.to_metadata()?, origin: Origin::of(&own) })
     }
 
-    /// Whether a recovery may take this for `other`: how far the clock is off, as it was a chunk before, is as good.
+    /// Returns whether a recovery may use this for `other`. The clock's uncertainty may be
+    /// that of an earlier chunk.
     pub(super) fn stands_for(&self, other: &Self) -> bool {
         let without_clock =
             |draft: &Self| -> Metadata { draft.metadata.iter().filter(|(name, _)| name != "Clock").cloned().collect() };
@@ -95,20 +97,20 @@ impl Draft {
     }
 }
 
-/// Where a span's footage comes from.
+/// The type of a span's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Origin {
-    /// A camera: every fragment there is must be kept.
+    /// A camera: every existing fragment must be kept.
     #[default]
     Camera,
-    /// A file: it will be read again from its start, and its chunks then have the same keys. Half a chunk, or an end in its
-    /// middle, would stand in their way.
+    /// A file: it will be read again from its start, and its chunks then have the same keys. A partial chunk,
+    /// or an early end of the span, would conflict with them.
     File,
 }
 
 impl Origin {
-    /// By the clock that a chunk's times come from.
+    /// Derives the origin from the clock of a chunk.
     pub(super) fn of(attributes: &Attributes) -> Self {
         match attributes.clock.map(|clock| clock.source) {
             Some(ClockSource::File | ClockSource::Given) => Self::File,
@@ -117,29 +119,30 @@ impl Origin {
     }
 }
 
-/// `cameras/<site>/<camera>.json`.
+/// The content of `cameras/<site>/<camera>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CameraState {
-    /// The span that is not ended yet; absent between spans, and before the first chunk of one is closed.
+    /// The open span; `None` between spans, and before the first chunk of a span is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) span: Option<OpenSpan>,
-    /// Everything before this is accounted for, by chunks or by gaps.
+    /// Everything before this time is accounted for by chunks or gaps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recorded_to: Option<Timestamp>,
-    /// Of the chunk being recorded, or of the last one. On the disk before that chunk's name is.
+    /// Attributes of the chunk being recorded, or of the last one. They are on disk before that chunk's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) draft: Option<Draft>,
-    /// Start and counter of the last gap, so that two with one start do not meet at one key.
+    /// Start and counter of the last gap, so that two gaps with one start get different keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_gap: Option<(Timestamp, u64)>,
-    /// The file that is being read, where it is one. Not kept: the next start reads it again, as it is then.
+    /// The source file that is being read, if any. It is not stored, because the next
+    /// start reads the file again.
     #[serde(skip)]
     pub(super) source: Option<SourceFile>,
 }
 
 impl CameraState {
-    /// What is known of the part `key`.
+    /// Returns the known attributes of the part `key`.
     pub(super) fn draft_of(&self, key: &ObjectKey) -> Attributes {
         let draft = self.draft.as_ref().and_then(|draft| {
             let entries = draft.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -152,7 +155,7 @@ impl CameraState {
         Attributes { previous, ..draft.unwrap_or_default() }
     }
 
-    /// Whether `key` is the chunk that was closed last in the open span.
+    /// Returns whether `key` is the last closed chunk of the open span.
     pub(super) fn closed_last(&self, key: &ObjectKey) -> bool {
         self.span.as_ref().is_some_and(|span| {
             span.chunks == key.counter + 1 && span.last.as_ref().is_some_and(|last| last.start == key.start)

@@ -1,26 +1,27 @@
-//! What a recording was read from, where that is a file.
+//! The source of a recording, if it is a file.
 //!
-//! The chunks of a file can be made again, with the same bytes and the same keys, for as long as the file holds what was
-//! read. So its bytes need not be kept a second time when a bucket has an object of that key and the credential may not
-//! look at it.
+//! A file's chunks can be made again with the same bytes and keys as long as the file does not
+//! change. If the bucket already has an object with that key and the credential may not look at it,
+//! the chunk need not be kept.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// A file, as it was when the reading of it began.
+/// The state of a file when reading began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFile {
-    /// Its absolute path, as a `file:` URL, which can carry every name.
+    /// Its absolute path as a `file:` URL, which can represent every name.
     url: Url,
     bytes: u64,
-    /// When it was last written; in whole microseconds, as its file system keeps it.
+    /// Time of its last change, in whole microseconds.
     modified: Timestamp,
 }
 
 impl SourceFile {
-    /// The file at `path` as it is now; `None` where it cannot be told (it is not there, or its time is none).
+    /// Returns the current state of the file at `path`. Returns `None` if it does not exist or
+    /// has no valid modification time.
     pub fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
         let modified = Timestamp::try_from(metadata.modified().ok()?).ok()?;
@@ -31,13 +32,13 @@ impl SourceFile {
         })
     }
 
-    /// Whether what was read of this file can be read again. A file that has become longer is one that is still being
-    /// written; one that was written to and did not is another.
+    /// Returns whether the bytes that were read can be read again. A file that has grown is still being
+    /// written. A file that was modified without growing has changed.
     pub fn is_unchanged(&self) -> bool {
         self.path().and_then(|path| Self::of(&path)).is_some_and(|now| now.continues(self))
     }
 
-    /// Whether this holds all that `before` did.
+    /// Returns whether this file still holds everything that `before` held.
     pub(super) fn continues(&self, before: &Self) -> bool {
         self.url == before.url
             && (self.bytes > before.bytes || (self.bytes == before.bytes && self.modified == before.modified))

@@ -1,4 +1,4 @@
-//! Room: the quota, the floor of free disk, and what is dropped when there is none.
+//! Space: the quota, the minimum of free disk space, and dropping chunks.
 
 use super::close::Note;
 use super::index::{ItemId, Status, Tried};
@@ -11,14 +11,15 @@ use jiff::{SignedDuration, Timestamp};
 use std::io::Write;
 use std::sync::PoisonError;
 
-/// Enough for a gap, its sidecar and the directories' new blocks, on file systems with large blocks too.
+/// Enough for a gap, its sidecar and the directories' new blocks, also on file systems with large blocks.
 const RESERVE_BYTES: usize = 256 * 1024;
 
-/// Chunks whose times are this near to each other adjoin: one's end and the next one's start differ by the clock's slew.
+/// Chunks whose times differ by at most this adjoin: slewing changes the clock between one's end
+/// and the next one's start.
 const ADJOINING: SignedDuration = SignedDuration::from_millis(500);
 
 impl Inner {
-    /// Takes `bytes` for the part of `name`, dropping what must be dropped for it.
+    /// Reserves `bytes` for the part of `name`, and drops chunks if needed.
     pub(super) fn reserve(&self, name: &CameraName, bytes: u64) -> Result<()> {
         if self.try_reserve(name, bytes)?.is_ok() {
             return Ok(());
@@ -47,7 +48,7 @@ impl Inner {
         }
     }
 
-    /// `Ok(Err(Error::Full))` when there is no room now.
+    /// Returns `Ok(Err(Error::Full))` if there is no room now.
     fn try_reserve(&self, name: &CameraName, bytes: u64) -> Result<Result<()>> {
         let limits = self.options.limits;
         let dir = self.layout.dir();
@@ -63,7 +64,8 @@ impl Inner {
         Ok(Err(Error::Full { wanted_bytes: bytes, used_bytes, quota_bytes, free_bytes, free_floor_bytes }))
     }
 
-    /// The gap first, so that a crash in between leaves a chunk too many and never one too few.
+    /// Drops one chunk. The gap is written first, so that a crash in between leaves a chunk too many
+    /// and never one too few.
     fn drop_chunk(&self, name: &CameraName, id: ItemId) -> Result<()> {
         let key = id.key(name);
         let attributes = self.read_meta(&key).ok().and_then(|meta| meta.attributes().ok()).unwrap_or_default();
@@ -114,15 +116,15 @@ impl Inner {
         Ok(())
     }
 
-    /// The camera's last gap for want of space, if the chunk `victim` continues it. It is taken out of the uploader's
-    /// reach.
+    /// Returns the camera's last gap for lack of space if the chunk `victim` continues it. The uploader
+    /// cannot take it any more.
     fn growing_gap(&self, name: &CameraName, victim: ItemId, from: Timestamp) -> Option<(ObjectKey, Gap)> {
         let id = {
             let mut index = self.index();
             let objects = index.shelf(name);
             let id = objects.growing_gap?;
             let entry = objects.entries.get(&id)?;
-            // Once the bucket may have it, its bytes stay.
+            // A gap that the bucket may hold must not change.
             let untouched = entry.status == Status::Waiting && entry.tried == Tried::Never;
             let between = objects.entries.range(id..victim).any(|(other, _)| other.kind == KeyKind::Chunk);
             if !untouched || between {
@@ -141,14 +143,14 @@ impl Inner {
         Some((key, gap))
     }
 
-    /// Unlinks a dropped chunk, or a gap that another continues.
+    /// Unlinks a dropped chunk, or a gap that another one replaces.
     pub(super) fn finish_drop(&self, name: &CameraName, key: &ObjectKey) -> Result<()> {
         self.remove_object(key)?;
         self.index().remove(name, ItemId::of(key));
         Ok(())
     }
 
-    /// The key of a new gap: the first counter from `counter` on that the spool does not hold.
+    /// Returns the key of a new gap: the first counter from `counter` on that the spool does not use.
     pub(super) fn free_gap_key(&self, name: &CameraName, gap: &Gap, mut counter: u64) -> ObjectKey {
         let mut index = self.index();
         loop {
@@ -160,7 +162,7 @@ impl Inner {
         }
     }
 
-    /// Does `work`; on a full disk gives up the reserve and does it again.
+    /// Runs `work`. On a full disk, removes the reserve and runs it again.
     pub(super) fn with_reserve(&self, work: impl Fn() -> Result<()>) -> Result<()> {
         match work() {
             Err(error) if error.is_full() => {
@@ -172,7 +174,8 @@ impl Inner {
         }
     }
 
-    /// Writes the reserve if it is not there. Without room for it the spool works still, only with less grace.
+    /// Writes the reserve if it does not exist. The spool also works without it, but then may be
+    /// unable to record a drop.
     pub(super) fn keep_reserve(&self) {
         let path = self.layout.reserve();
         if self.fs.open_read(&path).is_ok() {

@@ -1,4 +1,4 @@
-//! Writing one camera's chunks.
+//! Writes the chunks of one camera.
 
 use super::close::Note;
 use super::fs::SpoolFile;
@@ -16,17 +16,18 @@ use jiff::Timestamp;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-/// Writes what one camera's segmenter puts out. Blocks on the disk: it belongs on a thread of its own.
+/// Writes the output of one camera's segmenter. It blocks on the disk, so it should run on a thread of its own.
 ///
-/// After an error the span is over: what is whole of its open chunk is kept and is closed when the next span begins (or at the
-/// next start), and the caller starts the segmenter anew, so that the next output is a `Begin` with counter 0.
-/// Everything else is refused until then.
+/// After an error the span has ended: the complete part of its open chunk is kept and is closed when the next
+/// span begins, or at the next start. The caller must start a new segmenter, so that the next output is a
+/// `Begin` with counter 0. Until then all other outputs are refused.
 pub struct SpoolWriter {
     spool: Arc<Inner>,
     name: CameraName,
     state: CameraState,
     open: Option<OpenChunk>,
-    /// Closed, and not known to be durable: its directory is synced once, for it and for the chunk that begins with it.
+    /// A closed chunk that is not known to be durable. Its directory is synced once, for it and for the
+    /// chunk that begins with it.
     closed: Option<(ObjectKey, u64)>,
     health: Health,
 }
@@ -41,15 +42,15 @@ struct OpenChunk {
     written: Written,
 }
 
-/// How far the open part's fragments have come.
+/// How far the open part's fragments are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
-    /// Not further than the operating system's memory.
+    /// Only to the operating system's cache.
     Cached,
     Synced,
 }
 
-/// Whether the open part's name survives a power cut.
+/// Whether the name of the open part survives a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Cached,
@@ -59,7 +60,7 @@ enum Name {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Whole,
-    /// A part or a span is left to be closed by the recovery.
+    /// Recovery must close a part or a span.
     ToHeal,
 }
 
@@ -76,17 +77,19 @@ impl SpoolWriter {
         }
         let mut writer =
             Self { spool, name, state: CameraState::default(), open: None, closed: None, health: Health::ToHeal };
-        // From here on a failure drops the writer, which gives the camera free again.
+        // On a failure from here on, dropping the writer releases the camera.
         writer.state = writer.spool.read_state(&writer.name)?;
         Ok(writer)
     }
 
-    /// Up to when this camera is accounted for, by chunks or gaps; a gap that follows starts here.
+    /// Returns the time up to which this camera is accounted for by chunks or gaps.
+    /// A following gap starts here.
     pub fn recorded_to(&self) -> Option<Timestamp> {
         self.state.recorded_to
     }
 
-    /// Writes one output. It is durable, and a closed chunk is the uploader's, once [`settle`](Self::settle) was called after it.
+    /// Writes one output. After a call of [`settle`](Self::settle) it is durable, and a closed chunk
+    /// is available to the uploader.
     pub fn apply(&mut self, output: Output) -> Result<()> {
         let result = match output {
             Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
@@ -100,9 +103,9 @@ impl SpoolWriter {
         result
     }
 
-    /// Gives the uploader what was closed, and makes the fragments written so far durable, where [`Durability::Fragment`] asks for
-    /// it and they are a camera's. Outputs that come together need it once, after the last: a fragment that its chunk's end
-    /// follows at once is synced with it.
+    /// Passes closed chunks to the uploader. With [`Durability::Fragment`], also makes a camera's fragments
+    /// durable. For outputs that arrive together, call it once after the last: a fragment followed by its
+    /// chunk's end is then synced together with it.
     pub fn settle(&mut self) -> Result<()> {
         let settled = self.settle_all();
         if settled.is_err() {
@@ -119,7 +122,7 @@ impl SpoolWriter {
             }
         }
         self.offer_closed()?;
-        // A file's part is not gone on with after a crash, but read again.
+        // The part of a source file is not continued after a crash; the file is read again.
         let wanted = self.spool.options.durability == Durability::Fragment;
         let Some(open) = self.open.as_mut().filter(|open| wanted && open.origin == Origin::Camera) else {
             return Ok(());
@@ -143,8 +146,9 @@ impl SpoolWriter {
         }
     }
 
-    /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
-    /// `Begin` in any case; before, when the caller wants [`recorded_to`](Self::recorded_to) to write the gap first.
+    /// Closes what an error left: the open part as a shorter chunk, and the span with its end object.
+    /// The next `Begin` does this as well. Call it earlier to get [`recorded_to`](Self::recorded_to)
+    /// for writing a gap first.
     pub fn heal(&mut self) -> Result<()> {
         if self.open.is_some() {
             self.give_up_part();
@@ -159,7 +163,7 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Makes room for `bytes` and leaves it free: whether there will be any is known before a gap says that footage follows.
+    /// Makes room for `bytes` without using it, so that a gap is written only if footage can follow.
     pub fn make_room(&mut self, bytes: u64) -> Result<()> {
         self.spool.reserve(&self.name, bytes)?;
         let mut index = self.spool.index();
@@ -168,14 +172,14 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// The source is `file`, which is read from its start: its gaps get the keys that they got the last time. `None` where
-    /// it cannot be told which file that is.
+    /// Sets the source file, which is read from its start. Its gaps get the same keys as the last time. `None`
+    /// if the file cannot be identified.
     pub fn reads(&mut self, file: Option<SourceFile>) {
         self.state.last_gap = None;
         self.state.source = file;
     }
 
-    /// Writes a gap's object. On return it is durable.
+    /// Writes a gap's object, which is durable on return.
     pub fn write_gap(&mut self, gap: &Gap) -> Result<()> {
         let counter = match self.state.last_gap {
             Some((start, counter)) if start == gap.from => counter + 1,
@@ -216,7 +220,8 @@ impl SpoolWriter {
         let known = self.state.draft.as_ref().is_some_and(|before| before.stands_for(&draft));
         let next = CameraState { draft: Some(draft), ..self.state.clone() };
         if !known {
-            // Before the part's name: a recovery that finds one knows what it is.
+            // Write the state before the part's name exists, so that a recovery that finds
+            // the part knows its attributes.
             self.spool.write_state(&self.name, &next)?;
         }
         self.state = next;
@@ -237,7 +242,7 @@ impl SpoolWriter {
         self.spool.reserve(&self.name, bytes)?;
         let part = || self.spool.layout.file(&open.key, Suffix::Part);
         if let Err(error) = fragment.write_to(&mut *open.file) {
-            // Gives room back on a full disk. If that fails too, the recovery cuts the part.
+            // Release the space on a full disk. If that fails too, recovery cuts the part.
             let _ = open.file.set_len(open.bytes);
             return Err(Error::io("append to", &part())(error));
         }
@@ -264,7 +269,7 @@ impl SpoolWriter {
         rewritten.map_err(Error::io("finish", &part))?;
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let attributes = Attributes { previous, ..attributes };
-        // One at a time: the camera's file knows only the last.
+        // One chunk at a time, because the camera's file only identifies the last one.
         if let Some((key, bytes)) = self.closed.take() {
             self.spool.offer_chunk(&self.name, &key, bytes)?;
         }
@@ -284,7 +289,7 @@ impl SpoolWriter {
         self.offer_closed()?;
         let Some(span) = self.state.span.as_mut() else { return Ok(()) };
         if span.end != end {
-            // The end object's key must be the same whichever side of a crash writes it.
+            // The end object must get the same key from recovery as from here.
             span.end = end;
             self.spool.write_state(&self.name, &self.state)?;
         }
@@ -293,8 +298,8 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Sees to it that the spool has no object of this key. One that was made from this very file and is set aside is made
-    /// again now, and put again.
+    /// Makes sure that the spool has no object with this key. An object in quarantine that was made from the
+    /// same file is made and put again.
     fn take_key(&self, key: &ObjectKey) -> Result<()> {
         let id = ItemId::of(key);
         let Some(status) = self.spool.index().entry(&self.name, id).map(|entry| entry.status) else { return Ok(()) };
@@ -312,11 +317,11 @@ impl SpoolWriter {
         }
     }
 
-    /// Leaves the open part to the recovery.
+    /// Leaves the open part to recovery.
     fn give_up_part(&mut self) {
         self.health = Health::ToHeal;
         self.open = None;
-        // Found again on the disk, should its name have got there.
+        // If its name got to the disk, recovery finds it again.
         self.closed = None;
     }
 }

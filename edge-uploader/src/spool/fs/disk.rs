@@ -1,11 +1,12 @@
-//! The machine's file system, for the spool's owner alone.
+//! The real file system, protected against access by other users.
 //!
-//! * Every name below the spool is found from the descriptor of its directory, and no link is followed on the way: whoever
-//!   may write there by mistake cannot have the gateway read or write a file elsewhere.
-//! * Only regular files are opened, and nothing waits for the other end of a pipe.
-//! * Directories are made 0700 and files 0600, and one that others could read is so no longer once it is opened.
-//! * The lock is on the directory itself, which cannot be removed and made anew as its file can, and on the file for the sake
-//!   of file systems that lock no directories (NFS).
+//! - Every name below the spool is looked up from the descriptor of its directory without following links.
+//!   Somebody who can write there by mistake cannot make the gateway read or write a file elsewhere.
+//! - Only regular files are opened, so that no open blocks on a pipe.
+//! - Directories are created with mode 0700 and files with 0600. A more open one loses its extra
+//!   permissions when it is opened.
+//! - The lock is on the directory itself, which unlike its lock file cannot be removed and created again. For
+//!   file systems that do not lock directories (NFS), the lock is on the file as well.
 
 use super::{EntryKind, Fs, Listed, Lock, SpoolFile};
 use nix::dir::Dir;
@@ -22,22 +23,22 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// What others may not do.
+/// Permissions that other users must not have.
 const OTHERS: Mode = Mode::from_bits_truncate(0o077);
 const DIR_MODE: Mode = Mode::S_IRWXU;
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o600);
 
-/// How a directory on the way is opened.
+/// Flags for opening a directory on the path.
 const DIRECTORY: OFlag =
     OFlag::from_bits_truncate(OFlag::O_DIRECTORY.bits() | OFlag::O_NOFOLLOW.bits() | OFlag::O_CLOEXEC.bits());
 
-/// The file system below one directory. Until that is locked only directories are made in it.
+/// The file system below one directory. Until it is locked, only directories are created in it.
 pub(in super::super) struct DiskFs {
     dir: PathBuf,
     root: OnceLock<OwnedFd>,
 }
 
-/// A directory that a name is looked up in.
+/// A directory in which a name is looked up.
 enum At<'a> {
     Root(BorrowedFd<'a>),
     Below(OwnedFd),
@@ -61,12 +62,12 @@ impl DiskFs {
         self.root.get().map(AsFd::as_fd).ok_or_else(|| io::Error::other("the spool is not locked yet"))
     }
 
-    /// A path below the spool, relative to it.
+    /// Returns a path relative to the spool. Fails for a path outside of it.
     fn relative<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
         path.strip_prefix(&self.dir).map_err(|_| io::Error::other("a path outside of the spool"))
     }
 
-    /// Opens the directory that is `relative` to the spool.
+    /// Opens the directory with this path relative to the spool.
     fn directory(&self, relative: &Path) -> io::Result<At<'_>> {
         let root = self.root()?;
         if relative.as_os_str().is_empty() {
@@ -77,7 +78,7 @@ impl DiskFs {
             use nix::fcntl::{OpenHow, ResolveFlag, openat2};
             let resolve = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH;
             match openat2(root, relative, OpenHow::new().flags(DIRECTORY).resolve(resolve)) {
-                // An old kernel, or a filter that does not know the call.
+                // An old kernel, or a seccomp filter that does not know the call.
                 Err(Errno::ENOSYS | Errno::EPERM) => {}
                 opened => return Ok(At::Below(opened?)),
             }
@@ -89,7 +90,7 @@ impl DiskFs {
         Ok(at)
     }
 
-    /// The directory that holds `path`, and its name there.
+    /// Opens the directory that contains `path`. Returns it with the name of the entry.
     fn parent<'a>(&self, path: &'a Path) -> io::Result<(At<'_>, &'a OsStr)> {
         let relative = self.relative(path)?;
         let name = relative.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
@@ -102,7 +103,7 @@ impl DiskFs {
     }
 }
 
-/// Opens a regular file of its owner's alone; no link, pipe or device.
+/// Opens a regular file and makes it private to its owner. Refuses links, pipes and devices.
 fn open_regular(at: &impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<File> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     let file = openat(at, name, flags, FILE_MODE)?;
@@ -122,7 +123,8 @@ fn kind(stat: &FileStat) -> EntryKind {
     }
 }
 
-/// Takes from others what they may do. A file that is somebody else's stays as it is: what is in it is known to them.
+/// Removes the permissions of other users. The file of another owner stays as it is, because its
+/// owner knows the content anyway.
 fn tighten(file: &impl AsFd, stat: &FileStat) {
     let mode = Mode::from_bits_truncate(stat.st_mode);
     if mode.intersects(OTHERS) {
@@ -142,14 +144,14 @@ impl SpoolFile for File {
 
 impl Fs for DiskFs {
     fn lock(&self, path: &Path) -> io::Result<Lock> {
-        // The directory itself may be reached by a link, as systemd's state directories are.
+        // The spool's directory itself may be a link, as systemd's state directories are.
         let mut options = std::fs::OpenOptions::new();
         let dir = options.read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(&self.dir)?;
         let root = OwnedFd::from(dir.try_clone()?);
         let of_dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Some(lock),
             Err((_, Errno::EWOULDBLOCK)) => return Err(io::ErrorKind::WouldBlock.into()),
-            // Not on this file system.
+            // This file system does not support locking directories.
             Err(_) => None,
         };
         let name = self.relative(path)?.as_os_str();
@@ -169,7 +171,7 @@ impl Fs for DiskFs {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
         let file = self.file(path, OFlag::O_RDWR | OFlag::O_CREAT)?;
-        // Not before it is known to be a file.
+        // Truncate only after the check that it is a regular file.
         file.set_len(0)?;
         Ok(Box::new(file))
     }
@@ -194,13 +196,13 @@ impl Fs for DiskFs {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        // The spool's own directory, and those above it.
+        // The spool's own directory and its ancestors.
         if self.root.get().is_none() {
             return std::fs::DirBuilder::new().mode(DIR_MODE.bits()).create(path);
         }
         let (at, name) = self.parent(path)?;
         match mkdirat(&at, name, DIR_MODE) {
-            // What is there has to be a directory, and no link to one.
+            // The existing entry must be a directory, not a link to one.
             Err(Errno::EEXIST) if kind(&fstatat(&at, name, AtFlags::AT_SYMLINK_NOFOLLOW)?) != EntryKind::Dir => {
                 Err(io::ErrorKind::NotADirectory.into())
             }
@@ -222,7 +224,7 @@ impl Fs for DiskFs {
 
     fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
         let at = self.directory(self.relative(path)?)?;
-        // A descriptor of its own: reading moves its place.
+        // Use a descriptor of its own, because reading moves the position.
         let fd = openat(&at, ".", DIRECTORY, Mode::empty())?;
         let mut listed = Vec::new();
         for entry in Dir::from_fd(fd)?.iter() {
@@ -231,7 +233,7 @@ impl Fs for DiskFs {
                 continue;
             }
             let stat = match fstatat(&at, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                // Gone since.
+                // The entry was removed meanwhile.
                 Err(Errno::ENOENT) => continue,
                 stat => stat?,
             };
@@ -244,7 +246,7 @@ impl Fs for DiskFs {
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let stat = nix::sys::statvfs::fstatvfs(self.directory(self.relative(path)?)?)?;
-        // Types differ between platforms: u32 or u64.
+        // The types differ between platforms: `u32` or `u64`.
         #[allow(clippy::useless_conversion)]
         let (blocks, block_bytes) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
         Ok(blocks.saturating_mul(block_bytes))

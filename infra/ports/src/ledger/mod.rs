@@ -18,8 +18,7 @@
 //! |---|---|
 //! | none, failed | [`Claimed::Won`] |
 //! | working, its lease not over | [`Claimed::Held`], with the outside job's id |
-//! | working, lease expired | [`Claimed::Won`]: taken over, with the id of the job that the holder before
-//! may have left running |
+//! | working, lease expired | [`Claimed::Won`]: taken over, with the id of the job that the holder before may have left running |
 //! | done | [`Claimed::Done`] |
 //!
 //! # What a crash in the middle means
