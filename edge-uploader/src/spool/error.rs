@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// Another process uses the spool's directory.
     #[error("the spool directory {} is in use by another process", .dir.display())]
-    Locked {
-        dir: PathBuf,
-    },
+    Locked { dir: PathBuf },
     /// The file system returned an error.
     #[error("cannot {operation} {}", .path.display())]
     Io {
@@ -46,28 +44,19 @@ pub enum Error {
     },
     /// The spool already holds an object with this key.
     #[error("{key} is in the spool already and waits for its upload")]
-    KeyTaken {
-        key: String,
-    },
+    KeyTaken { key: String },
     /// Another object with this key is in quarantine.
     #[error(
         "another {key} is in the spool's quarantine: `edge-uploader quarantine` says why; record this under another camera \
          name or time, or use another spool"
     )]
-    KeyInQuarantine {
-        key: String,
-    },
+    KeyInQuarantine { key: String },
     /// An attempt that has ended asked for more of its content.
     #[error("the put of {key} is over")]
-    TurnOver {
-        key: String,
-    },
+    TurnOver { key: String },
     /// The camera already has a writer.
     #[error("camera {camera} of site {site} is being recorded already")]
-    WriterTaken {
-        site: String,
-        camera: String,
-    },
+    WriterTaken { site: String, camera: String },
     /// Attributes cannot be written, or a sidecar cannot be read.
     #[error("the attributes of {key} cannot be used")]
     Attributes {
