@@ -1,4 +1,4 @@
-//! The gateway's clock, shared by all cameras: the anchor, and a watch on the system clock.
+//! The gateway's clock, shared by all cameras: the anchor, and a task that watches the system clock.
 
 use crate::clock::{Anchor, Synchronized, gateway_synchronized};
 use framepost_ports::Clock;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// How often the anchor is compared with the system clock.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// One check in this many also asks whether the system clock is synchronised.
+/// One comparison in this many also checks whether the system clock is synchronised.
 const ASK_EVERY: u32 = 60;
 
 /// The gateway's UTC.
@@ -22,29 +22,29 @@ pub(super) struct GatewayClock {
 }
 
 impl GatewayClock {
-    /// Anchors the monotonic clock to what the system says now.
+    /// Anchors the monotonic clock to the current system time.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let anchor = Anchor::new(micros(clock.monotonic()), clock.now());
         let synchronized = AtomicBool::new(gateway_synchronized() == Synchronized::Yes);
         Self { clock, anchor: Mutex::new(anchor), synchronized }
     }
 
-    /// The anchor as it is now.
+    /// Returns a copy of the current anchor.
     pub(super) fn anchor(&self) -> Anchor {
         self.anchor.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The monotonic clock's time, which arrivals have.
+    /// Returns the monotonic time, which is also used for arrivals.
     pub(super) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    /// Whether the system clock is synchronised, as of the last time it was asked.
+    /// Returns whether the system clock was synchronised at the last check.
     pub(super) fn synchronized(&self) -> Synchronized {
         if self.synchronized.load(Relaxed) { Synchronized::Yes } else { Synchronized::No }
     }
 
-    /// Watches the system clock until `stop`.
+    /// Watches the system clock until `stop` is cancelled.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         for round in 1_u32.. {
             tokio::select! {

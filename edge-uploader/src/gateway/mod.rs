@@ -4,9 +4,9 @@
 //! receiver (task) ──queue──▶ recorder (thread) ──files──▶ spool ──▶ uploader (tasks, shared by all cameras)
 //! ```
 //!
-//! Cameras share nothing but the spool and the uploader, so one that misbehaves disturbs no other. Shutting down stops the
-//! receivers, lets the recorders close their spans, and gives the uploader what is left of the deadline; what is not
-//! uploaded by then stays in the spool for the next start.
+//! Cameras share only the spool and the uploader, so a faulty camera does not disturb the others. A shutdown
+//! stops the receivers, lets the recorders close their spans, and gives the uploader the rest of the deadline.
+//! Objects that are not uploaded by then stay in the spool for the next start.
 
 mod anchor;
 mod plan;
@@ -47,23 +47,23 @@ pub struct Gateway {
     uploader: Uploader,
     clock: Arc<GatewayClock>,
     cameras: Mutex<Vec<Arc<CameraStats>>>,
-    /// Receives from the cameras whose data can wait; there once there is one.
+    /// The thread that receives from all cameras whose data can wait. Started with the first such camera.
     reception: Mutex<Option<Reception>>,
-    /// Stops the receivers.
+    /// Cancelling it stops the receivers.
     stop: CancellationToken,
-    /// Stops the uploader.
+    /// Cancelling it stops the uploader.
     stop_uploads: CancellationToken,
     /// The uploader's task, until a shutdown has waited for it.
     uploading: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How long a shutdown waits for the uploader's tasks, which hold the spool, to end once they are told to.
+/// How long a shutdown waits for the uploader's tasks to end after it has stopped them. They hold the spool.
 const UPLOADS_END: Duration = Duration::from_secs(1);
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The spool cannot be used.
+    /// The spool cannot be opened.
     #[error("cannot use the spool")]
     Spool(#[from] spool::Error),
     /// A camera's thread cannot be started.
@@ -76,27 +76,27 @@ pub enum GatewayError {
 pub enum CameraEnd {
     /// A finite source was read to its end.
     Finished,
-    /// A finite source was read to its end, and parts of it are damaged: what could be read is recorded.
+    /// A finite source was read to its end and parts of it are damaged. What could be read is recorded.
     Damaged,
-    /// A finite source was read to its end, and there was no frame in it that can be recorded.
+    /// A finite source was read to its end and has no frame that can be recorded.
     Nothing,
-    /// A finite source was read as far as it goes, and will go on: its last chunk is left open, for another run to write it
-    /// whole.
+    /// A finite source was read as far as it goes now, and will get longer. Its last chunk is left open, so
+    /// that another run can write it completely.
     Unfinished(CameraError),
-    /// The gateway was told to stop.
+    /// The gateway was stopped.
     Stopped,
     /// The source could not be read, or not to its end.
     Failed(CameraError),
     /// The spool could not be written.
     SpoolFailed(spool::Error),
-    /// The camera's code panicked; the others go on.
+    /// The camera's code panicked. Other cameras continue.
     Panicked,
 }
 
 /// A camera that is being recorded.
 pub struct Recorded {
     task: JoinHandle<CameraEnd>,
-    /// Its counters.
+    /// Counters of the camera.
     pub stats: Arc<CameraStats>,
 }
 
@@ -108,9 +108,9 @@ impl Recorded {
 }
 
 impl Gateway {
-    /// Opens the spool, mends what an earlier run left, and starts uploading.
+    /// Opens the spool, repairs what an earlier run left, and starts uploading.
     ///
-    /// Blocks while it does so: milliseconds, or as long as it takes to hash what was being written.
+    /// Blocks meanwhile: for milliseconds, or as long as it takes to hash the chunk that was being written.
     pub fn start(
         site: Site,
         spool_dir: &Path,
@@ -164,7 +164,8 @@ impl Gateway {
         let (counters, stop) = (Arc::clone(&stats), self.stop.clone());
         let reading = camera.reading();
         let receiving = |pace: Pace| async move {
-            // A file that is read again gives the same keys: what waits from the last time goes first.
+            // A file that is read again produces the same keys, so let the objects of an
+            // earlier run be uploaded first.
             if camera.extent() == Extent::Finite {
                 tokio::select! {
                     () = uploaded_of(&spool, &site, &counters.name) => {}
@@ -195,37 +196,37 @@ impl Gateway {
         Ok(Recorded { task, stats })
     }
 
-    /// The counters of all cameras, in the order they were added.
+    /// Returns the counters of all cameras in the order in which they were added.
     pub fn cameras(&self) -> Vec<Arc<CameraStats>> {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The uploader's counters.
+    /// Returns the counters of the uploader.
     pub fn upload_stats(&self) -> UploadStats {
         self.uploader.stats()
     }
 
-    /// How often the system clock was set since the start.
+    /// Returns how often the system clock was set since the start.
     pub fn system_clock_sets(&self) -> u64 {
         self.clock.anchor().epoch()
     }
 
-    /// The spool.
+    /// Returns the gateway's spool.
     pub fn spool(&self) -> &Spool {
         &self.spool
     }
 
-    /// Tells the receivers to stop; the recorders then close their spans. [`Recorded::ended`] waits for each.
+    /// Stops the receivers. The recorders then close their spans; [`Recorded::ended`] waits for each.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits until the spool is empty but for what is in quarantine.
+    /// Waits until the spool is empty except for objects in quarantine.
     pub async fn uploaded(&self) {
         self.uploader.drain(None).await;
     }
 
-    /// Ends: receivers are stopped, and the uploader has until `deadline` to empty the spool.
+    /// Stops the receivers and gives the uploader until `deadline` to empty the spool.
     pub async fn shutdown(&self, deadline: Duration) -> Drained {
         self.stop.cancel();
         let drained = self.uploader.drain(Some(tokio::time::Instant::now() + deadline)).await;
@@ -240,7 +241,7 @@ impl Gateway {
     }
 }
 
-/// A gateway that nobody holds any more records and uploads nothing, and leaves the spool to the next one.
+/// A gateway that is dropped stops recording and uploading, and leaves the spool to the next one.
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -248,7 +249,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Waits until nothing of this camera waits for its upload.
+/// Waits until no object of this camera waits for its upload.
 async fn uploaded_of(spool: &Spool, site: &Site, camera: &CameraName) {
     let mut changes = spool.changes();
     while spool.has_pending(site, camera) {
@@ -258,7 +259,7 @@ async fn uploaded_of(spool: &Spool, site: &Site, camera: &CameraName) {
     }
 }
 
-/// Waits for the receiver, then for the recorder: everything received is in the spool.
+/// Waits for the receiver and then for the recorder, so that everything received is in the spool.
 async fn ended(
     reception: JoinHandle<Ended>,
     recorded: tokio::sync::oneshot::Receiver<Result<(), spool::Error>>,

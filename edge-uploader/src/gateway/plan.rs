@@ -1,4 +1,4 @@
-//! What the gateway was told of one camera's recording.
+//! The recording settings of one camera, as the recorder needs them.
 
 use crate::camera::Extent;
 use crate::clock::TrustedClock;
@@ -7,7 +7,7 @@ use framepost_events::{Camera, Site};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is recorded of one camera, and how.
+/// What is recorded of a camera, and how.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) site: Site,
@@ -18,19 +18,20 @@ pub(super) struct Plan {
     pub(super) keep: Keep,
     pub(super) trusted: TrustedClock,
     pub(super) extent: Extent,
-    /// The file that is read, if it is one.
+    /// The file that is read, if the camera is a file.
     pub(super) file: Option<PathBuf>,
     pub(super) silence_max: Option<Duration>,
 }
 
 impl Plan {
-    /// What the segmenter of a span is told.
+    /// Returns the segmenter's settings for a span.
     pub(super) fn settings(&self) -> Settings {
         let usual = Settings::default();
         let gap_max = match self.extent {
-            // A file's times are no clock that jumps: a picture is shown for as long as the file says, be it a time lapse.
+            // A pause in a file is not a discontinuity: a picture is shown as long as the file says,
+            // as in a time lapse.
             Extent::Finite => Duration::MAX,
-            // A camera that the operator lets be silent for longer is not broken by it: its last picture is shown as long.
+            // If the operator allows a camera a longer silence, its last picture is shown for that long.
             Extent::Live => {
                 let silence = self.silence_max.map_or(Duration::ZERO, |silence| silence.saturating_add(LATE));
                 usual.gap_max.max(silence)
@@ -45,8 +46,9 @@ impl Plan {
     }
 }
 
-/// How many frames of a file make a chunk, at least, that no random access frame ends: nobody waits for a time lapse.
+/// Least number of frames in a chunk of a file that is cut without a random access frame. There is no
+/// hurry with a time lapse.
 const FILE_CHUNK_FRAMES: u64 = 100;
 
-/// How much longer than the camera's silence the times of its frames may make it look.
+/// How much longer than the allowed silence the timestamps of frames may make a pause.
 const LATE: Duration = Duration::from_secs(5);

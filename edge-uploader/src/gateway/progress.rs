@@ -1,4 +1,4 @@
-//! What is to be seen from outside while the gateway works.
+//! Counters and states of cameras, for metrics and the progress display.
 
 use super::anchor::GatewayClock;
 use super::watch::{Change, Episode, Unstored, Watch};
@@ -11,69 +11,69 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often cameras are looked at whose frames may not be stored.
+/// How often the gateway checks whether the frames of each camera are stored.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Where a camera stands.
+/// State of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CameraState {
     /// The connection is being made.
     Connecting,
-    /// Frames come.
+    /// Frames are arriving.
     Recording,
-    /// The connection broke; another is tried soon.
+    /// The connection was lost, and will be made again soon.
     Lost,
     /// A finite source was read to its end.
     Finished,
     /// A finite source could not be read, or the spool could not be written.
     Failed,
-    /// The gateway was told to stop.
+    /// The gateway was stopped.
     Stopped,
 }
 
-/// Counters of one camera, updated as it goes.
+/// Counters of one camera, updated during recording.
 #[derive(Debug)]
 pub struct CameraStats {
-    /// The camera.
     pub name: Camera,
     state: AtomicU8,
-    /// Sessions that began.
+    /// Number of sessions that began.
     pub connects: AtomicU64,
-    /// Video frames received.
+    /// Number of video frames received.
     pub frames: AtomicU64,
-    /// Of these, the ones that decoding can start at.
+    /// Number of video frames received at which decoding can start.
     pub random_access_frames: AtomicU64,
-    /// Video frames of a finite source in all; 0 where it does not say.
+    /// Number of video frames that a finite source has in all; 0 if it does not say.
     pub frames_total: AtomicU64,
-    /// Frames of any kind that were dropped because the disk was slow.
+    /// Number of frames of any kind dropped because the disk was slow.
     pub frames_dropped: AtomicU64,
-    /// RTP packets that got lost on the way.
+    /// Number of RTP packets lost on the network.
     pub packets_lost: AtomicU64,
-    /// Damaged places of a file.
+    /// Number of damaged places in a file.
     pub damaged: AtomicU64,
-    /// Bytes received.
+    /// Number of bytes received.
     pub bytes: AtomicU64,
-    /// Frames whose own times could not be, and were replaced.
+    /// Number of frames whose own times were implausible and were replaced.
     pub times_replaced: AtomicU64,
-    /// Lasting jumps of the camera's times.
+    /// Number of permanent jumps of the camera's timestamps.
     pub clock_steps: AtomicU64,
-    /// Chunks closed.
+    /// Number of chunks closed.
     pub chunks: AtomicU64,
-    /// Of these, the ones that start between two random access frames.
+    /// Number of closed chunks that start between two random access frames.
     pub chunks_between: AtomicU64,
-    /// Spans closed.
+    /// Number of spans closed.
     pub spans: AtomicU64,
-    /// Gaps recorded.
+    /// Number of gaps recorded.
     pub gaps: AtomicU64,
-    /// The end of the last span, in µs since 1970; `i64::MIN` before the first.
+    /// End of the last span in µs since 1970; `i64::MIN` before the first.
     last_end_us: AtomicI64,
-    /// Whether what arrives is stored. A finite source is not watched: it waits for the disk, and its end tells.
+    /// Checks whether arriving frames are stored. Absent for a finite source, which waits for the disk
+    /// and reports its own end.
     watch: Option<Mutex<Watch>>,
 }
 
 impl CameraStats {
-    /// Of a camera that may show nothing new for `silence_max`, where that is known.
+    /// Creates counters for a camera that may show nothing new for `silence_max`, if that is known.
     pub(super) fn new(name: Camera, extent: Extent, silence_max: Option<Duration>) -> Self {
         let zero = AtomicU64::default;
         Self {
@@ -98,27 +98,27 @@ impl CameraStats {
         }
     }
 
-    /// While frames arrive and none is stored: for how long, and why.
+    /// Returns for how long frames have arrived without being stored, and why. `None` if they are being stored.
     pub fn unstored(&self) -> Option<Episode> {
         self.watched(|watch| watch.episode()).flatten()
     }
 
-    /// A fragment was written.
+    /// Records that a fragment was written.
     pub(super) fn stored(&self) {
         self.watched(Watch::stored);
     }
 
-    /// A frame is left out, because the operator wants it so.
+    /// Records that a frame was left out according to the operator's settings.
     pub(super) fn left_out(&self, track: TrackKind) {
         self.watched(|watch| watch.left_out(track));
     }
 
-    /// A frame that was received is lost.
+    /// Records that a received frame was lost.
     pub(super) fn lost(&self, why: Unstored) {
         self.watched(|watch| watch.lost(why));
     }
 
-    /// A frame came whose parameter sets are not known: it is no use.
+    /// Records a frame that is unusable because its parameter sets are unknown.
     pub(super) fn undescribed(&self, arrival: Duration) {
         self.watched(|watch| {
             watch.arrived(TrackKind::Video, arrival);
@@ -130,7 +130,7 @@ impl CameraStats {
         Some(act(&mut self.watch.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Tells, once an episode, that frames arrive and none is stored.
+    /// Logs, once for each episode, that frames arrive and none is stored.
     fn look(&self, now: Duration) {
         match self.watched(|watch| watch.look(now)).flatten() {
             Some(Change::Began(Episode { lasts, why })) => {
@@ -141,7 +141,7 @@ impl CameraStats {
         }
     }
 
-    /// The end of the last span that was closed.
+    /// Returns the end of the last closed span.
     pub fn last_end(&self) -> Option<jiff::Timestamp> {
         let micros = self.last_end_us.load(Relaxed);
         (micros != i64::MIN).then(|| jiff::Timestamp::from_microsecond(micros).ok())?
@@ -152,7 +152,7 @@ impl CameraStats {
         self.last_end_us.store(end.as_microsecond(), Relaxed);
     }
 
-    /// Where the camera stands.
+    /// Returns the state of the camera.
     pub fn state(&self) -> CameraState {
         use CameraState::{Connecting, Failed, Finished, Lost, Recording, Stopped};
         let value = self.state.load(Relaxed);
@@ -179,7 +179,7 @@ impl CameraStats {
     }
 }
 
-/// Looks at a camera until it has ended, or `stop`.
+/// Checks a camera regularly until it has ended or `stop` is cancelled.
 pub(super) async fn watch(camera: Weak<CameraStats>, clock: Arc<GatewayClock>, stop: CancellationToken) {
     loop {
         tokio::select! {

@@ -1,9 +1,9 @@
 //! The bounded queue between a camera's receiver and its recorder.
 //!
-//! The receiver of a live camera never waits: when the recorder (the disk) falls behind by more than the limit, frames are
-//! dropped, whole groups of pictures at a time, and counted. A camera that sends no random access frame for ten seconds is
-//! recorded again from any frame on. The reader of a file waits instead, since a file loses nothing
-//! by it. What is not a frame always gets through.
+//! The receiver of a live camera never waits. If the recorder (the disk) falls behind by more than the limit,
+//! frames are dropped, by whole groups of pictures, and counted. If the camera sends no random access frame for
+//! ten seconds, recording resumes with any frame. The reader of a file waits instead, because it loses nothing
+//! by that. Items other than frames are never dropped.
 
 use crate::camera::{CameraEvent, Timing};
 use crate::media::{Frame, TrackKind};
@@ -13,43 +13,44 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// How many bytes of frames may wait for one camera's recorder: eight seconds at 4 Mb/s.
+/// Most bytes of frames that may wait for one camera's recorder: eight seconds at 4 Mb/s.
 const LIMIT_BYTES: usize = 4 << 20;
 
-/// How long the next random access frame is waited for when frames were dropped.
+/// How long to wait for the next random access frame after frames were dropped.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the receiver tells the recorder.
+/// Messages from the receiver to the recorder.
 #[derive(Debug)]
 pub(super) enum Item {
     /// A session began.
     Connected { timing: Timing },
-    /// An event of the session, which holds its place in the queue until it is dropped.
+    /// An event of the session. It occupies its place in the queue until it is dropped.
     #[expect(dead_code, reason = "the place is only there to be dropped")]
     Event(CameraEvent, Place),
     /// Frames are dropped from here on, because the recorder is behind.
     Overrun,
-    /// Frames come again; so many were dropped.
+    /// Frames are queued again after this many were dropped.
     Resumed { frames: u64 },
-    /// A finite source gave all that it will ever give.
+    /// A finite source has delivered everything.
     End,
-    /// The session is over, and there will be another.
+    /// The session has ended, and there will be another one.
     Lost { cause: GapCause, detail: String },
 }
 
-/// A frame's place in the queue; free again when this is dropped. Everything else takes none.
+/// A frame's place in the queue, which is freed when this is dropped. Other items need no place.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The receiver's end.
+/// The receiver's end of the queue.
 pub(super) struct QueueSender {
     batches: mpsc::UnboundedSender<Vec<Item>>,
     room: Arc<Semaphore>,
-    /// Frames that are not sent yet: each would wake the recorder, which has nothing to write before a second of them.
+    /// Frames that are not sent yet. Sending each one would wake the recorder, which has nothing to write
+    /// before it has a second of them.
     held: Vec<Item>,
-    /// What was dropped since the recorder fell behind; `None` while it keeps up.
+    /// The frames dropped since the recorder fell behind; `None` while it keeps up.
     dropping: Option<Dropping>,
 }
 
@@ -57,18 +58,18 @@ pub(super) struct QueueSender {
 #[derive(Debug, Clone, Copy)]
 struct Dropping {
     frames: u64,
-    /// The arrival of the first.
+    /// Arrival of the first dropped frame.
     since: Duration,
 }
 
-/// The recorder's end: blocking, for a thread of its own.
+/// The recorder's end of the queue. It blocks, so it is for a thread of its own.
 pub(super) struct QueueReceiver {
     batches: mpsc::UnboundedReceiver<Vec<Item>>,
     batch: std::vec::IntoIter<Item>,
 }
 
 impl QueueReceiver {
-    /// Waits for the next; `None` after the last one of a sender that is gone.
+    /// Waits for the next item. Returns `None` after the last item of a sender that was dropped.
     pub(super) fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(item) = self.batch.next() {
@@ -79,7 +80,7 @@ impl QueueReceiver {
     }
 }
 
-/// A queue for one camera.
+/// Creates a queue for one camera.
 pub(super) fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(LIMIT_BYTES));
@@ -87,18 +88,18 @@ pub(super) fn queue() -> (QueueSender, QueueReceiver) {
     (sender, QueueReceiver { batches: receiver, batch: Vec::new().into_iter() })
 }
 
-/// The recorder is gone: its thread ended, because the spool cannot be written.
+/// The recorder's thread has ended, because the spool cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RecorderGone;
 
 impl QueueSender {
-    /// Anything but a frame.
+    /// Sends an item other than a frame.
     pub(super) fn tell(&mut self, item: Item) -> Result<(), RecorderGone> {
         self.held.push(item);
         self.flush()
     }
 
-    /// Sends the frames that were offered. To be called before the receiver waits.
+    /// Sends the frames that were offered. Call it before the receiver waits.
     pub(super) fn flush(&mut self) -> Result<(), RecorderGone> {
         if self.held.is_empty() {
             return Ok(());
@@ -106,21 +107,21 @@ impl QueueSender {
         self.batches.send(mem::take(&mut self.held)).map_err(|_| RecorderGone)
     }
 
-    /// A frame of a source that can wait.
+    /// Sends a frame of a source that can wait.
     pub(super) async fn send(&mut self, frame: Frame) -> Result<(), RecorderGone> {
         let permit = Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?;
         self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))
     }
 
-    /// A frame of a source that cannot wait; sent by the next [`flush`](Self::flush). Returns how many frames were dropped by
-    /// this: 0 or 1.
+    /// Queues a frame of a source that cannot wait, to be sent by the next [`flush`](Self::flush). Returns the
+    /// number of frames dropped by this call: 0 or 1.
     pub(super) fn offer(&mut self, frame: Frame) -> Result<u64, RecorderGone> {
         let waited = |since: Duration| frame.arrival.saturating_sub(since) >= RESUME_WITHIN;
         let may_resume = self.dropping.is_none_or(|Dropping { since, .. }| {
             frame.track == TrackKind::Video && (frame.reference.is_random_access() || waited(since))
         });
         if may_resume {
-            // Resuming only when half of the room is free again keeps the drops in few and long runs.
+            // Resume only when half of the room is free, so that drops form few and long runs.
             let has_room = self.dropping.is_none() || self.room.available_permits() > LIMIT_BYTES / 2;
             if has_room && let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
                 if let Some(Dropping { frames, .. }) = self.dropping.take() {
@@ -130,7 +131,8 @@ impl QueueSender {
                 return Ok(0);
             }
         }
-        // Said at once: the session may be lost, or its parameters may change, before frames come again.
+        // Send this immediately, because the session may end or its parameters may change
+        // before frames are queued again.
         if self.dropping.is_none() {
             self.tell(Item::Overrun)?;
         }
@@ -139,7 +141,7 @@ impl QueueSender {
     }
 }
 
-/// What was received is recorded, whatever ended the receiver.
+/// Received frames are recorded, whatever ended the receiver.
 impl Drop for QueueSender {
     fn drop(&mut self) {
         let _ = self.flush();
@@ -171,7 +173,8 @@ mod tests {
     fn a_slow_recorder_costs_whole_groups_of_pictures() {
         let (mut sender, mut receiver) = queue();
         let mut dropped = 0;
-        // Groups of 4: the 9th frame finds no room; the recorder then takes everything, but the group is lost.
+        // Groups of 4 frames: the 9th frame finds no room. The recorder then takes everything,
+        // but the group is lost.
         for n in 0..10 {
             let reference = if n % 4 == 0 { Reference::RandomAccess } else { Reference::Needed };
             dropped += sender.offer(frame(n, reference)).unwrap();
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn without_random_access_frames_it_goes_on_after_ten_seconds() {
         let (mut sender, mut receiver) = queue();
-        // A frame a second: the 9th finds no room.
+        // One frame per second: the 9th finds no room.
         let dropped: u64 = (0..9).map(|n| sender.offer(frame(n, Reference::Needed)).unwrap()).sum();
         assert_eq!(dropped, 1);
         sender.flush().unwrap();

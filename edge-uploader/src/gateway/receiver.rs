@@ -1,4 +1,4 @@
-//! Keeps one camera connected, for as long as the gateway runs.
+//! Keeps one camera connected while the gateway runs.
 
 use super::progress::{CameraState, CameraStats};
 use super::queue::{Item, Place, QueueSender, RecorderGone};
@@ -15,28 +15,31 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The first wait before a lost camera is connected again, and the longest. The actual wait is drawn between zero and it,
-/// so that a site's cameras do not come back in one step after a power cut.
+/// The first and the longest bound of the wait before a lost camera is connected again. The actual
+/// wait is random between zero and the bound, so that a site's cameras do not all reconnect at the
+/// same time after a power cut.
 const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 
-/// The same for a camera that was stopped for what it sent: each attempt costs what a camera may cost.
+/// The same for a camera that was stopped because it exceeded a limit, since each attempt uses
+/// what a camera may use.
 const PENANCE: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(10);
 
-/// A session that lasted as long was a good one: the next wait is the first again. A camera that hangs up sooner would otherwise
-/// make a span and a gap of each second.
+/// After a session of this length, the wait starts again with the first bound. Otherwise a camera that hangs up
+/// sooner would cause a span and a gap every second.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-/// The first frames come in a burst, and the session's clock takes a second to settle: until then each is read at once.
+/// The first frames arrive in a burst, and the session's clock needs a second to settle. Until then
+/// every frame is read immediately.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// How a camera's reception ended.
+/// How the reception of a camera ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// A finite source was read to its end.
     Finished,
-    /// The gateway shuts down.
+    /// The gateway is shutting down.
     Stopped,
-    /// A finite source could not be read (to its end).
+    /// A finite source could not be read, or not to its end.
     Failed(CameraError),
     /// A finite source has no end yet.
     Unfinished(CameraError),
@@ -61,7 +64,7 @@ pub(super) async fn receive(
     let mut waits = Waits::default();
     loop {
         let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
-        // A defect costs the session, like a camera that hangs up.
+        // A panic ends the session, as if the camera had hung up.
         let session = AssertUnwindSafe(session(&mut *camera, &mut queue, &stats, &pace, &stop));
         let problem = match session.catch_unwind().await {
             Ok(Ok(problem)) => problem,
@@ -73,16 +76,17 @@ pub(super) async fn receive(
         };
         if camera.extent() == Extent::Finite {
             if matches!(problem, CameraError::Unfinished { .. }) {
-                // Without its end the recorder leaves the last chunk open.
+                // Without `Item::End`, the recorder leaves the last chunk open.
                 return Ended::Unfinished(problem);
             }
-            // What could be read of a damaged file is recorded as it is: it will not get more.
+            // The readable part of a damaged file is recorded. It will not get longer.
             return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
         }
         stats.set_state(CameraState::Lost);
         let lasted = if stats.frames.load(Relaxed) > frames { began.elapsed() } else { Duration::ZERO };
         let wait = waits.after(&problem, lasted, fastrand::f64());
-        // It goes into the bucket too: a camera's own words, without what a terminal would obey, and no secrets.
+        // The detail is also stored in the bucket, so remove secrets and control
+        // characters from the camera's text.
         let detail = framepost_ports::shown::line(&framepost_ports::chain(&problem));
         tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
         if let Err(gone) = queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
@@ -95,7 +99,7 @@ pub(super) async fn receive(
     }
 }
 
-/// How long to wait before a camera is connected again.
+/// The waits before a camera is connected again.
 #[derive(Debug)]
 struct Waits {
     backoff: Duration,
@@ -109,7 +113,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// The wait after a session with frames that `lasted` so long, or zero without any; `chance` is between 0 and 1.
+    /// Returns the wait after a session whose frames arrived during `lasted`, which is zero without frames.
+    /// `chance` is between 0 and 1.
     fn after(&mut self, problem: &CameraError, lasted: Duration, chance: f64) -> Duration {
         if lasted > self.backoff.max(GOOD_SESSION) {
             self.backoff = *BACKOFF.start();
@@ -118,7 +123,7 @@ impl Waits {
             self.penance = *PENANCE.start();
         }
         if let CameraError::Excessive { .. } = problem {
-            // Half of it at least: chance must not make it a short one.
+            // At least half of it, so that the wait is never short by chance.
             let wait = self.penance.mul_f64(0.5 + chance / 2.0);
             self.penance = (self.penance * 2).min(*PENANCE.end());
             return wait;
@@ -129,7 +134,7 @@ impl Waits {
     }
 }
 
-/// One session from its first packet: `Ok` is the reason to connect again.
+/// Runs one session from its connection on. `Ok` is the reason to connect again.
 async fn session(
     camera: &mut dyn Camera,
     queue: &mut QueueSender,
@@ -152,7 +157,7 @@ async fn session(
     }
 }
 
-/// A session that is connected, until it breaks.
+/// Follows a connected session until it ends.
 async fn follow(
     mut session: Box<dyn Session>,
     extent: Extent,
@@ -169,7 +174,7 @@ async fn follow(
     let stopped = stop.cancelled();
     tokio::pin!(stopped);
     loop {
-        // A source that always has more must not outrun the end.
+        // A source with unlimited data must not delay the end.
         if stop.is_cancelled() {
             return Err(Ended::Stopped);
         }

@@ -1,14 +1,14 @@
-//! One thread that receives from all cameras whose data can wait, and looks at them a few times a second.
+//! One thread that receives from all cameras whose data can wait, and reads from them a few times a second.
 //!
-//! A camera sends a packet every few milliseconds, and waking for each costs many times what the packet itself does. TCP
-//! keeps what is not read: the kernel acknowledges and stores it, and for the camera it looks like a network that is
-//! some tenths of a second longer. So before this thread would go to sleep until the next packet it pauses, and then takes all
-//! that came.
+//! A camera sends a packet every few milliseconds, and waking up for each costs much more than handling the
+//! packet. TCP keeps unread data: the kernel acknowledges and stores it, and the camera sees a network with
+//! some tenths of a second more delay. Before this thread would sleep until the next packet, it therefore
+//! pauses, and then reads everything that has arrived.
 //!
-//! The wall clock does not suffer: [`crate::clock::ArrivalClock`] goes by the frame that came with the least delay of
-//! the last half minute and more. The pauses are of random length, so that they fall in step with no camera, and a few of
-//! hundreds of frames are always read in the millisecond in which they come. While a session is being set up, and until
-//! its clock has settled, there are no pauses: see [`Haste`].
+//! The wall clock does not suffer from that: [`crate::clock::ArrivalClock`] uses the frame with the least delay
+//! in the last half minute or more. The pauses have random lengths, so that they are in step with no camera,
+//! and some of several hundred frames are always read within a millisecond of their arrival. There are no
+//! pauses while a session is being set up, and until its clock has settled: see [`Haste`].
 
 use std::future::Future;
 use std::io;
@@ -22,13 +22,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a pause may be at most.
+/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
-/// What may come in a pause, of all cameras together: about what one socket takes by default. A camera that sends more in
-/// bursts waits some hundredths of a second for the next look.
+/// Most data that may arrive in a pause from all cameras together, in KiB: about the default size of one socket
+/// buffer. A camera that sends larger bursts waits some hundredths of a second for the next read.
 const PAUSE_KIB: u32 = 128;
 
-/// The thread.
+/// The receiving thread.
 pub(super) struct Reception {
     handle: Handle,
     tasks: TaskTracker,
@@ -36,7 +36,7 @@ pub(super) struct Reception {
 }
 
 impl Reception {
-    /// Starts the thread. It ends when `stop` is cancelled and all that was spawned has ended.
+    /// Starts the thread. It ends when `stop` is cancelled and all spawned tasks have ended.
     pub(super) fn start(stop: CancellationToken) -> io::Result<Self> {
         let pace = Pace::default();
         let (asked, last) = (Arc::clone(&pace.0), Mutex::new(Instant::now()));
@@ -68,19 +68,20 @@ impl Reception {
         self.tasks.spawn_on(receiver, &self.handle)
     }
 
-    /// For a receiver that runs on the thread.
+    /// Returns the pace for a receiver that runs on the thread.
     pub(super) fn pace(&self) -> Pace {
         self.pace.clone()
     }
 }
 
-/// So that no more than fits comes in it, after `bytes` came in `time`.
+/// Returns the longest pause in which no more than [`PAUSE_KIB`] arrive, based on
+/// `bytes` that arrived in `time`.
 fn longest_pause(bytes: u64, time: Duration) -> Duration {
     let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1);
     PAUSE_MAX.min(time.saturating_mul(PAUSE_KIB) / kib)
 }
 
-/// What receivers that share a thread tell it.
+/// State that receivers share with their thread.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pace(Arc<Told>);
 
@@ -91,19 +92,19 @@ struct Told {
 }
 
 impl Pace {
-    /// So much of a frame came.
+    /// Records that `bytes` of a frame arrived.
     pub(super) fn received(&self, bytes: usize) {
         self.0.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Until what this gives is dropped there are no pauses.
+    /// Prevents pauses until the returned value is dropped.
     pub(super) fn haste(&self) -> Haste {
         self.0.hurried.fetch_add(1, Relaxed);
         Haste(Arc::clone(&self.0))
     }
 }
 
-/// A session that wants to be read at once: it is being set up, or its clock has not settled.
+/// Held by a session that must be read immediately: it is being set up, or its clock has not settled.
 #[derive(Debug)]
 pub(super) struct Haste(Arc<Told>);
 
@@ -121,7 +122,7 @@ mod tests {
     fn a_pause_is_as_long_as_what_comes_in_it_fits() {
         let after = |bytes, ms| longest_pause(bytes, Duration::from_millis(ms));
         assert_eq!(after(0, 150), PAUSE_MAX);
-        // A camera of 4 Mb/s sends 100 KB in the longest pause.
+        // A camera of 4 Mb/s sends about 125 KB in the longest pause.
         assert_eq!(after(75_000, 150), PAUSE_MAX);
         assert_eq!(after(256 << 10, 100), Duration::from_millis(50));
         assert_eq!(after(1 << 20, 8), Duration::from_millis(1));

@@ -1,12 +1,14 @@
-//! Frames of one camera into chunks on disk: the wall clock, the segmenter and the spool, on a thread of its own.
+//! Turns one camera's frames into chunks on disk: the wall clock, the segmenter and the spool, on
+//! a thread of its own.
 //!
-//! A span lives as long as nothing breaks it. What breaks it (a lost session, changed parameters, a step of the wall
-//! clock, an overrun) ends it properly, and the gap, if there is one, is written when the first chunk of the next span begins: only
-//! then is its end known.
+//! A span lasts until something interrupts it: a lost session, changed parameters, a step of the wall clock, an
+//! overrun. The span then gets its end object. A gap is written when the first chunk of the next span begins,
+//! because only then its end is known.
 //!
-//! When the spool cannot be written (a full or broken disk), the span is over too: a live camera goes on trying with the next
-//! frames, because the disk may recover; a file is given up, because it can be read again. A file that was not read to its
-//! end, or that will get longer, leaves its last chunk open: the spool removes it, and the next run writes it whole, under the same key.
+//! If the spool cannot be written (a full or broken disk), the span ends as well. Recording of a live camera is
+//! tried again with the next frames, because the disk may recover. A file is given up, because it can be read
+//! again. A file that was not read to its end, or that will get longer, leaves its last chunk open: the spool
+//! removes it, and the next run writes it completely under the same key.
 
 use super::anchor::GatewayClock;
 use super::plan::Plan;
@@ -25,10 +27,10 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Why there is no video since a span's end.
+/// A gap since the end of a span.
 #[derive(Debug, Clone)]
 struct OpenGap {
-    /// The end of what is recorded; `None` where that is only known when what a failure left is mended.
+    /// The end of the recorded video; `None` if it is known only after the spool has repaired a failed span.
     from: Option<Timestamp>,
     cause: GapCause,
     detail: Option<String>,
@@ -36,7 +38,7 @@ struct OpenGap {
     source_bytes: Option<SourceBytes>,
 }
 
-/// One camera's recorder.
+/// The recorder of one camera.
 pub(super) struct Recorder {
     plan: Plan,
     spool: SpoolWriter,
@@ -46,36 +48,36 @@ pub(super) struct Recorder {
     session: Option<SessionState>,
     gap: Option<OpenGap>,
     trouble: Trouble,
-    /// Whether it was told that chunks start between random access frames.
+    /// Whether it was logged that chunks start between random access frames.
     between: Told,
-    /// Frames of a file whose parameter sets are not known.
+    /// Number of frames of a file whose parameter sets are unknown.
     undescribed: u64,
-    /// The wall clock of the last video frame, and of the last before a fault that broke the span.
+    /// Wall-clock times of the last video frame, and of the last one before a fault that ended the span.
     last_wall: Option<Timestamp>,
     last_fault: Option<Timestamp>,
 }
 
-/// What is told once is not told again.
+/// Whether something was logged that is logged only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     No,
     Yes,
 }
 
-/// Whether the spool can be written, so that trouble is told once and not with every frame.
+/// Whether the spool can be written. It ensures that a problem is logged once and not with every frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
     None,
     CannotWrite,
 }
 
-/// What belongs to one session with one set of parameters.
+/// The state of one session with one set of parameters.
 struct SessionState {
     parameters: StreamParameters,
     described: Described,
     clock: SessionClock,
     span: Option<Segmenter>,
-    /// Of a finite source.
+    /// Distances between pictures, for a finite source.
     steps: Steps,
 }
 
@@ -87,9 +89,9 @@ enum Described {
 }
 
 impl Recorder {
-    /// A recorder that writes to `spool`.
+    /// Creates a recorder that writes to `spool`.
     pub(super) fn new(plan: Plan, mut spool: SpoolWriter, gateway: Arc<GatewayClock>, stats: Arc<CameraStats>) -> Self {
-        // A file holds what it holds: that nobody read it for a while is no gap in it.
+        // For a file, the time since it was last read is not a gap.
         let recorded_to = match plan.extent {
             Extent::Live => spool.recorded_to(),
             Extent::Finite => {
@@ -120,7 +122,7 @@ impl Recorder {
         }
     }
 
-    /// Records until the queue's sender is gone; then closes the span.
+    /// Records until the queue's sender is dropped. Then closes the span.
     pub(super) fn run(mut self, mut queue: QueueReceiver) -> Result<(), spool::Error> {
         let mut complete = self.plan.extent == Extent::Live;
         while let Some(item) = queue.next() {
@@ -139,7 +141,7 @@ impl Recorder {
         self.survive(result)
     }
 
-    /// What a failure of the spool costs: a file's recording, or a live camera's span.
+    /// Handles a failure of the spool: gives up a file, or ends the span of a live camera.
     fn survive(&mut self, result: Result<(), spool::Error>) -> Result<(), spool::Error> {
         let Err(error) = result else {
             return Ok(());
@@ -194,7 +196,7 @@ impl Recorder {
                 }
                 Ok(())
             }
-            // The receiver has counted what came undescribed.
+            // The receiver has already counted undescribed frames.
             Item::Event(CameraEvent::Undescribed { .. }, _) | Item::End => Ok(()),
             Item::Lost { cause, detail } => {
                 self.break_span(cause, Some(detail))?;
@@ -204,8 +206,8 @@ impl Recorder {
         }
     }
 
-    /// Something is wrong with a file, and it goes on. Where that costs pictures, there is a gap, but not more of them than
-    /// one a window: a hostile file would make an object of each of its frames.
+    /// Handles a fault in a file that can be read further. If pictures are lost, records a gap, but at most one
+    /// for each window: otherwise a hostile file could create an object for each of its frames.
     fn source_fault(&mut self, fault: SourceFault) -> Result<(), spool::Error> {
         let SourceFault { cost, detail, bytes } = fault;
         let (start, end) = (bytes.map(|bytes| bytes.start), bytes.map(|bytes| bytes.end));
@@ -259,7 +261,7 @@ impl Recorder {
         let mut before = self.session.take();
         let closed = before.as_mut().map_or(Ok(()), |session| self.flush_and_close(session).map(|_| ()));
         let clock = match before {
-            // The same stream goes on under new parameters: its clock stays.
+            // The same stream continues with new parameters, so keep its clock.
             Some(session) if session.clock.fits(&parameters) => session.clock,
             _ => {
                 let timing = self.timing.unwrap_or(Timing::Arrival);
@@ -277,7 +279,7 @@ impl Recorder {
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), spool::Error> {
-        // Taken out and put back, so that both it and the spool can be worked on.
+        // Take the session out of `self`, so that both it and the spool can be used mutably.
         let described = self.session.as_ref().is_some_and(|session| session.described == Described::Yes);
         let Some(mut session) = self.session.take_if(|_| described) else {
             self.undescribed += u64::from(frame.track == TrackKind::Video);
@@ -301,7 +303,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// A frame whose time is known.
+    /// Records a frame whose time is known.
     fn placed(&mut self, session: &mut SessionState, placed: Placed) -> Result<(), spool::Error> {
         let Placed { frame, wall, origin, step } = placed;
         if let Some(step) = step {
@@ -340,7 +342,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// What the clock found out about the camera's.
+    /// Logs the clock's findings about the camera.
     fn tell_notes(&self, session: &mut SessionState) {
         let camera = &self.plan.camera;
         for note in session.clock.notes() {
@@ -396,7 +398,8 @@ impl Recorder {
         Ok(())
     }
 
-    /// The first cause is the one that is recorded: what follows while there is no video is its consequence.
+    /// Opens a gap. Keeps an open one, because the first cause is the relevant one: what follows while there is
+    /// no video is its consequence.
     fn open_gap(&mut self, gap: OpenGap) {
         self.gap.get_or_insert(gap);
     }
@@ -411,14 +414,14 @@ impl Recorder {
         self.close(session)
     }
 
-    /// Closes the span, if one is open: its end.
+    /// Closes the span if one is open, and returns its end.
     fn close(&mut self, session: &mut SessionState) -> Result<Option<Timestamp>, spool::Error> {
         let Some(span) = session.span.take() else { return Ok(None) };
         self.tell_left_out(span.stats());
         let outputs = match span.finish() {
             Ok(outputs) => outputs,
             Err(error) => {
-                // The spool mends the open chunk from what is on disk, as after a crash.
+                // The spool repairs the open chunk from the disk, as after a crash.
                 tracing::error!(camera = %self.plan.camera, error = framepost_ports::chain(&error), "span not closed");
                 Vec::new()
             }
@@ -434,7 +437,7 @@ impl Recorder {
         Ok(end)
     }
 
-    /// What became of a frame that the segmenter took.
+    /// Records what the segmenter did with a frame.
     fn account(&self, track: TrackKind, before: Stats, now: Stats) {
         if now.empty > before.empty {
             self.stats.lost(Unstored::Empty);
@@ -447,7 +450,7 @@ impl Recorder {
         }
     }
 
-    /// Tells once that no random access frame comes.
+    /// Logs once that no random access frames arrive.
     fn tell_between(&mut self, draft: &Attributes, counter: u64) {
         if draft.start == ChunkStart::Between && counter > 0 && self.between == Told::No {
             self.between = Told::Yes;
@@ -457,7 +460,7 @@ impl Recorder {
         }
     }
 
-    /// What a file has and its chunks do not.
+    /// Logs what a file contains that its chunks do not.
     fn tell_left_out(&self, stats: Stats) {
         let Stats { empty, oversized, audio_dropped, .. } = stats;
         if self.plan.extent == Extent::Finite && empty + oversized + audio_dropped > 0 {
@@ -473,7 +476,7 @@ impl Recorder {
                 && let Some(gap) = self.gap.clone()
             {
                 self.spool.heal()?;
-                // A full disk would get a gap with each attempt otherwise, and be no emptier by it.
+                // On a full disk, check for room first. Otherwise every attempt would write another gap.
                 self.spool.make_room(bytes)?;
                 self.write_gap(gap, *start)?;
                 self.gap = None;
@@ -506,14 +509,15 @@ impl Recorder {
         let OpenGap { from, cause, detail, frames_dropped, source_bytes } = gap;
         let Some(from) = from.or(self.spool.recorded_to()) else { return Ok(()) };
         if cause == GapCause::NotInSource && to <= from {
-            // Another recording that follows at once.
+            // Another recording follows immediately.
             return Ok(());
         }
         let gap = Gap {
             site: self.plan.site.clone(),
             camera: self.plan.camera.clone(),
             from,
-            // A clock that was set back makes spans overlap; the gap then has no length, and its detail says why.
+            // A clock that was set back makes spans overlap. The gap then has length zero, and
+            // its detail names the reason.
             to: to.max(from),
             cause,
             detail,
@@ -527,7 +531,7 @@ impl Recorder {
     }
 }
 
-/// What an output adds to the disk.
+/// Returns the number of bytes that an output adds to the disk.
 fn bytes_of(output: &Output) -> u64 {
     match output {
         Output::Begin { init, .. } => init.len() as u64,

@@ -1,29 +1,29 @@
-//! How far apart a file's pictures are, and which step is a hole.
+//! Distances between a file's pictures, and which of them are holes.
 //!
-//! A file is no clock: a picture is shown for as long as the file says, be it half a minute in a time lapse. But where its
-//! recorder paused, or a part is gone, the picture before it was not the one that was to be seen all the while. So a step is a
-//! hole when it is longer than [`WINDOWS`] chunks *and* than [`TIMES`] the steps before it, and the file does not say of the
-//! picture itself that it is shown for so long.
+//! In a file, a picture is shown as long as the file says, for example half a minute in a time lapse. But if
+//! the recorder paused or a part is missing, the picture before that was not visible all the time. A distance
+//! is a hole if it is longer than [`WINDOWS`] chunks *and* longer than [`TIMES`] the distances before it, and
+//! the file does not give the picture such a duration.
 
 use std::time::Duration;
 
-/// A hole is longer than so many windows.
+/// A hole is longer than this many windows.
 const WINDOWS: u32 = 4;
-/// A hole is longer than so many of the file's usual steps.
+/// A hole is longer than this many of the file's usual steps.
 const TIMES: i64 = 8;
 
 /// The pictures of one file so far.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
-    /// The latest presentation time, and the end of what is shown then where the file says it.
+    /// The latest presentation time, and the end of that picture if the file gives its duration.
     newest: Option<(i64, Option<i64>)>,
-    /// The usual step: the longest of those before, forgotten slowly.
+    /// The usual step: the longest of the steps before, decreasing slowly.
     usual: Option<i64>,
 }
 
 impl Steps {
-    /// Takes in the next picture, in decoding order: its presentation time and duration in units of `timescale`. How long the
-    /// hole before it is, if there is one.
+    /// Takes the next picture in decoding order, with presentation time and duration in units of `timescale`.
+    /// Returns the length of the hole before it, if there is one.
     pub(super) fn see(
         &mut self,
         pts: i64,
@@ -44,7 +44,7 @@ impl Steps {
         let few =
             i64::try_from((window * WINDOWS).as_nanos() * u128::from(timescale) / 1_000_000_000).unwrap_or(i64::MAX);
         let unexplained = pts.saturating_sub(shown_until.unwrap_or(newest));
-        // Of a first step nobody knows whether it is usual, unless the picture says how long it is shown.
+        // A first step cannot be compared with others, so use the picture's own duration if the file gives it.
         let usual = self.usual.or(shown_until.map(|until| until - newest));
         if unexplained > few && usual.is_some_and(|usual| step > usual.saturating_mul(TIMES)) {
             let units = u64::try_from(step).unwrap_or(0);
@@ -74,26 +74,26 @@ mod tests {
         let every = |step: i64, count: i64| (0..count).map(move |n| n * step);
         let of = |times: Vec<i64>| times.into_iter().map(|time| (time, None)).collect::<Vec<_>>();
         let with = |times: Vec<i64>, duration| times.into_iter().map(|time| (time, Some(duration))).collect::<Vec<_>>();
-        // Ten minutes are missing in a recording.
+        // A recording in which ten minutes are missing.
         let mut paused: Vec<i64> = every(40, 50).collect();
         paused.extend(every(40, 50).map(|time| time + 600_000));
         assert_eq!(holes(1000, &of(paused.clone())), [50]);
         assert_eq!(holes(1000, &with(paused, 40)), [50]);
-        // Time lapses, one of which says how long each picture is shown, and one that pauses.
+        // Time lapses: one without durations, one with them, and one that pauses.
         assert!(holes(1000, &of(every(30_000, 20).collect())).is_empty());
         assert!(holes(1000, &with(every(30_000, 20).collect(), 30_000)).is_empty());
         let mut lapse: Vec<i64> = every(30_000, 20).collect();
         lapse.extend(every(30_000, 5).map(|time| time + 3_600_000));
         assert_eq!(holes(1000, &of(lapse)), [20]);
-        // A screen recording that says itself that nothing moved for a minute.
+        // A screen recording that says that nothing moved for a minute.
         assert!(holes(1000, &[(0, Some(40)), (40, Some(60_000)), (60_040, Some(40))]).is_empty());
-        // A few windows are shown as one long picture.
+        // A pause of a few windows counts as one long picture.
         assert!(holes(1000, &of(vec![0, 40, 80, 12_000, 12_040])).is_empty());
         assert_eq!(holes(1000, &of(vec![0, 40, 80, 12_100, 12_140])), [3]);
-        // Two pictures only.
+        // A file with only two pictures.
         assert!(holes(1000, &of(vec![0, 600_000])).is_empty());
         assert_eq!(holes(1000, &with(vec![0, 600_000], 40)), [1]);
-        // Reordered pictures are none.
+        // Reordered pictures are not holes.
         assert!(holes(1000, &of(vec![0, 120, 40, 80, 240, 160, 200])).is_empty());
         assert!(holes(1000, &of(vec![i64::MIN, i64::MAX])).is_empty());
     }

@@ -1,43 +1,44 @@
-//! Whether what a camera sends is stored.
+//! Checks whether the frames that a camera sends are stored.
 //!
-//! A camera may be connected and send frames, and nothing of them reach the disk: its parameter sets never come, its frames
-//! are empty or too large, it sends only sound, the spool cannot be written. Each of these is known somewhere on the way, but
-//! the next one may not be. So it is judged by the two ends alone: frames that arrived, and fragments that were written.
-//! What is known on the way only says why.
+//! A camera may be connected and send frames of which nothing reaches the disk: its parameter sets are missing,
+//! its frames are empty or too large, it sends only audio, or the spool cannot be written. The code knows each
+//! of these causes, but there may be others. The check therefore compares only the two ends: frames that
+//! arrived, and fragments that were written. Known causes only explain the result.
 //!
-//! [`Watch`] has no clock: it is told when frames arrived, and asked at a time.
+//! [`Watch`] has no clock: the caller passes the arrival times and the current time.
 
 use crate::media::TrackKind;
 use std::time::Duration;
 
-/// For how long frames may arrive while none is stored.
+/// How long frames may arrive while none is stored.
 pub(super) const UNSTORED_MAX: Duration = Duration::from_secs(10);
 
-/// So many frames must have come: fewer may all wait for the next, which says how long they are shown.
+/// Least number of frames: fewer may all be waiting for the next frame, which determines their durations.
 const FRAMES_LEAST: u32 = 5;
 
-/// Frames arrive while the last came no longer ago than this: a connection that hangs is told as such.
+/// Frames count as arriving if the last one is not older than this. A connection
+/// that hangs is reported separately.
 const ARRIVING: Duration = Duration::from_secs(5);
 
-/// A camera that has sent nothing for so long is gone, and with it the episode.
+/// After this time without frames, the camera is gone and the episode ends.
 const GONE: Duration = Duration::from_mins(1);
 
-/// Why frames are not stored, as far as it is known.
+/// Why frames are not stored, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unstored {
-    /// No parameter sets came with them or before them.
+    /// The stream has no parameter sets.
     Undescribed,
-    /// They have no data.
+    /// The frames contain no data.
     Empty,
-    /// They are larger than a frame may be.
+    /// The frames exceed the size limit.
     Oversized,
-    /// Only sound came, and no picture.
+    /// Only audio arrives, without pictures.
     SoundOnly,
     /// The spool cannot be written.
     CannotWrite,
-    /// The disk is too slow, and frames are dropped before it.
+    /// The disk is too slow, and frames are dropped.
     TooSlow,
-    /// Nothing that is known.
+    /// The cause is not known.
     Unknown,
 }
 
@@ -55,21 +56,21 @@ impl std::fmt::Display for Unstored {
     }
 }
 
-/// A time in which frames arrive and none is stored.
+/// A period in which frames arrive and none is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Episode {
-    /// How long ago the first of them arrived, when it was last looked at.
+    /// Time since the first of them arrived, at the last check.
     pub lasts: Duration,
-    /// Why they are not stored.
+    /// Why the frames are not stored.
     pub why: Unstored,
 }
 
-/// What is new since the last look.
+/// A change since the last check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// Frames arrive and none is stored.
     Began(Episode),
-    /// A frame was stored again.
+    /// Frames are being stored again.
     Ended,
 }
 
@@ -77,14 +78,14 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Watch {
     limit: Duration,
-    /// When the first of them arrived; `None` while there is none.
+    /// Arrival of the first of them; `None` if there is none.
     since: Option<Duration>,
     last: Duration,
     pictures: u32,
     sounds: u32,
     why: Option<Unstored>,
-    /// Whether the last look found frames that arrive and are not stored. The first may fall between the arrival of frames
-    /// after a pause and their being written.
+    /// Whether the last check found frames that were not stored. A single check may fall between the arrival of
+    /// frames after a pause and their being written.
     suspicion: Suspicion,
     episode: Option<Episode>,
 }
@@ -96,16 +97,16 @@ enum Suspicion {
 }
 
 impl Watch {
-    /// For a camera that may show nothing new for `silence_max`, where that is known.
+    /// Creates a watch for a camera that may show nothing new for `silence_max`, if that is known.
     pub(super) fn new(silence_max: Option<Duration>) -> Self {
-        // A picture a minute is stored when the one after the next has come.
+        // A picture is written when the next one has arrived, so allow twice the interval.
         let limit = silence_max.filter(|silence| *silence > UNSTORED_MAX).map_or(UNSTORED_MAX, |silence| silence * 2);
         let last = Duration::ZERO;
         let suspicion = Suspicion::None;
         Self { limit, since: None, last, pictures: 0, sounds: 0, why: None, suspicion, episode: None }
     }
 
-    /// A frame arrived, whatever becomes of it.
+    /// Records the arrival of a frame.
     pub(super) fn arrived(&mut self, track: TrackKind, at: Duration) {
         self.since.get_or_insert(at);
         self.last = self.last.max(at);
@@ -116,12 +117,13 @@ impl Watch {
         *count = count.saturating_add(1);
     }
 
-    /// A fragment was written.
+    /// Records that a fragment was written.
     pub(super) fn stored(&mut self) {
         (self.since, self.pictures, self.sounds, self.why) = (None, 0, 0, None);
     }
 
-    /// A frame was left out because the operator wants it so: it is as if it had not come.
+    /// Records that a frame was left out according to the operator's settings. It counts as
+    /// if it had not arrived.
     pub(super) fn left_out(&mut self, track: TrackKind) {
         let count = match track {
             TrackKind::Video => &mut self.pictures,
@@ -133,12 +135,12 @@ impl Watch {
         }
     }
 
-    /// A frame is lost, and why.
+    /// Records that a frame was lost, and why.
     pub(super) fn lost(&mut self, why: Unstored) {
         self.why = Some(why);
     }
 
-    /// Whether frames arrive and are not stored, at `now`, and whether that is new.
+    /// Checks at `now` whether frames arrive without being stored, and returns a change.
     pub(super) fn look(&mut self, now: Duration) -> Option<Change> {
         let lasts = self.since.map(|since| now.saturating_sub(since));
         let recent = if self.episode.is_some() { GONE } else { ARRIVING };
@@ -152,13 +154,13 @@ impl Watch {
         let before = std::mem::replace(&mut self.episode, now);
         match (before, now) {
             (None, Some(episode)) => Some(Change::Began(episode)),
-            // One that ended because the camera is gone ends without a word.
+            // An episode that ends because the camera is gone is not reported.
             (Some(_), None) if self.since.is_none() => Some(Change::Ended),
             _ => None,
         }
     }
 
-    /// The episode of the last look.
+    /// Returns the episode found by the last check.
     pub(super) fn episode(&self) -> Option<Episode> {
         self.episode
     }
@@ -171,7 +173,8 @@ mod tests {
 
     const S: fn(u64) -> Duration = Duration::from_secs;
 
-    /// Looks each second, from 0 to `to`; `event(n)` happens before the look at second `n`. What changed, and when.
+    /// Checks each second from 0 to `to`, with `event(n)` before the check at second `n`. Returns
+    /// the changes with their times.
     fn watched(silence_max: Option<Duration>, to: u64, event: impl Fn(u64, &mut Watch)) -> Vec<(u64, Change)> {
         let mut watch = Watch::new(silence_max);
         (0..to)
@@ -222,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_slow_or_left_out_on_purpose_is_no_episode() {
-        // A picture each 8 s, which is written when the one after the next has come.
+        // A picture every 8 s, written when the one after the next has arrived.
         let slow = |second: u64, watch: &mut Watch| {
             if second.is_multiple_of(8) {
                 watch.arrived(Video, S(second));
@@ -233,7 +236,7 @@ mod tests {
             }
         };
         assert_eq!(watched(None, 200, slow), []);
-        // Key frames alone, one a minute; sound is left out too.
+        // Only key frames, one a minute, and audio is left out too.
         let thinned = |second: u64, watch: &mut Watch| {
             watch.arrived(Video, S(second));
             watch.arrived(Audio, S(second));
@@ -245,7 +248,7 @@ mod tests {
             }
         };
         assert_eq!(watched(None, 300, thinned), []);
-        // A picture a minute, with sound, and an operator who knows it.
+        // A picture a minute with audio, and an operator who allows it.
         let minute = |second: u64, watch: &mut Watch| {
             watch.arrived(Audio, S(second));
             if second.is_multiple_of(60) {
@@ -256,14 +259,14 @@ mod tests {
             }
         };
         assert_eq!(watched(Some(S(90)), 600, minute), []);
-        // One that is gone after a few frames is told otherwise.
+        // A camera that is gone after a few frames is reported elsewhere.
         let gone = |second: u64, watch: &mut Watch| {
             if second < 5 {
                 watch.arrived(Video, S(second));
             }
         };
         assert_eq!(watched(None, 200, gone), []);
-        // A connection that hangs for nine seconds; what came before is written with what comes after.
+        // A connection hangs for nine seconds, and earlier frames are written together with later ones.
         let five = |watch: &mut Watch, second| {
             for _ in 0..5 {
                 watch.arrived(Video, S(second));
@@ -273,7 +276,7 @@ mod tests {
             0..10 => five(watch, second),
             19 => {
                 five(watch, second);
-                // As if it were looked at before anything is written.
+                // A check before anything is written.
                 let _ = watch.look(S(second));
                 watch.stored();
             }

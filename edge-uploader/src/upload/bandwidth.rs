@@ -1,14 +1,15 @@
-//! The bandwidth cap: one token bucket for all puts.
+//! The bandwidth limit: one token bucket for all puts.
 
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
-/// The most that may go out at once after a pause.
+/// Longest time whose bandwidth may be used at once after a pause.
 const BURST: Duration = Duration::from_millis(250);
 
 pub(super) struct Bandwidth {
     bytes_per_second: Option<u64>,
-    /// When everything let through so far has had its time. Held while waiting: first come, first served.
+    /// The time at which everything let through so far has been paid for. Locked while waiting, so that
+    /// callers are served in order.
     paid_until: Mutex<Option<Instant>>,
 }
 
@@ -17,7 +18,7 @@ impl Bandwidth {
         Self { bytes_per_second, paid_until: Mutex::new(None) }
     }
 
-    /// Waits until `bytes` may go out.
+    /// Waits until `bytes` may be sent.
     pub(super) async fn take(&self, bytes: u64) {
         let Some(rate) = self.bytes_per_second else { return };
         let mut paid_until = self.paid_until.lock().await;

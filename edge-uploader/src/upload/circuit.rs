@@ -1,12 +1,13 @@
-//! Whether the bucket answers. While it does not, probes find out: the next one goes out when the one before was refused or has
-//! been away for an interval, so that one that hangs in a dead connection, or in a name that is being looked up, is not waited for.
+//! Tracks whether the bucket answers. While it does not, probes are sent. The next probe is sent when the one
+//! before has failed or has taken longer than an interval, so that a probe that hangs in a dead connection or a
+//! name lookup does not delay the others.
 
 use super::Backoff;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// So many failures in a row, of any objects, are the bucket's and not one object's.
+/// Number of consecutive failures of any objects after which the bucket, not an object, is the cause.
 const FAILURES_TO_OPEN: u32 = 2;
 
 pub(super) struct Circuit {
@@ -19,18 +20,18 @@ struct State {
     random: fastrand::Rng,
     failures: u32,
     probe_at: Instant,
-    /// How often the bucket answered again after it had not.
+    /// How often the bucket answered again after an outage.
     outages: u64,
 }
 
-/// What a put is for.
+/// The purpose of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Work,
     Probe,
 }
 
-/// The right to one put. Dropped without a word, it says nothing of the bucket.
+/// The right to one put. Dropping it without a result leaves the state unchanged.
 pub(super) struct Permit<'a> {
     circuit: &'a Circuit,
     purpose: Purpose,
@@ -42,7 +43,8 @@ impl Circuit {
         Self { backoff, state: Mutex::new(state), closed: Notify::new() }
     }
 
-    /// At once while the bucket answers; else when the next probe is due, or another's was answered.
+    /// Returns immediately while the bucket answers. Otherwise waits until the next probe is due
+    /// or another probe was answered.
     pub(super) async fn permit(&self) -> Permit<'_> {
         loop {
             let woken = self.closed.notified();
@@ -69,7 +71,7 @@ impl Circuit {
         self.state().failures >= FAILURES_TO_OPEN
     }
 
-    /// How many outages are over.
+    /// Returns the number of outages that have ended.
     pub(super) fn outages(&self) -> u64 {
         self.state().outages
     }
@@ -80,7 +82,8 @@ impl Circuit {
 }
 
 impl State {
-    /// The next probe after half of the bound at least, so that as many as hang at a time are fewer than there are workers.
+    /// Schedules the next probe after at least half of the bound. Fewer probes can then hang at the same
+    /// time than there are workers.
     fn put_off(&mut self, backoff: Backoff, failures: u32) {
         let bound = backoff.bound(failures);
         self.probe_at = Instant::now() + bound / 2 + (bound / 2).mul_f64(self.random.f64());
@@ -88,22 +91,22 @@ impl State {
 }
 
 impl Permit<'_> {
-    /// The bucket answered, whatever it said of the object.
+    /// Reports that the bucket answered, whatever it said about the object.
     pub(super) fn answered(self) {
         let mut state = self.circuit.state();
         state.outages += u64::from(state.failures >= FAILURES_TO_OPEN);
         state.failures = 0;
     }
 
-    /// The bucket did not, or refuses everything.
+    /// Reports that the bucket did not answer, or refuses everything.
     pub(super) fn failed(self, backoff: Backoff) {
         let mut guard = self.circuit.state();
         let state = &mut *guard;
-        // Puts that were under way when the circuit opened tell nothing new.
+        // Puts that were in progress when the circuit opened give no new information.
         if self.purpose == Purpose::Probe || state.failures < FAILURES_TO_OPEN {
             let failures = state.failures;
             state.failures = failures.saturating_add(1);
-            // The next probe's time was set when this one went out.
+            // The time of the next probe was set when this one was sent.
             if backoff.base > self.circuit.backoff.base {
                 state.put_off(backoff, failures);
             } else if self.purpose == Purpose::Work {

@@ -1,4 +1,4 @@
-//! An object's bytes on their way: read in pieces, held back by the bandwidth cap, counted.
+//! The bytes of an object during upload: read in pieces, limited in bandwidth, counted.
 
 use super::bandwidth::Bandwidth;
 use super::stats::StatsCell;
@@ -9,19 +9,19 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is read of an object at a time.
+/// Bytes read from the file at a time.
 const PIECE_BYTES: usize = 64 * 1024;
-/// What is handed over of it at a time: on a slow line the steps by which a put is seen to move.
+/// Bytes passed to the sink at a time. On a slow line, these are the steps by which a put shows that it moves.
 const STEP_BYTES: usize = 16 * 1024;
 
-/// What a put does, for whoever watches it.
+/// The progress of a put.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// How often something moved.
+    /// Number of steps so far.
     ticks: AtomicU64,
-    /// How many bytes.
+    /// Number of bytes so far.
     moved_bytes: AtomicU64,
-    /// Puts held back by the cap: that is not a stall.
+    /// Number of puts that wait for the bandwidth limit, which is not a stall.
     held_back: AtomicU64,
     /// Why the file could not be read.
     fault: Mutex<Option<io::Error>>,
@@ -40,7 +40,7 @@ impl Progress {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Bytes that the sink has asked for, those of repeated tries included.
+    /// Returns the number of bytes that the sink has requested, including those of repeated attempts.
     pub(super) fn moved_bytes(&self) -> u64 {
         self.moved_bytes.load(Ordering::Relaxed)
     }
@@ -56,13 +56,13 @@ impl Progress {
     }
 }
 
-/// The same error again, with the system's own number where it has one.
+/// Copies an error, with its OS error code if it has one.
 pub(super) fn copy_of(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
-/// The content of a file in the spool. An empty one marks itself as tried by being opened, any other before its last piece
-/// goes: a put that found nobody, or broke off before, leaves no mark.
+/// The content of a file in the spool. An empty file is marked as tried when it is opened, any other file
+/// before its last piece is sent. A put that does not connect or fails earlier leaves no mark.
 pub(super) struct FileContent {
     pub(super) reader: Arc<ClaimReader>,
     pub(super) bytes: u64,
@@ -71,11 +71,11 @@ pub(super) struct FileContent {
     pub(super) stats: Arc<StatsCell>,
 }
 
-/// Where a stream stands between two pieces.
+/// State of a stream between two pieces.
 struct Reading {
     file: Option<Box<dyn Read + Send>>,
     left_bytes: u64,
-    /// Read and not handed over.
+    /// Bytes that were read and not yet passed on.
     piece: Bytes,
     reader: Arc<ClaimReader>,
     bandwidth: Arc<Bandwidth>,
@@ -147,7 +147,8 @@ impl Reading {
     }
 }
 
-/// Where the disk takes no mark, the spool remembers it in memory, and says so. Fails when the put is over.
+/// Marks the object as tried. If the disk refuses the mark, the spool keeps it in memory and logs that. Fails
+/// if the put has ended.
 async fn mark_tried(reader: Arc<ClaimReader>) -> io::Result<()> {
     match tokio::task::spawn_blocking(move || reader.mark_tried()).await {
         Ok(Err(error @ spool::Error::TurnOver { .. })) => Err(io::Error::other(error)),

@@ -1,9 +1,10 @@
-//! Chunks into the bucket. Knows nothing of cameras.
+//! Uploads chunks to the bucket. Does not depend on cameras.
 //!
-//! One conditional PUT an object. **Bytes leave the spool only when they are known to be in the bucket**: by a checksum in the
-//! answer that is theirs, or by an "already exists" for an object whose own earlier put may have been stored. "Tried" is
-//! that memory. It is kept as a mark on the disk, made before the last byte of a put leaves, and forgotten when an
-//! answer that refuses was heard; what is tried outlives the process.
+//! Each object is uploaded with one conditional PUT. **An object leaves the spool only when the bucket is known
+//! to hold it.** The proof is a checksum in the answer that matches, or "already exists" for an object that an
+//! earlier put of this gateway may have stored. The spool remembers with the mark "tried" that such a put was
+//! sent. The mark is written to disk before the last byte of a put is sent, removed when a refusing answer was
+//! received, and survives a restart.
 //!
 //! | answer | and | then | tried |
 //! |---|---|---|---|
@@ -24,20 +25,22 @@
 //! | corrupt | they are not | quarantine | no |
 //! | invalid, in the service's own words | | again, [`Settings::refusals_before_quarantine`] times in all, then quarantine | no |
 //!
-//! A put whose last byte never left changes nothing. A file that is gone is forgotten, unless the whole disk is away; one that is shorter than it was, or cannot be read
-//! so many times, is set aside; one that cannot be read for want of descriptors or memory waits. What cannot be
-//! written down, because the disk is read-only or full, is remembered in memory ([`Spool::settle`]): nothing is put again for it.
+//! A put whose last byte was not sent changes nothing. A file that no longer exists is forgotten, unless the
+//! whole disk is gone. A file that is shorter than before, or repeatedly cannot be read, goes to quarantine. A
+//! file that cannot be read for lack of descriptors or memory waits. Changes that cannot be written, because
+//! the disk is read-only or full, are kept in memory ([`Spool::settle`]); nothing is put again because of them.
 //!
-//! Each failure puts the object off by a full-jitter backoff of its own, so that a stuck one never blocks those behind
-//! it. Failures that are the bucket's, not the object's, also open the [`circuit`]: then probes go out, one after the other,
-//! until one is answered. From then on everything that was put off is due, as many at a time as there are workers. A
-//! failure is logged when it differs from the one before.
+//! Each failure delays the object by a full-jitter backoff of its own, so that a failing object does not block
+//! others. Failures caused by the bucket, not the object, also open the [`circuit`]: then probes are sent one
+//! after the other until one is answered. After that, all delayed objects are due, as many at a time as there
+//! are workers. A failure is logged if it differs from the one before.
 //!
-//! Each camera's newest object goes first, one camera after the other, and what came since a camera's last turn before what was
-//! left behind: on a line that is too short what arrives is new, and the rest is made up when there is room, at night. So that it is not put off for ever, every [`Settings::backlog_share`]th slot
-//! takes the oldest of all.
+//! Each camera's newest object goes first, with cameras taking turns, and objects that arrived since a camera's
+//! last turn go before older ones. On a line that is too slow, the uploaded footage is therefore recent, and
+//! the rest is uploaded when there is capacity, for example at night. To avoid that it waits forever, every
+//! [`Settings::backlog_share`]th put takes the oldest object of all.
 //!
-//! A put that stands still is broken off; for how long it may is what its [`patience`] says.
+//! A put that does not move is cancelled after a time determined by [`patience`].
 
 mod bandwidth;
 mod circuit;
@@ -72,21 +75,21 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How a [`Uploader::drain`] ended.
+/// The result of [`Uploader::drain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
-    /// Nothing waits any more.
+    /// No object is waiting any more.
     Empty,
-    /// The deadline came first. What is left stays in the spool for the next start.
+    /// The deadline was reached. The remaining objects stay in the spool for the next start.
     Left {
-        /// How many objects.
+        /// Number of remaining objects.
         objects: u64,
-        /// Their bytes.
+        /// Bytes of the remaining objects.
         bytes: u64,
     },
 }
 
-/// Takes objects from the spool to the bucket. A handle, cheap to clone.
+/// Uploads objects from the spool to the bucket. A handle that is cheap to clone.
 #[derive(Clone)]
 pub struct Uploader {
     inner: Arc<Inner>,
@@ -101,25 +104,25 @@ struct Inner {
     bandwidth: Arc<Bandwidth>,
     stats: Arc<StatsCell>,
     random: Mutex<fastrand::Rng>,
-    /// What failed before, until it is done or set aside.
+    /// The failures of each object, until it is uploaded or in quarantine.
     trouble: Mutex<HashMap<ObjectKey, Trouble>>,
     slots: Mutex<u32>,
 }
 
-/// An object's own history of failures.
+/// The failures of one object.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     not_before: Instant,
-    /// The outages that were over by then. An answer after another one makes the object due at once: what put it off was the
-    /// way, or may have been.
+    /// Number of outages that had ended by then. After a later outage has ended, the object is due immediately,
+    /// because its failure may have been caused by the outage.
     outages: u64,
     failures: u32,
     refusals: u32,
-    /// Whether a put of it was answered by a success that proves nothing.
+    /// Whether a put of it was answered with a success that proves nothing.
     bare: Bare,
 }
 
-/// A success that proves nothing, for an object.
+/// Number of successes without proof for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bare {
     First,
@@ -133,7 +136,8 @@ impl Trouble {
 }
 
 impl Uploader {
-    /// An uploader that does nothing until it is [`run`](Self::run). `random` is the source of its jitter.
+    /// Creates an uploader that does nothing until [`run`](Self::run) is called. `random` is
+    /// the source of its jitter.
     pub fn new(spool: Spool, sink: Arc<dyn ObjectSink>, settings: Settings, mut random: fastrand::Rng) -> Self {
         let inner = Inner {
             spool,
@@ -150,7 +154,7 @@ impl Uploader {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Uploads until `shutdown`. Puts that are under way then are broken off; the spool remembers that they were begun.
+    /// Uploads until `shutdown`. Puts in progress are then cancelled; the spool remembers that they were sent.
     pub async fn run(&self, shutdown: CancellationToken) {
         let mut workers = JoinSet::new();
         for _ in 0..self.inner.settings.workers.max(1) {
@@ -161,9 +165,9 @@ impl Uploader {
             if let Err(error) = ended
                 && !shutdown.is_cancelled()
             {
-                // A panic costs the object's turn, not the uploader.
+                // A panic ends the object's attempt, not the uploader.
                 tracing::error!(%error, "upload worker ended, starting another");
-                // Nor may one that panics every time take a whole core.
+                // Limits the CPU use of an object that panics every time.
                 tokio::time::sleep(self.inner.settings.backoff.base).await;
                 workers.spawn(self.inner.clone().work(shutdown.clone()));
             }
@@ -171,7 +175,7 @@ impl Uploader {
         let _ = debts.await;
     }
 
-    /// Waits, while [`run`](Self::run) goes on, until nothing is left to upload.
+    /// Waits until nothing is left to upload. Needs [`run`](Self::run) to be running.
     pub async fn drain(&self, deadline: Option<Instant>) -> Drained {
         let mut changes = self.inner.spool.changes();
         let emptied = async {
@@ -193,7 +197,7 @@ impl Uploader {
         }
     }
 
-    /// How it goes.
+    /// Returns the current counters.
     pub fn stats(&self) -> UploadStats {
         self.inner.stats.snapshot(self.inner.circuit.is_open())
     }
@@ -201,7 +205,7 @@ impl Uploader {
 
 impl Inner {
     async fn work(self: Arc<Self>, shutdown: CancellationToken) {
-        // Cancelled from outside, a put is dropped at its next await; its claim gives the object back.
+        // When cancelled, a put is dropped at its next await, and its claim returns the object.
         shutdown.run_until_cancelled(self.work_forever()).await;
     }
 
@@ -225,7 +229,8 @@ impl Inner {
     }
 
     async fn claim(self: &Arc<Self>, now: Instant) -> Option<Claim> {
-        // Every change wakes every worker; most find that another one was there first, which needs no thread.
+        // Every change wakes every worker. Most find that another one was first, so check
+        // without the blocking thread pool.
         if !self.spool.has_waiting() {
             return None;
         }
@@ -245,7 +250,7 @@ impl Inner {
         if slots.is_multiple_of(self.settings.backlog_share.max(1)) { Order::Oldest } else { Order::Newest }
     }
 
-    /// When the first of those that were not due at `now` will be.
+    /// Returns when the first object that was not due at `now` will be due.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         let outages = self.circuit.outages();
         self.trouble().values().filter(|trouble| trouble.holds(now, outages)).map(|trouble| trouble.not_before).min()
@@ -255,7 +260,7 @@ impl Inner {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an object off; says how often it was refused for good by now.
+    /// Delays an object. Returns how often it has been refused as invalid.
     fn put_off(&self, key: &ObjectKey, backoff: Backoff, refused: u32) -> u32 {
         let mut all = self.trouble();
         let now = Instant::now();
@@ -269,7 +274,7 @@ impl Inner {
         trouble.refusals
     }
 
-    /// A put of the object was answered by a success that proves nothing. Whether it is the first one.
+    /// Records a success that proves nothing, and returns whether it was the first for the object.
     fn bare_success(&self, key: &ObjectKey) -> Bare {
         let now = Instant::now();
         let mut all = self.trouble();

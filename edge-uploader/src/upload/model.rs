@@ -1,8 +1,9 @@
-//! A model of what can become of a put, over random sequences: whatever is answered, heard or lost, whatever lies under the key
-//! already, and however often the process, the power or the disk goes in between, the bytes of every chunk are in the spool, in
-//! quarantine or in the bucket, or the bucket said "already exists" of a chunk that it may have had by an earlier put.
+//! A model test of uploads over random sequences. Whatever is answered, received or lost, whatever lies under
+//! the key before, and however often the process, the power or the disk fails, the bytes of every chunk must be
+//! in the spool, in quarantine or in the bucket; or the bucket answered "already exists" for a chunk that it
+//! may have from an earlier put.
 //!
-//! The disk is a model too, so that it can be cut off and refuse; time is tokio's and paused.
+//! The disk is a model too, so that it can lose power and refuse writes. Time is tokio's paused time.
 
 use super::{Absent, Backoff, Drained, Settings, Uploader, Verified, verify};
 use crate::segment::Output;
@@ -23,27 +24,27 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What the gateway hears of a put.
+/// What the gateway receives for a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Truth,
     /// The store's own error.
     Own(u16, ErrorKind),
-    /// An answer of something on the way.
+    /// An answer from something between the gateway and the store.
     Foreign(u16),
-    /// "Created", without a checksum.
+    /// "Created" without a checksum.
     Bare,
-    /// "Created", with the checksum of other bytes.
+    /// "Created" with the checksum of other bytes.
     WrongChecksum,
-    /// Nothing, after all bytes were taken.
+    /// No answer after all bytes were taken.
     Nothing,
-    /// Nothing, after half of them.
+    /// No answer after half of the bytes.
     BrokenOff,
-    /// Nothing, and the connection stays.
+    /// No answer, and the connection stays open.
     Stall,
 }
 
-/// How the next put is answered, and whether the object is stored.
+/// The answer to the next put, and whether the object is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Answer {
     heard: Heard,
@@ -70,12 +71,12 @@ enum Step {
     /// Whether the credential may look.
     Looking(bool),
     Disk(Refusing),
-    /// The process ends in the midst of whatever it does.
+    /// The process ends at any point.
     Kill,
     PowerCut,
-    /// The process ends, and somebody gives back what was set aside.
+    /// The process ends, and somebody releases the quarantine.
     Release,
-    /// The process ends, and somebody compares what was set aside.
+    /// The process ends, and somebody verifies the quarantine.
     Verify(Absent),
 }
 
@@ -85,19 +86,19 @@ enum Refusing {
     Nothing,
 }
 
-/// What the gateway may suppose of a chunk, by what it was told.
+/// What the gateway may conclude about a chunk from the answers.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(clippy::struct_excessive_bools)]
 struct Supposed {
-    /// A put was sent whole and not refused since.
+    /// A put was sent completely and not refused since.
     open: bool,
-    /// The same, as far as the disk knows.
+    /// The same, according to the marks on disk.
     open_on_disk: bool,
-    /// "Created" was heard, with a proof, by this process.
+    /// This process received "created" with a proof.
     created: bool,
-    /// "Created" was heard without one, by this process.
+    /// This process received "created" without a proof.
     bare: bool,
-    /// "Already exists" was heard while it was open.
+    /// "Already exists" was received while it was open.
     may_leave: bool,
 }
 
@@ -117,7 +118,7 @@ struct Bucket {
 }
 
 impl Inside {
-    /// A put of it went out whole.
+    /// A put of the chunk was sent completely.
     fn sent(&mut self, key: &str) {
         let disk_takes = !self.disk_refuses;
         let supposed = self.supposed.entry(key.to_owned()).or_default();
@@ -125,7 +126,7 @@ impl Inside {
         supposed.open_on_disk |= disk_takes;
     }
 
-    /// The gateway heard that the bucket did not take it.
+    /// The gateway received a refusal.
     fn refused(&mut self, key: &str) {
         let disk_takes = !self.disk_refuses;
         let supposed = self.supposed.entry(key.to_owned()).or_default();
@@ -133,7 +134,7 @@ impl Inside {
         supposed.open_on_disk &= !disk_takes;
     }
 
-    /// The gateway's memory is gone.
+    /// The gateway lost its memory.
     fn restarted(&mut self) {
         for supposed in self.supposed.values_mut() {
             *supposed = Supposed {
@@ -168,7 +169,7 @@ impl ObjectSink for Bucket {
                 return fail(ErrorKind::Transport, Effect::Unknown);
             }
         }
-        // The bucket decides when it has everything; the answer takes its time.
+        // The bucket decides when it has all bytes; the answer arrives later.
         let there = {
             let mut inside = self.inside.lock().unwrap();
             inside.sent(key);
@@ -186,7 +187,7 @@ impl ObjectSink for Bucket {
         let mut inside = self.inside.lock().unwrap();
         match answer.heard {
             Heard::Truth if there => {
-                // This put was refused; whether an earlier one was is as open as before.
+                // This put was refused; an earlier one may have been stored.
                 if before.open {
                     inside.supposed.entry(key.to_owned()).or_default().may_leave = true;
                 } else {
@@ -239,7 +240,7 @@ impl ObjectSink for Bucket {
     }
 }
 
-/// What is in the world beside the gateway.
+/// The environment of the gateway.
 struct World {
     disk: SimDisk,
     bucket: Arc<Bucket>,
@@ -248,7 +249,7 @@ struct World {
     seen: Coverage,
 }
 
-/// That the sequences come to what they are made for.
+/// Counts that show that the sequences reach the interesting cases.
 #[derive(Debug, Clone, Copy, Default)]
 struct Coverage {
     left_unseen: usize,
@@ -264,13 +265,13 @@ impl World {
         Self { disk: SimDisk::new(seed), bucket: Arc::default(), recorded: Vec::new(), now, seen: Coverage::default() }
     }
 
-    /// A chunk of a span of its own.
+    /// Records a chunk in a span of its own.
     fn record(&mut self, spool: &Spool, there: There) {
         let (site, camera) = ("s".parse().unwrap(), "c".parse().unwrap());
         let mut writer = spool.writer(site, camera).unwrap();
         let start = self.now;
         self.now += CHUNK * 2;
-        // Some in two pieces, so that a put can break off in between.
+        // Some chunks have two pieces, so that a put can fail in between.
         let bytes = if self.recorded.len().is_multiple_of(4) { 70_000 } else { 100 };
         let body = vec![u8::try_from(self.recorded.len() % 251).unwrap(); bytes];
         let draft = Attributes::default();
@@ -292,7 +293,7 @@ impl World {
         self.recorded.push((key, body));
     }
 
-    /// Every chunk is somewhere.
+    /// Checks that every chunk is somewhere.
     fn check(&self) -> std::result::Result<(), TestCaseError> {
         for (key, bytes) in &self.recorded {
             let inside = self.bucket.inside.lock().unwrap();
@@ -312,9 +313,9 @@ impl World {
         });
     }
 
-    /// One life of the gateway: until a step ends it.
+    /// Runs the gateway until a step ends it.
     fn live(&mut self, steps: &mut VecDeque<Step>) -> std::result::Result<(), TestCaseError> {
-        // A runtime of its own; dropping it is the end.
+        // Dropping this runtime simulates the end of the process.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let spool = self.disk.open();
         let settings = Settings {
@@ -331,7 +332,7 @@ impl World {
             let ran = tokio::spawn(async move { running.run(token).await });
             while let Some(step) = steps.pop_front() {
                 match step {
-                    // Nobody records on a disk that takes nothing.
+                    // Nothing can be recorded on a disk that refuses writes.
                     Step::Record(there) => {
                         if !self.bucket.inside.lock().unwrap().disk_refuses {
                             self.record(&spool, there);
@@ -345,7 +346,7 @@ impl World {
                 }
                 self.check()?;
             }
-            // In the end the bucket answers and the disk writes, and nothing is left to do.
+            // At the end, the bucket answers and the disk accepts writes, so nothing may be left.
             self.set_disk(Refusing::Nothing);
             self.bucket.inside.lock().unwrap().script.clear();
             let drained = uploader.drain(Some(Instant::now() + Duration::from_hours(2))).await;
@@ -390,7 +391,7 @@ impl World {
             match (inside.objects.get(&key), verified) {
                 (None, Verified::Released) => inside.refused(&key),
                 (None, Verified::Absent) => {}
-                // A span's end has no bytes, and its record here is none.
+                // The end of a span has no bytes and no entry here.
                 (Some(there), Verified::Stored) => assert!(ours.is_none_or(|ours| ours == there), "{key}"),
                 (Some(there), Verified::Other) => assert!(ours.is_none_or(|ours| ours != there), "{key}"),
                 (there, verified) => panic!("{key}: {verified:?} of {there:?}"),
@@ -400,7 +401,7 @@ impl World {
         self.bucket.inside.lock().unwrap().looking = looking;
     }
 
-    /// What the end came to.
+    /// Checks the final state.
     fn conclude(&mut self) -> std::result::Result<(), TestCaseError> {
         self.check()?;
         let spool = self.disk.open_unmended();
@@ -445,7 +446,7 @@ fn heard() -> impl Strategy<Value = Heard> {
 
 fn answer() -> impl Strategy<Value = Answer> {
     (heard(), any::<bool>()).prop_map(|(heard, stores)| match heard {
-        // S3 says of itself what is so.
+        // S3's own answer is true.
         Heard::Truth => TRUTH,
         Heard::Own(status, _) if Effect::of_status(status) == Effect::None => Answer { heard, stores: false },
         _ => Answer { heard, stores },
@@ -468,7 +469,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Sequences in one run.
+/// Number of sequences in one run.
 const CASES: u32 = 2_000;
 
 #[test]
@@ -488,7 +489,7 @@ fn nothing_is_ever_in_none_of_spool_quarantine_and_bucket() {
         verified.fetch_add(world.seen.verified, Ordering::Relaxed);
         puts.fetch_add(world.bucket.inside.lock().unwrap().puts, Ordering::Relaxed);
     });
-    // The sequences reach what they are for.
+    // Check that the sequences reached the interesting cases.
     let [left_unseen, set_aside, verified, puts] =
         [left_unseen, set_aside, verified, puts].map(AtomicUsize::into_inner);
     println!(

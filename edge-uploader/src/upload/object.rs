@@ -1,4 +1,4 @@
-//! One object: the put, and what its answer means.
+//! One upload attempt: the put, and the interpretation of its answer.
 
 use super::circuit::Permit;
 use super::content::{FileContent, Progress, copy_of};
@@ -12,30 +12,31 @@ use std::io;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// How often a put is looked at whether it moves.
+/// How often a put is checked for progress.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How one turn of an object ended.
+/// The result of an attempt.
 enum Verdict {
     Created,
     AlreadyThere,
-    /// The same, as far as can be told: the credential cannot look, and the bytes are still where they came from.
+    /// The object exists. It could not be compared, because the credential cannot look, but
+    /// its source file is unchanged.
     Uncompared,
-    /// "Created", by the bare word of somebody who may not be the bucket.
+    /// "Created" without a proof that the answer comes from the bucket.
     Unproven,
     /// The bucket has something else under the key.
     Quarantine(String),
-    /// What is on this disk is no object that could be put.
+    /// The file in the spool cannot be put as an object.
     Unusable(String),
     /// The file cannot be read now.
     Unreadable(io::Error),
-    /// The file is not there.
+    /// The file does not exist.
     Missing,
     Failed(Error),
 }
 
 impl Inner {
-    /// One turn. The answer also tells the circuit about the bucket.
+    /// Does one attempt. Its answer also updates the circuit.
     pub(super) async fn upload(&self, claim: Claim, permit: Permit<'_>) {
         let key = claim.key().clone();
         let _in_flight = InFlight::new(&self.stats);
@@ -68,7 +69,7 @@ impl Inner {
         }
     }
 
-    /// A put without success: what it says of the object, and what of the bucket.
+    /// Handles a put without success, with its consequences for the object and the circuit.
     async fn failed(&self, claim: Claim, permit: Permit<'_>, error: &Error) {
         let key = claim.key().clone();
         let kind = error.kind();
@@ -99,7 +100,7 @@ impl Inner {
         }
     }
 
-    /// Counts against the object; too many, and it is set aside.
+    /// Counts a refusal of the object. Moves it to quarantine after too many.
     async fn count_refusal(&self, claim: Claim, reason: String) {
         let refusals = self.put_off(claim.key(), self.settings.refusal_backoff, 1);
         if refusals >= self.settings.refusals_before_quarantine {
@@ -107,7 +108,7 @@ impl Inner {
         }
     }
 
-    /// A file that cannot be read now. What the machine lacks for the moment does not count against it.
+    /// Handles a file that cannot be read now. A temporary lack of resources does not count against it.
     async fn unreadable(&self, claim: Claim, fault: &io::Error) {
         let reason = format!("the file in the spool cannot be read: {fault}");
         match self.stats.failed(ErrorKind::Io, reason.clone()) {
@@ -115,7 +116,7 @@ impl Inner {
             Novelty::Repeated => {}
         }
         match fault.kind() {
-            // Shorter than it was.
+            // The file is shorter than before.
             io::ErrorKind::UnexpectedEof => self.set_aside(claim, reason).await,
             _ if is_want(fault) => {
                 self.put_off(claim.key(), self.settings.backoff, 0);
@@ -124,7 +125,7 @@ impl Inner {
         }
     }
 
-    /// A file that is not there: it alone, or the disk with all of them, which may come back.
+    /// Handles a missing file. If the whole disk is missing, it may come back.
     async fn missing(&self, claim: Claim) {
         let spool = self.spool.clone();
         match tokio::task::spawn_blocking(move || spool.presence()).await {
@@ -188,7 +189,7 @@ impl Inner {
                 }
             },
             Ok(Put::AlreadyExists) => {
-                // This put was refused. What there may be of ours is from before.
+                // This put was refused. If our object is there, it is from an earlier put.
                 let tried = claim.tried();
                 if tried == Tried::Never {
                     forget_try(reader).await;
@@ -209,7 +210,7 @@ impl Inner {
         }
     }
 
-    /// A put, broken off when nothing moves.
+    /// Puts the object, and cancels the put if nothing moves.
     async fn put_watched(&self, object: &NewObject, progress: &Progress) -> Result<Put, Error> {
         let put = self.sink.put(object);
         tokio::pin!(put);
@@ -237,8 +238,8 @@ impl Inner {
         }
     }
 
-    /// What the bucket knows of the object. It answered the put just now, so a look that gets no answer is repeated at once
-    /// rather than with the whole put.
+    /// Looks at the object in the bucket. The bucket has just answered the put, so a look without an answer is
+    /// repeated immediately, instead of repeating the whole put.
     async fn look(&self, key: &str) -> Result<Seen, Error> {
         const LOOKS: u32 = 3;
         let mut failures = 0;
@@ -256,7 +257,7 @@ impl Inner {
         }
     }
 
-    /// There is an object of this key already. Ours?
+    /// Compares an existing object with ours.
     async fn compare(&self, claim: &Claim, sha256: Sha256, tried: Tried) -> Verdict {
         let key = claim.key().to_string();
         let likeness = match self.look(&key).await {
@@ -297,7 +298,7 @@ impl Inner {
         blocking(move || claim.quarantine(&reason)).await;
     }
 
-    /// Writes down what the disk refused before, at growing intervals, as long as there is any of it.
+    /// Writes the changes that the disk refused before, at growing intervals, while there are any.
     pub(super) async fn settle_debts(self: Arc<Self>) {
         let mut news = self.spool.changes();
         let mut pause = self.settings.backoff.base;
@@ -315,7 +316,7 @@ impl Inner {
         }
     }
 
-    /// After corruption: was it the way, or is it this disk?
+    /// After corruption, checks whether the file on this disk or the transfer is the cause.
     async fn check_own_bytes(&self, claim: Claim) {
         let checked = tokio::task::spawn_blocking(move || {
             let intact = claim.is_intact();
@@ -332,26 +333,26 @@ impl Inner {
     }
 }
 
-/// Whether the file that an object was made from can be read again.
+/// Returns whether the source file of an object can be read again.
 async fn still_has(source: Option<&SourceFile>) -> bool {
     let Some(source) = source.cloned() else { return false };
     tokio::task::spawn_blocking(move || source.is_unchanged()).await.unwrap_or(false)
 }
 
-/// The longest pause between two tries to write down what the disk refused.
+/// The longest pause between two attempts to write what the disk refused.
 const DEBTS_PAUSE: Duration = Duration::from_mins(1);
 
-/// Whether the machine lacks something that has nothing to do with this file.
+/// Returns whether the error is a lack of resources unrelated to this file.
 fn is_want(fault: &io::Error) -> bool {
     matches!(fault.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
-/// The bucket refused it, and this was heard: the disk is told.
+/// Removes the mark after the bucket's refusal was received.
 async fn forget_try(reader: Arc<ClaimReader>) {
     let _ = tokio::task::spawn_blocking(move || reader.refused()).await;
 }
 
-/// What the disk refuses becomes a debt, of which the spool speaks.
+/// Runs spool work on a blocking thread. If the disk refuses, the spool keeps a debt and logs it.
 async fn blocking(work: impl FnOnce() -> spool::Result<()> + Send + 'static) {
     if let Err(error) = tokio::task::spawn_blocking(work).await {
         tracing::error!(%error, "taking note of an upload ended");

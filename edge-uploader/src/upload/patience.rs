@@ -1,27 +1,28 @@
-//! How long a put may stand still before it is broken off.
+//! How long a put may stand still before it is cancelled.
 //!
-//! What is known of a put is how many of its bytes the sink has asked for. Between that and the bucket lie buffers: the
-//! client's, the operating system's, the modem's. On a line that is slow enough, what they hold takes longer to get through than
-//! a dead connection should cost, and a put that is broken off there has to begin again, and never ends. So the rate of the
-//! puts before says how long what cannot be seen may take.
+//! The uploader knows how many bytes of a put the sink has requested. Between the sink and the bucket are
+//! buffers in the client, the operating system and the modem. On a slow line, their content may take
+//! longer to be sent than the time after which a dead connection should be detected. If a put were
+//! cancelled then, it would start again and never end. The rate of earlier puts therefore determines how
+//! long the unseen data may take.
 
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Duration;
 
-/// What may be under way unseen, of one put.
+/// Most bytes of one put that may be in buffers.
 const UNSEEN_BYTES: f64 = 512.0 * 1024.0;
-/// Twice as long as it should take is still a put that moves.
+/// A put may take twice as long as expected.
 const SLACK: f64 = 2.0;
-/// The longest, in stalls.
+/// The longest time, in multiples of the configured stall.
 const STALLS_MAX: u32 = 6;
-/// Smaller objects say more of the way's latency than of its rate.
+/// Smaller objects show the latency rather than the rate.
 const TELLING_BYTES: u64 = 64 * 1024;
-/// What the newest put counts for.
+/// Weight of the newest put in the average.
 const WEIGHT: f64 = 0.25;
 
 pub(super) struct Patience {
     stall: Duration,
-    /// Of one put, lately; unknown before the first.
+    /// Recent rate of a put; `None` before the first.
     bytes_per_second: Mutex<Option<f64>>,
 }
 
@@ -30,11 +31,11 @@ impl Patience {
         Self { stall, bytes_per_second: Mutex::new(None) }
     }
 
-    /// For a put of which `moved_bytes` have been asked for.
+    /// Returns the time for a put of which `moved_bytes` have been requested.
     pub(super) fn of(&self, moved_bytes: u64) -> Duration {
         let rate = *self.bytes_per_second.lock().unwrap_or_else(PoisonError::into_inner);
         match rate {
-            // Before the first byte there is nothing unseen.
+            // Before the first byte, no data is in buffers.
             Some(rate) if moved_bytes > 0 => {
                 let unseen = Duration::try_from_secs_f64(SLACK * UNSEEN_BYTES / rate).unwrap_or(Duration::MAX);
                 unseen.clamp(self.stall, self.stall * STALLS_MAX)
@@ -43,14 +44,14 @@ impl Patience {
         }
     }
 
-    /// A put was answered after `took`.
+    /// Records a put that was answered after `took`.
     pub(super) fn answered(&self, bytes: u64, took: Duration) {
         if bytes >= TELLING_BYTES {
             self.learn(bytes, took);
         }
     }
 
-    /// A put was broken off after `took`, at the end of which it had stood still: so slow may the way be.
+    /// Records a put that was cancelled after `took` and had stood still at the end. The line may be that slow.
     pub(super) fn broken_off(&self, moved_bytes: u64, took: Duration) {
         if moved_bytes > 0 {
             self.learn(moved_bytes, took);
@@ -76,7 +77,7 @@ mod tests {
         assert_eq!(patience.of(1), STALL);
         patience.answered(1_500_000, Duration::from_secs(1));
         assert_eq!(patience.of(1_000_000), STALL);
-        // Eight puts that a tunnel breaks off do not change that much.
+        // Eight puts that are cancelled in a tunnel do not change that much.
         for _ in 0..8 {
             patience.broken_off(400_000, STALL);
         }
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn a_thin_line_is_waited_for_but_not_before_a_byte_has_left() {
         let patience = Patience::new(STALL);
-        // All of it went into buffers at once, and nothing was seen afterwards.
+        // All bytes went into buffers at once, and nothing was seen afterwards.
         patience.broken_off(400_000, STALL);
         assert!(patience.of(400_000) > 2 * STALL);
         for _ in 0..3 {
@@ -98,7 +99,7 @@ mod tests {
             patience.answered(1_500_000, Duration::from_secs(1));
         }
         assert_eq!(patience.of(1), STALL);
-        // An end object of no bytes says nothing.
+        // An empty end object gives no information on the rate.
         patience.answered(0, Duration::from_secs(100));
         assert_eq!(patience.of(1), STALL);
     }

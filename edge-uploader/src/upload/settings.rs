@@ -1,8 +1,9 @@
-//! How the uploader behaves.
+//! The settings of the uploader.
 
 use std::time::Duration;
 
-/// Growing waits with full jitter: uniformly between nothing and a bound that doubles with each failure.
+/// Growing waits with full jitter: uniformly distributed between zero and a bound
+/// that doubles with each failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The bound after the first failure.
@@ -12,34 +13,34 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after `failures` earlier ones.
+    /// Returns a random wait after `failures` earlier failures.
     pub fn delay(self, failures: u32, random: &mut fastrand::Rng) -> Duration {
         self.bound(failures).mul_f64(random.f64())
     }
 
-    /// The longest such wait.
+    /// Returns the longest such wait.
     pub(super) fn bound(self, failures: u32) -> Duration {
         self.base.saturating_mul(1 << failures.min(20)).min(self.cap)
     }
 }
 
-/// How the uploader behaves; [`Default`] is what a gateway wants.
+/// Settings of the uploader. [`Default`] is suitable for a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Puts at a time, of all cameras together.
+    /// Number of concurrent puts for all cameras together.
     pub workers: usize,
-    /// One slot in this many takes the oldest object of all instead of a camera's newest.
+    /// One put in this many takes the oldest object of all instead of a camera's newest.
     pub backlog_share: u32,
-    /// All puts together; no bound when absent.
+    /// Limit for all puts together; no limit if absent.
     pub bandwidth_bytes_per_second: Option<u64>,
-    /// After no answer, a busy service and corruption.
+    /// Waits after no answer, a busy service or corruption.
     pub backoff: Backoff,
-    /// After a refusal: credentials are rotated by people.
+    /// Longer waits after a refusal, because people have to fix credentials.
     pub refusal_backoff: Backoff,
-    /// An object that is refused as invalid so often is set aside.
+    /// An object that is refused as invalid this often goes to quarantine.
     pub refusals_before_quarantine: u32,
-    /// A put that moves no byte and gets no answer for so long is broken off; up to six times as long where the line is so
-    /// slow that this says nothing.
+    /// A put that moves no byte and gets no answer for this long is cancelled. On a slow line the time is up
+    /// to six times as long.
     pub stall: Duration,
 }
 
@@ -58,7 +59,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the configuration says, for a gateway of so many cameras.
+    /// Creates the settings from the configuration, for a gateway with `cameras` cameras.
     pub fn new(config: &crate::config::Upload, cameras: usize) -> Self {
         Self {
             workers: config.workers.unwrap_or_else(|| workers_for(cameras)),
@@ -68,8 +69,8 @@ impl Settings {
     }
 }
 
-/// How many puts at a time so many cameras get where nothing else is said: half as many, at least 4 and at most 8. More would
-/// share a line that is too short among chunks that all arrive late.
+/// Returns the default number of concurrent puts: half the number of cameras, at least 4 and at most 8. With
+/// more, a slow line would be shared by chunks that all arrive late.
 fn workers_for(cameras: usize) -> usize {
     (cameras / 2).clamp(4, 8)
 }

@@ -1,7 +1,8 @@
-//! Which chunk goes first over a line that is too short, and how soon after an outage: the uploader in simulated time, over a
-//! line in mahimahi's format (each entry is the millisecond at which 1500 bytes may leave).
+//! Simulates the uploader over a line that is too slow: which chunk is sent first, and how soon all cameras are
+//! up to date after an outage. Time is simulated, and the line is in mahimahi's format (each entry is the
+//! millisecond at which 1500 bytes may leave).
 //!
-//! The lines are a driving LTE modem's trace where the shared data is there, and one made here.
+//! The lines are the trace of a driving LTE modem, if the shared data is available, and a synthetic one.
 
 use super::{Settings, Uploader};
 use crate::segment::Output;
@@ -24,11 +25,11 @@ const CAMERAS: usize = 8;
 const CHUNK: Duration = Duration::from_secs(3);
 const PACKET_BYTES: u64 = 1500;
 
-/// The opportunities of one round, in ms; at the end it starts again.
+/// The opportunities of one round in ms. At the end, the round starts again.
 struct Trace(Vec<u64>);
 
 impl Trace {
-    /// 300 kB/s with fades, and now and then nothing for some seconds.
+    /// Creates a line of 300 kB/s that fades, and sometimes stops for some seconds.
     fn made(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let (mut at_ms, mut opportunities) = (0, Vec::new());
@@ -69,7 +70,7 @@ struct FarBucket {
     trace: Trace,
     began: Instant,
     used: Mutex<usize>,
-    /// From when to when no byte moves; a connection of that time never moves one again.
+    /// A period in which no byte moves. Connections from that period never move again.
     outage: Option<(Duration, Duration)>,
     stored: Mutex<Vec<(Instant, ObjectKey, u64)>>,
 }
@@ -126,7 +127,7 @@ impl ObjectSink for FarBucket {
     }
 }
 
-/// One camera: a chunk every three seconds.
+/// One camera with a chunk every three seconds.
 struct Recording {
     writer: SpoolWriter,
     next: Timestamp,
@@ -156,12 +157,12 @@ fn whole(number: f64) -> usize {
     whole
 }
 
-/// What became of a run.
+/// The result of a run.
 struct Seen {
-    /// Of each camera at each second after the first half minute: how old its newest stored picture was, in seconds.
+    /// Age in seconds of each camera's newest stored picture, at each second after the first half minute.
     ages: Vec<f64>,
     stored_bytes: u64,
-    /// Until each camera had stored what was closed after the outage, in seconds.
+    /// Seconds until each camera had stored the chunk closed after the outage.
     back: f64,
 }
 
@@ -204,7 +205,8 @@ fn simulate(
                 Recording { writer, next: zero, counter: 0, body: body.clone() }
             })
             .collect();
-        // Their chunks end one after the other, as cameras' do that were not started at once.
+        // The chunks of different cameras end at different times, as if the cameras were
+        // started one after the other.
         let step = CHUNK / u32::try_from(CAMERAS).unwrap();
         let mut at = began + CHUNK;
         'record: loop {
@@ -232,7 +234,7 @@ fn look_at(bucket: &FarBucket, length: Duration, outage: Option<(Duration, Durat
     for (when, key, _) in all.iter().filter(|(_, key, _)| key.kind == KeyKind::Chunk) {
         let camera = key.camera.as_ref().unwrap().to_string();
         let nth: f64 = camera[1..].parse().unwrap();
-        // When its last picture was taken: the chunk of that camera closed just then.
+        // When its last picture was taken: the chunk of that camera closed at that time.
         let taken = key.start.duration_since(zero).as_secs_f64() + CHUNK.as_secs_f64() + nth * step;
         stored.entry(camera).or_default().push((when.duration_since(bucket.began).as_secs_f64(), taken));
     }
@@ -254,7 +256,7 @@ fn look_at(bucket: &FarBucket, length: Duration, outage: Option<(Duration, Durat
     Seen { ages, stored_bytes: all.iter().map(|(_, _, bytes)| bytes).sum(), back }
 }
 
-/// Everything in the order in which it came.
+/// Sends everything in the order of arrival.
 fn oldest_first() -> Settings {
     Settings { backlog_share: 1, ..Settings::default() }
 }
@@ -281,7 +283,8 @@ fn on_a_line_that_is_too_short_what_arrives_is_new() {
     }
 }
 
-/// The oldest is not put off for ever: at night, when cameras send less than the line takes, all is made up.
+/// The oldest objects do not wait forever: at night, when cameras send less than the line's capacity,
+/// all of them are sent.
 #[test]
 fn what_was_left_behind_has_its_share() {
     let length = Duration::from_mins(2);
@@ -292,7 +295,8 @@ fn what_was_left_behind_has_its_share() {
     assert!(share > 0.93, "{share} of what was recorded, the last chunks not counted");
 }
 
-/// Whatever hung in the outage, and however long the objects were put off in it: all cameras are back a moment later.
+/// However many puts hung in the outage, and however long objects were delayed, all cameras are up
+/// to date soon after it.
 #[test]
 fn after_a_tunnel_of_minutes_all_cameras_are_back_at_once() {
     let mut backs: Vec<f64> = Vec::new();

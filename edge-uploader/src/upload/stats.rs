@@ -1,66 +1,67 @@
-//! What the uploader has done, for progress and metrics.
+//! Counters of the uploader, for progress and metrics.
 
 use framepost_ports::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Puts that have to be repeated, by cause.
+/// Numbers of puts that had to be repeated, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retries {
-    /// No answer.
+    /// There was no answer.
     pub transport: u64,
-    /// An answer of somebody else's: a portal, a proxy, a redirect.
+    /// The answer came from a portal or proxy, or was a redirect.
     pub intercepted: u64,
-    /// The service asked for less, or was out of order.
+    /// The service asked for fewer requests or was out of order.
     pub busy: u64,
     /// The bytes arrived corrupt.
     pub corrupt: u64,
     /// The credential may not put.
     pub denied: u64,
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub not_found: u64,
-    /// The object is refused as it is.
+    /// The object was refused as invalid.
     pub invalid: u64,
-    /// The bucket does not believe this machine's clock.
+    /// The bucket rejected the request because this machine's clock is wrong.
     pub clock_skew: u64,
-    /// This machine.
+    /// An error of this machine.
     pub io: u64,
 }
 
 impl Retries {
-    /// All of them.
+    /// Returns the sum over all causes.
     pub fn total(self) -> u64 {
         let Self { transport, intercepted, busy, corrupt, denied, not_found, invalid, clock_skew, io } = self;
         transport + intercepted + busy + corrupt + denied + not_found + invalid + clock_skew + io
     }
 }
 
-/// A snapshot.
+/// A snapshot of the uploader's counters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UploadStats {
-    /// Objects that the bucket took.
+    /// Objects that the bucket accepted.
     pub created_objects: u64,
-    /// Objects that it had already, with the same bytes.
+    /// Objects that the bucket already had with the same bytes.
     pub already_there_objects: u64,
-    /// Chunks of files that it had already, and that could not be compared: the credential may only put.
+    /// Chunks of files that the bucket already had and that could not be compared, because
+    /// the credential may only put.
     pub uncompared_objects: u64,
-    /// Objects that were set aside.
+    /// Objects moved to quarantine.
     pub quarantined_objects: u64,
-    /// The bytes of the created and the already there.
+    /// Bytes of the objects created or already there.
     pub stored_bytes: u64,
-    /// Bytes handed to the sink, those of failed puts included.
+    /// Bytes passed to the sink, including those of failed puts.
     pub sent_bytes: u64,
-    /// Puts under way.
+    /// Puts in progress.
     pub in_flight: u64,
-    /// Puts that have to be repeated.
+    /// Puts that had to be repeated.
     pub retries: Retries,
-    /// The last failure, in the sink's words.
+    /// The text of the last failure.
     pub last_error: Option<String>,
-    /// Whether the bucket is taken for unreachable, so that only probes go out.
+    /// Whether the bucket counts as unreachable, so that only probes are sent.
     pub is_unreachable: bool,
 }
 
-/// Whether a failure is one that the log does not know yet.
+/// Whether a failure has been logged before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Novelty {
     New,
@@ -70,7 +71,7 @@ pub(super) enum Novelty {
 #[derive(Default)]
 pub(super) struct StatsCell {
     sent_bytes: AtomicU64,
-    /// What put the bucket out of reach last; `None` once something was stored since.
+    /// Kind of the last failure that made the bucket unreachable; `None` once something was stored since.
     trouble: Mutex<Option<ErrorKind>>,
     rest: Mutex<UploadStats>,
 }
@@ -84,13 +85,13 @@ impl StatsCell {
         change(&mut self.rest.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Something was stored. Whether that ends a time in which nothing was.
+    /// Records that something was stored. Returns whether this ends a period in which nothing was.
     pub(super) fn stored(&self) -> Novelty {
         let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
         if before.is_some() { Novelty::New } else { Novelty::Repeated }
     }
 
-    /// A put failed. Whether the one before it did so too, in the same way.
+    /// Records a failed put. Returns whether the put before failed in the same way.
     pub(super) fn failed(&self, kind: ErrorKind, error: String) -> Novelty {
         let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).replace(kind);
         self.update(|stats| {

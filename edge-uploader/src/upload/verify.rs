@@ -1,46 +1,47 @@
-//! What was set aside, compared with what is in the bucket: for a credential that may look at objects.
+//! Compares the objects in quarantine with the bucket, with a credential that may look at objects.
 
 use crate::spool::{self, QuarantinedObject, Spool};
 use framepost_ports::{Error, ErrorKind, Likeness, ObjectSink};
 
-/// What becomes of an object that was set aside, and of which the bucket has nothing.
+/// What to do with an object in quarantine that the bucket does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
-    /// It stays.
+    /// It stays in quarantine.
     Kept,
-    /// It is given back to the uploader.
+    /// It is returned to the uploader.
     Released,
 }
 
-/// What the bucket has under the key of an object that was set aside, and what became of the object.
+/// The bucket's object under the key of an object in quarantine, and the consequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verified {
-    /// The same bytes. The object is gone from the spool.
+    /// The same bytes. The object leaves the spool.
     Stored,
     /// Other bytes. The object stays.
     Other,
-    /// Something that it gives no checksum of. The object stays.
+    /// An object without a checksum to compare. The object stays.
     Unknown,
-    /// Nothing, and the object stays.
+    /// No object, and ours stays in quarantine.
     Absent,
-    /// Nothing, and the object is given back to the uploader.
+    /// No object, and ours is returned to the uploader.
     Released,
 }
 
-/// Why an object could not be compared. It stays.
+/// Why an object could not be compared. It stays in quarantine.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The bucket does not say what it has.
+    /// The bucket returned an error.
     #[error("the bucket does not tell")]
     Bucket(#[from] Error),
-    /// The spool's disk refuses.
+    /// The spool's disk returned an error.
     #[error("the spool refuses")]
     Spool(#[from] spool::Error),
 }
 
-/// Settles one object of [`Spool::quarantined`]: it leaves the spool where the bucket has the same bytes.
+/// Settles one object of [`Spool::quarantined`]: it leaves the spool if the bucket has the same bytes.
 ///
-/// Compared are the checksums of the file as it is now and, where it rotted since, as it was closed.
+/// Compares the checksums of the file as it is now and, if the file has been damaged since, those
+/// from when it was closed.
 pub async fn verify(
     spool: &Spool,
     sink: &dyn ObjectSink,
