@@ -1,5 +1,5 @@
-//! Decoder configuration as containers carry it: `avcC`, `hvcC` (ISO/IEC 14496-15) and AudioSpecificConfig
-//! (ISO/IEC 14496-3). Bytes in, facts out; nothing is trusted.
+//! Decoder configuration in containers: `avcC`, `hvcC` (ISO/IEC 14496-15) and AudioSpecificConfig (ISO/IEC
+//! 14496-3). The input is untrusted.
 
 use super::nal;
 use crate::media::VideoCodec;
@@ -9,26 +9,26 @@ use std::fmt::Write as _;
 /// A decoder configuration record for frames with 4-byte lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VideoConfig {
-    /// The record, its `lengthSizeMinusOne` set to 3.
+    /// The record with `lengthSizeMinusOne` set to 3.
     pub(crate) record: Bytes,
-    /// How many bytes the lengths before the NAL units really have in this source.
+    /// Size in bytes of the lengths before the NAL units in the source.
     pub(crate) length_bytes: u8,
-    /// RFC 6381.
+    /// RFC 6381 codec string.
     pub(crate) rfc6381: String,
 }
 
-/// What an AudioSpecificConfig says.
+/// The contents of an AudioSpecificConfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AacConfig {
-    /// RFC 6381.
+    /// RFC 6381 codec string.
     pub(crate) rfc6381: String,
-    /// 0 where the configuration leaves it to the stream.
+    /// Number of channels; 0 if the configuration leaves it to the stream.
     pub(crate) channels: u16,
-    /// Samples a second.
+    /// Samples per second.
     pub(crate) sample_rate: u32,
 }
 
-/// Reads a decoder configuration record; the error says what is wrong with it.
+/// Reads a decoder configuration record. The error describes what is wrong with it.
 pub(crate) fn video(codec: VideoCodec, record: &[u8]) -> Result<VideoConfig, &'static str> {
     match codec {
         VideoCodec::H264 => avc(record),
@@ -60,7 +60,7 @@ fn hevc(record: &[u8]) -> Result<VideoConfig, &'static str> {
     })
 }
 
-/// The parameter sets in a record; none where it is cut short.
+/// Returns the parameter sets in a record; none if the record is truncated.
 pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
     let sets = match codec {
         VideoCodec::H264 => avc_sets(record),
@@ -69,7 +69,8 @@ pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
     sets.unwrap_or_default()
 }
 
-/// The length of the decoder configuration record that `bytes` begin with, if frames can be decoded by it alone.
+/// Returns the length of the decoder configuration record at the start of `bytes`, if
+/// it is sufficient for decoding.
 pub(crate) fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
     let mut sets = Vec::new();
     let rest = match codec {
@@ -81,7 +82,7 @@ pub(crate) fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
     (is_version_1 && is_complete(codec, &bytes[..length])).then_some(length)
 }
 
-/// The first decoder configuration record within `bytes`, by its contents alone.
+/// Finds the first decoder configuration record within `bytes`, by its contents.
 pub(crate) fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
     (0..bytes.len()).find_map(|at| {
         let from = bytes.get(at..).filter(|from| from.first() == Some(&1))?;
@@ -89,7 +90,7 @@ pub(crate) fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// What stands for a record that is lost: the parameter sets have to come with the frames.
+/// Returns a replacement for a lost record without parameter sets, which must then come with the frames.
 pub(crate) fn bare(codec: VideoCodec) -> VideoConfig {
     let (record, rfc6381) = match codec {
         VideoCodec::H264 => (vec![1, 0, 0, 0, 0xff, 0xe0, 0], "avc1.000000"),
@@ -103,8 +104,8 @@ pub(crate) fn bare(codec: VideoCodec) -> VideoConfig {
     VideoConfig { record: record.into(), length_bytes: 4, rfc6381: rfc6381.to_owned() }
 }
 
-/// Behind the sets of a high profile lie chroma format and bit depths (ISO/IEC 14496-15 §5.3.3.1.2), which not every writer
-/// writes.
+/// Skips chroma format and bit depths, which follow the sets of a high profile (ISO/IEC 14496-15 §5.3.3.1.2).
+/// Not every writer includes them.
 fn without_avc_extension(record: &[u8]) -> impl Fn(&[u8]) -> &[u8] {
     let is_high = record.get(1).is_some_and(|profile| matches!(profile, 100 | 110 | 122 | 144 | 244));
     move |rest| match rest {
@@ -115,7 +116,8 @@ fn without_avc_extension(record: &[u8]) -> impl Fn(&[u8]) -> &[u8] {
     }
 }
 
-/// Whether frames can be decoded by a record alone: not where its sets are in the frames (`avc3`, `hev1`).
+/// Returns whether a record is sufficient for decoding. It is not if its sets are
+/// in the frames (`avc3`, `hev1`).
 pub(crate) fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
     let needed: &[u8] = match codec {
         VideoCodec::H264 => &[7, 8],
@@ -135,7 +137,7 @@ fn hevc_sets(record: &[u8]) -> Option<Vec<&[u8]>> {
     hevc_sets_and_rest(record, &mut sets).map(|_| sets)
 }
 
-/// Takes the sets of an `avcC`; gives what follows them.
+/// Reads the sets of an `avcC` and returns what follows them.
 fn avc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
     let mut rest = record.get(5..)?;
     for mask in [0x1f, 0xff] {
@@ -145,7 +147,7 @@ fn avc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<&
     Some(rest)
 }
 
-/// Takes the sets of a `hvcC`; gives what follows them.
+/// Reads the sets of an `hvcC` and returns what follows them.
 fn hevc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
     let (arrays, mut rest) = record.get(22..)?.split_first()?;
     for _ in 0..*arrays {
@@ -155,7 +157,7 @@ fn hevc_sets_and_rest<'a>(record: &'a [u8], sets: &mut Vec<&'a [u8]>) -> Option<
     Some(rest)
 }
 
-/// Takes `count` parameter sets, each with its 16-bit length before it; gives what follows.
+/// Reads `count` parameter sets, each preceded by its 16-bit length, and returns what follows.
 fn parameter_sets<'a>(bytes: &'a [u8], count: u16, sets: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
     let mut rest = bytes;
     for _ in 0..count {
@@ -167,7 +169,7 @@ fn parameter_sets<'a>(bytes: &'a [u8], count: u16, sets: &mut Vec<&'a [u8]>) -> 
     Some(rest)
 }
 
-/// ISO/IEC 14496-15 annex E.3. `record` is at least 23 bytes long.
+/// Formats the codec string of ISO/IEC 14496-15 annex E.3. `record` must have at least 23 bytes.
 fn hevc_rfc6381(record: &[u8]) -> String {
     let space = ["", "A", "B", "C"][usize::from(record[1] >> 6)];
     let profile = record[1] & 0x1f;
@@ -177,7 +179,7 @@ fn hevc_rfc6381(record: &[u8]) -> String {
     let constraints = &record[6..12];
     let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     for byte in &constraints[..used] {
-        // Writing into a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, ".{byte:X}");
     }
     text
@@ -191,7 +193,7 @@ fn with_length_size_four(record: &[u8], at: usize) -> Bytes {
     record.into()
 }
 
-/// Reads an AudioSpecificConfig; `None` when it is too short or its sampling frequency is reserved.
+/// Reads an AudioSpecificConfig. Returns `None` if it is too short or its sampling frequency is reserved.
 pub(crate) fn aac(config: &[u8]) -> Option<AacConfig> {
     const RATES: [u32; 13] =
         [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];

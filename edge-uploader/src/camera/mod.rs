@@ -1,7 +1,7 @@
-//! Cameras: where frames come from.
+//! Cameras: the sources of frames.
 //!
-//! A [`Camera`] can be connected again and again; a [`Session`] is one connection. What goes wrong inside one session
-//! ends that session and nothing else.
+//! A [`Camera`] can be connected many times; a [`Session`] is one connection. An error within a
+//! session ends only that session.
 
 mod config;
 pub mod file;
@@ -20,87 +20,87 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a session tells, in decoding order.
+/// The events of a session, in decoding order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CameraEvent {
-    /// The streams' parameters: first of all, and again whenever they change.
+    /// The streams' parameters: the first event, and again whenever they change.
     Parameters(StreamParameters),
-    /// A frame.
     Frame(Frame),
-    /// A video frame that cannot be recorded: its parameter sets have not come yet.
+    /// A video frame that cannot be recorded because its parameter sets have not arrived yet.
     Undescribed {
-        /// When it was complete, as of a frame.
+        /// Time at which the frame was complete.
         arrival: Duration,
     },
     /// An RTCP sender report on the video stream: the camera says that it showed `pts` at `ntp`.
     SenderReport {
-        /// Presentation time, in units of the video stream's timescale.
+        /// Presentation time in units of the video stream's timescale.
         pts: i64,
-        /// The camera's wall clock.
+        /// The camera's wall-clock time.
         ntp: Timestamp,
     },
-    /// Packets were lost before the next frame; the frames around them may be incomplete.
+    /// This many packets were lost before the next frame. Frames around them may be incomplete.
     PacketsLost(u64),
-    /// Something is wrong with a file here, and it goes on with the next frame.
+    /// A fault in a file, which continues with the next frame.
     Fault(SourceFault),
 }
 
-/// What is wrong at a place of a file that goes on behind it.
+/// A fault at a position in a file that can be read further.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFault {
-    /// What it costs.
+    /// The consequence for the recording.
     pub cost: FaultCost,
-    /// What was found, for people.
+    /// A description for people.
     pub detail: String,
-    /// The bytes that could not be read, or made no sense.
+    /// The bytes that could not be read or understood.
     pub bytes: Option<SourceBytes>,
 }
 
-/// What a fault in a file costs.
+/// The consequence of a fault in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultCost {
-    /// Pictures between the last frame and the next.
+    /// Pictures between the last frame and the next one are lost.
     Pictures,
-    /// No picture: sound, an index, or a frame that is recorded as it is.
+    /// No picture is lost, only audio, an index, or a part of a frame that is recorded anyway.
     NoPicture,
-    /// No picture, but the times do not go on: what follows is another recording, or was one. It is dated as if it followed
-    /// at once, where nothing says when it was.
+    /// No picture is lost, but the times are not continuous, because another recording follows. If nothing
+    /// gives its time, it is dated as if it followed immediately.
     Order,
 }
 
-/// Whether frames can be decoded by these parameters: not where the parameter sets are yet to come.
+/// Returns whether frames can be decoded with these parameters. They cannot if the parameter
+/// sets have not arrived yet.
 pub(crate) fn describes(video: &VideoParameters) -> bool {
     config::is_complete(video.codec, &video.config)
 }
 
-/// How a source ends.
+/// Whether a source ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// It has no end: when it stops, it is lost, and is connected again.
+    /// The source has no end: if it stops, it is lost and will be connected again.
     Live,
-    /// It ends by itself.
+    /// The source ends on its own.
     Finite,
 }
 
-/// How soon what a camera sends has to be read.
+/// How soon a camera's data must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// At once: nobody else keeps it, or somebody waits for its place.
+    /// Immediately: nothing else buffers it, or a sender waits for it.
     Prompt,
-    /// A tenth of a second later will do: the connection keeps it.
+    /// Within a tenth of a second: the connection buffers it.
     Relaxed,
 }
 
-/// Whether times are those of arrival or those of the media.
+/// The source of wall-clock times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Timing {
-    /// Frames arrive as they happen: their arrival gives the wall clock.
+    /// Frames arrive as they happen, so their arrival determines the wall-clock time.
     Arrival,
     /// The first frame happened at this time, and the others follow by their presentation times.
     Media {
-        /// The wall clock of presentation time 0 as the session counts it (the smallest `pts` of the first session).
+        /// Wall-clock time of presentation time 0 in this session (the smallest `pts` of the first session).
         start: Timestamp,
-        /// Who says so.
+        /// Where the start time comes from.
         source: framepost_events::attributes::ClockSource,
     },
 }
@@ -108,26 +108,26 @@ pub enum Timing {
 /// One camera of the gateway.
 #[async_trait]
 pub trait Camera: Send {
-    /// Connects, or opens.
+    /// Connects to the camera, or opens the file.
     async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError>;
 
-    /// The URL or file, without credentials; becomes the chunk's `Source`.
+    /// Returns the URL or file without credentials. It becomes the chunk's `Source`.
     fn source(&self) -> String;
 
-    /// Whether it ends by itself.
+    /// Returns whether the source ends on its own.
     fn extent(&self) -> Extent;
 
-    /// The file that it reads, and would read again from its start; `None` for everything else.
+    /// Returns the file that it reads, and would read again from its start; `None` for other sources.
     fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// For how long it may show nothing new without being taken for dead, where that is known.
+    /// Returns how long it may show nothing new without counting as lost, if that is known.
     fn silence_max(&self) -> Option<Duration> {
         None
     }
 
-    /// How soon what it sends has to be read.
+    /// Returns how soon its data must be read.
     fn reading(&self) -> Reading {
         Reading::Prompt
     }
@@ -136,59 +136,57 @@ pub trait Camera: Send {
 /// One connection to a camera.
 #[async_trait]
 pub trait Session: Send {
-    /// The next event; `None` at the end of a finite source, or when a live one says goodbye.
+    /// Returns the next event. Returns `None` at the end of a finite source, or when a
+    /// live source closes the session.
     ///
     /// Cancel safe: dropping the future loses nothing.
     async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError>;
 
-    /// How the times of this session's frames relate to the wall clock.
+    /// Returns how this session's presentation times relate to the wall clock.
     fn timing(&self) -> Timing;
 
-    /// How many video frames there are in all, where a finite source knows.
+    /// Returns the total number of video frames, if a finite source knows it.
     fn frames_total(&self) -> Option<u64> {
         None
     }
 }
 
-/// Why a camera gives nothing.
+/// Why a camera delivers no frames.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CameraError {
-    /// The URL or the file is not one that can be used: it will not work later either.
+    /// The URL or the file cannot be used, now or later.
     #[error("{what}: {problem}")]
     Unusable {
         /// The URL or file, without credentials.
         what: String,
         /// What is wrong, and what to do.
         problem: String,
-        /// The library's own words.
+        /// The underlying error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// A file that will get longer, or that more is to come of: what is behind its last whole piece is for another time.
+    /// The file will get longer, so data after its last complete piece must be read later.
     #[error("{what}: {problem}")]
     Unfinished {
-        /// The file.
         what: String,
-        /// What was seen.
+        /// The reason for the assumption.
         problem: String,
     },
     /// The camera refused the credentials.
     #[error("{0}: the camera refused the user name or password")]
     Unauthorized(String),
-    /// The connection failed or broke.
+    /// The connection failed or was lost.
     #[error("{what}: {problem}")]
     Lost {
         /// The URL, without credentials.
         what: String,
-        /// What happened.
         problem: String,
-        /// The library's own words.
+        /// The underlying error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The camera went beyond what a camera may make this program hold or do, and was stopped. It is not asked again as soon as
-    /// one that was lost.
+    /// The camera exceeded a limit and was stopped. It is connected again later than a camera that was lost.
     #[error("{what}: stopped: {problem}")]
     Excessive {
         /// The URL, without credentials.
@@ -196,12 +194,12 @@ pub enum CameraError {
         /// What it did, and the limit.
         problem: String,
     },
-    /// Nothing came for so long that the camera is taken for dead.
+    /// The camera sent nothing for so long that it counts as lost.
     #[error("{what}: no frame for {silence:?}")]
     Silent {
         /// The URL, without credentials.
         what: String,
-        /// For how long.
+        /// Length of the silence.
         silence: std::time::Duration,
     },
 }

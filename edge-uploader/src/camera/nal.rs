@@ -1,24 +1,24 @@
-//! NAL units of H.264 and H.265: what a frame is to the frames around it.
+//! NAL units of H.264 and H.265: how frames depend on each other.
 //!
-//! A frame here is one access unit with 4-byte lengths before its NAL units, as in a sample of the file format
-//! (ISO/IEC 14496-15). Containers and RTP libraries flag frames too, but not alike and not always truly, so the NAL
-//! units decide:
+//! A frame here is one access unit with a 4-byte length before each NAL unit, as in a sample of the file format
+//! (ISO/IEC 14496-15). Containers and RTP libraries have flags for frames too, but with different meanings and
+//! errors, so the NAL units decide:
 //!
-//! * [`Reference::RandomAccess`] — H.264: the access unit has an IDR slice (type 5). H.265: it has an IRAP slice (types
-//!   16–21 of ITU-T H.265 table 7-1: BLA, IDR and CRA); the pictures which lead a CRA are kept, though a decoder that begins
-//!   there leaves out those that refer to pictures before it (RASL, clause 8.1): one that comes from the chunk before shows
-//!   them. Of both: an access unit with a recovery point SEI message that names this picture.
-//! * [`Reference::Refresh`] — of both: an access unit whose recovery point comes later (gradual decoder refresh).
-//! * [`Reference::Disposable`] — H.264: every slice has `nal_ref_idc` 0. H.265: every slice is a sub-layer
-//!   non-reference picture (`_N` types 0, 2, 4, 6, 8) *of the highest temporal sub-layer in use*: within its own
-//!   sub-layer nothing refers to it, but a higher one may. When the number of sub-layers is unknown, no H.265 frame is
-//!   called disposable.
-//! * [`Reference::Needed`] — all the rest, and everything that cannot be understood.
+//! - [`Reference::RandomAccess`] — H.264: the access unit has an IDR slice (type 5, Table 7-1). H.265: it has
+//!   an IRAP slice (types 16–21 of Table 7-1: BLA, IDR and CRA). Pictures that lead a CRA are kept. A decoder
+//!   that begins there drops those that refer to earlier pictures (RASL, §8.1), and one that comes from the
+//!   chunk before shows them. Both: an access unit with a recovery point SEI message for this picture.
+//! - [`Reference::Refresh`] — both: an access unit whose recovery point comes later (gradual decoder refresh).
+//! - [`Reference::Disposable`] — H.264: every slice has `nal_ref_idc` 0 (§7.4.1). H.265: every slice is a
+//!   sub-layer non-reference picture (`_N` types 0, 2, 4, 6, 8) *of the highest temporal sub-layer in use*:
+//!   nothing in its own sub-layer refers to it, but a higher sub-layer may. If the number of sub-layers is
+//!   unknown, no H.265 frame is disposable.
+//! - [`Reference::Needed`] — all other frames, and everything that cannot be parsed.
 
 use super::sei::{RecoveryPoint, recovery_point};
 use crate::media::{Reference, VideoCodec};
 
-/// The NAL units of a frame with 4-byte lengths. Ends early, without an error, where a length is wrong.
+/// Returns the NAL units of a frame with 4-byte lengths. Ends early, without an error, at a wrong length.
 pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = frame;
     std::iter::from_fn(move || {
@@ -30,7 +30,7 @@ pub fn units(frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A NAL unit's type: `nal_unit_type`.
+/// Returns a NAL unit's `nal_unit_type` (H.264 §7.3.1, H.265 §7.3.1.2).
 pub(super) fn kind(codec: VideoCodec, unit: &[u8]) -> Option<u8> {
     let first = unit.first()?;
     Some(match codec {
@@ -39,24 +39,25 @@ pub(super) fn kind(codec: VideoCodec, unit: &[u8]) -> Option<u8> {
     })
 }
 
-/// How the frames of a stream refer to each other, from the NAL units.
+/// Determines from the NAL units how the frames of a stream refer to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Referencing {
     codec: VideoCodec,
-    /// H.265's number of temporal sub-layers, where the decoder configuration record says it.
+    /// H.265's number of temporal sub-layers, if the decoder configuration record has it.
     sub_layers: Option<u8>,
 }
 
 impl Referencing {
-    /// For streams with this codec and decoder configuration record.
+    /// Creates the analysis for streams with this codec and decoder configuration record.
     pub fn new(codec: VideoCodec, config: &[u8]) -> Self {
-        // HEVCDecoderConfigurationRecord: the byte after avgFrameRate is constantFrameRate (2), numTemporalLayers (3),
-        // temporalIdNested (1), lengthSizeMinusOne (2). 0 layers means unknown.
+        // HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 §8.3.3.1): the byte after avgFrameRate has
+        // constantFrameRate (2 bits), numTemporalLayers (3), temporalIdNested (1), lengthSizeMinusOne
+        // (2). 0 layers means unknown.
         let layers = config.get(21).map(|byte| (byte >> 3) & 7).filter(|layers| *layers > 0);
         Self { codec, sub_layers: layers.filter(|_| codec == VideoCodec::H265) }
     }
 
-    /// What this frame is to the others.
+    /// Returns how other frames depend on this frame.
     pub fn of(self, frame: &[u8]) -> Reference {
         let mut slices = None;
         let mut recovery = None;
@@ -71,7 +72,7 @@ impl Referencing {
             }
         }
         match (slices, recovery) {
-            // Without a picture there is nothing to begin with.
+            // An access unit without a picture cannot be a random access point.
             (None, _) => Reference::Needed,
             (Some(_), Some(RecoveryPoint::Here)) => Reference::RandomAccess,
             (Some(_), Some(RecoveryPoint::Later)) => Reference::Refresh,
@@ -79,7 +80,7 @@ impl Referencing {
         }
     }
 
-    /// The same for one NAL unit; `None` when it is not a slice of a picture.
+    /// Returns the same for one NAL unit, or `None` if it is not a slice.
     fn slice(self, unit: &[u8]) -> Option<Reference> {
         let (first, kind) = (*unit.first()?, kind(self.codec, unit)?);
         match self.codec {
@@ -101,25 +102,25 @@ impl Referencing {
         }
     }
 
-    /// `temporal_id_plus1` as in the NAL unit header; 0 is forbidden there.
+    /// Compares with `nuh_temporal_id_plus1` from the NAL unit header, where 0 is forbidden.
     fn is_highest_sub_layer(self, temporal_id_plus1: u8) -> bool {
         self.sub_layers.is_some_and(|layers| temporal_id_plus1 >= layers)
     }
 }
 
-/// Whether a frame with 4-byte lengths consists of NAL units to its end.
+/// Returns whether a frame with 4-byte lengths consists completely of NAL units.
 pub fn is_whole(frame: &[u8]) -> bool {
     units(frame).map(|unit| unit.len() + 4).sum::<usize>() == frame.len()
 }
 
-/// Gives every NAL unit a 4-byte length in place of one of `length_bytes`. What a wrong length leaves over stays, as it is,
-/// behind the units before it.
+/// Replaces the length of `length_bytes` before every NAL unit by one of 4 bytes. Data after a wrong length
+/// stays unchanged at the end.
 pub fn with_four_byte_lengths(frame: &[u8], length_bytes: u8) -> Vec<u8> {
     let width = usize::from(length_bytes);
     let mut out = Vec::with_capacity(frame.len() + 64);
     let mut rest = frame;
     while let Some((unit, after)) = first_unit(rest, width) {
-        // A NAL unit is no longer than the frame, which is much shorter than 4 GiB.
+        // A NAL unit is not longer than the frame, which is much shorter than 4 GiB.
         out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(unit);
         rest = after;
@@ -128,7 +129,7 @@ pub fn with_four_byte_lengths(frame: &[u8], length_bytes: u8) -> Vec<u8> {
     out
 }
 
-/// The unit behind a length of `width` bytes, and what follows it.
+/// Returns the NAL unit after a length of `width` bytes, and what follows it.
 fn first_unit(bytes: &[u8], width: usize) -> Option<(&[u8], &[u8])> {
     let (length, after) = bytes.split_at_checked(width).filter(|(length, _)| !length.is_empty())?;
     after.split_at_checked(length.iter().fold(0_usize, |value, byte| (value << 8) | usize::from(*byte)))
@@ -160,7 +161,8 @@ mod tests {
             (vec![&[0x01, 0x9a], &[0x21, 0x9b]], Reference::Needed),
             (vec![&[0x06, 0x05]], Reference::Needed),
             (vec![], Reference::Needed),
-            // Recovery points: at once, later, in one of several SEI units, of a picture nothing refers to, of no picture.
+            // Recovery points: immediately, later, in one of several SEI units, of a
+            // disposable picture, without a picture.
             (vec![&[0x06, 6, 1, 0xc4, 0x80], &[0x41, 0x9a]], Reference::RandomAccess),
             (vec![&[0x06, 6, 2, 0x09, 0xc4, 0x80], &[0x41, 0x9a], &[0x41, 0x9b]], Reference::Refresh),
             (vec![&[0x06, 5, 1, 7, 0x80], &[0x06, 6, 1, 0xc4, 0x80], &[0x41, 0x9a]], Reference::RandomAccess),

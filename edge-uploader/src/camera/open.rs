@@ -1,4 +1,4 @@
-//! Any camera, by what its address looks like.
+//! Opens a camera of the kind that its address indicates.
 
 use super::file::{FileCamera, FileOptions};
 use super::rtsp::{RtspCamera, RtspOptions};
@@ -7,21 +7,21 @@ use framepost_ports::shown::ShownUrl;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// How to talk to a camera, whichever kind it turns out to be.
+/// Options for all kinds of cameras.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// For `rtsp://…`.
+    /// Options for `rtsp://…`.
     pub rtsp: RtspOptions,
-    /// For files.
+    /// Options for files.
     pub file: FileOptions,
 }
 
-/// The camera at an `rtsp://` URL, a `file://` URL or a path.
+/// Creates the camera for an `rtsp://` URL, a `file://` URL or a path.
 ///
-/// Nothing is connected or opened yet. What has a scheme and is neither is [`CameraError::Unusable`].
+/// Does not connect or open anything yet. An address with another scheme is [`CameraError::Unusable`].
 pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraError> {
     match address.split_once("://") {
-        // A camera's URL with a typing error is not taken for a file, whose name would be shown.
+        // Do not take a camera URL with a typing error for a file, because a file name would be shown.
         None if resembles_url(address) => Err(CameraError::Unusable {
             what: "camera".to_owned(),
             problem: "neither a URL nor a file that is there; write rtsp://host/path".to_owned(),
@@ -36,17 +36,19 @@ pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraE
             })?;
             Ok(Box::new(FileCamera::new(path, options.file.clone())))
         }
-        // It refuses other schemes without repeating credentials.
+        // This refuses other schemes without repeating credentials.
         Some(_) => Ok(Box::new(RtspCamera::new(address, options.rtsp.clone())?)),
     }
 }
 
-/// Whether what has no scheme and is no file looks like a URL that was not written to its end: `rtsp:/…`, `user:password@…`.
+/// Returns whether an address without a scheme that is not an existing file looks like
+/// an incomplete URL: `rtsp:/…`, `user:password@…`.
 fn resembles_url(address: &str) -> bool {
     let schemes = ["rtsp:", "rtsps:", "rtspu:", "http:", "https:", "//"];
     let lower = address.to_ascii_lowercase();
     let alike = schemes.iter().any(|scheme| lower.starts_with(scheme));
-    // A name and a password: both characters in a file's name are rare, and then it is there.
+    // This may be a user name and a password. File names rarely contain both characters, and
+    // an existing file is accepted.
     (alike || address.contains('@') && address.contains([':', '='])) && !Path::new(address).exists()
 }
 

@@ -1,33 +1,36 @@
-//! Recovery points in supplemental enhancement information.
+//! Recovery points in supplemental enhancement information (SEI).
 //!
-//! A SEI NAL unit (ITU-T H.264 §7.3.2.3, type 6; ITU-T H.265 §7.3.2.4, type 39) holds messages, each a payload type and a
-//! size, both coded as a run of 0xff bytes and a last one, and the payload. Payload type 6 is the recovery point of both
-//! codecs (H.264 §D.1.8 and §D.2.8, H.265 §D.2.8 and §D.3.8): a decoder that begins at this access unit shows correct
-//! pictures from the recovery point on, which is `recovery_frame_cnt` frames later in H.264, and `recovery_poc_cnt` in
-//! picture order in H.265.
+//! An SEI NAL unit (H.264 §7.3.2.3, type 6; H.265 §7.3.2.4, type 39) contains messages. Each has a payload type
+//! and a size, both coded as a run of 0xff bytes and a last byte, and a payload. Payload type 6 is the recovery
+//! point in both codecs (H.264 §D.1.8 and §D.2.8, H.265 §D.2.8 and §D.3.8): a decoder that begins at this
+//! access unit shows correct pictures from the recovery point on, which is `recovery_frame_cnt` frames later in
+//! H.264, and `recovery_poc_cnt` later in picture order in H.265.
 //!
-//! All values that the specifications allow count, also large ones: a decoder that begins there gets to whole pictures by
-//! itself, and nothing better may come. What is out of range, or cut short, is no recovery point.
+//! All values that the specifications allow are accepted, also large ones: a decoder that begins there
+//! reaches complete pictures, and there may be no better place. A value out of range or a truncated message
+//! is not a recovery point.
 
 use crate::media::VideoCodec;
 
-/// `payloadType` of a recovery point, in both codecs.
+/// `payloadType` of a recovery point in both codecs.
 const RECOVERY_POINT: usize = 6;
 /// `recovery_frame_cnt` is less than MaxFrameNum, which is at most 2¹⁶.
 const FRAME_COUNT_MAX: u32 = (1 << 16) - 1;
-/// `recovery_poc_cnt` is from −MaxPicOrderCntLsb/2 to MaxPicOrderCntLsb/2 − 1, and MaxPicOrderCntLsb at most 2¹⁶.
+/// `recovery_poc_cnt` ranges from −MaxPicOrderCntLsb/2 to MaxPicOrderCntLsb/2 − 1, and
+/// MaxPicOrderCntLsb is at most 2¹⁶.
 const POC_COUNT: std::ops::RangeInclusive<i32> = -(1 << 15)..=(1 << 15) - 1;
 
-/// From when on pictures are whole, for a decoder that begins at an access unit.
+/// From which picture on a decoder shows complete pictures, if it begins at an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecoveryPoint {
-    /// From this one on, or, in H.265, from one that is shown before it.
+    /// From this picture on or, in H.265, from one that is shown before it.
     Here,
-    /// From a later one on: pictures are refreshed bit by bit.
+    /// From a later picture on, because pictures are refreshed gradually.
     Later,
 }
 
-/// The first recovery point of a SEI NAL unit, its header included. `None` where there is none, or where it is no SEI.
+/// Returns the first recovery point in an SEI NAL unit with its header. Returns `None` if there is none, or if
+/// it is not an SEI NAL unit.
 pub(super) fn recovery_point(codec: VideoCodec, unit: &[u8]) -> Option<RecoveryPoint> {
     let mut bytes = Unescaped::new(messages(codec, unit)?);
     loop {
@@ -54,17 +57,18 @@ pub(super) fn recovery_point(codec: VideoCodec, unit: &[u8]) -> Option<RecoveryP
     }
 }
 
-/// What follows the header of a SEI NAL unit of the base layer.
+/// Returns what follows the header of an SEI NAL unit of the base layer.
 fn messages(codec: VideoCodec, unit: &[u8]) -> Option<&[u8]> {
     match (codec, unit) {
         (VideoCodec::H264, [header, rest @ ..]) if header & 0x9f == 6 => Some(rest),
-        // forbidden_zero_bit, nal_unit_type 39 (PREFIX_SEI_NUT), nuh_layer_id 0: a recovery point is never in a suffix.
+        // forbidden_zero_bit, nal_unit_type 39 (PREFIX_SEI_NUT), nuh_layer_id 0. A recovery point is
+        // never in a suffix SEI.
         (VideoCodec::H265, [first, second, rest @ ..]) if *first == 39 << 1 && second >> 3 == 0 => Some(rest),
         _ => None,
     }
 }
 
-/// A payload type or size: as many times 255 as there are bytes 0xff, and the byte after them.
+/// Reads a payload type or size: 255 for each 0xff byte, plus the following byte.
 fn coded(bytes: &mut impl Iterator<Item = u8>) -> Option<usize> {
     let mut value = 0_usize;
     loop {
@@ -75,8 +79,7 @@ fn coded(bytes: &mut impl Iterator<Item = u8>) -> Option<usize> {
     }
 }
 
-/// The bytes of a NAL unit without those that only prevent the emulation of a start code: the 3 of 0 0 3 (H.264 §7.3.1,
-/// H.265 §7.3.1.1).
+/// The bytes of a NAL unit without emulation prevention bytes: the 3 in 0 0 3 (H.264 §7.3.1, H.265 §7.3.1.1).
 struct Unescaped<'a> {
     bytes: std::slice::Iter<'a, u8>,
     zeros: u8,
@@ -102,7 +105,7 @@ impl Iterator for Unescaped<'_> {
     }
 }
 
-/// Exp-Golomb numbers (H.264 §9.1, H.265 §9.2), most significant bit first.
+/// A reader for Exp-Golomb numbers (H.264 §9.1, H.265 §9.2), most significant bit first.
 struct Bits<I> {
     bytes: I,
     byte: u8,
@@ -122,7 +125,7 @@ impl<I: Iterator<Item = u8>> Bits<I> {
         Some(u32::from((self.byte >> self.left) & 1))
     }
 
-    /// `ue(v)`, up to 2³¹ − 2.
+    /// Reads `ue(v)`, up to 2³¹ − 2.
     fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.bit()? == 0 {
@@ -138,7 +141,7 @@ impl<I: Iterator<Item = u8>> Bits<I> {
         Some(value - 1)
     }
 
-    /// `se(v)`: 0, 1, −1, 2, −2 …
+    /// Reads `se(v)`: 0, 1, −1, 2, −2 …
     fn signed(&mut self) -> Option<i32> {
         let coded = self.unsigned()?;
         let magnitude = i32::try_from(coded.div_ceil(2)).ok()?;
@@ -153,7 +156,7 @@ mod tests {
     use crate::media::VideoCodec::{H264, H265};
     use proptest::prelude::*;
 
-    /// `ue(v)` of `value`, then ones, as whole bytes.
+    /// Returns `ue(v)` of `value` followed by ones, as whole bytes.
     fn golomb(value: u32) -> Vec<u8> {
         let code = u64::from(value) + 1;
         let width = 64 - code.leading_zeros();
@@ -229,10 +232,10 @@ mod tests {
             assert_eq!(recovery_point(H264, &unit(&[6], &messages)), Some(Here), "{} before", before.len());
             assert_eq!(recovery_point(H264, &unit(&[6], &before)), None, "{} alone", before.len());
         }
-        // As x264 writes them, with `intra-refresh=1` (18 frames) and with `open-gop=1`.
+        // Written by x264 with `intra-refresh=1` (18 frames) and with `open-gop=1`.
         assert_eq!(recovery_point(H264, &[0x06, 0x06, 0x02, 0x09, 0xc4, 0x80]), Some(Later));
         assert_eq!(recovery_point(H264, &[0x06, 0x06, 0x01, 0xc4, 0x80]), Some(Here));
-        // `recovery_poc_cnt` 0 and `exact_match_flag` 1, then the bits that fill the payload's last byte.
+        // `recovery_poc_cnt` 0 and `exact_match_flag` 1, then the bits that fill the last byte of the payload.
         assert_eq!(recovery_point(H265, &[0x4e, 0x01, 0x06, 0x01, 0xd0, 0x80]), Some(Here));
     }
 

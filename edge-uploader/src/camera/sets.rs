@@ -1,9 +1,9 @@
 //! Parameter sets (SPS, PPS, and H.265's VPS) within the frames.
 //!
-//! A container names them once; `avc3` and `hev1` (ISO/IEC 14496-15) leave that out, and a recorder that copies a camera's
-//! stream writes on when the camera changes its resolution. So at each random access frame the frame's own sets count:
-//! what they say goes before what the container says. Where the container says nothing, the first sets count, whatever
-//! frame they come with: a stream may have no random access frame at all.
+//! A container normally has them once. `avc3` and `hev1` (ISO/IEC 14496-15) leave them out, and a recorder that
+//! copies a camera's stream continues when the camera changes its resolution. Therefore each random access
+//! frame's own sets take precedence over those of the container. If the container has none, the first sets in
+//! any frame are used, because a stream may have no random access frame at all.
 
 use super::config;
 use super::nal::{self, Referencing, units};
@@ -13,26 +13,27 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use retina::codec::{Depacketizer, ParametersRef, VideoParametersCodec};
 
-/// The parameters of a video track from frame to frame.
+/// The parameters of a video track, updated from frame to frame.
 pub(super) struct InForce {
     parameters: VideoParameters,
     referencing: Referencing,
     complete: bool,
 }
 
-/// A random access frame whose parameter sets are nowhere.
+/// A random access frame without known parameter sets.
 #[derive(Debug)]
 pub(super) struct Undescribed;
 
 impl InForce {
-    /// Begins with what the container says.
+    /// Starts with the parameters from the container.
     pub(super) fn new(parameters: VideoParameters) -> Self {
         let referencing = Referencing::new(parameters.codec, &parameters.config);
         let complete = config::is_complete(parameters.codec, &parameters.config);
         Self { parameters, referencing, complete }
     }
 
-    /// What the next frame, with 4-byte lengths, is to others, and the parameters if they change with it.
+    /// Returns how other frames depend on the next frame, which has 4-byte lengths, and the parameters
+    /// if they change with it.
     pub(super) fn see(&mut self, frame: &[u8]) -> Result<(Reference, Option<&VideoParameters>), Undescribed> {
         let reference = self.referencing.of(frame);
         if !reference.is_random_access() && self.complete {
@@ -49,28 +50,28 @@ impl InForce {
     }
 }
 
-/// The parameters from a random access frame on, where its own sets give others than those before. Sets that cannot be
-/// understood change nothing.
+/// Returns the parameters from a random access frame on, if its own sets differ from the current ones. Sets
+/// that cannot be parsed change nothing.
 fn changed(before: &VideoParameters, frame: &[u8]) -> Option<VideoParameters> {
     let sets = Sets::first_of(before.codec, || units(frame))?;
     if config::sets(before.codec, &before.config).contains(&sets.sequence) {
         return None;
     }
     let parameters = read(before.codec, &sets, before.timescale)?;
-    // What only the container says goes on.
+    // Keep what only the container specifies.
     let pixel_aspect = parameters.pixel_aspect.or(before.pixel_aspect);
     let parameters = VideoParameters { matrix: before.matrix, pixel_aspect, ..parameters };
     (parameters != *before).then_some(parameters)
 }
 
-/// What the first sets in a decoder configuration record say: the picture's size, and the shape of its pixels (the VUI
-/// parameters of the SPS, H.264 and H.265 Table E-1). `None` where they are not there or cannot be understood.
+/// Reads picture size and pixel shape from the first sets in a decoder configuration record (the VUI parameters
+/// of the SPS, H.264 and H.265 Table E-1). Returns `None` if they are missing or cannot be parsed.
 pub(super) fn told_by(codec: VideoCodec, record: &[u8], timescale: u32) -> Option<VideoParameters> {
     let sets = config::sets(codec, record);
     read(codec, &Sets::first_of(codec, || sets.iter().copied())?, timescale)
 }
 
-/// Retina reads the sets as it does those of a session description.
+/// Parses the sets with retina, in the form of a session description.
 fn read(codec: VideoCodec, sets: &Sets<'_>, timescale: u32) -> Option<VideoParameters> {
     let (encoding, description) = match codec {
         VideoCodec::H264 => {
@@ -87,7 +88,7 @@ fn read(codec: VideoCodec, sets: &Sets<'_>, timescale: u32) -> Option<VideoParam
     described(video, timescale)
 }
 
-/// Parameters as retina gives them.
+/// Converts retina's parameters to ours.
 pub(super) fn described(video: &retina::codec::VideoParameters, timescale: u32) -> Option<VideoParameters> {
     let codec = match video.codec_params() {
         VideoParametersCodec::H264 { .. } => VideoCodec::H264,
@@ -115,7 +116,7 @@ struct Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
-    /// The first of each kind among NAL units.
+    /// Finds the first set of each kind among NAL units.
     fn first_of<I: Iterator<Item = &'a [u8]>>(codec: VideoCodec, all: impl Fn() -> I) -> Option<Self> {
         let first = |kind| all().find(|unit| nal::kind(codec, unit) == Some(kind));
         Some(match codec {

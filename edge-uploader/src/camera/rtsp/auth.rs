@@ -1,31 +1,31 @@
-//! Answers to a camera's challenges: Digest (RFC 7616, and RFC 2617 and 2069 before it) and Basic (RFC 7617).
+//! Responses to a camera's challenges: Digest (RFC 7616, and before it RFC 2617 and 2069) and Basic (RFC 7617).
 //!
-//! Challenges are read leniently and given to `http-auth` in its strict grammar. Of what a camera offers, Digest is taken
-//! before Basic, SHA-256 before MD5 and `auth` before `auth-int`. Where a camera offers Digest, Basic is never answered,
-//! not even where its Digest is of a kind that nobody knows: somebody on the way who may rewrite a challenge would get
-//! the password by that.
+//! Challenges are parsed leniently and passed to `http-auth` in its strict grammar. If a camera offers
+//! several, Digest is preferred to Basic, SHA-256 to MD5, and `auth` to `auth-int`. If a camera offers
+//! Digest, Basic is never used, even if the Digest algorithm is unknown: an attacker who can rewrite a
+//! challenge would otherwise get the password.
 
 use framepost_events::Sha256;
 use http_auth::{PasswordClient, PasswordParams};
 use std::fmt::Write as _;
 
-/// A user name and a password. Never shown.
+/// A user name and a password, which are never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
 }
 
-/// A challenge that is being answered.
+/// A challenge that can be answered.
 pub(super) struct Authenticator {
     client: PasswordClient,
     nonce: Option<String>,
-    /// The digest of no body, in place of the body, where the camera takes nothing but `auth-int`.
+    /// The digest of the empty body, used in place of the body if the camera requires `auth-int`.
     body: Option<String>,
 }
 
 impl Authenticator {
-    /// The best of what the `WWW-Authenticate` headers of one answer offer.
+    /// Chooses the best challenge in the `WWW-Authenticate` headers of one response.
     pub(super) fn new<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
         let challenges: Vec<Challenge> = headers.flat_map(challenges).collect();
         let digests = challenges.iter().filter(|challenge| challenge.scheme == "digest");
@@ -37,14 +37,14 @@ impl Authenticator {
         candidates.iter().rev().find_map(|challenge| challenge.authenticator())
     }
 
-    /// The value of `Authorization` for a request without a body.
+    /// Returns the value of `Authorization` for a request without a body.
     pub(super) fn answer(&mut self, credentials: &Credentials, method: &str, uri: &str) -> Option<String> {
         let Credentials { username, password } = credentials;
         let body = self.body.as_deref().map(str::as_bytes);
         self.client.respond(&PasswordParams { username, password, uri, method, body }).ok()
     }
 
-    /// Whether another answer than the one that was refused can be given to `next`: a new nonce.
+    /// Returns whether `next` has a new nonce, so that another attempt makes sense after a refusal.
     pub(super) fn is_renewed_by(&self, next: &Self) -> bool {
         self.nonce != next.nonce
     }
@@ -53,9 +53,9 @@ impl Authenticator {
 /// One challenge of a header: `Digest realm="cam", nonce="…"`.
 #[derive(Debug, PartialEq, Eq)]
 struct Challenge {
-    /// In lower case.
+    /// The scheme in lower case.
     scheme: String,
-    /// Names in lower case, values without their quotes.
+    /// The parameters: names in lower case, values without quotes.
     parameters: Vec<(String, String)>,
 }
 
@@ -80,19 +80,19 @@ impl Challenge {
         let missing = if self.get("realm").is_none() { &nameless[..] } else { &[] };
         for (n, (name, value)) in missing.iter().chain(&self.parameters).enumerate() {
             let value = match (name.as_str(), value.as_str()) {
-                // Some cameras say it and mean nothing by it.
+                // Some cameras send this without a meaning.
                 ("qop", "") => continue,
                 ("qop", _) if offered("auth") => "auth",
                 (_, value) => value,
             };
-            // `http-auth` knows the algorithms' names in one case only.
+            // `http-auth` accepts the names of algorithms in one case only.
             let value = match name.as_str() {
                 "algorithm" => value.to_ascii_uppercase().replace("-SESS", "-sess"),
                 _ => value.to_owned(),
             };
             let value = value.replace('\\', "\\\\").replace('"', "\\\"");
             let separator = if n == 0 { " " } else { ", " };
-            // Writing into a string cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "{separator}{name}=\"{value}\"");
         }
         let client = PasswordClient::try_from(text.as_str()).ok()?;
@@ -104,8 +104,9 @@ impl Challenge {
         Some(Authenticator { client, nonce, body })
     }
 
-    /// RFC 7616 §3.4.3: with `auth-int`, A2 is method, URI and *the digest* of the body. `http-auth` 0.1.10 puts the body itself
-    /// there, so it is given the digest.
+    /// Returns the digest of the empty body. With `auth-int`, A2 consists of the method, the URI and
+    /// the *digest* of the body (RFC 7616 §3.4.3). `http-auth` 0.1.10 uses the body itself, so it
+    /// gets the digest as body.
     fn digest_of_nothing(&self) -> Option<String> {
         const MD5_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
         match self.strength() {
@@ -116,7 +117,7 @@ impl Challenge {
     }
 }
 
-/// The challenges of one header. What is no grammar at all ends the list.
+/// Parses the challenges of one header. Stops at text that does not match the grammar.
 fn challenges(header: &str) -> Vec<Challenge> {
     let mut found: Vec<Challenge> = Vec::new();
     let mut rest = header.trim();
@@ -144,7 +145,7 @@ fn challenges(header: &str) -> Vec<Challenge> {
     found
 }
 
-/// A value and what follows it. A quoted one ends at its quote, with or without something sensible behind it.
+/// Parses a value and returns what follows it. A quoted value ends at its quote, whatever comes next.
 fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(',').unwrap_or(text.len());
@@ -177,10 +178,10 @@ mod tests {
         challenges(answer).first()?.get(name).map(str::to_owned)
     }
 
-    /// RFC 2617 §3.2.2.1 without a quality of protection: nothing in it is random.
+    /// The RFC 2617 §3.2.2.1 response without `qop` has no random input.
     #[test]
     fn digests_are_those_of_the_specification() {
-        // md5(md5("viewer:cam:secret") + ":abc:" + md5("DESCRIBE:rtsp://h/live")), by openssl.
+        // md5(md5("viewer:cam:secret") + ":abc:" + md5("DESCRIBE:rtsp://h/live")), computed with openssl.
         let expected = "4bee720fc31938a053bd3b1519058981";
         for header in [
             "Digest realm=\"cam\", nonce=\"abc\"",

@@ -1,6 +1,6 @@
-//! A connection to a camera: bytes in, messages and packets out, within limits of size and of bytes a second.
+//! A connection to a camera: reads messages and packets, with limits on their size and on bytes per second.
 //!
-//! Nothing is copied on the way: what [`Connection::next_part`] gives lies in the receive buffer until the next call.
+//! Nothing is copied: the result of [`Connection::next_part`] stays in the receive buffer until the next call.
 
 use super::limits::{BUFFER_MAX, Excess, UNSENT_MAX};
 use super::message::Head;
@@ -19,14 +19,14 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// The receive buffer at first: what a camera of 4 Mb/s sends in an eighth of a second.
+/// Initial size of the receive buffer: the data of a 4 Mb/s camera in an eighth of a second.
 const BUFFER: usize = 64 << 10;
-/// With less room than this behind what was received, it is moved to the front.
+/// If less space than this is left at the end of the buffer, its content is moved to the front.
 const ROOM_MIN: usize = 4 << 10;
-/// How many bytes may come at once, faster than the rate allows: after a pause of the network, or a large picture.
+/// Most bytes that may arrive faster than the rate allows, after a network pause or for a large picture.
 const BURST: u32 = 16 << 20;
 
-/// Why a connection is over.
+/// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
     #[error("the connection failed")]
@@ -37,7 +37,7 @@ pub(super) enum Broken {
     Excess(#[from] Excess),
 }
 
-/// What came: the ranges are valid for [`Connection::bytes`] until the next part is asked for.
+/// A received part. The ranges are valid for [`Connection::bytes`] until the next part is requested.
 #[derive(Debug)]
 pub(super) enum Part {
     Packet { channel: u8, body: Range<usize> },
@@ -49,24 +49,24 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection.
+/// A connection to a camera.
 pub(super) struct Connection {
     stream: Stream,
     local: IpAddr,
     peer: IpAddr,
     buffer: Box<[u8]>,
-    /// What of the buffer was received and not yet taken.
+    /// The range of the buffer that was received and not consumed yet.
     received: Range<usize>,
-    /// How much of it the last part covers.
+    /// How many of these bytes the last part covers.
     given: usize,
     framer: Framer,
-    /// What is still to be sent.
+    /// Bytes that are still to be sent.
     unsent: Vec<u8>,
     pacer: Pacer,
 }
 
 impl Connection {
-    /// Connects, within whatever time the caller gives.
+    /// Connects. The caller limits the time.
     pub(super) async fn open(target: &Target, certificate: Certificate, bytes_a_second: u32) -> Result<Self, Broken> {
         let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
         stream.set_nodelay(true)?;
@@ -92,22 +92,23 @@ impl Connection {
         })
     }
 
-    /// The gateway's address as the camera sees it.
+    /// Returns the gateway's address on this connection.
     pub(super) fn local(&self) -> IpAddr {
         self.local
     }
 
-    /// The camera's address.
+    /// Returns the camera's address.
     pub(super) fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// The bytes of a part.
+    /// Returns the bytes of a part.
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// The next part of what was received; `None` when [`poll_fill`](Self::poll_fill) has to get more.
+    /// Returns the next part that was received completely. `None` means
+    /// that [`poll_fill`](Self::poll_fill) must read more.
     pub(super) fn next_part(&mut self) -> Result<Option<Part>, Excess> {
         loop {
             self.received.start += std::mem::take(&mut self.given);
@@ -134,7 +135,7 @@ impl Connection {
         }
     }
 
-    /// Makes the buffer one that so many bytes fit into, with room behind what is there.
+    /// Makes room in the buffer for `needed` bytes, with some space after them.
     fn make_room(&mut self, needed: usize) {
         let needed = needed.min(BUFFER_MAX);
         if self.received.start > 0
@@ -150,7 +151,7 @@ impl Connection {
         }
     }
 
-    /// Receives more, and sends what waits to be sent.
+    /// Receives more data, and sends waiting data.
     pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         if let Poll::Ready(Err(error)) = self.poll_send(context) {
             return Poll::Ready(Err(error.into()));
@@ -167,7 +168,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// The next part, when it comes. Cancel safe.
+    /// Waits for the next part. Cancel safe.
     pub(super) async fn receive(&mut self) -> Result<Part, Broken> {
         loop {
             if let Some(part) = self.next_part()? {
@@ -177,7 +178,7 @@ impl Connection {
         }
     }
 
-    /// Puts bytes behind those that wait to be sent.
+    /// Appends bytes to those waiting to be sent.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Excess> {
         if self.unsent.len() + bytes.len() > UNSENT_MAX {
             return Err(Excess::Unsent);
@@ -186,7 +187,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends all that waits.
+    /// Sends the waiting bytes.
     pub(super) fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let count = ready!(self.stream.poll_write(context, &self.unsent))?;
@@ -222,10 +223,10 @@ impl Stream {
     }
 }
 
-/// Holds a camera to a rate: what it sends beyond waits in its own network buffers.
+/// Limits a camera's rate. Data above the limit waits in the network buffers.
 pub(super) struct Pacer {
     bytes_a_second: u32,
-    /// How much of the burst is used up, and when that was so.
+    /// How much of the burst is used up, and when that was determined.
     used: f64,
     at: Instant,
     /// Until when nothing is read.
@@ -242,14 +243,14 @@ impl Pacer {
         if self.used < f64::from(BURST) {
             return;
         }
-        // Looked at only now and then: the clock is asked once for every burst, not for every packet.
+        // The clock is read once for each burst, not for each packet.
         let now = Instant::now();
         let rate = f64::from(self.bytes_a_second);
         self.used = (self.used - now.duration_since(self.at).as_secs_f64() * rate).max(0.0);
         self.at = now;
         let beyond = self.used - f64::from(BURST);
         if beyond > 0.0 {
-            // A pause of some length, so that not each read is followed by one.
+            // Use pauses of some length, so that not every read is followed by a pause.
             let pause = Duration::from_secs_f64(beyond / rate).max(Duration::from_millis(20));
             self.rest = Some(Box::pin(tokio::time::sleep(pause)));
         }
@@ -264,20 +265,20 @@ impl Pacer {
     }
 }
 
-/// Sends what is to be sent, as far as the camera listens, and hangs up.
+/// Sends the waiting bytes, as far as the camera accepts them, and closes the connection.
 pub(super) async fn hang_up(mut connection: Connection) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let farewell = async {
         std::future::poll_fn(|context| connection.poll_send(context)).await?;
-        // The answer, or the end: some cameras count a session until they have closed it.
+        // Wait for the response or the end, because some cameras count a session until they have closed it.
         while let Part::Packet { .. } = connection.receive().await? {}
         Ok::<(), Broken>(())
     };
-    // It is a courtesy: nothing depends on it.
+    // This is only a courtesy, so ignore the result.
     let _ = tokio::time::timeout(PATIENCE, farewell).await;
 }
 
-/// Two ports next to each other, the first one even (RFC 3550 §11), at the gateway's address.
+/// Binds two adjacent ports at the gateway's address, the first one even (RFC 3550 §11).
 pub(super) fn udp_pair(local: IpAddr) -> io::Result<(tokio::net::UdpSocket, tokio::net::UdpSocket)> {
     const TRIES: usize = 100;
     let bind = |port| std::net::UdpSocket::bind(SocketAddr::new(local, port));

@@ -1,9 +1,10 @@
-//! The packets of a session's streams into [`CameraEvent`]s. No I/O; time is told.
+//! Converts the packets of a session's streams to [`CameraEvent`]s. Does no I/O; the caller passes the time.
 //!
-//! A change of parameters ends a span, and a camera that sends other parameter sets with every picture would make an object
-//! of each. So parameters are told again after [`CHANGES_APART`] at the earliest, and each time that they have changed sooner
-//! this grows to twice as long, up to [`CHANGES_APART_MAX`]. Until then the sets go with the pictures that need them: decoders
-//! take them from there as well as from the decoder configuration record.
+//! A change of parameters ends a span, so a camera that sends new parameter sets with every picture would
+//! create an object for each. New parameters are therefore reported at the earliest after
+//! [`CHANGES_APART`]. This time doubles each time that the parameters change sooner, up to
+//! [`CHANGES_APART_MAX`]. Until then, the sets are stored with the pictures that need them: decoders accept
+//! them there as well as in the decoder configuration record.
 
 use super::known_sets::KnownSets;
 use super::limits::{Excess, WORK_A_PACKET, WORK_A_PICTURE, WORK_A_SECOND, WORK_AT_ONCE};
@@ -20,10 +21,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// How long parameters that were told hold at least, at first and at most.
+/// Shortest time between reported changes of parameters, initially and at most.
 const CHANGES_APART: Duration = Duration::from_secs(10);
 const CHANGES_APART_MAX: Duration = Duration::from_mins(10);
-/// Sender reports come every few seconds; more often than this they say nothing new.
+/// Sender reports arrive every few seconds. More frequent ones are ignored.
 const REPORTS_APART: Duration = Duration::from_millis(500);
 
 /// One RTP stream.
@@ -32,18 +33,18 @@ struct Rtp {
     seen: bool,
     sequence: Sequence,
     timeline: Timeline,
-    /// A packet that may be the first of a new source: it counts if the next one is of it, too.
+    /// A packet that may be the first of a new source. It counts if the next packet has the same source.
     strayed: Option<Vec<u8>>,
     reported: Option<Duration>,
 }
 
-/// What a packet is to its stream.
+/// The classification of a packet.
 enum Taken<'a> {
-    /// One to take apart.
+    /// A packet to depacketize.
     Packet(Packet<'a>, Place),
-    /// The same, after the one that strayed before it.
+    /// A packet to depacketize, after the stray packet before it.
     Restarted(Packet<'a>, Place),
-    /// None of this stream, or one that came too late.
+    /// A packet of another stream, or one that arrived too late.
     Nothing,
 }
 
@@ -62,7 +63,7 @@ impl Rtp {
             if self.seen || packet.payload_type == STRAY {
                 return Taken::Nothing;
             }
-            // Some descriptions name another type than the camera then sends.
+            // Some cameras send another payload type than their description names.
             self.payload_type = packet.payload_type;
         }
         let arrived = self.sequence.next(packet.source, packet.sequence);
@@ -83,14 +84,15 @@ impl Rtp {
         }
     }
 
-    /// The first packet of a source that has shown itself to be one. What came before it may have lost its end.
+    /// Returns the place of the first packet of a source that has been confirmed. The data
+    /// before it may be incomplete.
     fn first(&self, bytes: &[u8]) -> Option<Place> {
         let packet = Packet::parse(bytes)?;
         Some(Place { time: self.timeline.place(packet.timestamp), missing: 1 })
     }
 }
 
-/// Work that a camera may make: a bucket that fills up with time.
+/// The work that a camera may cause, as a token bucket.
 struct Allowance {
     left: f64,
     at: Duration,
@@ -105,12 +107,12 @@ impl Allowance {
     }
 }
 
-/// The parameters as they were told last, and what follows from them.
+/// The parameters that were reported last, and the state for the next change.
 struct Told {
     parameters: StreamParameters,
     referencing: Referencing,
     at: Duration,
-    /// How long they hold.
+    /// How long they remain valid at least.
     apart: Duration,
 }
 
@@ -131,27 +133,27 @@ struct Audio {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Announced<'a> {
     pub(super) stream: &'a Stream,
-    /// The RTP time of the start of playing, where that is known.
+    /// The RTP timestamp of the start of playing, if known.
     pub(super) start: Option<u32>,
 }
 
-/// Everything that is known of a session's streams.
+/// The state of a session's streams.
 pub(super) struct Demuxer {
     source: String,
     video: Video,
     audio: Option<Audio>,
-    /// `None` until the video parameters are known; without them nothing can be recorded.
+    /// `None` until the video parameters are known. Nothing can be recorded without them.
     told: Option<Told>,
     allowance: Allowance,
     events: VecDeque<CameraEvent>,
-    /// Video frames that were given on.
+    /// Number of video frames that were passed on.
     frames: u64,
-    /// Frames that came before the parameters.
+    /// Number of frames that arrived before the parameters.
     dropped: u64,
 }
 
 impl Demuxer {
-    /// For the streams of a session that plays.
+    /// Creates a demuxer for the streams of a playing session.
     pub(super) fn new(
         source: String,
         codec: VideoCodec,
@@ -182,22 +184,22 @@ impl Demuxer {
         demuxer
     }
 
-    /// The next event.
+    /// Returns the next event.
     pub(super) fn next(&mut self) -> Option<CameraEvent> {
         self.events.pop_front()
     }
 
-    /// How many video frames there were.
+    /// Returns the number of video frames so far.
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Whether frames came, and none whose parameter sets are known.
+    /// Returns whether frames have arrived but no parameter sets are known.
     pub(super) fn lacks_sets(&self) -> bool {
         self.told.is_none() && self.dropped > 0
     }
 
-    /// Whether a payload type is that of a stream of which nothing has come yet.
+    /// Returns whether a payload type belongs to a stream of which nothing has arrived yet.
     pub(super) fn awaits(&self, kind: TrackKind, payload_type: u8) -> bool {
         let rtp = match kind {
             TrackKind::Video => Some(&self.video.rtp),
@@ -206,17 +208,17 @@ impl Demuxer {
         rtp.is_some_and(|rtp| !rtp.seen && rtp.payload_type == payload_type)
     }
 
-    /// A message of the camera: it costs as much as a picture.
+    /// Accounts for an RTSP message, which costs as much as a picture.
     pub(super) fn message(&mut self, arrival: Duration) -> Result<(), Excess> {
         self.allowance.spend(WORK_A_PICTURE, arrival)
     }
 
-    /// A packet that is no stream's.
+    /// Accounts for a packet that belongs to no stream.
     pub(super) fn stray(&mut self, arrival: Duration) -> Result<(), Excess> {
         self.allowance.spend(WORK_A_PACKET, arrival)
     }
 
-    /// An RTP packet.
+    /// Handles an RTP packet.
     pub(super) fn packet(&mut self, kind: TrackKind, bytes: &[u8], arrival: Duration) -> Result<(), Excess> {
         let rtp = match (kind, &mut self.audio) {
             (TrackKind::Video, _) => &mut self.video.rtp,
@@ -281,7 +283,7 @@ impl Demuxer {
                 let reference = told.referencing.of(&data);
                 let passed = arrival.saturating_sub(told.at);
                 let starts = reference.is_random_access();
-                // A stream without any place to start at changes where it does.
+                // A stream without random access points changes its parameters at any picture.
                 if passed >= told.apart && (starts || passed >= told.apart + CHANGES_APART) {
                     let parameters = parameters.clone();
                     self.tell(parameters, arrival);
@@ -313,7 +315,8 @@ impl Demuxer {
 
     fn tell(&mut self, video: VideoParameters, now: Duration) {
         let apart = match &self.told {
-            // The first change counts at once: what is told before the first picture is the description's guess.
+            // The first change takes effect immediately, because the description's sets before the first
+            // picture are only a hint.
             None => Duration::ZERO,
             Some(told) if told.apart.is_zero() || now.saturating_sub(told.at) > 2 * told.apart => CHANGES_APART,
             Some(told) => (2 * told.apart).min(CHANGES_APART_MAX),
@@ -339,7 +342,8 @@ impl Demuxer {
         Ok(())
     }
 
-    /// An RTCP packet: it costs as much as a picture, whatever is in it. Those of the sound are not read.
+    /// Handles an RTCP packet. It costs as much as a picture, whatever it contains. Those of
+    /// the audio stream are ignored.
     pub(super) fn report(&mut self, kind: TrackKind, bytes: &[u8], arrival: Duration) -> Result<(), Excess> {
         self.allowance.spend(WORK_A_PICTURE, arrival)?;
         if kind == TrackKind::Video {
@@ -362,10 +366,10 @@ impl Demuxer {
     }
 }
 
-/// An NTP timestamp (RFC 5905) as UTC; `None` where the camera says that it has no clock (0).
+/// Converts an NTP timestamp (RFC 5905) to UTC. Returns `None` if the camera has no clock (0).
 ///
-/// NTP's seconds wrap in 2036. The first half of an era is taken for the one that begins then, so that the times from
-/// 1968 to 2104 are right.
+/// NTP's seconds wrap in 2036. Values in the first half of an era count as the era that begins then, which is
+/// correct from 1968 to 2104.
 fn utc(ntp: u64) -> Option<Timestamp> {
     const UNIX_EPOCH_S: i64 = 2_208_988_800;
     if ntp == 0 {

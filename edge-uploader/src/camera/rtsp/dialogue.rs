@@ -1,5 +1,5 @@
-//! The conversation with a camera: requests and their answers, credentials, redirections, and what a session takes: `DESCRIBE`,
-//! `SETUP` for each stream, `PLAY`.
+//! Requests to a camera and their responses: credentials, redirections, and setting up a session with
+//! `DESCRIBE`, a `SETUP` for each stream, and `PLAY`.
 
 use super::auth::{Authenticator, Credentials};
 use super::connection::{Broken, Connection, Part, udp_pair};
@@ -13,22 +13,22 @@ use super::{RtspOptions, Transport, headers};
 use std::io;
 use std::time::Duration;
 
-/// Why there is no session.
+/// Why no session could be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// What was asked for, and the camera's status code.
+    /// The failed request, and the camera's status code.
     #[error("the camera refused to {step} ({status})")]
     Status { step: &'static str, status: u16 },
     #[error("the camera refused the user name or password")]
     Unauthorized,
     #[error("the camera sends us elsewhere: {0}")]
     Moved(String),
-    /// What is wrong with what it says, as a sentence.
+    /// What is wrong with the camera's description, as a sentence.
     #[error("{0}")]
     Offer(String),
-    /// There is nothing among its streams that can be recorded, as a sentence.
+    /// Why none of its streams can be recorded, as a sentence.
     #[error("{0}")]
     NoVideo(String),
     #[error("no port for its packets")]
@@ -41,31 +41,31 @@ impl From<Excess> for Refusal {
     }
 }
 
-/// How long a camera that numbers its answers wrongly is given to answer rightly.
+/// How long to wait for a correctly numbered response after one with a wrong number.
 const OUT_OF_ORDER: Duration = Duration::from_millis(1500);
 
-/// Whether a camera's answers bear the numbers of the requests.
+/// Whether the camera's responses carry the sequence numbers of the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Numbering {
     Right,
     Wrong,
 }
 
-/// One side of the conversation.
+/// The client side of an RTSP connection.
 pub(super) struct Client {
     pub(super) connection: Connection,
     credentials: Option<Credentials>,
     authenticator: Option<Authenticator>,
     session: Option<String>,
-    /// The number of the last request.
+    /// Sequence number of the last request.
     sequence: u64,
     numbering: Numbering,
-    /// Packets that came while `PLAY` was not answered, with their channels; `None` while none are expected.
+    /// Packets that arrived before the response to `PLAY`, with their channels; `None` while none are expected.
     early: Option<Vec<(u8, Vec<u8>)>>,
     early_bytes: usize,
 }
 
-/// An answer that is no refusal.
+/// A response with a successful status.
 struct Answer {
     head: Head,
     body: Vec<u8>,
@@ -86,7 +86,7 @@ impl Client {
         })
     }
 
-    /// A request with the next number, the session and credentials.
+    /// Formats a request with the next sequence number, the session and the credentials.
     pub(super) fn request(&mut self, method: &str, uri: &str, more: &[(&str, &str)]) -> Vec<u8> {
         self.sequence += 1;
         let uri = message::uri(uri);
@@ -103,7 +103,7 @@ impl Client {
         message::request(method, &uri, &headers)
     }
 
-    /// Takes the challenge of an answer, if there is one that was not answered before.
+    /// Takes the challenge from a response, if it was not answered before.
     pub(super) fn challenged(&mut self, head: &Head) -> Result<(), Refusal> {
         let next = Authenticator::new(head.all("www-authenticate")).filter(|_| self.credentials.is_some());
         let next = next.ok_or(Refusal::Unauthorized)?;
@@ -132,10 +132,10 @@ impl Client {
         Err(Refusal::Unauthorized)
     }
 
-    /// The answer to the last request.
+    /// Waits for the response to the last request.
     ///
-    /// An answer that bears another number is taken if it cannot be that of a request before: it is late by a number that
-    /// was answered rightly, and nothing better comes for a while.
+    /// A response with the number of an earlier request may only be late. It is accepted if no other response
+    /// arrives for [`OUT_OF_ORDER`]; from then on, the camera counts as numbering its responses wrongly.
     async fn answer(&mut self) -> Result<Answer, Refusal> {
         let mut other: Option<Answer> = None;
         loop {
@@ -159,7 +159,7 @@ impl Client {
             let answer = Answer { body: self.connection.bytes(body).to_vec(), head };
             match answer.head.start {
                 Start::Request { .. } => self.asked(&answer.head)?,
-                // RFC 2326 §7.1.1: 100 Continue is not the answer yet.
+                // 100 Continue is not the final response (RFC 2326 §7.1.1).
                 Start::Response(100..=199) => {}
                 Start::Response(_) => match answer.head.sequence() {
                     Some(number) if number < self.sequence && self.numbering == Numbering::Right => {
@@ -180,12 +180,12 @@ impl Client {
         }
     }
 
-    /// Answers what the camera asks.
+    /// Responds to a request of the camera.
     pub(super) fn asked(&mut self, head: &Head) -> Result<(), Broken> {
         let Start::Request { method } = &head.start else { return Ok(()) };
         let (status, reason) = match method.as_str() {
             "OPTIONS" | "GET_PARAMETER" | "SET_PARAMETER" | "ANNOUNCE" => (200, "OK"),
-            // The next connection is told where to go.
+            // The next connection gets the new address.
             "REDIRECT" | "TEARDOWN" => return Err(Broken::Closed),
             _ => (501, "Not Implemented"),
         };
@@ -194,18 +194,18 @@ impl Client {
     }
 }
 
-/// One request: its method, its name in a message to people, and what it is about.
+/// One request: its method, its name in messages, and its subject.
 struct Step<'a> {
     method: &'static str,
     name: &'static str,
     uri: &'a str,
 }
 
-/// How a stream's packets come.
+/// How a stream's packets are transported.
 pub(super) enum Route {
-    /// Inside the connection; RTCP by the next channel.
+    /// Interleaved in the connection; RTCP uses the next channel.
     Channel(u8),
-    /// By themselves.
+    /// In UDP datagrams.
     Udp(Udp),
 }
 
@@ -213,13 +213,13 @@ pub(super) enum Route {
 pub(super) struct Track {
     pub(super) stream: Stream,
     pub(super) route: Route,
-    /// The RTP time of the start of playing, as announced.
+    /// The RTP timestamp of the start of playing, as announced.
     announced: Option<u32>,
     uri: String,
 }
 
 impl Track {
-    /// What its packets are taken apart by.
+    /// Returns the data for depacketizing the stream.
     pub(super) fn announced(&self) -> Announced<'_> {
         Announced { stream: &self.stream, start: self.announced }
     }
@@ -230,21 +230,21 @@ pub(super) struct Playing {
     pub(super) client: Client,
     pub(super) video: Track,
     pub(super) audio: Option<Track>,
-    /// How long the camera keeps a session that it hears nothing of.
+    /// How long the camera keeps a session without a sign of life.
     pub(super) timeout: Duration,
-    /// What keep-alives and the farewell are about.
+    /// The URI for keep-alives and `TEARDOWN`.
     pub(super) uri: String,
-    /// Packets that came before the answer to `PLAY`.
+    /// Packets that arrived before the response to `PLAY`.
     pub(super) early: Vec<(u8, Vec<u8>)>,
 }
 
-/// Which streams of a description are recorded, by their places.
+/// The streams of a description to record, by index.
 pub(super) struct Choice {
     pub(super) video: usize,
     pub(super) audio: Option<usize>,
 }
 
-/// Sets a session up, wherever the camera sends us, and lets it play.
+/// Sets up a session, following redirections, and starts playing.
 pub(super) async fn play(
     first: &Target,
     credentials: Option<&Credentials>,
@@ -286,7 +286,7 @@ async fn set_up(
 ) -> Result<SetUp, Refusal> {
     let step = Step { method: "DESCRIBE", name: "describe", uri: &target.uri };
     let described = client.ask(step, &[("Accept", "application/sdp")]).await?;
-    // Whatever type the body is said to be of: there is no other that a camera answers with.
+    // Ignore the content type: cameras answer only with SDP.
     let description = sdp::parse(&described.body);
     let choice = choose(&description)?;
     let said = ["content-base", "content-location"].into_iter().filter_map(|name| described.head.get(name));
@@ -363,19 +363,19 @@ async fn set_up_stream(
     Ok((Track { stream: stream.clone(), route, announced: None, uri }, timeout))
 }
 
-/// Takes the start times from the answer to `PLAY`, if it has one for each stream: one alone would put sound and picture out
-/// of step.
+/// Takes the start times from the response to `PLAY`, if it has one for each stream. A single one would put
+/// audio and video out of sync.
 fn announce(tracks: &mut [Track], rtp_info: &str, base: &str) {
     let infos = headers::rtp_info(rtp_info);
     let times: Vec<Option<u32>> = tracks
         .iter()
         .map(|track| {
             let own = infos.iter().find(|info| headers::control(base, Some(&info.url)) == track.uri);
-            // RFC 2326 §14.3: where there is one stream, a wrong URL is no reason to be strict.
+            // With a single stream, a wrong URL does not matter (RFC 2326 §14.3).
             own.or(infos.first().filter(|_| tracks.len() == 1)).and_then(|info| info.time)
         })
         .collect();
-    // With one stream there is nothing to be in step with. Cameras that know no time say 0 for all.
+    // A single stream needs no synchronisation. Cameras that do not know the time send 0 for all.
     let known = tracks.len() > 1 && times.iter().all(Option::is_some) && times.iter().any(|time| *time != Some(0));
     for (track, time) in tracks.iter_mut().zip(times) {
         track.announced = time.filter(|_| known);

@@ -1,15 +1,15 @@
-//! The headers that set a session up, read as cameras write them: `Session`, `Transport`, `RTP-Info`, `Public` and
-//! `Content-Base`.
+//! Parses the headers for setting up a session leniently: `Session`,
+//! `Transport`, `RTP-Info`, `Public` and `Content-Base`.
 
 use super::message::leading_number;
 use std::net::IpAddr;
 use std::time::Duration;
 use url::Url;
 
-/// RFC 2326 §12.37: "the default is 60 seconds". What is longer changes nothing here.
+/// The default session timeout (RFC 2326 §12.37). Longer timeouts are treated alike.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The `Session` header: the identifier, and how long the camera keeps a session that it hears nothing of, 1 to 60 s.
+/// Parses `Session`: the identifier, and how long the camera keeps a session without a sign of life, 1 to 60 s.
 pub(super) fn session(value: &str) -> (String, Duration) {
     let mut parts = value.split(';').map(str::trim);
     let id = parts.next().unwrap_or_default().to_owned();
@@ -22,18 +22,18 @@ pub(super) fn session(value: &str) -> (String, Duration) {
     (id, timeout)
 }
 
-/// What an answer's `Transport` header says; what it does not say, or says in a way that nobody understands, is `None`.
+/// The parts of a response's `Transport` header. A part that is missing or cannot be parsed is `None`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TransportAnswer {
-    /// The channel of RTP packets inside the connection; RTCP has the next.
+    /// The interleaved channel of RTP packets; RTCP has the next one.
     pub(super) channel: Option<u8>,
-    /// The camera's port of RTP packets; RTCP has the next.
+    /// The camera's port for RTP packets; RTCP has the next one.
     pub(super) server_port: Option<u16>,
-    /// Where the camera says that its packets come from.
+    /// The address from which the camera sends its packets, as it says.
     pub(super) source: Option<IpAddr>,
 }
 
-/// Reads a `Transport` header, RFC 2326 §12.39; of several the first.
+/// Parses a `Transport` header (RFC 2326 §12.39). Uses the first of several transports.
 pub(super) fn transport(value: &str) -> TransportAnswer {
     let mut answer = TransportAnswer::default();
     for part in value.split(',').next().unwrap_or_default().split(';') {
@@ -52,17 +52,17 @@ pub(super) fn transport(value: &str) -> TransportAnswer {
     answer
 }
 
-/// One stream of `RTP-Info`, RFC 2326 §12.33.
+/// One stream of `RTP-Info` (RFC 2326 §12.33).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RtpInfo {
     pub(super) url: String,
-    /// The RTP time of the moment that `PLAY` begins at.
+    /// The RTP timestamp that corresponds to the start of `PLAY`.
     pub(super) time: Option<u32>,
 }
 
-/// Reads `RTP-Info`; what cannot be understood is left out.
+/// Parses `RTP-Info`. Leaves out streams that cannot be parsed.
 pub(super) fn rtp_info(value: &str) -> Vec<RtpInfo> {
-    // A comma may be part of a URL: what follows belongs to it unless it begins with `url=`.
+    // A comma may be part of a URL: the text after it belongs to the URL unless it begins with `url=`.
     let mut streams: Vec<String> = Vec::new();
     for part in value.split(',') {
         match streams.last_mut() {
@@ -88,14 +88,14 @@ pub(super) fn rtp_info(value: &str) -> Vec<RtpInfo> {
         .collect()
 }
 
-/// Whether `Public` names a method.
+/// Returns whether `Public` lists a method.
 pub(super) fn offers(public: &str, method: &str) -> bool {
     public.split([',', ' ']).any(|word| word.trim().eq_ignore_ascii_case(method))
 }
 
-/// What relative control URLs are relative to: `Content-Base`, `Content-Location` or the URL that was asked for
-/// (RFC 2326 appendix C.1.1). Cameras leave out the scheme, give a path only, or something that is no address at all; what
-/// cannot be understood is as if it were not there.
+/// Returns the base of relative control URLs: `Content-Base`, `Content-Location` or the requested URL (RFC 2326
+/// appendix C.1.1). Some cameras leave out the scheme, send only a path, or send text that is not an address.
+/// Values that cannot be parsed are ignored.
 pub(super) fn base<'a>(asked: &str, said: impl IntoIterator<Item = &'a str>) -> String {
     let asked_url = Url::parse(asked).ok();
     let understood = |value: &str| {
@@ -104,7 +104,7 @@ pub(super) fn base<'a>(asked: &str, said: impl IntoIterator<Item = &'a str>) -> 
         match (scheme.as_deref(), &asked_url) {
             (Some("rtsp" | "rtsps"), _) => Url::parse(value).ok().filter(Url::has_host).map(|_| value.to_owned()),
             (None, Some(asked)) if value.starts_with('/') => asked.join(value).ok().map(String::from),
-            // `10.0.0.7/live/` or `10.0.0.7:554/live/`.
+            // Matches `10.0.0.7/live/` or `10.0.0.7:554/live/`.
             (None, Some(asked)) if value.contains(['/', '.', ':']) => {
                 let whole = format!("{}://{value}", asked.scheme());
                 Url::parse(&whole).ok().filter(Url::has_host).map(|_| whole)
@@ -115,8 +115,8 @@ pub(super) fn base<'a>(asked: &str, said: impl IntoIterator<Item = &'a str>) -> 
     said.into_iter().find_map(understood).unwrap_or_else(|| asked.to_owned())
 }
 
-/// The URL of a stream, or of the session, as live555 and ffmpeg make it, which is what cameras expect: the control URL
-/// behind the base, not in place of its last part.
+/// Returns the URL of a stream or session as live555 and ffmpeg build it, which cameras expect: the control URL
+/// is appended to the base, and does not replace its last segment.
 pub(super) fn control(base: &str, control: Option<&str>) -> String {
     match control.map(str::trim) {
         None | Some("" | "*") => base.to_owned(),

@@ -1,24 +1,26 @@
-//! Which signs of life a camera is sent: RTSP 1.0 names none, and cameras differ in what they take for one.
+//! Chooses the keep-alive requests for a camera. RTSP 1.0 does not define one,
+//! and cameras accept different ones.
 //!
-//! `OPTIONS` first, which every camera knows; its answer lists the others. Then `GET_PARAMETER` where it is offered, as
-//! ffmpeg does, or `SET_PARAMETER`. What is refused or not answered is not sent again. A camera that takes none of them gets
-//! RTCP receiver reports alone. None of this ends a session: as long as pictures come it is alive.
+//! `OPTIONS` comes first, because every camera supports it, and its response lists the others. Then
+//! `GET_PARAMETER` is used if it is offered, as in ffmpeg, or `SET_PARAMETER`. A request that is refused or not
+//! answered is not sent again. A camera that accepts none of them gets only RTCP receiver reports. None of this
+//! ends a session: it lives as long as pictures arrive.
 
 use super::headers::offers;
 use std::time::Duration;
 
-/// A sign of life.
+/// A kind of keep-alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
     Options,
     GetParameter,
     SetParameter,
-    /// No request.
+    /// An RTCP receiver report instead of a request.
     Report,
 }
 
 impl Sign {
-    /// The request's method.
+    /// Returns the request's method, or `None` for a receiver report.
     pub(super) fn method(self) -> Option<&'static str> {
         match self {
             Self::Options => Some("OPTIONS"),
@@ -35,7 +37,7 @@ enum Taken {
     No,
 }
 
-/// What is known of a camera's taste.
+/// What is known about the requests that a camera accepts.
 #[derive(Debug)]
 pub(super) struct Keepalive {
     interval: Duration,
@@ -47,18 +49,18 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
-    /// For a camera that keeps a session for `timeout`.
+    /// Creates the state for a camera that keeps a session for `timeout`.
     pub(super) fn new(timeout: Duration) -> Self {
         let interval = (timeout / 2).max(Duration::from_millis(500));
         Self { interval, next: Sign::Options, waiting: false, get: None, set: None, options: Taken::Unknown }
     }
 
-    /// How often a sign is due.
+    /// Returns the interval between keep-alives.
     pub(super) fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// The sign that is due now.
+    /// Returns the keep-alive to send now.
     pub(super) fn due(&mut self) -> Sign {
         if self.waiting {
             self.refused();
@@ -67,7 +69,7 @@ impl Keepalive {
         self.next
     }
 
-    /// An answer came.
+    /// Handles a response to the last keep-alive.
     pub(super) fn answered(&mut self, status: u16, public: Option<&str>) {
         if !self.waiting {
             return;
@@ -112,7 +114,7 @@ mod tests {
     use super::Sign::{GetParameter, Options, Report, SetParameter};
     use super::*;
 
-    /// The signs that a camera gets which offers `public`, and answers each method as `status` says.
+    /// Returns the keep-alives for a camera that offers `public` and answers each method with `status`.
     fn signs(public: &str, status: impl Fn(Sign) -> Option<u16>) -> Vec<Sign> {
         let mut keepalive = Keepalive::new(Duration::from_mins(1));
         (0..5)

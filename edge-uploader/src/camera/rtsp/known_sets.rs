@@ -1,8 +1,9 @@
-//! The parameter sets of a camera's stream: those of its description, and those that came with pictures since.
+//! The known parameter sets of a camera's stream: from its description, and from pictures since.
 //!
-//! A stream may use several sets of a kind in turn, told apart by their identifiers (H.264 §7.4.1.2.1, H.265 §7.4.2.4.2): all
-//! that are known are written into the decoder configuration record, so that taking turns changes nothing. A set that
-//! replaces one of its own identifier is a change, and so is a picture size that another set of the turn has.
+//! A stream may alternate between several sets of a kind, distinguished by their identifiers (H.264 §7.4.1.2.1,
+//! H.265 §7.4.2.4.2). All known sets are written into the decoder configuration record, so that alternating
+//! does not change it. The parameters change if a set replaces another with the same identifier, or if the
+//! active set has another picture size.
 
 use super::limits::{SETS_BYTES_MAX, SETS_MAX};
 use super::sdp::Stream;
@@ -13,28 +14,28 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use retina::codec::{Depacketizer, ParametersRef};
 
-/// A parameter set and what it is told apart by.
+/// A parameter set with its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Set {
-    /// `nal_unit_type`.
+    /// The NAL unit's `nal_unit_type`.
     kind: u8,
     id: u32,
     bytes: Vec<u8>,
 }
 
-/// All sets of one stream that are known.
+/// All known sets of one stream.
 #[derive(Debug, Clone)]
 pub(super) struct KnownSets {
     codec: VideoCodec,
     timescale: u32,
-    /// In the order of kinds and identifiers, whatever order they came in: the record is the same whichever is in use.
+    /// Ordered by kind and identifier, so that the record does not depend on the order of arrival.
     sets: Vec<Set>,
-    /// The sequence parameter set of the last random access picture.
+    /// Identifier of the sequence parameter set of the last random access picture.
     active: Option<u32>,
     parameters: Option<VideoParameters>,
 }
 
-/// `nal_unit_type` of the three kinds; H.264 has no video parameter set.
+/// `nal_unit_type` of the three kinds. H.264 has no video parameter set.
 struct Kinds {
     video: Option<u8>,
     sequence: u8,
@@ -49,7 +50,7 @@ fn kinds(codec: VideoCodec) -> Kinds {
 }
 
 impl KnownSets {
-    /// The sets that a description names, if any of them can be understood.
+    /// Reads the sets of a session description.
     pub(super) fn described(codec: VideoCodec, timescale: u32, stream: &Stream) -> Self {
         let names: &[&str] = match codec {
             VideoCodec::H264 => &["sprop-parameter-sets"],
@@ -65,12 +66,12 @@ impl KnownSets {
         known
     }
 
-    /// The parameters of the stream as they are now.
+    /// Returns the current parameters of the stream.
     pub(super) fn parameters(&self) -> Option<&VideoParameters> {
         self.parameters.as_ref()
     }
 
-    /// Takes the sets that came with a picture. Sets that cannot be understood change nothing.
+    /// Takes the sets that arrived with a picture. Sets that cannot be parsed change nothing.
     pub(super) fn take(&mut self, sets: Vec<Vec<u8>>, picture: &[u8]) {
         let mut next: Option<Self> = None;
         for set in sets {
@@ -94,7 +95,7 @@ impl KnownSets {
         }
     }
 
-    /// The known sets that a decoder with another record lacks, each with its 4-byte length.
+    /// Returns the known sets that are not in `record`, each with its 4-byte length.
     pub(super) fn beyond(&self, record: &[u8]) -> Vec<u8> {
         let told = crate::camera::config::sets(self.codec, record);
         let mut out = Vec::new();
@@ -110,11 +111,11 @@ impl KnownSets {
     fn insert(&mut self, bytes: Vec<u8>) {
         let Some(kind) = nal::kind(self.codec, &bytes) else { return };
         let Some(id) = identifier(self.codec, kind, &bytes) else { return };
-        // It takes the place of the one before of its identifier.
+        // A set replaces the one with the same kind and identifier.
         self.sets.retain(|set| (set.kind, set.id) != (kind, id));
         let held: usize = self.sets.iter().map(|set| set.bytes.len()).sum();
         if self.sets.len() >= SETS_MAX || held + bytes.len() > SETS_BYTES_MAX {
-            // Nobody uses so many: what is really used comes again.
+            // No real stream uses this many. Sets that are really used will arrive again.
             self.sets.clear();
         }
         let at = self.sets.partition_point(|set| (set.kind, set.id) < (kind, id));
@@ -127,7 +128,7 @@ impl KnownSets {
         sequence_set_of(self.codec, &set.bytes)
     }
 
-    /// The parameters by one sequence parameter set, or by the first.
+    /// Reads the parameters from the given sequence parameter set, or from the first.
     fn read(&self, sequence: Option<u32>) -> Option<VideoParameters> {
         let Kinds { video, sequence: sequence_kind, picture } = kinds(self.codec);
         let of = |kind| self.sets.iter().filter(move |set| set.kind == kind);
@@ -154,7 +155,8 @@ impl KnownSets {
         Some(parameters)
     }
 
-    /// A decoder configuration record (ISO/IEC 14496-15 §5.3.3.1, §8.3.3.1) with all sets, from one with the sets in use.
+    /// Builds a decoder configuration record (ISO/IEC 14496-15 §5.3.3.1, §8.3.3.1) with all sets from one
+    /// with the sets in use.
     fn record(&self, one: &[u8], sps: &Set, pps: &Set) -> Option<Bytes> {
         let of = |kind: u8| self.sets.iter().filter(|set| set.kind == kind).collect::<Vec<&Set>>();
         let Kinds { video, sequence, picture } = kinds(self.codec);
@@ -177,7 +179,7 @@ impl KnownSets {
                 write(&mut record, &sequences)?;
                 record.push(u8::try_from(pictures.len()).ok()?);
                 write(&mut record, &pictures)?;
-                // What follows the sets: chroma format and bit depths of the high profiles.
+                // Copy what follows the sets: chroma format and bit depths of the high profiles.
                 record.extend_from_slice(one.get(5 + 1 + 2 + sps.bytes.len() + 1 + 2 + pps.bytes.len()..)?);
             }
             Some(kind) => {
@@ -193,7 +195,7 @@ impl KnownSets {
     }
 }
 
-/// Some cameras describe their sets with a start code before each.
+/// Removes a start code, which some cameras put before each set in their description.
 fn without_start_code(set: Vec<u8>) -> Vec<u8> {
     let start = set.iter().take_while(|byte| **byte == 0).count();
     let mut set = if start >= 2 && set.get(start) == Some(&1) { set[start + 1..].to_vec() } else { set };
@@ -203,10 +205,10 @@ fn without_start_code(set: Vec<u8>) -> Vec<u8> {
     set
 }
 
-/// What a parameter set is told apart by; `None` for anything else.
+/// Returns the identifier of a parameter set, or `None` for other NAL units.
 fn identifier(codec: VideoCodec, kind: u8, set: &[u8]) -> Option<u32> {
     match (codec, kind) {
-        // profile_idc, constraint flags and level_idc, then seq_parameter_set_id.
+        // profile_idc, constraint flags and level_idc, then seq_parameter_set_id (H.264 §7.3.2.1.1).
         (VideoCodec::H264, 7) => Bits::after(set, 4)?.exp_golomb().filter(|id| *id < 32),
         (VideoCodec::H264, 8) => Bits::after(set, 1)?.exp_golomb().filter(|id| *id < 256),
         (VideoCodec::H265, 32) => Bits::after(set, 2)?.take(4),
@@ -223,14 +225,14 @@ fn identifier(codec: VideoCodec, kind: u8, set: &[u8]) -> Option<u32> {
     }
 }
 
-/// The sequence parameter set that a picture parameter set belongs to.
+/// Returns the identifier of the sequence parameter set that a picture parameter set refers to.
 fn sequence_set_of(codec: VideoCodec, picture_set: &[u8]) -> Option<u32> {
     let mut bits = Bits::after(picture_set, if codec == VideoCodec::H264 { 1 } else { 2 })?;
     bits.exp_golomb()?;
     bits.exp_golomb()
 }
 
-/// The picture parameter set that a slice names; `None` for what is no slice.
+/// Returns the identifier of the picture parameter set that a slice refers to, or `None` if it is not a slice.
 fn picture_set_of(codec: VideoCodec, unit: &[u8]) -> Option<u32> {
     match (codec, nal::kind(codec, unit)?) {
         (VideoCodec::H264, 1 | 2 | 5) => {
@@ -251,16 +253,16 @@ fn picture_set_of(codec: VideoCodec, unit: &[u8]) -> Option<u32> {
     }
 }
 
-/// The first bits of a NAL unit's payload, without emulation prevention (H.264 §7.4.1).
+/// The first bits of a NAL unit's payload, without emulation prevention bytes (H.264 §7.4.1).
 struct Bits {
     bytes: Vec<u8>,
     position: usize,
 }
 
 impl Bits {
-    /// Past a header of so many bytes.
+    /// Starts after a header of `header` bytes.
     fn after(unit: &[u8], header: usize) -> Option<Self> {
-        // A profile with all of its sub-layers, and some more.
+        // Enough for a profile with all of its sub-layers.
         const ENOUGH: usize = 128;
         let mut bytes = Vec::with_capacity(ENOUGH);
         let mut zeros = 0;
@@ -285,7 +287,7 @@ impl Bits {
         Some(value)
     }
 
-    /// `ue(v)`, H.264 §9.1.
+    /// Reads `ue(v)` (H.264 §9.1).
     fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.take(1)? == 0 {
@@ -297,7 +299,7 @@ impl Bits {
         Some((1_u32 << zeros) - 1 + self.take(zeros)?)
     }
 
-    /// `profile_tier_level(1, sub_layers)`, H.265 §7.3.3.
+    /// Skips `profile_tier_level(1, sub_layers)` (H.265 §7.3.3).
     fn skip_profile_tier_level(&mut self, sub_layers: u32) -> Option<()> {
         const PROFILE: usize = 88;
         const LEVEL: usize = 8;
@@ -339,7 +341,8 @@ pub(super) mod tests {
         units.iter().flat_map(|unit| [&u32::try_from(unit.len()).unwrap().to_be_bytes(), *unit].concat()).collect()
     }
 
-    /// The same sets under identifier 1: `ue(v)` of 0 is `1`, that of 1 is `010`, so all that follows moves by two bits.
+    /// Returns the same sets with identifier 1. `ue(v)` of 0 is `1` and that of 1 is `010`, so the
+    /// following bits move by two.
     pub(in super::super) fn second() -> (Vec<u8>, Vec<u8>) {
         let moved = |set: &[u8], header: usize, from: &str, to: &str| {
             let mut bits = String::new();
@@ -398,7 +401,7 @@ pub(super) mod tests {
         sets.take(vec![decoded(SPS), decoded(PPS)], &[]);
         sets.take(vec![b"\x67\x42\xff".to_vec(), Vec::new(), vec![0x68]], &[]);
         assert_eq!(sets.parameters(), good.as_ref());
-        // Another level: a set of the same identifier takes its place.
+        // Another level: a set with the same identifier replaces it.
         let mut other = decoded(SPS);
         other[3] += 1;
         sets.take(vec![other.clone()], &[]);
@@ -412,7 +415,8 @@ pub(super) mod tests {
     fn sets_that_take_turns_change_nothing() {
         let (sps, pps) = second();
         let mut sets = known(&format!("sprop-parameter-sets={SPS},{PPS}"));
-        // Slices of picture parameter sets 0 and 1: first_mb_in_slice 0, slice_type 7, then the identifier.
+        // Slices that refer to picture parameter sets 0 and 1: first_mb_in_slice 0,
+        // slice_type 7, then the identifier.
         let (first, other) = (frame(&[&[0x65, 0b1000_1000, 0b1000_0000]]), frame(&[&[0x65, 0b1000_1000, 0b0101_0000]]));
         sets.take(vec![sps.clone(), pps.clone()], &other);
         let both = sets.parameters().cloned().unwrap();
@@ -438,7 +442,7 @@ pub(super) mod tests {
             sets.take(vec![vec![0x68, 0x01, id, 0xff, 0xff]], &[]);
             assert!(sets.sets.len() <= SETS_MAX);
         }
-        // Nor so many bytes: what is held may be put before each picture.
+        // Limits the bytes as well, because the held sets may be inserted before each picture.
         let mut most = 0;
         for id in 0..64_u8 {
             sets.take(vec![[&[0x68, 0x01, id, 0xff][..], &[0xff; 1000]].concat()], &[]);

@@ -1,13 +1,13 @@
-//! RTSP messages (RFC 2326): heads read leniently, requests written strictly.
+//! RTSP messages (RFC 2326): heads are parsed leniently, requests are written strictly.
 
 use std::fmt::Write as _;
 
 /// The first line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Start {
-    /// An answer with its status code; the reason phrase means nothing to a program.
+    /// A response with its status code. The reason phrase is ignored.
     Response(u16),
-    /// The camera asks something of us.
+    /// A request by the camera.
     Request { method: String },
 }
 
@@ -15,15 +15,17 @@ pub(super) enum Start {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) start: Start,
-    /// Names in lower case, in the order they came.
+    /// Names in lower case with values, in order.
     headers: Vec<(String, String)>,
 }
 
 impl Head {
-    /// Reads the lines of a head, without the empty one that ends it; `None` where the first line is not of RTSP.
+    /// Parses the lines of a head without the empty line that ends it. Returns `None` if the
+    /// first line is not RTSP.
     ///
-    /// Cameras write headers in any case, with spaces before the colon and none after it. A line that begins with a space
-    /// continues the one before (RFC 2326 §4 takes this from HTTP/1.1); one without a colon is left out.
+    /// Cameras write header names in any case, with spaces before the colon and none after it. A line that
+    /// begins with a space continues the line before (RFC 2326 §4 takes this from HTTP/1.1). A line
+    /// without a colon is ignored.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(text);
         let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
@@ -42,28 +44,28 @@ impl Head {
         Some(Self { start, headers })
     }
 
-    /// The first header of a name in lower case.
+    /// Returns the first header with this name, given in lower case.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// All headers of a name in lower case.
+    /// Returns all headers with this name, given in lower case.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The length that the body is said to have; none where it cannot be read.
+    /// Returns the announced length of the body; 0 if it is missing or cannot be parsed.
     pub(super) fn body_length(&self) -> u64 {
         self.get("content-length").and_then(leading_number).unwrap_or(0)
     }
 
-    /// The number of the request that this answers, or of this request.
+    /// Returns the `CSeq` number.
     pub(super) fn sequence(&self) -> Option<u64> {
         self.get("cseq").and_then(leading_number)
     }
 }
 
-/// The number that a text begins with.
+/// Parses the number at the start of a text.
 pub(super) fn leading_number(text: &str) -> Option<u64> {
     let text = text.trim_start();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
@@ -82,30 +84,31 @@ fn start(line: &str) -> Option<Start> {
     (is_method && last.starts_with("RTSP/")).then(|| Start::Request { method: first.to_owned() })
 }
 
-/// A request as it is sent. Headers whose value could end the line are refused by [`header_value`] before they get here.
+/// Formats a request. [`header_value`] removes characters that could end a header line.
 pub(super) fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("{method} {uri} RTSP/1.0\r\n");
     for (name, value) in headers {
-        // Writing into a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "{name}: {}\r\n", header_value(value));
     }
     text.push_str("\r\n");
     text.into_bytes()
 }
 
-/// An answer to a camera's request, without a body.
+/// Formats a response to a camera's request, without a body.
 pub(super) fn answer(status: u16, reason: &str, sequence: Option<u64>) -> Vec<u8> {
     let sequence = sequence.map_or_else(String::new, |sequence| format!("CSeq: {sequence}\r\n"));
     format!("RTSP/1.0 {status} {reason}\r\n{sequence}\r\n").into_bytes()
 }
 
-/// A value without what would end the line: what one camera says is repeated to it, and must not become another request.
+/// Removes control characters from a value, because text from a camera is repeated to it and
+/// must not become another request.
 fn header_value(value: &str) -> String {
     value.chars().filter(|letter| !letter.is_control()).collect()
 }
 
-/// A request's URI from what a description says: visible ASCII as it is, all else percent-encoded, so that it can neither
-/// end the line nor become two words.
+/// Returns a request URI for text from a description: visible ASCII unchanged, everything else percent-encoded,
+/// so that it can neither end the line nor split into words.
 pub(super) fn uri(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

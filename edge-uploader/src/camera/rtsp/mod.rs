@@ -1,8 +1,8 @@
 //! RTSP cameras: RFC 2326, RTP by RFC 3550, H.264 by RFC 6184, H.265 by RFC 7798, AAC by RFC 3640.
 //!
-//! One session is `DESCRIBE`, a `SETUP` of the first H.264 or H.265 stream and, if wanted, of the first AAC stream,
-//! then `PLAY`. Nothing else is ever set up: G.711 and Opus cannot be put into a chunk. What is left out is said once, as a
-//! warning.
+//! A session is `DESCRIBE`, a `SETUP` for the first H.264 or H.265 stream and, if wanted, for the first AAC
+//! stream, then `PLAY`. Other streams are never set up: G.711 and Opus cannot be stored in a chunk. A warning
+//! reports once what is left out.
 //!
 //! ```text
 //! connection ─parts─▶ session ─packets─▶ demuxer ─events─▶
@@ -10,18 +10,20 @@
 //!        udp ─(reorder)─┘ └─▶ keepalive
 //! ```
 //!
-//! Two things decide how all of this is written. A camera may be anybody's: everything is bounded ([`limits`]), and
-//! the bounds are checked before anything is kept. And cameras are sloppy: what other programs accept is accepted, and what
-//! cannot be understood costs itself alone. The client of retina 0.4 is neither (its parser, its depacketizers and its
-//! connection are one, without a limit or a way in between), so of retina there is only what reads parameter sets.
+//! Two requirements shape this module. A camera may be hostile, so everything is bounded ([`limits`]), and the
+//! bounds are checked before data is stored. And cameras deviate from the standards, so input that other
+//! programs accept is accepted, and what cannot be parsed affects only itself. The client of retina 0.4 meets
+//! neither: its parser, its depacketizers and its connection cannot be used separately, and have no limits. Of
+//! retina, this module uses only the parser for parameter sets.
 //!
-//! Times: a frame's `pts` is its RTP timestamp, unwrapped, minus the start of its stream. Where the camera's answer to
-//! `PLAY` names the RTP times of all streams, these are the starts, and video and audio are in step by the camera's own
-//! word; otherwise each stream starts at the first packet received from it. Neither is believed unchecked: see
-//! [`crate::clock`]. Frames come in decoding order; with B-frames `pts` goes back and forth, and RTP has no other time.
+//! Times: a frame's `pts` is its RTP timestamp, unwrapped, minus the start of its stream. If the response
+//! to `PLAY` has the RTP times of all streams, these are the starts, and audio and video are in sync
+//! according to the camera. Otherwise each stream starts at the first packet received. Neither is trusted:
+//! see [`crate::clock`]. Frames arrive in decoding order. With B-frames, `pts` goes back and forth, and
+//! RTP has no other timestamp.
 //!
-//! Credentials come from the options or from the URL and never get into a log, an error or `source()`; they are shown to the host
-//! that they were given for, and to no other that it redirects to.
+//! Credentials come from the options or from the URL. They never appear in a log, an error or `source()`, and
+//! are sent only to the host that they were given for, not to another one that it redirects to.
 
 mod auth;
 mod connection;
@@ -62,53 +64,53 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// How packets travel.
+/// Transport of RTP packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// Inside the RTSP connection: nothing is lost, and every firewall lets it through.
+    /// Inside the RTSP connection: no packets are lost, and firewalls let them through.
     #[default]
     Tcp,
-    /// Beside it; for cameras that can do nothing else. Packets may be lost or come in the wrong order.
+    /// In UDP datagrams, for cameras that do not support TCP. Packets may be lost or reordered.
     Udp,
 }
 
-/// What becomes of a camera's sound.
+/// Whether a camera's audio is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audio {
-    /// It is recorded where it is AAC.
+    /// Record AAC audio.
     #[default]
     Record,
-    /// It is not asked for.
+    /// Do not request audio.
     Ignore,
 }
 
-/// How to talk to a camera.
+/// Options for an RTSP camera.
 #[derive(Clone)]
 pub struct RtspOptions {
-    /// Instead of the one in the URL.
+    /// User name; replaces the one in the URL.
     pub username: Option<String>,
-    /// Instead of the one in the URL.
+    /// Password; replaces the one in the URL.
     pub password: Option<String>,
-    /// How packets travel.
+    /// Transport of RTP packets.
     pub transport: Transport,
-    /// What becomes of the sound.
+    /// Whether audio is recorded.
     pub audio: Audio,
-    /// Which certificate is believed where the URL is `rtsps://`.
+    /// Which certificate to accept for an `rtsps://` URL.
     pub certificate: Certificate,
-    /// The most bytes a second that are read, after a burst of 16 MiB; what a camera sends beyond waits, and where it comes by
-    /// UDP is lost.
+    /// Limit in bytes per second for reading, after a burst of 16 MiB. Data above it waits,
+    /// or is lost with UDP.
     pub bandwidth_per_second: u64,
-    /// A camera that sends no video frame for this long is taken for dead.
+    /// A camera that sends no video frame for this long counts as lost.
     pub inactivity: Duration,
-    /// How long a camera may take from the first packet to its answer to `PLAY`.
+    /// Time limit from the first packet to the response to `PLAY`.
     pub connect_timeout: Duration,
-    /// The clock that stamps arrivals.
+    /// The clock for arrival times.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Bytes a second: twice what cameras of 8K send.
+/// Bytes per second: twice the rate of 8K cameras.
 pub const DEFAULT_BANDWIDTH: u64 = 8_000_000;
 
 impl RtspOptions {
@@ -154,7 +156,7 @@ pub struct RtspCamera {
     farewell: Farewell,
 }
 
-/// The goodbye of the last session, which the camera may still be busy with.
+/// The end of the last session, with which the camera may still be busy.
 #[derive(Debug, Clone, Default)]
 struct Farewell(Arc<Mutex<Option<JoinHandle<()>>>>);
 
@@ -163,18 +165,18 @@ impl Farewell {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// Waits until it is through.
+    /// Waits until it is complete.
     async fn said(&self) {
         let task = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
-            // It ends by itself, and it does not matter how.
+            // Ignore the result; the task ends on its own.
             let _ = task.await;
         }
     }
 }
 
 impl RtspCamera {
-    /// A camera at an `rtsp://` or `rtsps://` URL, which may hold a user name and a password.
+    /// Creates a camera for an `rtsp://` or `rtsps://` URL, which may contain a user name and a password.
     pub fn new(url: &str, options: RtspOptions) -> Result<Self, CameraError> {
         let address = Address::parse(url, &options)?;
         Ok(Self { address, options, farewell: Farewell::default() })
@@ -193,7 +195,7 @@ impl RtspCamera {
     }
 }
 
-/// The video stream and the audio stream to set up.
+/// Chooses the video stream and the audio stream to set up.
 fn choose(source: &str, wanted: Audio, description: &Description) -> Result<Choice, Refusal> {
     let (mut video, mut audio) = (None, None);
     for (place, stream) in description.streams.iter().enumerate() {
@@ -236,7 +238,7 @@ fn codec(encoding: &str) -> Option<VideoCodec> {
 #[async_trait]
 impl Camera for RtspCamera {
     async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError> {
-        // Cameras with few places refuse the next session until the last one is through.
+        // Cameras with few sessions refuse the next one until the last one has ended.
         self.farewell.said().await;
         match tokio::time::timeout(self.options.connect_timeout, self.start()).await {
             Ok(session) => Ok(Box::new(session?)),
@@ -261,7 +263,7 @@ impl Camera for RtspCamera {
     fn reading(&self) -> Reading {
         match self.options.transport {
             Transport::Tcp => Reading::Relaxed,
-            // What a full socket has no room for is lost.
+            // Datagrams that do not fit into a full socket buffer are lost.
             Transport::Udp => Reading::Prompt,
         }
     }
@@ -271,10 +273,10 @@ fn lost(what: &str, problem: impl Into<String>) -> CameraError {
     CameraError::Lost { what: what.to_owned(), problem: problem.into(), source: None }
 }
 
-/// What the end of a connection means to the operator.
+/// Converts the end of a connection to an error for the operator.
 fn over(what: &str, broken: Broken) -> CameraError {
     match broken {
-        // A live camera has no end; a server that dies is seen like one that says goodbye.
+        // A live camera has no end, so a closed connection counts as lost.
         Broken::Closed => lost(what, "the camera closed the connection"),
         Broken::Io(error) => CameraError::Lost {
             what: what.to_owned(),
@@ -287,7 +289,7 @@ fn over(what: &str, broken: Broken) -> CameraError {
     }
 }
 
-/// What a failed step means to the operator.
+/// Converts a failed request to an error for the operator.
 fn refused(what: &str, refusal: Refusal) -> CameraError {
     let problem = match refusal {
         Refusal::Broken(broken) => return over(what, broken),

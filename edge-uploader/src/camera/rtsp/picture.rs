@@ -1,55 +1,55 @@
-//! RTP packets of H.264 (RFC 6184) and H.265 (RFC 7798) put together to access units.
+//! Assembles RTP packets of H.264 (RFC 6184) and H.265 (RFC 7798) to access units.
 //!
-//! A picture of which a packet is missing is left out, and nothing else is: the pictures around it, and parameter sets that
-//! came whole, are given on. Access units end at the marker, or where the time changes. Cameras also set the marker and
-//! change the time between parameter sets or messages and the picture that they belong to; H.264 §7.4.1.2.3 has them
-//! before the picture, so an access unit without a slice goes on.
+//! A picture with a missing packet is dropped; the pictures around it, and complete parameter sets, are passed
+//! on. An access unit ends at the marker, or where the timestamp changes. Some cameras also set the marker, or
+//! change the timestamp, between parameter sets or SEI and their picture. Since these come before the picture
+//! (H.264 §7.4.1.2.3), an access unit without a slice is continued.
 //!
-//! Some cameras put a byte stream (H.264 annex B) where one NAL unit belongs, start codes and all. No NAL unit has a start
-//! code within it, so there it is cut.
+//! Some cameras send a byte stream with start codes (H.264 annex B) in place of one NAL unit. A NAL unit cannot
+//! contain a start code, so the data is split there.
 
 use super::limits::{ACCESS_UNIT_MAX, Excess, SET_MAX, UNITS_MAX};
 use super::rtp::Packet;
 use crate::camera::nal;
 use crate::media::VideoCodec;
 
-/// An access unit that arrived whole.
+/// A complete access unit.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Picture {
-    /// Its RTP time, as its timeline counts it.
+    /// Its RTP time on the stream's timeline.
     pub(super) time: i64,
     /// NAL units with 4-byte lengths, without parameter sets.
     pub(super) data: Vec<u8>,
-    /// The parameter sets that came with it, in their order.
+    /// The parameter sets that arrived with it, in order.
     pub(super) sets: Vec<Vec<u8>>,
-    /// How many NAL units it has.
+    /// Number of NAL units, including parameter sets.
     pub(super) units: usize,
-    /// Packets that were missing since the picture before.
+    /// Number of packets missing since the picture before.
     pub(super) lost: u64,
 }
 
-/// Puts one stream's packets together.
+/// Assembles one stream's packets.
 #[derive(Debug)]
 pub(super) struct Assembler {
     codec: VideoCodec,
-    /// The access unit that is being put together.
+    /// The access unit in progress.
     picture: Picture,
     state: State,
-    /// Where in the picture's data the NAL unit begins whose fragments are coming.
+    /// Offset in the picture's data of the NAL unit whose fragments are arriving.
     fragment: Option<usize>,
     /// Whether the picture has a slice.
     slices: Slices,
-    /// Packets missing that no picture has told of.
+    /// Number of missing packets that no picture has reported yet.
     lost: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The last access unit is through; the next packet begins another.
+    /// The last access unit is complete; the next packet begins another.
     Between,
-    /// The packets of `picture.time` are coming.
+    /// The packets of `picture.time` are arriving.
     Within,
-    /// A packet of the access unit of this time is missing: the rest of it is of no use.
+    /// A packet of the access unit with this time is missing, so the rest of it is dropped.
     Damaged(i64),
 }
 
@@ -59,17 +59,17 @@ enum Slices {
     Some,
 }
 
-/// What RTP says of the packet that is pushed.
+/// The position of a packet in its stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// Its time on the stream's timeline.
     pub(super) time: i64,
-    /// Packets missing before it.
+    /// Number of packets missing before it.
     pub(super) missing: u64,
 }
 
 impl Assembler {
-    /// For a stream of this codec.
+    /// Creates an assembler for a stream of this codec.
     pub(super) fn new(codec: VideoCodec) -> Self {
         Self {
             codec,
@@ -81,7 +81,7 @@ impl Assembler {
         }
     }
 
-    /// Takes the next packet; access units that it completes are added to `out`, at most two.
+    /// Takes the next packet. Adds the access units that it completes, at most two, to `out`.
     pub(super) fn push(&mut self, packet: &Packet<'_>, place: Place, out: &mut Vec<Picture>) -> Result<(), Excess> {
         if place.missing > 0 {
             self.lost += place.missing;
@@ -89,8 +89,8 @@ impl Assembler {
                 State::Within => {
                     let is_same = self.picture.time == place.time;
                     self.discard();
-                    // The end of the one before is missing, the beginning of this one, or both. If it is the beginning, the first
-                    // packet tells: see `slice`.
+                    // The end of the last access unit is missing, the beginning of this one, or both. The first
+                    // slice tells whether the beginning is missing: see `end`.
                     self.state = if is_same { State::Damaged(place.time) } else { State::Between };
                 }
                 State::Between | State::Damaged(_) => {}
@@ -127,7 +127,7 @@ impl Assembler {
 
     fn time_changes(&mut self, time: i64, out: &mut Vec<Picture>) {
         if self.fragment.is_some() {
-            // The sender gave a NAL unit up.
+            // The sender aborted a NAL unit.
             self.lost += 1;
             self.discard();
         } else if self.slices == Slices::Some {
@@ -143,7 +143,7 @@ impl Assembler {
         self.reset();
     }
 
-    /// Lets a damaged access unit go, but not the parameter sets that came whole with it: the next ones need them.
+    /// Drops a damaged access unit except its complete parameter sets, which the next ones need.
     fn discard(&mut self) {
         self.picture.data.clear();
         self.picture.units = self.picture.sets.len();
@@ -166,7 +166,7 @@ impl Assembler {
         Ok(())
     }
 
-    /// Takes a payload apart; `false` where it makes no sense here.
+    /// Depacketizes a payload. Returns `false` if it is invalid here.
     fn payload(&mut self, payload: &[u8]) -> Result<bool, Excess> {
         let sense = match (self.codec, payload) {
             (_, []) => return Ok(true),
@@ -182,12 +182,14 @@ impl Assembler {
                     }
                     [] => false,
                 },
-                // MTAP16 and MTAP24 are of the interleaved mode, which nobody asked for; 30 and 31 are reserved.
+                // MTAP16 and MTAP24 belong to the interleaved mode, which was not requested;
+                // 30 and 31 are reserved.
                 26 | 27 | 30 | 31 => true,
                 _ => self.whole(payload),
             },
             (VideoCodec::H265, [first, second, rest @ ..]) => match (first >> 1) & 0x3f {
-                // Aggregation and fragmentation: RFC 7798 §4.4.2 and §4.4.3. PACI carries nothing that is recorded.
+                // Aggregation and fragmentation: RFC 7798 §4.4.2 and §4.4.3. PACI
+                // carries nothing that is recorded.
                 48 => self.aggregate(rest)?,
                 49 => match rest {
                     [fu, body @ ..] => self.fragment(*fu, &[(first & 0x81) | ((fu & 0x3f) << 1), *second], body),
@@ -215,7 +217,7 @@ impl Assembler {
         Ok(true)
     }
 
-    /// A NAL unit that came in one piece.
+    /// Handles a NAL unit in a single packet.
     fn whole(&mut self, unit: &[u8]) -> bool {
         if self.fragment.is_some() {
             return false;
@@ -225,7 +227,8 @@ impl Assembler {
         self.close(at)
     }
 
-    /// A piece of a NAL unit: `header` is that of the unit, `fu` has the start bit (0x80) and the end bit (0x40).
+    /// Handles a fragment of a NAL unit. `header` is the unit's header; `fu` has the start bit (0x80)
+    /// and the end bit (0x40).
     fn fragment(&mut self, fu: u8, header: &[u8], body: &[u8]) -> bool {
         let at = match (self.fragment, fu & 0x80 != 0) {
             (None, true) => {
@@ -234,7 +237,7 @@ impl Assembler {
                 at
             }
             (Some(at), false) => at,
-            // Its beginning, or the end of another one, is missing.
+            // Its beginning, or the end of another unit, is missing.
             (None, false) | (Some(_), true) => return false,
         };
         self.picture.data.extend_from_slice(body);
@@ -246,7 +249,7 @@ impl Assembler {
         self.close(at)
     }
 
-    /// Makes room for a NAL unit's length: where it begins.
+    /// Reserves space for a NAL unit's length and returns its offset.
     fn open(&mut self) -> usize {
         let at = self.picture.data.len();
         self.picture.data.extend_from_slice(&[0; 4]);
@@ -278,8 +281,8 @@ impl Assembler {
         }
     }
 
-    /// Ends one NAL unit: its length is written, or it becomes a parameter set. `false` where it shows that the beginning of the
-    /// picture is missing.
+    /// Ends one NAL unit: writes its length, or moves it to the parameter sets. Returns `false` if it shows
+    /// that the beginning of the picture is missing.
     fn end(&mut self, at: usize) -> bool {
         let data = &mut self.picture.data;
         // H.264 §7.4.1: "The last byte of the NAL unit shall not be equal to 0x00."
@@ -314,8 +317,8 @@ impl Assembler {
     }
 }
 
-/// Whether a slice is a picture's first: `first_mb_in_slice` is 0 (H.264 §7.3.3, one bit in Exp-Golomb code), or
-/// `first_slice_segment_in_pic_flag` is set (H.265 §7.3.6.1).
+/// Returns whether a slice is the first of a picture: `first_mb_in_slice` is 0 (H.264 §7.3.3, one bit in
+/// Exp-Golomb code), or `first_slice_segment_in_pic_flag` is set (H.265 §7.3.6.1).
 fn is_first_slice(codec: VideoCodec, unit: &[u8]) -> bool {
     let header = match codec {
         VideoCodec::H264 => 1,

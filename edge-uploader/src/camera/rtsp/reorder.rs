@@ -1,28 +1,28 @@
-//! Packets of one UDP stream put back in order, for as long as a late one may take. No I/O, no clock of its own.
+//! Restores the order of one UDP stream's packets. Does no I/O and has no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many packets wait for one that is missing.
+/// Most packets that wait for a missing one.
 const PACKETS_MAX: usize = 256;
-/// How long the first of them waits. Two paths of one network differ by a few milliseconds; a packet that comes later than
-/// this was lost.
+/// Longest wait for a missing packet. Paths through one network differ by a few milliseconds, so a
+/// later packet counts as lost.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Packets that came before one that is missing.
+/// Packets that arrived before a missing one.
 #[derive(Debug, Default)]
 pub(super) struct Reorder {
-    /// The number that comes next; unwrapped, as all here.
+    /// The next sequence number, unwrapped like all numbers here.
     next: Option<u64>,
-    /// With their arrivals.
+    /// The waiting packets with their arrivals.
     waiting: BTreeMap<u64, (Duration, Vec<u8>)>,
 }
 
 impl Reorder {
-    /// Takes a packet, and gives those that are in turn now, in order, to `out`.
+    /// Takes a packet, and passes those that are in order now to `out`.
     ///
-    /// A number that is nowhere near the last one belongs to another order: it is given on at once, for
-    /// [`Sequence`](super::rtp::Sequence) to judge.
+    /// A sequence number far from the last one belongs to another sequence. The packet is passed on
+    /// immediately, so that [`Sequence`](super::rtp::Sequence) can judge it.
     pub(super) fn push(&mut self, sequence: u16, packet: &[u8], now: Duration, mut out: impl FnMut(&[u8])) {
         let next = *self.next.get_or_insert(u64::from(sequence) + (1 << 16));
         let ahead = sequence.wrapping_sub((next & 0xffff) as u16);
@@ -38,7 +38,7 @@ impl Reorder {
                     self.give_up(&mut out);
                 }
             }
-            // It is late, and what came after it went on without it.
+            // The packet is late, and its successors were passed on without it.
             0xfc00..=0xffff => {}
             _ => {
                 while !self.waiting.is_empty() {
@@ -50,19 +50,19 @@ impl Reorder {
         }
     }
 
-    /// When [`expire`](Self::expire) is to be called; `None` while nothing waits.
+    /// Returns when to call [`expire`](Self::expire); `None` while no packet waits.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.waiting.values().map(|(arrival, _)| *arrival).min().map(|arrival| arrival + WAIT)
     }
 
-    /// Goes on without what was waited for long enough.
+    /// Passes on packets that have waited long enough, without the missing ones.
     pub(super) fn expire(&mut self, now: Duration, mut out: impl FnMut(&[u8])) {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
             self.give_up(&mut out);
         }
     }
 
-    /// Goes on with the first that waits.
+    /// Passes on the first waiting packet and those in order after it.
     fn give_up(&mut self, out: &mut impl FnMut(&[u8])) {
         if let Some((first, _)) = self.waiting.first_key_value() {
             self.next = Some(*first);
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What comes out for packets that come in one after the other, a millisecond apart.
+    /// Returns the output for packets that arrive one after the other, a millisecond apart.
     fn order(numbers: &[u16]) -> Vec<u16> {
         let (mut reorder, mut out) = (Reorder::default(), Vec::new());
         let mut take = |packet: &[u8]| out.push(u16::from_be_bytes([packet[0], packet[1]]));
@@ -102,11 +102,11 @@ mod tests {
     fn late_packets_take_their_places() {
         assert_eq!(order(&[65_534, 0, 65_535, 2, 3, 1, 4]), [65_534, 65_535, 0, 1, 2, 3, 4]);
         assert_eq!(order(&[1, 2, 2, 1, 3]), [1, 2, 3]);
-        // 3 never comes; 2 comes when nobody waits for it any more.
+        // Packet 3 never arrives; packet 2 arrives after the wait.
         let late: Vec<u16> = [1, 4].into_iter().chain(5..150).chain([2, 150]).collect();
         let expected: Vec<u16> = [1].into_iter().chain(4..=150).collect();
         assert_eq!(order(&late), expected);
-        // Another order altogether.
+        // A completely different sequence.
         assert_eq!(order(&[1, 3, 30_000, 30_002, 30_001]), [1, 3, 30_000, 30_001, 30_002]);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         ) {
             let mut numbers: Vec<u16> = (0..100).map(|n| start.wrapping_add(n)).collect();
             let expected = numbers.clone();
-            // The first one is where the order begins.
+            // The first packet is where the sequence begins.
             for at in swaps {
                 if at > 0 {
                     numbers.swap(at, at + 1);

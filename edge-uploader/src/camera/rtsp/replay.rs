@@ -1,12 +1,13 @@
-//! What a camera sends, from memory: for the fuzz target and for tests. No I/O; time is told.
+//! Replays a camera's data from memory, for the fuzz target and for tests. Does no I/O;
+//! the caller passes the time.
 //!
-//! The bytes are those of a connection from the answer to `DESCRIBE` on. They go the way that a session's go, but nobody is
-//! asked anything: of messages the headers are read, and that is all. The answer to `DESCRIBE` may have the headers of the
-//! answers that would follow, `RTP-Info` among them.
+//! The bytes are those of a connection, starting with the response to `DESCRIBE`. They are handled as in a
+//! session, but nothing is sent: of messages, only the headers are parsed. The response to `DESCRIBE` may have
+//! the headers of the responses that would follow, such as `RTP-Info`.
 //!
-//! Each part takes a millisecond. Channels from [`DATAGRAMS`] on are no channels: what comes by them stands for a datagram. Bit 0
-//! says that it is one of sound, bit 1 that it came by the port of reports, and bits 2 to 5 how long nothing came before
-//! it: 0, or 1 ms to 16 s by powers of two.
+//! Each part takes a millisecond. Channels from [`DATAGRAMS`] on stand for datagrams. Bit 0 means
+//! audio, bit 1 means the RTCP port, and bits 2 to 5 give the silence before the datagram: 0, or 1 ms
+//! to 16 s in powers of two.
 
 use super::auth::{Authenticator, Credentials};
 use super::connection::Broken;
@@ -26,14 +27,15 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use url::Url;
 
-/// How long each part takes.
+/// The time of each part.
 const PART: Duration = Duration::from_millis(1);
-/// The first channel that is none.
+/// The first channel that stands for a datagram.
 const DATAGRAMS: u8 = 128;
 
 const URL: &str = "rtsp://camera/live";
 
-/// Gives the events of a camera that sends `received`, in pieces of so many bytes, to `take`. An error is what would end the session.
+/// Passes the events of a camera that sends `received`, in pieces of `piece` bytes, to `take`. Returns the
+/// error that would end the session.
 pub fn replay(received: &[u8], piece: NonZeroUsize, mut take: impl FnMut(CameraEvent)) -> Result<(), CameraError> {
     let broken = |excess| over(URL, Broken::Excess(excess));
     let mut framer = Framer::default();
@@ -70,7 +72,7 @@ pub fn replay(received: &[u8], piece: NonZeroUsize, mut take: impl FnMut(CameraE
     Ok(())
 }
 
-/// Reads what a session would read of a message. Whatever it says is right here.
+/// Parses the headers that a session would parse. Any result is accepted.
 fn read(head: &Head) {
     let header = |name| head.get(name).unwrap_or_default();
     headers::session(header("session"));
@@ -81,7 +83,7 @@ fn read(head: &Head) {
         headers::control(&base, Some(&info.url));
     }
     if let Some(target) = Url::parse(URL).ok().as_ref().and_then(Target::of) {
-        // Where it leads is tried elsewhere.
+        // The redirection's target is tested elsewhere.
         let _ = target.redirected(header("location"));
     }
     if let Some(mut authenticator) = Authenticator::new(head.all("www-authenticate")) {
@@ -90,11 +92,11 @@ fn read(head: &Head) {
     }
 }
 
-/// A session's streams.
+/// The streams of a session.
 struct Playing {
     routes: Vec<(TrackKind, Route)>,
     demuxer: Demuxer,
-    /// Of video and of sound.
+    /// The order of video and audio datagrams.
     orders: [Reorder; 2],
 }
 

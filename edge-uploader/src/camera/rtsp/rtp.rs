@@ -1,26 +1,26 @@
-//! RTP and RTCP packets (RFC 3550), and the two things that a stream's packets say together: which are missing, and when
-//! each was.
+//! RTP and RTCP packets (RFC 3550), and what a stream's packets show together: which are missing,
+//! and the time of each.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// An RTP packet, RFC 3550 §5.1.
+/// An RTP packet (RFC 3550 §5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
-    /// The last packet of a picture.
+    /// Set on the last packet of a picture.
     pub(super) marker: bool,
     pub(super) payload_type: u8,
     pub(super) sequence: u16,
-    /// In the stream's clock rate, from an arbitrary start.
+    /// Timestamp in units of the stream's clock rate, from an arbitrary start.
     pub(super) timestamp: u32,
-    /// Who sends it.
+    /// The synchronization source (SSRC).
     pub(super) source: u32,
-    /// Without padding; may be empty.
+    /// Payload without padding; may be empty.
     pub(super) payload: &'a [u8],
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a packet; `None` where it is none of this version, or cut short.
+    /// Parses a packet. Returns `None` if it has another version or is truncated.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_first_chunk::<12>()?;
         let [flags, kind, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3] = *fixed;
@@ -47,23 +47,24 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Whether a packet is one of RTCP, whatever channel or port it came by: RFC 5761 §4, packet types 192 to 223.
+/// Returns whether a packet is RTCP, whatever channel or port it came from: packet types 192
+/// to 223 (RFC 5761 §4).
 pub(super) fn is_rtcp(bytes: &[u8]) -> bool {
     bytes.get(1).is_some_and(|kind| (192..=223).contains(kind))
 }
 
-/// What an RTCP sender report says, RFC 3550 §6.4.1.
+/// An RTCP sender report (RFC 3550 §6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SenderReport {
     pub(super) source: u32,
-    /// Seconds since 1900 and their fraction, 32 bits each.
+    /// NTP timestamp: seconds since 1900 and their fraction, 32 bits each.
     pub(super) ntp: u64,
-    /// The same moment as the stream's packets count it.
+    /// RTP timestamp of the same moment.
     pub(super) timestamp: u32,
 }
 
 impl SenderReport {
-    /// The report in a compound packet, where it comes first.
+    /// Parses the report at the start of a compound packet.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         const SENDER_REPORT: u8 = 200;
         let (head, rest) = bytes.split_first_chunk::<8>()?;
@@ -78,8 +79,8 @@ impl SenderReport {
     }
 }
 
-/// A receiver report without a word of quality, and a name (RFC 3550 §6.1 wants both): a sign of life for cameras that go
-/// by RTCP.
+/// Returns a receiver report without report blocks, and an SDES packet with a name, as RFC 3550 §6.1 requires:
+/// a keep-alive for cameras that expect RTCP.
 pub(super) fn receiver_report(source: u32) -> Vec<u8> {
     let mut packet = vec![0x80, 201, 0, 1];
     packet.extend_from_slice(&source.to_be_bytes());
@@ -92,35 +93,35 @@ pub(super) fn receiver_report(source: u32) -> Vec<u8> {
     packet
 }
 
-/// What a packet is to those before it.
+/// How a packet relates to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// It is next, and so many before it are missing.
+    /// It is the next one, after this many missing packets.
     Next { missing: u64 },
-    /// It came before, or too late.
+    /// It is a duplicate or too late.
     Late,
-    /// The sender has begun anew: it is another source, or its numbers are nowhere near the last.
+    /// The sender has restarted: it has another source, or its sequence numbers are far from the last.
     Restarted,
-    /// It may be the first of a new source, or one that strayed here; the next one tells.
+    /// It may be the first packet of a new source, or a stray one. The next packet decides.
     Strayed,
 }
 
-/// Which packets of a stream have come: sequence numbers and sources as in RFC 3550 appendix A.1, by which a new source or a
-/// jump is believed at its second packet.
+/// Tracks sequence numbers and sources of a stream as in RFC 3550 appendix A.1: a new source or a jump is
+/// accepted at its second packet.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
-    /// Source and next number.
+    /// Source and expected sequence number.
     expected: Option<(u32, u16)>,
-    /// What would be the second packet of a new source.
+    /// Source and number of the second packet of a possible new source.
     candidate: Option<(u32, u16)>,
 }
 
-/// RFC 3550 appendix A.1: MAX_DROPOUT and MAX_MISORDER.
+/// MAX_DROPOUT and MAX_MISORDER from RFC 3550 appendix A.1.
 const DROPOUT_MAX: u16 = 3000;
 const MISORDER_MAX: u16 = 100;
 
 impl Sequence {
-    /// Whether packets come from this source.
+    /// Returns whether packets come from this source.
     pub(super) fn is_from(&self, source: u32) -> bool {
         self.expected.is_some_and(|(known, _)| known == source)
     }
@@ -153,34 +154,34 @@ impl Sequence {
     }
 }
 
-/// The times of one stream: RTP's 32 bits unwrapped, from the stream's start on.
+/// The time line of one stream: RTP's 32-bit timestamps unwrapped, starting at the stream's start.
 #[derive(Debug, Clone)]
 pub(super) struct Timeline {
     rate: NonZeroU32,
-    /// What the answer to `PLAY` says; used if the first packet is near it.
+    /// The start from the response to `PLAY`; used if the first packet is near it.
     announced: Option<u32>,
-    /// The last timestamp as sent and as counted, with its arrival.
+    /// The last timestamp as sent and unwrapped, with its arrival.
     last: Option<(u32, i64, Duration)>,
 }
 
-/// How far from the first packet the announced start of a stream may be: more than any camera's longest group of pictures, which
-/// is what it may send first. Anything else is a number that means nothing.
+/// Largest distance between the first packet and the announced start of a stream: longer than any camera's
+/// group of pictures, which it may send first. Other values are meaningless.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(10);
 
 impl Timeline {
-    /// For a stream of this clock rate, Hertz.
+    /// Creates the time line of a stream with this clock rate in Hertz.
     pub(super) fn new(rate: NonZeroU32, announced: Option<u32>) -> Self {
         Self { rate, announced, last: None }
     }
 
-    /// The time of a packet.
+    /// Returns the time of a packet and remembers it.
     pub(super) fn advance(&mut self, timestamp: u32, arrival: Duration) -> i64 {
         let time = self.place(timestamp);
         self.last = Some((timestamp, time, arrival));
         time
     }
 
-    /// A time that does not become the one that the next is measured from.
+    /// Returns the time of a timestamp without remembering it.
     pub(super) fn place(&self, timestamp: u32) -> i64 {
         match self.last {
             Some((last, time, _)) => time + difference(timestamp, last),
@@ -192,7 +193,7 @@ impl Timeline {
         }
     }
 
-    /// The sender counts anew from `timestamp` on: what passed on the gateway's clock goes between.
+    /// The sender starts counting again at `timestamp`. The time elapsed on the gateway's clock is inserted.
     pub(super) fn restart(&mut self, timestamp: u32, arrival: Duration) {
         if let Some((last, time, at)) = &mut self.last {
             let passed = arrival.saturating_sub(*at).as_nanos() * u128::from(self.rate.get()) / 1_000_000_000;
@@ -202,7 +203,7 @@ impl Timeline {
     }
 }
 
-/// From `b` to `a`, whichever way round is shorter.
+/// Returns the signed difference `a - b` in the shorter direction.
 fn difference(a: u32, b: u32) -> i64 {
     i64::from(a.wrapping_sub(b).cast_signed())
 }
@@ -212,7 +213,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A packet of payload type 96 from source 1.
+    /// Returns a packet with payload type 96 from source 1.
     pub(in super::super) fn packet(sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x80, 0x60 | (u8::from(marker) << 7)];
         bytes.extend_from_slice(&sequence.to_be_bytes());
@@ -270,13 +271,13 @@ pub(super) mod tests {
             (1, 1, Late),
             (1, 2, Late),
             (1, 3, Next { missing: 0 }),
-            // One that strayed here, and a new source.
+            // A stray packet, and a new source.
             (9, 500, Strayed),
             (1, 4, Next { missing: 0 }),
             (9, 501, Strayed),
             (9, 502, Restarted),
             (9, 503, Next { missing: 0 }),
-            // The same source from another number on.
+            // The same source with new sequence numbers.
             (9, 40_000, Strayed),
             (9, 40_001, Restarted),
         ] {

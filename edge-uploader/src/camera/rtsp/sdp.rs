@@ -1,32 +1,32 @@
-//! Session descriptions (SDP, RFC 8866), as much of them as it takes to record a camera, read as cameras write them.
+//! Session descriptions (SDP, RFC 8866), parsed leniently and only as far as needed for recording.
 //!
-//! A strict reader refuses a description without `v=`, with half an `o=` or `c=`, without `s=` and `t=`, or with a line that
-//! it does not know; ffmpeg and VLC play such cameras. What is needed here are the `m=` lines and four attributes, so
-//! only those are looked at, and a stream that cannot be understood costs itself alone.
+//! A strict parser refuses descriptions without `v=`, with an incomplete `o=` or `c=`, without `s=` and `t=`,
+//! or with unknown lines. ffmpeg and VLC play such cameras. This parser needs only the `m=` lines and four
+//! attributes. A stream that cannot be parsed does not affect the others.
 
 use super::limits::STREAMS_MAX;
 use super::message::leading_number;
 
-/// A session's streams, and how to address them.
+/// A session's streams and control URLs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Description {
-    /// The session's own `a=control`.
+    /// The `a=control` of the session.
     pub(super) control: Option<String>,
     pub(super) streams: Vec<Stream>,
 }
 
-/// One `m=` section with the format that is most likely to be recorded.
+/// One `m=` section, with the format that is most likely to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// `video`, `audio`, `application`, in lower case.
+    /// Media type in lower case: `video`, `audio`, `application`.
     pub(super) media: String,
-    /// RTP's payload type, 7 bits.
+    /// RTP payload type, 7 bits.
     pub(super) payload_type: u8,
-    /// The encoding's name in lower case, `h264`; empty where the description does not say.
+    /// Encoding name in lower case, such as `h264`; empty if the description has none.
     pub(super) encoding: String,
-    /// Hertz.
+    /// Clock rate in Hertz.
     pub(super) clock_rate: u32,
-    /// Of sound, where the description says.
+    /// Number of audio channels, if the description gives it.
     pub(super) channels: Option<u16>,
     /// The value of `a=fmtp`, without the payload type.
     pub(super) parameters: String,
@@ -35,7 +35,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// A parameter of `a=fmtp` by its name in lower case.
+    /// Returns a parameter of `a=fmtp` by its name in lower case.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.split(';').find_map(|pair| {
             let (found, value) = pair.split_once('=')?;
@@ -44,7 +44,7 @@ impl Stream {
     }
 }
 
-/// A section's lines before it is known which of its formats is taken.
+/// The lines of a section, before one of its formats is chosen.
 #[derive(Default)]
 struct Section {
     media: String,
@@ -54,7 +54,7 @@ struct Section {
     control: Option<String>,
 }
 
-/// Reads a description; what is not understood is left out.
+/// Parses a description. Ignores what cannot be parsed.
 pub(super) fn parse(text: &[u8]) -> Description {
     let text = String::from_utf8_lossy(text);
     let mut description = Description::default();
@@ -77,7 +77,7 @@ pub(super) fn parse(text: &[u8]) -> Description {
     description
 }
 
-/// `m=<media> <port> <proto> <fmt> …`; the port means nothing, a camera is asked for it by `SETUP`.
+/// Parses `m=<media> <port> <proto> <fmt> …`. The port is ignored, because `SETUP` negotiates it.
 fn begin(value: &str) -> Section {
     let mut words = value.split_ascii_whitespace();
     let media = words.next().unwrap_or_default().to_ascii_lowercase();
@@ -139,7 +139,7 @@ impl Section {
             control: self.control.clone(),
         };
         if stream.media == "video" {
-            // Some cameras name the format by its parameters alone, or by a name of their own.
+            // Some cameras identify the format only by its parameters, or by a name of their own.
             let named = match stream.encoding.as_str() {
                 "h264" | "avc" | "avc1" => Some("h264"),
                 "h265" | "hevc" | "hvc1" => Some("h265"),
@@ -150,7 +150,7 @@ impl Section {
             };
             if let Some(name) = named {
                 name.clone_into(&mut stream.encoding);
-                // RFC 6184 §8.2.1 and RFC 7798 §7.1: the clock rate of both is 90000.
+                // The clock rate is 90000 for both codecs (RFC 6184 §8.2.1, RFC 7798 §7.1).
                 stream.clock_rate = if stream.clock_rate == 0 { 90_000 } else { stream.clock_rate };
             }
         }
@@ -158,7 +158,7 @@ impl Section {
     }
 }
 
-/// The encodings of payload types that need no `a=rtpmap` (RFC 3551 §6) and that cameras use.
+/// Returns the encodings of static payload types (RFC 3551 §6) that cameras use without `a=rtpmap`.
 fn assigned(payload_type: u8) -> &'static str {
     match payload_type {
         0 => "pcmu",

@@ -1,5 +1,5 @@
-//! One playing session: what comes by the connection and by UDP, signs of life, and the silence after which a camera is
-//! taken for dead. That counts frames: bytes that make none do not hold it off.
+//! A playing session: packets from the connection and from UDP, keep-alives, and the silence after which a
+//! camera counts as lost. Only frames end a silence; other bytes do not.
 
 use super::super::{CameraError, CameraEvent, Session, Timing};
 use super::connection::{Broken, Part, hang_up};
@@ -23,47 +23,48 @@ use tokio::time::{Instant, Sleep};
 
 pub(super) struct RtspSession {
     source: String,
-    /// `None` once the connection is broken: nobody is told goodbye then.
+    /// `None` after the connection is broken, so that no `TEARDOWN` is sent.
     client: Option<Client>,
     routes: Vec<(TrackKind, Route)>,
     demuxer: Demuxer,
-    /// What requests are about.
+    /// The URI of requests.
     uri: String,
     clock: Arc<dyn Clock>,
-    /// When the bytes came that are being looked at.
+    /// Arrival of the bytes being handled.
     arrival: Duration,
     inactivity: Duration,
-    /// When the camera is taken for dead; moved on by video frames.
+    /// When the camera counts as lost. Video frames postpone it.
     deadline: Instant,
     frames: u64,
     keepalive: Keepalive,
-    /// When the next sign of life is due.
+    /// When the next keep-alive is due.
     sign_due: Instant,
     last_sign: LastSign,
-    /// Wakes at one of these times, often one that has moved on since: setting it anew for each frame would cost more.
+    /// Timer for one of these times. It is often early, because resetting it for each
+    /// frame would be more expensive.
     alarm: Pin<Box<Sleep>>,
     farewell: Farewell,
 }
 
-/// What became of the last sign of life.
+/// State of the last keep-alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastSign {
     Sent,
-    /// The camera wanted other credentials, and it was sent again with them.
+    /// The camera required other credentials, and the request was sent again with them.
     SentAgain,
 }
 
-/// What there is to look after.
+/// An event that the session must handle.
 enum Woken {
-    /// Bytes came by the connection.
+    /// Bytes arrived on the connection.
     Bytes,
-    /// A datagram came by the route of this place.
+    /// A datagram arrived on the route with this index.
     Datagram(usize, Datagram),
-    /// It is time for something.
+    /// A timer expired.
     Time,
 }
 
-/// Whether there was something in the receive buffer.
+/// Whether the receive buffer contained a complete part.
 enum Step {
     Taken,
     Empty,
@@ -109,7 +110,7 @@ impl RtspSession {
         Ok(session)
     }
 
-    /// Takes the next part of what the connection received.
+    /// Handles the next part in the receive buffer.
     fn step(&mut self) -> Result<Step, Broken> {
         let client = self.client.as_mut().ok_or(Broken::Closed)?;
         match client.connection.next_part()? {
@@ -153,7 +154,7 @@ impl RtspSession {
         for (_, route) in &self.routes {
             match route {
                 Route::Udp(udp) => udp.report(),
-                // A camera that takes requests needs nothing else.
+                // A camera that accepts requests needs no receiver reports.
                 Route::Channel(channel) if sign == Sign::Report => {
                     let report = rtp::receiver_report(0);
                     let length = u8::try_from(report.len()).unwrap_or(0);
@@ -167,7 +168,7 @@ impl RtspSession {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Woken, Broken>> {
-        // First of all, because a camera may always have more.
+        // Check the timer first, because a camera may send without pause.
         if self.alarm.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(Woken::Time));
         }
@@ -204,7 +205,7 @@ impl RtspSession {
         }
     }
 
-    /// When packets that came out of turn have waited long enough.
+    /// Returns when packets that arrived out of order have waited long enough.
     fn reorder_due(&self, now: Instant) -> Option<Instant> {
         let deadlines = self.routes.iter().filter_map(|(_, route)| match route {
             Route::Udp(udp) => udp.reorder.deadline(),
@@ -219,7 +220,7 @@ impl RtspSession {
         self.alarm.as_mut().reset(next);
     }
 
-    /// Does what is due. `false` when the camera has been silent for too long.
+    /// Does what is due. Returns `false` if the camera has been silent for too long.
     fn look_at_the_clock(&mut self) -> Result<bool, Broken> {
         let now = Instant::now();
         let mut result = Ok(());
@@ -245,7 +246,7 @@ impl RtspSession {
         Ok(true)
     }
 
-    /// Frames since the last look hold the deadline off.
+    /// Postpones the deadline if frames have arrived since the last call.
     fn note_frames(&mut self) {
         if self.demuxer.frames() != self.frames {
             self.frames = self.demuxer.frames();
@@ -262,7 +263,8 @@ impl RtspSession {
                 continue;
             }
             self.note_frames();
-            // The one await: what it yields is taken in without another, so nothing is lost when it is dropped.
+            // This is the only await, and its result is handled without another one, so
+            // dropping the future loses nothing.
             let woken = std::future::poll_fn(|context| self.poll(context)).await?;
             self.arrival = self.clock.monotonic();
             match woken {
@@ -278,10 +280,11 @@ impl RtspSession {
     }
 }
 
-/// A packet that came by a channel of the connection.
+/// Handles a packet from an interleaved channel.
 ///
-/// Some cameras use other channels than they say. A packet by a channel that is nobody's belongs to the stream of its payload
-/// type if nothing has come of that yet; the channel is the stream's from then on.
+/// Some cameras use other channels than announced. A packet on an unknown channel is assigned to the
+/// stream with its payload type, if nothing has arrived for that stream yet. From then on, the
+/// channel belongs to the stream.
 pub(super) fn interleaved(
     routes: &mut [(TrackKind, Route)],
     demuxer: &mut Demuxer,
@@ -333,7 +336,7 @@ impl Session for RtspSession {
     }
 }
 
-/// A camera that is not told goodbye keeps the session, and may have no place for the next.
+/// Without a `TEARDOWN`, a camera keeps the session, and may refuse the next one.
 impl Drop for RtspSession {
     fn drop(&mut self) {
         let Some(mut client) = self.client.take() else { return };
@@ -341,7 +344,7 @@ impl Drop for RtspSession {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let mut connection = client.connection;
             if connection.send(&request).is_ok() {
-                // At once as far as it goes: the runtime may be about to end.
+                // Send as much as possible immediately, because the runtime may be about to end.
                 let mut context = Context::from_waker(std::task::Waker::noop());
                 let _ = connection.poll_send(&mut context);
                 self.farewell.say(runtime.spawn(hang_up(connection)));

@@ -1,4 +1,4 @@
-//! RTP packets of AAC (RFC 3640, modes AAC-hbr and AAC-lbr) taken apart to sound frames.
+//! Depacketizes RTP packets of AAC (RFC 3640, modes AAC-hbr and AAC-lbr).
 
 use super::limits::SOUND_MAX;
 use super::rtp::Packet;
@@ -7,25 +7,25 @@ use crate::camera::config;
 use crate::media::AudioParameters;
 use bytes::Bytes;
 
-/// How the frames lie in the packets, and what they are.
+/// Format of the frames and their headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) parameters: AudioParameters,
-    /// Bits of a frame's length in its header (`sizelength`), 1 to 16.
+    /// Bits of a frame's size in its header (`sizelength`), 1 to 16.
     size_bits: u32,
-    /// Bits of a header in all: `sizelength` and `indexlength`, which is as long as `indexdeltalength` in both modes.
+    /// Bits of the whole header: `sizelength` and `indexlength`, which equals `indexdeltalength` in both modes.
     header_bits: u32,
-    /// Samples a frame, in the clock rate of the stream.
+    /// Duration of a frame in units of the stream's clock rate.
     pub(super) samples: u32,
 }
 
 impl Format {
-    /// What a description says; `None` where it leaves out what nobody can guess.
+    /// Reads the format from a description. Returns `None` if necessary parts are missing.
     pub(super) fn new(stream: &Stream) -> Option<Self> {
         let configuration = hex::decode(stream.parameter("config")?).ok()?;
         let facts = config::aac(&configuration)?;
         let mode = stream.parameter("mode").unwrap_or("AAC-hbr").to_ascii_lowercase();
-        // RFC 3640 §3.3.5 and §3.3.6 fix the lengths for both modes.
+        // RFC 3640 §3.3.5 and §3.3.6 define the lengths for both modes.
         let (size, index) = if mode == "aac-lbr" { (6, 2) } else { (13, 3) };
         let bits = |name: &str, usual: u32| stream.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(usual);
         let (size_bits, index_bits) = (bits("sizelength", size), bits("indexlength", index));
@@ -40,41 +40,41 @@ impl Format {
             sample_rate: facts.sample_rate,
             timescale,
         };
-        // A frame has 1024 samples at the core's rate, whatever rate its timestamps count in.
+        // A frame has 1024 samples at the AAC sampling rate, whatever the rate of the timestamps.
         let samples = u64::from(timescale) * 1024 / u64::from(facts.sample_rate.max(1));
         let samples = u32::try_from(samples).ok()?.max(1);
         Some(Self { parameters, size_bits, header_bits: size_bits + index_bits, samples })
     }
 }
 
-/// A sound frame and its time.
+/// An audio frame with its time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sound {
     pub(super) time: i64,
     pub(super) data: Vec<u8>,
 }
 
-/// Takes one stream's packets apart.
+/// Depacketizes one stream's packets.
 #[derive(Debug)]
 pub(super) struct Disassembler {
     format: Format,
-    /// A frame that is longer than a packet: its time, its length and what came of it.
+    /// A frame that is longer than a packet: its time, its size and the bytes so far.
     fragment: Option<(i64, usize, Vec<u8>)>,
 }
 
 impl Disassembler {
-    /// For a stream of this format.
+    /// Creates a depacketizer for a stream of this format.
     pub(super) fn new(format: Format) -> Self {
         Self { format, fragment: None }
     }
 
-    /// What the frames are.
+    /// Returns the format of the frames.
     pub(super) fn format(&self) -> &Format {
         &self.format
     }
 
-    /// Takes the next packet, whose time is `time` and before which packets are missing or not. A packet that makes no sense
-    /// gives nothing.
+    /// Takes the next packet with its time and the number of packets missing before it. A packet that
+    /// cannot be parsed is dropped.
     pub(super) fn push(&mut self, packet: &Packet<'_>, time: i64, missing: u64, out: &mut Vec<Sound>) {
         if missing > 0 {
             self.fragment = None;
@@ -95,7 +95,8 @@ impl Disassembler {
         }
     }
 
-    /// RFC 3640 §3.2.3.1: each fragment comes with the header of the whole frame, and with its time.
+    /// Handles a fragment of a frame. Each fragment has the header of the whole frame and
+    /// its timestamp (RFC 3640 §3.2.3.1).
     fn fragment(&mut self, time: i64, length: usize, data: &[u8], out: &mut Vec<Sound>) {
         let same = self.fragment.take().filter(|(of, whole, _)| (*of, *whole) == (time, length));
         let (_, _, mut whole) = same.unwrap_or((time, length, Vec::new()));
@@ -124,7 +125,7 @@ impl Disassembler {
 /// The headers of a packet's frames: their bytes, and their length in bits.
 type Headers<'a> = (&'a [u8], usize);
 
-/// The header section, RFC 3640 §3.2.1, and what follows it.
+/// Splits off the AU header section (RFC 3640 §3.2.1).
 fn split(payload: &[u8]) -> Option<(Headers<'_>, &[u8])> {
     let (length, rest) = payload.split_first_chunk::<2>()?;
     let bits = usize::from(u16::from_be_bytes(*length));
@@ -173,13 +174,13 @@ mod tests {
         let mut out = Vec::new();
         let mut sound = Disassembler::new(format("config=1408").unwrap());
         sound.push(&packet(&[headers(&[2, 3]), b"abcde".to_vec()].concat()), 100, 0, &mut out);
-        // A frame in two packets, one whose second is missing, one that goes on after it.
+        // A frame in two packets, one whose second packet is missing, and one that follows it.
         for (time, missing, data) in
             [(3000, 0, "ab"), (3000, 0, "cd"), (4000, 0, "ab"), (5000, 1, "ab"), (5000, 0, "cd")]
         {
             sound.push(&packet(&[headers(&[4]), data.as_bytes().to_vec()].concat()), time, missing, &mut out);
         }
-        // Cut short.
+        // A truncated packet.
         sound.push(&packet(&[headers(&[2, 9]), b"abcd".to_vec()].concat()), 6000, 0, &mut out);
         sound.push(&packet(&[0, 99, 1]), 7000, 0, &mut out);
         sound.push(&packet(&[]), 7000, 0, &mut out);

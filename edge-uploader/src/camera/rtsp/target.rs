@@ -1,4 +1,4 @@
-//! Where a connection goes, and where a redirection may lead it.
+//! The target of a connection, and the allowed targets of a redirection.
 
 use super::auth::Credentials;
 use url::Url;
@@ -6,14 +6,14 @@ use url::Url;
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scheme {
-    /// Not at all.
+    /// Without any protection.
     Rtsp,
-    /// By TLS.
+    /// With TLS.
     Rtsps,
 }
 
 impl Scheme {
-    /// IANA's ports.
+    /// Returns the default port assigned by IANA.
     fn port(self) -> u16 {
         match self {
             Self::Rtsp => 554,
@@ -29,12 +29,12 @@ pub(super) struct Target {
     /// A name or an address, without brackets.
     pub(super) host: String,
     pub(super) port: u16,
-    /// What is asked for: the URL as the camera is to see it.
+    /// The URL for requests, without credentials.
     pub(super) uri: String,
 }
 
 impl Target {
-    /// The target of a URL, `None` where it is not one of RTSP.
+    /// Returns the target of a URL, or `None` if it is not an RTSP URL.
     pub(super) fn of(url: &Url) -> Option<Self> {
         let scheme = match url.scheme() {
             "rtsp" => Scheme::Rtsp,
@@ -44,16 +44,16 @@ impl Target {
         let host = url.host_str().filter(|host| !host.is_empty())?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let mut bare = url.clone();
-        // Both fail only for URLs without a host.
+        // Both calls fail only for URLs without a host.
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         bare.set_fragment(None);
         Some(Self { scheme, host, port: url.port().unwrap_or(scheme.port()), uri: bare.into() })
     }
 
-    /// Where a `Location` leads from here. `Err` says why it is not gone to.
+    /// Returns the target of a `Location` header. `Err` gives the reason not to follow it.
     ///
-    /// Credentials in a `Location` are the word of somebody else, and are not used.
+    /// Credentials in a `Location` come from somebody else and are ignored.
     pub(super) fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let location = location.trim().trim_matches(['<', '>']);
         let base = Url::parse(&self.uri).map_err(|_| "its address is none")?;
@@ -64,8 +64,8 @@ impl Target {
         Ok(to)
     }
 
-    /// What of the credentials that were given for `given` may be shown here: all where it is the same host, and nothing
-    /// elsewhere.
+    /// Returns the credentials given for `given` if they may be sent to this target: only to the same host,
+    /// and not with less protection.
     pub(super) fn may_see<'a>(&self, given: &Self, credentials: Option<&'a Credentials>) -> Option<&'a Credentials> {
         credentials.filter(|_| self.host == given.host && self.scheme >= given.scheme)
     }

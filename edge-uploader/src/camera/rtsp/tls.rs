@@ -1,4 +1,4 @@
-//! RTSP over TLS (`rtsps://`): whose certificate is believed.
+//! RTSP over TLS (`rtsps://`): which certificates are accepted.
 
 use framepost_events::Sha256;
 use rustls::client::WebPkiServerVerifier;
@@ -8,20 +8,22 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Which certificate a camera may show. Only used for `rtsps://`.
+/// Which certificate a camera may present. Only used for `rtsps://`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certificate {
-    /// One for its name that the system's roots vouch for.
+    /// A certificate for the camera's name, issued by a root that the system trusts.
     #[default]
     System,
-    /// The one with this SHA-256 over its DER encoding, whatever else it says: cameras sign their own.
+    /// The certificate with this SHA-256 of its DER encoding, whatever its contents,
+    /// for cameras with self-signed certificates.
     Sha256(Fingerprint),
-    /// Any: what is sent is hidden from those who only listen, and from nobody who can answer in the camera's place.
+    /// Any certificate. This protects against eavesdropping, but not against an attacker who answers
+    /// in place of the camera.
     Unchecked,
 }
 
-/// The SHA-256 of a certificate: 64 hexadecimal digits, with colons between them or not, as openssl prints it.
+/// The SHA-256 of a certificate: 64 hexadecimal digits, with or without colons, as openssl prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct Fingerprint(Sha256);
@@ -35,7 +37,7 @@ impl TryFrom<String> for Fingerprint {
     }
 }
 
-/// What TLS connections to a camera are made with.
+/// Creates the TLS configuration for connections to a camera.
 pub(super) fn client(certificate: Certificate) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match certificate {
@@ -57,7 +59,7 @@ pub(super) fn client(certificate: Certificate) -> Result<Arc<ClientConfig>, rust
     Ok(Arc::new(config))
 }
 
-/// Believes one certificate, or any, and in each case only a peer that has its key.
+/// Accepts one certificate, or any, and in each case only from a peer that has its key.
 #[derive(Debug)]
 struct Known {
     pin: Option<Sha256>,

@@ -1,4 +1,4 @@
-//! One stream's packets by UDP.
+//! UDP transport of one stream's packets.
 
 use super::connection::Pacer;
 use super::reorder::Reorder;
@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
-/// The sockets of a stream, and the order of what comes.
+/// The sockets of a stream, and the state for reordering.
 pub(super) struct Udp {
-    /// RTP.
+    /// Socket for RTP.
     packets: UdpSocket,
-    /// RTCP.
+    /// Socket for RTCP.
     reports: UdpSocket,
-    /// Packets from anywhere else are not the camera's.
+    /// Packets from other addresses are ignored.
     peer: IpAddr,
     reports_port: Option<u16>,
     buffer: Box<[u8]>,
@@ -22,7 +22,7 @@ pub(super) struct Udp {
     pub(super) reorder: Reorder,
 }
 
-/// What came by UDP: how long it is in the buffer, and of which kind.
+/// A received datagram: its kind, and its length in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Datagram {
     Rtp(usize),
@@ -30,7 +30,7 @@ pub(super) enum Datagram {
 }
 
 impl Udp {
-    /// For a camera at `peer`.
+    /// Creates the transport for a camera at `peer`.
     pub(super) fn new(packets: UdpSocket, reports: UdpSocket, peer: IpAddr, bytes_a_second: u32) -> Self {
         Self {
             packets,
@@ -43,23 +43,23 @@ impl Udp {
         }
     }
 
-    /// Sends something to the camera's ports, so that firewalls between let its packets through.
+    /// Sends a packet to the camera's ports, so that firewalls let its packets through.
     pub(super) async fn open_the_way(&mut self, port: u16) {
         const EMPTY_RTP: [u8; 12] = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         self.reports_port = port.checked_add(1);
-        // What is lost here is lost on the way as well.
+        // If this is lost, nothing else is needed.
         let _ = self.packets.send_to(&EMPTY_RTP, SocketAddr::new(self.peer, port)).await;
         self.report();
     }
 
-    /// Tells the camera that somebody receives.
+    /// Sends a receiver report to the camera.
     pub(super) fn report(&self) {
         if let Some(port) = self.reports_port {
             let _ = self.reports.try_send_to(&super::rtp::receiver_report(0), SocketAddr::new(self.peer, port));
         }
     }
 
-    /// The next datagram from the camera.
+    /// Receives the next datagram from the camera.
     pub(super) fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
         ready!(self.pacer.poll(context));
         loop {
@@ -75,14 +75,14 @@ impl Udp {
                     return Poll::Ready(Ok(if is_report { Datagram::Rtcp(length) } else { Datagram::Rtp(length) }));
                 }
                 Ok(_) => {}
-                // The answer to `open_the_way` where nobody listens.
+                // The response to `open_the_way` if nothing listens on the port.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
 
-    /// The first bytes of the buffer, and the order to put them into.
+    /// Returns the first bytes of the buffer, and the state for reordering them.
     pub(super) fn received(&mut self, length: usize) -> (&[u8], &mut Reorder) {
         (self.buffer.get(..length).unwrap_or_default(), &mut self.reorder)
     }

@@ -1,4 +1,4 @@
-//! An RTSP URL taken apart: where to connect, with which credentials, and what may be shown of it.
+//! Parses an RTSP URL: the target, the credentials, and the part that may be shown.
 
 use super::super::CameraError;
 use super::RtspOptions;
@@ -7,18 +7,18 @@ use super::target::Target;
 use framepost_ports::shown::ShownUrl;
 use url::Url;
 
-/// Where a camera is.
+/// The address of a camera.
 pub(super) struct Address {
-    /// Without user name and password.
+    /// The target, without user name and password.
     pub(super) target: Target,
-    /// From the options or the URL.
+    /// Credentials from the options or the URL.
     pub(super) credentials: Option<Credentials>,
-    /// What may be logged and recorded: no credentials, neither in the query nor in the path.
+    /// The URL for logs and recordings, without credentials, also in the query and the path.
     pub(super) source: String,
 }
 
 impl Address {
-    /// Takes a URL apart. The error never repeats the URL when it could not be understood: it may hold a password.
+    /// Parses a URL. The error never repeats a URL that cannot be parsed, because it may contain a password.
     pub(super) fn parse(text: &str, options: &RtspOptions) -> Result<Self, CameraError> {
         let unusable = |what: &str, problem: &str| CameraError::Unusable {
             what: what.to_owned(),
@@ -34,7 +34,7 @@ impl Address {
             username: percent_decoded(url.username()),
             password: percent_decoded(url.password().unwrap_or_default()),
         });
-        // Both fail only for URLs without a host, which are refused below.
+        // Both calls fail only for URLs without a host, which are refused below.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let source = ShownUrl::of(text.trim()).as_str().to_owned();
@@ -59,7 +59,7 @@ impl Address {
     }
 }
 
-/// RFC 3986's percent encoding undone; what is not UTF-8 afterwards is replaced.
+/// Decodes RFC 3986 percent encoding. Replaces bytes that are not UTF-8 afterwards.
 fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

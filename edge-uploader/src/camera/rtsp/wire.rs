@@ -1,42 +1,43 @@
-//! The bytes of an RTSP connection taken apart: messages, and packets between them (RFC 2326 §10.12), within
-//! [limits](super::limits). No I/O; a byte is looked at a bounded number of times, however the stream is cut up.
+//! Splits the bytes of an RTSP connection into messages and interleaved packets (RFC 2326 §10.12), within
+//! [limits](super::limits). Does no I/O. Each byte is examined a bounded number of times, however the
+//! stream is divided into reads.
 //!
-//! Between two of them cameras put line ends, and some lose a packet's tail: then everything up to what looks like a beginning
-//! again is left out.
+//! Between messages and packets, cameras send line ends, and some lose the end of a packet. Everything up to
+//! the next possible beginning is then skipped.
 
 use super::limits::{BODY_MAX, Excess, GARBAGE_MAX, HEAD_MAX, LINE_MAX, LINES_MAX};
 use super::message::Head;
 use std::ops::Range;
 
-/// What stands at the beginning of the bytes that were received.
+/// The next part of the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing whole: more bytes are needed, so many in all.
+    /// No complete part: `needed` bytes are required in total.
     Incomplete { needed: usize },
-    /// So many bytes that mean nothing.
+    /// This many bytes must be skipped.
     Skip(usize),
-    /// A packet; it ends where its body ends.
+    /// A packet, which ends where its body ends.
     Packet { channel: u8, body: Range<usize> },
-    /// A message; it ends where its body ends.
+    /// A message, which ends where its body ends.
     Message { head: Head, body: Range<usize> },
 }
 
-/// Where in a message's head the reader is, and what it has seen outside of messages.
+/// The position in a message's head, and the state outside of messages.
 #[derive(Debug, Default)]
 pub(super) struct Framer {
-    /// Where the line begins whose end is looked for.
+    /// Start of the current line.
     line: usize,
-    /// Up to where it was looked for.
+    /// End of the bytes already searched for its end.
     scanned: usize,
     lines: usize,
-    /// A head whose body is not whole yet.
+    /// A head whose body is incomplete.
     head: Option<(Head, Range<usize>)>,
-    /// Bytes that meant nothing since the last message or packet.
+    /// Number of skipped bytes since the last message or packet.
     garbage: usize,
     sync: Sync,
 }
 
-/// Whether the next byte is known to begin something.
+/// Whether the next byte is known to be the start of a part.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Sync {
     #[default]
@@ -44,7 +45,7 @@ enum Sync {
     Lost,
 }
 
-/// How a message begins. What begins with none of them, nor with `$`, is none.
+/// The possible beginnings of messages. Other data that does not start with `$` is skipped.
 const BEGINNINGS: [&[u8]; 12] = [
     b"RTSP/",
     b"OPTIONS ",
@@ -61,8 +62,8 @@ const BEGINNINGS: [&[u8]; 12] = [
 ];
 
 impl Framer {
-    /// The next part of `bytes`. What it is not [`Incomplete`](Step::Incomplete) about is to be taken away before the next
-    /// call; until then, more bytes may be added behind.
+    /// Returns the next part of `bytes`. Unless the result is [`Incomplete`](Step::Incomplete), the caller must
+    /// remove the part before the next call. Until then, it may append bytes.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Result<Step, Excess> {
         if let Some((_, body)) = &self.head {
             return self.body(body.clone(), bytes);
@@ -85,8 +86,8 @@ impl Framer {
         };
         let end = 4 + usize::from(u16::from_be_bytes([high, low]));
         if self.sync == Sync::Lost {
-            // In the middle of something else a dollar sign is just a byte: the next one must be a packet of RTP's version.
-            // One without a body shows nothing, whether or not the byte behind it is here yet.
+            // Within other data, a dollar sign may be any byte, so the packet must have RTP's version. A packet
+            // without a body proves nothing, whether or not the next byte has arrived.
             match bytes.get(4) {
                 None if end > 4 => return Ok(Step::Incomplete { needed: 5 }),
                 Some(first) if end > 4 && first >> 6 == 2 && channel < 64 => {}
@@ -118,7 +119,7 @@ impl Framer {
                 let head = Head::parse(&bytes[..self.line]);
                 let body = end + 1;
                 self.restart();
-                // What begins like a message and is none is looked through for a beginning.
+                // Data that begins like a message and is not one is searched for a beginning.
                 let Some(head) = head else {
                     self.sync = Sync::Lost;
                     return self.skip(1);
@@ -150,11 +151,12 @@ impl Framer {
         }
     }
 
-    /// Leaves out what cannot be a beginning.
+    /// Skips bytes that cannot be a beginning.
     fn resynchronize(&mut self, bytes: &[u8]) -> Result<Step, Excess> {
         self.restart();
         self.sync = Sync::Lost;
-        // Every byte that may begin something: where the pieces of a stream begin must make no difference.
+        // Consider every byte that may begin a part, so that the result does not depend on
+        // how the stream is divided.
         let may_begin = |byte: &u8| *byte == b'$' || BEGINNINGS.iter().any(|beginning| beginning.first() == Some(byte));
         let next = bytes[1..].iter().position(may_begin).map_or(bytes.len(), |found| found + 1);
         self.skip(next)
@@ -178,7 +180,7 @@ impl Framer {
     }
 }
 
-/// Whether `bytes`, of which more may follow, begin with `beginning`.
+/// Returns whether `bytes`, which may continue, begin with `beginning`.
 fn begins(bytes: &[u8], beginning: &[u8]) -> bool {
     let common = bytes.len().min(beginning.len());
     bytes[..common] == beginning[..common]
@@ -190,7 +192,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Everything in a stream that comes in pieces which end at `cuts`, as a text.
+    /// Formats all parts of a stream that arrives in pieces divided at `cuts`.
     fn parts(stream: &[u8], cuts: &[usize]) -> Result<Vec<String>, Excess> {
         let (mut framer, mut buffer, mut found) = (Framer::default(), Vec::new(), Vec::new());
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_was_cut_short_costs_no_more_than_it_covers() {
-        // A packet's tail without its beginning, with a dollar sign in it, then a packet and a message.
+        // The end of a packet without its beginning, with a dollar sign in it, then a packet and a message.
         let stream =
             b"tail$x\xffRTS$\x00\x00\x02\x80\x01RTSP/1.0 nonsense\r\n\r\n$\x00\x00\x01\x81RTSP/1.0 200 OK\r\n\r\n";
         let found = parts(stream, &[]).unwrap();
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn where_pieces_begin_makes_no_difference_to_what_is_found_in_garbage() {
         for stream in [
-            // A packet without a body, and a byte behind it that could be of RTP.
+            // A packet without a body, followed by a byte that could be RTP.
             &b"x$\x00\x00\x00\x80$\x00\x00\x01\x80"[..],
             // A message that begins with another letter than `RTSP/`.
             b"xxPLAY * RTSP/1.0\r\nCSeq: 1\r\n\r\n$\x00\x00\x01\x80",
