@@ -81,9 +81,9 @@ module "observability" {
     for name, function in local.functions : name => {
       lambda_name       = module.function[name].name
       log_group         = module.function[name].log_group
-      queue_name        = module.event_route[name].queue.name
-      dead_letters_name = module.event_route[name].dead_letters.name
-      undelivered_name  = module.event_route[name].undelivered.name
+      queue_name        = length(function.triggers) == 0 ? null : module.event_route[name].queue.name
+      dead_letters_name = length(function.triggers) == 0 ? null : module.event_route[name].dead_letters.name
+      undelivered_name  = length(function.triggers) == 0 ? null : module.event_route[name].undelivered.name
     }
   }
 }

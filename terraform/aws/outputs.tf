@@ -24,7 +24,7 @@ output "events" {
 }
 
 output "functions" {
-  description = "Function to its Lambda function, role and log group."
+  description = "Function to its Lambda function, role, log group and, where requests trigger it, URL."
   value       = module.function
 }
 

@@ -1,33 +1,24 @@
-# The functions: one for each functions/<name>/function.yaml, with a subscription of its own.
+# The functions: one for each functions/<name>/function.yaml, with subscriptions of its own where messages trigger it.
 
 locals {
   functions_dir = coalesce(var.functions.directory, "${path.module}/../../functions")
+  functions     = module.functions.functions
+  # Those that messages trigger.
+  subscribers = { for name, function in local.functions : name => function if length(function.triggers) > 0 }
+  events      = distinct(flatten([for function in local.functions : [for trigger in function.triggers : trigger.event]]))
+}
 
-  declared  = { for file in fileset(local.functions_dir, "*/function.yaml") : dirname(file) => yamldecode(file("${local.functions_dir}/${file}")) }
-  overrides = { for name in keys(local.declared) : name => try(var.functions.overrides[name], null) }
+module "functions" {
+  source = "../modules/any/functions"
 
-  functions = {
-    for name, declared in local.declared : name => {
-      description          = declared.description
-      event                = declared.trigger.event
-      types                = try(declared.trigger.types, [])
-      suffixes             = try(declared.trigger.suffixes, [])
-      prefixes             = try(declared.trigger.prefixes, [])
-      max_deliveries       = try(coalesce(local.overrides[name].max_deliveries), declared.trigger.max_deliveries)
-      memory_mib           = try(coalesce(local.overrides[name].memory_mib), declared.runtime.memory_mib)
-      timeout_s            = try(coalesce(local.overrides[name].timeout_s), declared.runtime.timeout_s)
-      max_concurrency      = try(coalesce(local.overrides[name].max_concurrency), declared.runtime.max_concurrency)
-      cpu                  = try(coalesce(local.overrides[name].cpu), declared.runtime.cpu, 1)
-      instance_concurrency = try(coalesce(local.overrides[name].instance_concurrency), declared.runtime.instance_concurrency, 10)
-      environment          = merge(try(declared.environment, {}), var.functions.environment, try(local.overrides[name].environment, {}))
-      grants               = try(declared.grants, [])
-    } if try(local.overrides[name].enabled, true)
-  }
+  directory   = local.functions_dir
+  environment = var.functions.environment
+  overrides   = var.functions.overrides
 }
 
 module "dead_letters" {
   source   = "../modules/gcp/dead-letters"
-  for_each = local.functions
+  for_each = local.subscribers
 
   project        = module.services.project
   region         = var.region
@@ -38,26 +29,19 @@ module "dead_letters" {
 
 module "event_route" {
   source   = "../modules/gcp/event-route"
-  for_each = local.functions
+  for_each = local.subscribers
 
-  project        = module.services.project
-  name           = "${var.name}-${each.key}"
-  timeout_s      = each.value.timeout_s
-  max_deliveries = each.value.max_deliveries
-  service        = module.function[each.key].service
-  dead_letters   = module.dead_letters[each.key].topic
-  pubsub_agent   = module.services.agents.pubsub
-
-  objects = each.value.event != "object-finalized" ? null : {
-    topic    = module.bucket.topic
-    prefixes = each.value.prefixes
-    suffixes = each.value.suffixes
-  }
-
-  records = each.value.event != "record" ? null : {
-    topic = module.records.topic
-    types = each.value.types
-  }
+  project         = module.services.project
+  name            = "${var.name}-${each.key}"
+  triggers        = each.value.triggers
+  timeout_s       = each.value.timeout_s
+  max_deliveries  = each.value.max_deliveries
+  service         = module.function[each.key].service
+  dead_letters    = module.dead_letters[each.key].topic
+  pubsub_agent    = module.services.agents.pubsub
+  finalized_topic = module.bucket.topic
+  removed_topic   = module.bucket.removed_topic
+  records_topic   = module.records.topic
 }
 
 module "function" {
@@ -72,10 +56,11 @@ module "function" {
   image        = replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
   environment  = each.value.environment
   grants       = each.value.grants
+  http         = each.value.http
   bucket       = module.bucket.name
   prefixes     = var.bucket.existing ? local.prefixes : []
   records      = module.records.topic
-  dead_letters = module.dead_letters[each.key].topic
+  dead_letters = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
   ledger       = one(module.ledger[*])
 
   runtime = {

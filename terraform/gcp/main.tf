@@ -26,6 +26,7 @@ module "services" {
   project        = var.project
   enable_apis    = var.enable_apis
   encryption_key = var.encryption_key
+  schedules      = contains(local.events, "schedule")
 }
 
 module "bucket" {
@@ -44,8 +45,10 @@ module "bucket" {
   expire_days      = var.bucket.expire_days
   transitions      = var.bucket.transitions
   topic_name       = "${var.name}-finalized"
-  prefixes         = local.keys == "sites" ? local.prefixes : []
-  storage_agent    = module.services.agents.storage
+  # Nobody pays for messages that nobody takes.
+  removed_topic_name = contains(local.events, "object-removed") ? "${var.name}-removed" : null
+  prefixes           = local.keys == "sites" ? local.prefixes : []
+  storage_agent      = module.services.agents.storage
 }
 
 module "records" {
@@ -99,9 +102,9 @@ module "observability" {
 
   functions = {
     for name, function in local.functions : name => {
-      service_name      = module.function[name].service.name
-      subscription_name = module.event_route[name].subscription.name
-      dead_letters_name = module.dead_letters[name].name
+      service_name       = module.function[name].service.name
+      subscription_names = length(function.triggers) == 0 ? {} : { for trigger, subscription in module.event_route[name].subscriptions : trigger => subscription.name }
+      dead_letters_name  = length(function.triggers) == 0 ? null : module.dead_letters[name].name
     }
   }
 

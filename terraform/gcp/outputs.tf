@@ -1,8 +1,9 @@
 output "bucket" {
-  description = "The bucket, and the topic on which its completed objects are announced."
+  description = "The bucket, the topic on which its completed objects are announced, and, if a function asks for it, the one for removed objects."
   value = {
-    name  = module.bucket.name
-    topic = module.bucket.topic
+    name          = module.bucket.name
+    topic         = module.bucket.topic
+    removed_topic = module.bucket.removed_topic
   }
 }
 
@@ -12,20 +13,20 @@ output "bucket_url" {
 }
 
 output "events" {
-  description = "Function to its subscription and its dead letters."
+  description = "Function to its subscriptions, by trigger, and its dead letters."
   value = {
     for name, route in module.event_route : name => {
-      subscription = route.subscription
-      dead_letters = module.dead_letters[name]
+      subscriptions = route.subscriptions
+      dead_letters  = module.dead_letters[name]
     }
   }
 }
 
 output "functions" {
-  description = "Function to its Cloud Run service and its identities: as whom it works, and who alone may call it."
+  description = "Function to its Cloud Run service, its identities (as whom it works, and as whom messages are pushed) and, where requests trigger it, URL."
   value = {
     for name, function in module.function : name => merge(function, {
-      push_identity = module.event_route[name].push_identity
+      push_identity = try(module.event_route[name].push_identity, null)
     })
   }
 }

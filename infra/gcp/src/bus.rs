@@ -2,6 +2,8 @@
 //!
 //! A message is a CloudEvent in structured mode. Its attributes follow the binary mode of the CloudEvents
 //! Pub/Sub binding (`ce-type` …), so that a subscription can filter and a reader need not parse the data first.
+//! Each text and each flag at the top level of the record's data is an attribute as well (`data-site`,
+//! `data-reason`), for the filters of triggers. A text of more than 1024 bytes, Pub/Sub's limit, is left out.
 //!
 //! Records published at the same time are sent together; a record waits for others for at most [`LINGER`].
 //! Messages have no ordering key: a record states facts about one object, and delivery is at least once and
@@ -17,6 +19,7 @@ use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::retry_policy::RetryableErrors;
+use serde_json::Value;
 use std::time::Duration;
 
 /// How long a record waits for others to be sent with.
@@ -25,6 +28,8 @@ const LINGER: Duration = Duration::from_millis(5);
 /// two requests. The first attempt then only detects that. Subscribers recognise a record that arrives twice by
 /// its id.
 const ATTEMPTS: u32 = 3;
+/// The longest value of an attribute, Pub/Sub's limit.
+const ATTRIBUTE_LIMIT_BYTES: usize = 1024;
 /// Time limit for all attempts together.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -77,7 +82,12 @@ pub(crate) async fn send(publisher: &Publisher, topic: &str, message: Message) -
 }
 
 fn message(record: &Record) -> serde_json::Result<Message> {
-    let attributes = [
+    let data = serde_json::to_value(&record.data)?;
+    Ok(Message::new().set_data(serde_json::to_vec(record)?).set_attributes(attributes(record, &data)))
+}
+
+fn attributes(record: &Record, data: &Value) -> Vec<(String, String)> {
+    let envelope = [
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", record.id.clone()),
         ("ce-type", record.event_type.clone()),
@@ -85,5 +95,35 @@ fn message(record: &Record) -> serde_json::Result<Message> {
         ("ce-time", record.time.to_string()),
         ("content-type", "application/cloudevents+json".to_owned()),
     ];
-    Ok(Message::new().set_data(serde_json::to_vec(record)?).set_attributes(attributes))
+    let fields = data.as_object().into_iter().flatten().filter_map(|(field, value)| {
+        let value = match value {
+            Value::String(text) if (1..=ATTRIBUTE_LIMIT_BYTES).contains(&text.len()) => text.clone(),
+            Value::Bool(flag) => flag.to_string(),
+            _ => return None,
+        };
+        Some((format!("data-{field}"), value))
+    });
+    envelope.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(fields).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_flags_can_be_filtered_by() {
+        let sample = include_str!("../../../events/samples/records/chunk-probed.json");
+        let record: Record = serde_json::from_str(sample).unwrap();
+        let data = serde_json::json!({ "site": "plant-7", "startsWithRandomAccess": false, "codec": "", "sizeBytes": 7,
+            "mediaLink": "x".repeat(1025), "detail": "x".repeat(1024), "object": { "key": "a" } });
+        let attributes = attributes(&record, &data);
+        let of_data: Vec<&str> =
+            attributes.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("data-")).collect();
+        assert_eq!(of_data, ["data-detail", "data-site", "data-startsWithRandomAccess"]);
+        for (name, value) in
+            [("data-site", "plant-7"), ("data-startsWithRandomAccess", "false"), ("ce-type", &record.event_type)]
+        {
+            assert!(attributes.contains(&(name.to_owned(), value.to_owned())), "{name}");
+        }
+    }
 }

@@ -36,6 +36,7 @@ pub mod http;
 pub mod lambda;
 mod ledger;
 mod log_bus;
+pub mod manifest;
 mod run;
 mod settle;
 pub mod telemetry;

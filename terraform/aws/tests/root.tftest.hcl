@@ -1,58 +1,5 @@
 mock_provider "aws" {
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
-  }
-  mock_data "aws_s3_bucket" {
-    defaults = { arn = "arn:aws:s3:::theirs" }
-  }
-  mock_data "aws_s3_object" {
-    defaults = { version_id = "v1", etag = "e1" }
-  }
-  mock_data "aws_iot_endpoint" {
-    defaults = { endpoint_address = "abc.credentials.iot.eu-central-1.amazonaws.com" }
-  }
-  mock_resource "aws_s3_bucket" {
-    defaults = { arn = "arn:aws:s3:::framepost-footage-123456789012-eu-central-1" }
-  }
-  mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", url = "https://sqs.eu-central-1.amazonaws.com/123456789012/q" }
-  }
-  mock_resource "aws_cloudwatch_event_bus" {
-    defaults = { arn = "arn:aws:events:eu-central-1:123456789012:event-bus/b" }
-  }
-  mock_resource "aws_cloudwatch_event_rule" {
-    defaults = { arn = "arn:aws:events:eu-central-1:123456789012:rule/r" }
-  }
-  mock_resource "aws_cloudwatch_log_group" {
-    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:l" }
-  }
-  mock_resource "aws_lambda_function" {
-    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:f" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/r" }
-  }
-  mock_resource "aws_iam_user" {
-    defaults = { arn = "arn:aws:iam::123456789012:user/u" }
-  }
-  mock_resource "aws_iam_policy" {
-    defaults = { arn = "arn:aws:iam::123456789012:policy/p" }
-  }
-  mock_resource "aws_sns_topic" {
-    defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:t" }
-  }
-  mock_resource "aws_dynamodb_table" {
-    defaults = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/t" }
-  }
+  source = "../modules/mocks/aws"
 }
 
 variables {
@@ -146,7 +93,7 @@ run "a_function_that_claims_brings_the_ledger" {
     functions = { directory = "../../tests/terraform/aws/functions", packages = "s3://releases" }
   }
   assert {
-    condition     = output.ledger == "framepost-ledger" && local.functions["watch"].event == "record"
+    condition     = output.ledger == "framepost-ledger" && keys(local.functions["watch"].triggers) == ["record"]
     error_message = "one table for the functions that ask for it"
   }
 }

@@ -174,25 +174,28 @@ fn alarm_keys(expression: &Expression, found: &mut BTreeSet<String>) {
             alarm_keys(&choice.true_expr, found);
             alarm_keys(&choice.false_expr, found);
         }
-        Expression::ForExpr(each) => found.extend(each.key_expr.iter().map(|name| kind_of_alarm(&text(name)))),
+        Expression::ForExpr(each) => match &each.key_expr {
+            Some(name) => found.extend([kind_of_alarm(&text(name))]),
+            // A list of objects, to be merged.
+            None => alarm_keys(&each.value_expr, found),
+        },
         _ => {}
     }
 }
 
 #[test]
 fn the_alarms_are_the_same() {
-    let body = configuration("modules/aws/observability");
-    let alarms = blocks(&body, "resource").filter(|resource| label(resource, 0) == "aws_cloudwatch_metric_alarm");
-    let aws: BTreeSet<String> = alarms
-        .map(|alarm| kind_of_alarm(&text(attribute(alarm, "alarm_name").expect("an alarm has a name"))))
-        .collect();
-
-    let body = configuration("modules/gcp/observability");
-    let mut gcp = BTreeSet::new();
-    for alarms in ["subscription_alarms", "log_alarms"] {
-        let found = blocks(&body, "locals").find_map(|locals| attribute(locals, alarms));
-        alarm_keys(found.expect("the alarms are locals"), &mut gcp);
-    }
+    let kinds = |module: &str, maps: &[&str]| {
+        let body = configuration(module);
+        let mut found = BTreeSet::new();
+        for alarms in maps {
+            let map = blocks(&body, "locals").find_map(|locals| attribute(locals, alarms));
+            alarm_keys(map.expect("the alarms are locals"), &mut found);
+        }
+        found
+    };
+    let aws = kinds("modules/aws/observability", &["queue_alarms", "function_alarms", "log_alarms"]);
+    let gcp = kinds("modules/gcp/observability", &["subscription_alarms", "log_alarms"]);
     assert!(gcp.contains("silence") && aws.contains("silence"), "alarms are not read: {aws:?} {gcp:?}");
     let named = |names: BTreeSet<String>| names.into_iter().map(|name| (name, String::new())).collect();
     judge(&named(aws), &named(gcp), ALARMS);

@@ -1,7 +1,9 @@
-# The way of events to one function: a rule, its queue, and the two places where what cannot be delivered is kept.
+# The way of events to one function: a rule for each trigger, the function's one queue, and the two places where what cannot
+# be delivered is kept.
 #
-#   bus ─rule─▶ queue ─▶ function          max_deliveries without success, or rejected ─▶ dead-letters
-#          └─▶ undelivered                 what EventBridge could not put into the queue in a day
+#   bus ─rules─▶ queue ─▶ function         max_deliveries without success, or rejected ─▶ dead-letters
+#   clock ─────▶ queue
+#          └──▶ undelivered                what EventBridge could not put into the queue in a day
 #
 # Numbers that bite: a message stays hidden for at least 6 × the function's timeout, or it is delivered twice while it is
 # being worked on; a standard queue keeps a message's age when it moves it, so the dead-letter queue keeps for longer
@@ -18,43 +20,82 @@ locals {
   arn_prefix = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:"
   names      = { queue = var.name, dead_letters = "${var.name}-dead-letters", undelivered = "${var.name}-undelivered" }
 
-  # Prefix and suffix of one field can only be asked for together as a wildcard.
-  keys = var.objects == null ? [] : (
-    length(var.objects.prefixes) == 0 ? [for suffix in var.objects.suffixes : { suffix = suffix }] :
-    length(var.objects.suffixes) == 0 ? [for prefix in var.objects.prefixes : { prefix = prefix }] :
-    [for pair in setproduct(var.objects.prefixes, var.objects.suffixes) : { wildcard = "${pair[0]}*${pair[1]}" }]
-  )
+  detail_types = { object-finalized = ["Object Created"], object-removed = ["Object Deleted"] }
 
-  pattern = var.objects != null ? jsonencode({
-    source      = ["aws.s3"]
-    detail-type = ["Object Created"]
-    detail = merge(
-      { bucket = { name = [var.objects.bucket] } },
-      length(local.keys) == 0 ? {} : { object = { key = local.keys } },
-    )
-    }) : jsonencode({
-    source      = [{ prefix = "framepost." }]
-    detail-type = var.records.types
-  })
+  objects   = { for key, trigger in var.triggers : key => trigger if contains(keys(local.detail_types), trigger.event) }
+  records   = { for key, trigger in var.triggers : key => trigger if trigger.event == "record" }
+  schedules = { for key, trigger in var.triggers : key => trigger if trigger.event == "schedule" }
+
+  # A key has to have both kinds of prefix: the longer one of each pair where one begins with the other.
+  prefixes = { for key, trigger in local.objects : key =>
+    length(var.key_prefixes) == 0 ? trigger.prefixes :
+    length(trigger.prefixes) == 0 ? var.key_prefixes :
+    distinct(flatten([for one in var.key_prefixes : [for other in trigger.prefixes :
+      startswith(other, one) ? [other] : startswith(one, other) ? [one] : []
+    ]]))
+  }
+
+  # Prefix and suffix of one field can only be asked for together as a wildcard.
+  keys = { for key, trigger in local.objects : key =>
+    length(local.prefixes[key]) == 0 ? [for suffix in trigger.suffixes : { suffix = suffix }] :
+    length(trigger.suffixes) == 0 ? [for prefix in local.prefixes[key] : { prefix = prefix }] :
+    [for pair in setproduct(local.prefixes[key], trigger.suffixes) : { wildcard = "${pair[0]}*${pair[1]}" }]
+  }
+
+  rules = merge(
+    { for key, trigger in local.objects : key => {
+      bus_name = "default"
+      pattern = jsonencode({
+        source      = ["aws.s3"]
+        detail-type = local.detail_types[trigger.event]
+        detail = merge(
+          { bucket = { name = [var.bucket] } },
+          length(local.keys[key]) == 0 ? {} : { object = { key = local.keys[key] } },
+        )
+      })
+    } },
+    { for key, trigger in local.records : key => {
+      bus_name = var.bus_name
+      pattern = jsonencode(merge(
+        { source = [{ prefix = "framepost." }], detail-type = trigger.types },
+        # The detail is the CloudEvent, whose data has the fields.
+        length(trigger.filters) == 0 ? {} : { detail = { data = {
+          for field, values in trigger.filters : field => [for value in values : jsondecode(value)]
+        } } },
+      ))
+    } },
+  )
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  name           = var.name
+  for_each       = local.rules
+  name           = each.key == "object-finalized" ? var.name : "${var.name}-${each.key}"
   description    = var.description
-  event_bus_name = var.objects != null ? "default" : var.records.bus_name
-  event_pattern  = local.pattern
+  event_bus_name = each.value.bus_name
+  event_pattern  = each.value.pattern
 
   lifecycle {
     precondition {
-      condition     = length(local.pattern) <= 2048
-      error_message = "The rule's pattern names ${length(local.keys)} kinds of key and is longer than EventBridge's 2048 characters: set events.keys = \"all\", or deploy some sites under another name."
+      condition     = length(each.value.pattern) <= 2048
+      error_message = "The rule's pattern names ${length(try(local.keys[each.key], []))} kinds of key and is longer than EventBridge's 2048 characters: set events.keys = \"all\", or deploy some sites under another name."
+    }
+
+    precondition {
+      condition     = length(try(local.prefixes[each.key], [""])) > 0 || (length(var.key_prefixes) == 0 && length(try(var.triggers[each.key].prefixes, [])) == 0)
+      error_message = "None of the prefixes ${join(", ", var.triggers[each.key].prefixes)} is below one of ${join(", ", var.key_prefixes)}: the function would never be called. Set events.keys = \"all\", or change triggers[].prefixes."
     }
   }
 }
 
+moved {
+  from = aws_cloudwatch_event_rule.this
+  to   = aws_cloudwatch_event_rule.this["object-finalized"]
+}
+
 resource "aws_cloudwatch_event_target" "queue" {
-  rule           = aws_cloudwatch_event_rule.this.name
-  event_bus_name = aws_cloudwatch_event_rule.this.event_bus_name
+  for_each       = aws_cloudwatch_event_rule.this
+  rule           = each.value.name
+  event_bus_name = each.value.event_bus_name
   target_id      = "queue"
   arn            = aws_sqs_queue.queue.arn
 
@@ -66,6 +107,11 @@ resource "aws_cloudwatch_event_target" "queue" {
   dead_letter_config {
     arn = aws_sqs_queue.undelivered.arn
   }
+}
+
+moved {
+  from = aws_cloudwatch_event_target.queue
+  to   = aws_cloudwatch_event_target.queue["object-finalized"]
 }
 
 resource "aws_sqs_queue" "queue" {
@@ -124,12 +170,13 @@ data "aws_iam_policy_document" "queue" {
     }
   }
 
-  # The dead-letter queue is written by the queue's redrive and by the function's role, which its own policy allows.
+  # The dead-letter queue is written by the queue's redrive and by the function's role, which its own policy allows; schedules
+  # send under a role of theirs.
   dynamic "statement" {
-    for_each = each.key == "dead_letters" ? [] : [1]
+    for_each = each.key == "dead_letters" || length(local.rules) == 0 ? [] : [1]
 
     content {
-      sid       = "EventsOfThisRule"
+      sid       = "EventsOfTheseRules"
       actions   = ["sqs:SendMessage"]
       resources = ["${local.arn_prefix}${each.value}"]
 
@@ -141,7 +188,7 @@ data "aws_iam_policy_document" "queue" {
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"
-        values   = [aws_cloudwatch_event_rule.this.arn]
+        values   = sort([for rule in aws_cloudwatch_event_rule.this : rule.arn])
       }
     }
   }

@@ -1,6 +1,6 @@
-output "rule_arn" {
-  description = "The EventBridge rule."
-  value       = aws_cloudwatch_event_rule.this.arn
+output "rule_arns" {
+  description = "By trigger, its EventBridge rule."
+  value       = { for key, rule in aws_cloudwatch_event_rule.this : key => rule.arn }
 }
 
 output "queue" {

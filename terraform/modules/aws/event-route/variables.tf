@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the rule and the queue, and the beginning of the names of its dead-letter queues."
+  description = "Name of the queue and of the first rule, and the beginning of the names of the other rules, the schedules and the dead-letter queues."
   type        = string
 
   validation {
@@ -9,38 +9,65 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the rule says of itself."
+  description = "What rules and schedules say of themselves."
   type        = string
   default     = null
 }
 
-variable "objects" {
-  description = "Objects that were completed in a bucket, whose keys have one of the prefixes and one of the suffixes; [] is any."
-  type = object({
-    bucket   = string
+variable "triggers" {
+  description = <<-TEXT
+    What fills the queue, by its key: objects of the bucket that were completed or removed and whose keys have one of the
+    prefixes and one of the suffixes ([] is any); records of some types whose fields have one of the values (as JSON);
+    schedules (cron with five fields, UTC).
+  TEXT
+  type = map(object({
+    event    = string
     prefixes = optional(list(string), [])
     suffixes = optional(list(string), [])
-  })
-  default = null
+    types    = optional(list(string), [])
+    filters  = optional(map(list(string)), {})
+    name     = optional(string, "")
+    cron     = optional(string, "")
+  }))
 
   validation {
-    condition     = (var.objects == null) != (var.records == null)
-    error_message = "A route carries either objects of a bucket or records of a bus: set exactly one of objects and records."
+    condition     = length(var.triggers) > 0 && alltrue([for trigger in var.triggers : contains(["object-finalized", "object-removed", "record", "schedule"], trigger.event)])
+    error_message = "A route carries object-finalized, object-removed, record and schedule, one at least: ${join(", ", [for trigger in var.triggers : trigger.event])}."
+  }
+
+  validation {
+    condition     = alltrue([for trigger in var.triggers : trigger.event != "record" || length(trigger.types) > 0])
+    error_message = "A function that is triggered by records names their types: triggers[].types in its function.yaml."
+  }
+
+  # They become wildcards.
+  validation {
+    condition     = alltrue(flatten([for trigger in var.triggers : [for key in concat(trigger.prefixes, trigger.suffixes) : can(regex("^[^\\\\*]+$", key))]]))
+    error_message = "A prefix or suffix of keys is not empty and has no asterisks or backslashes."
+  }
+
+  validation {
+    condition     = alltrue([for trigger in var.triggers : trigger.event != "schedule" || can(regex("^[0-9*/,-]+ [0-9*/,-]+ [0-9*/,-]+ [0-9*/,-]+ ([A-Z,-]+|\\*)$", trigger.cron))])
+    error_message = "A schedule's cron has five fields: minute, hour, day of the month, month, day of the week (SUN to SAT)."
   }
 }
 
-variable "records" {
-  description = "Records of some types from a bus."
-  type = object({
-    bus_name = string
-    types    = list(string)
-  })
-  default = null
+variable "bucket" {
+  description = "The bucket whose objects count, for triggers by objects."
+  type        = string
+  default     = null
+}
 
-  validation {
-    condition     = var.records == null ? true : length(var.records.types) > 0
-    error_message = "A function that is triggered by records names their types: trigger.types in its function.yaml."
-  }
+variable "key_prefixes" {
+  description = "Keys below these alone, whatever the triggers say; [] is the whole bucket."
+  type        = list(string)
+  default     = []
+}
+
+variable "bus_name" {
+  description = "The bus that records are published on, for triggers by records."
+  type        = string
+  default     = null
 }
 
 variable "timeout_s" {
@@ -70,7 +97,6 @@ variable "max_deliveries" {
 
   validation {
     condition     = var.max_deliveries >= 5 && var.max_deliveries <= 1000
-    error_message = "trigger.max_deliveries is between 5 and 1000: throttling alone can use up fewer deliveries, and a good message would be parked."
+    error_message = "delivery.max_deliveries is between 5 and 1000: throttling alone can use up fewer deliveries, and a good message would be parked."
   }
 }
-

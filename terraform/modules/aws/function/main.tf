@@ -1,4 +1,4 @@
-# One function: the program, its role, its log, and how it takes work from its queue.
+# One function: the program, its role, its log, and how it takes work from its queue or requests from its URL.
 #
 # Invariants: the role can do what `grants` name, on that one resource each, and nothing else; the log group is there
 # before the first line, so that Lambda does not make one that is kept for ever; a batch is answered message by message.
@@ -13,6 +13,10 @@ data "aws_s3_object" "package" {
 }
 
 locals {
+  footage = { "footage:read" = ["s3:GetObject", "s3:GetObjectVersion"], "footage:write" = ["s3:PutObject"] }
+  # The services that use the encryption key on the function's behalf, and what for.
+  encrypted = { "footage:read" = "s3", "footage:write" = "s3", "ledger:claim" = "dynamodb" }
+
   # S3 says "null" where the bucket keeps no versions.
   package_version = one([for object in data.aws_s3_object.package : object.version_id if !contains(["", "null"], coalesce(object.version_id, "null"))])
 }
@@ -24,7 +28,7 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving would take from the account's other functions
+  #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving, as for requests, takes from the account's other functions
   #checkov:skip=CKV_AWS_116:that is for asynchronous invocations; the queue has its own dead-letter queue
   #checkov:skip=CKV_AWS_117:it talks to AWS services alone; a VPC would only add endpoints to pay for
   #checkov:skip=CKV_AWS_173:the environment holds names and public keys, no secrets
@@ -37,6 +41,9 @@ resource "aws_lambda_function" "this" {
   handler       = "bootstrap"
   memory_size   = var.memory_mib
   timeout       = var.timeout_s
+
+  # A queue bounds how much of it is taken at a time. Requests have no other bound than this one, which is part of the account's.
+  reserved_concurrent_executions = var.http == null ? -1 : var.max_concurrency
 
   filename          = var.package.file
   s3_bucket         = one(data.aws_s3_object.package[*].bucket)
@@ -72,6 +79,7 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
+  count                              = var.queue == null ? 0 : 1
   event_source_arn                   = var.queue.arn
   function_name                      = aws_lambda_function.this.arn
   batch_size                         = var.queue.batch_size
@@ -79,8 +87,33 @@ resource "aws_lambda_event_source_mapping" "queue" {
   function_response_types            = ["ReportBatchItemFailures"]
 
   scaling_config {
-    maximum_concurrency = var.queue.max_concurrency
+    maximum_concurrency = var.max_concurrency
   }
+}
+
+moved {
+  from = aws_lambda_event_source_mapping.queue
+  to   = aws_lambda_event_source_mapping.queue[0]
+}
+
+# Answers are streamed: the first byte leaves before the last one is there, and they may have more than 6 MB.
+resource "aws_lambda_function_url" "this" {
+  #checkov:skip=CKV_AWS_258:a function with auth: function checks who asks
+  count              = var.http == null ? 0 : 1
+  function_name      = aws_lambda_function.this.function_name
+  authorization_type = var.http.auth == "cloud" ? "AWS_IAM" : "NONE"
+  invoke_mode        = "RESPONSE_STREAM"
+}
+
+# Since October 2025 a URL for everybody takes the right to invoke the function beside the one to its URL, which comes with
+# the URL. This version of the provider cannot hold it to the URL; whoever invokes the function by itself can do no more.
+resource "aws_lambda_permission" "everybody" {
+  #checkov:skip=CKV_AWS_301:everybody may send requests, and the function checks who asks
+  count         = var.http == null ? 0 : var.http.auth == "function" ? 1 : 0
+  statement_id  = "everybody"
+  function_name = aws_lambda_function.this.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "*"
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -107,24 +140,33 @@ data "aws_iam_policy_document" "this" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  statement {
-    sid       = "TakeWork"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
-    resources = [var.queue.arn]
-  }
+  dynamic "statement" {
+    for_each = var.queue == null ? [] : [var.queue]
 
-  statement {
-    sid       = "ParkRejected"
-    actions   = ["sqs:SendMessage"]
-    resources = [var.dead_letters_arn]
+    content {
+      sid       = "TakeWork"
+      actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+      resources = [statement.value.arn]
+    }
   }
 
   dynamic "statement" {
-    for_each = contains(var.grants, "footage:read") ? [1] : []
+    for_each = var.queue == null ? [] : [var.queue]
 
     content {
-      sid       = "ReadFootage"
-      actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+      sid       = "ParkRejected"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.dead_letters_arn]
+    }
+  }
+
+  # New objects only: the bucket refuses a put that could replace one.
+  dynamic "statement" {
+    for_each = { for grant, actions in local.footage : grant => actions if contains(var.grants, grant) }
+
+    content {
+      sid       = statement.key == "footage:read" ? "ReadFootage" : "WriteFootage"
+      actions   = statement.value
       resources = [for prefix in var.granted.prefixes : "${var.granted.bucket_arn}/${prefix}*"]
     }
   }
@@ -143,19 +185,19 @@ data "aws_iam_policy_document" "this" {
 
   # S3 and DynamoDB decrypt on behalf of whoever asks them.
   dynamic "statement" {
-    for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, ["footage:read", "ledger:claim"])) > 0 ? [1] : []
+    for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, keys(local.encrypted))) > 0 ? [1] : []
 
     content {
       sid       = "Decrypt"
-      actions   = ["kms:Decrypt"]
+      actions   = concat(["kms:Decrypt"], contains(var.grants, "footage:write") ? ["kms:GenerateDataKey"] : [])
       resources = [var.granted.encryption_key_arn]
 
       # Not by itself, with ciphertext from anywhere.
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values = [for grant, service in { "footage:read" = "s3", "ledger:claim" = "dynamodb" } :
-        "${service}.${data.aws_region.current.id}.amazonaws.com" if contains(var.grants, grant)]
+        values = [for service in distinct([for grant, service in local.encrypted : service if contains(var.grants, grant)]) :
+        "${service}.${data.aws_region.current.id}.amazonaws.com"]
       }
     }
   }

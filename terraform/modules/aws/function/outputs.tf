@@ -17,3 +17,8 @@ output "log_group" {
   description = "The log group's name."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "url" {
+  description = "Where requests go, where they trigger it: its URL and the path."
+  value       = try("${trimsuffix(aws_lambda_function_url.this[0].function_url, "/")}${var.http.path}", null)
+}

@@ -70,48 +70,74 @@ variable "environment" {
 }
 
 variable "queue" {
-  description = "The queue that gives the function its work, and how it is taken from there."
+  description = "The queue that gives the function its work, where messages trigger it, and how it is taken from there."
   type = object({
     arn               = string
+    dead_letters_arn  = string
     batch_size        = optional(number, 10)
     batching_window_s = optional(number, 0)
-    max_concurrency   = optional(number, 10)
   })
+  default = null
 
   validation {
-    condition     = var.queue.batch_size >= 1 && var.queue.batch_size <= 10000
-    error_message = "trigger.batch_size is between 1 and 10000."
+    condition     = var.queue == null ? true : var.queue.batch_size >= 1 && var.queue.batch_size <= 10000
+    error_message = "delivery.batch_size is between 1 and 10000."
   }
 
   validation {
-    condition     = var.queue.batch_size <= 10 || var.queue.batching_window_s >= 1
+    condition     = var.queue == null ? true : var.queue.batch_size <= 10 || var.queue.batching_window_s >= 1
     error_message = "A batch of more than 10 messages needs a batching_window_s of at least 1."
-  }
-
-  validation {
-    condition     = var.queue.max_concurrency >= 2 && var.queue.max_concurrency <= 1000
-    error_message = "runtime.max_concurrency is between 2 and 1000, Lambda's limits for a queue."
   }
 }
 
-variable "dead_letters_arn" {
-  description = "The queue that the function parks rejected messages in."
-  type        = string
+variable "http" {
+  description = "Requests, where they trigger it. auth: cloud is whom IAM lets invoke its URL, function is everybody."
+  type = object({
+    path = optional(string, "/")
+    auth = string
+  })
+  default = null
+
+  validation {
+    condition     = var.queue != null || var.http != null
+    error_message = "Nothing triggers the function ${var.name}: neither a queue nor requests."
+  }
+
+  validation {
+    condition     = var.http == null ? true : contains(["cloud", "function"], var.http.auth)
+    error_message = "triggers[].auth is cloud or function."
+  }
+
+  validation {
+    condition     = var.http == null || var.queue == null ? true : var.http.auth != "function"
+    error_message = "Where everybody may send requests (auth: function), everybody could send messages too: make two functions of ${var.name}."
+  }
+}
+
+variable "max_concurrency" {
+  description = "Instances at a time: of the queue's batches, and of requests."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.max_concurrency >= 2 && var.max_concurrency <= 1000 && floor(var.max_concurrency) == var.max_concurrency
+    error_message = "runtime.max_concurrency is a whole number between 2 and 1000, Lambda's limits for a queue."
+  }
 }
 
 variable "grants" {
-  description = "What the function may do, each on one resource: footage:read on the bucket, records:publish on the bus, ledger:claim on the table."
+  description = "What the function may do, each on one resource: footage:read and footage:write on the bucket, records:publish on the bus, ledger:claim on the table."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = length(setsubtract(var.grants, ["footage:read", "records:publish", "ledger:claim"])) == 0
-    error_message = "Unknown grants: ${join(", ", setsubtract(var.grants, ["footage:read", "records:publish", "ledger:claim"]))}. A function.yaml may ask for footage:read, records:publish and ledger:claim."
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"])) == 0
+    error_message = "Grants are footage:read, footage:write, records:publish and ledger:claim; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"]))}."
   }
 
   validation {
-    condition     = !contains(var.grants, "footage:read") || var.granted.bucket_arn != null
-    error_message = "footage:read needs granted.bucket_arn."
+    condition     = length(setintersection(var.grants, ["footage:read", "footage:write"])) == 0 || var.granted.bucket_arn != null
+    error_message = "footage:read and footage:write need granted.bucket_arn."
   }
 
   validation {
@@ -126,7 +152,7 @@ variable "grants" {
 }
 
 variable "granted" {
-  description = "What the grants are about. prefixes are the keys that footage:read ends at; \"\" is the whole bucket."
+  description = "What the grants are about. prefixes are the keys that grants of footage end at; \"\" is the whole bucket."
   type = object({
     bucket_arn         = optional(string)
     prefixes           = optional(list(string), [""])

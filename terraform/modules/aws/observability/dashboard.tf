@@ -2,6 +2,7 @@
 
 locals {
   functions = sort(keys(var.functions))
+  queued    = sort(keys(local.inboxes))
   sites     = sort(keys(var.sites))
   half      = { width = 12, height = 6 }
 
@@ -45,7 +46,7 @@ locals {
         type = "metric"
         properties = {
           title = "Waiting: messages, and the oldest's age in s", region = local.region, stat = "Maximum", period = 60
-          metrics = concat([], [for function in local.functions : [
+          metrics = concat([], [for function in local.queued : [
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].queue_name, { label = function }],
             ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.functions[function].queue_name, { label = "${function} age", yAxis = "right" }],
           ]]...)
@@ -55,7 +56,7 @@ locals {
         type = "metric"
         properties = {
           title = "Parked: dead letters and undelivered", region = local.region, stat = "Maximum", period = 60
-          metrics = concat([], [for function in local.functions : [
+          metrics = concat([], [for function in local.queued : [
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].dead_letters_name, { label = "${function} dead letters" }],
             ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", var.functions[function].undelivered_name, { label = "${function} undelivered" }],
           ]]...)

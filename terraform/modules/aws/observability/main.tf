@@ -19,13 +19,11 @@ locals {
 
   chunks_log_group = var.chunks_function == null ? null : var.functions[var.chunks_function].log_group
 
-  watched = var.alarms.enabled ? var.functions : {}
   # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
   violations = concat(
     ["$.['integrity.signature'] = \"invalid\"", "$.['integrity.content'] = \"mismatch\"", "$.['integrity.chain.state'] = \"broken\""],
     var.signed ? ["$.['integrity.signature'] = \"absent\"", "$.['integrity.signature'] = \"unknown\""] : [],
   )
-  silence = var.alarms.enabled && var.chunks_function != null ? { for site, s in var.sites : site => s.silence_minutes if s.silence_minutes > 0 } : {}
 }
 
 resource "aws_sns_topic" "alarms" {
@@ -69,110 +67,6 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.key
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each            = local.watched
-  alarm_name          = "${var.name}-${each.key}-dead-letters"
-  alarm_description   = "Messages of ${each.key} were rejected or never succeeded. Read framepost-reason, mend the cause, redrive."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = each.value.dead_letters_name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "undelivered" {
-  for_each            = local.watched
-  alarm_name          = "${var.name}-${each.key}-undelivered"
-  alarm_description   = "EventBridge could not put events into the queue of ${each.key} for a day. The queue or its policy was changed."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = each.value.undelivered_name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "oldest_message" {
-  for_each            = local.watched
-  alarm_name          = "${var.name}-${each.key}-oldest-message"
-  alarm_description   = "Work of ${each.key} has been waiting for more than ${var.alarms.oldest_message_minutes} minutes: it fails and is retried, or more comes than it can do."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = each.value.queue_name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 60 * var.alarms.oldest_message_minutes
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "errors" {
-  for_each            = local.watched
-  alarm_name          = "${var.name}-${each.key}-errors"
-  alarm_description   = "${each.key} crashed, ran out of time or out of memory. What it retries or rejects itself is no error."
-  namespace           = "AWS/Lambda"
-  metric_name         = "Errors"
-  dimensions          = { FunctionName = each.value.lambda_name }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = var.alarms.errors
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
-resource "aws_cloudwatch_metric_alarm" "throttles" {
-  for_each            = local.watched
-  alarm_name          = "${var.name}-${each.key}-throttles"
-  alarm_description   = "The account's concurrency is used up: ${each.key} is held back. Nothing is lost while it lasts."
-  namespace           = "AWS/Lambda"
-  metric_name         = "Throttles"
-  dimensions          = { FunctionName = each.value.lambda_name }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = var.alarms.throttles
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
-# Minutes, not one long period: a period is aligned to the clock, and could take twice as long to notice.
-resource "aws_cloudwatch_metric_alarm" "silence" {
-  for_each            = local.silence
-  alarm_name          = "${var.name}-${each.key}-silence"
-  alarm_description   = "No chunk from ${each.key} for ${each.value} minutes."
-  namespace           = local.namespace
-  metric_name         = "ChunksProbed"
-  dimensions          = { Function = var.chunks_function, Site = each.key }
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = each.value
-  datapoints_to_alarm = each.value
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  treat_missing_data  = "breaching"
-  alarm_actions       = local.actions
-  ok_actions          = local.actions
-}
-
 # ---- what only the logs say
 
 resource "aws_cloudwatch_log_metric_filter" "errors" {
@@ -200,19 +94,4 @@ resource "aws_cloudwatch_log_metric_filter" "integrity" {
     name      = "IntegrityViolations.${var.name}"
     value     = "1"
   }
-}
-
-resource "aws_cloudwatch_metric_alarm" "integrity" {
-  count               = var.alarms.enabled && local.chunks_log_group != null ? 1 : 0
-  alarm_name          = "${var.name}-integrity"
-  alarm_description   = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain${var.signed ? ", or without a signature by one of the public keys" : ""}."
-  namespace           = local.namespace
-  metric_name         = aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
-  statistic           = "Sum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = local.actions
 }

@@ -10,15 +10,7 @@ output "dashboard_url" {
 
 output "alarm_names" {
   description = "Every alarm."
-  value = sort(concat(
-    [for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.undelivered : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.oldest_message : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.errors : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.throttles : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.silence : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.integrity : alarm.alarm_name],
-  ))
+  value       = sort([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name])
 }
 
 output "log_queries" {

@@ -4,13 +4,13 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names."
+  description = "The functions, by their short names; with queues where messages trigger them."
   type = map(object({
     lambda_name       = string
     log_group         = string
-    queue_name        = string
-    dead_letters_name = string
-    undelivered_name  = string
+    queue_name        = optional(string)
+    dead_letters_name = optional(string)
+    undelivered_name  = optional(string)
   }))
 }
 
@@ -37,15 +37,14 @@ variable "chunks_function" {
 }
 
 variable "alarms" {
-  description = "Whom to tell of what: SNS topics (ARNs) and e-mail addresses; thresholds."
+  description = "Whom to tell of what: SNS topics (ARNs) and e-mail addresses; thresholds. The root has the defaults."
   type = object({
-    enabled                = optional(bool, true)
-    notify                 = optional(list(string), [])
-    oldest_message_minutes = optional(number, 15)
-    errors                 = optional(number, 1)
-    throttles              = optional(number, 10)
+    enabled                = bool
+    notify                 = list(string)
+    oldest_message_minutes = number
+    errors                 = number
+    throttles              = number
   })
-  default = {}
 
   validation {
     condition = alltrue([for to in var.alarms.notify :

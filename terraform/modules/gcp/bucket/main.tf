@@ -115,9 +115,23 @@ resource "google_storage_bucket" "footage" {
   }
 }
 
-resource "google_pubsub_topic" "finalized" {
+# One topic for each kind of event: a subscription's filter cannot be changed, so what one function hears of must not change
+# another one's subscription.
+locals {
+  topics = merge(
+    { finalized = { name = var.topic_name, event_types = ["OBJECT_FINALIZE"] } },
+    # With versioning a deletion archives the live version first; the version itself goes later.
+    var.removed_topic_name == null ? {} : { removed = { name = var.removed_topic_name, event_types = ["OBJECT_DELETE", "OBJECT_ARCHIVE"] } },
+  )
+  notifications = merge([for topic in keys(local.topics) : {
+    for prefix in(length(var.prefixes) == 0 ? toset([""]) : var.prefixes) : "${topic}:${prefix}" => { topic = topic, prefix = prefix }
+  }]...)
+}
+
+resource "google_pubsub_topic" "this" {
+  for_each     = local.topics
   project      = var.project
-  name         = var.topic_name
+  name         = each.value.name
   kms_key_name = var.encryption_key
 
   # Keys of footage stay where the footage is processed.
@@ -126,22 +140,38 @@ resource "google_pubsub_topic" "finalized" {
   }
 }
 
-resource "google_pubsub_topic_iam_member" "storage_agent" {
-  project = var.project
-  topic   = google_pubsub_topic.finalized.name
-  role    = "roles/pubsub.publisher"
-  member  = var.storage_agent
+moved {
+  from = google_pubsub_topic.finalized
+  to   = google_pubsub_topic.this["finalized"]
 }
 
-resource "google_storage_notification" "finalized" {
-  for_each           = length(var.prefixes) == 0 ? toset([""]) : var.prefixes
-  object_name_prefix = each.key == "" ? null : each.key
+resource "google_pubsub_topic_iam_member" "storage_agent" {
+  for_each = local.topics
+  project  = var.project
+  topic    = google_pubsub_topic.this[each.key].name
+  role     = "roles/pubsub.publisher"
+  member   = var.storage_agent
+}
+
+moved {
+  from = google_pubsub_topic_iam_member.storage_agent
+  to   = google_pubsub_topic_iam_member.storage_agent["finalized"]
+}
+
+resource "google_storage_notification" "this" {
+  for_each           = local.notifications
+  object_name_prefix = each.value.prefix == "" ? null : each.value.prefix
 
   bucket         = local.bucket
-  topic          = google_pubsub_topic.finalized.id
+  topic          = google_pubsub_topic.this[each.value.topic].id
   payload_format = "JSON_API_V1"
-  event_types    = ["OBJECT_FINALIZE"]
+  event_types    = local.topics[each.value.topic].event_types
 
   # Cloud Storage tries the topic when it is told of it.
   depends_on = [google_pubsub_topic_iam_member.storage_agent]
+}
+
+moved {
+  from = google_storage_notification.finalized[""]
+  to   = google_storage_notification.this["finalized:"]
 }

@@ -119,6 +119,17 @@ variable "topic_name" {
   }
 }
 
+variable "removed_topic_name" {
+  description = "Name of the topic on which removed objects are announced. Without one nobody is told."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.removed_topic_name == null ? true : var.removed_topic_name != var.topic_name
+    error_message = "Completed and removed objects are announced on topics of their own."
+  }
+}
+
 variable "prefixes" {
   description = "Objects whose keys have one of these prefixes are announced; [] is all of them."
   type        = set(string)

@@ -1,6 +1,7 @@
-# The way of events to one function: a push subscription, and as whom it pushes.
+# The way of events to one function: a push subscription for each trigger, and as whom they push.
 #
-#   topic ─▶ subscription ─push─▶ Cloud Run        max_deliveries without success, or rejected ─▶ dead-letters
+#   topics ─▶ subscriptions ─push─▶ Cloud Run      max_deliveries without success, or rejected ─▶ dead-letters
+#   clock ───────────────────POST─▶ Cloud Run      comes again for an hour, then at its next time
 #
 # Numbers that bite: a push is given up at the acknowledgement deadline, which therefore lies above the function's timeout;
 # a subscription is deleted after 31 idle days unless it is told never to expire; the attributes of a message can be
@@ -9,29 +10,40 @@
 locals {
   day_s = 86400
 
-  # Prefixes and types are sorted out by Pub/Sub's own filter, which costs nothing. It knows no suffixes.
-  filter = var.records != null ? join(" OR ", [for t in var.records.types : "attributes.\"ce-type\" = \"${t}\""]) : (
-    join(" OR ", [for p in var.objects.prefixes : "hasPrefix(attributes.objectId, \"${p}\")"])
-  )
-  topic    = var.records != null ? var.records.topic : var.objects.topic
-  suffixes = var.records != null ? [] : var.objects.suffixes
+  topics = { object-finalized = var.finalized_topic, object-removed = var.removed_topic, record = var.records_topic }
+
+  # Prefixes, types and fields are sorted out by Pub/Sub's own filter, which costs nothing. It knows no suffixes.
+  choices = { for key, trigger in local.messages : key => concat(
+    trigger.event == "record" ? [[for type in trigger.types : "attributes.\"ce-type\" = \"${type}\""]] : [],
+    trigger.event == "record" ? [for field, values in trigger.filters : [
+      for value in values : "attributes.\"data-${field}\" = ${jsonencode(tostring(jsondecode(value)))}"
+    ]] : [],
+    length(trigger.prefixes) == 0 ? [] : [[for prefix in trigger.prefixes : "hasPrefix(attributes.objectId, \"${prefix}\")"]],
+  ) }
+  filters = { for key, choices in local.choices : key => join(" AND ", [
+    for choice in choices : length(choices) > 1 && length(choice) > 1 ? "(${join(" OR ", choice)})" : join(" OR ", choice)
+  ]) }
+
+  messages  = { for key, trigger in var.triggers : key => trigger if contains(keys(local.topics), trigger.event) }
+  schedules = { for key, trigger in var.triggers : key => trigger if trigger.event == "schedule" }
 
   # A service account's id has 30 characters at most.
   account_id = length(var.name) <= 25 ? "${var.name}-push" : "${substr(var.name, 0, 16)}-${substr(sha256(var.name), 0, 8)}-push"
 }
 
 resource "google_pubsub_subscription" "this" {
-  project = var.project
-  name    = var.name
-  topic   = local.topic
-  filter  = local.filter == "" ? null : local.filter
+  for_each = local.messages
+  project  = var.project
+  name     = each.key == "object-finalized" ? var.name : "${var.name}-${each.key}"
+  topic    = local.topics[each.value.event]
+  filter   = local.filters[each.key] == "" ? null : local.filters[each.key]
 
   ack_deadline_seconds       = min(600, var.timeout_s + 30)
   message_retention_duration = "${7 * local.day_s}s"
 
   # Of what has one of the suffixes nothing is lost; the rest is acknowledged without a push.
   dynamic "message_transforms" {
-    for_each = length(local.suffixes) == 0 ? [] : [local.suffixes]
+    for_each = length(each.value.suffixes) == 0 ? [] : [each.value.suffixes]
 
     content {
       javascript_udf {
@@ -71,6 +83,63 @@ resource "google_pubsub_subscription" "this" {
 
   # Else the first pushes would be refused and count as deliveries.
   depends_on = [google_cloud_run_v2_service_iam_member.push, google_service_account_iam_member.push_token]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.filters[each.key]) <= 256
+      error_message = "The trigger ${each.key} of ${var.name} makes a filter longer than Pub/Sub's 256 characters: use fewer or shorter prefixes, types or values, or split it into two triggers."
+    }
+
+    precondition {
+      condition     = local.topics[each.value.event] != null
+      error_message = "There is no topic for ${each.value.event}."
+    }
+  }
+}
+
+moved {
+  from = google_pubsub_subscription.this
+  to   = google_pubsub_subscription.this["object-finalized"]
+}
+
+# A POST of a CloudEvent of ours; Cloud Scheduler adds the time as a header.
+resource "google_cloud_scheduler_job" "this" {
+  for_each         = local.schedules
+  project          = var.project
+  region           = var.service.location
+  name             = "${var.name}-${each.value.name}"
+  description      = "Calls the function ${var.service.name}."
+  schedule         = each.value.cron
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "${max(15, min(1800, var.timeout_s + 30))}s"
+
+  http_target {
+    http_method = "POST"
+    uri         = var.service.url
+    headers     = { "Content-Type" = "application/cloudevents+json" }
+    body = base64encode(jsonencode({
+      specversion     = "1.0"
+      id              = each.value.name
+      source          = "framepost/schedule"
+      type            = "io.framepost.schedule.due.v1"
+      datacontenttype = "application/json"
+      data            = { name = each.value.name }
+    }))
+
+    oidc_token {
+      service_account_email = google_service_account.push.email
+      audience              = var.service.url
+    }
+  }
+
+  retry_config {
+    retry_count          = 5
+    max_retry_duration   = "3600s"
+    min_backoff_duration = "10s"
+    max_backoff_duration = "600s"
+  }
+
+  depends_on = [google_cloud_run_v2_service_iam_member.push]
 }
 
 # Nobody but this may call the function.
@@ -78,7 +147,7 @@ resource "google_service_account" "push" {
   project      = var.project
   account_id   = local.account_id
   display_name = "${var.name}: push"
-  description  = "As whom Pub/Sub calls the function ${var.service.name}."
+  description  = "As whom Pub/Sub and schedules call the function ${var.service.name}."
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push" {
@@ -98,8 +167,14 @@ resource "google_service_account_iam_member" "push_token" {
 
 # The other half of what dead-lettering needs; the topic's half is in the module dead-letters.
 resource "google_pubsub_subscription_iam_member" "dead_letters" {
+  for_each     = google_pubsub_subscription.this
   project      = var.project
-  subscription = google_pubsub_subscription.this.name
+  subscription = each.value.name
   role         = "roles/pubsub.subscriber"
   member       = var.pubsub_agent
+}
+
+moved {
+  from = google_pubsub_subscription_iam_member.dead_letters
+  to   = google_pubsub_subscription_iam_member.dead_letters["object-finalized"]
 }

@@ -1,9 +1,6 @@
-output "subscription" {
-  description = "The subscription that delivers to the function."
-  value = {
-    name = google_pubsub_subscription.this.name
-    id   = google_pubsub_subscription.this.id
-  }
+output "subscriptions" {
+  description = "By trigger, the subscription that delivers to the function."
+  value       = { for key, subscription in google_pubsub_subscription.this : key => { name = subscription.name, id = subscription.id } }
 }
 
 output "push_identity" {

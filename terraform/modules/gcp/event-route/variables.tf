@@ -4,7 +4,7 @@ variable "project" {
 }
 
 variable "name" {
-  description = "Name of the subscription, and the beginning of the name of its push identity."
+  description = "Name of the first subscription, and the beginning of the names of others, of schedules and of their push identity."
   type        = string
 
   validation {
@@ -13,53 +13,64 @@ variable "name" {
   }
 }
 
-variable "objects" {
-  description = "Objects that were completed, announced on a topic, whose keys have one of the prefixes and one of the suffixes; [] is any."
-  type = object({
-    topic    = string
+variable "triggers" {
+  description = <<-TEXT
+    What is delivered, by its key: objects of the bucket that were completed or removed and whose keys have one of the
+    prefixes and one of the suffixes ([] is any); records of some types whose fields have one of the values (as JSON);
+    schedules (cron with five fields, UTC).
+  TEXT
+  type = map(object({
+    event    = string
     prefixes = optional(list(string), [])
     suffixes = optional(list(string), [])
-  })
-  default = null
+    types    = optional(list(string), [])
+    filters  = optional(map(list(string)), {})
+    name     = optional(string, "")
+    cron     = optional(string, "")
+  }))
 
   validation {
-    condition     = (var.objects == null) != (var.records == null)
-    error_message = "A route carries either objects of a bucket or records: set exactly one of objects and records."
+    condition     = length(var.triggers) > 0 && alltrue([for trigger in var.triggers : contains(["object-finalized", "object-removed", "record", "schedule"], trigger.event)])
+    error_message = "A route carries object-finalized, object-removed, record and schedule, one at least: ${join(", ", [for trigger in var.triggers : trigger.event])}."
   }
 
   validation {
-    condition     = var.objects == null ? true : alltrue([for key in concat(var.objects.prefixes, var.objects.suffixes) : can(regex("^[^\"\\\\[:cntrl:]]+$", key))])
+    condition     = alltrue(flatten([for trigger in var.triggers : [for key in concat(trigger.prefixes, trigger.suffixes) : can(regex("^[^\"\\\\[:cntrl:]]+$", key))]]))
     error_message = "A prefix or suffix of keys is not empty and has no quotes, backslashes or control characters."
   }
 
   validation {
-    condition     = var.objects == null ? true : length(join(" OR ", [for p in var.objects.prefixes : "hasPrefix(attributes.objectId, \"${p}\")"])) <= 256
-    error_message = "These prefixes make a filter longer than Pub/Sub's 256 characters: use fewer or shorter ones."
-  }
-}
-
-variable "records" {
-  description = "Records of some types from a topic."
-  type = object({
-    topic = string
-    types = list(string)
-  })
-  default = null
-
-  validation {
-    condition     = var.records == null ? true : length(var.records.types) > 0
-    error_message = "A function that is triggered by records names their types: trigger.types in its function.yaml."
+    condition     = alltrue([for trigger in var.triggers : trigger.event != "record" || length(trigger.types) > 0])
+    error_message = "A function that is triggered by records names their types: triggers[].types in its function.yaml."
   }
 
   validation {
-    condition     = var.records == null ? true : alltrue([for t in var.records.types : can(regex("^[a-z0-9.-]+$", t))])
+    condition     = alltrue(flatten([for trigger in var.triggers : [for t in trigger.types : can(regex("^[a-z0-9.-]+$", t))]]))
     error_message = "A record's type is like io.framepost.chunk.probed.v1."
   }
 
   validation {
-    condition     = var.records == null ? true : length(join(" OR ", [for t in var.records.types : "attributes.\"ce-type\" = \"${t}\""])) <= 256
-    error_message = "These types make a filter longer than Pub/Sub's 256 characters: split the function."
+    condition     = alltrue(flatten([for trigger in var.triggers : [for field in keys(trigger.filters) : can(regex("^[A-Za-z][A-Za-z0-9]*$", field))]]))
+    error_message = "A field of a record is like site or startsWithRandomAccess."
   }
+}
+
+variable "finalized_topic" {
+  description = "The topic on which completed objects are announced, projects/P/topics/T."
+  type        = string
+  default     = null
+}
+
+variable "removed_topic" {
+  description = "The topic on which removed objects are announced, projects/P/topics/T."
+  type        = string
+  default     = null
+}
+
+variable "records_topic" {
+  description = "The topic that records are published on, projects/P/topics/T."
+  type        = string
+  default     = null
 }
 
 variable "service" {
@@ -92,7 +103,7 @@ variable "max_deliveries" {
 
   validation {
     condition     = var.max_deliveries >= 5 && var.max_deliveries <= 100 && floor(var.max_deliveries) == var.max_deliveries
-    error_message = "trigger.max_deliveries is a whole number between 5 and 100, Pub/Sub's limits."
+    error_message = "delivery.max_deliveries is a whole number between 5 and 100, Pub/Sub's limits."
   }
 }
 

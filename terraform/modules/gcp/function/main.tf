@@ -1,7 +1,7 @@
 # One function as a Cloud Run service: its identity, and exactly what its grants name.
 #
-# Invariants: reachable from inside the project's perimeter only, and there only for who is granted run.invoker (its route
-# does); no access to anything that the list of grants does not name; at most `max_concurrency` events in hand at once.
+# Invariants: reachable from inside the project's perimeter only, unless requests trigger it, and only for who is granted
+# run.invoker (its route is), unless it checks requests itself; no access to anything that the list of grants does not name; at most `max_concurrency` events in hand at once.
 
 locals {
   instances = ceil(var.runtime.max_concurrency / local.concurrency)
@@ -13,10 +13,8 @@ locals {
 
   environment = merge(
     var.environment,
-    {
-      FRAMEPOST_DEAD_LETTERS = "pubsub:${var.dead_letters}"
-      FRAMEPOST_RECORDS      = contains(var.grants, "records:publish") ? "pubsub:${var.records}" : "log:"
-    },
+    { FRAMEPOST_RECORDS = contains(var.grants, "records:publish") ? "pubsub:${var.records}" : "log:" },
+    var.dead_letters == null ? {} : { FRAMEPOST_DEAD_LETTERS = "pubsub:${var.dead_letters.topic}" },
     contains(var.grants, "ledger:claim") ? { FRAMEPOST_LEDGER = "${var.ledger.url}/${var.function}" } : {},
   )
 }
@@ -33,7 +31,7 @@ resource "google_cloud_run_v2_service" "this" {
   location            = var.region
   name                = var.name
   description         = substr(var.description, 0, 512)
-  ingress             = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+  ingress             = var.http == null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
   deletion_protection = false
 
   # For all revisions together. Cloud Run fills the block in where it is left out, and each plan would take it out again.
@@ -81,8 +79,7 @@ resource "google_cloud_run_v2_service" "this" {
 
   # What it needs to work is there before the first event is.
   depends_on = [
-    google_storage_bucket_iam_member.footage_read,
-    google_storage_bucket_iam_member.footage_write,
+    google_storage_bucket_iam_member.footage,
     google_storage_bucket_iam_member.ledger_claim,
     google_pubsub_topic_iam_member.records_publish,
     google_pubsub_topic_iam_member.dead_letters,
@@ -95,52 +92,47 @@ locals {
     for prefix in prefixes : "resource.name.startsWith(\"projects/_/buckets/${var.bucket}/objects/${prefix}\")"
   ]) }
   # Of the whole bucket, without a condition, where it is for footage alone.
-  footage = length(var.prefixes) == 0 ? { all = null } : local.sites
+  places = length(var.prefixes) == 0 ? { all = null } : local.sites
+
+  # Reading includes listing: without it Cloud Storage answers "denied" where an object was deleted, and a function could not
+  # tell the one from the other. In a bucket that others use too the condition leaves it out: it would name their objects.
+  # Writing is for new objects only: nothing that is there can be changed or deleted.
+  roles = { "footage:read" = "roles/storage.objectViewer", "footage:write" = "roles/storage.objectCreator" }
+
+  footage = merge([for grant, role in local.roles : {
+    for place, expression in local.places : "${grant}:${place}" => { role = role, place = place, expression = expression }
+  } if contains(var.grants, grant)]...)
 }
 
-# Listing is part of it: without it Cloud Storage answers "denied" where an object was deleted, and a function could not
-# tell the one from the other. In a bucket that others use too the condition leaves it out: it would name their objects.
-resource "google_storage_bucket_iam_member" "footage_read" {
-  for_each = contains(var.grants, "footage:read") ? local.footage : {}
+resource "google_storage_bucket_iam_member" "footage" {
+  for_each = local.footage
   bucket   = var.bucket
-  role     = "roles/storage.objectViewer"
+  role     = each.value.role
   member   = google_service_account.this.member
 
   dynamic "condition" {
-    for_each = each.value == null ? [] : [each.value]
+    for_each = each.value.expression == null ? [] : [each.value]
 
     content {
-      title      = "below-the-sites-${each.key}"
-      expression = condition.value
+      title      = "below-the-sites-${condition.value.place}"
+      expression = condition.value.expression
     }
   }
 }
 
 moved {
-  from = google_storage_bucket_iam_member.footage_read[0]
-  to   = google_storage_bucket_iam_member.footage_read["all"]
-}
-
-# New objects only: nothing that is there can be changed or deleted.
-resource "google_storage_bucket_iam_member" "footage_write" {
-  for_each = contains(var.grants, "footage:write") ? local.footage : {}
-  bucket   = var.bucket
-  role     = "roles/storage.objectCreator"
-  member   = google_service_account.this.member
-
-  dynamic "condition" {
-    for_each = each.value == null ? [] : [each.value]
-
-    content {
-      title      = "below-the-sites-${each.key}"
-      expression = condition.value
-    }
-  }
+  from = google_storage_bucket_iam_member.footage_read["all"]
+  to   = google_storage_bucket_iam_member.footage["footage:read:all"]
 }
 
 moved {
-  from = google_storage_bucket_iam_member.footage_write[0]
-  to   = google_storage_bucket_iam_member.footage_write["all"]
+  from = google_storage_bucket_iam_member.footage_read["0"]
+  to   = google_storage_bucket_iam_member.footage["footage:read:0"]
+}
+
+moved {
+  from = google_storage_bucket_iam_member.footage_write["all"]
+  to   = google_storage_bucket_iam_member.footage["footage:write:all"]
 }
 
 resource "google_pubsub_topic_iam_member" "records_publish" {
@@ -166,8 +158,24 @@ resource "google_storage_bucket_iam_member" "ledger_claim" {
 
 # A rejected message is parked by the function itself.
 resource "google_pubsub_topic_iam_member" "dead_letters" {
+  count   = var.dead_letters == null ? 0 : 1
   project = var.project
-  topic   = var.dead_letters
+  topic   = var.dead_letters.topic
   role    = "roles/pubsub.publisher"
   member  = google_service_account.this.member
+}
+
+moved {
+  from = google_pubsub_topic_iam_member.dead_letters
+  to   = google_pubsub_topic_iam_member.dead_letters[0]
+}
+
+# Where everybody may send requests, the function checks who asks.
+resource "google_cloud_run_v2_service_iam_member" "everybody" {
+  count    = var.http == null ? 0 : var.http.auth == "function" ? 1 : 0
+  project  = var.project
+  location = google_cloud_run_v2_service.this.location
+  name     = google_cloud_run_v2_service.this.name
+  role     = "roles/run.invoker"
+  member   = "allUsers"
 }

@@ -16,3 +16,8 @@ output "grants" {
   description = "What it may do."
   value       = var.grants
 }
+
+output "url" {
+  description = "Where requests go, where they trigger it: its URL and the path."
+  value       = try("${google_cloud_run_v2_service.this.uri}${var.http.path}", null)
+}

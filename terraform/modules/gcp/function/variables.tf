@@ -130,8 +130,33 @@ variable "records" {
 }
 
 variable "dead_letters" {
-  description = "The topic that rejected messages go to, projects/P/topics/T."
-  type        = string
+  description = "The topic that rejected messages go to, projects/P/topics/T, where messages trigger it."
+  type        = object({ topic = string })
+  default     = null
+}
+
+variable "http" {
+  description = "Requests, where they trigger it. auth: cloud is who is granted run.invoker, function is everybody."
+  type = object({
+    path = optional(string, "/")
+    auth = string
+  })
+  default = null
+
+  validation {
+    condition     = var.dead_letters != null || var.http != null
+    error_message = "Nothing triggers the function ${var.function}: neither messages nor requests."
+  }
+
+  validation {
+    condition     = var.http == null ? true : contains(["cloud", "function"], var.http.auth)
+    error_message = "triggers[].auth is cloud or function."
+  }
+
+  validation {
+    condition     = var.http == null || var.dead_letters == null ? true : var.http.auth != "function"
+    error_message = "Where everybody may send requests (auth: function), everybody could send messages too: make two functions of ${var.function}."
+  }
 }
 
 variable "ledger" {

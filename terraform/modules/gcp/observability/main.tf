@@ -11,9 +11,11 @@ locals {
   promql   = "logging_googleapis_com:user_${local.prefix}"
   services = { for function, f in var.functions : function => f.service_name }
   # Every subscription that delivers, and every one that keeps what could not be delivered, by what they are for.
-  subscriptions = merge({ for function, f in var.functions : function => f.subscription_name },
-  { records = var.records.subscription_name })
-  dead_letters = merge({ for function, f in var.functions : function => f.dead_letters_name },
+  subscriptions = merge(concat(
+    [for function, f in var.functions : { for trigger, name in f.subscription_names : "${function}/${trigger}" => name }],
+    [{ records = var.records.subscription_name }],
+  )...)
+  dead_letters = merge({ for function, f in var.functions : function => f.dead_letters_name if f.dead_letters_name != null },
   { records = var.records.dead_letters_name })
 
   of_services = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for s in sort(values(local.services)) : "\"${s}\""])})"

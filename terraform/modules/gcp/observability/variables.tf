@@ -14,11 +14,11 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names."
+  description = "The functions, by their short names; with the subscriptions that deliver to them, and where they park, where messages trigger them."
   type = map(object({
-    service_name      = string
-    subscription_name = string
-    dead_letters_name = string
+    service_name       = string
+    subscription_names = optional(map(string), {})
+    dead_letters_name  = optional(string)
   }))
 
   validation {
@@ -58,15 +58,14 @@ variable "chunks_function" {
 }
 
 variable "alarms" {
-  description = "Whom to tell of what: notification channels (projects/P/notificationChannels/N) and e-mail addresses; thresholds."
+  description = "Whom to tell of what: notification channels (projects/P/notificationChannels/N) and e-mail addresses; thresholds. The root has the defaults."
   type = object({
-    enabled                = optional(bool, true)
-    notify                 = optional(list(string), [])
-    oldest_message_minutes = optional(number, 15)
-    errors                 = optional(number, 1)
-    throttles              = optional(number, 10)
+    enabled                = bool
+    notify                 = list(string)
+    oldest_message_minutes = number
+    errors                 = number
+    throttles              = number
   })
-  default = {}
 
   validation {
     condition = alltrue([for to in var.alarms.notify :

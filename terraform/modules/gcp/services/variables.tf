@@ -24,3 +24,9 @@ variable "encryption_key" {
     error_message = "encryption_key is the full name of a key without a version: projects/P/locations/L/keyRings/R/cryptoKeys/K."
   }
 }
+
+variable "schedules" {
+  description = "Whether a function is called by the clock."
+  type        = bool
+  default     = false
+}

@@ -1,12 +1,8 @@
 mock_provider "aws" {
+  source = "../../mocks/aws"
+
   mock_resource "aws_s3_bucket" {
     defaults = { arn = "arn:aws:s3:::footage" }
-  }
-  mock_data "aws_s3_bucket" {
-    defaults = { arn = "arn:aws:s3:::theirs" }
-  }
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
   }
 }
 

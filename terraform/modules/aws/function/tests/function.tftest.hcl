@@ -1,13 +1,6 @@
 mock_provider "aws" {
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
-  }
-  mock_data "aws_s3_object" {
-    defaults = { version_id = "v1", etag = "e1" }
-  }
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
-  }
+  source = "../../mocks/aws"
+
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/framepost-probe" }
   }
@@ -26,9 +19,12 @@ variables {
   memory_mib         = 128
   timeout_s          = 30
   environment        = { FRAMEPOST_RECORDS = "eventbridge:framepost-records" }
-  queue              = { arn = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe", batch_size = 10, max_concurrency = 50 }
-  dead_letters_arn   = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe-dead-letters"
+  max_concurrency    = 50
   log_retention_days = 30
+  queue = {
+    arn              = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe"
+    dead_letters_arn = "arn:aws:sqs:eu-central-1:123456789012:framepost-probe-dead-letters"
+  }
 }
 
 run "runs_the_zip_on_arm" {
@@ -48,15 +44,15 @@ run "runs_the_zip_on_arm" {
 
 run "answers_message_by_message" {
   assert {
-    condition     = aws_lambda_event_source_mapping.queue.function_response_types == toset(["ReportBatchItemFailures"])
+    condition     = aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
     error_message = "one bad message must not bring nine good ones back"
   }
   assert {
-    condition     = one(aws_lambda_event_source_mapping.queue.scaling_config).maximum_concurrency == 50
-    error_message = "concurrency is bounded at the queue"
+    condition     = one(aws_lambda_event_source_mapping.queue[0].scaling_config).maximum_concurrency == 50 && aws_lambda_function.this.reserved_concurrent_executions == -1
+    error_message = "concurrency is bounded at the queue, and taken from nobody"
   }
   assert {
-    condition     = aws_lambda_event_source_mapping.queue.batch_size == 10 && aws_lambda_event_source_mapping.queue.event_source_arn == var.queue.arn
+    condition     = aws_lambda_event_source_mapping.queue[0].batch_size == 10 && aws_lambda_event_source_mapping.queue[0].event_source_arn == var.queue.arn
     error_message = "from its queue"
   }
 }
@@ -85,14 +81,14 @@ run "without_grants_it_can_only_work_its_queue" {
     error_message = "each on one resource"
   }
   assert {
-    condition     = one([for s in data.aws_iam_policy_document.this.statement : s if s.sid == "ParkRejected"]).resources == toset([var.dead_letters_arn])
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s if s.sid == "ParkRejected"]).resources == toset([var.queue.dead_letters_arn])
     error_message = "it may send to its dead-letter queue alone"
   }
 }
 
 run "every_grant" {
   variables {
-    grants = ["footage:read", "records:publish", "ledger:claim"]
+    grants = ["footage:read", "footage:write", "records:publish", "ledger:claim"]
     granted = {
       bucket_arn         = "arn:aws:s3:::footage"
       encryption_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1"
@@ -103,6 +99,7 @@ run "every_grant" {
   assert {
     condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => one(s.resources) if !contains(["Log", "TakeWork", "ParkRejected"], s.sid) } == {
       ReadFootage              = "arn:aws:s3:::footage/*"
+      WriteFootage             = "arn:aws:s3:::footage/*"
       TellMissingFromForbidden = "arn:aws:s3:::footage"
       Decrypt                  = "arn:aws:kms:eu-central-1:123456789012:key/1"
       PublishRecords           = "arn:aws:events:eu-central-1:123456789012:event-bus/framepost-records"
@@ -111,14 +108,79 @@ run "every_grant" {
     error_message = "each grant on its resource"
   }
   assert {
-    condition     = !anytrue([for a in flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)]) : can(regex("^s3:(Put|Delete)|\\*", a))])
-    error_message = "no function may write or delete footage, and none has a wildcard"
+    condition     = !anytrue([for a in flatten([for s in data.aws_iam_policy_document.this.statement : tolist(s.actions)]) : can(regex("^s3:Delete|\\*", a))])
+    error_message = "no function may delete footage, and none has a wildcard"
   }
   assert {
     condition = one([for s in data.aws_iam_policy_document.this.statement : s.condition if s.sid == "Decrypt"]) == toset([
     { test = "StringEquals", variable = "kms:ViaService", values = tolist(["s3.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.amazonaws.com"]) }])
     error_message = "the key is used through the services that hold what is encrypted, and not by itself"
   }
+}
+
+run "writing_is_no_reading" {
+  variables {
+    grants  = ["footage:write"]
+    granted = { bucket_arn = "arn:aws:s3:::footage", encryption_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1" }
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => s.actions if !contains(["Log", "TakeWork", "ParkRejected"], s.sid) } == {
+      WriteFootage = toset(["s3:PutObject"])
+      Decrypt      = toset(["kms:Decrypt", "kms:GenerateDataKey"])
+    }
+    error_message = "new objects, encrypted"
+  }
+}
+
+run "requests_of_whom_iam_lets" {
+  variables {
+    queue           = null
+    http            = { path = "/v1", auth = "cloud" }
+    max_concurrency = 20
+  }
+  assert {
+    condition     = aws_lambda_function_url.this[0].authorization_type == "AWS_IAM" && aws_lambda_function_url.this[0].invoke_mode == "RESPONSE_STREAM" && length(aws_lambda_permission.everybody) == 0
+    error_message = "a URL that IAM guards, and streams"
+  }
+  assert {
+    condition     = output.url == "https://abc.lambda-url.eu-central-1.on.aws/v1"
+    error_message = "with its path: ${output.url}"
+  }
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 20 && length(aws_lambda_event_source_mapping.queue) == 0
+    error_message = "max_concurrency bounds requests"
+  }
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["Log"]
+    error_message = "there is no queue to work"
+  }
+}
+
+run "requests_of_everybody" {
+  variables {
+    queue = null
+    http  = { auth = "function" }
+  }
+  assert {
+    condition     = aws_lambda_function_url.this[0].authorization_type == "NONE" && aws_lambda_permission.everybody[0].principal == "*" && aws_lambda_permission.everybody[0].action == "lambda:InvokeFunction"
+    error_message = "both rights that a public URL takes"
+  }
+}
+
+run "messages_of_everybody" {
+  command = plan
+  variables {
+    http = { auth = "function" }
+  }
+  expect_failures = [var.http]
+}
+
+run "no_trigger" {
+  command = plan
+  variables {
+    queue = null
+  }
+  expect_failures = [var.http]
 }
 
 run "in_a_bucket_of_others_it_reads_below_the_sites" {
@@ -249,7 +311,7 @@ run "lambda_s_own_variables" {
 run "empty_batches" {
   command = plan
   variables {
-    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", batch_size = 0 }
+    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", dead_letters_arn = "d", batch_size = 0 }
   }
   expect_failures = [var.queue]
 }
@@ -257,7 +319,7 @@ run "empty_batches" {
 run "large_batches_need_a_window" {
   command = plan
   variables {
-    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", batch_size = 100 }
+    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", dead_letters_arn = "d", batch_size = 100 }
   }
   expect_failures = [var.queue]
 }
@@ -265,9 +327,9 @@ run "large_batches_need_a_window" {
 run "concurrency_of_one" {
   command = plan
   variables {
-    queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:q", max_concurrency = 1 }
+    max_concurrency = 1
   }
-  expect_failures = [var.queue]
+  expect_failures = [var.max_concurrency]
 }
 
 run "unknown_grant" {

@@ -1,28 +1,6 @@
 mock_provider "aws" {
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
-  }
-  mock_data "aws_partition" {
-    defaults = { partition = "aws" }
-  }
-  mock_data "aws_iot_endpoint" {
-    defaults = { endpoint_address = "abc.credentials.iot.eu-central-1.amazonaws.com" }
-  }
-  mock_resource "aws_iam_policy" {
-    defaults = { arn = "arn:aws:iam::123456789012:policy/p" }
-  }
-  mock_resource "aws_iam_user" {
-    defaults = { arn = "arn:aws:iam::123456789012:user/u" }
-  }
-  mock_resource "aws_iam_role" {
-    defaults = { arn = "arn:aws:iam::123456789012:role/r" }
-  }
+  source = "../../mocks/aws"
+
   mock_resource "aws_iam_access_key" {
     defaults = { id = "AKIAEXAMPLE", secret = "secret" }
   }

@@ -1,13 +1,6 @@
 mock_provider "aws" {
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
-  }
-  mock_data "aws_region" {
-    defaults = { id = "eu-central-1" }
-  }
-  mock_data "aws_caller_identity" {
-    defaults = { account_id = "123456789012" }
-  }
+  source = "../../mocks/aws"
+
   mock_resource "aws_sns_topic" {
     defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:framepost-alarms" }
   }
@@ -26,55 +19,73 @@ variables {
     }
   }
   chunks_function = "probe"
+  alarms          = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
 }
 
 run "silence_is_missing_data" {
   assert {
-    condition     = keys(aws_cloudwatch_metric_alarm.silence) == ["dock", "plant-7"]
+    condition     = [for name in keys(aws_cloudwatch_metric_alarm.this) : name if endswith(name, "-silence")] == ["dock-silence", "plant-7-silence"]
     error_message = "one for each site that is not exempt"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.silence["dock"].treat_missing_data == "breaching"
+    condition     = aws_cloudwatch_metric_alarm.this["dock-silence"].treat_missing_data == "breaching"
     error_message = "no data is the alarm"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.silence["dock"].period * aws_cloudwatch_metric_alarm.silence["dock"].evaluation_periods == 300 && aws_cloudwatch_metric_alarm.silence["dock"].datapoints_to_alarm == 5
+    condition     = aws_cloudwatch_metric_alarm.this["dock-silence"].period * aws_cloudwatch_metric_alarm.this["dock-silence"].evaluation_periods == 300 && aws_cloudwatch_metric_alarm.this["dock-silence"].datapoints_to_alarm == 5
     error_message = "five silent minutes on end"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.silence["plant-7"].dimensions == tomap({ Function = "probe", Site = "plant-7" }) && aws_cloudwatch_metric_alarm.silence["plant-7"].namespace == "Framepost" && aws_cloudwatch_metric_alarm.silence["plant-7"].metric_name == "ChunksProbed"
+    condition     = aws_cloudwatch_metric_alarm.this["plant-7-silence"].dimensions == tomap({ Function = "probe", Site = "plant-7" }) && aws_cloudwatch_metric_alarm.this["plant-7-silence"].namespace == "Framepost" && aws_cloudwatch_metric_alarm.this["plant-7-silence"].metric_name == "ChunksProbed"
     error_message = "the metric that the function writes"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.silence["plant-7"].evaluation_periods == 15
+    condition     = aws_cloudwatch_metric_alarm.this["plant-7-silence"].evaluation_periods == 15
     error_message = "a quarter of an hour unless said otherwise"
   }
 }
 
 run "every_queue_and_function_is_watched" {
   assert {
-    condition     = aws_cloudwatch_metric_alarm.dead_letters["probe"].dimensions == tomap({ QueueName = "framepost-probe-dead-letters" }) && aws_cloudwatch_metric_alarm.dead_letters["probe"].threshold == 1
+    condition     = aws_cloudwatch_metric_alarm.this["probe-dead-letters"].dimensions == tomap({ QueueName = "framepost-probe-dead-letters" }) && aws_cloudwatch_metric_alarm.this["probe-dead-letters"].threshold == 1
     error_message = "one dead letter is an alarm"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.undelivered["probe"].dimensions == tomap({ QueueName = "framepost-probe-undelivered" })
+    condition     = aws_cloudwatch_metric_alarm.this["probe-undelivered"].dimensions == tomap({ QueueName = "framepost-probe-undelivered" })
     error_message = "so is one undelivered event"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.oldest_message["probe"].threshold == 900 && aws_cloudwatch_metric_alarm.oldest_message["probe"].dimensions == tomap({ QueueName = "framepost-probe" })
+    condition     = aws_cloudwatch_metric_alarm.this["probe-oldest-message"].threshold == 900 && aws_cloudwatch_metric_alarm.this["probe-oldest-message"].comparison_operator == "GreaterThanThreshold" && aws_cloudwatch_metric_alarm.this["probe-oldest-message"].evaluation_periods == 3 && aws_cloudwatch_metric_alarm.this["probe-oldest-message"].dimensions == tomap({ QueueName = "framepost-probe" })
     error_message = "a quarter of an hour in the queue"
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.errors["probe"].metric_name == "Errors" && aws_cloudwatch_metric_alarm.throttles["probe"].metric_name == "Throttles"
+    condition     = aws_cloudwatch_metric_alarm.this["probe-errors"].metric_name == "Errors" && aws_cloudwatch_metric_alarm.this["probe-throttles"].metric_name == "Throttles"
     error_message = "errors and throttles"
   }
   assert {
-    condition     = alltrue([for a in [aws_cloudwatch_metric_alarm.dead_letters["probe"], aws_cloudwatch_metric_alarm.silence["dock"], aws_cloudwatch_metric_alarm.integrity[0]] : a.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])])
+    condition     = alltrue([for a in [aws_cloudwatch_metric_alarm.this["probe-dead-letters"], aws_cloudwatch_metric_alarm.this["dock-silence"], aws_cloudwatch_metric_alarm.this["integrity"]] : a.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])])
     error_message = "alarms go to the topic of their own"
   }
   assert {
     condition     = length(output.alarm_names) == 8
     error_message = "five of the function, two of sites, one of integrity"
+  }
+}
+
+run "a_function_without_a_queue_has_no_alarms_of_one" {
+  variables {
+    functions = {
+      probe = { lambda_name = "framepost-probe", log_group = "/aws/lambda/framepost-probe", queue_name = "framepost-probe", dead_letters_name = "d", undelivered_name = "u" }
+      api   = { lambda_name = "framepost-api", log_group = "/aws/lambda/framepost-api" }
+    }
+  }
+  assert {
+    condition     = [for name in output.alarm_names : name if startswith(name, "framepost-api-")] == ["framepost-api-errors", "framepost-api-throttles"]
+    error_message = "only requests: ${jsonencode(output.alarm_names)}"
+  }
+  assert {
+    condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "null") && strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "framepost-api")
+    error_message = "the dashboard shows what there is"
   }
 }
 
@@ -84,7 +95,7 @@ run "what_the_logs_say" {
     error_message = "errors in the log are counted"
   }
   assert {
-    condition     = aws_cloudwatch_log_metric_filter.integrity[0].log_group_name == "/aws/lambda/framepost-probe" && aws_cloudwatch_metric_alarm.integrity[0].metric_name == aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
+    condition     = aws_cloudwatch_log_metric_filter.integrity[0].log_group_name == "/aws/lambda/framepost-probe" && aws_cloudwatch_metric_alarm.this["integrity"].metric_name == aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation[0].name
     error_message = "the alarm watches what the filter counts"
   }
   assert {
@@ -102,7 +113,7 @@ run "who_signs_is_told_of_what_nobody_signed" {
     error_message = "every state of a signature but valid"
   }
   assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.integrity[0].alarm_description, "without a signature")
+    condition     = strcontains(aws_cloudwatch_metric_alarm.this["integrity"].alarm_description, "without a signature")
     error_message = "and the alarm says so"
   }
 }
@@ -126,10 +137,10 @@ run "the_dashboard_shows_every_site_and_queue" {
 
 run "given_topics_and_addresses" {
   variables {
-    alarms = { notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"] }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.errors["probe"].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])
+    condition     = aws_cloudwatch_metric_alarm.this["probe-errors"].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])
     error_message = "both"
   }
   assert {
@@ -140,7 +151,7 @@ run "given_topics_and_addresses" {
 
 run "a_given_topic_is_enough" {
   variables {
-    alarms = { notify = ["arn:aws:sns:eu-central-1:123456789012:ops"] }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
   assert {
     condition     = length(aws_sns_topic.alarms) == 0 && output.topic_arn == null
@@ -150,7 +161,7 @@ run "a_given_topic_is_enough" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
   assert {
     condition     = length(output.alarm_names) == 0 && length(aws_sns_topic.alarms) == 0 && length(aws_cloudwatch_log_metric_filter.errors) == 1
@@ -163,7 +174,7 @@ run "without_the_probe_there_is_no_silence" {
     chunks_function = null
   }
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.silence) + length(aws_cloudwatch_metric_alarm.integrity) == 0
+    condition     = !anytrue([for name in output.alarm_names : endswith(name, "-silence") || endswith(name, "-integrity")])
     error_message = "nobody says that a site is alive"
   }
 }
@@ -195,7 +206,7 @@ run "unknown_function" {
 run "whom_to_tell" {
   command = plan
   variables {
-    alarms = { notify = ["ops"] }
+    alarms = { enabled = true, notify = ["ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
   expect_failures = [var.alarms]
 }
@@ -203,7 +214,7 @@ run "whom_to_tell" {
 run "a_threshold_of_zero" {
   command = plan
   variables {
-    alarms = { errors = 0 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10 }
   }
   expect_failures = [var.alarms]
 }

@@ -1,7 +1,6 @@
 mock_provider "aws" {
-  mock_data "aws_iam_policy_document" {
-    defaults = { json = "{}" }
-  }
+  source = "../../mocks/aws"
+
   mock_resource "aws_cloudwatch_event_bus" {
     defaults = { arn = "arn:aws:events:eu-central-1:123456789012:event-bus/framepost-records" }
   }

@@ -1,9 +1,8 @@
 mock_provider "google" {
+  source = "../../mocks/google"
+
   mock_resource "google_pubsub_topic" {
     defaults = { id = "projects/footage-prod/topics/framepost-finalized" }
-  }
-  mock_data "google_storage_bucket" {
-    defaults = { uniform_bucket_level_access = true }
   }
 }
 
@@ -45,29 +44,56 @@ run "footage_is_private_and_kept" {
 
 run "completed_objects_are_announced" {
   assert {
-    condition     = one(values(google_storage_notification.finalized)).event_types == toset(["OBJECT_FINALIZE"])
+    condition     = one(values(google_storage_notification.this)).event_types == toset(["OBJECT_FINALIZE"])
     error_message = "Only completed objects are announced: not deletions, not changed metadata."
   }
 
   assert {
-    condition     = one(values(google_storage_notification.finalized)).payload_format == "JSON_API_V1" && one(values(google_storage_notification.finalized)).object_name_prefix == null
+    condition     = one(values(google_storage_notification.this)).payload_format == "JSON_API_V1" && one(values(google_storage_notification.this)).object_name_prefix == null
     error_message = "The announcement carries the object's metadata, for every key."
   }
 
   assert {
-    condition     = google_pubsub_topic_iam_member.storage_agent.role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.storage_agent.member == var.storage_agent
+    condition     = google_pubsub_topic_iam_member.storage_agent["finalized"].role == "roles/pubsub.publisher" && google_pubsub_topic_iam_member.storage_agent["finalized"].member == var.storage_agent
     error_message = "Cloud Storage's agent must be able to publish."
   }
 
   assert {
-    condition     = google_pubsub_topic.finalized.message_storage_policy[0].allowed_persistence_regions == toset(["europe-west1"])
+    condition     = google_pubsub_topic.this["finalized"].message_storage_policy[0].allowed_persistence_regions == toset(["europe-west1"])
     error_message = "Keys of footage leave the region."
   }
 
   assert {
-    condition     = output.url == "gs://framepost-footage-prod" && output.topic == "projects/footage-prod/topics/framepost-finalized"
+    condition     = output.url == "gs://framepost-footage-prod" && output.topic == "projects/footage-prod/topics/framepost-finalized" && output.removed_topic == null
     error_message = "The outputs name another bucket or topic."
   }
+}
+
+run "removed_objects_are_announced_where_somebody_wants_to_know" {
+  variables {
+    removed_topic_name = "framepost-removed"
+    prefixes           = ["plant-7/"]
+  }
+
+  assert {
+    condition     = { for key, n in google_storage_notification.this : key => n.event_types } == { "finalized:plant-7/" = toset(["OBJECT_FINALIZE"]), "removed:plant-7/" = toset(["OBJECT_DELETE", "OBJECT_ARCHIVE"]) }
+    error_message = "On a topic of their own: deletions, and versions that are no longer live."
+  }
+
+  assert {
+    condition     = google_pubsub_topic.this["removed"].name == "framepost-removed" && google_pubsub_topic_iam_member.storage_agent["removed"].member == var.storage_agent && output.removed_topic != null
+    error_message = "Cloud Storage's agent must be able to publish there too."
+  }
+}
+
+run "one_topic_for_both_is_refused" {
+  command = plan
+
+  variables {
+    removed_topic_name = "framepost-finalized"
+  }
+
+  expect_failures = [var.removed_topic_name]
 }
 
 run "lifecycle_by_age_and_class" {
@@ -98,7 +124,7 @@ run "lifecycle_by_age_and_class" {
   }
 
   assert {
-    condition     = google_storage_bucket.footage[0].encryption[0].default_kms_key_name == var.encryption_key && google_pubsub_topic.finalized.kms_key_name == var.encryption_key
+    condition     = google_storage_bucket.footage[0].encryption[0].default_kms_key_name == var.encryption_key && google_pubsub_topic.this["finalized"].kms_key_name == var.encryption_key
     error_message = "The key encrypts objects and messages."
   }
 }
@@ -116,7 +142,7 @@ run "an_existing_bucket_is_only_told_to_announce" {
   }
 
   assert {
-    condition     = toset([for n in google_storage_notification.finalized : n.object_name_prefix]) == toset(["plant-7/", "dock-2/"])
+    condition     = toset([for n in google_storage_notification.this : n.object_name_prefix]) == toset(["plant-7/", "dock-2/"])
     error_message = "Only the sites' objects are announced."
   }
 }

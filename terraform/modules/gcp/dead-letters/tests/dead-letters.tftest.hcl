@@ -1,4 +1,6 @@
 mock_provider "google" {
+  source = "../../mocks/google"
+
   mock_resource "google_pubsub_topic" {
     defaults = { id = "projects/footage-prod/topics/framepost-probe-dead-letters" }
   }

@@ -1,4 +1,6 @@
 mock_provider "google" {
+  source = "../../mocks/google"
+
   mock_resource "google_service_account" {
     defaults = {
       email  = "framepost-probe@footage-prod.iam.gserviceaccount.com"
@@ -19,7 +21,7 @@ variables {
   grants       = ["footage:read", "records:publish"]
   bucket       = "framepost-footage-prod"
   records      = "projects/footage-prod/topics/framepost-records"
-  dead_letters = "projects/footage-prod/topics/framepost-probe-dead-letters"
+  dead_letters = { topic = "projects/footage-prod/topics/framepost-probe-dead-letters" }
 }
 
 run "the_service_is_what_the_function_says" {
@@ -70,7 +72,7 @@ run "the_service_is_what_the_function_says" {
 
 run "grants_are_what_the_function_says_and_no_more" {
   assert {
-    condition     = google_storage_bucket_iam_member.footage_read["all"].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.footage_read["all"].bucket == "framepost-footage-prod"
+    condition     = google_storage_bucket_iam_member.footage["footage:read:all"].role == "roles/storage.objectViewer" && google_storage_bucket_iam_member.footage["footage:read:all"].bucket == "framepost-footage-prod"
     error_message = "footage:read is reading that bucket."
   }
 
@@ -80,12 +82,12 @@ run "grants_are_what_the_function_says_and_no_more" {
   }
 
   assert {
-    condition     = length(google_storage_bucket_iam_member.footage_write) == 0 && length(google_storage_bucket_iam_member.ledger_claim) == 0
+    condition     = length(google_storage_bucket_iam_member.footage) == 1 && length(google_storage_bucket_iam_member.ledger_claim) == 0
     error_message = "More than the grants name."
   }
 
   assert {
-    condition     = google_pubsub_topic_iam_member.dead_letters.topic == var.dead_letters && google_pubsub_topic_iam_member.dead_letters.member == google_service_account.this.member
+    condition     = google_pubsub_topic_iam_member.dead_letters[0].topic == var.dead_letters.topic && google_pubsub_topic_iam_member.dead_letters[0].member == google_service_account.this.member
     error_message = "The function cannot park what it rejects."
   }
 }
@@ -98,13 +100,13 @@ run "in_a_bucket_of_others_grants_end_at_the_sites" {
   }
 
   assert {
-    condition = alltrue([for m in [google_storage_bucket_iam_member.footage_read["0"], google_storage_bucket_iam_member.footage_write["0"]] :
+    condition = alltrue([for m in google_storage_bucket_iam_member.footage :
     m.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/theirs/objects/dock/\") || resource.name.startsWith(\"projects/_/buckets/theirs/objects/plant-7/\")"])
-    error_message = "It reads what is not footage: ${google_storage_bucket_iam_member.footage_read["0"].condition[0].expression}"
+    error_message = "It reads what is not footage: ${google_storage_bucket_iam_member.footage["footage:read:0"].condition[0].expression}"
   }
 
   assert {
-    condition     = length(google_storage_bucket_iam_member.footage_read) == 1
+    condition     = keys(google_storage_bucket_iam_member.footage) == ["footage:read:0", "footage:write:0"]
     error_message = "There is another grant beside it, without a condition."
   }
 }
@@ -116,7 +118,7 @@ run "more_sites_than_a_condition_holds" {
   }
 
   assert {
-    condition     = length(google_storage_bucket_iam_member.footage_read) == 3 && alltrue([for m in google_storage_bucket_iam_member.footage_read : length(split("||", m.condition[0].expression)) <= 10])
+    condition     = length(google_storage_bucket_iam_member.footage) == 3 && alltrue([for m in google_storage_bucket_iam_member.footage : length(split("||", m.condition[0].expression)) <= 10])
     error_message = "IAM takes up to twelve operators in a condition."
   }
 }
@@ -151,9 +153,63 @@ run "claims_only_below_its_own_name" {
   }
 
   assert {
-    condition     = google_storage_bucket_iam_member.footage_write["all"].role == "roles/storage.objectCreator" && length(google_storage_bucket_iam_member.footage_read) == 0
+    condition     = { for key, member in google_storage_bucket_iam_member.footage : key => member.role } == { "footage:write:all" = "roles/storage.objectCreator" }
     error_message = "footage:write creates objects, and neither reads nor replaces them."
   }
+}
+
+run "requests_of_whom_iam_lets" {
+  variables {
+    dead_letters = null
+    http         = { path = "/v1", auth = "cloud" }
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service.this.ingress == "INGRESS_TRAFFIC_ALL" && length(google_cloud_run_v2_service_iam_member.everybody) == 0
+    error_message = "It is reached from everywhere, by whom run.invoker is granted."
+  }
+
+  assert {
+    condition     = output.url == "https://mocked-ew.a.run.app/v1"
+    error_message = "Its URL has its path: ${output.url}"
+  }
+
+  assert {
+    condition     = !contains([for e in google_cloud_run_v2_service.this.template[0].containers[0].env : e.name], "FRAMEPOST_DEAD_LETTERS") && length(google_pubsub_topic_iam_member.dead_letters) == 0
+    error_message = "Without messages nothing is parked."
+  }
+}
+
+run "requests_of_everybody" {
+  variables {
+    dead_letters = null
+    http         = { auth = "function" }
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.everybody[0].member == "allUsers" && google_cloud_run_v2_service_iam_member.everybody[0].role == "roles/run.invoker"
+    error_message = "Somebody is kept out."
+  }
+}
+
+run "messages_of_everybody_are_refused" {
+  command = plan
+
+  variables {
+    http = { auth = "function" }
+  }
+
+  expect_failures = [var.http]
+}
+
+run "no_trigger_is_refused" {
+  command = plan
+
+  variables {
+    dead_letters = null
+  }
+
+  expect_failures = [var.http]
 }
 
 run "one_at_a_time_is_one_at_a_time" {

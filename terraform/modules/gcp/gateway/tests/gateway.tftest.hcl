@@ -1,4 +1,6 @@
 mock_provider "google" {
+  source = "../../mocks/google"
+
   mock_resource "google_service_account" {
     defaults = {
       name   = "projects/footage-prod/serviceAccounts/framepost-gw-0123abcd@footage-prod.iam.gserviceaccount.com"

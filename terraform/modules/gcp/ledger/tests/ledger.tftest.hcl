@@ -1,4 +1,6 @@
-mock_provider "google" {}
+mock_provider "google" {
+  source = "../../mocks/google"
+}
 
 variables {
   project  = "footage-prod"

@@ -1,4 +1,6 @@
 mock_provider "google" {
+  source = "../../mocks/google"
+
   mock_resource "google_monitoring_dashboard" {
     defaults = { id = "projects/123456789012/dashboards/d-1" }
   }
@@ -13,14 +15,15 @@ variables {
   name               = "framepost-eu"
   log_retention_days = 90
   chunks_function    = "probe"
+  alarms             = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   sites              = { plant-7 = { silence_minutes = 10 }, dock-2 = { silence_minutes = 0 } }
   records            = { subscription_name = "framepost-eu-records-bigquery", dead_letters_name = "framepost-eu-records-dead-letters" }
 
   functions = {
     probe = {
-      service_name      = "framepost-eu-probe"
-      subscription_name = "framepost-eu-probe"
-      dead_letters_name = "framepost-eu-probe-dead-letters"
+      service_name       = "framepost-eu-probe"
+      subscription_names = { object-finalized = "framepost-eu-probe" }
+      dead_letters_name  = "framepost-eu-probe-dead-letters"
     }
   }
 }
@@ -85,6 +88,25 @@ run "alarms_about_subscriptions" {
   }
 }
 
+run "every_subscription_of_a_function_is_watched" {
+  variables {
+    functions = {
+      probe = { service_name = "framepost-eu-probe", subscription_names = { object-finalized = "framepost-eu-probe", record = "framepost-eu-probe-record" }, dead_letters_name = "framepost-eu-probe-dead-letters" }
+      api   = { service_name = "framepost-eu-api" }
+    }
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.subscription["oldest-message"].conditions[0].condition_threshold[0].filter, "one_of(\"framepost-eu-probe\", \"framepost-eu-probe-record\", \"framepost-eu-records-bigquery\")")
+    error_message = "Not every subscription: ${google_monitoring_alert_policy.subscription["oldest-message"].conditions[0].condition_threshold[0].filter}"
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.subscription["dead-letters"].conditions[0].condition_threshold[0].filter, "one_of(\"framepost-eu-probe-dead-letters\", \"framepost-eu-records-dead-letters\")")
+    error_message = "Dead letters of a function that has none."
+  }
+}
+
 run "lines_are_counted" {
   assert {
     condition     = strcontains(google_logging_metric.count["chunks"].filter, "resource.labels.service_name=\"framepost-eu-probe\" AND jsonPayload.event=\"handled\" AND jsonPayload.outcome=\"done\" AND jsonPayload.key=~\"[.]mp4$\"") && google_logging_metric.count["chunks"].label_extractors == tomap({ site = "EXTRACT(jsonPayload.site)" })
@@ -140,7 +162,7 @@ run "logs_are_kept_as_long_as_asked_and_once" {
 
 run "everybody_is_told" {
   variables {
-    alarms = { notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30 }
+    alarms = { enabled = true, notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30 }
   }
 
   assert {
@@ -166,7 +188,7 @@ run "everybody_is_told" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
 
   assert {
@@ -223,7 +245,7 @@ run "an_sns_topic_is_refused" {
   command = plan
 
   variables {
-    alarms = { notify = ["arn:aws:sns:eu-central-1:123456789012:ops"] }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
   }
 
   expect_failures = [var.alarms]
@@ -233,7 +255,7 @@ run "a_threshold_of_nothing_is_refused" {
   command = plan
 
   variables {
-    alarms = { errors = 0 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10 }
   }
 
   expect_failures = [var.alarms]

@@ -1,7 +1,5 @@
 mock_provider "google" {
-  mock_resource "google_pubsub_topic" {
-    defaults = { id = "projects/footage-prod/topics/mocked" }
-  }
+  source = "../../mocks/google"
 }
 
 variables {

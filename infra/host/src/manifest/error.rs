@@ -1,0 +1,66 @@
+//! A manifest that cannot be read, and the words for it.
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{Options, RenderOptions, SnippetMode, UserMessageFormatter};
+use std::io;
+
+/// Why a `function.yaml` is none.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file is not there, or not text.
+    #[error("cannot read {file}: {source}")]
+    Unreadable {
+        /// The file or directory.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It says something that a manifest cannot say.
+    #[error("{}: {key}: {what}", at(file, *line))]
+    Invalid {
+        /// The file.
+        file: String,
+        /// The line where that is known, from 1.
+        line: Option<u64>,
+        /// The key, as in `triggers[0].suffixes`.
+        key: String,
+        /// What it says, and what is allowed.
+        what: String,
+    },
+}
+
+fn at(file: &str, line: Option<u64>) -> String {
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+}
+
+impl ManifestError {
+    pub(super) fn invalid(file: &str, key: &str, what: impl Into<String>) -> Self {
+        Self::Invalid { file: file.to_owned(), line: None, key: key.to_owned(), what: what.into() }
+    }
+}
+
+/// Reads YAML 1.2 as `T`. A text that other readers of YAML (Terraform's is one) could take for a number or a boolean has to be
+/// quoted.
+pub(super) fn typed<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ManifestError> {
+    let mut options = Options::default();
+    options.no_schema = true;
+    options.strict_booleans = true;
+    options.with_snippet = false;
+    let mut track = serde_path_to_error::Track::new();
+    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        T::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
+    });
+    parsed.map_err(|error| {
+        let mut plain = RenderOptions::new(&UserMessageFormatter);
+        plain.snippets = SnippetMode::Off;
+        let what = error.render_with_options(plain);
+        let key = track.path().to_string();
+        ManifestError::Invalid {
+            file: file.to_owned(),
+            line: error.location().map(|location| location.line()),
+            key: if key == "." { "manifest".to_owned() } else { key },
+            // The line is said at the front.
+            what: what.split_once(" at line ").map_or(what.as_str(), |(what, _)| what).to_owned(),
+        }
+    })
+}

@@ -1,0 +1,196 @@
+//! `functions/<name>/function.yaml`: what a function is triggered by, what it needs and what it may do.
+//!
+//! [`Manifest`] is the one strict reading of that file. A key that is not known here is an error, and so is a value out of its
+//! range: the message names the file, the line, the key and what is allowed. Terraform reads the same files with
+//! `yamldecode`, which checks nothing, so a test reads every manifest of the repository through this type.
+//!
+//! ```yaml
+//! name: infer                      # the directory's name
+//! description: Says what is to be seen in a chunk.
+//! triggers:                        # one or more, see Trigger
+//!   - event: record
+//!     types: [io.framepost.chunk.probed.v1]
+//!     filters: { site: [plant-7, dock-2] }
+//! delivery:                        # of the one inbox that all triggers but http fill
+//!   batch_size: 10                 # messages in one Lambda batch
+//!   max_deliveries: 8              # then a message is parked in the dead letters
+//! runtime:
+//!   memory_mib: 128
+//!   timeout_s: 30                  # for one batch, or one request
+//!   max_concurrency: 50            # instances on AWS and on Google Cloud
+//!   cpu: 1                         # optional: Cloud Run's CPUs
+//!   instance_concurrency: 10       # optional: messages that one Cloud Run instance handles at a time
+//! environment:                     # optional: the function's own variables with their defaults, all of them text
+//!   FRAMEPOST_CONTENT_CHECK: head
+//! grants: [footage:read, records:publish]   # optional
+//! ```
+
+mod check;
+mod cron;
+mod error;
+mod number;
+mod trigger;
+
+pub use cron::Cron;
+pub use error::ManifestError;
+pub use trigger::{Auth, FilterValue, Happened, Http, Keys, Records, Schedule, Trigger};
+
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+/// A function as its `function.yaml` declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The name of the function, of its directory, and the end of its resources' names.
+    pub name: String,
+    /// What it does, for consoles.
+    pub description: String,
+    /// What it is called for. Several triggers share one inbox, except for [`Trigger::Http`], which has none.
+    pub triggers: Vec<Trigger>,
+    /// How messages are delivered; there for every function that a message can trigger.
+    #[serde(default)]
+    pub delivery: Option<Delivery>,
+    /// What it needs to run.
+    pub runtime: Runtime,
+    /// The variables that it reads, with their defaults.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// What it may do with the footage, the bus and the ledger.
+    #[serde(default)]
+    pub grants: BTreeSet<Grant>,
+}
+
+/// How the messages of a function's inbox are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// Messages that Lambda hands over at a time. Pub/Sub pushes single messages.
+    #[serde(deserialize_with = "number::whole::<_, 1, 10_000>")]
+    pub batch_size: u32,
+    /// After so many deliveries without success a message is parked in the dead letters. Fewer than five could be used up by
+    /// throttling alone; Pub/Sub takes 100 at most.
+    #[serde(deserialize_with = "number::whole::<_, 5, 100>")]
+    pub max_deliveries: u32,
+}
+
+/// What a function needs to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// Memory in MiB. Lambda gives up to 10 240, Cloud Run up to 32 768 with eight CPUs.
+    #[serde(deserialize_with = "number::whole::<_, 128, 32_768>")]
+    pub memory_mib: u32,
+    /// For one batch or request. Lambda's limit is 900 s, that of a Pub/Sub push 570 s.
+    #[serde(rename = "timeout_s", deserialize_with = "number::seconds::<_, 1, 900>")]
+    pub timeout: Duration,
+    /// Instances at a time. A queue scales Lambda to two at least.
+    #[serde(deserialize_with = "number::whole::<_, 2, 1000>")]
+    pub max_concurrency: u32,
+    /// Cloud Run's CPUs, 1 unless given. Lambda gives processor time in proportion to memory.
+    #[serde(default, deserialize_with = "number::cpus")]
+    pub cpu: Option<u32>,
+    /// Messages or requests that one instance of Cloud Run handles at a time, 10 unless given. A Lambda instance handles one
+    /// batch.
+    #[serde(default, deserialize_with = "number::optional::<_, 1, 1000>")]
+    pub instance_concurrency: Option<u32>,
+}
+
+/// What a function may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub enum Grant {
+    /// Read objects of the bucket.
+    #[serde(rename = "footage:read")]
+    ReadFootage,
+    /// Write objects of the bucket.
+    #[serde(rename = "footage:write")]
+    WriteFootage,
+    /// Publish records.
+    #[serde(rename = "records:publish")]
+    PublishRecords,
+    /// Claim work in the ledger.
+    #[serde(rename = "ledger:claim")]
+    ClaimWork,
+}
+
+impl Manifest {
+    /// Reads `functions/<name>/function.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, does not say what a manifest has to say, or names another function than its directory.
+    pub fn read(file: &Path) -> Result<Self, ManifestError> {
+        let place = file.display().to_string();
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ManifestError::Unreadable { file: place.clone(), source })?;
+        let manifest = Self::parse(&place, &text)?;
+        let directory = file.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        match directory {
+            Some(directory) if directory != manifest.name => {
+                let what = format!("{:?} is in the directory {directory:?}: both have one name", manifest.name);
+                Err(ManifestError::invalid(&place, "name", what))
+            }
+            _ => Ok(manifest),
+        }
+    }
+
+    /// Reads the text of a manifest. `file` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// When the text does not say what a manifest has to say.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
+        let manifest: Self = error::typed(file, text)?;
+        check::manifest(&manifest).map_err(|(key, what)| ManifestError::invalid(file, &key, what))?;
+        Ok(manifest)
+    }
+
+    /// Reads `<directory>/*/function.yaml`, sorted by name. Directories without one are no functions.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or one of the manifests cannot be read.
+    pub fn read_all(directory: &Path) -> Result<Vec<Self>, ManifestError> {
+        let unreadable = |source| ManifestError::Unreadable { file: directory.display().to_string(), source };
+        let mut manifests = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path().join("function.yaml");
+            if file.is_file() {
+                manifests.push(Self::read(&file)?);
+            }
+        }
+        manifests.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(manifests)
+    }
+
+    /// Whether one of the triggers is for what happened.
+    pub fn hears(&self, happened: Happened<'_>) -> bool {
+        self.triggers.iter().any(|trigger| trigger.hears(happened))
+    }
+
+    /// Whether messages trigger it: anything but HTTP requests.
+    pub fn has_inbox(&self) -> bool {
+        self.triggers.iter().any(|trigger| !matches!(trigger, Trigger::Http(_)))
+    }
+
+    /// Its HTTP trigger. There is one at most.
+    pub fn http(&self) -> Option<&Http> {
+        self.triggers.iter().find_map(|trigger| match trigger {
+            Trigger::Http(http) => Some(http),
+            _ => None,
+        })
+    }
+
+    /// The times at which it is called.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.triggers.iter().filter_map(|trigger| match trigger {
+            Trigger::Schedule(schedule) => Some(schedule),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a function is called for.
+//!
+//! | `event` | options | fires |
+//! |---|---|---|
+//! | `object-finalized` | `prefixes`, `suffixes` | when an object of the bucket is complete |
+//! | `object-removed` | `prefixes`, `suffixes` | when one is gone |
+//! | `record` | `types`, `filters` | for records of these types whose fields have one of the values |
+//! | `http` | `path`, `auth` | for requests |
+//! | `schedule` | `name`, and `every_minutes` or `cron` | at the times that these say, in UTC |
+//! | `job-ended` | | reserved: nothing runs jobs yet, and a manifest with it is refused |
+
+use super::cron::Cron;
+use framepost_events::record::Record;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One thing that a function is called for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Options")]
+pub enum Trigger {
+    /// An object of the bucket is complete.
+    ObjectFinalized(Keys),
+    /// An object of the bucket is gone.
+    ObjectRemoved(Keys),
+    /// A function said something of an object.
+    Record(Records),
+    /// Somebody asks.
+    Http(Http),
+    /// It is time.
+    Schedule(Schedule),
+}
+
+/// Which objects. An empty list is any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// The key begins with one of these.
+    pub prefixes: Vec<String>,
+    /// The key ends with one of these.
+    pub suffixes: Vec<String>,
+}
+
+/// Which records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// CloudEvents types, one at least.
+    pub types: Vec<String>,
+    /// By field of the record's data, the values that it may have. A record that lacks one of the fields is not meant.
+    pub filters: BTreeMap<String, Vec<FilterValue>>,
+}
+
+/// A value of a record's field that can be filtered by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(untagged, expecting = "a text, true or false")]
+pub enum FilterValue {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A text.
+    Text(String),
+}
+
+/// Requests that the function answers itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where its paths begin, `/` unless given. The function sees whole paths.
+    pub path: String,
+    /// Who may ask.
+    pub auth: Auth,
+}
+
+/// Who may send requests to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// Identities that the cloud grants it: `lambda:InvokeFunctionUrl`, `roles/run.invoker`.
+    Cloud,
+    /// Everybody. The function checks who asks, and takes nothing but requests.
+    Function,
+}
+
+/// When a function is called by the clock, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// What the event calls it, and the end of its resource's name.
+    pub name: String,
+    /// The times.
+    pub times: Cron,
+}
+
+/// What a trigger may be for, a schedule and a request aside.
+#[derive(Debug, Clone, Copy)]
+pub enum Happened<'a> {
+    /// The object with this key is complete.
+    Finalized(&'a str),
+    /// The object with this key is gone.
+    Removed(&'a str),
+    /// A record was published.
+    Record(&'a Record),
+}
+
+impl Trigger {
+    /// Whether it is for what happened.
+    pub fn hears(&self, happened: Happened<'_>) -> bool {
+        match (self, happened) {
+            (Self::ObjectFinalized(keys), Happened::Finalized(key))
+            | (Self::ObjectRemoved(keys), Happened::Removed(key)) => keys.hold(key),
+            (Self::Record(records), Happened::Record(record)) => records.hold(record),
+            _ => false,
+        }
+    }
+}
+
+impl Keys {
+    /// Whether the key has one of the prefixes and one of the suffixes. They do not overlap: `ab` is too short for the prefix
+    /// `ab` and the suffix `b`.
+    pub fn hold(&self, key: &str) -> bool {
+        let any = |choices: &[String]| if choices.is_empty() { vec![String::new()] } else { choices.to_vec() };
+        let suffixes = any(&self.suffixes);
+        any(&self.prefixes)
+            .iter()
+            .filter_map(|prefix| key.strip_prefix(prefix.as_str()))
+            .any(|rest| suffixes.iter().any(|suffix| rest.ends_with(suffix.as_str())))
+    }
+}
+
+impl Records {
+    /// Whether the record is of one of the types, and each field that is filtered by has one of its values.
+    pub fn hold(&self, record: &Record) -> bool {
+        if !self.types.contains(&record.event_type) {
+            return false;
+        }
+        if self.filters.is_empty() {
+            return true;
+        }
+        let data = serde_json::to_value(&record.data).unwrap_or_default();
+        self.filters.iter().all(|(field, values)| values.iter().any(|value| value.is(&data[field])))
+    }
+}
+
+impl FilterValue {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Text(text) => value.as_str() == Some(text),
+            Self::Flag(flag) => value.as_bool() == Some(*flag),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    ObjectFinalized,
+    ObjectRemoved,
+    Record,
+    Http,
+    Schedule,
+    JobEnded,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::ObjectFinalized => "object-finalized",
+            Self::ObjectRemoved => "object-removed",
+            Self::Record => "record",
+            Self::Http => "http",
+            Self::Schedule => "schedule",
+            Self::JobEnded => "job-ended",
+        }
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::ObjectFinalized | Self::ObjectRemoved => &["prefixes", "suffixes"],
+            Self::Record => &["types", "filters"],
+            Self::Http => &["path", "auth"],
+            Self::Schedule => &["name", "every_minutes", "cron"],
+            Self::JobEnded => &[],
+        }
+    }
+}
+
+/// A trigger as it is written, before `event` says which options it may have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    event: Kind,
+    prefixes: Option<Vec<String>>,
+    suffixes: Option<Vec<String>>,
+    types: Option<Vec<String>>,
+    filters: Option<BTreeMap<String, Vec<FilterValue>>>,
+    path: Option<String>,
+    auth: Option<Auth>,
+    name: Option<String>,
+    every_minutes: Option<u32>,
+    cron: Option<String>,
+}
+
+impl Options {
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("prefixes", self.prefixes.is_some()),
+            ("suffixes", self.suffixes.is_some()),
+            ("types", self.types.is_some()),
+            ("filters", self.filters.is_some()),
+            ("path", self.path.is_some()),
+            ("auth", self.auth.is_some()),
+            ("name", self.name.is_some()),
+            ("every_minutes", self.every_minutes.is_some()),
+            ("cron", self.cron.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name))
+    }
+}
+
+impl TryFrom<Options> for Trigger {
+    type Error = String;
+
+    fn try_from(options: Options) -> Result<Self, String> {
+        let kind = options.event;
+        if kind == Kind::JobEnded {
+            return Err("job-ended is reserved: nothing runs jobs yet".to_owned());
+        }
+        if let Some(stray) = options.given().find(|option| !kind.options().contains(option)) {
+            let allowed = kind.options().join(", ");
+            return Err(format!("{stray} is no option of {}, which takes {allowed}", kind.word()));
+        }
+        let missing = |option: &str| format!("{} needs {option}", kind.word());
+        Ok(match kind {
+            Kind::ObjectFinalized | Kind::ObjectRemoved => {
+                let prefixes = options.prefixes.unwrap_or_default();
+                let suffixes = options.suffixes.unwrap_or_default();
+                let keys = Keys { prefixes, suffixes };
+                if kind == Kind::ObjectFinalized { Self::ObjectFinalized(keys) } else { Self::ObjectRemoved(keys) }
+            }
+            Kind::Record => Self::Record(Records {
+                types: options.types.ok_or_else(|| missing("types"))?,
+                filters: options.filters.unwrap_or_default(),
+            }),
+            Kind::Http => Self::Http(Http {
+                path: options.path.unwrap_or_else(|| "/".to_owned()),
+                auth: options.auth.ok_or_else(|| missing("auth"))?,
+            }),
+            Kind::Schedule => {
+                let times = match (options.every_minutes, options.cron) {
+                    (Some(minutes), None) => Cron::every_minutes(minutes)?,
+                    (None, Some(text)) => text.parse()?,
+                    _ => return Err("schedule needs either every_minutes or cron".to_owned()),
+                };
+                Self::Schedule(Schedule { name: options.name.ok_or_else(|| missing("name"))?, times })
+            }
+            Kind::JobEnded => return Err(missing("jobs")),
+        })
+    }
+}
