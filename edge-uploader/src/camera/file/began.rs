@@ -1,39 +1,39 @@
-//! When a file's first frame was: from what the file and the file system say, as far as that can be true.
+//! The time of a file's first frame, from the file and the file system, as far as it is plausible.
 
 use framepost_events::attributes::ClockSource;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::time::Duration;
 
-/// When the first video frame shown of a file was.
+/// The time of the first video frame that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Began {
-    /// The wall clock, in whole microseconds.
+    /// Wall-clock time in whole microseconds.
     pub at: Timestamp,
-    /// Who says so.
+    /// Where the time comes from.
     pub says: Witness,
 }
 
-/// Who says when a file began.
+/// The source of a file's start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
-    /// The person who starts the program.
+    /// The operator gave it.
     Operator,
-    /// The file: `mvhd` (whole seconds), Matroska's `DateUTC`.
+    /// The file's creation time: `mvhd` (whole seconds), Matroska's `DateUTC`.
     Created,
-    /// The file system: the time of the last write, less the length.
+    /// The time of the last write minus the duration.
     Modified,
 }
 
 impl Began {
-    /// As the operator says.
+    /// Creates a start time given by the operator.
     pub fn given(at: Timestamp) -> Self {
         Self { at, says: Witness::Operator }
     }
 }
 
 impl Witness {
-    /// Whose clock a chunk's times are then from.
+    /// Returns the clock source for the metadata of the file's chunks.
     pub fn clock(self) -> ClockSource {
         match self {
             Self::Operator => ClockSource::Given,
@@ -41,7 +41,7 @@ impl Witness {
         }
     }
 
-    /// How far the time may be off by its own resolution: whole seconds in `mvhd`, two seconds on a FAT card.
+    /// Returns the resolution of the time: whole seconds in `mvhd`, two seconds on a FAT card.
     pub fn resolution(self) -> Duration {
         match self {
             Self::Operator => Duration::ZERO,
@@ -51,23 +51,23 @@ impl Witness {
     }
 }
 
-/// H.264 was published in May 2003: no recording that is read here is older. Clocks without a battery begin at 1904, 1970, 1980,
-/// 2000 or 2001, and go on from there.
+/// H.264 was published in May 2003, so no supported recording is older. Clocks without a battery start at 1904,
+/// 1970, 1980, 2000 or 2001.
 const EARLIEST_S: i64 = 1_051_747_200;
-/// A clock that is set to another time zone is up to 14 hours ahead; more is no time.
+/// A clock in another time zone is up to 14 hours ahead. A time further ahead is implausible.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// Clocks that are right differ by less.
+/// Correct clocks differ by less than this.
 const AHEAD_USUAL: SignedDuration = SignedDuration::from_mins(1);
 
-/// Whether a recording can be from `time`, as far as is known at `now`.
+/// Returns whether a recording can be from `time`, given the current time `now`.
 fn is_plausible(time: Timestamp, now: Timestamp) -> bool {
-    // A gateway whose own clock is not set knows of no future.
+    // A gateway whose own clock is not set cannot detect times in the future.
     let is_set = now.as_second() >= EARLIEST_S;
     time.as_second() >= EARLIEST_S && (!is_set || time.duration_since(now) <= AHEAD_MAX)
 }
 
-/// The creation time that a file names, if it can be true. What is ahead by hours is used, because it will be past tomorrow
-/// and the keys must be the same then.
+/// Returns the creation time of a file if it is plausible. A time some hours ahead is used, because tomorrow it
+/// will be in the past and the keys must stay the same.
 pub(super) fn created(file: &Path, says: Option<Timestamp>, now: Timestamp) -> Option<Began> {
     let at = says?;
     let file = file.display();
@@ -83,7 +83,7 @@ pub(super) fn created(file: &Path, says: Option<Timestamp>, now: Timestamp) -> O
     Some(Began { at: Timestamp::from_microsecond(at.as_microsecond()).ok()?, says: Witness::Created })
 }
 
-/// The time of the last write less the length, if it can be true.
+/// Returns the time of the last write minus the duration, if it is plausible.
 pub(super) fn written(modified: Timestamp, length: Duration, now: Timestamp) -> Option<Began> {
     let at = modified.checked_sub(length).ok()?;
     let at = Timestamp::from_microsecond(at.as_microsecond()).ok()?;
@@ -110,7 +110,7 @@ mod tests {
             ("1980-01-01T00:00:00Z", false),
             ("2000-01-01T00:00:41Z", false),
             ("2001-01-01T00:00:00Z", false),
-            // A camera in Auckland that writes local time: ahead for half a day, true for ever after.
+            // A camera in Auckland that writes local time: ahead for half a day, and in the past afterwards.
             ("2026-11-21T04:00:00Z", true),
             ("2026-11-22T04:00:00Z", false),
             ("2036-02-07T06:28:16Z", false),
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(created(Path::new("x"), Some(time(says)), now).is_some(), used, "{says}");
             assert_eq!(written(time(says), Duration::ZERO, now).is_some(), used, "{says}");
         }
-        // A gateway without a clock takes what it is told.
+        // A gateway without a clock accepts any time.
         let unset = time("1970-01-01T00:01:00Z");
         assert!(created(Path::new("x"), Some(time("2026-03-01T10:00:00Z")), unset).is_some());
         assert!(created(Path::new("x"), Some(time("1970-01-01T00:00:30Z")), unset).is_none());

@@ -1,16 +1,16 @@
-//! A file's bytes, read mostly forwards, and searched where its structure is damaged.
+//! Reads a file's bytes, mostly forwards, and searches them where the structure is damaged.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _, Result, Seek as _, SeekFrom};
 
-/// How much is searched at a time.
+/// Bytes that are searched at a time.
 const BLOCK_BYTES: usize = 64 << 10;
 /// The longest mark that can be searched for.
 const MARK_BYTES: usize = 4;
-/// A disk's sector: what cannot be read of it is stepped over.
+/// Size of a disk block; unreadable blocks are skipped.
 const SECTOR_BYTES: u64 = 4096;
 
-/// An open file.
+/// An open file with its size.
 #[derive(Debug)]
 pub(super) struct FileBytes {
     file: BufReader<File>,
@@ -22,12 +22,12 @@ impl FileBytes {
         Self { file: BufReader::with_capacity(BLOCK_BYTES, file), size }
     }
 
-    /// How many bytes there were when it was opened.
+    /// Returns the size of the file when it was opened.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Up to `length` bytes from `at`; fewer only at the file's end. The caller bounds `length`.
+    /// Reads up to `length` bytes from `at`; fewer only at the end of the file. The caller limits `length`.
     pub(super) fn read(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
         self.seek_to(at)?;
         let mut bytes = Vec::new();
@@ -35,13 +35,13 @@ impl FileBytes {
         Ok(bytes)
     }
 
-    /// Exactly `length` bytes from `at`, or an error.
+    /// Reads exactly `length` bytes from `at`, or fails.
     pub(super) fn read_exact(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
         let bytes = self.read(at, length)?;
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Like `seek`, but what was read ahead stays: most steps are short, and there are many.
+    /// Seeks without discarding buffered data, because most steps are short.
     fn seek_to(&mut self, at: u64) -> Result<()> {
         let here = self.file.stream_position()?;
         match i64::try_from(i128::from(at) - i128::from(here)) {
@@ -50,8 +50,8 @@ impl FileBytes {
         }
     }
 
-    /// The first place in `from..until` where four bytes begin that are a mark, and that `accept` takes. Each byte is searched
-    /// once; what the disk does not give is stepped over.
+    /// Returns the first position in `from..until` of a four-byte mark that `accept` accepts. Each byte is
+    /// searched once. Unreadable blocks are skipped.
     pub(super) fn find(
         &mut self,
         from: u64,

@@ -1,4 +1,4 @@
-//! What every container gives: parameters and frames, one at a time, without a runtime.
+//! The interface of all containers: parameters and frames one at a time, without async code.
 
 use super::super::{CameraError, FaultCost, SourceFault};
 use crate::media::{Frame, StreamParameters};
@@ -7,33 +7,34 @@ use jiff::Timestamp;
 use std::error::Error;
 use std::time::Duration;
 
-/// A file while it is being read.
+/// A file that is being read.
 pub(super) trait Demux: Send {
-    /// The next item in decoding order; parameters before the first frame. After an error nothing more comes.
+    /// Returns the next item in decoding order. Parameters come before the first frame. After an error
+    /// there are no more items.
     fn next(&mut self) -> Result<Option<Item>, Fault>;
 
-    /// When the first video frame was, by when the file says that it was made: with the sound before it, if that is long.
+    /// Returns the time of the first video frame according to the file's creation time. If audio starts long
+    /// before it, that is taken into account.
     fn created(&self) -> Option<Timestamp>;
 
-    /// How long it plays, as it says itself.
+    /// Returns the duration that the file states.
     fn duration(&self) -> Option<Duration>;
 
-    /// How many video frames there are, where that costs nothing to know.
+    /// Returns the number of video frames, if it is known without reading the file.
     fn frames_total(&self) -> Option<u64>;
 }
 
-/// One step of a file.
+/// One item of a file.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// The parameters of what follows.
+    /// The parameters of the following frames.
     Parameters(StreamParameters),
-    /// What is wrong here; the file goes on behind it.
+    /// A fault at this position. The file continues after it.
     Fault(SourceFault),
-    /// A frame, its arrival not yet set.
+    /// A frame whose arrival is not set yet.
     Frame {
-        /// The frame.
         frame: Frame,
-        /// When it is decoded, counted from the first frame.
+        /// Decoding time relative to the first frame.
         at: Duration,
     },
 }
@@ -44,7 +45,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// What is wrong with a file, and where.
+/// An error in a file.
 #[derive(Debug)]
 pub(super) struct Fault {
     kind: Kind,
@@ -54,9 +55,9 @@ pub(super) struct Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// It is as it is.
+    /// The file cannot be used.
     Unusable,
-    /// There will be more of it.
+    /// The file will get longer.
     Unfinished,
 }
 
@@ -65,7 +66,7 @@ impl Fault {
         Self { kind: Kind::Unusable, problem: problem.into(), source: None }
     }
 
-    /// The file is not what it will be.
+    /// Creates an error for a file that will get longer.
     pub(super) fn unfinished(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Unfinished, ..Self::new(problem) }
     }
@@ -79,12 +80,12 @@ impl Fault {
         Self { source: Some(Box::new(source)), ..Self::new(problem) }
     }
 
-    /// What is wrong, without the library's words.
+    /// Returns the description without the library's error.
     pub(super) fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// As the camera's error: a file does not get better by trying again, unless it is unfinished.
+    /// Converts to the camera's error. Trying again does not help, unless the file is unfinished.
     pub(super) fn of(self, what: &str) -> CameraError {
         let (what, problem) = (what.to_owned(), self.problem);
         match self.kind {
@@ -94,7 +95,7 @@ impl Fault {
     }
 }
 
-/// Adds a fault to those that were found since the last frame.
+/// Adds a fault to those found since the last frame.
 pub(super) fn note(found: &mut Option<SourceFault>, fault: SourceFault) {
     let Some(before) = found else {
         *found = Some(fault);
@@ -109,19 +110,19 @@ pub(super) fn note(found: &mut Option<SourceFault>, fault: SourceFault) {
     };
 }
 
-/// Neither the container nor a random access frame has parameter sets.
+/// The error for a frame whose parameter sets are neither in the container nor in the frame.
 pub(super) fn undescribed(frame: u64) -> Fault {
     Fault::new(format!("the parameter sets of frame {frame} are neither in the file's description nor with the frame"))
 }
 
-/// `units` of `timescale` a second as a duration; before zero is zero.
+/// Converts `units` at `timescale` units per second to a duration. Negative values become zero.
 pub(super) fn duration_of(units: i64, timescale: u32) -> Duration {
     let (units, timescale) = (u64::try_from(units).unwrap_or(0), u64::from(timescale.max(1)));
     let nanoseconds = (units % timescale) * 1_000_000_000 / timescale;
     Duration::from_secs(units / timescale) + Duration::from_nanos(nanoseconds)
 }
 
-/// `units` of one timescale in another, rounded down.
+/// Converts `units` from one timescale to another, rounded down.
 pub(super) fn rescaled(units: i64, from: u32, to: u32) -> i64 {
     let scaled = (i128::from(units) * i128::from(to)).div_euclid(i128::from(from.max(1)));
     i64::try_from(scaled).unwrap_or(if scaled < 0 { i64::MIN / 4 } else { i64::MAX / 4 })

@@ -1,7 +1,7 @@
-//! Whether a file has come to its end, or will get longer.
+//! Determines whether a file is complete or will get longer.
 //!
-//! The last piece of a file that is still being written, or that was cut short by a copy that is not done, must not be closed
-//! as if it were the end: it would lie under the key of the longer piece that comes later. What can be known:
+//! The last piece of a file that is still being written, or of an incomplete copy, must not be closed as if it
+//! were the end: it would take the key of the longer piece that follows later. The rules are:
 //!
 //! | the container | and | then |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | | it was | it is unfinished |
 //! | any | it was written to while it was read | it is unfinished |
 //!
-//! [`Ends::Final`] is the word of whoever plays the file that it has ended.
+//! [`Ends::Final`] means that whoever plays the file says that it is complete.
 
 use super::demux::Fault;
 use std::fs::File;
@@ -20,39 +20,39 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Who says whether a file gets longer.
+/// How to determine whether a file will get longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ends {
-    /// What can be seen of it.
+    /// By the rules of this module.
     Judged,
-    /// Whoever plays it: it does not.
+    /// The file will not get longer.
     #[default]
     Final,
 }
 
-/// A file without a mark of its end has one when nothing was written to it for this long: recorders write each group of
-/// pictures, which are seconds long.
+/// A file without an end mark is complete when nothing was written to it for this long. Recorders write each
+/// group of pictures, which takes seconds.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// A file that was cut short is what there will be when it was not touched for this long: copies go on sooner.
+/// A truncated file is complete when it was not touched for this long. Copies resume sooner.
 const SETTLED: Duration = Duration::from_mins(10);
 
-/// How often a file is looked at.
+/// How often a file is checked for changes.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// What the container says of its end.
+/// The state of a file's end according to the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// This is it.
+    /// The file has an end mark.
     Marked,
-    /// More could follow here.
+    /// The file ends between two elements without an end mark.
     Open,
-    /// The element at this byte goes on beyond the file's end.
+    /// The element at this offset extends beyond the file's end.
     CutShort(u64),
 }
 
-/// A file at one moment.
+/// The size and times of a file at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     bytes: u64,
@@ -70,12 +70,13 @@ impl Seen {
 pub(super) struct Judge<'a> {
     pub(super) path: &'a Path,
     pub(super) ends: Ends,
-    /// The file when it was opened.
+    /// State of the file when it was opened.
     pub(super) opened: Option<Seen>,
 }
 
 impl Judge<'_> {
-    /// `read` is how reading came to its end. Waits, at most a little longer than [`QUIET`], while `is_wanted`.
+    /// Judges the end after reading ended with `read`. Waits for at most a little longer than [`QUIET`], while
+    /// `is_wanted` returns true.
     pub(super) fn judge(&self, read: Result<(), Fault>, is_wanted: impl Fn() -> bool) -> Result<(), Fault> {
         if self.ends == Ends::Final {
             return read;
@@ -85,7 +86,7 @@ impl Judge<'_> {
             return Err(Fault::unfinished("it was written to while it was read"));
         }
         let ending = match Ending::of(self.path) {
-            // What was found behind the element that claims too much shows that it is damaged.
+            // Elements after the one that is too long show that its size is damaged.
             Ok(Ending::CutShort(_)) if read.is_ok() => Ok(Ending::Open),
             ending => ending,
         };
@@ -101,14 +102,14 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the end can be relied on, without waiting: what [`judge`](Self::judge) would most probably say.
+    /// Returns whether the file is probably unfinished, without waiting for [`judge`](Self::judge).
     pub(super) fn is_unfinished(&self) -> bool {
         let judged = self.ends == Ends::Judged;
         judged && matches!(Ending::of(self.path), Ok(Ending::CutShort(_))) && !self.is_settled()
     }
 
-    /// Whether nobody wrote, renamed or copied it for [`SETTLED`]. A copy that keeps the time of the last write still shows the
-    /// time of the copy as that of the last change; times in the future show nothing.
+    /// Returns whether the file was not written, renamed or copied for [`SETTLED`]. A copy with a preserved
+    /// modification time still has a recent change time. Times in the future prove nothing.
     fn is_settled(&self) -> bool {
         let Ok(metadata) = std::fs::metadata(self.path) else { return false };
         let now = SystemTime::now();
@@ -140,7 +141,7 @@ enum Goes {
 }
 
 impl Ending {
-    /// Walks the structure, headers only.
+    /// Determines the state from the headers of the file's structure.
     pub(super) fn of(path: &Path) -> std::io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -150,7 +151,7 @@ impl Ending {
     }
 }
 
-/// As much of `buffer` as there is.
+/// Reads into `buffer` as many bytes as exist.
 fn read_at<'b>(file: &File, at: u64, buffer: &'b mut [u8]) -> std::io::Result<&'b [u8]> {
     let mut read = 0;
     while read < buffer.len() {
@@ -183,7 +184,7 @@ fn mp4(file: &File, size: u64) -> std::io::Result<Ending> {
             (length, _) => length.into(),
         };
         if length < 8 || !kind.iter().all(|byte| matches!(byte, b' '..=b'~' | 0xa9)) {
-            // Damaged: where the next box is cannot be told from here.
+            // The box is damaged, so the position of the next one is unknown.
             return Ok(Ending::Open);
         }
         let Some(end) = at.checked_add(length).filter(|end| *end <= size) else { return Ok(Ending::CutShort(at)) };
@@ -216,7 +217,7 @@ fn matroska(file: &File, size: u64) -> std::io::Result<Ending> {
         let end = length.map(|length| body.saturating_add(length));
         at = match (id, end) {
             (SEGMENT, Some(end)) => return Ok(if end > size { Ending::CutShort(at) } else { Ending::Marked }),
-            // What is of unknown size is walked into (RFC 8794 §6.2).
+            // Continue inside elements of unknown size (RFC 8794 §6.2).
             (SEGMENT | CLUSTER, None) => body,
             (_, None) => return Ok(Ending::Open),
             (_, Some(end)) if end > size => return Ok(Ending::CutShort(at)),
@@ -236,7 +237,7 @@ enum Element {
         header_bytes: usize,
         length: Option<u64>,
     },
-    /// It does not fit into these bytes.
+    /// The header does not fit into these bytes.
     Short,
     Damaged,
 }
@@ -329,7 +330,7 @@ mod tests {
     fn what_was_touched_lately_is_not_settled_and_the_operator_may_say_otherwise() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&[boxed(b"moof", b"runs"), vec![0, 0, 0, 99, b'm', b'd', b'a', b't']].concat()).unwrap();
-        // A copy that keeps the time of the last write is no older for it.
+        // A copy with a preserved modification time is still recent.
         let hour_ago = SystemTime::now() - Duration::from_hours(1);
         file.as_file().set_modified(hour_ago).unwrap();
         let judge = |ends| Judge { path: file.path(), ends, opened: Seen::of(file.path()) };
@@ -337,7 +338,7 @@ mod tests {
         let cut = || Err(Fault::new("the file is cut short"));
         assert!(judge(Ends::Judged).judge(cut(), || true).unwrap_err().is_unfinished());
         assert!(!judge(Ends::Final).judge(cut(), || true).unwrap_err().is_unfinished());
-        // Read to its end all the same: a size in it is damaged.
+        // It was read to its end, so a size in it is damaged.
         assert!(judge(Ends::Judged).judge(Ok(()), || true).is_ok());
         let before = judge(Ends::Judged);
         file.as_file().set_modified(hour_ago + Duration::from_secs(1)).unwrap();
@@ -350,7 +351,7 @@ mod tests {
         let fragment = [boxed(b"moof", b"runs"), boxed(b"mdat", b"pictures")].concat();
         file.write_all(&fragment).unwrap();
         let judge = Judge { path: file.path(), ends: Ends::Judged, opened: Seen::of(file.path()) };
-        // It grows as soon as somebody waits for it.
+        // The file grows as soon as the judge waits.
         let grows = || file.reopen().and_then(|file| file.write_all_at(&fragment, 28)).is_ok();
         assert!(judge.judge(Ok(()), grows).unwrap_err().is_unfinished());
         file.as_file().set_modified(SystemTime::now() - QUIET).unwrap();

@@ -1,28 +1,29 @@
-//! Files as cameras: MP4 and fragmented MP4 by re_mp4's boxes, Matroska by a walk of our own.
+//! Files as cameras: MP4 and fragmented MP4 with re_mp4's box readers, Matroska with our own walk.
 //!
-//! Memory stays small whatever the size of the file: of an MP4 only the sample tables are kept (about 4 bytes a frame),
-//! of a fragmented one only the current fragment's, of a Matroska file nothing; samples are read one at a time. The disk
-//! is read on a thread of its own, a few frames ahead.
+//! Memory use does not depend on the file's size. For an MP4, only the sample tables are kept (about 4 bytes
+//! per frame), for a fragmented one only those of the current fragment, for Matroska nothing. Samples are read
+//! one at a time. A separate thread reads from the disk, a few frames ahead.
 //!
-//! Times: `pts` is on the presentation timeline (edit lists applied, video and audio in step), shifted so that the
-//! first video frame shown has 0. Frames come in decoding order, video and audio merged by decoding time.
+//! Times: `pts` is on the presentation time line (edit lists applied, audio and video in sync), shifted so that
+//! the first video frame shown is at 0. Frames are in decoding order, audio and video merged by decoding time.
 //!
-//! The wall clock of `pts` 0, so that a repeated backfill gives the same keys:
+//! The wall-clock time of `pts` 0 must not change, so that a repeated backfill gives the same keys. It is:
 //!
 //! 1. [`FileOptions::start`];
-//! 2. else the file's own creation time (`mvhd`, Matroska's `DateUTC`), if it can be true: clocks that were not set
-//!    begin at 1904, 1970 or 2000, and nothing is from the day after tomorrow;
-//! 3. else the time the file was last written, if it can be true, minus its length, as a recorder that stops writes its
-//!    last byte. The length is that of its frames where its head does not say it. Wrong for a copy that did not keep the
-//!    time, so give `start` where it matters;
-//! 4. else the file is not played.
+//! 2. otherwise the file's own creation time (`mvhd`, Matroska's `DateUTC`) if it is plausible: clocks that
+//!    were not set start at 1904, 1970 or 2000, and no recording is from the day after tomorrow;
+//! 3. otherwise the time of the file's last write, if plausible, minus its duration, because a recorder writes
+//!    the last byte when it stops. The duration is measured from the frames if the header lacks it. This time
+//!    is wrong for a copy that did not keep it, so set `start` if it matters;
+//! 4. otherwise the file is not played.
 //!
-//! What was read of a file that is still being written, or was cut short, is not its end: see [`Ends`].
+//! The end of a file that is still being written, or was truncated, is not the end
+//! of the recording: see [`Ends`].
 //!
-//! Damage costs what it covers: behind it the file is read on, and a [`CameraEvent::Fault`] says what was lost and where. Where
-//! nothing can be read any more before the end that the file should have, [`CameraError::Unusable`] says so. Recordings that were
-//! joined byte by byte are read one after the other; the second is dated by its own creation time where that can be, else
-//! as if it followed at once.
+//! Damage costs only what it covers: reading continues after it, and a [`CameraEvent::Fault`] says what was
+//! lost and where. [`CameraError::Unusable`] is returned if nothing more can be read before the expected end of
+//! the file. Recordings that were concatenated byte by byte are read one after the other. The second one is
+//! dated by its own creation time if that is plausible, otherwise as if it followed immediately.
 
 mod began;
 mod bytes;
@@ -49,50 +50,51 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Sound that begins so long before the first picture is what the creation time is of; less is an encoder's priming, or the
-/// first picture's delay.
+/// If audio begins this much earlier than the first picture, the creation time is that of the audio. A shorter
+/// lead is an encoder's priming, or the delay of the first picture.
 const LEAD_MIN: Duration = Duration::from_secs(1);
 
-/// A creation time as that of the first picture, which the sound leads by `lead`.
+/// Converts a creation time to that of the first picture, which follows the start of audio by `lead`.
 fn first_shown(created: Option<Timestamp>, lead: Duration) -> Option<Timestamp> {
     let lead = Some(lead).filter(|lead| *lead >= LEAD_MIN).unwrap_or_default();
     created.map(|created| created.checked_add(lead).unwrap_or(created))
 }
 
-/// How fast a file plays.
+/// How fast a file is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pace {
     /// Like a live camera: each frame at its decoding time.
     Live,
-    /// As fast as it is taken.
+    /// As fast as frames are taken.
     #[default]
     Fast,
 }
 
-/// What comes after the last frame.
+/// What follows the last frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Repeat {
-    /// The end.
+    /// The source ends.
     #[default]
     Once,
-    /// The first frame again, with times that go on: a live camera without an end. Its wall clock is that of arrival.
+    /// The file starts again with continuing times, like a live camera without end. Its
+    /// wall-clock times come from arrivals.
     Forever,
 }
 
-/// How to play a file.
+/// Options for playing a file.
 #[derive(Clone)]
 pub struct FileOptions {
-    /// How fast.
+    /// How fast the file is played.
     pub pace: Pace,
-    /// The wall clock of the first video frame shown; without it the file's own.
+    /// Wall-clock time of the first video frame shown; without it, the file's own time is used.
     pub start: Option<Began>,
-    /// Who says whether the file gets longer.
+    /// Whether the file's end is its final end.
     pub ends: Ends,
-    /// What comes after the last frame.
+    /// What follows the last frame.
     pub repeat: Repeat,
-    /// The clock that stamps arrivals.
+    /// The clock for arrival times.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -120,7 +122,7 @@ impl std::fmt::Debug for FileOptions {
     }
 }
 
-/// A file that plays as a camera.
+/// A file that is played as a camera.
 #[derive(Debug)]
 pub struct FileCamera {
     path: PathBuf,
@@ -128,18 +130,18 @@ pub struct FileCamera {
 }
 
 impl FileCamera {
-    /// A camera that plays `path`. Nothing is opened yet.
+    /// Creates a camera that plays `path`. Does not open the file yet.
     pub fn new(path: impl Into<PathBuf>, options: FileOptions) -> Self {
         Self { path: path.into(), options }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Opens a file to play it, and says how its times relate to the wall clock. Blocks on the disk.
+/// Opens a file for playing, and determines its wall-clock time. Blocks on the disk.
 fn opened(path: &Path, options: &FileOptions) -> Result<(Box<dyn Demux>, Timing), Fault> {
     let file = open(path)?;
     let timing = match (options.repeat, options.start) {
@@ -157,7 +159,7 @@ fn timing(began: Began) -> Timing {
     Timing::Media { start: began.at, source: began.says.clock() }
 }
 
-/// Opens a file by what its first bytes say, whatever its name.
+/// Opens a file according to its first bytes, whatever its name.
 fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
     use std::io::{Read as _, Seek as _};
     let mut file = std::fs::File::open(path).map_err(|error| Fault::because("cannot be opened", error))?;
@@ -178,7 +180,7 @@ fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
     }
 }
 
-/// A file whose first bytes are damaged, or that is no video at all.
+/// Opens a file whose first bytes are damaged, or fails if it is not a video.
 fn headless(file: std::fs::File, size: u64) -> Result<Box<dyn Demux>, Fault> {
     let neither = "neither MP4 nor Matroska; convert it, for example with ffmpeg -i FILE -c copy out.mp4";
     let again = file.try_clone().map_err(|error| Fault::because("cannot be opened twice", error))?;
@@ -215,13 +217,14 @@ impl Camera for FileCamera {
         }))
     }
 
-    /// The path as it was given, with everything but visible ASCII percent-encoded: it travels in HTTP headers.
+    /// Returns the path with everything except visible ASCII percent-encoded, because it
+    /// is sent in HTTP headers.
     fn source(&self) -> String {
         let mut source = String::new();
         for byte in self.path.as_os_str().as_encoded_bytes() {
             match byte {
                 b' '..=b'~' => source.push(char::from(*byte)),
-                // Writing into a string cannot fail.
+                // Writing to a `String` cannot fail.
                 _ => drop(write!(source, "%{byte:02X}")),
             }
         }
@@ -243,9 +246,9 @@ impl Camera for FileCamera {
 struct FileSession {
     source: String,
     items: mpsc::Receiver<Result<Item, Fault>>,
-    /// Taken from the thread, but not due yet.
+    /// Received from the thread, but not due yet.
     pending: Option<Item>,
-    /// When the first frame was given.
+    /// When the first frame was returned.
     started: Option<Instant>,
     timing: Timing,
     frames_total: Option<u64>,
@@ -256,7 +259,7 @@ struct FileSession {
 #[async_trait]
 impl Session for FileSession {
     async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError> {
-        // Between the two awaits the item lies in `pending`: dropping this future anywhere loses nothing.
+        // Between the two awaits, the item is in `pending`, so dropping this future loses nothing.
         if self.pending.is_none() {
             match self.items.recv().await {
                 None => return Ok(None),

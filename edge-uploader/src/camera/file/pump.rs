@@ -1,7 +1,7 @@
-//! The thread that reads a file ahead of its session, again and again if wanted.
+//! The thread that reads a file ahead of its session, repeatedly if wanted.
 //!
-//! It ends when the file does, when the session is dropped (the channel closes), or at the first error. A panic of a
-//! parser on a hostile file is such an error: it stays on this thread.
+//! It ends with the file, when the session is dropped (the channel closes), or at the first error. A parser
+//! that panics on a hostile file causes such an error, and the panic stays on this thread.
 
 use super::Repeat;
 use super::demux::{Demux, Fault, Item, duration_of, rescaled};
@@ -11,12 +11,12 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
-/// Frames read ahead.
+/// Frames that are read ahead.
 const AHEAD: usize = 8;
 
 type Sender = mpsc::Sender<Result<Item, Fault>>;
 
-/// Starts reading.
+/// Starts the thread.
 pub(super) fn start(
     path: PathBuf,
     file: Box<dyn Demux>,
@@ -33,7 +33,7 @@ pub(super) fn start(
             Ok(Err(fault)) => fault,
             Err(_) => Fault::new("reading it failed in a way that it should not; the file is probably damaged"),
         };
-        // Nobody listening is fine.
+        // Ignore the error if the session was dropped.
         let _ = sender.blocking_send(Err(fault));
     };
     std::thread::Builder::new()
@@ -68,24 +68,24 @@ fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, judge: &Judge<'_>, se
     }
 }
 
-/// Where the current round through the file lies on the times that go on.
+/// The position of the current round through the file on the continuing time line.
 #[derive(Default)]
 struct Round {
-    /// As told last; not told again when the next round has the same.
+    /// The parameters that were reported last. They are not reported again if the next round has the same.
     parameters: Option<StreamParameters>,
-    /// The beginning of this round, in units of the video.
+    /// Start of this round in units of the video.
     begin: i64,
     video: Extremes,
     audio: Extremes,
 }
 
-/// The first presentation time, the last, and how long the last is shown, within the file.
+/// The first and the last presentation time in the file, and the duration of the last frame.
 #[derive(Default, Clone, Copy)]
 struct Extremes(Option<(i64, i64, i64)>);
 
 impl Extremes {
     fn see(&mut self, frame: &Frame, timescale: u32) {
-        // Where the file does not say how long the last frame is shown, a plausible time will do.
+        // Without a duration for the last frame, assume a plausible one.
         let duration = frame.duration.unwrap_or(timescale / 25).max(1);
         let (pts, shown) = (frame.pts, i64::from(duration));
         let (first, last, last_shown) = self.0.unwrap_or((pts, pts, shown));
@@ -99,7 +99,7 @@ impl Extremes {
 }
 
 impl Round {
-    /// Shifts an item to where this round lies.
+    /// Shifts an item to this round's position.
     fn place(&mut self, item: Item) -> Option<Item> {
         match item {
             Item::Parameters(parameters) => {
@@ -128,7 +128,7 @@ impl Round {
         }
     }
 
-    /// The next round begins when both tracks of this one are over.
+    /// Starts the next round after the end of both tracks.
     fn again(&mut self) -> Result<(), Fault> {
         let (video_scale, audio_scale) = self.timescales();
         let audio = rescaled(self.audio.length(), audio_scale, video_scale).saturating_add(1);

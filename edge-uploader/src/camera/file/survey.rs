@@ -1,4 +1,4 @@
-//! What a file is, before it is recorded: which file, when it began, how long it plays.
+//! The properties of a file before it is recorded: its identity, its start time, its duration.
 
 use super::FileCamera;
 use super::began::{self, Began, Witness};
@@ -13,23 +13,23 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-/// What is known of a file.
+/// The known properties of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
-    /// Which file it is, whatever its name.
+    /// Identifies the file independently of its name.
     pub identity: Identity,
-    /// What its video is.
+    /// Codec and size of its video.
     pub picture: Picture,
-    /// When its first frame was; `None` where neither the file nor the file system says anything that can be true.
+    /// The time of its first frame; `None` if neither the file nor the file system has a plausible one.
     pub began: Option<Began>,
-    /// How long it plays, as it says itself.
+    /// The duration that the file states.
     pub claims: Option<Duration>,
 }
 
-/// A file, by where it lies and by what is in it.
+/// Identifies a file by its location and by its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Device and inode: the same under every name, link and path.
+    /// Device and inode: the same for every name, link and path.
     pub inode: (u64, u64),
     /// Its size in bytes, and a digest of its first and last 64 KiB: the same for a copy.
     pub content: (u64, Sha256),
@@ -39,13 +39,14 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture(pub VideoCodec, pub u16, pub u16);
 
-/// What of a file's beginning and end its copies are known by.
+/// Number of bytes at the start and at the end of a file that identify copies.
 const DIGESTED_BYTES: usize = 64 << 10;
 
 impl FileCamera {
-    /// Looks at the file. Blocks on the disk: for its head, or for all of it where its length is wanted and must be counted.
+    /// Examines the file. Blocks on the disk: reads the header, or the whole file if its duration is
+    /// needed and must be measured.
     ///
-    /// Where the operator has `given` a time, the file system is not asked for one.
+    /// If the operator has `given` a time, the file system's time is not used.
     pub fn survey(&self, now: Timestamp, given: Option<Timestamp>) -> Result<Survey, CameraError> {
         let path = self.path();
         let surveyed = (|| {
@@ -53,7 +54,7 @@ impl FileCamera {
             let mut file = super::open(path)?;
             let picture = picture(file.as_mut())?;
             let began = match given {
-                // Its own time still says which files are chapters.
+                // Its own time is still needed to recognise chapters.
                 Some(_) => began::created(path, file.created(), now),
                 None => began(path, file.as_ref(), self.options.ends, now)?,
             };
@@ -62,15 +63,15 @@ impl FileCamera {
         surveyed.map_err(|fault: Fault| fault.of(&self.source()))
     }
 
-    /// How long the file plays, by its frames. Reads all of it.
+    /// Measures the file's duration from its frames. Reads the whole file.
     pub fn measured(&self) -> Result<Duration, CameraError> {
         super::open(self.path()).map(|mut file| measured(file.as_mut())).map_err(|fault| fault.of(&self.source()))
     }
 }
 
-/// When a file began, from itself or from its file system; nothing where nothing can be true.
+/// Returns when a file began, from the file or the file system, or `None` if no time is plausible.
 ///
-/// The time of the last write is that of the last frame only when the file has ended.
+/// The time of the last write is that of the last frame only if the file has ended.
 pub(super) fn began(path: &Path, file: &dyn Demux, ends: Ends, now: Timestamp) -> Result<Option<Began>, Fault> {
     if let Some(began) = began::created(path, file.created(), now) {
         return Ok(Some(began));
@@ -91,12 +92,13 @@ pub(super) fn began(path: &Path, file: &dyn Demux, ends: Ends, now: Timestamp) -
     Ok(began::written(modified, length, now))
 }
 
-/// The length in the head of a file, where its end is where the head says: a head is not rewritten when a recording stops early.
+/// Returns the duration from a file's header, if the file ends where the header says: a header is not updated
+/// when a recording is cut off.
 fn claimed(path: &Path, file: &dyn Demux) -> Option<Duration> {
     file.duration().filter(|length| !length.is_zero() && matches!(Ending::of(path), Ok(Ending::Marked)))
 }
 
-/// Up to the end of the frame shown last, of what can be read.
+/// Measures the time up to the end of the last frame shown, as far as the file can be read.
 fn measured(file: &mut dyn Demux) -> Duration {
     let (mut timescale, mut latest, mut end, mut step) = (1, 0, 0, 0);
     while let Ok(Some(item)) = file.next() {
@@ -141,14 +143,14 @@ impl Identity {
 }
 
 impl Began {
-    /// What is said where there is none.
+    /// The text for a missing time.
     pub fn unknown() -> &'static str {
         "it has no creation time that can be true, and neither is the time when it was last written: give --start"
     }
 }
 
 impl Witness {
-    /// In a sentence: "its … says".
+    /// The text for use in a sentence: "its … says".
     pub fn words(self) -> &'static str {
         match self {
             Self::Operator => "as given",

@@ -1,32 +1,32 @@
-//! Blocks and their lacing (RFC 9559, 10.3).
+//! Blocks and their lacing (RFC 9559 §10.3).
 
 use super::ebml::{self, number, unsigned};
 
-/// A block, of one track.
+/// A block of one track.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) track: u64,
-    /// From its cluster's, in units of the segment.
+    /// Time relative to the cluster's, in units of the segment.
     pub(super) relative: i16,
-    /// In units of the segment, where the block says it.
+    /// Duration in units of the segment, if the block has one.
     pub(super) duration: Option<u64>,
-    /// The frames, one or, laced, more.
+    /// The frames: one, or several if the block uses lacing.
     pub(super) frames: Vec<Vec<u8>>,
 }
 
-/// The track and the relative time that a block begins with, and what follows them and the flags.
+/// Returns track, relative time and flags at the start of a block, and what follows them.
 fn head(body: &[u8]) -> Option<(u64, i16, u8, &[u8])> {
     let (track, length) = number(body)?;
     let [high, low, flags, data @ ..] = body.get(length..)? else { return None };
     Some((track?, i16::from_be_bytes([*high, *low]), *flags, data))
 }
 
-/// The track and the relative time of the block that `body` begins as.
+/// Returns track and relative time of the block that `body` begins with.
 pub(super) fn track_and_time(body: &[u8]) -> Option<(u64, i16)> {
     head(body).map(|(track, relative, ..)| (track, relative))
 }
 
-/// A `SimpleBlock`, or the `Block` of a group.
+/// Reads a `SimpleBlock`, or the `Block` of a group.
 pub(super) fn read(body: &[u8]) -> Option<Block> {
     let (track, relative, flags, data) = head(body)?;
     let frames = match flags >> 1 & 3 {
@@ -36,7 +36,7 @@ pub(super) fn read(body: &[u8]) -> Option<Block> {
     Some(Block { track, relative, duration: None, frames })
 }
 
-/// A `BlockGroup`.
+/// Reads a `BlockGroup`.
 pub(super) fn read_group(body: &[u8]) -> Option<Block> {
     let duration = ebml::child(body, 0x9b).and_then(unsigned);
     Some(Block { duration, ..read(ebml::child(body, 0xa1)?)? })
@@ -47,7 +47,7 @@ fn laced(lacing: u8, data: &[u8]) -> Option<Vec<Vec<u8>>> {
     let count = usize::from(*count) + 1;
     let mut sizes = Vec::with_capacity(count);
     match lacing {
-        // Xiph: each size but the last as a sum of bytes that ends with one that is not 255.
+        // Xiph lacing: each size except the last is a sum of bytes that ends with one other than 255.
         1 => {
             for _ in 1..count {
                 let mut size = 0_usize;
@@ -62,15 +62,15 @@ fn laced(lacing: u8, data: &[u8]) -> Option<Vec<Vec<u8>>> {
                 sizes.push(size);
             }
         }
-        // Of one size.
+        // Fixed-size lacing.
         2 => sizes.resize(count - 1, (rest.len() % count == 0).then_some(rest.len() / count)?),
-        // EBML: the first size, then what each is larger than the one before.
+        // EBML lacing: the first size, then the difference of each size to the one before.
         _ => {
             let mut size = 0_i64;
             for n in 1..count {
                 let (value, length) = number(rest)?;
                 let value = i64::try_from(value?).ok()?;
-                // The difference has a bias: half of what its length can hold.
+                // The difference is stored with a bias: half of the range of its length.
                 let bias = if n == 1 { 0 } else { (1_i64 << (7 * length - 1)) - 1 };
                 size = size.checked_add(value - bias)?;
                 rest = &rest[length..];
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(frames(2, &xiph), Some(vec![256, 3, 4]));
         assert_eq!(frames(4, &[&[2][..], &[0; 9]].concat()), Some(vec![3, 3, 3]));
         assert_eq!(frames(4, &[&[2][..], &[0; 8]].concat()), None);
-        // RFC 9559, 10.3.3: 800, 500, 1000.
+        // The example of RFC 9559 §10.3.3: 800, 500, 1000.
         let ebml = [&[2, 0x43, 0x20, 0x5e, 0xd3][..], &[0; 2300]].concat();
         assert_eq!(frames(6, &ebml), Some(vec![800, 500, 1000]));
         assert_eq!(frames(6, &ebml[..1000]), None);

@@ -1,16 +1,17 @@
-//! Whether damage cost pictures, by the times of the frames around it.
+//! Decides from the times of the surrounding frames whether damage cost pictures.
 //!
-//! Matroska has presentation times only, and blocks lie in decoding order: with B-frames the frame behind the damage is
-//! hardly ever the next that is shown. So the frames behind damage wait until those that could fill a hole have come.
+//! Matroska has only presentation times, and blocks are in decoding order. With B-frames, the frame after the
+//! damage is rarely the next one that is shown. The frames after damage therefore wait until all frames have
+//! arrived that could fill a hole.
 
 use super::super::demux::{Item, note};
 use crate::camera::{FaultCost, SourceFault};
 use std::collections::VecDeque;
 
-/// How many frames may be decoded before one that is shown earlier (H.264 §A.3.1 and H.265 §A.4.1: the decoded picture buffer
-/// holds 16 frames).
+/// Most frames that are decoded before a frame that is shown earlier (H.264 §A.3.1 and H.265 §A.4.1: the
+/// decoded picture buffer holds 16 frames).
 const REORDERED_MAX: usize = 16;
-/// The frames behind damage whose times are looked at; those after them may still wait for others.
+/// Number of frames after the damage whose times are compared. Later ones may still wait for others.
 const BEHIND: usize = 4;
 
 /// The times of the latest frames.
@@ -27,12 +28,12 @@ impl Recent {
         }
     }
 
-    /// Times begin anew.
+    /// Forgets the times, because a new time line begins.
     pub(super) fn clear(&mut self) {
         self.times.clear();
     }
 
-    /// Damage lies between the frames so far and those to come, which take `duration` each, where that is known.
+    /// Called at damage between the frames so far and those to come, which have this `duration` if it is known.
     pub(super) fn damaged(&self, fault: SourceFault, duration: Option<u32>) -> Held {
         Held {
             fault,
@@ -44,7 +45,7 @@ impl Recent {
     }
 }
 
-/// What was read behind damage, until it is known what that cost.
+/// Items read after damage, until the cost of the damage is known.
 #[derive(Debug)]
 pub(super) struct Held {
     fault: SourceFault,
@@ -59,24 +60,24 @@ impl Held {
         self.items.push_back(item);
     }
 
-    /// A video frame follows, shown at `time`.
+    /// Adds the presentation time of a following video frame.
     pub(super) fn see(&mut self, time: i64) {
         self.behind.push(time);
     }
 
-    /// There was more of it.
+    /// Adds a further fault.
     pub(super) fn more(&mut self, fault: SourceFault) {
         let mut both = Some(self.fault.clone());
         note(&mut both, fault);
         self.fault = both.unwrap_or_else(|| self.fault.clone());
     }
 
-    /// Whether all frames have come that could fill a hole.
+    /// Returns whether all frames have arrived that could fill a hole.
     pub(super) fn is_decided(&self) -> bool {
         self.behind.len() >= BEHIND + REORDERED_MAX
     }
 
-    /// The damage, with what it cost, then what was read behind it.
+    /// Returns the fault with its cost, followed by the items read after it.
     pub(super) fn released(mut self) -> VecDeque<Item> {
         if self.fault.cost == FaultCost::Pictures && self.is_continuous() {
             self.fault.cost = FaultCost::NoPicture;
@@ -85,7 +86,7 @@ impl Held {
         self.items
     }
 
-    /// Whether the times go on from frame to frame, so that nothing can have been there.
+    /// Returns whether the times are continuous, so that no frame can be missing.
     fn is_continuous(&self) -> bool {
         let Some(step) = self.duration.or_else(|| regular_step(&self.before)) else { return false };
         let near = self.behind.iter().take(BEHIND);
@@ -98,14 +99,14 @@ impl Held {
     }
 }
 
-/// The step from frame to frame, in order of presentation, if there is one.
+/// Returns the usual step between frames in presentation order, if there is one.
 fn regular_step(times: &[i64]) -> Option<i64> {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     let mut steps: Vec<i64> = sorted.windows(2).map(|pair| pair[1] - pair[0]).collect();
     steps.sort_unstable();
     let median = *steps.get(steps.len() / 2)?;
-    // The frames that were decoded last may still have holes between them.
+    // The frames decoded last may still have holes between them.
     let regular = steps.iter().filter(|step| **step <= median + median / 2).count();
     (median > 0 && regular * 4 >= steps.len() * 3).then_some(median)
 }
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
     use FaultCost::{NoPicture, Pictures};
 
-    /// Frames of 40 units in decoding order, two B-frames behind each P-frame.
+    /// Returns frames of 40 units in decoding order, two B-frames after each P-frame.
     fn decoded(count: i64) -> Vec<i64> {
         let group = |n: i64| [3 * n + 3, 3 * n + 1, 3 * n + 2].map(|frame| 40 * frame);
         std::iter::once(0).chain((0..count).flat_map(group)).collect()

@@ -1,19 +1,19 @@
-//! EBML elements (RFC 8794), in bytes that were read whole.
+//! EBML elements (RFC 8794) in memory.
 
 /// An element's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) id: u32,
-    /// The length of the header itself.
+    /// Length of the header in bytes.
     pub(super) header_bytes: u64,
-    /// `None`: unknown, as live writers leave it.
+    /// Size of the body; `None` if it is unknown, as in live recordings.
     pub(super) size: Option<u64>,
 }
 
-/// The longest header: an ID of 4 bytes, a size of 8.
+/// The longest header: an ID of 4 bytes and a size of 8.
 pub(super) const HEADER_BYTES: u64 = 12;
 
-/// The header that `bytes` begin with.
+/// Reads the header at the start of `bytes`.
 pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
     let id = bytes.get(..id_bytes).filter(|_| id_bytes <= 4)?;
@@ -22,7 +22,8 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     Some(Header { id, header_bytes: (id_bytes + size_bytes) as u64, size })
 }
 
-/// A number of variable length, and that length; the number is `None` where all its bits are set.
+/// Reads a variable-size integer (RFC 8794 §4) and returns it with its length. The value is `None` if
+/// all its bits are set.
 pub(super) fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let bytes = bytes.get(..length).filter(|_| length <= 8)?;
@@ -31,7 +32,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     Some(((value != ones).then_some(value), length))
 }
 
-/// The elements of a body; ends where the rest is none.
+/// Returns the elements in a body. Ends at bytes that are not an element.
 pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -43,17 +44,17 @@ pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     })
 }
 
-/// The first element of a body with this ID.
+/// Returns the first element in a body with this ID.
 pub(super) fn child(body: &[u8], id: u32) -> Option<&[u8]> {
     children(body).find(|(found, _)| *found == id).map(|(_, child)| child)
 }
 
-/// An unsigned integer of up to eight bytes.
+/// Reads an unsigned integer of up to eight bytes.
 pub(super) fn unsigned(body: &[u8]) -> Option<u64> {
     (body.len() <= 8).then(|| body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
-/// A float of four or eight bytes; none that is not finite.
+/// Reads a finite float of four or eight bytes.
 pub(super) fn float(body: &[u8]) -> Option<f64> {
     let value = match body.len() {
         4 => f32::from_be_bytes(body.try_into().ok()?).into(),

@@ -1,11 +1,12 @@
-//! Matroska and WebM (RFC 9559), read as a stream, front to back.
+//! Matroska and WebM (RFC 9559), read from front to back.
 //!
-//! Matroska has presentation times only, mostly in whole milliseconds; they are kept as they are. Blocks lie in
-//! decoding order, which is given as found. `DefaultDuration` or a block's own duration is the frame's.
+//! Matroska has only presentation times, mostly in whole milliseconds, which are kept unchanged. Blocks
+//! are in decoding order and are returned in that order. A frame's duration is the track's
+//! `DefaultDuration` or the block's own duration.
 //!
-//! The general crates believe what a file says of sizes and places, and end where it is damaged; so the elements are walked
-//! here ([`walk`]). Indexes are not used: all that counts is met on the way. Another segment behind the first is read on,
-//! and follows it.
+//! General crates trust the sizes and positions in a file, and stop where it is damaged. This module therefore
+//! walks the elements itself ([`walk`]). It does not use indexes, because it reads all elements anyway. A
+//! second segment is read after the first one.
 
 mod block;
 mod continuity;
@@ -31,7 +32,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::time::Duration;
 
-/// Blocks before the first video frame that are kept, at most: half a minute of sound, and more.
+/// Most blocks that are kept before the first video frame: more than half a minute of audio.
 const LEAD_LIMIT: usize = 4096;
 
 /// An open Matroska file.
@@ -39,26 +40,26 @@ pub(super) struct Matroska {
     walk: Walk,
     info: Info,
     tracks: Tracks,
-    /// Of which segment they are.
+    /// The number of the segment being read.
     segment: u32,
     in_force: InForce,
-    /// The time of the first video frame, in units of the timescale.
+    /// Time of the first video frame, in timescale units.
     zero: i64,
-    /// Where the segment lies on the session's times.
+    /// Start of the segment on the session's time line.
     origin: i64,
-    /// By how much the sound begins before the first picture.
+    /// How long the audio begins before the first picture.
     lead: Duration,
-    /// The latest time so far: times go back with B-frames, decoding does not.
+    /// The largest time so far. Presentation times go back with B-frames, decoding times do not.
     latest: i64,
-    /// The end of the video frame shown last, where that is known.
+    /// The end of the last video frame shown, if known.
     video_end: Option<i64>,
-    /// The last audio block's time in the file, and the time its latest frame was given.
+    /// The last audio block's time in the file, and the time assigned to its last frame.
     last_audio: Option<(i64, i64)>,
     frames: u64,
-    /// A fault that waits for the next video frame.
+    /// A fault that is reported with the next video frame.
     fault: Option<SourceFault>,
     recent: Recent,
-    /// What was read behind damage whose cost is not known yet.
+    /// Items read after damage whose cost is not known yet.
     held: Option<Held>,
     ready: VecDeque<Item>,
 }
@@ -68,7 +69,7 @@ impl Matroska {
         let mut walk = Walk::new(FileBytes::new(file, size));
         let (mut info, mut tracks) = (None, None);
         let mut segment = 0;
-        // Both lie before the first cluster, mostly.
+        // Normally, both precede the first cluster.
         while tracks.is_none() {
             match walk.next() {
                 Found::Info(body, _) => info = info.or(Some(body)),
@@ -78,7 +79,7 @@ impl Matroska {
             }
         }
         if tracks.is_none() {
-            // They are somewhere else than they should be, and of which segment nobody knows.
+            // They are not in their normal place, and it is unknown which segment they belong to.
             segment = u32::MAX;
         }
         let tracks = tracks.or_else(|| walk.find_element(walk::TRACKS, tracks::is_one));
@@ -89,7 +90,7 @@ impl Matroska {
         };
         let info = Info::read(&info.unwrap_or_default());
         let tracks = Tracks::read(&tracks, info.scale_ns)?;
-        // Clusters may have been passed on the way.
+        // Clusters may have been skipped on the way.
         let walk = walk.rewound();
         let mut matroska = Self {
             in_force: InForce::new(tracks.parameters.video.clone()),
@@ -120,7 +121,7 @@ impl Matroska {
         self.walk.second = i64::try_from(1_000_000_000 / self.info.scale_ns).unwrap_or(1).max(1);
     }
 
-    /// Finds the first video frame, which is the session's 0; sound that comes before it waits.
+    /// Finds the first video frame, which is time 0 of the session. Earlier audio waits.
     fn begin(&mut self) -> Result<(), Fault> {
         let mut lead = VecDeque::new();
         let mut ended = None;
@@ -149,7 +150,7 @@ impl Matroska {
         let before = lead.front().map_or(0, |(_, time)| self.zero.saturating_sub(self.units(*time)));
         self.lead = duration_of(before, self.tracks.parameters.video.timescale);
         let items = std::mem::take(&mut self.ready);
-        // The sound that comes before the first frame has its parameters.
+        // Audio before the first frame uses its parameters.
         self.ready.push_front(Item::Parameters(self.tracks.parameters.clone()));
         self.ready.extend(items);
         for (block, time) in lead {
@@ -158,12 +159,12 @@ impl Matroska {
         match ended {
             Some(fault) if self.frames == 0 => Err(fault),
             None if is_empty => Err(Fault::new("there is no video frame in it")),
-            // Found again when it is its turn.
+            // They will be found again in order.
             _ => Ok(()),
         }
     }
 
-    /// The next block of a recorded track, and its time in units of the segment.
+    /// Returns the next block of a recorded track, and its time in units of the segment.
     fn block(&mut self) -> Result<Option<(Block, i64)>, Fault> {
         loop {
             match self.walk.next() {
@@ -180,7 +181,7 @@ impl Matroska {
     fn another_info(&mut self, body: &[u8]) {
         let next = Info::read(body);
         let since = self.info.created.zip(next.created).map(|(before, after)| after.duration_since(before));
-        // When it says itself that it was, if that can be.
+        // Use its own creation time if that is plausible.
         let since = since.and_then(|since| Duration::try_from(since).ok()).unwrap_or_default();
         let timescale = u128::from(self.tracks.parameters.video.timescale);
         let units = i64::try_from(since.as_nanos() * timescale / 1_000_000_000).unwrap_or(0);
@@ -188,7 +189,7 @@ impl Matroska {
         self.info = Info { created: self.info.created.or(next.created), ..next };
     }
 
-    /// Another recording takes the place of this one.
+    /// Switches to another recording that replaces this one.
     fn another(&mut self, body: &[u8], segment: u32) -> Result<(), Fault> {
         let before = self.tracks.parameters.video.timescale;
         let tracks = Tracks::read(body, self.info.scale_ns).map_err(|fault| {
@@ -206,7 +207,7 @@ impl Matroska {
         self.in_force = InForce::new(self.tracks.parameters.video.clone());
         self.know_tracks();
         self.walk.begin_segment();
-        // Its first block says where its times begin.
+        // Its first block determines where its times begin.
         self.zero = i64::MIN;
         let detail = "another recording begins".to_owned();
         note(&mut self.fault, SourceFault { cost: FaultCost::Order, detail, bytes: None });
@@ -214,7 +215,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// Puts an item where the next ones are taken from, or where they wait.
+    /// Adds an item to the output, or to the items that wait.
     fn tell(&mut self, item: Item) {
         match &mut self.held {
             Some(held) => held.push(item),
@@ -226,7 +227,7 @@ impl Matroska {
         time.saturating_mul(self.tracks.factor).clamp(i64::MIN / 4, i64::MAX / 4)
     }
 
-    /// Puts a block's frames where the next items are taken from.
+    /// Adds a block's frames to the output.
     fn take(&mut self, block: Block, time: i64) -> Result<(), Fault> {
         let Block { track: number, relative: _, duration, frames } = block;
         if self.zero == i64::MIN {
@@ -294,7 +295,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// Gives what waited; whether there was something.
+    /// Moves waiting items to the output. Returns whether there were any.
     fn release(&mut self) -> bool {
         let Some(held) = self.held.take() else { return false };
         self.ready.extend(held.released());
@@ -304,7 +305,7 @@ impl Matroska {
     fn take_audio(&mut self, data: Vec<u8>, own: Option<u32>, time: i64) {
         let Some(track) = &self.tracks.audio else { return };
         let (duration, data) = (own.or(track.duration), with_head(track, data));
-        // Frames laced into one block share its time; each but the first follows the one before it.
+        // The frames of one laced block share its time. Each except the first follows the one before.
         let pts = match self.last_audio {
             Some((of, last)) if of == time => last.saturating_add(self.audio_duration(duration).into()),
             _ => self.units(time).saturating_sub(self.zero).saturating_add(self.origin),
@@ -320,7 +321,7 @@ impl Matroska {
         self.tell(Item::Frame { frame, at });
     }
 
-    /// An AAC frame's length in units of the file: 1024 samples.
+    /// Returns the duration of an AAC frame of 1024 samples in timescale units.
     fn audio_duration(&self, duration: Option<u32>) -> u32 {
         let samples = |a: &AudioParameters| 1024 * u64::from(a.timescale) / u64::from(a.sample_rate.max(1));
         let own = self.tracks.parameters.audio.as_ref().map(samples).and_then(|units| u32::try_from(units).ok());
@@ -328,7 +329,7 @@ impl Matroska {
     }
 }
 
-/// Gives a frame back what header stripping took.
+/// Restores the bytes that header stripping removed from a frame.
 fn with_head(track: &Track, data: Vec<u8>) -> Vec<u8> {
     if track.stripped.is_empty() { data } else { [&track.stripped[..], &data].concat() }
 }
@@ -340,7 +341,7 @@ impl Demux for Matroska {
                 return Ok(Some(item));
             }
             let block = self.block();
-            // At its end the walk stays there, and says it again.
+            // At its end, the walk returns the same result again.
             if !matches!(block, Ok(Some(_))) && self.release() {
                 continue;
             }

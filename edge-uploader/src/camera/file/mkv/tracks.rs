@@ -1,4 +1,4 @@
-//! `Info` and `Tracks`: what a segment says of the tracks that are recorded.
+//! `Info` and `Tracks`: the description of the recorded tracks of a segment.
 
 use super::super::demux::Fault;
 use super::ebml::{child, children, float, unsigned};
@@ -9,10 +9,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What `Info` says; what it does not say, or is damaged of it, is as the specification has it.
+/// The contents of `Info`. Missing or damaged values have the defaults of the specification.
 #[derive(Debug, Clone)]
 pub(super) struct Info {
-    /// Nanoseconds in a unit of the segment.
+    /// Nanoseconds per unit of the segment.
     pub(super) scale_ns: u64,
     pub(super) duration: Option<Duration>,
     pub(super) created: Option<Timestamp>,
@@ -28,7 +28,7 @@ impl Info {
     }
 }
 
-/// `DateUTC`: nanoseconds since 2001.
+/// Reads `DateUTC`: nanoseconds since 2001.
 fn created(body: &[u8]) -> Option<Timestamp> {
     const SECONDS_TO_2001: i64 = 978_307_200;
     let since_2001_ns = i64::from_be_bytes(body.try_into().ok()?);
@@ -39,9 +39,9 @@ fn created(body: &[u8]) -> Option<Timestamp> {
 /// A track that is recorded.
 pub(super) struct Track {
     pub(super) number: u64,
-    /// What header stripping took from the beginning of every frame.
+    /// Bytes that header stripping removed from the start of every frame.
     pub(super) stripped: Vec<u8>,
-    /// In units of its timescale, where the track says it.
+    /// Frame duration in timescale units, if the track has one.
     pub(super) duration: Option<u32>,
 }
 
@@ -51,11 +51,11 @@ pub(super) struct Tracks {
     pub(super) length_bytes: u8,
     pub(super) video: Track,
     pub(super) audio: Option<Track>,
-    /// Units of the segment to units of the timescale.
+    /// Factor from units of the segment to timescale units.
     pub(super) factor: i64,
 }
 
-/// One `TrackEntry`.
+/// One `TrackEntry` element.
 struct Entry<'a> {
     body: &'a [u8],
     kind: u64,
@@ -74,22 +74,22 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The track entries in the body of `Tracks`.
+/// Returns the track entries in the body of `Tracks`.
 fn entries(body: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     children(body).filter(|(id, _)| *id == 0xae).map(|(_, body)| Entry::read(body))
 }
 
-/// Whether this is the body of a `Tracks` element, rather than bytes that look like one's head.
+/// Returns whether this is the body of a `Tracks` element, and not data that resembles its header.
 pub(super) fn is_one(body: &[u8]) -> bool {
     entries(body).any(|entry| !entry.codec.is_empty())
 }
 
 impl Tracks {
-    /// The first video that can be recorded, and the first such sound, in the body of `Tracks`.
+    /// Reads the first video track that can be recorded, and the first such audio track.
     pub(super) fn read(body: &[u8], scale_ns: u64) -> Result<Self, Fault> {
         const VIDEO: u64 = 1;
         const AUDIO: u64 = 2;
-        // Whole units a second where the scale allows, else nanoseconds: exact either way.
+        // Use whole units per second if the scale allows it, otherwise nanoseconds. Both are exact.
         let (timescale, factor) = match 1_000_000_000 % scale_ns {
             0 => (u32::try_from(1_000_000_000 / scale_ns).unwrap_or(1), 1),
             _ => (1_000_000_000, i64::try_from(scale_ns).unwrap_or(i64::MAX)),
@@ -153,8 +153,8 @@ fn video_parameters(entry: &Entry<'_>, timescale: u32) -> Result<(VideoParameter
     let (Some(width @ 1..), Some(height @ 1..)) = (cropped(0xb0, 0x54cc, 0x54dd), cropped(0xba, 0x54bb, 0x54aa)) else {
         return Err(Fault::new("its picture size is impossible"));
     };
-    // The display size is in pixels, or only a proportion; either gives the shape of a pixel. Where there is none, the parameter
-    // sets may say it.
+    // The display size is in pixels or only a ratio. Both determine the pixel shape. Without it, the parameter
+    // sets may have the shape.
     let pixel_aspect = match (field(0x54b2).unwrap_or(0), field(0x54b0), field(0x54ba)) {
         (0 | 3, Some(across @ 1..=0xffff_ffff), Some(down @ 1..=0xffff_ffff)) => {
             reduced(across * u64::from(height), down * u64::from(width)).filter(|(across, down)| across != down)
@@ -175,8 +175,8 @@ fn video_parameters(entry: &Entry<'_>, timescale: u32) -> Result<(VideoParameter
     Ok((parameters, config))
 }
 
-/// How `Projection` turns the picture (RFC 9559, 5.1.4.1.28.41): its roll is counter-clockwise, and half a turn of yaw
-/// mirrors.
+/// Converts `Projection` (RFC 9559 §5.1.4.1.28.41) to a display matrix. Its roll is counter-clockwise, and a
+/// yaw of half a turn mirrors.
 fn matrix(video: &[u8], width: u16, height: u16) -> DisplayMatrix {
     let projection = child(video, 0x7670).unwrap_or_default();
     let pose = |id| child(projection, id).and_then(float).unwrap_or(0.0);
@@ -188,7 +188,7 @@ fn matrix(video: &[u8], width: u16, height: u16) -> DisplayMatrix {
     DisplayMatrix::turned(-roll, mirrored, width, height)
 }
 
-/// A fraction in its lowest terms.
+/// Reduces a fraction to lowest terms.
 fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
     let (mut a, mut b) = (numerator, denominator);
     while b > 0 {
@@ -198,7 +198,7 @@ fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
 }
 
 fn audio_parameters(entry: &Entry<'_>, timescale: u32) -> Option<AudioParameters> {
-    // Old writers add the version and the profile: A_AAC/MPEG4/LC.
+    // Old writers append version and profile: A_AAC/MPEG4/LC.
     if entry.codec != "A_AAC" && !entry.codec.starts_with("A_AAC/") {
         return None;
     }
@@ -214,7 +214,7 @@ fn audio_parameters(entry: &Entry<'_>, timescale: u32) -> Option<AudioParameters
     })
 }
 
-/// What every frame of the track begins with and the file left out (mkvmerge's header removal).
+/// Returns the bytes at the start of every frame that the file omits (mkvmerge's header removal).
 fn stripped(entry: &Entry<'_>) -> Result<Vec<u8>, Fault> {
     let encodings: Vec<&[u8]> = child(entry.body, 0x6d80)
         .map(|encodings| children(encodings).filter(|(id, _)| *id == 0x6240).map(|(_, body)| body).collect())

@@ -1,7 +1,7 @@
-//! The walk over the elements of a file: blocks with their times, and damage stepped over.
+//! Walks the elements of a file, returns blocks with their times, and skips damage.
 //!
-//! It goes forwards only, and every size that the file claims is held against what follows. Behind what is no element it goes
-//! on at the next block of the cluster, where one follows that is one without doubt, or at the next cluster.
+//! The walk only goes forwards, and checks every size in the file against what follows. After data that is not
+//! an element, it continues at the next block of the cluster that is certainly one, or at the next cluster.
 
 use super::super::bytes::FileBytes;
 use super::super::demux::note;
@@ -20,53 +20,53 @@ const OTHERS: [u32; 5] = [0x114d_9b74, 0x1c53_bb6b, 0x1941_a469, 0x1043_a770, 0x
 const SIMPLE_BLOCK: u32 = 0xa3;
 const BLOCK_GROUP: u32 = 0xa0;
 const TIMESTAMP: u32 = 0xe7;
-/// In clusters: position, size of the one before, silent tracks, an encrypted block; anywhere: void, checksum.
+/// In clusters: position, size of the one before, silent tracks, an encrypted block. Anywhere: void, checksum.
 const SKIPPED: [u32; 6] = [0xa7, 0xab, 0x5854, 0xaf, 0xec, 0xbf];
 
 /// The largest block, and the largest `Tracks`.
 const ELEMENT_LIMIT_BYTES: u64 = 64 << 20;
-/// How far blocks are looked for in a cluster of unknown size: farther on they may be another's.
+/// How far blocks are searched in a cluster of unknown size. Further away, they may belong to another cluster.
 const NEAR_BYTES: u64 = 256 << 10;
-/// Elements that must follow one another for bytes to be taken for a block.
+/// Number of consecutive elements required to accept bytes as a block.
 const CHAIN: usize = 3;
 
-/// What comes next in the file.
+/// The next finding in the file.
 pub(super) enum Found {
     /// A block of a recorded track, and its time in units of the segment.
     Block(Block, i64),
-    /// The body of `Info`, and which segment's.
+    /// The body of `Info`, and the number of its segment.
     Info(Vec<u8>, u32),
-    /// The body of `Tracks`, and which segment's.
+    /// The body of `Tracks`, and the number of its segment.
     Tracks(Vec<u8>, u32),
     End,
-    /// Nothing that can be read comes any more.
+    /// Nothing readable follows, for this reason.
     Lost(String),
 }
 
 struct Cluster {
-    /// `None`: it ends where another element of its level begins.
+    /// `None` if the size is unknown: the cluster ends where another element of its level begins.
     end: Option<u64>,
     time: Option<i64>,
 }
 
-/// Where the walk is.
+/// The state of the walk.
 pub(super) struct Walk {
     file: FileBytes,
     at: u64,
     cluster: Option<Cluster>,
-    /// How many segments have begun.
+    /// Number of segments so far.
     segments: u32,
-    /// The next cluster, where one was searched for.
+    /// The next cluster, if one was searched for.
     next_cluster: Option<u64>,
-    /// The latest time of a block, as it stands in the file.
+    /// The largest time of a block, as stored in the file.
     latest: Option<i64>,
-    /// Added to the file's times, once these have begun anew.
+    /// Offset added to the file's times after they have started again.
     added: i64,
-    /// Units in a second.
+    /// Units per second.
     pub(super) second: i64,
-    /// The numbers of the tracks that are recorded.
+    /// Numbers of the recorded tracks.
     pub(super) recorded: Vec<u64>,
-    /// What was found since the last block.
+    /// Faults found since the last block.
     pub(super) damage: Option<SourceFault>,
 }
 
@@ -86,17 +86,17 @@ impl Walk {
         }
     }
 
-    /// From the beginning once more.
+    /// Starts again at the beginning.
     pub(super) fn rewound(self) -> Self {
         Self::new(self.file)
     }
 
-    /// Times begin anew.
+    /// Starts a new time line.
     pub(super) fn begin_segment(&mut self) {
         (self.latest, self.added) = (None, 0);
     }
 
-    /// The body of the first element with this ID, wherever it lies, that `accept` takes.
+    /// Returns the body of the first element with this ID anywhere in the file that `accept` accepts.
     pub(super) fn find_element(&mut self, id: u32, accept: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         let mut found = None;
         self.file.find(
@@ -159,7 +159,7 @@ impl Walk {
                     None => continue,
                 }
             };
-            // A size that leads astray: where a block follows within, it is too large.
+            // If a block follows within an element, the element's size is wrong.
             if !self.goes_on(end) && self.leads_astray(header, body, end) {
                 if let Some(lost) = self.resync(body) {
                     return lost;
@@ -173,7 +173,7 @@ impl Walk {
         }
     }
 
-    /// Takes in a whole element.
+    /// Handles a complete element.
     fn take(&mut self, id: u32, at: u64, body: u64, end: u64) -> Option<Found> {
         if !matches!(id, SIMPLE_BLOCK | BLOCK_GROUP | INFO | TRACKS | TIMESTAMP) {
             return None;
@@ -224,7 +224,8 @@ impl Walk {
         Some(Found::Block(block, raw.saturating_add(self.added)))
     }
 
-    /// The time of a cluster, in place of one that the next cluster contradicts; one that goes back begins anew.
+    /// Returns the time of a cluster, replaced if the next cluster contradicts it. A time that goes back
+    /// starts a new time line.
     fn placed(&mut self, time: i64, at: u64) -> i64 {
         let Some(latest) = self.latest else { return time };
         let (back, ahead) = (latest - 2 * self.second, latest.saturating_add(60 * self.second));
@@ -248,7 +249,7 @@ impl Walk {
         time
     }
 
-    /// The time of the cluster behind this one.
+    /// Returns the time of the cluster after this one.
     fn next_time(&mut self) -> Option<i64> {
         let known = self.cluster.as_ref().and_then(|cluster| cluster.end);
         let start = match known.filter(|end| *end < self.file.size()) {
@@ -258,7 +259,7 @@ impl Walk {
         self.time_of_cluster(start)
     }
 
-    /// The time of the cluster at `start`.
+    /// Returns the time of the cluster at `start`.
     fn time_of_cluster(&mut self, start: u64) -> Option<i64> {
         let cluster = header_at(&mut self.file, start).filter(|header| header.id == CLUSTER)?;
         let mut at = start + cluster.header_bytes;
@@ -279,12 +280,12 @@ impl Walk {
         note(&mut self.damage, SourceFault { cost: FaultCost::Pictures, detail, bytes });
     }
 
-    /// Goes to the next place from `from` on that can be read; what is given otherwise is the end.
+    /// Continues at the next readable position from `from` on. Otherwise returns the end.
     fn resync(&mut self, from: u64) -> Option<Found> {
         let at = self.at;
         let cluster = self.find_cluster(from);
         let until = cluster.unwrap_or(self.file.size());
-        // In a cluster that is known to go on, or, so near that it is no other's, in one of unknown size or that lost its head.
+        // Search within a cluster of known end, or nearby in one of unknown size or with a lost header.
         let within = self.cluster.as_ref().and_then(|cluster| cluster.end).filter(|end| *end > from);
         let until = within.unwrap_or(from.saturating_add(NEAR_BYTES)).min(until);
         let recorded = self.recorded.clone();
@@ -302,8 +303,8 @@ impl Walk {
         None
     }
 
-    /// A block at `at` behind damage may be of a cluster whose head is gone. Its times then go back; the cluster ends where the
-    /// next begins, so that is when its last block ended.
+    /// Enters a cluster whose header is lost, if a block at `at` after damage shows that. The block times then
+    /// restart. The cluster ends where the next one begins, so its last block ends at that time.
     fn enter_headless(&mut self, at: u64, next_cluster: Option<u64>) {
         let relatives = relatives(&mut self.file, at, next_cluster, &self.recorded);
         let Some(first) = relatives.first().copied() else { return };
@@ -328,7 +329,7 @@ impl Walk {
         self.cluster = Some(Cluster { end: next_cluster, time });
     }
 
-    /// The next cluster from `from` on.
+    /// Returns the next cluster from `from` on.
     fn find_cluster(&mut self, from: u64) -> Option<u64> {
         if self.next_cluster.is_none_or(|next| next < from) {
             let is_mark = |mark: &[u8]| mark == CLUSTER.to_be_bytes();
@@ -345,7 +346,7 @@ impl Walk {
         body >= self.file.size() || header.size == Some(0) || begins_cluster(&mut self.file, body)
     }
 
-    /// Whether an element that is known begins at `at`, or the file ends.
+    /// Returns whether a known element begins at `at`, or the file ends there.
     fn goes_on(&mut self, at: u64) -> bool {
         if at == self.file.size() {
             return true;
@@ -356,7 +357,8 @@ impl Walk {
         goes_on
     }
 
-    /// Whether an element that nothing known follows has others within that it should not have.
+    /// Returns whether an element that is not followed by a known one contains elements
+    /// that it should not contain.
     fn leads_astray(&mut self, header: Header, body: u64, end: u64) -> bool {
         if matches!(header.id, INFO | TRACKS) {
             return false;
@@ -375,7 +377,7 @@ fn header_at(file: &mut FileBytes, at: u64) -> Option<Header> {
     header(&file.read(at, HEADER_BYTES).ok()?)
 }
 
-/// Whether a cluster's body may begin at `body`.
+/// Returns whether a cluster's body may begin at `body`.
 fn begins_cluster(file: &mut FileBytes, body: u64) -> bool {
     header_at(file, body).is_some_and(|first| {
         let known = matches!(first.id, TIMESTAMP | SIMPLE_BLOCK | BLOCK_GROUP) || SKIPPED.contains(&first.id);
@@ -386,7 +388,7 @@ fn begins_cluster(file: &mut FileBytes, body: u64) -> bool {
     })
 }
 
-/// The header of a known element that fits into the file.
+/// Returns the header of a known element that fits into the file.
 fn is_element(file: &mut FileBytes, at: u64, recorded: &[u64]) -> Option<Header> {
     let header = header_at(file, at)?;
     let level_one = matches!(header.id, EBML | SEGMENT | CLUSTER | INFO | TRACKS) || OTHERS.contains(&header.id);
@@ -412,7 +414,7 @@ fn is_element(file: &mut FileBytes, at: u64, recorded: &[u64]) -> Option<Header>
     known.then_some(header)
 }
 
-/// The times of the recorded blocks from `at` on, up to the next cluster, in their cluster.
+/// Returns the relative times of the recorded blocks from `at` up to the next cluster.
 fn relatives(file: &mut FileBytes, at: u64, until: Option<u64>, recorded: &[u64]) -> Vec<i16> {
     const MOST: usize = 1 << 14;
     let (mut place, mut found) = (at, Vec::new());
@@ -437,7 +439,8 @@ fn relatives(file: &mut FileBytes, at: u64, until: Option<u64>, recorded: &[u64]
     found
 }
 
-/// Whether a block begins at `at` without doubt: others follow it, or the end of all, within `until`.
+/// Returns whether a block certainly begins at `at`: other elements, or the end of the
+/// file, follow it within `until`.
 fn is_chain(file: &mut FileBytes, at: u64, until: u64, recorded: &[u64]) -> bool {
     let mut place = at;
     for n in 0..CHAIN {
@@ -459,7 +462,7 @@ fn is_chain(file: &mut FileBytes, at: u64, until: u64, recorded: &[u64]) -> bool
             }
             _ if first => return false,
             (other, Some(size)) if SKIPPED.contains(&other) => place = body + size,
-            // A level above: the cluster ends here.
+            // An element of a higher level, which ends the cluster.
             (other, _) => return other > 0xff_ffff,
         }
     }

@@ -1,16 +1,16 @@
-//! Boxes of ISO/IEC 14496-12 within bytes in memory: bounded, without recursion.
+//! Boxes of ISO/IEC 14496-12 in memory, read with bounds checks and without recursion.
 
 use super::super::demux::Fault;
 use re_mp4::ReadBox;
 use std::io::Cursor;
 
-/// The boxes that are looked for behind damage, in movies and fragments.
+/// Box types that are searched for after damage in movies and fragments.
 const SOUGHT: [&[u8; 4]; 24] = [
     b"mvhd", b"trak", b"tkhd", b"edts", b"elst", b"mdia", b"mdhd", b"hdlr", b"minf", b"stbl", b"stsd", b"stts",
     b"ctts", b"stsc", b"stsz", b"stz2", b"stco", b"co64", b"mvex", b"trex", b"traf", b"tfhd", b"tfdt", b"trun",
 ];
 
-/// One whole box.
+/// A complete box.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Box4<'a> {
     pub(super) kind: [u8; 4],
@@ -19,27 +19,28 @@ pub(super) struct Box4<'a> {
 }
 
 impl<'a> Box4<'a> {
-    /// What follows the header.
+    /// Returns what follows the header.
     pub(super) fn body(self) -> &'a [u8] {
         &self.bytes[self.header_bytes..]
     }
 
-    /// Its length, header included.
+    /// Returns its length, including the header.
     pub(super) fn len(self) -> usize {
         self.bytes.len()
     }
 
-    /// Where it begins in `bytes` that it lies in.
+    /// Returns its offset in `bytes`, which must contain it.
     pub(super) fn offset_in(self, bytes: &[u8]) -> Option<usize> {
         (self.bytes.as_ptr().addr()).checked_sub(bytes.as_ptr().addr()).filter(|offset| *offset <= bytes.len())
     }
 
-    /// The first child of a kind.
+    /// Returns the first child of this type.
     pub(super) fn child(self, kind: [u8; 4]) -> Option<Box4<'a>> {
         boxes(self.body()).find(|b| b.kind == kind)
     }
 
-    /// The box at the end of a path; where boxes on the way are damaged, the last of it is looked for in what is left.
+    /// Returns the box at the end of a path. If boxes on the path are damaged, searches the remaining data for
+    /// the last type of the path.
     pub(super) fn descendant(self, path: &[[u8; 4]]) -> Option<Box4<'a>> {
         let mut parent = self;
         for kind in path {
@@ -53,38 +54,38 @@ impl<'a> Box4<'a> {
         Some(parent)
     }
 
-    /// Reads a box without children by re_mp4. Its readers seek to the end of the box; the cursor ends there too.
+    /// Reads a box without children with re_mp4, whose readers end at the end of the box.
     pub(super) fn read<T>(self) -> Result<T, Fault>
     where
         T: for<'r> ReadBox<&'r mut Cursor<&'a [u8]>>,
     {
         let mut cursor = Cursor::new(self.bytes);
         cursor.set_position(self.header_bytes as u64);
-        // They take the header for 8 bytes long, whatever it was.
+        // The readers assume that the header has 8 bytes.
         let size = self.bytes.len() - self.header_bytes + 8;
         T::read_box(&mut cursor, size as u64)
             .map_err(|error| Fault::because(format!("the {} box is damaged", name(self.kind)), error))
     }
 }
 
-/// The box that `bytes` are, be it that they end before it does.
+/// Returns the box that `bytes` consist of, even if they end before the box does.
 pub(super) fn whole(bytes: &[u8]) -> Option<Box4<'_>> {
     let (_, header_bytes) = size(bytes.get(..bytes.len().min(16))?)?;
     let kind = *bytes.get(4..header_bytes.max(8))?.first_chunk::<4>()?;
     bytes.get(header_bytes..).map(|_| Box4 { kind, header_bytes, bytes })
 }
 
-/// Whether a box of this type is looked for behind damage.
+/// Returns whether this box type is searched for after damage.
 pub(super) fn is_sought(kind: &[u8]) -> bool {
     SOUGHT.iter().any(|sought| sought[..] == *kind)
 }
 
-/// A box type as text.
+/// Formats a box type as text.
 pub(super) fn name(kind: [u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
-/// The boxes in `bytes`, one after the other. What is no box is stepped over up to the next that is known and fits.
+/// Returns the consecutive boxes in `bytes`. Skips data that is not a box up to the next known box that fits.
 pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Box4<'_>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
@@ -102,7 +103,7 @@ fn plausible(kind: [u8; 4]) -> bool {
     kind.iter().all(|byte| (0x20..0x7f).contains(byte) || *byte == 0xa9)
 }
 
-/// The box that `bytes` begin with, and what follows it.
+/// Returns the box at the start of `bytes`, and what follows it.
 fn first_of(bytes: &[u8]) -> Option<(Box4<'_>, &[u8])> {
     let header = bytes.get(..bytes.len().min(16)).filter(|header| header.len() >= 8)?;
     let (size, header_bytes) = size(header)?;
@@ -116,7 +117,8 @@ fn first_of(bytes: &[u8]) -> Option<(Box4<'_>, &[u8])> {
     Some((Box4 { kind, header_bytes, bytes: whole }, after))
 }
 
-/// Where a box ends that claims more than there is: where the next begins that may not lie within it, or with the rest.
+/// Returns the end of a box that is larger than the data: the start of the next box that cannot be inside it,
+/// or the end of the data.
 fn clipped(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
     const OUTER: [&[u8; 4]; 3] = [b"trak", b"mvex", b"traf"];
     SOUGHT.contains(&&kind).then_some(())?;
@@ -129,7 +131,8 @@ fn clipped(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
     Some(next.unwrap_or(bytes.len()))
 }
 
-/// A box's size (0: to the end) and the length of its header, from up to 16 bytes.
+/// Reads the size of a box (0: to the end of the file) and the length of its header from up to
+/// 16 bytes (ISO/IEC 14496-12 §4.2).
 pub(super) fn size(header: &[u8]) -> Option<(u64, usize)> {
     let (small, rest) = header.split_first_chunk::<4>()?;
     match u32::from_be_bytes(*small) {

@@ -1,4 +1,4 @@
-//! Sample descriptions: the entries of `stsd` as parameters.
+//! Sample descriptions: converts the entries of `stsd` (ISO/IEC 14496-12 §8.5.2) to parameters.
 
 use super::super::super::{config, sets};
 use super::boxes::{Box4, boxes, name};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 #[derive(Debug, Clone)]
 pub(super) struct VideoEntry {
     pub(super) parameters: VideoParameters,
-    /// The length of the lengths before the NAL units.
+    /// Size in bytes of the lengths before the NAL units.
     pub(super) length_bytes: u8,
     /// How its decoder configuration was found.
     pub(super) configuration: Configuration,
@@ -18,26 +18,26 @@ pub(super) struct VideoEntry {
 /// How a decoder configuration was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Configuration {
-    /// In its box.
+    /// In its own box.
     Told,
-    /// Somewhere in the sample entry, whose boxes are damaged.
+    /// By searching the sample entry, whose boxes are damaged.
     Found,
-    /// Nowhere: the parameter sets have to come with the frames.
+    /// Not at all: the parameter sets must come with the frames.
     Lost,
 }
 
-/// Where the boxes of a visual sample entry begin (ISO/IEC 14496-12 §12.1.3).
+/// Offset of the boxes in a visual sample entry (ISO/IEC 14496-12 §12.1.3).
 pub(super) const VISUAL_BYTES: usize = 78;
 
-/// The entries of a sample description box.
+/// Returns the entries of a sample description box.
 pub(super) fn entries(stsd: Box4<'_>) -> impl Iterator<Item = Box4<'_>> {
     boxes(stsd.body().get(8..).unwrap_or_default())
 }
 
-/// Reads a visual sample entry; the error names what cannot be recorded.
+/// Reads a visual sample entry. The error says what cannot be recorded.
 pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> Result<VideoEntry, String> {
     let (codec, config_kind) = match &entry.kind {
-        // Dolby Vision's own names say what a player that knows it makes of the same H.264 or H.265.
+        // Dolby Vision's own types describe the same H.264 or H.265 to players without Dolby Vision.
         b"avc1" | b"avc3" | b"dva1" | b"dvav" => (VideoCodec::H264, b"avcC"),
         b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => (VideoCodec::H265, b"hvcC"),
         b"encv" => return Err("its video is encrypted".to_owned()),
@@ -80,7 +80,8 @@ pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> R
     Ok(VideoEntry { parameters, length_bytes: config.length_bytes, configuration })
 }
 
-/// The body of a `pasp` box (12.1.4): the shape of a pixel, across and down; `None` where one of them is zero.
+/// Reads the pixel shape from the body of a `pasp` box (ISO/IEC 14496-12 §12.1.4): horizontal and vertical
+/// spacing. Returns `None` if one of them is zero.
 fn pixel_aspect(body: &[u8]) -> Option<(u32, u32)> {
     let (across, rest) = body.split_first_chunk::<4>()?;
     let across = u32::from_be_bytes(*across);
@@ -88,7 +89,7 @@ fn pixel_aspect(body: &[u8]) -> Option<(u32, u32)> {
     (across > 0 && down > 0).then_some((across, down))
 }
 
-/// Reads an audio sample entry; the error names what cannot be recorded.
+/// Reads an audio sample entry. The error says what cannot be recorded.
 pub(super) fn audio(entry: Box4<'_>, timescale: u32) -> Result<AudioParameters, String> {
     if &entry.kind != b"mp4a" {
         return Err(format!("audio is {}", name(entry.kind)));
@@ -118,8 +119,8 @@ pub(super) fn audio(entry: Box4<'_>, timescale: u32) -> Result<AudioParameters, 
     })
 }
 
-/// The AudioSpecificConfig in the body of an `esds` (ISO/IEC 14496-1: ES, DecoderConfig and DecoderSpecificInfo
-/// descriptors, one inside the other).
+/// Returns the AudioSpecificConfig in the body of an `esds` (ISO/IEC 14496-1 §7.2.6: nested
+/// ES, DecoderConfig and DecoderSpecificInfo descriptors).
 fn audio_specific_config(esds: &[u8]) -> Option<&[u8]> {
     let es = descriptor(esds.get(4..)?, 3)?;
     let flags = *es.get(2)?;
@@ -134,12 +135,12 @@ fn audio_specific_config(esds: &[u8]) -> Option<&[u8]> {
         skip += 2;
     }
     let decoder = descriptor(es.get(skip..)?, 4)?;
-    // 0x40 is MPEG-4 audio; 0x66–0x68 are MPEG-2 AAC, whose frames are the same.
+    // 0x40 is MPEG-4 audio. 0x66–0x68 are MPEG-2 AAC, with the same frames.
     matches!(decoder.first()?, 0x40 | 0x66..=0x68).then_some(())?;
     descriptor(decoder.get(13..)?, 5)
 }
 
-/// The body of the descriptor with this tag at the beginning of `bytes`.
+/// Returns the body of the descriptor with this tag at the start of `bytes`.
 fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (found, mut rest) = bytes.split_first()?;
     let mut length = 0_usize;

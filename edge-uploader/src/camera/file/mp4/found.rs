@@ -1,4 +1,4 @@
-//! The first movie of a file, and what of it is damaged.
+//! Finds the first movie of a file and its damage.
 
 use super::super::bytes::FileBytes;
 use super::super::demux::Fault;
@@ -12,18 +12,18 @@ use super::top::{self, Header, Next, Search, next_box, read_box};
 use crate::camera::{FaultCost, SourceFault};
 use framepost_events::gap::SourceBytes;
 
-/// A movie, and where it lies.
+/// A movie and its position.
 pub(super) struct Found {
     pub(super) movie: Movie,
-    /// Its `moov`, or what is left of it.
+    /// The `moov` box, or what is left of it.
     pub(super) at: Header,
-    /// The first `moof` before it.
+    /// The first `moof` before the movie.
     pub(super) first_moof: Option<u64>,
-    /// What is damaged up to its end.
+    /// Faults up to the end of the movie.
     pub(super) faults: Vec<SourceFault>,
 }
 
-/// Looks for the first movie of a file.
+/// Finds the first movie of a file.
 pub(super) fn first(file: &mut FileBytes) -> Result<Found, Fault> {
     let mut at = 0;
     let mut first_moof = None;
@@ -60,8 +60,8 @@ pub(super) fn first(file: &mut FileBytes) -> Result<Found, Fault> {
     }
 }
 
-/// Reads the movie in a `moov` box. What it cannot tell is looked for in what is left of it; of the two that is taken which tells
-/// more.
+/// Reads the movie in a `moov` box. If parts are damaged, also rebuilds the movie from the remaining boxes, and
+/// uses the one with more information.
 pub(super) fn read(file: &mut FileBytes, found: Header) -> Result<(Movie, Vec<SourceFault>), Fault> {
     let size = file.size();
     let bytes = read_box(file, found)?;
@@ -96,7 +96,7 @@ pub(super) fn read(file: &mut FileBytes, found: Header) -> Result<(Movie, Vec<So
     Ok((movie, faults))
 }
 
-/// A box among the containers of a movie whose type is not known there. It may be a maker's own, or one whose name is damaged.
+/// Returns an unknown box type within the containers of a movie. It may be a vendor's own, or a damaged type.
 fn stranger(container: Box4<'_>) -> Option<[u8; 4]> {
     const KNOWN: [&[u8; 4]; 24] = [
         b"mvhd", b"trak", b"mvex", b"udta", b"iods", b"meta", b"free", b"skip", b"uuid", b"tkhd", b"edts", b"mdia",
@@ -108,7 +108,7 @@ fn stranger(container: Box4<'_>) -> Option<[u8; 4]> {
     boxes(container.body()).find_map(|b| if KNOWN.contains(&&b.kind) { stranger(b) } else { Some(b.kind) })
 }
 
-/// The movie whose `moov` is no box any more, in these bytes.
+/// Rebuilds a movie without an intact `moov` from these bytes.
 fn left_of(file: &mut FileBytes, (from, until): (u64, u64), first_moof: Option<u64>) -> Option<Found> {
     let (start, end) = find_movie(file, from, until)?;
     let bytes = file.read(start, end - start).ok()?;
@@ -119,13 +119,13 @@ fn left_of(file: &mut FileBytes, (from, until): (u64, u64), first_moof: Option<u
     Some(Found { movie, at: Header { kind: *b"moov", start, end }, first_moof, faults })
 }
 
-/// Whether there is a movie in a file whose beginning is damaged.
+/// Returns whether a file whose start is damaged contains a movie.
 pub(super) fn is_within(file: &mut FileBytes) -> bool {
     let size = file.size();
     top::find_anywhere(file).is_some() || find_movie(file, 0, size).is_some()
 }
 
-/// How much a movie tells: frames in tables, tracks, and whether the frames can be decoded.
+/// Returns how much information a movie has: whether its frames can be decoded, frames in tables, tracks.
 fn tells(movie: &Movie) -> (bool, u32, usize) {
     let frames = movie.tracks.first().and_then(|track| track.table.as_ref()).map_or(0, Table::len);
     let is_described = movie.entries.iter().all(|entry| entry.configuration != Configuration::Lost);
@@ -147,7 +147,7 @@ fn no_picture(detail: String, bytes: Option<SourceBytes>) -> SourceFault {
     SourceFault { cost: FaultCost::NoPicture, detail, bytes }
 }
 
-/// Without a `moov` nothing is known of the frames.
+/// The error for a file without `moov`, which describes the frames.
 fn without_movie(size: u64) -> Fault {
     Fault::new(format!(
         "there is no moov box in its {size} bytes: the recording was not finished, or the file is cut short. Without it \

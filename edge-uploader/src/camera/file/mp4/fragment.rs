@@ -1,43 +1,45 @@
-//! Movie fragments: the samples of one `moof`.
+//! Movie fragments (ISO/IEC 14496-12 §8.8): the samples of one `moof`.
 
 use super::super::demux::Fault;
 use super::boxes::{Box4, boxes};
 use super::table::Sample;
 use re_mp4::{TfdtBox, TfhdBox, TrexBox, TrunBox};
 
-/// More samples than any recorder puts into one fragment; a hostile count ends here.
+/// Most samples in a fragment, more than any recorder writes. It limits hostile counts.
 const SAMPLES_LIMIT: u32 = 1 << 18;
 
-/// What `trex` says of a track, and how far its fragments have come.
+/// The defaults of a track from `trex`, and the state of its fragments.
 pub(super) struct FragmentedTrack {
     pub(super) id: u32,
     pub(super) defaults: TrexBox,
-    /// The decoding time after the last sample, for fragments that do not say theirs.
+    /// Decoding time after the last sample, for fragments without `tfdt`.
     pub(super) next_dts: i64,
 }
 
 /// A fragment's part of one track.
 pub(super) struct Part {
-    /// Of the recorded tracks.
+    /// Index of the recorded track.
     pub(super) track: usize,
     pub(super) samples: Vec<Sample>,
-    /// The decoding time that it names for its first sample.
+    /// The decoding time of the first sample from `tfdt`, if there is one.
     pub(super) named: Option<i64>,
-    /// The decoding time behind its last sample.
+    /// The decoding time after its last sample.
     pub(super) end: i64,
 }
 
-/// The parts of the fragment `moof`, the body of the box that begins at `start` in the file. What is damaged of it is left
-/// out, and told as the first problem.
+/// Returns the parts of the fragment `moof`, which is the body of the box at `start` in the file. Leaves out
+/// damaged parts and returns the first problem.
 ///
-/// `part_of_file` is what places in the file count from: a file that was joined of several has several beginnings. `left` is how many samples there may still be in the whole file.
+/// `part_of_file` is the origin of file positions: a concatenated file has several. `left` is the number of
+/// samples that the rest of the file may have.
 pub(super) fn parts(
     moof: &[u8],
     (start, part_of_file): (u64, u64),
     left: &mut u64,
     (tracks, known): (&[FragmentedTrack], &[u32]),
 ) -> (Vec<Part>, Option<Fault>) {
-    // Where data begins that does not say so: at the fragment, then after what came before (8.8.7 and 8.8.8).
+    // Default data position: the start of the fragment, then the end of the previous data
+    // (ISO/IEC 14496-12 §8.8.7 and §8.8.8).
     let mut end_of_data = start;
     let mut budget = SAMPLES_LIMIT;
     let (mut parts, mut problem) = (Vec::new(), None);
@@ -59,7 +61,7 @@ pub(super) fn parts(
             if !known.contains(&header.track_id) {
                 problem.get_or_insert_with(|| Fault::new("it names a track that there is none of"));
             }
-            // A track that is left out still moves the place of those which follow without a base of their own.
+            // A skipped track still moves the data position of following tracks without a base of their own.
             end_of_data = skipped(traf, base, left);
             continue;
         };
@@ -74,7 +76,7 @@ pub(super) fn parts(
                 problem.get_or_insert_with(|| Fault::new("a run of samples has not the length that it should have"));
             }
             let charged = budget.checked_sub(count(run)).zip(left.checked_sub(count(run).into()));
-            // A number of samples that is damaged costs its own run.
+            // A damaged number of samples affects only its own run.
             let Some((budget_left, samples_left)) = charged else {
                 problem.get_or_insert_with(|| Fault::new("a fragment claims too many samples"));
                 continue;
@@ -99,8 +101,8 @@ pub(super) fn parts(
     (parts, problem)
 }
 
-/// The first box in a fragment, or in one of its tracks, of a type that has no place there (ISO/IEC 14496-12 §8.8.4, §8.8.6): its
-/// name is damaged, and what it was is lost.
+/// Returns the first box in a fragment, or in one of its tracks, whose type has no place there (ISO/IEC
+/// 14496-12 §8.8.4, §8.8.6). Its type is damaged, and its content is lost.
 pub(super) fn stranger(moof: &[u8]) -> Option<[u8; 4]> {
     const FRAGMENT: [&[u8; 4]; 8] = [b"mfhd", b"traf", b"pssh", b"meta", b"udta", b"uuid", b"free", b"skip"];
     const TRACK: [&[u8; 4]; 15] = [
@@ -113,7 +115,7 @@ pub(super) fn stranger(moof: &[u8]) -> Option<[u8; 4]> {
     of_fragment.chain(of_tracks).find(|(_, is_known)| !is_known).map(|(kind, _)| kind)
 }
 
-/// The decoding times that a fragment names for the recorded tracks.
+/// Returns the decoding times in a fragment's `tfdt` boxes for the recorded tracks.
 pub(super) fn named_times(moof: &[u8], tracks: &[FragmentedTrack]) -> Vec<(usize, i64)> {
     let named = boxes(moof).filter(|b| &b.kind == b"traf").filter_map(|traf| {
         let header: TfhdBox = traf.child(*b"tfhd")?.read().ok()?;
@@ -124,7 +126,7 @@ pub(super) fn named_times(moof: &[u8], tracks: &[FragmentedTrack]) -> Vec<(usize
     named.collect()
 }
 
-/// The samples of one run; gives the end of its data.
+/// Adds the samples of one run and returns the end of its data.
 fn walk(header: &TfhdBox, run: &TrunBox, offset: u64, defaults: &TrexBox, part: &mut Part) -> u64 {
     let duration = header.default_sample_duration.unwrap_or(defaults.default_sample_duration);
     let size = header.default_sample_size.unwrap_or(defaults.default_sample_size);
@@ -133,7 +135,8 @@ fn walk(header: &TfhdBox, run: &TrunBox, offset: u64, defaults: &TrexBox, part: 
     for i in 0..run.sample_count as usize {
         let size = run.sample_sizes.get(i).copied().unwrap_or(size);
         let duration = run.sample_durations.get(i).copied().unwrap_or(duration);
-        // Version 0 says unsigned, but recorders write negative ones there too; none is beyond 2³¹.
+        // Version 0 offsets are unsigned, but recorders also write negative ones there.
+        // No real offset exceeds 2³¹.
         let shift = run.sample_cts.get(i).map_or(0, |shift| shift.cast_signed());
         let dts = part.end;
         let pts = dts.saturating_add(shift.into());
@@ -145,12 +148,13 @@ fn walk(header: &TfhdBox, run: &TrunBox, offset: u64, defaults: &TrexBox, part: 
     offset
 }
 
-/// The number of samples a `trun` claims; known before anything is made of it.
+/// Returns the number of samples that a `trun` announces, before they are read.
 fn count(run: Box4<'_>) -> u32 {
     run.body().get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |count| u32::from_be_bytes(*count))
 }
 
-/// Whether a `trun` is as long as its flags and its number of samples say (8.8.8).
+/// Returns whether the length of a `trun` matches its flags and its number
+/// of samples (ISO/IEC 14496-12 §8.8.8).
 fn adds_up(run: Box4<'_>) -> bool {
     let body = run.body();
     let Some([_, a, b, c]) = body.first_chunk::<4>().copied() else { return false };
@@ -160,7 +164,7 @@ fn adds_up(run: Box4<'_>) -> bool {
     body.len() as u64 == length
 }
 
-/// The end of a left out track's data, as far as its runs say it.
+/// Returns the end of a skipped track's data, as far as its runs tell.
 fn skipped(traf: Box4<'_>, base: u64, left: &mut u64) -> u64 {
     let mut end = base;
     for run in boxes(traf.body()).filter(|b| &b.kind == b"trun" && count(*b) <= SAMPLES_LIMIT) {

@@ -1,7 +1,7 @@
-//! Samples of no bytes: a recorder's way to say that nothing changed, or sizes that were overwritten with zeros.
+//! Samples of size 0: a recorder's way to say that nothing changed, or sizes overwritten with zeros.
 //!
-//! Where a sample of no bytes is true, the next one begins at the same place, or something else of the file does. Where its size
-//! is damaged, its own bytes lie there, which no table names.
+//! If the size is really 0, the next sample or other data begins at the same position. If it is damaged, the
+//! sample's own bytes are there, which no table describes.
 
 use super::super::bytes::FileBytes;
 use super::leaves;
@@ -10,30 +10,30 @@ use super::track::Track;
 use crate::camera::nal;
 use crate::media::{TrackKind, VideoCodec};
 
-/// Samples of no bytes that are looked at, at most: a hostile file has millions.
+/// Most samples of size 0 that are examined, because a hostile file may have millions.
 const LOOKS: u32 = 1 << 12;
-/// Samples of a track that are looked through for those at the same place.
+/// Number of samples of a track that are searched for others at the same position.
 const NEAR: usize = 256;
 
-/// What is known to lie where.
+/// Known positions of data in the file.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Where the chunks of all tables begin, in order; made when first asked for.
+    /// The sorted chunk positions of all tables, computed when first needed.
     chunks: Option<Vec<u64>>,
     looks: u32,
 }
 
-/// How a sample of no bytes came to be.
+/// Why a sample has size 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hollow {
-    /// It has none.
+    /// The sample has no data.
     True,
-    /// Its bytes lie there, and nothing says how many.
+    /// The sample has data of unknown length.
     Damaged,
 }
 
 impl Places {
-    /// Judges a sample of no bytes of `tracks[track]`; `base` is what the places in tables count from.
+    /// Judges a sample of size 0 of `tracks[track]`. `base` is the origin of the tables' file positions.
     pub(super) fn judge(
         &mut self,
         file: &mut FileBytes,
@@ -49,7 +49,7 @@ impl Places {
         let next = of.queue.iter().take(NEAR).map(|(next, _)| next).find(|next| next.size > 0);
         let is_video = of.kind == TrackKind::Video;
         if let Some(next) = next.filter(|next| next.offset == sample.offset) {
-            // The next one lies here: by its size, or with the bytes of this one.
+            // The next sample begins here. Check that its size fits, or whether this sample's data is in front.
             let whole = file.read(next.offset, next.size.into()).is_ok_and(|data| is_whole(&data, length_bytes));
             return if is_video && !whole { Hollow::Damaged } else { Hollow::True };
         }
@@ -64,7 +64,7 @@ impl Places {
             chunks
         });
         let in_tables = sample.offset.saturating_sub(base);
-        // Its own chunk begins here too, if it is the first in it: there has to be another.
+        // If the sample is the first of its chunk, that chunk begins here too, so another one is needed.
         let named =
             chunks.partition_point(|place| *place <= in_tables) - chunks.partition_point(|place| *place < in_tables);
         if named > usize::from(sample.is_first_in_chunk) {
@@ -84,7 +84,7 @@ fn is_whole(data: &[u8], length_bytes: u8) -> bool {
     }
 }
 
-/// Whether a NAL unit with its length may begin here, `left` bytes before the end.
+/// Returns whether a NAL unit with its length may begin here, `left` bytes before the end.
 fn begins_unit(head: &[u8], codec: VideoCodec, length_bytes: u8, left: u64) -> bool {
     let width = usize::from(length_bytes);
     let Some((length, unit)) = head.split_at_checked(width) else { return false };

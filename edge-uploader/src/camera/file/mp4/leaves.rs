@@ -1,7 +1,7 @@
-//! The boxes that a movie is told by, found each by itself where the boxes around them are damaged.
+//! Finds the boxes with a movie's information one by one, where the boxes around them are damaged.
 //!
-//! What a movie says lies in boxes without children (`tkhd`, `stsd`, `stsz` and so on). Their lengths follow from what is in them,
-//! so that a damaged size, or a damaged container around them, costs nothing.
+//! The information of a movie is in boxes without children (`tkhd`, `stsd`, `stsz` and so on). Their lengths
+//! follow from their contents, so that a damaged size or a damaged container around them loses nothing.
 
 use super::super::bytes::FileBytes;
 use super::boxes;
@@ -15,20 +15,20 @@ pub(super) struct Leaf<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What lies in a damaged movie, in order.
+/// A part of a damaged movie, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part<'a> {
-    /// A `trak` begins.
+    /// The start of a `trak`.
     Track,
-    /// The movie says that there are fragments.
+    /// A sign that the movie has fragments.
     Extends,
     Leaf(Leaf<'a>),
 }
 
-/// Sample entries that can be recorded.
+/// Types of sample entries that can be recorded.
 const ENTRIES: [&[u8; 4]; 9] = [b"avc1", b"avc3", b"dva1", b"dvav", b"hvc1", b"hev1", b"dvh1", b"dvhe", b"mp4a"];
 
-/// The leaves, and what stands for them where they are damaged themselves.
+/// Types of leaves, and of their parts in case the leaves themselves are damaged.
 const MARKS: [&[u8; 4]; 21] = [
     b"mvhd", b"tkhd", b"elst", b"mdhd", b"hdlr", b"stsd", b"stts", b"ctts", b"stsc", b"stsz", b"stz2", b"stco",
     b"co64", b"trex", b"trak", b"mvex", b"avcC", b"hvcC", b"tfhd", b"tfdt", b"trun",
@@ -38,12 +38,12 @@ fn is_mark(kind: &[u8]) -> bool {
     MARKS.iter().chain(&ENTRIES).any(|mark| mark[..] == *kind)
 }
 
-/// Whether it is a sample entry that can be recorded.
+/// Returns whether this is the type of a sample entry that can be recorded.
 pub(super) fn is_entry(kind: [u8; 4]) -> bool {
     ENTRIES.contains(&&kind)
 }
 
-/// The parts of a movie, whatever became of its containers.
+/// Returns the parts of a movie, whatever the state of its containers.
 pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -61,7 +61,7 @@ pub(super) fn parts(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The part that begins here, by its mark, and how long it is.
+/// Returns the part that begins here according to its type, and its length.
 fn part(bytes: &[u8]) -> Option<(Part<'_>, usize)> {
     let kind = *bytes.get(4..)?.first_chunk::<4>()?;
     match &kind {
@@ -73,13 +73,14 @@ fn part(bytes: &[u8]) -> Option<(Part<'_>, usize)> {
     Some((Part::Leaf(Leaf { kind, body: bytes.get(8..length)? }), length))
 }
 
-/// How long the box is that `bytes` begin with: what follows from its contents, what it claims, or up to where the next begins.
+/// Returns the length of the box at the start of `bytes`: the length that its contents imply, the length that
+/// it states, or the distance to the next box.
 fn length(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
     let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk::<4>()?) as usize);
     let claimed = word(0)?;
     let body = bytes.get(8..)?;
     let version = *body.first()?;
-    // Of a `trun` the count comes before what is there once.
+    // In a `trun`, the count precedes the fields that occur once.
     let count_at = |head: usize| if &kind == b"trun" { 12 } else { head - 4 };
     let rows =
         |head: usize, row: usize| word(count_at(head)).and_then(|count| head.checked_add(count.checked_mul(row)?));
@@ -109,11 +110,11 @@ fn length(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
         b"hvcC" => config::record_bytes(VideoCodec::H265, body).map(|length| 8 + length),
         _ => None,
     };
-    // A record that is none was a mark by chance, or is lost.
+    // If the record is invalid, the type matched by chance, or the record is lost.
     if matches!(&kind, b"avcC" | b"hvcC") {
         return expected;
     }
-    // A sample entry begins with six zeros and the number of a data reference.
+    // A sample entry begins with six zero bytes and the index of a data reference (ISO/IEC 14496-12 §8.5.2).
     if ENTRIES.contains(&&kind) && body.get(..6) != Some(&[0; 6]) {
         return None;
     }
@@ -138,18 +139,18 @@ fn length(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
     Some(next.unwrap_or(bytes.len()))
 }
 
-/// The flags of a full box (ISO/IEC 14496-12 §4.2).
+/// Returns the flags of a full box (ISO/IEC 14496-12 §4.2).
 fn flags(body: &[u8]) -> Option<u32> {
     let [_, a, b, c] = *body.first_chunk::<4>()?;
     Some(u32::from_be_bytes([0, a, b, c]))
 }
 
-/// How many of some flags are set.
+/// Returns how many of the flags `of` are set.
 fn set(flags: u32, of: &[u32]) -> usize {
     of.iter().filter(|flag| flags & **flag != 0).count()
 }
 
-/// Boxes that lie beside the leaves and say nothing of the samples.
+/// Returns whether this box occurs beside the leaves and has no information on samples.
 fn is_beside(kind: &[u8]) -> bool {
     const BESIDE: [&[u8; 4]; 23] = [
         b"mdia", b"minf", b"stbl", b"edts", b"dinf", b"dref", b"url ", b"vmhd", b"smhd", b"nmhd", b"hmhd", b"gmhd",
@@ -158,24 +159,24 @@ fn is_beside(kind: &[u8]) -> bool {
     BESIDE.iter().any(|beside| beside[..] == *kind)
 }
 
-/// Whether it is a box of the file, or one that ends it.
+/// Returns whether this is a top-level box type.
 pub(super) fn is_top(kind: &[u8]) -> bool {
     const TOP: [&[u8; 4]; 9] = [b"moov", b"moof", b"mdat", b"free", b"skip", b"mfra", b"udta", b"uuid", b"ftyp"];
     TOP.iter().any(|top| top[..] == *kind)
 }
 
-/// A handler counts where it is one of a track that is recorded: metadata has handlers too.
+/// Returns the length of a handler box if it is for a recorded track. Metadata has handlers too.
 fn handler(bytes: &[u8], claimed: usize) -> Option<usize> {
     let kind = bytes.get(16..20)?;
     let known = matches!(kind, b"vide" | b"soun");
     known.then(|| if (32..=1024).contains(&claimed) && claimed <= bytes.len() { claimed } else { 32.min(bytes.len()) })
 }
 
-/// The largest movie that is put together from what is left of one.
+/// The largest movie that is rebuilt from its parts.
 const MOVIE_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Where the rest of a movie lies in `from..until` of a file, although no `moov` is to be found: from the first box that only
-/// movies have to where something else begins.
+/// Finds the remains of a movie without `moov` in `from..until`: from the first box that only movies contain to
+/// the start of something else.
 pub(super) fn find_movie(file: &mut FileBytes, from: u64, until: u64) -> Option<(u64, u64)> {
     let is_head = |mark: &[u8]| matches!(mark, b"mvhd" | b"tkhd" | b"mdhd" | b"stsd" | b"stbl" | b"trak");
     let kind_at = file.find(from.saturating_add(4), until, is_head, |file, kind_at| is_movie(file, kind_at - 4))?;
@@ -186,7 +187,8 @@ pub(super) fn find_movie(file: &mut FileBytes, from: u64, until: u64) -> Option<
     Some((start, other.unwrap_or(limit.min(file.size()))))
 }
 
-/// Whether the box at `start` is one of a movie without doubt: another of a movie follows in or behind it.
+/// Returns whether the box at `start` certainly belongs to a movie: another box of a movie follows
+/// in it or after it.
 fn is_movie(file: &mut FileBytes, start: u64) -> bool {
     const LONGEST: u64 = 120 + 8;
     let Ok(bytes) = file.read(start, LONGEST) else { return false };
@@ -229,11 +231,11 @@ mod tests {
             damaged[..4].copy_from_slice(&size.to_be_bytes());
             assert_eq!(kinds(&damaged), expected, "{size}");
         }
-        // A number of rows that is damaged leaves what the box claims.
+        // With a damaged number of rows, the stated length is used.
         let mut damaged = whole.clone();
         damaged[16..20].copy_from_slice(&[9, 9, 9, 9]);
         assert_eq!(kinds(&damaged), expected);
-        // Both are: up to where the next begins.
+        // With both damaged, the box extends to the next one.
         damaged[..4].copy_from_slice(&[7, 7, 7, 7]);
         assert_eq!(kinds(&damaged), expected);
     }

@@ -1,14 +1,15 @@
 //! MP4 and fragmented MP4 (ISO/IEC 14496-12).
 //!
-//! re_mp4's own reader keeps all samples of a file at 56 bytes each, ignores edit lists and panics on some damage. So
-//! only its readers of single boxes are used here: the structure is walked by [`boxes`], `stbl` stays packed
-//! ([`table`]), and fragments are read one `moof` at a time ([`walk`], [`fragment`]).
+//! re_mp4's own file reader keeps all samples of a file at 56 bytes each, ignores edit lists and panics on some
+//! damage. This module therefore uses only its readers for single boxes: [`boxes`] walks the structure, the
+//! sample tables stay packed ([`table`]), and fragments are read one `moof` at a time ([`walk`], [`fragment`]).
 //!
-//! Several sample entries in one track are followed: the parameters are told again when the entry changes.
+//! A track may have several sample entries. The parameters are reported again when the entry changes.
 //!
-//! Damage costs what it covers. Behind a box that is none the walk goes on at the next `moof` or `moov`; a part of a
-//! fragment, a table or a movie that cannot be read is left out; a sample that does not lie in the file is one lost
-//! sample. Another movie behind the first, whose times begin anew, follows it.
+//! Damage costs only what it covers. After data that is not a box, the walk continues at the next
+//! `moof` or `moov`. A part of a fragment, a table or a movie that cannot be read is left out. A
+//! sample outside of the file is a single lost sample. If another movie follows and its times start
+//! again, it continues the first one.
 
 mod boxes;
 mod entry;
@@ -43,17 +44,18 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::time::Duration;
 
-/// The boxes that a file may begin with: old recorders, and players' caches, leave `ftyp` out or put it behind others.
+/// Box types at the start of a file. Old recorders and players' caches omit `ftyp` or write it later.
 pub(super) const BEGINNINGS: [&[u8]; 12] =
     [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
 
 /// The largest frame that is read.
 const FRAME_LIMIT_BYTES: u64 = 64 << 20;
-/// Samples taken from a table at a time; the first shown frame is among so many at the beginning.
+/// Samples read from a table at a time. The first frame shown must be among this many at the start.
 const BATCH: usize = 64;
-/// Samples waiting because the other track has none yet, at most.
+/// Most samples that wait because the other track has none yet.
 const LOOKAHEAD: usize = 1 << 16;
-/// How often a file's bytes are read as samples, at most: tables of a hostile file name the same bytes again and again.
+/// How often a file's bytes may be read as samples. The tables of a hostile file may refer to
+/// the same bytes many times.
 const TIMES_READ: u64 = 4;
 
 /// An open MP4 file.
@@ -61,26 +63,27 @@ pub(super) struct Mp4 {
     file: FileBytes,
     movie: Movie,
     walk: Walk,
-    /// How many bytes of samples may still be read.
+    /// Bytes of samples that may still be read.
     bytes_left: u64,
-    /// The sample entry in force, from 1, and the parameters, which the frames' own sets may have changed.
+    /// The current sample entry, counted from 1, and the parameters, which the frames'
+    /// own sets may have changed.
     entry: Option<(u32, InForce)>,
-    /// What the places in its tables count from.
+    /// The origin of the tables' file positions.
     base: u64,
-    /// Where the movie lies on the session's times, in nanoseconds.
+    /// Start of the movie on the session's time line, in nanoseconds.
     origin_ns: i128,
-    /// By how much the sound begins before the first picture.
+    /// How long the audio begins before the first picture.
     lead: Duration,
-    /// The end of the video frame shown last, in nanoseconds of the session.
+    /// The end of the last video frame shown, in nanoseconds of the session.
     latest_ns: i128,
     /// The decoding time of the first frame, in nanoseconds.
     first_ns: Option<i128>,
     frames: u64,
-    /// Samples that do not lie in the file, since the last that did.
+    /// Samples outside of the file since the last one within it.
     lost: Option<SourceFault>,
-    /// What the tables name, to judge samples of no bytes by.
+    /// The positions in the tables, for judging samples of size 0.
     places: Places,
-    /// Told before the next frame.
+    /// Items to return before the next frame.
     ready: VecDeque<Item>,
 }
 
@@ -112,7 +115,7 @@ impl Mp4 {
         Ok(mp4)
     }
 
-    /// Puts the movie's 0 at its first video frame shown.
+    /// Sets time 0 of the movie to its first video frame shown.
     fn begin(&mut self) {
         (0..self.movie.tracks.len()).for_each(|track| self.fill(track));
         let video = &self.movie.tracks[0];
@@ -123,7 +126,7 @@ impl Mp4 {
         }
     }
 
-    /// Sees to it that the track's next sample is known, if there is one.
+    /// Makes the track's next sample available, if there is one.
     fn fill(&mut self, track: usize) {
         while self.movie.tracks[track].queue.is_empty() {
             if self.fill_from_table(track) {
@@ -136,7 +139,7 @@ impl Mp4 {
         }
     }
 
-    /// Whether there are samples in it that wait.
+    /// Reads samples from the table. Returns whether samples are waiting.
     fn fill_from_table(&mut self, track: usize) -> bool {
         let track = &mut self.movie.tracks[track];
         while track.queue.len() < BATCH {
@@ -155,7 +158,7 @@ impl Mp4 {
         !track.queue.is_empty()
     }
 
-    /// Another movie behind this one takes its place, if there is one.
+    /// Switches to another movie after this one, if there is one.
     fn next_movie(&mut self) -> Result<bool, Fault> {
         let Some((found, base)) = self.walk.another(&mut self.file, &self.movie) else { return Ok(false) };
         let start = found.start;
@@ -164,7 +167,7 @@ impl Mp4 {
         })?;
         let since =
             self.movie.created.zip(movie.created).map(|(before, after)| after.duration_since(before).as_nanos());
-        // When it says itself that it was, if that can be.
+        // Use its own creation time if that is plausible.
         self.origin_ns = since.unwrap_or(0).max(self.latest_ns);
         self.walk = Walk::new(&movie, found.end, found.end, base, self.file.size());
         self.base = base;
@@ -179,7 +182,7 @@ impl Mp4 {
         Ok(true)
     }
 
-    /// The bytes of a sample; `None`, and noted, where they are not in the file.
+    /// Reads the bytes of a sample. Returns `None`, with a fault noted, if they are not in the file.
     fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Vec<u8>>, Fault> {
         let (offset, bytes) = (sample.offset, u64::from(sample.size));
         self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(again_and_again)?;
@@ -208,7 +211,7 @@ impl Mp4 {
         Ok(None)
     }
 
-    /// A sample of no bytes is no frame; it is noted where it has lost them.
+    /// Handles a sample of size 0, which is not a frame. Notes a fault if its data is lost.
     fn hollow(&mut self, track: usize, sample: Sample) {
         let entry = self.described(sample.description);
         let (codec, length_bytes) =
@@ -228,7 +231,7 @@ impl Mp4 {
         note(&mut self.lost, SourceFault { cost, detail, bytes });
     }
 
-    /// The track whose next sample is decoded first.
+    /// Returns the track whose next sample is decoded first.
     fn next_track(&mut self) -> Option<usize> {
         (0..self.movie.tracks.len()).for_each(|track| self.fill(track));
         let times = self.movie.tracks.iter().map(|track| Some(nanoseconds(track.next_dts()?, track.timescale)));
@@ -237,13 +240,13 @@ impl Mp4 {
 
     fn described(&self, description: u32) -> Option<&VideoEntry> {
         match &self.movie.entries[..] {
-            // Where there is one, a number that names none can only mean it.
+            // With a single entry, an invalid index can only refer to that one.
             [only] if description == 0 => Some(only),
             entries => entries.get(usize::try_from(description).ok()?.checked_sub(1)?),
         }
     }
 
-    /// What changes with the sample entry of the next video frame.
+    /// Returns the parameters if the next video frame has another sample entry.
     fn enter(&mut self, description: u32) -> Result<Option<StreamParameters>, Fault> {
         if self.entry.as_ref().is_some_and(|(entry, _)| *entry == description) {
             return Ok(None);
@@ -259,7 +262,7 @@ impl Mp4 {
         Ok(Some(StreamParameters { video, audio: self.movie.audio.clone() }))
     }
 
-    /// Gives the data 4-byte lengths.
+    /// Converts the data to 4-byte lengths.
     fn with_lengths(&self, description: u32, data: Vec<u8>) -> Vec<u8> {
         match self.described(description).map_or(4, |entry| entry.length_bytes) {
             4 => data,
@@ -267,7 +270,7 @@ impl Mp4 {
         }
     }
 
-    /// What a video frame is to others, and the parameters if they change with it.
+    /// Returns how other frames depend on a video frame, and the parameters if they change with it.
     fn see(&mut self, description: u32, data: &[u8]) -> Result<(Reference, Option<StreamParameters>), Fault> {
         let entered = self.enter(description)?;
         let Some((_, in_force)) = &mut self.entry else { return Ok((Reference::Needed, entered)) };
@@ -276,7 +279,7 @@ impl Mp4 {
         Ok((reference, changed.or(entered)))
     }
 
-    /// What is heard before the first frame is told after its parameters.
+    /// Returns the parameters of the first frame, so that audio before it follows them.
     fn look_ahead(&mut self) -> Result<Option<StreamParameters>, Fault> {
         let Some((first, _)) = self.movie.tracks[0].queue.front() else { return self.enter(1) };
         let first = *first;
@@ -288,7 +291,7 @@ impl Mp4 {
         self.see(first.description, &data).map(|(_, parameters)| parameters)
     }
 
-    /// The end of the file, or why there is no more of it.
+    /// Returns the end of the file, or the reason why nothing more can be read.
     fn end(&mut self) -> Result<Option<Item>, Fault> {
         if let Some(fault) = self.walk.fault.take() {
             return Err(fault);
@@ -377,13 +380,13 @@ impl Demux for Mp4 {
     }
 
     fn frames_total(&self) -> Option<u64> {
-        // What fragments hold is known when they are read.
+        // The samples of fragments are known only when they are read.
         let table = self.movie.tracks[0].table.as_ref().filter(|_| self.movie.fragmented.is_empty());
         table.map(|table| table.len().into())
     }
 }
 
-/// Whether a movie lies somewhere in a file whose beginning is damaged.
+/// Returns whether a file whose start is damaged contains a movie.
 pub(super) fn is_within(file: File, size: u64) -> bool {
     found::is_within(&mut FileBytes::new(file, size))
 }

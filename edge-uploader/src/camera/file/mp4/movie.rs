@@ -1,5 +1,5 @@
-//! A movie: what a `moov` says of the tracks that are recorded. What is damaged of it is left out, as long as the video
-//! can be told without it.
+//! A movie: the description of the recorded tracks in a `moov`. Damaged parts are left out if the video
+//! can be read without them.
 
 use super::super::demux::{Fault, duration_of};
 use super::boxes::{Box4, boxes};
@@ -11,24 +11,24 @@ use jiff::Timestamp;
 use re_mp4::{HdlrBox, MvhdBox, TkhdBox, TrexBox};
 use std::time::Duration;
 
-/// A movie, and where the reading of it is.
+/// A movie, with the state of reading it.
 pub(super) struct Movie {
     pub(super) created: Option<Timestamp>,
     pub(super) duration: Option<Duration>,
-    /// What the `moov` describes, as a number to compare.
+    /// A hash of what the `moov` describes, for comparisons.
     pub(super) description: u64,
-    /// Video, then audio if there is any.
+    /// The video track, then the audio track if there is one.
     pub(super) tracks: Vec<Track>,
-    /// The same tracks; empty where there are no fragments.
+    /// The same tracks for fragments; empty if there are none.
     pub(super) fragmented: Vec<FragmentedTrack>,
-    /// The ids of all tracks that there are.
+    /// The ids of all tracks in the movie.
     pub(super) ids: Vec<u32>,
     pub(super) entries: Vec<VideoEntry>,
     pub(super) audio: Option<AudioParameters>,
 }
 
 impl Movie {
-    /// Reads a `moov` of a file of `size` bytes.
+    /// Reads the `moov` of a file with `size` bytes.
     pub(super) fn read(moov: Box4<'_>, size: u64) -> Result<Self, Fault> {
         if moov.child(*b"cmov").is_some() {
             return Err(Fault::new("its moov is compressed (cmov); remux it, for example with ffmpeg -c copy"));
@@ -45,7 +45,7 @@ impl Movie {
                     Ok(track) => video = Some((trak, track)),
                     Err(said) => problem = problem.or(Some(said)),
                 },
-                // What it is can be told by its description alone.
+                // A track without a handler is recognised by its sample description.
                 None if video.is_none() => video = video_track(trak, movie_matrix).ok().map(|track| (trak, track)),
                 Some(kind) if &kind == b"soun" && audio.is_none() => match audio_track(trak) {
                     Ok(track) => audio = Some((trak, track)),
@@ -78,7 +78,7 @@ impl Movie {
         });
         let video = plausible(tracks.remove(0), size)?;
         tracks.insert(0, video);
-        // Tables without samples are those of fragments, be it that the box which says so is damaged.
+        // Tables without samples belong to a fragmented movie, even if the box that says so is damaged.
         let is_empty = tracks[0].table.as_ref().is_none_or(|table| table.len() == 0);
         let fragmented = if extends.is_some() || is_empty { fragmented(extends, &described) } else { Vec::new() };
         let all = boxes(moov.body()).filter(|b| &b.kind == b"trak");
@@ -106,7 +106,7 @@ fn handler(trak: Box4<'_>) -> Option<[u8; 4]> {
     Some(handler.handler_type.value)
 }
 
-/// No track has more samples than the file has bytes.
+/// Refuses a track with more samples than the file has bytes.
 fn plausible(track: Track, size: u64) -> Result<Track, Fault> {
     match track.table.as_ref().map(|table| u64::from(table.len())).filter(|samples| *samples > size) {
         None => Ok(track),
@@ -129,7 +129,8 @@ fn fragmented(extends: Option<Box4<'_>>, described: &[Box4<'_>]) -> Vec<Fragment
     tracks.collect()
 }
 
-/// A time of the file format; 0 is "not set", and so is everything before 1970 or beyond what a clock may say.
+/// Converts a time in the file format. 0 means "not set"; times before 1970 or out of range
+/// count as not set too.
 fn since_1904(seconds: u64) -> Option<Timestamp> {
     let since_1970 = i64::try_from(seconds).ok()?.checked_sub(2_082_844_800)?;
     Timestamp::from_second(since_1970).ok().filter(|time| *time > Timestamp::UNIX_EPOCH && since_1970 < 1 << 33)

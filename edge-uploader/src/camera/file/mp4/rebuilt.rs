@@ -1,11 +1,11 @@
-//! Movies and fragments whose structure is damaged, put together anew from what is left of them.
+//! Rebuilds movies and fragments with a damaged structure from their remaining boxes.
 
 use super::boxes::boxes;
 use super::leaves::{self, Leaf, Part, parts};
 use crate::camera::config;
 use crate::media::VideoCodec;
 
-/// The order of the boxes in a track; those of the sample table come in any order.
+/// The order of the boxes in a track. Those of the sample table may be in any order.
 fn rank(kind: [u8; 4]) -> u8 {
     match &kind {
         b"tkhd" => 0,
@@ -20,7 +20,7 @@ fn rank(kind: [u8; 4]) -> u8 {
 #[derive(Default)]
 struct Parts<'a> {
     leaves: Vec<Leaf<'a>>,
-    /// A sample entry, or a decoder configuration record, whose description box is lost.
+    /// Sample entries or decoder configuration records whose `stsd` is lost.
     entries: Vec<Leaf<'a>>,
 }
 
@@ -29,14 +29,14 @@ impl<'a> Parts<'a> {
         self.leaves.iter().find(|leaf| leaf.kind == kind).map(|leaf| leaf.body)
     }
 
-    /// Whether `leaf` can only be of the next track.
+    /// Returns whether `leaf` can only belong to the next track.
     fn is_before(&self, leaf: Leaf<'_>) -> bool {
         let latest = self.leaves.iter().map(|leaf| rank(leaf.kind)).max();
         self.get(leaf.kind).is_some() || latest.is_some_and(|latest| rank(leaf.kind) < latest)
     }
 }
 
-/// A `moov` with everything that is told in `bytes`; `None` where no track is.
+/// Builds a `moov` with everything found in `bytes`. Returns `None` if there is no track.
 pub(super) fn rebuilt(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut header = None;
     let mut extends = None;
@@ -77,7 +77,7 @@ pub(super) fn rebuilt(bytes: &[u8]) -> Option<Vec<u8>> {
     any.then(|| boxed(*b"moov", &[&body]))
 }
 
-/// The body of a `moof` with everything that is told in the damaged body of one: a track of it begins with each `tfhd`.
+/// Builds the body of a `moof` with everything found in a damaged one. Each `tfhd` starts a track.
 pub(super) fn fragment(moof: &[u8]) -> Vec<u8> {
     let mut tracks: Vec<Vec<u8>> = Vec::new();
     for part in parts(moof) {
@@ -126,7 +126,7 @@ fn track_of(parts: &Parts<'_>, movie: Option<&[u8]>) -> Option<Vec<u8>> {
     Some(boxed(*b"trak", &[&kept(*b"tkhd"), &edits, &media]))
 }
 
-/// A description box around entries that lost it.
+/// Builds an `stsd` for sample entries that lost theirs.
 fn described_by(entries: &[Leaf<'_>]) -> Option<Vec<u8>> {
     let described = |entry: Vec<u8>| boxed(*b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1], &entry]);
     if let Some(entry) = entries.iter().find(|leaf| !matches!(&leaf.kind, b"avcC" | b"hvcC")) {
@@ -136,18 +136,18 @@ fn described_by(entries: &[Leaf<'_>]) -> Option<Vec<u8>> {
     let (entry, codec) =
         if &record.kind == b"avcC" { (*b"avc1", VideoCodec::H264) } else { (*b"hvc1", VideoCodec::H265) };
     config::video(codec, record.body).ok()?;
-    // The picture's size is in the parameter sets.
+    // The size of the picture is in the parameter sets.
     Some(described(boxed(entry, &[&[0; super::entry::VISUAL_BYTES], &boxed(record.kind, &[record.body])])))
 }
 
-/// The units a second of `mvhd` and `mdhd` (8.2.2, 8.4.2), if there are any.
+/// Returns the timescale from an `mvhd` or `mdhd` (ISO/IEC 14496-12 §8.2.2, §8.4.2).
 pub(super) fn timescale(body: &[u8]) -> Option<u32> {
     let at = if body.first() == Some(&1) { 20 } else { 12 };
     body.get(at..)?.first_chunk::<4>().map(|units| u32::from_be_bytes(*units)).filter(|units| *units > 0)
 }
 
-/// A media header in place of one that is lost. The units of the table take as long as the track does, where that is told; else
-/// a sample takes a 25th of a second.
+/// Builds a replacement for a lost `mdhd`. Its timescale makes the table as long as the track, if that length
+/// is known. Otherwise a sample takes 1/25 s.
 fn media_header(parts: &Parts<'_>, movie: Option<&[u8]>) -> Vec<u8> {
     let rows = parts.get(*b"stts").and_then(|body| body.get(8..)).unwrap_or_default();
     let word = |bytes: &[u8], at: usize| {
@@ -171,13 +171,13 @@ fn media_header(parts: &Parts<'_>, movie: Option<&[u8]>) -> Vec<u8> {
     boxed(*b"mdhd", &[&body])
 }
 
-/// Whether the body of a sample description begins with an entry that is known.
+/// Returns whether the body of an `stsd` begins with a known entry.
 fn is_description(body: &[u8]) -> bool {
     let entries = body.get(8..).unwrap_or_default();
     boxes(entries).next().is_some_and(|entry| leaves::is_entry(entry.kind) && entry.offset_in(entries) == Some(0))
 }
 
-/// The entries that lie somewhere in the body of a sample description.
+/// Finds the entries within the body of an `stsd`.
 fn entries_in(body: &[u8]) -> Vec<Leaf<'_>> {
     let mut entries = Vec::new();
     for part in parts(body) {
@@ -189,7 +189,7 @@ fn entries_in(body: &[u8]) -> Vec<Leaf<'_>> {
     entries
 }
 
-/// Whether it is a sample entry, or a decoder configuration record of one.
+/// Returns whether this is the type of a sample entry or of a decoder configuration record.
 fn is_entry(kind: [u8; 4]) -> bool {
     leaves::is_entry(kind) || matches!(&kind, b"avcC" | b"hvcC")
 }

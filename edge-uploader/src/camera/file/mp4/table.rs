@@ -1,9 +1,9 @@
-//! The sample tables of a movie without fragments, walked one sample at a time in their packed form.
+//! The sample tables of a movie without fragments, read one sample at a time in their packed form.
 
 use super::super::demux::Fault;
 use super::boxes::Box4;
 
-/// Where one sample is and when it is decoded and shown, in units of its track.
+/// Position and times of one sample, in units of its track.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) offset: u64,
@@ -11,13 +11,13 @@ pub(super) struct Sample {
     pub(super) dts: i64,
     pub(super) pts: i64,
     pub(super) duration: u32,
-    /// Which sample entry, from 1.
+    /// Index of the sample entry, from 1.
     pub(super) description: u32,
-    /// Whether its chunk begins with it; of fragments, whether a run does.
+    /// Whether the sample is the first of its chunk or, in a fragment, of its run.
     pub(super) is_first_in_chunk: bool,
 }
 
-/// Chunk offsets, as wide as the file has them.
+/// Chunk offsets with the width of the file (`stco` or `co64`, ISO/IEC 14496-12 §8.7.5).
 enum Offsets {
     Narrow(Vec<u32>),
     Wide(Vec<u64>),
@@ -39,16 +39,16 @@ impl Offsets {
     }
 }
 
-/// Chunks that hold alike many samples, up to the next run.
+/// Consecutive chunks with the same number of samples (`stsc`, ISO/IEC 14496-12 §8.7.4).
 struct ChunkRun {
-    /// The first of them, from 1.
+    /// Number of the first chunk, from 1.
     first: u32,
     samples: u32,
-    /// Which sample entry, from 1.
+    /// Index of the sample entry, from 1.
     description: u32,
 }
 
-/// Sample sizes: one for all, or each its own.
+/// Sample sizes: one for all samples, or one for each.
 enum Sizes {
     All { bytes: u32, count: u32 },
     Each(Vec<u32>),
@@ -83,7 +83,7 @@ impl Sizes {
     }
 }
 
-/// The body of a `stz2` box (8.7.3.3): sizes of 4, 8 or 16 bits.
+/// Reads the body of an `stz2` box (ISO/IEC 14496-12 §8.7.3.3): sizes of 4, 8 or 16 bits.
 fn compact_sizes(body: &[u8]) -> Option<Vec<u32>> {
     let (head, sizes) = body.split_first_chunk::<12>()?;
     let count = usize::try_from(u32::from_be_bytes([head[8], head[9], head[10], head[11]])).ok()?;
@@ -96,8 +96,8 @@ fn compact_sizes(body: &[u8]) -> Option<Vec<u32>> {
     (all.len() == count).then_some(all)
 }
 
-/// The rows of a table whose number stands at `count_at` of the body: as many as it says and there are. A number that is
-/// zero is taken for damaged, where there are rows.
+/// Returns the rows of a table whose count is at `count_at` in the body: as many as the count says and as
+/// exist. A count of zero is ignored if there are rows, because it must be damaged.
 fn rows<const N: usize>(body: &[u8], count_at: usize) -> Vec<[u32; N]> {
     let Some((count, rows)) = body.get(count_at..).and_then(|rest| rest.split_first_chunk::<4>()) else {
         return Vec::new();
@@ -114,7 +114,7 @@ fn missing(kind: &str) -> Fault {
     Fault::new(format!("the sample table has no {kind} box"))
 }
 
-/// A run-length table with a place in it.
+/// A run-length table with a read position.
 #[derive(Default)]
 struct Runs<T> {
     counted: Vec<(u32, T)>,
@@ -127,7 +127,7 @@ impl<T: Copy> Runs<T> {
         Self { counted, at: 0, used: 0 }
     }
 
-    /// The next value; the last one again after the end, as players do.
+    /// Returns the next value. After the end, returns the last one again, as players do.
     fn step(&mut self) -> Option<T> {
         while self.counted.get(self.at).is_some_and(|(count, _)| self.used >= *count)
             && self.at + 1 < self.counted.len()
@@ -140,7 +140,7 @@ impl<T: Copy> Runs<T> {
     }
 }
 
-/// A walk over a track's samples.
+/// Iterates over a track's samples.
 pub(super) struct Table {
     sizes: Sizes,
     offsets: Offsets,
@@ -154,15 +154,16 @@ pub(super) struct Table {
     dts: i64,
     /// The current chunk, from 0; `None` before the first.
     chunk: Option<usize>,
-    /// Which entry of `stsc` it belongs to.
+    /// Index of its entry in `stsc`.
     chunk_run: usize,
     left_in_chunk: u32,
     offset: u64,
 }
 
 impl Table {
-    /// Where sizes and places are known, the rest is made up if it is damaged: `duration` (of the whole track, in its units)
-    /// is spread over the samples, and chunks are taken to hold alike many.
+    /// If sizes and positions are intact, replaces other tables if they are damaged: `duration` (of the
+    /// whole track, in its units) is distributed over the samples, and all chunks are assumed to have
+    /// the same number of samples.
     pub(super) fn read(stbl: Box4<'_>, duration: u64, timescale: u32) -> Result<Self, Fault> {
         let sizes = Sizes::read(stbl)?;
         let offsets = match (stbl.child(*b"stco"), stbl.child(*b"co64")) {
@@ -180,13 +181,14 @@ impl Table {
             .collect();
         if chunks.is_empty() && sizes.len() > 0 {
             let count = u32::try_from(offsets.len()).unwrap_or(u32::MAX).max(1);
-            // One chunk for all, or one for each: nothing else can be told.
+            // There is one chunk for all samples, or one for each. Other cases cannot be reconstructed.
             if count != 1 && count != sizes.len() {
                 return Err(missing("stsc"));
             }
             chunks = vec![ChunkRun { first: 1, samples: sizes.len().div_ceil(count), description: 1 }];
         }
-        // Unsigned they say, but a writer whose times went back has written what it computed; none stands for hours.
+        // The deltas are unsigned, but a writer whose times went back stores negative ones. No
+        // real delta lasts for hours.
         let signed = |[count, value]: [u32; 2]| (count, value.cast_signed());
         let mut deltas: Vec<(u32, i32)> = rows::<2>(read(*b"stts"), 4).into_iter().map(signed).collect();
         let timed = deltas.iter().fold(0_u64, |timed, (count, _)| timed + u64::from(*count));
@@ -217,22 +219,22 @@ impl Table {
         })
     }
 
-    /// How many samples there are.
+    /// Returns the number of samples.
     pub(super) fn len(&self) -> u32 {
         self.sizes.len()
     }
 
-    /// Whether there are times of more samples than there are sizes, or none.
+    /// Returns whether the numbers of times and sizes differ, or there are no times.
     pub(super) fn is_damaged(&self) -> bool {
         self.is_damaged
     }
 
-    /// Where its chunks begin.
+    /// Returns the positions of the chunks.
     pub(super) fn chunk_places(&self) -> impl Iterator<Item = u64> {
         (0..self.offsets.len()).filter_map(|chunk| self.offsets.get(chunk))
     }
 
-    /// The next sample; an error where the tables end before their last sample does.
+    /// Returns the next sample. Fails if the tables end before the last sample.
     pub(super) fn next(&mut self) -> Result<Option<Sample>, Fault> {
         if self.sample >= self.len() {
             return Ok(None);
@@ -244,7 +246,7 @@ impl Table {
             self.enter_next_chunk().ok_or_else(|| damaged(self.sample))?;
         }
         let delta = self.deltas.step().ok_or_else(|| Fault::new("the sample table gives its frames no times"))?;
-        // Back by more than pictures are reordered: no writer's rounding.
+        // A step back of more than reordering explains is damage, not rounding by the writer.
         let delta = if i64::from(delta) < -i64::from(self.timescale / 4) { self.last_delta } else { delta };
         self.last_delta = delta;
         let shift = i64::from(self.shifts.step().unwrap_or(0));

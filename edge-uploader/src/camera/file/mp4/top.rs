@@ -1,15 +1,15 @@
-//! The boxes that a file consists of: found by their headers, read whole only where they are structure; and found again
-//! behind what is damaged.
+//! The top-level boxes of a file. They are found by their headers, read completely only if they describe the
+//! structure, and searched for after damage.
 
 use super::super::bytes::FileBytes;
 use super::super::demux::Fault;
 use super::boxes::{self, boxes};
 
-/// The largest `moov` and `moof` that are read: the tables of some eight million frames.
+/// The largest `moov` or `moof` that is read: the tables of about eight million frames.
 const STRUCTURE_LIMIT_BYTES: u64 = 64 << 20;
 
-/// What a file may consist of (ISO/IEC 14496-12, QuickTime, DASH, and recorders' own). A box of another kind is one if what
-/// follows it is.
+/// Known top-level box types (ISO/IEC 14496-12, QuickTime, DASH, and those of recorders). A box of another type
+/// is accepted if a known box follows it.
 const KINDS: [&[u8; 4]; 22] = [
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"sidx", b"ssix", b"prft",
     b"mfra", b"uuid", b"emsg", b"meta", b"pdin", b"udta", b"imda", b"junk", b"PICT", b"frea",
@@ -23,29 +23,33 @@ pub(super) struct Header {
     pub(super) end: u64,
 }
 
-/// What lies at a place of the file.
+/// What is at a position of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The end of the file.
     End,
-    /// A box.
     Box(Header),
-    /// No box before the one that is named.
-    Damage { from: u64, next: Header },
-    /// No box any more.
-    Lost { problem: String },
+    /// Damaged data from here to the named box.
+    Damage {
+        from: u64,
+        next: Header,
+    },
+    /// No further box can be found.
+    Lost {
+        problem: String,
+    },
 }
 
-/// How a search for the next box is made where one leads astray.
+/// Where to search for the next box after one with a wrong size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Search {
-    /// Within it too: a fragment may be there.
+    /// Also inside the box, which may contain a fragment.
     Within,
-    /// Behind it only: the media data of a movie without fragments is large, and is found by tables.
+    /// Only after the box: the media data of a movie without fragments is large, and is located by tables.
     Behind,
 }
 
-/// The header at `at`, whatever it is worth; `None` where there is none.
+/// Reads the header at `at` without judging it. Returns `None` if there is none.
 fn header(file: &mut FileBytes, at: u64) -> Option<Header> {
     let bytes = file.read(at, 16).ok()?;
     let (length, header_bytes) = boxes::size(&bytes)?;
@@ -58,12 +62,12 @@ fn is_known(header: Header) -> bool {
     KINDS.contains(&&header.kind)
 }
 
-/// Whether the file ends at `at`, or goes on with a box that is known.
+/// Returns whether the file ends at `at`, or continues with a known box.
 fn goes_on(file: &mut FileBytes, at: u64) -> bool {
     at == file.size() || at < file.size() && header(file, at).is_some_and(is_known)
 }
 
-/// What lies at `at`, with everything that is no box stepped over.
+/// Returns what is at `at`, with data that is not a box skipped.
 pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     let size = file.size();
     if at >= size {
@@ -92,9 +96,9 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     };
     let cut = header(file, at).filter(|found| &found.kind == b"moov" && found.end > size);
     match find_structure(file, from) {
-        // Its tracks may be there all the same.
+        // Its tracks may be intact nevertheless.
         None if cut.is_some() && begins_well(file, at) => Next::Box(Header { kind: *b"moov", start: at, end: size }),
-        // Where the box itself is whole, only what follows it is lost.
+        // If the box itself is complete, only the data after it is lost.
         Some(next) => {
             let whole = header(file, at).filter(|found| is_known(*found) && found.end <= next.start);
             Next::Damage { from: whole.map_or(at, |found| found.end), next }
@@ -103,7 +107,7 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     }
 }
 
-/// The next `moof` or `moov` from `from` on that begins as one does.
+/// Returns the next `moof` or `moov` from `from` on whose first child is plausible.
 fn find_structure(file: &mut FileBytes, from: u64) -> Option<Header> {
     let found = file.find(
         from + 4,
@@ -117,7 +121,7 @@ fn find_structure(file: &mut FileBytes, from: u64) -> Option<Header> {
     header(file, found? - 4)
 }
 
-/// Whether the first box in the one at `at` is one of those that come first there.
+/// Returns whether the first box inside the one at `at` is of a type that comes first there.
 fn begins_well(file: &mut FileBytes, at: u64) -> bool {
     let Ok(bytes) = file.read(at, 16) else { return false };
     let header_bytes = if bytes.starts_with(&[0, 0, 0, 1]) { 16 } else { 8 };
@@ -126,12 +130,12 @@ fn begins_well(file: &mut FileBytes, at: u64) -> bool {
     first.get(4..).is_some_and(|kind| kinds.contains(&kind))
 }
 
-/// The place of a `moov` in a file whose beginning is damaged.
+/// Returns the position of a `moov` in a file whose start is damaged.
 pub(super) fn find_anywhere(file: &mut FileBytes) -> Option<u64> {
     find_structure(file, 0).map(|found| found.start)
 }
 
-/// A whole box, header included.
+/// Reads a complete box with its header.
 pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, Fault> {
     let (at, length) = (header.start, header.end - header.start);
     let name = boxes::name(header.kind);
@@ -146,7 +150,7 @@ pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// Whether a box and those in it follow one another without a rest, as far as they consist of boxes.
+/// Returns whether a container's boxes, at all levels, follow each other without a gap.
 pub(super) fn is_whole(kind: [u8; 4], body: &[u8]) -> bool {
     const CONTAINERS: [&[u8; 4]; 9] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf"];
     if !CONTAINERS.contains(&&kind) {
@@ -154,7 +158,7 @@ pub(super) fn is_whole(kind: [u8; 4], body: &[u8]) -> bool {
     }
     let mut covered = 0;
     for child in boxes(body) {
-        // QuickTime ends a list with a zero in the place of a size; what is out of its place was searched for.
+        // QuickTime ends a list with a zero in place of a size. A box at another offset was found by searching.
         if child.offset_in(body) != Some(covered) || !is_whole(child.kind, child.body()) {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Tracks: what a `trak` describes, and where its edit list puts it.
+//! Tracks: the description in a `trak`, and the effect of its edit list.
 
 use super::super::demux::{Fault, rescaled};
 use super::boxes::{Box4, boxes};
@@ -10,26 +10,27 @@ use re_mp4::{ElstBox, MdhdBox, TkhdBox};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// A track that is recorded, and where the reading of it is.
+/// A recorded track, with the state of reading it.
 pub(super) struct Track {
     pub(super) kind: TrackKind,
     pub(super) timescale: u32,
-    /// Subtracted from the file's times: what the edit list skips, and where the session's 0 lies.
+    /// Offset subtracted from the file's times: what the edit list skips, and the session's time 0.
     pub(super) shift: i64,
-    /// `None` once it is known to hold no more.
+    /// `None` after the last sample.
     pub(super) table: Option<Table>,
-    /// Samples in decoding order, and what is wrong before each.
+    /// Samples in decoding order, each with the fault before it.
     pub(super) queue: VecDeque<(Sample, Option<SourceFault>)>,
 }
 
 impl Track {
-    /// The decoding time of the next sample, on the presentation timeline.
+    /// Returns the decoding time of the next sample on the presentation time line.
     pub(super) fn next_dts(&self) -> Option<i64> {
         self.queue.front().map(|(sample, _)| sample.dts.saturating_sub(self.shift))
     }
 }
 
-/// The timescale and the sample entries of a video track; its first entry must be one that can be recorded.
+/// Returns the timescale and the sample entries of a video track. The first entry must be
+/// one that can be recorded.
 pub(super) fn video_track(trak: Box4<'_>, movie: DisplayMatrix) -> Result<(u32, Vec<VideoEntry>), String> {
     let (timescale, stsd) = described(trak)?;
     let matrix = trak.child(*b"tkhd").map_or(movie, |header| matrix(header).then(movie));
@@ -38,14 +39,15 @@ pub(super) fn video_track(trak: Box4<'_>, movie: DisplayMatrix) -> Result<(u32, 
         match entry::video(found, matrix, timescale) {
             Ok(entry) => entries.push(entry),
             Err(problem) if entries.is_empty() => return Err(problem),
-            // Only a file that comes to use it is at fault.
+            // An unsupported entry matters only if samples use it.
             Err(_) => break,
         }
     }
     if entries.is_empty() { Err("its video track describes no codec".to_owned()) } else { Ok((timescale, entries)) }
 }
 
-/// The display matrix of a `tkhd` or `mvhd` (8.3.2, 8.2.2); the identity where it is cut short.
+/// Reads the display matrix of a `tkhd` or `mvhd` (ISO/IEC 14496-12 §8.3.2, §8.2.2). Returns the
+/// identity if it is truncated.
 pub(super) fn matrix(header: Box4<'_>) -> DisplayMatrix {
     let body = header.body();
     let at = match (&header.kind, body.first()) {
@@ -74,8 +76,8 @@ fn described(trak: Box4<'_>) -> Result<(u32, Box4<'_>), String> {
     if header.timescale == 0 { Err("a track has no timescale".to_owned()) } else { Ok((header.timescale, stsd)) }
 }
 
-/// The reading of a track; an edit list that is damaged skips nothing. Of a movie in fragments the tables may be damaged, or
-/// missing.
+/// Prepares the reading of a track. A damaged edit list skips nothing. In a fragmented movie, the tables
+/// may be damaged or missing.
 pub(super) fn track(
     trak: Box4<'_>,
     kind: TrackKind,
@@ -100,7 +102,8 @@ pub(super) fn track(
     Ok(Track { kind, timescale, shift, table, queue: VecDeque::new() })
 }
 
-/// The movie's timescale where its header is lost: the track's length is told in both, else a thousandth of a second is usual.
+/// Estimates the timescale of a movie whose header is lost: from the track's duration, which is given
+/// in both timescales, otherwise 1000.
 fn guessed_timescale(trak: Box4<'_>, duration: u64, timescale: u32) -> u32 {
     let header = trak.child(*b"tkhd").and_then(|b| b.read::<TkhdBox>().ok());
     let guess = header.filter(|_| duration > 0).and_then(|header| {
@@ -110,17 +113,18 @@ fn guessed_timescale(trak: Box4<'_>, duration: u64, timescale: u32) -> u32 {
     guess.filter(|guess| *guess > 0).unwrap_or(1000)
 }
 
-/// Where a movie's samples are told.
+/// Where a movie's samples are described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Samples {
     InTables,
     InFragments,
 }
 
-/// What the edit list takes from a track's times: it begins with empty edits (a delay), then names the media time that
-/// is shown first. What comes after that is not followed; every sample is given.
+/// Returns the offset that the edit list (ISO/IEC 14496-12 §8.6.6) subtracts from a track's times. Empty edits
+/// at its start are a delay; the next edit has the media time that is shown first. Later edits are ignored,
+/// and every sample is returned.
 fn skipped_by(edits: &ElstBox, timescale: u32, movie_timescale: u32) -> i64 {
-    // re_mp4 reads the signed media time unsigned, and in version 0 from 32 bits.
+    // re_mp4 reads the signed media time as unsigned, and in version 0 from 32 bits.
     let media_time = |raw: u64| match edits.version {
         0 => u32::try_from(raw).map_or(0, |raw| i64::from(raw.cast_signed())),
         _ => raw.cast_signed(),
@@ -135,7 +139,7 @@ fn skipped_by(edits: &ElstBox, timescale: u32, movie_timescale: u32) -> i64 {
     0
 }
 
-/// What the tracks of a movie are, as a number to compare.
+/// Returns a hash of what a movie's tracks describe, for comparisons.
 pub(super) fn description(moov: Box4<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     moov.child(*b"mvex").is_some().hash(&mut hasher);

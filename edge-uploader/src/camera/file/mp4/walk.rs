@@ -1,4 +1,4 @@
-//! The walk over the boxes behind a `moov`: fragments, other movies, and damage.
+//! Walks the boxes after a `moov`: fragments, other movies, and damage.
 
 use super::super::bytes::FileBytes;
 use super::super::demux::{Fault, note, rescaled};
@@ -15,40 +15,41 @@ use framepost_events::gap::SourceBytes;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// Fragments that are remembered, to know copies by; more are forgotten.
+/// Most fragments that are remembered to detect copies.
 const REMEMBERED: usize = 1 << 16;
-/// How far a fragment's time may go ahead without a second look, in seconds.
+/// How far a fragment's time may be ahead without further checks, in seconds.
 const AHEAD_S: i64 = 10;
-/// The boxes that are looked at to find the fragment after one.
+/// Most boxes that are examined to find the following fragment.
 const LOOK_BOXES: usize = 8;
 
-/// Where the walk is.
+/// The state of the walk.
 pub(super) struct Walk {
-    /// The next box; `None` at the end.
+    /// Position of the next box; `None` at the end.
     at: Option<u64>,
-    /// Where the boxes behind the `moov` begin.
+    /// Position of the first box after the `moov`.
     after_moov: u64,
-    /// How many samples the fragments to come may have: a file has no more of them than bytes.
+    /// Samples that following fragments may have. A file does not have more samples than bytes.
     samples_left: u64,
-    /// Added to the tracks' times in fragments, once these have begun anew.
+    /// Offset added to each track's times in fragments, after they have started again.
     added: Vec<i64>,
-    /// The `moov` behind which a fragment went back in time, or that describes something else.
+    /// A `moov` after which a fragment went back in time, or which describes something else.
     another: Option<Header>,
     said_again: Option<Header>,
-    /// Where the last `ftyp` begins: what a joined file's offsets count from.
+    /// Position of the last `ftyp`, the origin of file positions in a concatenated file.
     part: u64,
-    /// Where the data of each begins.
+    /// Positions of the data of fragments, by the fragments' identity.
     seen: HashMap<u64, u64>,
-    /// How many bytes may still be read to compare fragments.
+    /// Bytes that may still be read for comparing fragments.
     compared_left: u64,
-    /// Damage since the last fragment.
+    /// Faults since the last fragment.
     damage: Option<SourceFault>,
-    /// Found while looking ahead: told when all that came before it is.
+    /// Found while looking ahead, and reported after everything before it.
     pub(super) fault: Option<Fault>,
 }
 
 impl Walk {
-    /// Behind the `moov` that ends at `after_moov`; fragments from `begin` on. What places in the file count from is `part`.
+    /// Starts after the `moov` that ends at `after_moov`, with fragments from `begin` on. `part` is
+    /// the origin of file positions.
     pub(super) fn new(movie: &Movie, begin: u64, after_moov: u64, part: u64, size: u64) -> Self {
         Self {
             at: (!movie.fragmented.is_empty()).then_some(begin),
@@ -65,7 +66,7 @@ impl Walk {
         }
     }
 
-    /// A track's table cannot be read on.
+    /// Handles a track's table that cannot be read further.
     pub(super) fn failed(&mut self, kind: TrackKind, fault: Fault) {
         match kind {
             TrackKind::Video => drop(self.fault.get_or_insert(fault)),
@@ -76,7 +77,7 @@ impl Walk {
         }
     }
 
-    /// Takes in the next box. Whether there may be more.
+    /// Handles the next box. Returns whether there may be more.
     pub(super) fn step(&mut self, file: &mut FileBytes, movie: &mut Movie) -> bool {
         let Some(at) = self.at else { return false };
         let found = match next_box(file, at, Search::Within) {
@@ -115,7 +116,7 @@ impl Walk {
         self.at.is_some()
     }
 
-    /// Whether the data of a fragment is the same as that of the one like it, whose data begins at `before`.
+    /// Returns whether the fragment's data equals that of a similar one, whose data begins at `before`.
     fn is_copy(&mut self, file: &mut FileBytes, before: u64, parts: &[Part]) -> bool {
         let bytes = parts.iter().flat_map(|part| &part.samples).map(|sample| u64::from(sample.size)).sum::<u64>();
         let Some(first) = parts.first().and_then(|part| part.samples.first()) else { return true };
@@ -157,7 +158,7 @@ impl Walk {
         };
         let backwards = parts.iter().any(goes_back);
         if backwards && let Some(moov) = self.said_again {
-            // Segments may each come with what describes them, but go on in time.
+            // Segments may each repeat their description and continue in time.
             self.another = Some(moov);
             self.at = None;
             return Ok(());
@@ -181,7 +182,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The parts of a fragment, from its boxes, or from what is left of them where that is more.
+    /// Returns the parts of a fragment from its boxes, or from its remains if these have more.
     fn parts_of(&mut self, movie: &Movie, moof: &[u8], found: Header) -> Vec<Part> {
         let read = |moof: &[u8], mut left: u64| {
             let tracks = (&movie.fragmented[..], &movie.ids[..]);
@@ -208,8 +209,8 @@ impl Walk {
         parts
     }
 
-    /// Where a part of a fragment goes that does not say what is expected: a time that the next fragment contradicts is an
-    /// error of this one.
+    /// Decides where to place a part of a fragment with an unexpected time. A time that the next fragment
+    /// contradicts is an error of this one.
     fn place(&mut self, file: &mut FileBytes, movie: &Movie, found: Header, part: &Part) -> Place {
         let Some(named) = part.named else { return Place::Named };
         let expected = movie.fragmented[part.track].next_dts;
@@ -225,7 +226,7 @@ impl Walk {
             Some(next) if near(next) && next < named => Place::Expected,
             Some(next) if named < expected && next >= expected.saturating_sub(slack) => Place::Expected,
             _ if named < expected => Place::Restart,
-            // The last one, a year ahead of all.
+            // The last fragment, a year ahead of all others.
             None if named.saturating_sub(expected) > timescale * 366 * 86_400 => Place::Expected,
             _ => Place::Named,
         };
@@ -236,7 +237,7 @@ impl Walk {
         place
     }
 
-    /// From here on all tracks' times are those of another recording, and follow at once.
+    /// From here on, all tracks' times belong to another recording and follow immediately.
     fn restart(&mut self, movie: &Movie, part: &Part, found: Header) {
         let (track, named) = (part.track, part.named.unwrap_or(0));
         let by = movie.fragmented[track].next_dts.saturating_sub(named);
@@ -257,7 +258,7 @@ impl Walk {
         let timescale = movie.tracks[track].timescale;
         for sample in samples {
             let limit = i64::from(sample.duration.max(timescale)).saturating_mul(64);
-            // A composition offset like that is none.
+            // A composition offset beyond the limit is damaged.
             let pts = if (sample.pts - sample.dts).abs() > limit { sample.dts } else { sample.pts };
             let (dts, pts) = (sample.dts.saturating_add(added), pts.saturating_add(added));
             let mut before = None;
@@ -269,7 +270,7 @@ impl Walk {
                     && !first
                     && missing <= i64::from(sample.duration / 2)
                 {
-                    // The times go on, so nothing was there.
+                    // The times are continuous, so nothing is missing.
                     fault.cost = FaultCost::NoPicture;
                 }
             }
@@ -277,12 +278,12 @@ impl Walk {
         }
     }
 
-    /// What is told at the end of the file.
+    /// Returns the fault to report at the end of the file.
     pub(super) fn rest(&mut self) -> Option<SourceFault> {
         self.damage.take()
     }
 
-    /// The next movie, and what the places in its tables count from.
+    /// Returns the next movie, and the origin of its tables' file positions.
     pub(super) fn another(&mut self, file: &mut FileBytes, movie: &Movie) -> Option<(Header, u64)> {
         let before = self.part;
         if let Some(found) = self.another.take() {
@@ -290,7 +291,7 @@ impl Walk {
         }
         let mut at = Some(self.after_moov).filter(|_| movie.fragmented.is_empty())?;
         loop {
-            // What else is behind a movie whose samples are all in its tables does not matter.
+            // After a movie with all samples in tables, boxes other than a movie do not matter.
             let found = match next_box(file, at, Search::Behind) {
                 Next::Box(found) | Next::Damage { next: found, .. } => found,
                 Next::End | Next::Lost { .. } => return None,
@@ -302,7 +303,7 @@ impl Walk {
                 b"moov" if self.part > before => return Some((found, self.part)),
                 b"moov" => {
                     let moov = read_box(file, found).ok()?;
-                    // The same once more describes the same samples.
+                    // A repeated `moov` describes the same samples.
                     if whole(&moov).map(description) != Some(movie.description) {
                         return Some((found, 0));
                     }
@@ -313,18 +314,18 @@ impl Walk {
     }
 }
 
-/// Where a part of a fragment goes.
+/// Where to place a part of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Where it says.
+    /// At the time that it states.
     Named,
-    /// Behind the one before it, whatever it says.
+    /// After the part before it, whatever time it states.
     Expected,
-    /// It begins anew.
+    /// At the start of a new time line.
     Restart,
 }
 
-/// The time that the fragment behind `found` names for a track.
+/// Returns the time that the fragment after `found` states for a track.
 fn following(file: &mut FileBytes, movie: &Movie, found: Header, track: usize) -> Option<i64> {
     let mut at = found.end;
     for _ in 0..LOOK_BOXES {
@@ -346,7 +347,7 @@ fn following(file: &mut FileBytes, movie: &Movie, found: Header, track: usize) -
     None
 }
 
-/// What makes a fragment the same as another: times and sizes of its samples.
+/// Returns a hash of a fragment's sample times and sizes, which identifies copies.
 fn identity(parts: &[Part]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for part in parts {
