@@ -1,23 +1,22 @@
-//! Selects the cloud by the URL of the destination. Cargo features only decide what is compiled in.
+//! Selects the adapter by the URL of the destination, which is a [`Location`]. Cargo features only decide what is compiled in.
 
 use crate::config::{ConfigError, Echo, Upload};
 use framepost_local::LocalBucket;
 use framepost_ports::ObjectSink;
+use framepost_ports::location::{Location, Place, Role};
 use std::sync::Arc;
 
 /// Connects to the destination.
 pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
-    if upload.echo != Echo::Detected && upload.to.scheme() != "s3" {
+    let to = Location::parse(upload.to.as_str(), Role::Bucket)
+        .map_err(|error| ConfigError::of("upload.to", &format!("not a destination: {error}")))?;
+    if upload.echo != Echo::Detected && to.scheme() != "s3" {
         return Err(ConfigError::of("upload.echo", "for s3:// alone").into());
     }
-    match upload.to.scheme() {
-        "file" => {
-            let path = upload
-                .to
-                .to_file_path()
-                .map_err(|()| ConfigError::of("upload.to", "not a directory's URL; write file:///directory"))?;
-            Ok(Arc::new(LocalBucket::open(path).await?))
-        }
+    if let Place::Directory(path) = to.place() {
+        return Ok(Arc::new(LocalBucket::open(path).await?));
+    }
+    match to.scheme() {
         #[cfg(feature = "aws")]
         "s3" => {
             let options = framepost_aws::S3Options {
@@ -37,7 +36,10 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
             let options = framepost_gcp::GoogleOptions { endpoint: endpoint(upload)? };
             Ok(Arc::new(framepost_gcp::GcsBucket::connect(&upload.to, &options).await?))
         }
-        _ => Err(ConfigError::of("upload.to", "this build cannot upload to such a place").into()),
+        scheme => {
+            let needs = format!("{scheme}:// needs a program that is built with the feature `{}`", to.cloud());
+            Err(ConfigError::of("upload.to", &needs).into())
+        }
     }
 }
 

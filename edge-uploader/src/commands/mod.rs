@@ -16,6 +16,7 @@ use edge_uploader::config::{Echo, Recording, Signing, Upload};
 use edge_uploader::segment::Keep;
 use edge_uploader::terminal;
 use framepost_events::manifest::ManifestSigner;
+use framepost_ports::location::{self, Role};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -175,12 +176,12 @@ fn parse_echo(text: &str) -> Result<Echo, String> {
 
 /// Parses a destination: a URL or a directory's path.
 fn parse_destination(text: &str) -> Result<url::Url, String> {
+    let no_destination = || format!("not a destination: expected {}", location::expected(Role::Bucket));
     if text.contains("://") {
-        return text.parse().map_err(|_| "not a URL; write s3://bucket, gs://bucket or file:///directory".to_owned());
+        return text.parse().map_err(|_| no_destination());
     }
     let path = std::path::absolute(text).map_err(|error| error.to_string())?;
-    url::Url::from_directory_path(path)
-        .map_err(|()| "expected s3://bucket, gs://bucket or file:///directory".to_owned())
+    url::Url::from_directory_path(path).map_err(|()| no_destination())
 }
 
 /// Reads the secret key that `keygen` wrote.

@@ -5,6 +5,7 @@
 //! program: names of keys, expectations, and a short list of remarks on TOML.
 
 use super::units;
+use framepost_ports::location::{self, Role};
 use std::fmt;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -227,7 +228,7 @@ fn problem(key: &str, message: &str) -> String {
         () if own("site") || own("name") => {
             "not a name: use 1 to 64 of A-Z a-z 0-9 . _ -, starting with a letter or digit, and not a date".to_owned()
         }
-        () if own("to") => "expected s3://bucket, gs://bucket or file:///directory".to_owned(),
+        () if own("to") => format!("expected {}", location::expected(Role::Bucket)),
         () if own("start") => "expected a time such as \"2026-11-20T15:08:23Z\"".to_owned(),
         () if own("listen") => "expected an address and a port such as \"127.0.0.1:9464\"".to_owned(),
         () => "not a value that this key takes".to_owned(),

@@ -16,6 +16,7 @@ use crate::clock::TrustedClock;
 use crate::segment::Keep;
 use crate::spool::Durability;
 use framepost_events::{Camera, Site};
+use framepost_ports::location::{Location, Role};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -402,10 +403,8 @@ impl Config {
         if self.upload.endpoint_url.as_ref().is_some_and(|url| url.parse::<url::Url>().is_err()) {
             return Err(Mistake::new("upload.endpoint_url", "not a URL; write it like https://host:port"));
         }
-        match self.upload.to.scheme() {
-            "s3" | "gs" | "file" => Ok(()),
-            _ => Err(Mistake::new("upload.to", "not a destination; use s3://bucket, gs://bucket or file:///directory")),
-        }
+        let to = Location::parse(self.upload.to.as_str(), Role::Bucket);
+        to.map(|_| ()).map_err(|error| Mistake::new("upload.to", format!("not a destination: {error}")))
     }
 
     /// Returns the recording settings of `camera`.

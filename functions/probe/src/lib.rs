@@ -29,10 +29,14 @@ mod matroska;
 mod mp4;
 mod scan;
 mod shown;
+#[cfg(feature = "host")]
+mod start;
 mod window;
 
 pub use inspect::{inspect, inspect_bytes};
 pub use scan::{HEAD_BYTES, MAX_BYTES, MAX_REQUESTS};
+#[cfg(feature = "host")]
+pub use start::{MANIFEST, start};
 
 use async_trait::async_trait;
 use framepost_events::ObjectFinalized;
@@ -79,7 +83,7 @@ impl Settings {
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// One of the public keys is none.
+    /// One of the public keys is not valid.
     #[error("FRAMEPOST_PUBLIC_KEYS")]
     PublicKeys(#[source] framepost_events::Error),
     /// Neither of the two.

@@ -1,8 +1,5 @@
-//! The function where a cloud runs it: AWS Lambda, or beside a local bucket.
-
-use framepost_probe::{Probe, Settings};
+//! The function as a program of its own, wherever its environment says that it runs.
 
 fn main() -> anyhow::Result<()> {
-    let settings = Settings::from_variables(|name| std::env::var(name).ok())?;
-    framepost_host::run(|clouds| Probe::new(clouds.source, clouds.bus, settings))
+    framepost_host::run(framepost_probe::MANIFEST, framepost_probe::start)
 }

@@ -21,15 +21,21 @@ mod answer;
 mod body;
 #[cfg(feature = "functions")]
 mod bus;
+#[cfg(feature = "functions")]
+mod cloud;
 mod connect;
 mod connections;
 #[cfg(feature = "functions")]
 mod dead_letters;
 mod error;
 #[cfg(feature = "functions")]
+mod feed;
+#[cfg(feature = "functions")]
 mod inbox;
 #[cfg(feature = "functions")]
 mod ledger;
+#[cfg(feature = "functions")]
+mod listing;
 #[cfg(feature = "functions")]
 mod queue;
 mod sink;
@@ -39,14 +45,20 @@ pub mod xray;
 
 #[cfg(feature = "functions")]
 pub use bus::EventBridgeBus;
+#[cfg(feature = "functions")]
+pub use cloud::AwsCloud;
 pub use connect::{Credentials, Echo, S3Options, Session};
 #[cfg(feature = "functions")]
 pub use dead_letters::SqsDeadLetters;
 pub use error::{Failure, Stranger};
 #[cfg(feature = "functions")]
+pub use feed::SqsFeed;
+#[cfg(feature = "functions")]
 pub use inbox::SqsInbox;
 #[cfg(feature = "functions")]
 pub use ledger::DynamoLedger;
+#[cfg(feature = "functions")]
+pub use listing::S3Listing;
 #[cfg(feature = "functions")]
 pub use queue::{MAX_MESSAGES, Receipt, Received, SqsQueue};
 pub use sink::S3Bucket;

@@ -12,6 +12,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::Sha256;
+use framepost_ports::location::{Location, Place, Role};
 use framepost_ports::shown::ShownUrl;
 use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
 use std::sync::Arc;
@@ -31,17 +32,25 @@ pub struct S3Bucket {
 impl S3Bucket {
     /// Connects to the bucket of an `s3://bucket` URL. Sends no request yet.
     pub async fn connect(url: &Url, options: S3Options) -> Result<Self> {
-        let invalid =
-            |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
-        if url.scheme() != "s3" {
-            return Err(invalid("the URL of an S3 bucket begins with s3://"));
-        }
-        let name = url.host_str().ok_or_else(|| invalid("the URL names no bucket"))?.to_owned();
-        if !matches!(url.path(), "" | "/") {
-            return Err(invalid("a bucket has no path: keys begin with the site, and signatures cover the whole key"));
-        }
+        let at = Location::parse(url.as_str(), Role::Bucket)
+            .map_err(|error| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(error))?;
         let asked = options.echo;
-        let connection = Session::new(options).await?.s3()?;
+        Self::of(&Session::new(options).await?, &at, asked)
+    }
+
+    /// The bucket of a location `s3://bucket`, over the connections of `session`. Asks nothing of it yet.
+    pub(crate) fn of(session: &Session, at: &Location, asked: Echo) -> Result<Self> {
+        let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", at.to_string()).because(why);
+        let name = match at.place() {
+            Place::Bucket { name, prefix } if at.cloud() == "aws" && prefix.is_empty() => name.clone(),
+            Place::Bucket { .. } if at.cloud() == "aws" => {
+                return Err(invalid(
+                    "a bucket has no path: keys begin with the site, and signatures cover the whole key",
+                ));
+            }
+            _ => return Err(invalid("the URL of an S3 bucket begins with s3://")),
+        };
+        let connection = session.s3()?;
         let echo = match (&connection.endpoint, asked) {
             // Amazon's own responses always include the checksum that the put carried.
             (None, Echo::Detected) => Echo::Required,

@@ -124,7 +124,7 @@ fn metadata(metadata: Option<&HashMap<String, String>>) -> Metadata {
     metadata
 }
 
-fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
+pub(crate) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
     time.and_then(|time| Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok())
 }
 

@@ -22,6 +22,8 @@
 
 mod body;
 mod bus;
+#[cfg(feature = "functions")]
+mod cloud;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
@@ -40,6 +42,8 @@ mod source;
 mod subscription;
 
 pub use bus::PubSubBus;
+#[cfg(feature = "functions")]
+pub use cloud::GcpCloud;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
 #[cfg(feature = "functions")]

@@ -36,9 +36,9 @@ mod tests {
     #[tokio::test]
     async fn the_project_is_an_id_or_nothing() {
         for (answer, expected) in [
-            ("200 OK\r\ncontent-length: 7\r\n\r\nfarm-42", Some("farm-42")),
+            ("200 OK\r\ncontent-length: 15\r\n\r\nexample-project", Some("example-project")),
             ("200 OK\r\ncontent-length: 8\r\n\r\n<html />", None),
-            ("404 Not Found\r\ncontent-length: 4\r\n\r\nfarm", None),
+            ("404 Not Found\r\ncontent-length: 15\r\n\r\nexample-project", None),
         ] {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let host = listener.local_addr().unwrap().to_string();

@@ -5,6 +5,7 @@ use crate::connect::{GoogleOptions, STALL_GRACE, limit, within};
 use crate::error;
 use crate::source::{self, GcsSource, OWN_DIGEST};
 use async_trait::async_trait;
+use framepost_ports::location::{Location, Place, Role};
 use framepost_ports::shown::ShownUrl;
 use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
 use google_cloud_gax::error::Error as GoogleError;
@@ -24,15 +25,23 @@ pub struct GcsBucket {
 impl GcsBucket {
     /// Connects to the bucket of a `gs://bucket` URL. Sends no request yet.
     pub async fn connect(url: &Url, options: &GoogleOptions) -> Result<Self> {
-        let invalid =
-            |why: &'static str| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(why);
-        if url.scheme() != "gs" {
-            return Err(invalid("the URL of a Cloud Storage bucket begins with gs://"));
-        }
-        let name = url.host_str().ok_or_else(|| invalid("the URL names no bucket"))?.to_owned();
-        if !matches!(url.path(), "" | "/") {
-            return Err(invalid("a bucket has no path: keys begin with the site, and signatures cover the whole key"));
-        }
+        let at = Location::parse(url.as_str(), Role::Bucket)
+            .map_err(|error| Error::new(ErrorKind::Invalid, "connect", ShownUrl::of(url.as_str())).because(error))?;
+        Self::of(&at, options).await
+    }
+
+    /// Connects to the bucket of a location `gs://bucket`. Asks nothing of it yet.
+    pub(crate) async fn of(at: &Location, options: &GoogleOptions) -> Result<Self> {
+        let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", at.to_string()).because(why);
+        let name = match at.place() {
+            Place::Bucket { name, prefix } if at.cloud() == "gcp" && prefix.is_empty() => name.clone(),
+            Place::Bucket { .. } if at.cloud() == "gcp" => {
+                return Err(invalid(
+                    "a bucket has no path: keys begin with the site, and signatures cover the whole key",
+                ));
+            }
+            _ => return Err(invalid("the URL of a Cloud Storage bucket begins with gs://")),
+        };
         Ok(Self { source: GcsSource::connect(options).await?, name })
     }
 
@@ -155,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_credential_that_may_only_create_is_told_in_other_words_that_an_object_is_there() {
-        let gateway = "gateway@farm.iam.gserviceaccount.com does not have";
+        let gateway = "gateway@example-project.iam.gserviceaccount.com does not have";
         for (status, message, there) in [
             (412, "At least one of the pre-conditions you specified did not hold.".to_owned(), true),
             (403, format!("{gateway} storage.objects.delete access to the Google Cloud Storage object."), true),

@@ -1,98 +1,258 @@
-//! The adapters that an [`Environment`](crate::Environment) names, connected.
+//! What a function is given to work with, connected: the one place where a location becomes an adapter.
+//!
+//! Every [`Location`] goes to the [`Cloud`] that is registered for it in [`CLOUDS`], and each cloud is made once, so all
+//! adapters of one share its session. A new cloud is one line there.
 
 use crate::LogBus;
-use crate::environment::{DeadLettersTo, RecordsTo};
-use framepost_ports::{Bus, DeadLetters, ObjectSource};
-use std::sync::Arc;
+use crate::environment::{self, EnvironmentError};
+use framepost_ports::location::{Place, Role};
+use framepost_ports::{Bus, Clock, Cloud, DeadLetters, Ledger, Location, ObjectSink, ObjectSource, SystemClock};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+type Make = fn() -> framepost_ports::Result<Arc<dyn Cloud>>;
+
+/// The clouds by their names in locations, which are those of cargo features; `None` where this program was built without.
+const CLOUDS: [(&str, Option<Make>); 3] = [("local", Some(local)), ("aws", AWS), ("gcp", GCP)];
+
+#[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
+fn local() -> framepost_ports::Result<Arc<dyn Cloud>> {
+    Ok(Arc::new(framepost_local::LocalCloud::default()))
+}
+
+#[cfg(feature = "aws")]
+const AWS: Option<Make> = Some(|| Ok(Arc::new(framepost_aws::AwsCloud::default())));
+#[cfg(not(feature = "aws"))]
+const AWS: Option<Make> = None;
+
+#[cfg(feature = "gcp")]
+const GCP: Option<Make> =
+    Some(|| Ok(Arc::new(framepost_gcp::GcpCloud::from_variables(|name| std::env::var(name).ok())?)));
+#[cfg(not(feature = "gcp"))]
+const GCP: Option<Make> = None;
+
+/// Why something cannot be connected.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The environment does not say where it is, or not in a way that is known.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// It is of a cloud that this program was built without.
+    #[error("{what} needs a program that is built with the feature `{feature}`")]
+    NotBuilt {
+        /// The location, or the place that runs the function.
+        what: String,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The cloud, or the disk, said no.
+    #[error(transparent)]
+    Cloud(#[from] framepost_ports::Error),
+}
+
+/// Makes each cloud once, when a location first needs it.
+#[derive(Default)]
+pub struct Connector {
+    made: Mutex<BTreeMap<&'static str, Arc<dyn Cloud>>>,
+}
+
+impl Connector {
+    /// The cloud of this name, which `what` needs.
+    pub(crate) fn cloud(&self, name: &'static str, what: impl fmt::Display) -> Result<Arc<dyn Cloud>, ConnectError> {
+        let mut clouds = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cloud) = clouds.get(name) {
+            return Ok(cloud.clone());
+        }
+        let make = CLOUDS.iter().find(|(known, _)| *known == name).and_then(|(_, make)| *make);
+        let make = make.ok_or_else(|| ConnectError::NotBuilt { what: what.to_string(), feature: name })?;
+        let cloud = make()?;
+        clouds.insert(name, cloud.clone());
+        Ok(cloud)
+    }
+
+    /// The cloud that the location is of.
+    pub fn cloud_of(&self, at: &Location) -> Result<Arc<dyn Cloud>, ConnectError> {
+        self.cloud(at.cloud(), at)
+    }
+
+    pub(crate) async fn bus(&self, at: &Location) -> Result<Arc<dyn Bus>, ConnectError> {
+        match at.place() {
+            Place::Only => Ok(Arc::new(LogBus::default())),
+            _ => Ok(self.cloud_of(at)?.bus(at).await?),
+        }
+    }
+
+    pub(crate) async fn dead_letters(
+        &self,
+        at: Option<&Location>,
+    ) -> Result<Option<Arc<dyn DeadLetters>>, ConnectError> {
+        match at {
+            Some(at) => Ok(Some(self.cloud_of(at)?.dead_letters(at).await?)),
+            None => Ok(None),
+        }
+    }
+}
 
 /// What a function is given to work with.
+///
+/// What every function uses is connected already. What only some use is connected when it is first asked for, over the
+/// same session, so that nobody pays for what another one needs.
 #[derive(Clone)]
 pub struct Clouds {
     /// Where objects are read.
     pub source: Arc<dyn ObjectSource>,
     /// Where records go.
     pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    later: Arc<Later>,
 }
 
-/// Connects on demand. What a cloud's clients share is made once.
-#[derive(Default)]
-pub(crate) struct Connector {
-    #[cfg(feature = "aws")]
-    aws: tokio::sync::OnceCell<framepost_aws::Session>,
+/// Reads a variable; an empty one is as good as none.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+struct Later {
+    connector: Arc<Connector>,
+    variables: Variables,
+    sink: OnceCell<Arc<dyn ObjectSink>>,
+    ledger: OnceCell<Ledger>,
 }
 
-/// The program was built without what the environment asks for.
-#[cfg(not(all(feature = "aws", feature = "gcp")))]
-pub(crate) fn not_built<T>(feature: &str, what: &str) -> anyhow::Result<T> {
-    anyhow::bail!("{what} needs a program that is built with the feature `{feature}`")
-}
-
-impl Connector {
-    pub(crate) async fn bus(&self, records: &RecordsTo) -> anyhow::Result<Arc<dyn Bus>> {
-        Ok(match records {
-            RecordsTo::Log => Arc::new(LogBus::default()),
-            #[cfg(feature = "aws")]
-            RecordsTo::EventBridge(bus) => Arc::new(framepost_aws::EventBridgeBus::new(self.aws().await?, bus)),
-            #[cfg(not(feature = "aws"))]
-            RecordsTo::EventBridge(_) => return not_built("aws", "eventbridge:"),
-            #[cfg(feature = "gcp")]
-            RecordsTo::PubSub(topic) => {
-                Arc::new(framepost_gcp::PubSubBus::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)
-            }
-            #[cfg(not(feature = "gcp"))]
-            RecordsTo::PubSub(_) => return not_built("gcp", "pubsub:"),
-        })
+impl Clouds {
+    /// Clouds of one's own, for a program that runs functions inside itself. What is not set here is connected as
+    /// `variables` say.
+    pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, variables: Variables) -> Self {
+        Self::connected(Arc::default(), source, bus, variables)
     }
 
-    pub(crate) async fn dead_letters(&self, to: &DeadLettersTo) -> anyhow::Result<Option<Arc<dyn DeadLetters>>> {
-        match to {
-            DeadLettersTo::Nowhere => Ok(None),
-            #[cfg(feature = "aws")]
-            DeadLettersTo::Sqs(queue) => {
-                Ok(Some(Arc::new(framepost_aws::SqsDeadLetters::new(self.aws().await?, queue.clone()))))
-            }
-            #[cfg(not(feature = "aws"))]
-            DeadLettersTo::Sqs(_) => not_built("aws", "sqs:"),
-            #[cfg(feature = "gcp")]
-            DeadLettersTo::PubSub(topic) => {
-                Ok(Some(Arc::new(framepost_gcp::PubSubDeadLetters::connect(topic, &google(PUBSUB_ENDPOINT)?).await?)))
-            }
-            #[cfg(not(feature = "gcp"))]
-            DeadLettersTo::PubSub(_) => not_built("gcp", "pubsub:"),
+    pub(crate) fn connected(
+        connector: Arc<Connector>,
+        source: Arc<dyn ObjectSource>,
+        bus: Arc<dyn Bus>,
+        variables: Variables,
+    ) -> Self {
+        let later = Later { connector, variables, sink: OnceCell::new(), ledger: OnceCell::new() };
+        Self { source, bus, clock: Arc::new(SystemClock), later: Arc::new(later) }
+    }
+
+    /// Has objects put into `sink`, whatever the environment says.
+    #[must_use]
+    pub fn with_sink(self, sink: Arc<dyn ObjectSink>) -> Self {
+        let later = Later { sink: OnceCell::new_with(Some(sink)), ..self.later.again() };
+        Self { later: Arc::new(later), ..self }
+    }
+
+    /// Has work claimed in `ledger`, whatever the environment says.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Ledger) -> Self {
+        let later = Later { ledger: OnceCell::new_with(Some(ledger)), ..self.later.again() };
+        Self { later: Arc::new(later), ..self }
+    }
+
+    /// A setting of the function's own: an environment variable, wherever there is an environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.later.variables)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Where objects are put: `FRAMEPOST_SINK`.
+    pub async fn sink(&self) -> Result<Arc<dyn ObjectSink>, ConnectError> {
+        let connect = || async {
+            let at = self.location(environment::SINK, Role::Bucket)?;
+            Ok(self.later.connector.cloud_of(&at)?.sink(&at).await?)
+        };
+        self.later.sink.get_or_try_init(connect).await.cloned()
+    }
+
+    /// Where work that costs is claimed: `FRAMEPOST_LEDGER`.
+    pub async fn ledger(&self) -> Result<Ledger, ConnectError> {
+        let connect = || async {
+            let at = self.location(environment::LEDGER, Role::Ledger)?;
+            let store = self.later.connector.cloud_of(&at)?.ledger(&at).await?;
+            Ok(Ledger::new(store, self.clock.clone()))
+        };
+        self.later.ledger.get_or_try_init(connect).await.cloned()
+    }
+
+    fn location(&self, name: &'static str, role: Role) -> Result<Location, EnvironmentError> {
+        let location = environment::location(name, role, |name| self.variable(name))?;
+        location.ok_or_else(|| EnvironmentError::nowhere(name, role, "this function needs it"))
+    }
+}
+
+impl Later {
+    /// The same again, apart from the original.
+    fn again(&self) -> Self {
+        Self {
+            connector: self.connector.clone(),
+            variables: self.variables.clone(),
+            sink: self.sink.clone(),
+            ledger: self.ledger.clone(),
         }
     }
-
-    #[cfg(feature = "aws")]
-    pub(crate) async fn aws(&self) -> anyhow::Result<&framepost_aws::Session> {
-        Ok(self.aws.get_or_try_init(|| framepost_aws::Session::new(framepost_aws::S3Options::default())).await?)
-    }
-
-    #[cfg(feature = "gcp")]
-    pub(crate) async fn cloud_storage(&self) -> anyhow::Result<framepost_gcp::GcsSource> {
-        Ok(framepost_gcp::GcsSource::connect(&google(GCS_ENDPOINT)?).await?)
-    }
-
-    #[cfg(feature = "gcp")]
-    pub(crate) async fn subscription(
-        &self,
-        name: &str,
-        taking: framepost_gcp::Taking,
-    ) -> anyhow::Result<framepost_gcp::PubSubSubscription> {
-        Ok(framepost_gcp::PubSubSubscription::connect(name, taking, &google(PUBSUB_ENDPOINT)?).await?)
-    }
 }
 
-/// Another server than Google's Cloud Storage.
-#[cfg(feature = "gcp")]
-pub(crate) const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
-/// Another server than Google's Pub/Sub.
-#[cfg(feature = "gcp")]
-const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framepost_local::LocalBucket;
+    use framepost_ports::ledger::Claimed;
+    use std::time::Duration;
 
-#[cfg(feature = "gcp")]
-pub(crate) fn google(endpoint: &'static str) -> anyhow::Result<framepost_gcp::GoogleOptions> {
-    use anyhow::Context as _;
-    let url = std::env::var(endpoint).ok().filter(|url| !url.is_empty());
-    let url = url.map(|url| url.parse().with_context(|| format!("{endpoint}={url} is not a URL"))).transpose()?;
-    Ok(framepost_gcp::GoogleOptions { endpoint: url })
+    async fn clouds(dir: &std::path::Path, variables: &[(&'static str, String)]) -> Clouds {
+        let bucket = LocalBucket::open(dir.join("footage")).await.unwrap();
+        let variables: BTreeMap<&str, String> = variables.iter().cloned().collect();
+        let variables = Arc::new(move |name: &str| variables.get(name).cloned());
+        Clouds::new(Arc::new(bucket), Arc::new(LogBus::to(std::io::sink())), variables)
+    }
+
+    #[tokio::test]
+    async fn a_function_gets_the_ledger_and_the_sink_that_its_environment_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = |name: &str| format!("file://{}", dir.path().join(name).display());
+        let variables = [("FRAMEPOST_LEDGER", url("claims")), ("FRAMEPOST_SINK", url("footage"))];
+        let clouds = clouds(dir.path(), &variables).await;
+        let claim = clouds.ledger().await.unwrap().claim("w", Duration::from_mins(5)).await.unwrap();
+        assert!(matches!(claim, Claimed::Won(_)));
+        let claim = clouds.clone().ledger().await.unwrap().claim("w", Duration::from_mins(5)).await.unwrap();
+        assert!(matches!(claim, Claimed::Held { .. }), "clones share it");
+        assert!(clouds.sink().await.unwrap().url().ends_with("/footage"));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = clouds(dir.path(), &[]).await.ledger().await.map(|_| ()).unwrap_err();
+        let expected = "dynamodb:TABLE, gs://bucket or file:///directory";
+        assert_eq!(
+            error.to_string(),
+            format!("FRAMEPOST_LEDGER is not set: this function needs it; expected {expected}")
+        );
+        let variables = [("FRAMEPOST_LEDGER", "postgres://user:secret@host/claims".to_owned())];
+        let error = clouds(dir.path(), &variables).await.ledger().await.map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), format!("FRAMEPOST_LEDGER: expected {expected}"));
+    }
+
+    #[test]
+    fn every_cloud_of_a_location_is_registered_or_said_not_to_be_built_in() {
+        let connector = Connector::default();
+        for (text, role) in [
+            ("file:///srv/claims", Role::Ledger),
+            ("dynamodb:claims", Role::Ledger),
+            ("gs://claims", Role::Ledger),
+            ("s3://footage", Role::Bucket),
+            ("pubsub:projects/p/topics/t", Role::Bus),
+        ] {
+            let at = Location::parse(text, role).unwrap();
+            let (_, make) = CLOUDS.iter().find(|(name, _)| *name == at.cloud()).unwrap();
+            match (connector.cloud_of(&at), make) {
+                (Ok(cloud), Some(_)) => assert!(Arc::ptr_eq(&cloud, &connector.cloud_of(&at).unwrap()), "made once"),
+                (Err(ConnectError::NotBuilt { what, feature }), None) => {
+                    assert_eq!((what.as_str(), feature), (text, at.cloud()));
+                }
+                (other, _) => panic!("{text}: {:?}", other.map(|_| ())),
+            }
+        }
+    }
 }

@@ -1,20 +1,23 @@
 //! What the environment says of where a function finds itself, and with whom it works.
 //!
-//! | variable | values | |
+//! | variable | value | |
 //! |---|---|---|
 //! | `AWS_LAMBDA_RUNTIME_API` | | set by Lambda: batches come from there, objects from S3 |
 //! | `K_SERVICE`, `PORT` | | set by Cloud Run: messages are pushed to that port, objects are in Cloud Storage |
-//! | `FRAMEPOST_EVENTS` | `file:///dir`, `sqs:URL`, `pubsub:projects/P/subscriptions/S` | elsewhere: where events are taken from |
-//! | `FRAMEPOST_RECORDS` | `log:` (default), `eventbridge:NAME` or `eventbridge:ARN`, `pubsub:projects/P/topics/T` | where records go |
-//! | `FRAMEPOST_DEAD_LETTERS` | `sqs:URL`, `pubsub:projects/P/topics/T` | where rejected messages are parked |
-//! | `FRAMEPOST_LEDGER` | `dynamodb:TABLE`, `gs://bucket/prefix`, `file:///dir` | claims, for functions whose work costs |
+//! | `FRAMEPOST_EVENTS` | a location for [`Role::Events`] | elsewhere: where events are taken from |
+//! | `FRAMEPOST_RECORDS` | one for [`Role::Bus`]; `log:` by default | where records go |
+//! | `FRAMEPOST_DEAD_LETTERS` | one for [`Role::DeadLetters`] | where rejected messages are parked |
+//! | `FRAMEPOST_LEDGER` | one for [`Role::Ledger`] | claims, for functions whose work costs: [`Clouds::ledger`](crate::Clouds::ledger) |
+//! | `FRAMEPOST_SINK` | one for [`Role::Bucket`] | where functions that make objects put them: [`Clouds::sink`](crate::Clouds::sink) |
 //!
-//! A local bucket keeps its own dead letters, so `FRAMEPOST_DEAD_LETTERS` does not count beside one.
+//! What a location can be is said by [`framepost_ports::location`]. A local inbox keeps its own dead letters, so
+//! `FRAMEPOST_DEAD_LETTERS` does not count beside one.
 //!
-//! `FRAMEPOST_EVENTS` goes before what Lambda and Cloud Run set. What the function itself is told it reads for itself.
+//! `FRAMEPOST_EVENTS` goes before what Lambda and Cloud Run set. What the function itself is told it reads by
+//! [`Clouds::variable`](crate::Clouds::variable).
 
-use std::path::PathBuf;
-use url::Url;
+use framepost_ports::Location;
+use framepost_ports::location::{self, LocationError, Role};
 
 /// Where messages come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,50 +29,8 @@ pub enum EventSource {
         /// To listen on, all addresses.
         port: u16,
     },
-    /// A local bucket's own queue.
-    Directory(PathBuf),
-    /// An SQS queue, polled.
-    Sqs(Url),
-    /// A Pub/Sub subscription, pulled: `projects/P/subscriptions/S`.
-    PubSub(String),
-}
-
-/// Where records go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordsTo {
-    /// Standard output, one JSON object a line.
-    Log,
-    /// An EventBridge bus, by name or ARN.
-    EventBridge(String),
-    /// A Pub/Sub topic: `projects/P/topics/T`.
-    PubSub(String),
-}
-
-/// Where rejected messages are parked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeadLettersTo {
-    /// The log is enough.
-    Nowhere,
-    /// An SQS queue.
-    Sqs(Url),
-    /// A Pub/Sub topic: `projects/P/topics/T`.
-    PubSub(String),
-}
-
-/// Where claims are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerAt {
-    /// A DynamoDB table.
-    DynamoDb(String),
-    /// Objects of a Cloud Storage bucket below a prefix, which may be empty.
-    Gcs {
-        /// The bucket.
-        bucket: String,
-        /// Without slashes around it.
-        prefix: String,
-    },
-    /// A directory of this machine.
-    Directory(PathBuf),
+    /// A place whose messages are taken: a queue, a subscription, a local bucket.
+    Inbox(Location),
 }
 
 /// A variable that cannot be used.
@@ -93,6 +54,30 @@ pub enum EnvironmentError {
         /// What is known.
         expected: &'static str,
     },
+    /// It has to be there and name a location.
+    #[error("{name} is not set: {why}; expected {expected}")]
+    Nowhere {
+        /// The variable.
+        name: &'static str,
+        /// Why it has to be there.
+        why: &'static str,
+        /// Every form of a location that it can have.
+        expected: String,
+    },
+    /// It is no location that can be used so. Its value may hold a secret and is not shown.
+    #[error("{name}: {source}")]
+    NoLocation {
+        /// The variable.
+        name: &'static str,
+        /// What is known.
+        source: LocationError,
+    },
+}
+
+impl EnvironmentError {
+    pub(crate) fn nowhere(name: &'static str, role: Role, why: &'static str) -> Self {
+        Self::Nowhere { name, why, expected: location::expected(role) }
+    }
 }
 
 /// What the environment says.
@@ -101,115 +86,56 @@ pub struct Environment {
     /// Where messages come from.
     pub events: EventSource,
     /// Where records go.
-    pub records: RecordsTo,
-    /// Where rejected messages are parked.
-    pub dead_letters: DeadLettersTo,
+    pub records: Location,
+    /// Where rejected messages are parked; the log is enough where that is nowhere.
+    pub dead_letters: Option<Location>,
 }
 
 const EVENTS: &str = "FRAMEPOST_EVENTS";
 const RECORDS: &str = "FRAMEPOST_RECORDS";
 const DEAD_LETTERS: &str = "FRAMEPOST_DEAD_LETTERS";
-const LEDGER: &str = "FRAMEPOST_LEDGER";
+pub(crate) const LEDGER: &str = "FRAMEPOST_LEDGER";
+pub(crate) const SINK: &str = "FRAMEPOST_SINK";
 
 impl Environment {
     /// Reads the variables; an empty one is one that is not set.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let events = match (variable(EVENTS), variable("AWS_LAMBDA_RUNTIME_API"), variable("PORT")) {
-            (Some(value), ..) => events(&value)?,
+        let inbox = location(EVENTS, Role::Events, variable)?;
+        let events = match (inbox, variable("AWS_LAMBDA_RUNTIME_API"), variable("PORT")) {
+            (Some(at), ..) => EventSource::Inbox(at),
             (None, Some(_), _) => EventSource::Lambda,
             (None, None, Some(port)) => EventSource::Http { port: port_number(port)? },
             (None, None, None) if variable("K_SERVICE").is_some() => EventSource::Http { port: 8080 },
             (None, None, None) => {
-                let expected = "neither Lambda nor Cloud Run runs this, so say where events are taken from: file:///dir, \
-                                sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE or pubsub:projects/P/subscriptions/S";
-                return Err(EnvironmentError::Missing { name: EVENTS, expected });
+                let why = "neither Lambda nor Cloud Run runs this, so say where events are taken from";
+                return Err(EnvironmentError::nowhere(EVENTS, Role::Events, why));
             }
         };
-        let records = variable(RECORDS).map_or(Ok(RecordsTo::Log), |value| records(&value))?;
-        let dead_letters = variable(DEAD_LETTERS).map_or(Ok(DeadLettersTo::Nowhere), |value| dead_letters(&value))?;
-        Ok(Self { events, records, dead_letters })
-    }
-}
-
-impl LedgerAt {
-    /// Reads `FRAMEPOST_LEDGER`.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
-        let expected = "dynamodb:TABLE, gs://bucket/prefix or file:///dir";
-        let Some(value) = variable(LEDGER).filter(|value| !value.is_empty()) else {
-            return Err(EnvironmentError::Missing { name: LEDGER, expected });
+        let records = match location(RECORDS, Role::Bus, variable)? {
+            Some(at) => at,
+            None => located(RECORDS, Role::Bus, "log:")?,
         };
-        let invalid = || EnvironmentError::Invalid { name: LEDGER, value: value.clone(), expected };
-        if let Some(table) = value.strip_prefix("dynamodb:").filter(|table| !table.is_empty()) {
-            return Ok(Self::DynamoDb(table.to_owned()));
-        }
-        let url: Url = value.parse().map_err(|_| invalid())?;
-        match (url.scheme(), url.host_str()) {
-            ("gs", Some(bucket)) => {
-                Ok(Self::Gcs { bucket: bucket.to_owned(), prefix: url.path().trim_matches('/').to_owned() })
-            }
-            ("file", _) => url.to_file_path().map(Self::Directory).map_err(|()| invalid()),
-            _ => Err(invalid()),
-        }
+        Ok(Self { events, records, dead_letters: location(DEAD_LETTERS, Role::DeadLetters, variable)? })
     }
 }
 
-fn events(value: &str) -> Result<EventSource, EnvironmentError> {
-    let expected =
-        "file:///dir, sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE or pubsub:projects/P/subscriptions/S";
-    let invalid = || EnvironmentError::Invalid { name: EVENTS, value: value.to_owned(), expected };
-    if let Some(url) = value.strip_prefix("sqs:") {
-        return queue_url(url).map(EventSource::Sqs).ok_or_else(invalid);
-    }
-    if let Some(subscription) = value.strip_prefix("pubsub:") {
-        return resource(subscription, "subscriptions").map(EventSource::PubSub).ok_or_else(invalid);
-    }
-    let url: Url = value.parse().map_err(|_| invalid())?;
-    if url.scheme() != "file" {
-        return Err(invalid());
-    }
-    url.to_file_path().map(EventSource::Directory).map_err(|()| invalid())
+/// The location that the variable `name` holds, if it is set.
+pub(crate) fn location(
+    name: &'static str,
+    role: Role,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Location>, EnvironmentError> {
+    let value = variable(name).filter(|value| !value.is_empty());
+    value.map(|value| located(name, role, &value)).transpose()
 }
 
-fn records(value: &str) -> Result<RecordsTo, EnvironmentError> {
-    let expected = "log:, eventbridge:BUS_NAME_OR_ARN or pubsub:projects/P/topics/T";
-    let invalid = || EnvironmentError::Invalid { name: RECORDS, value: value.to_owned(), expected };
-    if value == "log:" {
-        return Ok(RecordsTo::Log);
-    }
-    if let Some(bus) = value.strip_prefix("eventbridge:").filter(|bus| !bus.is_empty()) {
-        return Ok(RecordsTo::EventBridge(bus.to_owned()));
-    }
-    let topic = value.strip_prefix("pubsub:").and_then(|topic| resource(topic, "topics"));
-    topic.map(RecordsTo::PubSub).ok_or_else(invalid)
-}
-
-fn dead_letters(value: &str) -> Result<DeadLettersTo, EnvironmentError> {
-    let expected = "sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE or pubsub:projects/P/topics/T";
-    let invalid = || EnvironmentError::Invalid { name: DEAD_LETTERS, value: value.to_owned(), expected };
-    if let Some(url) = value.strip_prefix("sqs:") {
-        return queue_url(url).map(DeadLettersTo::Sqs).ok_or_else(invalid);
-    }
-    let topic = value.strip_prefix("pubsub:").and_then(|topic| resource(topic, "topics"));
-    topic.map(DeadLettersTo::PubSub).ok_or_else(invalid)
+fn located(name: &'static str, role: Role, value: &str) -> Result<Location, EnvironmentError> {
+    Location::parse(value, role).map_err(|source| EnvironmentError::NoLocation { name, source })
 }
 
 fn port_number(port: String) -> Result<u16, EnvironmentError> {
     port.parse().map_err(|_| EnvironmentError::Invalid { name: "PORT", value: port, expected: "a port's number" })
-}
-
-fn queue_url(url: &str) -> Option<Url> {
-    let url: Url = url.parse().ok()?;
-    let named = url.path_segments().and_then(|mut path| path.next_back()).is_some_and(|name| !name.is_empty());
-    (matches!(url.scheme(), "https" | "http") && url.has_host() && named).then_some(url)
-}
-
-/// `projects/P/<kind>/NAME`.
-fn resource(name: &str, kind: &str) -> Option<String> {
-    let parts: Vec<&str> = name.split('/').collect();
-    let good = matches!(parts[..], ["projects", project, found, name]
-        if found == kind && !project.is_empty() && !name.is_empty());
-    good.then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -224,83 +150,42 @@ mod tests {
 
     #[test]
     fn each_place_is_known_by_its_variables() {
-        let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/framepost-probe";
-        let sqs = format!("sqs:{queue}");
+        let sqs = "sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/framepost-probe";
+        let inbox = |text: &str| EventSource::Inbox(Location::parse(text, Role::Events).unwrap());
         let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
         for (variables, expected) in [
             (vec![lambda], EventSource::Lambda),
             (vec![("PORT", "8081"), ("K_SERVICE", "probe")], EventSource::Http { port: 8081 }),
             (vec![("K_SERVICE", "probe")], EventSource::Http { port: 8080 }),
-            (vec![("FRAMEPOST_EVENTS", "file:///srv/footage")], EventSource::Directory("/srv/footage".into())),
-            (vec![("FRAMEPOST_EVENTS", &sqs)], EventSource::Sqs(queue.parse().unwrap())),
-            (vec![("FRAMEPOST_EVENTS", &sqs), ("PORT", "80")], EventSource::Sqs(queue.parse().unwrap())),
+            (vec![("FRAMEPOST_EVENTS", "file:///srv/footage")], inbox("file:///srv/footage")),
+            (vec![("FRAMEPOST_EVENTS", sqs), ("PORT", "80")], inbox(sqs)),
             (vec![("FRAMEPOST_EVENTS", ""), lambda], EventSource::Lambda),
-            (
-                vec![("FRAMEPOST_EVENTS", "pubsub:projects/p/subscriptions/s")],
-                EventSource::PubSub("projects/p/subscriptions/s".to_owned()),
-            ),
         ] {
             assert_eq!(read(&variables).unwrap().events, expected, "{variables:?}");
         }
-        let environment = read(&[
-            lambda,
-            ("FRAMEPOST_RECORDS", "eventbridge:arn:aws:events:eu-central-1:1:event-bus/b"),
-            ("FRAMEPOST_DEAD_LETTERS", &sqs),
-        ]);
-        let environment = environment.unwrap();
-        let bus = "arn:aws:events:eu-central-1:1:event-bus/b".to_owned();
-        assert_eq!(environment.records, RecordsTo::EventBridge(bus));
-        assert_eq!(environment.dead_letters, DeadLettersTo::Sqs(queue.parse().unwrap()));
-        let environment = read(&[
-            lambda,
-            ("FRAMEPOST_RECORDS", "pubsub:projects/p/topics/t"),
-            ("FRAMEPOST_DEAD_LETTERS", "pubsub:projects/p/topics/d"),
-        ]);
-        let environment = environment.unwrap();
-        assert_eq!(environment.records, RecordsTo::PubSub("projects/p/topics/t".to_owned()));
-        assert_eq!(environment.dead_letters, DeadLettersTo::PubSub("projects/p/topics/d".to_owned()));
+        let bus = "eventbridge:arn:aws:events:eu-central-1:1:event-bus/b";
+        let environment = read(&[lambda, ("FRAMEPOST_RECORDS", bus), ("FRAMEPOST_DEAD_LETTERS", sqs)]).unwrap();
+        assert_eq!(environment.records.to_string(), bus);
+        assert_eq!(environment.dead_letters.unwrap().to_string(), sqs);
         let plain = read(&[lambda]).unwrap();
-        assert_eq!((plain.records, plain.dead_letters), (RecordsTo::Log, DeadLettersTo::Nowhere));
+        assert_eq!((plain.records.scheme(), plain.dead_letters), ("log", None));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
-        assert!(matches!(read(&[]), Err(EnvironmentError::Missing { name: "FRAMEPOST_EVENTS", .. })));
+        let missing = read(&[]).unwrap_err().to_string();
+        assert!(missing.contains("FRAMEPOST_EVENTS") && missing.contains("file:///directory"), "{missing}");
         for (name, value) in [
-            ("FRAMEPOST_EVENTS", "footage"),
             ("FRAMEPOST_EVENTS", "s3://footage"),
-            ("FRAMEPOST_EVENTS", "sqs:queue"),
-            ("FRAMEPOST_EVENTS", "sqs:https://sqs.eu-central-1.amazonaws.com/"),
             ("FRAMEPOST_EVENTS", "pubsub:projects/p/topics/t"),
-            ("FRAMEPOST_EVENTS", "file://host/dir"),
-            ("FRAMEPOST_RECORDS", "log"),
-            ("FRAMEPOST_RECORDS", "eventbridge:"),
-            ("FRAMEPOST_RECORDS", "pubsub:t"),
-            ("FRAMEPOST_DEAD_LETTERS", "sqs:arn:aws:sqs:eu-central-1:1:q"),
+            ("FRAMEPOST_RECORDS", "pubsub:projects/p/subscriptions/s"),
             ("FRAMEPOST_DEAD_LETTERS", "log:"),
-            ("PORT", "http"),
         ] {
-            let set = if name == "PORT" { vec![(name, value)] } else { vec![lambda, (name, value)] };
-            match read(&set) {
-                Err(EnvironmentError::Invalid { name: found, value: quoted, .. }) => {
-                    assert_eq!((found, quoted.as_str()), (name, value));
-                }
-                other => panic!("{name}={value}: {other:?}"),
-            }
+            let error = read(&[lambda, (name, value)]).unwrap_err();
+            assert!(matches!(error, EnvironmentError::NoLocation { name: found, .. } if found == name), "{error:?}");
         }
-    }
-
-    #[test]
-    fn a_ledger_is_one_of_three() {
-        let read = |value: &str| LedgerAt::from_variables(|name| (name == LEDGER).then(|| value.to_owned()));
-        assert_eq!(read("dynamodb:claims").unwrap(), LedgerAt::DynamoDb("claims".to_owned()));
-        let gcs = |bucket: &str, prefix: &str| LedgerAt::Gcs { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
-        assert_eq!(read("gs://claims/a/b/").unwrap(), gcs("claims", "a/b"));
-        assert_eq!(read("gs://claims").unwrap(), gcs("claims", ""));
-        assert_eq!(read("file:///var/claims").unwrap(), LedgerAt::Directory("/var/claims".into()));
-        for bad in ["", "dynamodb:", "claims", "s3://claims"] {
-            assert!(read(bad).is_err(), "{bad}");
-        }
+        let port = read(&[("PORT", "http")]).unwrap_err();
+        assert!(matches!(port, EnvironmentError::Invalid { name: "PORT", .. }), "{port:?}");
     }
 }

@@ -2,9 +2,8 @@
 
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{self, IgnoreCode};
-use framepost_events::record::{self, Record};
+use framepost_events::record::Record;
 use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, Site};
-use framepost_local::Topic;
 use framepost_ports::{Carrier, Message};
 
 /// What one message says of one object.
@@ -54,9 +53,6 @@ pub trait Event: Clone + Send + 'static {
     /// Reads a message: as a whole or not at all.
     fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error>;
 
-    /// What a local subscriber to such events hears of.
-    fn topics() -> Vec<Topic>;
-
     /// What logs and metrics say of it.
     fn about(&self) -> About;
 }
@@ -78,10 +74,6 @@ impl Event for ObjectFinalized {
             .collect())
     }
 
-    fn topics() -> Vec<Topic> {
-        vec![Topic::ObjectFinalized]
-    }
-
     fn about(&self) -> About {
         About::key(self.identity(), &self.key, self.size)
     }
@@ -100,14 +92,73 @@ impl Event for Record {
         }])
     }
 
-    fn topics() -> Vec<Topic> {
-        vec![Topic::Records(record::TYPES.map(str::to_owned).to_vec())]
-    }
-
     fn about(&self) -> About {
         About {
             site: self.data.site().cloned(),
             ..About::key(self.id.clone(), &self.data.object().key, self.data.size_bytes())
         }
+    }
+}
+
+/// Whatever a message can tell of, for functions with triggers of several kinds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyEvent {
+    /// An object is complete.
+    Finalized(ObjectFinalized),
+    /// A function said something of an object.
+    Record(Box<Record>),
+}
+
+impl Event for AnyEvent {
+    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+        let record = Record::read(message);
+        if let Ok([Notice::Event(record)]) = record.as_deref() {
+            return Ok(vec![Notice::Event(Self::Record(Box::new(record.clone())))]);
+        }
+        let ignored = record.into_iter().flatten().map(|notice| match notice {
+            Notice::Event(record) => Notice::Event(Self::Record(Box::new(record))),
+            Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+        });
+        match ObjectFinalized::read(message) {
+            Ok(notices) => Ok(notices
+                .into_iter()
+                .map(|notice| match notice {
+                    Notice::Event(event) => Notice::Event(Self::Finalized(event)),
+                    Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+                })
+                .collect()),
+            Err(error) => {
+                let ignored: Vec<Notice<Self>> = ignored.collect();
+                if ignored.is_empty() { Err(error) } else { Ok(ignored) }
+            }
+        }
+    }
+
+    fn about(&self) -> About {
+        match self {
+            Self::Finalized(event) => event.about(),
+            Self::Record(record) => record.about(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_of_several_kinds_gets_each_and_is_told_of_what_is_neither() {
+        let read = |body: &str| AnyEvent::read(&Message::new("1", Carrier::Queue, body.to_owned()));
+        let record = include_str!("../../../events/samples/records/chunk-probed.json");
+        let of_record = read(record).unwrap();
+        assert!(matches!(&of_record[..], [Notice::Event(AnyEvent::Record(_))]), "{of_record:?}");
+        let local = read(include_str!("../../../events/samples/local-finalized.json")).unwrap();
+        assert!(matches!(&local[..], [Notice::Event(AnyEvent::Finalized(_))]), "{local:?}");
+        let several = read(include_str!("../../../events/samples/s3-several-records.json")).unwrap();
+        assert!(several.iter().filter(|notice| matches!(notice, Notice::Event(AnyEvent::Finalized(_)))).count() > 1);
+        let newer = record.replace("io.framepost.chunk.probed.v1", "io.framepost.chunk.probed.v9");
+        let newer = read(&newer).unwrap();
+        assert!(matches!(&newer[..], [Notice::Ignored { .. }]), "{newer:?}");
+        assert!(read("{}").is_err() && read("junk").is_err());
     }
 }

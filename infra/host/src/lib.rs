@@ -16,15 +16,14 @@
 //!
 //! ```text
 //! environment   variables ─▶ where messages come from, where records and rejects go
-//! clouds        … ─▶ adapters
+//! clouds        … ─▶ adapters, by URL
 //! event         message ─▶ events of the kind that the function is for
 //! handled       event ─▶ function ─▶ outcome; one line of the log
 //! settle        message ─▶ its events handled, its reject parked ─▶ one answer
 //! lambda/ http/ worker    who brings messages, and takes the answers back
 //! ```
 //!
-//! A new queue is one [`Inbox`](framepost_ports::Inbox) and one variant of [`EventSource`]. A place that brings messages
-//! itself makes [`Message`](framepost_ports::Message)s, gives them to [`Handler::settle`] and passes the [`Answer`] on.
+//! A new cloud is one [`Cloud`](framepost_ports::Cloud) and one line in `clouds`. A place that brings messages itself makes [`Message`](framepost_ports::Message)s, gives them to [`Handler::settle`] and passes the [`Answer`] on.
 
 mod clouds;
 mod environment;
@@ -34,19 +33,19 @@ mod handled;
 pub mod http;
 #[cfg(feature = "aws")]
 pub mod lambda;
-mod ledger;
 mod log_bus;
 pub mod manifest;
+mod registered;
 mod run;
 mod settle;
 pub mod telemetry;
 pub mod worker;
 
-pub use clouds::Clouds;
-pub use environment::{DeadLettersTo, Environment, EnvironmentError, EventSource, LedgerAt, RecordsTo};
-pub use event::{About, Event, Notice};
+pub use clouds::{Clouds, ConnectError, Connector, Variables};
+pub use environment::{Environment, EnvironmentError, EventSource};
+pub use event::{About, AnyEvent, Event, Notice};
 pub use handled::{Ending, Handled};
-pub use ledger::ledger;
 pub use log_bus::LogBus;
-pub use run::{LOCAL_PANICS_MAX, run};
+pub use registered::{Registered, topics};
+pub use run::run;
 pub use settle::{Answer, Handler, Settled};

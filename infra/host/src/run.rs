@@ -3,26 +3,34 @@
 use crate::clouds::{Clouds, Connector};
 use crate::environment::{Environment, EventSource};
 use crate::event::Event;
+use crate::manifest::Manifest;
+use crate::registered::topics;
 use crate::settle::Handler;
 use crate::telemetry::{self, Format};
 use crate::worker;
-use framepost_local::LocalBucket;
-use framepost_ports::{DeadLetters, Function, Inbox, ObjectSource};
-use std::path::Path;
+use framepost_ports::{Function, Location, ObjectSource, Subscriber};
 use std::sync::Arc;
-#[cfg(feature = "aws")]
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long a message of SQS stays hidden after its worker was last heard of.
-#[cfg(feature = "aws")]
-const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// How often a local inbox hands out a message on which the function panics. A queue's redrive policy decides elsewhere.
-pub const LOCAL_PANICS_MAX: u32 = 3;
-
-/// Runs the function that `make` makes, where the environment says it is, until that ends.
-pub fn run<E, F>(make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
+/// Runs the function that `make` makes of its clouds, where the environment says it is, until that ends. `manifest` is the text
+/// of its `function.yaml`, which a local inbox is told what to listen to by; in a cloud Terraform has read it.
+///
+/// ```no_run
+/// # use framepost_events::ObjectFinalized;
+/// # use framepost_ports::{Function, Outcome};
+/// # struct Infer(framepost_ports::Ledger);
+/// # #[async_trait::async_trait]
+/// # impl Function<ObjectFinalized> for Infer {
+/// #     fn name(&self) -> &'static str { "infer" }
+/// #     async fn handle(&self, _: ObjectFinalized) -> Outcome { Outcome::Done }
+/// # }
+/// fn main() -> anyhow::Result<()> {
+///     framepost_host::run(include_str!("../../../functions/probe/function.yaml"), async |clouds| {
+///         Ok(Infer(clouds.ledger().await?))
+///     })
+/// }
+/// ```
+pub fn run<E, F>(manifest: &str, make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>) -> anyhow::Result<()>
 where
     E: Event,
     F: Function<E> + 'static,
@@ -31,130 +39,135 @@ where
     let mut runtime = match environment.events {
         // One batch at a time, all of it in one task, on a fraction of a processor: other threads would have nothing to do.
         EventSource::Lambda => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
+        EventSource::Http { .. } | EventSource::Inbox(_) => tokio::runtime::Builder::new_multi_thread(),
     };
-    runtime.enable_all().build()?.block_on(run_in(environment, make))
+    runtime.enable_all().build()?.block_on(run_in(environment, manifest, make))
 }
 
-async fn run_in<E, F>(environment: Environment, make: impl FnOnce(Clouds) -> F) -> anyhow::Result<()>
+async fn run_in<E, F>(
+    environment: Environment,
+    manifest: &str,
+    make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
+) -> anyhow::Result<()>
 where
     E: Event,
     F: Function<E> + 'static,
 {
-    telemetry::init(match environment.events {
+    telemetry::init(format(&environment.events).await);
+    let started = Started { environment, connector: Arc::default() };
+    match started.environment.events.clone() {
+        EventSource::Lambda => started.in_lambda(make).await,
+        EventSource::Http { port } => started.behind_http(port, make).await,
+        EventSource::Inbox(at) => started.beside(&at, &Manifest::parse("function.yaml", manifest)?, make).await,
+    }
+}
+
+/// Who reads the log there.
+#[cfg_attr(not(feature = "gcp"), expect(clippy::unused_async, reason = "Google's project is asked for"))]
+async fn format(events: &EventSource) -> Format {
+    match events {
         #[cfg(feature = "gcp")]
-        EventSource::Http { .. } | EventSource::PubSub(_) => Format::CloudLogging(telemetry::Service::of_this().await),
-        EventSource::Directory(_) => Format::Human,
+        EventSource::Http { .. } => Format::CloudLogging(telemetry::Service::of_this().await),
+        #[cfg(feature = "gcp")]
+        EventSource::Inbox(at) if at.cloud() == "gcp" => Format::CloudLogging(telemetry::Service::of_this().await),
+        EventSource::Inbox(at) if at.cloud() == "local" => Format::Human,
         _ => Format::Json,
-    });
-    let started = Started { environment, connector: Connector::default() };
-    match &started.environment.events {
-        #[cfg(feature = "aws")]
-        EventSource::Lambda => {
-            let aws = started.connector.aws().await?;
-            let preparation = aws.preparation().map(tokio::task::spawn_blocking);
-            let handler = started.handler(Arc::new(aws.source()?), make).await?;
-            // Until it asks for work a function has whole processors, and afterwards as much of one as its memory is worth.
-            if let Some(preparation) = preparation {
-                preparation.await?;
-            }
-            crate::lambda::run(handler).await.map_err(|error| anyhow::anyhow!(error))
-        }
-        #[cfg(not(feature = "aws"))]
-        EventSource::Lambda | EventSource::Sqs(_) => crate::clouds::not_built("aws", "Lambda or SQS"),
-        #[cfg(feature = "aws")]
-        EventSource::Sqs(url) => {
-            let aws = started.connector.aws().await?;
-            let queue = framepost_aws::SqsQueue::new(aws, url.clone());
-            let handler = started.handler(Arc::new(aws.source()?), make).await?;
-            beside(
-                handler,
-                Arc::new(framepost_aws::SqsInbox::new(queue, VISIBILITY_TIMEOUT)),
-                worker::Limits::default(),
-            )
-            .await
-        }
-        #[cfg(feature = "gcp")]
-        EventSource::Http { port } => started.behind_http(*port, make).await,
-        #[cfg(feature = "gcp")]
-        EventSource::PubSub(name) => started.beside_subscription(name, make).await,
-        #[cfg(not(feature = "gcp"))]
-        EventSource::Http { .. } | EventSource::PubSub(_) => crate::clouds::not_built("gcp", "Cloud Run or Pub/Sub"),
-        EventSource::Directory(dir) => started.beside_bucket(dir, make).await,
     }
 }
 
 struct Started {
     environment: Environment,
-    connector: Connector,
+    connector: Arc<Connector>,
 }
 
 impl Started {
-    /// The function with its clouds, all connected: what a cold start pays for once.
-    #[cfg_attr(
-        not(any(feature = "aws", feature = "gcp")),
-        expect(dead_code, reason = "a directory parks its own letters")
-    )]
+    /// What the function works with, all of it connected that every function uses: what a cold start pays for once.
+    async fn clouds(&self, source: Arc<dyn ObjectSource>) -> anyhow::Result<Clouds> {
+        let bus = self.connector.bus(&self.environment.records).await?;
+        let variables = Arc::new(|name: &str| std::env::var(name).ok());
+        Ok(Clouds::connected(self.connector.clone(), source, bus, variables))
+    }
+
+    /// The function, and where its rejects go.
+    #[cfg(any(feature = "aws", feature = "gcp"))]
     async fn handler<E: Event, F: Function<E> + 'static>(
         &self,
         source: Arc<dyn ObjectSource>,
-        make: impl FnOnce(Clouds) -> F,
-    ) -> anyhow::Result<Handler<E>> {
-        let bus = self.connector.bus(&self.environment.records).await?;
-        let dead_letters = self.connector.dead_letters(&self.environment.dead_letters).await?;
-        Ok(Handler::new(Arc::new(make(Clouds { source, bus })), dead_letters))
+        make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
+    ) -> anyhow::Result<Handler> {
+        let clouds = self.clouds(source).await?;
+        let dead_letters = self.connector.dead_letters(self.environment.dead_letters.as_ref()).await?;
+        Ok(Handler::new(Arc::new(make(clouds).await?), dead_letters))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn in_lambda<E: Event, F: Function<E> + 'static>(
+        &self,
+        make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
+    ) -> anyhow::Result<()> {
+        let aws = self.connector.cloud("aws", "Lambda")?;
+        let preparation = aws.preparation().await?.map(tokio::task::spawn_blocking);
+        let handler = self.handler(aws.source(None).await?, make).await?;
+        // Until it asks for work a function has whole processors, and afterwards as much of one as its memory is worth.
+        if let Some(preparation) = preparation {
+            preparation.await?;
+        }
+        crate::lambda::run(handler).await.map_err(|error| anyhow::anyhow!(error))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_async, reason = "with the feature it waits")]
+    async fn in_lambda<M>(&self, _make: M) -> anyhow::Result<()> {
+        Ok(self.connector.cloud("aws", "Lambda").map(|_| ())?)
     }
 
     #[cfg(feature = "gcp")]
     async fn behind_http<E: Event, F: Function<E> + 'static>(
         &self,
         port: u16,
-        make: impl FnOnce(Clouds) -> F,
+        make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
     ) -> anyhow::Result<()> {
         let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
         let senders = settings.senders()?;
-        let source = Arc::new(self.connector.cloud_storage().await?);
+        let source = self.connector.cloud("gcp", "Cloud Run")?.source(None).await?;
         let handler = self.handler(source, make).await?;
         let listener = settings.listen(port).await?;
         let limits = crate::http::Limits::default();
         Ok(crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await?)
     }
 
-    #[cfg(feature = "gcp")]
-    async fn beside_subscription<E: Event, F: Function<E> + 'static>(
-        &self,
-        name: &str,
-        make: impl FnOnce(Clouds) -> F,
-    ) -> anyhow::Result<()> {
-        let source = Arc::new(self.connector.cloud_storage().await?);
-        let handler = self.handler(source, make).await?;
-        let taking = framepost_gcp::Taking::default();
-        let inbox = framepost_gcp::PubSubInbox::new(self.connector.subscription(name, taking).await?);
-        let concurrency = taking.in_hand as usize;
-        beside(handler, Arc::new(inbox), worker::Limits { concurrency, ..worker::Limits::default() }).await
+    #[cfg(not(feature = "gcp"))]
+    #[expect(clippy::unused_async, reason = "with the feature it waits")]
+    async fn behind_http<M>(&self, _port: u16, _make: M) -> anyhow::Result<()> {
+        Ok(self.connector.cloud("gcp", "Cloud Run").map(|_| ())?)
     }
 
-    async fn beside_bucket<E: Event, F: Function<E> + 'static>(
+    /// Takes messages from an inbox until this process is asked to stop.
+    async fn beside<E: Event, F: Function<E> + 'static>(
         &self,
-        dir: &Path,
-        make: impl FnOnce(Clouds) -> F,
+        at: &Location,
+        manifest: &Manifest,
+        make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
     ) -> anyhow::Result<()> {
-        let bucket = LocalBucket::open(dir).await?;
-        let bus = self.connector.bus(&self.environment.records).await?;
-        let inboxes = bucket.inboxes();
-        let function = Arc::new(make(Clouds { source: Arc::new(bucket), bus }));
-        let inbox = Arc::new(inboxes.subscribe(function.name(), E::topics()).await?);
-        let dead_letters: Arc<dyn DeadLetters> = inbox.clone();
-        let handler = Handler::new(function, Some(dead_letters)).panics_max(LOCAL_PANICS_MAX);
-        beside(handler, inbox, worker::Limits { concurrency: 4, ..worker::Limits::default() }).await
+        let cloud = self.connector.cloud_of(at)?;
+        let source = cloud.source(Some(at)).await?;
+        let function = Arc::new(make(self.clouds(source).await?).await?);
+        let subscriber = Subscriber { name: manifest.name.clone(), topics: topics(&manifest.triggers) };
+        let subscription = cloud.subscribe(at, subscriber).await?;
+        let dead_letters = match subscription.dead_letters {
+            Some(own) => Some(own),
+            None => self.connector.dead_letters(self.environment.dead_letters.as_ref()).await?,
+        };
+        let mut handler = Handler::new(function, dead_letters);
+        if let Some(deliveries) = subscription.panics_max {
+            handler = handler.panics_max(deliveries);
+        }
+        let mut limits = worker::Limits { handling: manifest.runtime.timeout, ..worker::Limits::default() };
+        limits.concurrency = subscription.concurrency.unwrap_or(limits.concurrency);
+        let summary = worker::run(handler, subscription.inbox, limits, asked_to_stop()?).await?;
+        tracing::info!(?summary, "ended");
+        Ok(())
     }
-}
-
-/// Takes messages from `inbox` until this process is asked to stop.
-async fn beside<E: Event>(handler: Handler<E>, inbox: Arc<dyn Inbox>, limits: worker::Limits) -> anyhow::Result<()> {
-    let summary = worker::run(handler, inbox, limits, asked_to_stop()?).await?;
-    tracing::info!(?summary, "ended");
-    Ok(())
 }
 
 /// Ends with SIGTERM or Ctrl-C.

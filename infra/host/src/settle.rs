@@ -12,6 +12,7 @@
 
 use crate::event::{Event, Notice};
 use crate::handled::{Ending, Handled, handle};
+use async_trait::async_trait;
 use framepost_ports::{DeadLetter, DeadLetters, Function, Message, Outcome, Reason, chain};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,23 +51,62 @@ impl Settled {
     }
 }
 
-/// A function, and where its rejects go. What every host drives.
-pub struct Handler<E> {
-    function: Arc<dyn Function<E>>,
+/// A function, whatever its events, and where its rejects go. What every host drives.
+#[derive(Clone)]
+pub struct Handler {
+    function: Arc<dyn Handles>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
     panics_max: Option<u32>,
 }
 
-impl<E> Clone for Handler<E> {
-    fn clone(&self) -> Self {
-        Self { function: self.function.clone(), dead_letters: self.dead_letters.clone(), panics_max: self.panics_max }
+/// A function that takes messages.
+#[async_trait]
+trait Handles: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    fn done_metric(&self) -> &'static str;
+
+    /// Handles every event of the message, until `until` at most.
+    async fn handle(&self, message: &Message, until: Option<Instant>) -> Result<Vec<Handled>, framepost_events::Error>;
+}
+
+struct Of<E>(Arc<dyn Function<E>>);
+
+#[async_trait]
+impl<E: Event> Handles for Of<E> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn done_metric(&self) -> &'static str {
+        self.0.done_metric()
+    }
+
+    async fn handle(&self, message: &Message, until: Option<Instant>) -> Result<Vec<Handled>, framepost_events::Error> {
+        let mut handled = Vec::new();
+        for notice in E::read(message)? {
+            match notice {
+                Notice::Event(event) => handled.push(handle(&*self.0, event, until).await),
+                Notice::Ignored { code, detail } => {
+                    let (function, code) = (self.0.name(), code.as_str());
+                    tracing::info!(event = "ignored", function, reason = code, detail, "ignored");
+                }
+            }
+        }
+        Ok(handled)
     }
 }
 
-impl<E: Event> Handler<E> {
+impl Handler {
     /// Has `function` handle messages.
-    pub fn new(function: Arc<dyn Function<E>>, dead_letters: Option<Arc<dyn DeadLetters>>) -> Self {
-        Self { function, dead_letters, panics_max: None }
+    pub fn new<E: Event>(function: Arc<dyn Function<E>>, dead_letters: Option<Arc<dyn DeadLetters>>) -> Self {
+        Self { function: Arc::new(Of(function)), dead_letters, panics_max: None }
+    }
+
+    /// Has rejects parked in `dead_letters`.
+    #[must_use]
+    pub fn parking_in(self, dead_letters: Arc<dyn DeadLetters>) -> Self {
+        Self { dead_letters: Some(dead_letters), ..self }
     }
 
     /// A message on which the function panics is parked once it was handed out this often, for an inbox that has no redrive
@@ -88,26 +128,29 @@ impl<E: Event> Handler<E> {
 
     /// Deals with one message, until `until` at most. Log lines on the way are in a span with the message's id.
     pub async fn settle(&self, message: &Message, until: Option<Instant>) -> Settled {
-        let once_time = message.published.map(tracing::field::display);
-        let span = tracing::error_span!("message", message_id = message.id, trace_id = message.trace_id, once_time);
-        self.settle_in_span(message, until).instrument(span).await
+        let settling = async {
+            match self.function.handle(message, until).await {
+                Ok(handled) => self.answered(message, handled, until).await,
+                Err(error) => self.no_event(message, &error, until).await,
+            }
+        };
+        settling.instrument(span_of(message)).await
     }
 
-    async fn settle_in_span(&self, message: &Message, until: Option<Instant>) -> Settled {
-        let notices = match E::read(message) {
-            Ok(notices) => notices,
-            Err(error) => return self.no_event(message, &error, until).await,
+    /// Deals with something that may be a message, and that nobody keeps until it is answered.
+    ///
+    /// # Errors
+    ///
+    /// When it is no event: nothing was handled or parked then.
+    pub async fn settle_if_event(&self, message: &Message) -> Result<Settled, framepost_events::Error> {
+        let settling = async {
+            let handled = self.function.handle(message, None).await?;
+            Ok(self.answered(message, handled, None).await)
         };
-        let mut handled = Vec::new();
-        for notice in notices {
-            match notice {
-                Notice::Event(event) => handled.push(handle(&*self.function, event, until).await),
-                Notice::Ignored { code, detail } => {
-                    let (function, code) = (self.name(), code.as_str());
-                    tracing::info!(event = "ignored", function, reason = code, detail, "ignored");
-                }
-            }
-        }
+        settling.instrument(span_of(message)).await
+    }
+
+    async fn answered(&self, message: &Message, handled: Vec<Handled>, until: Option<Instant>) -> Settled {
         let is_last = self.panics_max.zip(message.deliveries).is_some_and(|(max, deliveries)| deliveries >= max);
         let is_given_up = |ending: &Ending| is_last && matches!(ending, Ending::Panic(_));
         let endings = || handled.iter().map(|handled| &handled.ending);
@@ -156,4 +199,10 @@ impl<E: Event> Handler<E> {
         tracing::error!(function = self.name(), error = why, "cannot park a rejected message, it comes again");
         Answer::Again(PAUSE)
     }
+}
+
+/// What the log lines of one message have in common.
+fn span_of(message: &Message) -> tracing::Span {
+    let once_time = message.published.map(tracing::field::display);
+    tracing::error_span!("message", message_id = message.id, trace_id = message.trace_id, once_time)
 }

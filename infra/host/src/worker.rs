@@ -5,7 +5,6 @@
 //! nothing more is received, what is in hand is finished within [`Limits::drain`], and what is not by then is given back
 //! at once.
 
-use crate::event::Event;
 use crate::handled::{Ending, Handled};
 use crate::settle::{Answer, Handler, Settled};
 use framepost_ports::{Delivery, Inbox, Outcome, Result, chain};
@@ -75,8 +74,8 @@ impl Summary {
 ///
 /// When the inbox fails in a way that stays: there is none of this name, or the credential may not read it. What is in hand
 /// is finished first.
-pub async fn run<E: Event>(
-    handler: Handler<E>,
+pub async fn run(
+    handler: Handler,
     inbox: Arc<dyn Inbox>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
@@ -108,8 +107,8 @@ pub async fn run<E: Event>(
 }
 
 /// Receives for ever, as many messages as there are free hands.
-async fn receive<E: Event>(
-    handler: &Handler<E>,
+async fn receive(
+    handler: &Handler,
     inbox: &dyn Inbox,
     limits: Limits,
     hands: &mut JoinSet<Settled>,

@@ -91,7 +91,7 @@ impl Inner {
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
         if staged_note.is_file() {
-            self.inboxes.link_finalized(&staged_note, &note.id)?;
+            self.inboxes.link_finalized(&staged_note, &note.id, &note.key)?;
         }
         let object = self.root.join(&note.key);
         if let Some(above) = object.parent() {

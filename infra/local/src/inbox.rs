@@ -2,15 +2,16 @@
 //!
 //! The time at which each message is due and the number of its deliveries are kept in memory only. After a
 //! restart every message is due. Messages that other processes add are found by reading the directory once a
-//! second while no message is due.
+//! second.
 
 use crate::disk;
 use crate::inboxes::BucketPlace;
 use crate::note::Note;
 use async_trait::async_trait;
-use framepost_ports::{Carrier, DeadLetter, DeadLetters, Delivery, Inbox, Message, Receipt, Result};
+use framepost_ports::{
+    Carrier, DeadLetter, DeadLetters, Delivery, InHand, Inbox, Message, Receipt, Result, WaitingList,
+};
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -38,24 +39,18 @@ pub struct LocalInbox {
 struct Inner {
     place: PathBuf,
     bucket: BucketPlace,
-    state: Mutex<State>,
-    changes: watch::Sender<u64>,
+    waiting: Arc<WaitingList<String, ()>>,
+    looks: Mutex<Looks>,
     /// The lock on the inbox; released when the inbox is closed or the last clone is dropped.
     lock: File,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    messages: HashMap<String, Waiting>,
-    is_closed: bool,
-    looked_at: Option<SystemTime>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    /// `None` while a taker has the message in hand.
-    due: Option<Instant>,
-    deliveries: u32,
+#[derive(Debug)]
+struct Looks {
+    /// The directory's modification time at the last look; `None` where it has to be read again.
+    as_of: Option<SystemTime>,
+    /// When to look next.
+    next: Instant,
 }
 
 impl LocalInbox {
@@ -66,7 +61,8 @@ impl LocalInbox {
         lock: File,
         changes: watch::Sender<u64>,
     ) -> io::Result<Self> {
-        let inner = Inner { place, bucket, state: Mutex::default(), changes, lock };
+        let looks = Mutex::new(Looks { as_of: None, next: Instant::now() });
+        let inner = Inner { place, bucket, waiting: WaitingList::new(changes), looks, lock };
         let inbox = Self { inner: Arc::new(inner) };
         inbox.inner.look()?;
         Ok(inbox)
@@ -74,101 +70,58 @@ impl LocalInbox {
 
     /// Returns the number of messages that are not done.
     pub fn len(&self) -> usize {
-        self.inner.state().messages.len()
+        self.inner.waiting.len()
     }
 
     /// Returns whether every message is done.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.inner.waiting.is_empty()
     }
 
     /// Returns whether messages are waiting, unless the inbox is closed.
     pub(crate) fn has_work(&self) -> bool {
-        let state = self.inner.state();
-        !state.is_closed && !state.messages.is_empty()
+        self.inner.waiting.has_work()
     }
 
     /// Adds the message with this id if its file exists.
     pub(crate) fn look_for(&self, id: &str) {
         if self.inner.path("waiting", id).is_file() {
-            self.inner.change(|state| state.add(id));
+            self.inner.waiting.add([(id.to_owned(), ())]);
         }
-    }
-}
-
-impl State {
-    fn add(&mut self, id: &str) {
-        let now = Waiting { due: Some(Instant::now()), deliveries: 0 };
-        self.messages.entry(id.to_owned()).or_insert(now);
-    }
-
-    /// Takes up to `max` messages that are due and returns their ids and delivery counts. The order is that of
-    /// the ids, which begin with the time.
-    fn take_due(&mut self, max: usize) -> Vec<(String, u32)> {
-        let now = Instant::now();
-        let is_due = |waiting: &Waiting| waiting.due.is_some_and(|due| due <= now);
-        let mut due: Vec<String> =
-            self.messages.iter().filter(|(_, waiting)| is_due(waiting)).map(|(id, _)| id.clone()).collect();
-        due.sort_unstable();
-        due.truncate(max);
-        let mut taken = Vec::new();
-        for id in due {
-            if let Some(waiting) = self.messages.get_mut(&id) {
-                waiting.due = None;
-                waiting.deliveries += 1;
-                taken.push((id, waiting.deliveries));
-            }
-        }
-        taken
     }
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.state());
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
-        result
-    }
-
     fn path(&self, kind: &str, id: &str) -> PathBuf {
         self.place.join(kind).join(format!("{id}.json"))
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds messages that are not known yet, if the directory has changed since it was last read.
     fn look(&self) -> io::Result<()> {
         let waiting = self.place.join("waiting");
         let modified = fs::metadata(&waiting)?.modified()?;
-        if self.state().looked_at == Some(modified) {
+        let mut looks = self.looks();
+        looks.next = Instant::now() + LOOK_EVERY;
+        if looks.as_of == Some(modified) {
             return Ok(());
         }
-        let mut ids = Vec::new();
+        let mut found = Vec::new();
         for entry in fs::read_dir(&waiting)? {
             if let Ok(name) = entry?.file_name().into_string()
                 && let Some(id) = name.strip_suffix(".json")
             {
-                ids.push(id.to_owned());
+                found.push((id.to_owned(), ()));
             }
         }
         let is_settled = modified.elapsed().is_ok_and(|age| age > LOOK_EVERY);
-        self.change(|state| {
-            for id in &ids {
-                state.add(id);
-            }
-            state.looked_at = is_settled.then_some(modified);
-        });
+        looks.as_of = is_settled.then_some(modified);
+        drop(looks);
+        self.waiting.add(found);
         Ok(())
-    }
-
-    fn give_back(&self, id: &str, after: Duration) {
-        self.change(|state| {
-            if let Some(waiting) = state.messages.get_mut(id) {
-                waiting.due = Some(Instant::now() + after);
-            }
-        });
     }
 
     /// Reads the file of a message. Returns `None` if the file is gone.
@@ -202,75 +155,60 @@ enum Loaded {
 #[async_trait]
 impl Inbox for LocalInbox {
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
-        let mut changes = self.inner.changes.subscribe();
+        let inner = &self.inner;
         loop {
-            changes.mark_unchanged();
-            if self.inner.state().is_closed {
-                return Ok(Vec::new());
+            if inner.looks().next <= Instant::now() {
+                let looking = inner.clone();
+                let looked = disk::blocking(move || looking.look()).await;
+                looked.map_err(|error| disk::error("receive", &inner.place.to_string_lossy(), error))?;
             }
-            let taken = self.inner.state().take_due(max);
-            // If the call is cancelled from here on, dropping the receipts returns the messages.
-            let receipts: Vec<(LocalReceipt, u32)> = taken
-                .into_iter()
-                .map(|(id, deliveries)| (LocalReceipt { inner: self.inner.clone(), id: Some(id) }, deliveries))
-                .collect();
+            let mut mark = inner.waiting.mark();
+            let Some(taken) = inner.waiting.take_due(max) else { return Ok(Vec::new()) };
             let mut deliveries = Vec::new();
-            for (receipt, count) in receipts {
-                deliveries.extend(receipt.load(count).await?);
+            for in_hand in taken {
+                let receipt = LocalReceipt { inner: inner.clone(), in_hand };
+                deliveries.extend(receipt.load().await?);
             }
             if !deliveries.is_empty() {
                 return Ok(deliveries);
             }
-            let next_due = self.inner.state().messages.values().filter_map(|waiting| waiting.due).min();
-            let next_look = Instant::now() + LOOK_EVERY;
-            let until = next_due.map_or(next_look, |due| due.min(next_look));
-            // `self` owns the sender, so the channel cannot close.
-            if tokio::time::timeout_at(until, changes.changed()).await.is_err() && until == next_look {
-                let inner = self.inner.clone();
-                let looked = disk::blocking(move || inner.look()).await;
-                looked.map_err(|error| disk::error("receive", &self.inner.place.to_string_lossy(), error))?;
-            }
+            let next_look = inner.looks().next;
+            inner.waiting.changed(&mut mark, next_look).await;
         }
     }
 
     async fn close(&self) {
-        self.inner.change(|state| state.is_closed = true);
-        let mut changes = self.inner.changes.subscribe();
-        while self.inner.state().messages.values().any(|waiting| waiting.due.is_none()) {
-            let _ = changes.changed().await;
-        }
+        self.inner.waiting.close().await;
         if let Err(error) = self.inner.lock.unlock() {
             tracing::warn!(place = %self.inner.place.display(), %error, "cannot let go of an inbox before the process ends");
         }
     }
 }
 
+/// Dropped unanswered, it gives its message back.
 struct LocalReceipt {
     inner: Arc<Inner>,
-    /// `None` after the message is answered.
-    id: Option<String>,
+    in_hand: InHand<String, ()>,
 }
 
 impl LocalReceipt {
     /// Loads the delivery. Returns `None` if the message is gone or must not be handed out yet.
-    async fn load(mut self, deliveries: u32) -> Result<Option<Delivery>> {
-        let Some(id) = self.id.clone() else { return Ok(None) };
-        let inner = self.inner.clone();
-        let name = id.clone();
+    async fn load(self) -> Result<Option<Delivery>> {
+        let Some(id) = self.in_hand.id().cloned() else { return Ok(None) };
+        let (inner, name) = (self.inner.clone(), id.clone());
         let loaded = disk::blocking(move || inner.load(&name)).await;
         match loaded.map_err(|error| disk::error("receive", &id, error))? {
             Some(Loaded::Body(body)) => {
-                let message = Message { deliveries: Some(deliveries), ..Message::new(id, Carrier::Queue, body) };
+                let deliveries = Some(self.in_hand.deliveries());
+                let message = Message { deliveries, ..Message::new(id, Carrier::Queue, body) };
                 Ok(Some(Delivery::new(message, Box::new(self))))
             }
             Some(Loaded::Unfinished) => {
-                self.id = None;
-                self.inner.give_back(&id, UNFINISHED);
+                self.in_hand.again(UNFINISHED);
                 Ok(None)
             }
             None => {
-                self.id = None;
-                self.inner.change(|state| state.messages.remove(&id));
+                self.in_hand.done();
                 Ok(None)
             }
         }
@@ -279,29 +217,18 @@ impl LocalReceipt {
 
 #[async_trait]
 impl Receipt for LocalReceipt {
-    async fn done(mut self: Box<Self>) -> Result<()> {
-        let Some(id) = self.id.clone() else { return Ok(()) };
+    async fn done(self: Box<Self>) -> Result<()> {
+        let Some(id) = self.in_hand.id().cloned() else { return Ok(()) };
         let path = self.inner.path("waiting", &id);
         let removed = disk::blocking(move || disk::remove(&path)).await;
         removed.map_err(|error| disk::error("acknowledge", &id, error))?;
-        self.id = None;
-        self.inner.change(|state| state.messages.remove(&id));
+        self.in_hand.done();
         Ok(())
     }
 
-    async fn again(mut self: Box<Self>, after: Duration) -> Result<()> {
-        if let Some(id) = self.id.take() {
-            self.inner.give_back(&id, after);
-        }
+    async fn again(self: Box<Self>, after: Duration) -> Result<()> {
+        self.in_hand.again(after);
         Ok(())
-    }
-}
-
-impl Drop for LocalReceipt {
-    fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            self.inner.give_back(&id, Duration::ZERO);
-        }
     }
 }
 

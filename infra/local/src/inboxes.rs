@@ -18,7 +18,7 @@ use crate::inbox::LocalInbox;
 use crate::put::new_id;
 use async_trait::async_trait;
 use framepost_events::record::Record;
-use framepost_ports::{Bus, Error, ErrorKind, Result};
+use framepost_ports::{Bus, Error, ErrorKind, Result, Topic};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -30,17 +30,7 @@ use tokio::sync::watch;
 /// Changes of a directory within this time may have the same modification time.
 const COARSEST_CLOCK: Duration = Duration::from_millis(50);
 
-/// The messages that a subscriber receives.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Topic {
-    /// An event for each complete object.
-    ObjectFinalized,
-    /// Records of these CloudEvents types.
-    Records(Vec<String>),
-}
-
-/// The inboxes of a bucket, and the bus that fills them with records. Clones refer to the same inboxes.
+/// The inboxes of a bucket, and the bus that fills them with records. Clones are the same inboxes.
 #[derive(Debug, Clone)]
 pub struct LocalInboxes {
     inner: Arc<Inner>,
@@ -73,7 +63,7 @@ pub(crate) struct BucketPlace {
 }
 
 /// Checks that a subscriber's name is valid as a file name.
-fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !name.is_empty() && name.len() <= 63 && name.bytes().all(is_plain) && !name.starts_with('-') {
         return Ok(());
@@ -102,10 +92,7 @@ impl LocalInboxes {
         let inner = self.inner.clone();
         let owned = name.to_owned();
         let opened = disk::blocking(move || {
-            let place = inner.dir.join(&owned);
-            for kind in ["waiting", "dead"] {
-                disk::make_dirs(&place.join(kind))?;
-            }
+            let place = inner.make_place(&owned)?;
             let lock = File::options().create(true).truncate(false).write(true).open(place.join("lock"))?;
             if lock.try_lock().is_err() {
                 return Ok(None);
@@ -119,6 +106,19 @@ impl LocalInboxes {
         opened.ok_or_else(|| {
             Error::new(ErrorKind::Busy, "subscribe", name).because("another process takes this subscriber's messages")
         })
+    }
+
+    /// Subscribes `name` to `topics` from now on, in place of what it was subscribed to before, without taking its messages:
+    /// they wait for whoever does.
+    pub async fn keep(&self, name: &str, topics: Vec<Topic>) -> Result<()> {
+        check_name(name)?;
+        let inner = self.inner.clone();
+        let owned = name.to_owned();
+        let kept = disk::blocking(move || {
+            inner.make_place(&owned)?;
+            inner.write_subscription(&owned, &topics)
+        });
+        kept.await.map_err(|error| disk::error("subscribe", name, error))
     }
 
     /// Ends the subscription of `name`. Waiting messages stay and are delivered if it subscribes again.
@@ -143,10 +143,31 @@ impl LocalInboxes {
         }
     }
 
+    /// Puts messages into the inbox of `name`, each under an id of its own; one that waits there already is not there twice.
+    pub(crate) async fn give(&self, name: &str, messages: Vec<(String, Vec<u8>)>) -> Result<()> {
+        let inboxes = self.clone();
+        let owned = name.to_owned();
+        let given = disk::blocking(move || {
+            let inner = &inboxes.inner;
+            let place = inner.dir.join(&owned).join("waiting");
+            for (id, json) in messages {
+                let staged = inner.stage(&json)?;
+                let linked = disk::link(&staged, &place.join(format!("{id}.json")));
+                disk::remove(&staged)?;
+                if linked? == Link::Gone {
+                    return Err(io::Error::from(io::ErrorKind::NotFound));
+                }
+                inboxes.tell(&id);
+            }
+            Ok(())
+        });
+        given.await.map_err(|error| disk::error("give", name, error))
+    }
+
     /// Links `message` into the inbox of each subscriber to finalized objects, durable on return.
     /// Does not notify the takers.
-    pub(crate) fn link_finalized(&self, message: &Path, id: &str) -> io::Result<()> {
-        let subscribers = self.inner.subscribers(|topic| *topic == Topic::ObjectFinalized)?;
+    pub(crate) fn link_finalized(&self, message: &Path, id: &str, key: &str) -> io::Result<()> {
+        let subscribers = self.inner.subscribers(|topic| topic.is_about_object(key))?;
         self.inner.link(message, id, &subscribers)
     }
 
@@ -165,6 +186,14 @@ impl Inner {
 
     fn subscription(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.json"))
+    }
+
+    fn make_place(&self, name: &str) -> io::Result<PathBuf> {
+        let place = self.dir.join(name);
+        for kind in ["waiting", "dead"] {
+            disk::make_dirs(&place.join(kind))?;
+        }
+        Ok(place)
     }
 
     fn write_subscription(&self, name: &str, topics: &[Topic]) -> io::Result<()> {
@@ -236,11 +265,10 @@ impl Bus for LocalInboxes {
         let inboxes = self.clone();
         let failed = |error| disk::error("publish", &record.id, error);
         let json = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
-        let event_type = record.data.event_type();
+        let about = record.clone();
         let published = disk::blocking(move || {
             let inner = &inboxes.inner;
-            let hears = |topic: &Topic| matches!(topic, Topic::Records(types) if types.iter().any(|t| t == event_type));
-            let subscribers = inner.subscribers(hears)?;
+            let subscribers = inner.subscribers(|topic| topic.is_about_record(&about))?;
             if subscribers.is_empty() {
                 return Ok(());
             }

@@ -41,7 +41,9 @@
 //! not, and `open` returns an error.
 
 mod bucket;
+mod cloud;
 mod disk;
+mod feed;
 mod inbox;
 mod inboxes;
 mod key;
@@ -52,8 +54,10 @@ mod put;
 mod read;
 
 pub use bucket::LocalBucket;
+pub use cloud::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalCloud};
+pub use feed::LocalFeed;
 pub use inbox::LocalInbox;
-pub use inboxes::{LocalInboxes, Topic};
+pub use inboxes::LocalInboxes;
 pub use ledger::LocalLedger;
 pub use list::Listed;
 pub use read::{OpenObject, Stat};

@@ -1,3 +1,87 @@
-//! The whole pipeline in one process: its parts that tests use too.
+//! The whole pipeline in one process tree, on one machine: a program with whatever functions it is given.
+//!
+//! [`main`] is the command line of `framepost`. The functions are a list, and nothing here knows one of them by its name: each
+//! is made of the same [`Clouds`](framepost_host::Clouds) and has an inbox of its own in the bucket's directory, filled by what
+//! its manifest says that it is triggered by.
 
+mod apply;
+mod cameras;
+mod functions;
+mod output;
+mod privacy;
 pub mod s3_endpoint;
+mod up;
+
+pub use functions::Functions;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use edge_uploader::{descriptors, terminal};
+use framepost_host::{Registered, telemetry};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+
+/// Framepost on one machine: video in, time-stamped chunks in a bucket, a record for each.
+#[derive(Debug, Parser)]
+#[command(name = "framepost", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts everything: an S3 endpoint, the bus, the functions and the edge uploader.
+    Up(up::Arguments),
+    /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
+    Probe(apply::Arguments),
+    /// Lists the functions that this program has, and what each is triggered by.
+    Functions,
+}
+
+/// Does what the arguments ask for, the program's own name first, with these functions.
+pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let functions = match Functions::new(functions) {
+        Ok(functions) => functions,
+        Err(error) => return failed(&error),
+    };
+    let listed = format!("Functions:\n{functions}");
+    let command = Cli::command().mut_subcommand("up", |up| up.after_help(listed));
+    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where nobody reads it there is nobody to tell either.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    descriptors::raise();
+    telemetry::init_with(telemetry::Format::Human, levels(&functions, &cli.command));
+    let result = match cli.command {
+        Command::Up(arguments) => up::run(arguments, &functions).await,
+        Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
+        Command::Functions => {
+            terminal::out(format_args!("{functions}"));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// The records themselves are on standard output, so a function's own lines about them would be there twice.
+fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)> {
+    let host = match command {
+        Command::Up(_) | Command::Functions => LevelFilter::WARN,
+        // Its exit code and the records say the same.
+        Command::Probe(_) => LevelFilter::OFF,
+    };
+    let own = |name: &str| (format!("framepost_{}", name.replace('-', "_")), LevelFilter::ERROR);
+    let mut levels: Vec<_> = functions.iter().map(|function| own(function.name())).collect();
+    levels.push(("framepost_host".to_owned(), host));
+    levels
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    terminal::err(format_args!("framepost: {error:#}"));
+    ExitCode::FAILURE
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// What lies in the data directory.
-const OURS: [&str; 5] = ["s3", "spool", "access-key.json", "signing.key", "demo.mp4"];
+const OURS: [&str; 6] = ["s3", "spool", "ledger", "access-key.json", "signing.key", "demo.mp4"];
 
 /// Makes `dir` where it is not there, and has everything that this process makes from now on be its owner's alone. What an
 /// earlier version left readable for others is so no longer; a directory that holds other things too stays as it is.

@@ -1,8 +1,9 @@
 //! `framepost up`: everything at once.
 
 use crate::cameras::{Credentials, cameras};
+use crate::functions::{Functions, Working};
 use crate::output::Output;
-use crate::privacy;
+use crate::{privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::config::units::parse_duration;
@@ -14,13 +15,12 @@ use edge_uploader::signals::Signals;
 use edge_uploader::{spool, terminal, upload};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
-use framepost_events::{ObjectFinalized, Site};
-use framepost_host::{Event as _, Handler, LOCAL_PANICS_MAX, worker};
+use framepost_events::{Site, record};
+use framepost_host::{Clouds, Registered};
 use framepost_local::{LocalBucket, LocalInboxes};
-use framepost_onebox::s3_endpoint;
 use framepost_ports::SystemClock;
-use framepost_probe::{ContentCheck, Probe, Settings};
 use futures::FutureExt as _;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -58,9 +58,12 @@ pub(crate) struct Arguments {
     /// How files are read: as fast as possible, or live, as their frames' times say.
     #[arg(long, value_enum, default_value = "fast")]
     pace: PaceArgument,
-    /// Signs every chunk and chains it to the one before, and has the probe check all of it.
+    /// Signs every chunk and chains it to the one before, and has the functions check all of it.
     #[arg(long)]
     sign: bool,
+    /// Leaves a function out; can be given several times. What it would have been told waits until it is there again.
+    #[arg(long, value_name = "FUNCTION")]
+    without: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -69,13 +72,16 @@ enum PaceArgument {
     Live,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
     privacy::keep(&arguments.dir).with_context(|| format!("cannot keep {} to oneself", arguments.dir.display()))?;
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
     let bucket_dir = arguments.dir.join("s3").join(BUCKET);
     let bucket = LocalBucket::open(&bucket_dir).await.context("cannot open the bucket")?;
+    // Before there can be an object that somebody should hear of.
+    let inboxes = bucket.inboxes();
+    let subscribed = functions.subscribe(&inboxes, &arguments.without).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", arguments.port))
         .await
         .with_context(|| format!("cannot listen on port {}", arguments.port))?;
@@ -89,18 +95,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
-    let output = Arc::new(Output::default());
-    let settings = Settings {
-        public_keys: signer.iter().map(|signer| signer.public_key()).collect(),
-        content: if arguments.sign { ContentCheck::Full } else { ContentCheck::Head },
+    let output = Arc::new(Output::to(inboxes.clone()));
+    let of_this = Variables::new(&arguments, signer.as_deref())?;
+    let failed = CancellationToken::new();
+    let clouds = |function: &Registered| {
+        let variables = of_this.for_function(function);
+        Clouds::new(Arc::new(bucket.clone()), output.clone(), Arc::new(variables)).with_sink(Arc::new(bucket.clone()))
     };
-    let probe = Arc::new(Probe::new(Arc::new(bucket.clone()), Arc::clone(&output) as _, settings));
-    let inboxes = bucket.inboxes();
-    let inbox = Arc::new(inboxes.subscribe("probe", ObjectFinalized::topics()).await?);
-    let handler = Handler::new(probe, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
-    let stop_probe = CancellationToken::new();
-    let limits = worker::Limits { concurrency: 4, ..worker::Limits::default() };
-    let probing = tokio::spawn(worker::run(handler, inbox, limits, stop_probe.clone().cancelled_owned()));
+    let working = Working::start(subscribed, clouds, &failed).await?;
 
     let options = S3Options {
         endpoint_url: Some(endpoint.parse()?),
@@ -122,13 +124,37 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     ));
     terminal::err("records   standard output, one JSON object a line");
 
-    let outcome = record(&arguments, &gateway, &inboxes, &output, &signals).await;
+    let outcome = record(&arguments, &gateway, &inboxes, &output, &signals, &failed).await;
     gateway.shutdown(Duration::ZERO).await;
-    stop_probe.cancel();
-    probing.await??;
+    working.end().await?;
     stop_endpoint.cancel();
     serving.await??;
     outcome
+}
+
+/// What functions are told here. It goes before this process's own environment, and that before a manifest's defaults.
+struct Variables(BTreeMap<&'static str, String>);
+
+impl Variables {
+    fn new(arguments: &Arguments, signer: Option<&ManifestSigner>) -> anyhow::Result<Self> {
+        let ledger = std::path::absolute(arguments.dir.join("ledger"))?;
+        let ledger = url::Url::from_directory_path(&ledger)
+            .map_err(|()| anyhow::anyhow!("{} cannot be written as a URL", ledger.display()))?;
+        let mut variables = BTreeMap::from([("FRAMEPOST_LEDGER", ledger.to_string())]);
+        if let Some(signer) = signer {
+            variables.insert("FRAMEPOST_PUBLIC_KEYS", signer.public_key().to_string());
+            variables.insert("FRAMEPOST_CONTENT_CHECK", "full".to_owned());
+        }
+        Ok(Self(variables))
+    }
+
+    fn for_function(&self, function: &Registered) -> impl Fn(&str) -> Option<String> + Send + Sync + use<> {
+        let (of_this, defaults) = (self.0.clone(), function.manifest().environment.clone());
+        move |name| {
+            let given = of_this.get(name).cloned().or_else(|| std::env::var(name).ok());
+            given.or_else(|| defaults.get(name).cloned())
+        }
+    }
 }
 
 /// Records until it is over, waits for what is under way, and says how it went.
@@ -138,6 +164,7 @@ async fn record(
     inboxes: &LocalInboxes,
     output: &Output,
     signals: &Signals,
+    failed: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let pace = match arguments.pace {
         PaceArgument::Fast => Pace::Fast,
@@ -173,6 +200,8 @@ async fn record(
             () = signals.interrupted() => {}
             // Nobody reads the records any more.
             () = output.closed.cancelled() => {}
+            // What happens from now on waits for the function that cannot go on.
+            () = failed.cancelled() => {}
         }
     };
     let verdict = tokio::select! {
@@ -191,7 +220,7 @@ async fn record(
     terminal::err(display.finish());
     let (waiting, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
     terminal::err(format_args!("done: {}; {waiting} in the spool, {quarantined} in quarantine", output.summary()));
-    let rejected = output.rejected.load(std::sync::atomic::Ordering::Relaxed);
+    let rejected = output.count(record::OBJECT_REJECTED);
     let good = verdict == Verdict::Good && unusable == 0 && quarantined == 0 && rejected == 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,6 +8,7 @@
 
 mod bus;
 mod clock;
+mod cloud;
 #[cfg(feature = "testing")]
 pub mod contract;
 mod dead_letters;
@@ -17,13 +18,18 @@ mod function;
 mod inbox;
 pub mod ledger;
 mod link;
+pub mod location;
 #[cfg(feature = "testing")]
 pub mod memory;
 mod objects;
+mod replay;
 pub mod shown;
+mod topic;
+mod waiting;
 
 pub use bus::Bus;
 pub use clock::{Clock, SystemClock};
+pub use cloud::{Cloud, Preparation, Subscriber, Subscription, not_one};
 pub use dead_letters::{
     DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
 };
@@ -33,6 +39,10 @@ pub use function::{Function, Outcome, Reason};
 pub use inbox::{Carrier, Delivery, Inbox, Message, Receipt};
 pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
+pub use location::Location;
 pub use objects::{
     ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Seen,
 };
+pub use replay::{Feed, Given, ObjectListing};
+pub use topic::{FilterValue, Keys, Records, Topic};
+pub use waiting::{InHand, WaitingList};

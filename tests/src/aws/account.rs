@@ -62,7 +62,9 @@ impl Answer {
         found.map(|text| text.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&")).collect()
     }
 
-    fn expect(self, what: &str) -> Self {
+    /// Itself. Panics unless it is a success; `what` was asked for.
+    #[expect(clippy::return_self_not_must_use, reason = "a request is also made for what it does")]
+    pub fn expect(self, what: &str) -> Self {
         assert!((200..300).contains(&self.status), "{what}: {} {}", self.status, self.text());
         self
     }

@@ -31,7 +31,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
         let (mut stream, _) = metadata.accept().expect("somebody asks for the project");
         let head = BufReader::new(&stream).lines().map(|line| line.expect("a line"));
         assert!(head.take_while(|line| !line.is_empty()).any(|line| line.contains("project-id")));
-        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfarm";
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 15\r\nconnection: close\r\n\r\nexample-project";
         stream.write_all(answer.as_bytes()).expect("it listens");
     });
     let environment = [
@@ -65,7 +65,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
     let lines: Vec<Value> = service.lines(Output::Stdout).iter().map(|line| line_of(line)).collect();
     let ignored = lines.iter().find(|line| line["event"] == "ignored").expect("the deleted object is ignored");
     assert_eq!(ignored["reason"], "deleted");
-    let trace = "projects/farm/traces/4bf92f3577b34da6a3ce929d0e0e4736";
+    let trace = "projects/example-project/traces/4bf92f3577b34da6a3ce929d0e0e4736";
     assert_eq!(ignored["logging.googleapis.com/trace"], trace);
     let refused = lines.iter().find(|line| line["event"] == "handled").expect("the junk is logged");
     assert_eq!((&refused["reason"], &refused["severity"]), (&json!("not-an-event"), &json!("WARNING")));

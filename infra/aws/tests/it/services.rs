@@ -5,13 +5,17 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_aws::{
-    Credentials, DynamoLedger, EventBridgeBus, S3Options, Session, SqsDeadLetters, SqsInbox, SqsQueue,
+    Credentials, DynamoLedger, EventBridgeBus, S3Listing, S3Options, Session, SqsDeadLetters, SqsFeed, SqsInbox,
+    SqsQueue,
 };
 use framepost_events::envelope::{self, Carried};
-use framepost_events::finalized::{ObjectFinalized, Provider};
+use framepost_events::finalized::{self, Notice, ObjectFinalized, Provider};
 use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use framepost_ports::contract::{self, InboxSubject, Listener, Waits};
-use framepost_ports::{Bus as _, DeadLetter, DeadLetters as _, ErrorKind, Inbox, LedgerStore as _, Reason};
+use framepost_ports::{
+    Bus as _, DeadLetter, DeadLetters as _, ErrorKind, Feed as _, Given, Inbox, LedgerStore as _, ObjectListing as _,
+    Reason,
+};
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::Queue;
@@ -230,4 +234,66 @@ async fn a_queue_is_an_inbox() {
     let Some(cloud) = cloud().await else { return };
     let (url, sender) = cloud.queue("inbox");
     contract::inbox(&Inboxes { queue: SqsQueue::new(&cloud.session, url), sender }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_the_past_are_listed_by_key_and_given_to_a_function_s_queue() {
+    let Some(cloud) = cloud().await else { return };
+    let configuration = format!(
+        "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    );
+    for bucket in ["plain", "versions"] {
+        cloud.account.s3("PUT", &format!("/{bucket}"), &[], configuration.as_bytes()).expect(bucket);
+    }
+    let versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    cloud.account.s3("PUT", "/versions?versioning", &[], versioning).expect("versions");
+    let mut expected: Vec<String> = (0..25).map(|n| format!("site/2026-11-20/gate/15/08-{n:02}Z.{n}.mp4")).collect();
+    for bucket in ["plain", "versions"] {
+        for key in &expected {
+            cloud.account.put_new(bucket, key, b"video");
+        }
+        cloud.account.put_new(bucket, "other/x", b"");
+        // Older versions and delete markers are not objects.
+        cloud.account.s3("PUT", &format!("/{bucket}/{}", expected[3]), &[], b"longer video").expect("another version");
+        cloud.account.s3("DELETE", &format!("/{bucket}/{}", expected[7]), &[], b"").expect("a marker");
+    }
+    expected.remove(7);
+    for bucket in ["plain", "versions"] {
+        let listing = S3Listing::new(&cloud.session, bucket).unwrap();
+        let mut events: Vec<ObjectFinalized> = Vec::new();
+        loop {
+            let after = events.last().map(|event| event.key.clone()).unwrap_or_default();
+            let page = listing.list("site/", &after, 7).await.unwrap();
+            assert!(page.len() <= 7);
+            if page.is_empty() {
+                break;
+            }
+            events.extend(page);
+        }
+        let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+        assert_eq!(keys, expected, "{bucket}");
+        assert_eq!(events[3].size, Some(12));
+        assert_eq!(events[0].read_version.is_some(), bucket == "versions");
+        if bucket == "versions" {
+            let head = cloud.account.s3("HEAD", &format!("/{bucket}/{}", expected[3]), &[], b"").expect("it is there");
+            let version = head.headers.iter().find(|(name, _)| name == "x-amz-version-id").map(|(_, id)| id.clone());
+            assert_eq!(version.as_ref(), Some(&events[3].version), "the identity is that of the object's own event");
+        }
+        let (_, queue) = cloud.queue(&format!("framepost-{bucket}"));
+        let feed = SqsFeed::of_name(&cloud.session, &format!("framepost-{bucket}")).await.unwrap();
+        let given: Vec<Given> = events.iter().cloned().map(Given::Object).collect();
+        feed.give(&given).await.unwrap();
+        let mut came: Vec<ObjectFinalized> = queue
+            .take()
+            .iter()
+            .map(|message| match &finalized::parse(message.body.as_bytes()).unwrap()[..] {
+                [Notice::Finalized(event)] => event.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        came.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(came, events, "every function reads them as any other sender's");
+    }
+    let error = SqsFeed::of_name(&cloud.session, "framepost-nobody").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 const AUDIENCE: &str = "https://probe.example.org/";
-const EMAIL: &str = "pusher@farm.iam.gserviceaccount.com";
+const EMAIL: &str = "pusher@example-project.iam.gserviceaccount.com";
 
 /// A stand-in for Google: a key, tokens signed with it, and a page with the public key.
 struct Google {
@@ -130,7 +130,7 @@ async fn only_the_senders_own_tokens_pass() {
         (json!({ "iss": "https://accounts.example.org" }), "InvalidIssuer"),
         (json!({ "exp": hour_ago }), "ExpiredSignature"),
         (json!({ "exp": null }), ""),
-        (json!({ "email": "mallory@farm.iam.gserviceaccount.com" }), "mallory@farm"),
+        (json!({ "email": "mallory@example-project.iam.gserviceaccount.com" }), "mallory@example-project"),
         (json!({ "email": null }), "holds no e-mail"),
         (json!({ "email_verified": false }), "not verified"),
         (json!({ "email_verified": null }), "not verified"),

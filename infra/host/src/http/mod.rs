@@ -33,8 +33,7 @@ mod settings;
 
 pub use settings::Settings;
 
-use crate::event::Event;
-use crate::settle::{Answer, Handler};
+use crate::settle::{Answer, Handler, Settled};
 use crate::telemetry::{Sampling, TraceContext};
 use axum::Router;
 use axum::body::Body;
@@ -44,7 +43,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use framepost_gcp::PushTokens;
-use framepost_ports::{ErrorKind, Message, chain};
+use framepost_ports::{ErrorKind, chain};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use request::Sent;
 use std::io;
@@ -92,8 +91,8 @@ pub enum Senders {
 }
 
 /// Takes messages until `shutdown`, then finishes those in hand.
-pub async fn run<E: Event>(
-    handler: Handler<E>,
+pub async fn run(
+    handler: Handler,
     senders: Senders,
     limits: Limits,
     listener: TcpListener,
@@ -105,20 +104,20 @@ pub async fn run<E: Event>(
     let service = Arc::new(Service { handler, senders, limits, places });
     let router = Router::new()
         .route("/health", get(async || StatusCode::OK))
-        .fallback_service(post(message::<E>).with_state(service));
+        .fallback_service(post(message).with_state(service));
     server::serve(listener, router, limits, shutdown).await?;
     tracing::info!(function, "ended");
     Ok(())
 }
 
-struct Service<E> {
-    handler: Handler<E>,
+struct Service {
+    handler: Handler,
     senders: Senders,
     limits: Limits,
     places: Semaphore,
 }
 
-async fn message<E: Event>(State(service): State<Arc<Service<E>>>, request: Request) -> Response {
+async fn message(State(service): State<Arc<Service>>, request: Request) -> Response {
     let function = service.handler.name();
     let trace = TraceContext::of_request(|name| request.headers().get(name)?.to_str().ok());
     let span = tracing::error_span!(
@@ -131,7 +130,7 @@ async fn message<E: Event>(State(service): State<Arc<Service<E>>>, request: Requ
     service.answer(request).instrument(span).await
 }
 
-impl<E: Event> Service<E> {
+impl Service {
     async fn answer(&self, request: Request) -> Response {
         let (head, body) = request.into_parts();
         if let Err(refused) = self.check(&head.headers).await {
@@ -144,9 +143,9 @@ impl<E: Event> Service<E> {
             Err(refused) => return refused,
         };
         match request::read(&head.headers, body) {
-            Ok(Sent::Message(message)) => self.settle(&message).await,
-            Ok(Sent::Bare(message)) => match E::read(&message) {
-                Ok(_) => self.settle(&message).await,
+            Ok(Sent::Message(message)) => answered(&self.handler.settle(&message, None).await),
+            Ok(Sent::Bare(message)) => match self.handler.settle_if_event(&message).await {
+                Ok(settled) => answered(&settled),
                 Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", &error.to_string()),
             },
             Err(error) => refuse(StatusCode::BAD_REQUEST, "not-an-event", &error),
@@ -183,16 +182,15 @@ impl<E: Event> Service<E> {
             }
         }
     }
+}
 
-    async fn settle(&self, message: &Message) -> Response {
-        let settled = self.handler.settle(message, None).await;
-        match settled.answer {
-            Answer::Acknowledge => StatusCode::NO_CONTENT.into_response(),
-            Answer::Again(_) if settled.is_no_event() => StatusCode::BAD_REQUEST.into_response(),
-            Answer::Again(after) => {
-                let seconds = after.as_millis().div_ceil(1000).max(1).to_string();
-                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds)]).into_response()
-            }
+fn answered(settled: &Settled) -> Response {
+    match settled.answer {
+        Answer::Acknowledge => StatusCode::NO_CONTENT.into_response(),
+        Answer::Again(_) if settled.is_no_event() => StatusCode::BAD_REQUEST.into_response(),
+        Answer::Again(after) => {
+            let seconds = after.as_millis().div_ceil(1000).max(1).to_string();
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds)]).into_response()
         }
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     fn a_token_is_checked_by_both_or_not_at_all() {
         assert_eq!(read(&[("FRAMEPOST_PUSH_EMAIL", "")]).unwrap(), Settings::default());
         let audience = ("FRAMEPOST_PUSH_AUDIENCE", "https://probe.example.org/");
-        let email = ("FRAMEPOST_PUSH_EMAIL", "pusher@farm.iam.gserviceaccount.com");
+        let email = ("FRAMEPOST_PUSH_EMAIL", "pusher@example-project.iam.gserviceaccount.com");
         let both = read(&[audience, email, ("FRAMEPOST_ADDRESS", "::1")]).unwrap();
         assert_eq!(both.address, Some(std::net::Ipv6Addr::LOCALHOST.into()));
         assert_eq!(both.push.unwrap().audience, audience.1);

@@ -5,7 +5,6 @@
 
 mod metrics;
 
-use crate::event::Event;
 use crate::settle::{Answer, Handler, Settled};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use framepost_aws::xray::root;
@@ -21,7 +20,7 @@ const CONCURRENCY: usize = 8;
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// Takes batches from Lambda's runtime API until the sandbox ends.
-pub async fn run<E: Event>(handler: Handler<E>) -> Result<(), lambda_runtime::Error> {
+pub async fn run(handler: Handler) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let handler = handler.clone();
         let span = tracing::error_span!(
@@ -34,10 +33,7 @@ pub async fn run<E: Event>(handler: Handler<E>) -> Result<(), lambda_runtime::Er
     .await
 }
 
-async fn answer<E: Event>(
-    event: LambdaEvent<SqsEvent>,
-    handler: &Handler<E>,
-) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+async fn answer(event: LambdaEvent<SqsEvent>, handler: &Handler) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
     let left = deadline.duration_since(SystemTime::now()).unwrap_or_default().saturating_sub(ANSWER_TIME);
     let until = tokio::time::Instant::now() + left;

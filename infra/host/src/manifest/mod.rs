@@ -33,7 +33,8 @@ mod trigger;
 
 pub use cron::Cron;
 pub use error::ManifestError;
-pub use trigger::{Auth, FilterValue, Happened, Http, Keys, Records, Schedule, Trigger};
+pub use framepost_ports::{FilterValue, Keys, Records};
+pub use trigger::{Auth, Happened, Http, Schedule, Trigger};
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 use super::*;
 use framepost_events::finalized::{ObjectFinalized, Provider};
-use framepost_events::record::{CHUNK_PROBED, Data, OBJECT_REJECTED, ObjectRejected, Record, RejectReason};
+use framepost_events::record::{CHUNK_PROBED, OBJECT_REJECTED, ObjectRejected, Record, RejectReason};
 
 const MINIMAL: &str = "\
 name: watch
@@ -251,7 +251,7 @@ fn records_are_told_by_type_and_fields() {
     };
     let record = |key: &str, reason| {
         let data = ObjectRejected::new(reason, "junk", &event(key));
-        Record::new("probe", &event(key), Data::ObjectRejected(Box::new(data)))
+        Record::about(&(&event(key)).into(), event(key).time, data)
     };
     let gate = "plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4";
     let hears = |filters: &str, record: &Record| {

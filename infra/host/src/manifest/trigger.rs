@@ -11,8 +11,8 @@
 
 use super::cron::Cron;
 use framepost_events::record::Record;
+use framepost_ports::{FilterValue, Keys, Records};
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One thing that a function is called for.
@@ -29,34 +29,6 @@ pub enum Trigger {
     Http(Http),
     /// It is time.
     Schedule(Schedule),
-}
-
-/// Which objects. An empty list is any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// The key begins with one of these.
-    pub prefixes: Vec<String>,
-    /// The key ends with one of these.
-    pub suffixes: Vec<String>,
-}
-
-/// Which records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Records {
-    /// CloudEvents types, one at least.
-    pub types: Vec<String>,
-    /// By field of the record's data, the values that it may have. A record that lacks one of the fields is not meant.
-    pub filters: BTreeMap<String, Vec<FilterValue>>,
-}
-
-/// A value of a record's field that can be filtered by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "a text, true or false")]
-pub enum FilterValue {
-    /// `true` or `false`.
-    Flag(bool),
-    /// A text.
-    Text(String),
 }
 
 /// Requests that the function answers itself.
@@ -106,42 +78,6 @@ impl Trigger {
             | (Self::ObjectRemoved(keys), Happened::Removed(key)) => keys.hold(key),
             (Self::Record(records), Happened::Record(record)) => records.hold(record),
             _ => false,
-        }
-    }
-}
-
-impl Keys {
-    /// Whether the key has one of the prefixes and one of the suffixes. They do not overlap: `ab` is too short for the prefix
-    /// `ab` and the suffix `b`.
-    pub fn hold(&self, key: &str) -> bool {
-        let any = |choices: &[String]| if choices.is_empty() { vec![String::new()] } else { choices.to_vec() };
-        let suffixes = any(&self.suffixes);
-        any(&self.prefixes)
-            .iter()
-            .filter_map(|prefix| key.strip_prefix(prefix.as_str()))
-            .any(|rest| suffixes.iter().any(|suffix| rest.ends_with(suffix.as_str())))
-    }
-}
-
-impl Records {
-    /// Whether the record is of one of the types, and each field that is filtered by has one of its values.
-    pub fn hold(&self, record: &Record) -> bool {
-        if !self.types.contains(&record.event_type) {
-            return false;
-        }
-        if self.filters.is_empty() {
-            return true;
-        }
-        let data = serde_json::to_value(&record.data).unwrap_or_default();
-        self.filters.iter().all(|(field, values)| values.iter().any(|value| value.is(&data[field])))
-    }
-}
-
-impl FilterValue {
-    fn is(&self, value: &Value) -> bool {
-        match self {
-            Self::Text(text) => value.as_str() == Some(text),
-            Self::Flag(flag) => value.as_bool() == Some(*flag),
         }
     }
 }

@@ -32,9 +32,9 @@ impl Fields {
         }
     }
 
-    fn put_absent(&mut self, name: &Cow<'static, str>, value: &Value) {
-        if self.0.iter().all(|(there, _)| there != name) {
-            self.0.push((name.clone(), value.clone()));
+    fn put_absent(&mut self, name: Cow<'static, str>, value: Value) {
+        if self.0.iter().all(|(there, _)| *there != name) {
+            self.0.push((name, value));
         }
     }
 }
@@ -124,11 +124,11 @@ where
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(Fields(fields)) = span.extensions().get::<Fields>() {
                 for (name, value) in fields {
-                    line.put_absent(name, value);
+                    line.put_absent(name.clone(), value.clone());
                 }
             }
         }
-        line.put_absent(&"target".into(), &metadata.target().into());
+        line.put_absent("target".into(), metadata.target().into());
         if let Ok(mut bytes) = serde_json::to_vec(&line) {
             bytes.push(b'\n');
             (self.write)(&bytes);

@@ -16,16 +16,8 @@ pub(crate) use trace_context::{Sampling, TraceContext};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
-/// Our own crates.
-const OURS: [&str; 7] = [
-    "framepost",
-    "framepost_host",
-    "framepost_local",
-    "framepost_aws",
-    "framepost_gcp",
-    "framepost_probe",
-    "edge_uploader",
-];
+/// What the targets of our own crates begin with.
+const OURS: [&str; 2] = ["framepost", "edge_uploader"];
 
 /// Who reads the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,15 +39,15 @@ fn record_fields(field: &tracing::field::Field, value: &str) -> Option<serde_jso
 
 /// Starts the log of this process. Only the first call counts.
 pub fn init(format: Format) {
-    init_with(format, []);
+    init_with(format, Vec::new());
 }
 
-/// [`init`], with some crates at other levels where `RUST_LOG` says nothing.
+/// [`init`], with targets that begin with these texts at other levels where `RUST_LOG` says nothing.
 #[cfg_attr(
     not(feature = "gcp"),
     expect(clippy::needless_pass_by_value, reason = "the service that Cloud Logging names is kept")
 )]
-pub fn init_with<const N: usize>(format: Format, levels: [(&str, LevelFilter); N]) {
+pub fn init_with(format: Format, levels: Vec<(String, LevelFilter)>) {
     let chosen = std::env::var("RUST_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = chosen.unwrap_or_else(|| {
         let ours = OURS.map(|name| (name, LevelFilter::INFO));

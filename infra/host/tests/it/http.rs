@@ -119,7 +119,7 @@ fn push(key: &str) -> Value {
         "metageneration": "1", "size": "5", "timeCreated": "2026-11-20T15:08:27.130Z" });
     let attributes = json!({ "eventType": "OBJECT_FINALIZE", "payloadFormat": "JSON_API_V1", "bucketId": "footage",
         "objectId": key, "objectGeneration": "1763651307123456", "eventTime": "2026-11-20T15:08:27.142871Z" });
-    json!({ "subscription": "projects/farm/subscriptions/framepost-probe", "deliveryAttempt": 2, "message": {
+    json!({ "subscription": "projects/example-project/subscriptions/framepost-probe", "deliveryAttempt": 2, "message": {
         "attributes": attributes, "data": BASE64_STANDARD.encode(resource.to_string()),
         "messageId": "12948714093211", "message_id": "12948714093211",
         "publishTime": "2026-11-20T15:08:27.201Z", "publish_time": "2026-11-20T15:08:27.201Z" } })

@@ -26,7 +26,7 @@ async fn the_function() {
     telemetry::init(telemetry::Format::Json);
     let function = Arc::new(ByKey::retrying(u32::MAX, Duration::ZERO));
     let dead_letters = Arc::new(ParkedLetters::default());
-    lambda::run(Handler::<ObjectFinalized>::new(function, Some(dead_letters))).await.unwrap();
+    lambda::run(Handler::new::<ObjectFinalized>(function, Some(dead_letters))).await.unwrap();
 }
 
 fn message(id: &str, body: &str) -> Value {

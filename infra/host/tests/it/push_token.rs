@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 
 const AUDIENCE: &str = "https://probe.example.org/";
-const EMAIL: &str = "pusher@farm.iam.gserviceaccount.com";
+const EMAIL: &str = "pusher@example-project.iam.gserviceaccount.com";
 const EVENT: &str = r#"{"kind":"storage#object","bucket":"footage","name":"a.mp4","generation":"1","metageneration":"1",
     "timeCreated":"2026-11-20T15:08:27.130Z"}"#;
 
@@ -94,7 +94,7 @@ async fn a_push_needs_its_subscriptions_token() {
     assert_eq!(function.0.load(Ordering::SeqCst), 1);
     let none = push(&url, None).await;
     assert_eq!((none.status().as_u16(), &none.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
-    assert_eq!(push(&url, Some(&signed(&key, "mallory@farm.iam.gserviceaccount.com"))).await.status(), 403);
+    assert_eq!(push(&url, Some(&signed(&key, "mallory@example-project.iam.gserviceaccount.com"))).await.status(), 403);
     assert_eq!(push(&url, Some("Bearer junk")).await.status(), 403);
     assert_eq!(client.get(format!("{url}health")).send().await.unwrap().status(), 200, "for a load balancer");
 

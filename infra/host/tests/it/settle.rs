@@ -44,7 +44,7 @@ fn again_after(seconds: u64) -> Answer {
 async fn the_worst_event_answers_for_its_message() {
     let parked = Arc::new(ParkedLetters::default());
     let function = by_key();
-    let handler = Handler::<ObjectFinalized>::new(function.clone(), Some(parked.clone() as Arc<dyn DeadLetters>));
+    let handler = Handler::new::<ObjectFinalized>(function.clone(), Some(parked.clone() as Arc<dyn DeadLetters>));
     for (keys, expected, letters) in [
         (vec!["done"], Answer::Acknowledge, 0),
         (vec!["done", "skip"], Answer::Acknowledge, 0),
@@ -69,7 +69,7 @@ async fn the_worst_event_answers_for_its_message() {
 #[tokio::test]
 async fn a_reject_is_parked_whole_or_comes_again() {
     let parked = Arc::new(ParkedLetters::default());
-    let handler = Handler::<ObjectFinalized>::new(by_key(), Some(parked.clone() as _));
+    let handler = Handler::new::<ObjectFinalized>(by_key(), Some(parked.clone() as _));
     let message = notification(&["reject"]);
     parked.fail_next(ErrorKind::Busy);
     assert!(matches!(handler.settle(&message, None).await.answer, Answer::Again(_)), "nothing may be lost");
@@ -85,11 +85,11 @@ async fn what_is_no_event_is_parked_or_left_to_the_queue() {
     let parked = Arc::new(ParkedLetters::default());
     let function = by_key();
     let junk = message("{ this is no event");
-    let with = Handler::<ObjectFinalized>::new(function.clone(), Some(parked.clone() as _));
+    let with = Handler::new::<ObjectFinalized>(function.clone(), Some(parked.clone() as _));
     let settled = with.settle(&junk, None).await;
     assert_eq!((settled.answer, settled.handled[0].ending.word()), (Answer::Acknowledge, "reject"));
     assert_eq!(parked.letters()[0].reason.code, "not-an-event");
-    let without = Handler::<ObjectFinalized>::new(function, None);
+    let without = Handler::new::<ObjectFinalized>(function, None);
     assert!(matches!(without.settle(&junk, None).await.answer, Answer::Again(_)));
     assert_eq!(without.settle(&notification(&["reject"]), None).await.answer, Answer::Acknowledge, "the log has it");
     let test_event = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"footage"}"#;
@@ -108,7 +108,7 @@ async fn nothing_goes_on_beyond_the_deadline() {
         }
     }
 
-    let handler = Handler::<ObjectFinalized>::new(by_key(), Some(Arc::new(Stalled)));
+    let handler = Handler::new::<ObjectFinalized>(by_key(), Some(Arc::new(Stalled)));
     let until = tokio::time::Instant::now() + Duration::from_secs(20);
     let settled = handler.settle(&notification(&["stall", "done"]), Some(until)).await;
     assert_eq!(settled.answer, again_after(0));
@@ -122,7 +122,7 @@ async fn nothing_goes_on_beyond_the_deadline() {
 
 #[tokio::test]
 async fn records_trigger_functions_too() {
-    let handler = Handler::<Record>::new(by_key(), None);
+    let handler = Handler::new::<Record>(by_key(), None);
     let event = finalized("plant-7/2026-11-20/gate/15/08-23Z.0.mp4");
     let rejected = ObjectRejected::new(RejectReason::NotMedia, "junk", &event);
     let record = Record::about(&(&event).into(), event.time, rejected);

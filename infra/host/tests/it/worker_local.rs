@@ -2,19 +2,27 @@
 
 use crate::support::ByKey;
 use framepost_events::ObjectFinalized;
-use framepost_events::record::Record;
+use framepost_events::record::{self, Record};
 use framepost_host::worker::{self, Limits, Summary};
-use framepost_host::{Event, Handler, LOCAL_PANICS_MAX};
-use framepost_local::LocalBucket;
-use framepost_ports::{Bus as _, Inbox as _, NewObject, ObjectSink as _};
+use framepost_host::{Event, Handler};
+use framepost_local::{LOCAL_PANICS_MAX, LocalBucket};
+use framepost_ports::{Bus as _, Keys, NewObject, ObjectSink as _, Records, Topic};
 use std::sync::Arc;
 use std::time::Duration;
 
+fn objects() -> Topic {
+    Topic::ObjectFinalized(Keys::default())
+}
+
+fn records() -> Topic {
+    Topic::Record(Records::of_types(record::TYPES))
+}
+
 /// Runs the function over everything that waits for `name`.
-async fn drain<E: Event>(bucket: &LocalBucket, name: &str, function: Arc<ByKey>) -> Summary {
+async fn drain<E: Event>(bucket: &LocalBucket, name: &str, topic: Topic, function: Arc<ByKey>) -> Summary {
     let inboxes = bucket.inboxes();
-    let inbox = Arc::new(inboxes.subscribe(name, E::topics()).await.unwrap());
-    let handler = Handler::<E>::new(function, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
+    let inbox = Arc::new(inboxes.subscribe(name, vec![topic]).await.unwrap());
+    let handler = Handler::new::<E>(function, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
     let limits = Limits { concurrency: 2, ..Limits::default() };
     worker::run(handler, inbox, limits, inboxes.drained()).await.unwrap()
 }
@@ -32,12 +40,12 @@ async fn every_object_is_settled_and_none_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let bucket = LocalBucket::open(dir.path().join("footage")).await.unwrap();
     // A subscription stands whether or not its subscriber runs.
-    bucket.inboxes().subscribe("by-key", ObjectFinalized::topics()).await.unwrap().close().await;
+    bucket.inboxes().keep("by-key", vec![objects()]).await.unwrap();
     for key in ["a", "b", "panic", "retry", "reject", "skip"] {
         bucket.put(&NewObject::of_bytes(key, "", "x")).await.unwrap();
     }
     let function = Arc::new(ByKey::retrying(5, Duration::from_millis(1)));
-    let summary = drain::<ObjectFinalized>(&bucket, "by-key", function).await;
+    let summary = drain::<ObjectFinalized>(&bucket, "by-key", objects(), function).await;
     assert_eq!(summary, Summary { done: 3, skipped: 1, retried: 5, rejected: 1, panicked: 3 });
     let letters = letters(&dir.path().join("footage"), "by-key");
     assert_eq!(letters.len(), 2, "{letters:?}");
@@ -51,7 +59,7 @@ async fn a_function_of_records_gets_records() {
     let bucket = LocalBucket::open(dir.path().join("footage")).await.unwrap();
     let inboxes = bucket.inboxes();
     for name in ["first", "second"] {
-        inboxes.subscribe(name, Record::topics()).await.unwrap().close().await;
+        inboxes.keep(name, vec![records()]).await.unwrap();
     }
     let record: Record =
         serde_json::from_str(include_str!("../../../../events/samples/records/chunk-probed.json")).unwrap();
@@ -62,7 +70,7 @@ async fn a_function_of_records_gets_records() {
     bucket.put(&NewObject::of_bytes("reject", "", "x")).await.unwrap();
     for name in ["first", "second"] {
         let function = Arc::new(ByKey::retrying(0, Duration::ZERO));
-        let summary = drain::<Record>(&bucket, name, function.clone()).await;
+        let summary = drain::<Record>(&bucket, name, records(), function.clone()).await;
         assert_eq!(summary, Summary { done: 3, ..Summary::default() }, "{name}");
         assert!(letters(&dir.path().join("footage"), name).is_empty());
     }

@@ -70,7 +70,7 @@ async fn every_message_is_dealt_with() {
 
     let function = Arc::new(ByKey::retrying(2, Duration::ZERO));
     let dead_letters = SqsDeadLetters::new(&cloud.session, parked_url);
-    let handler = Handler::<ObjectFinalized>::new(function.clone(), Some(Arc::new(dead_letters)));
+    let handler = Handler::new::<ObjectFinalized>(function.clone(), Some(Arc::new(dead_letters)));
     let stop = Arc::new(Notify::new());
     let worker = tokio::spawn({
         let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
@@ -103,7 +103,7 @@ async fn what_is_not_finished_at_the_end_is_given_back() {
     let (url, queue) = cloud.queue("work", &json!({}));
     queue.send(&notification(&["stall"]));
     let function = Arc::new(ByKey::retrying(0, Duration::ZERO));
-    let handler = Handler::<ObjectFinalized>::new(function.clone(), None);
+    let handler = Handler::new::<ObjectFinalized>(function.clone(), None);
     let limits = Limits { drain: Duration::from_millis(50), ..Limits::default() };
     let in_hand = {
         let function = function.clone();
@@ -133,7 +133,7 @@ async fn a_queue_that_cannot_be_reached_does_not_hold_up_the_end() {
     let queue = SqsQueue::new(&session, format!("http://{nobody}/{ACCOUNT}/work").parse().unwrap());
     let error = queue.receive(1, Duration::ZERO).await.unwrap_err();
     assert_eq!(error.kind(), framepost_ports::ErrorKind::Transport);
-    let handler = Handler::<ObjectFinalized>::new(Arc::new(ByKey::retrying(0, Duration::ZERO)), None);
+    let handler = Handler::new::<ObjectFinalized>(Arc::new(ByKey::retrying(0, Duration::ZERO)), None);
     let inbox = Arc::new(SqsInbox::new(queue, VISIBILITY_TIMEOUT));
     worker::run(handler, inbox, Limits::default(), std::future::ready(())).await.unwrap();
 }

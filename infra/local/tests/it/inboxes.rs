@@ -4,10 +4,11 @@
 use async_trait::async_trait;
 use framepost_events::record::{ObjectRejected, Record, RejectReason};
 use framepost_events::{ObjectFinalized, envelope, finalized};
-use framepost_local::{LocalBucket, LocalInbox, Topic};
+use framepost_local::{LocalBucket, LocalInbox};
 use framepost_ports::contract::{self, InboxSubject, Listener, Waits};
 use framepost_ports::{
-    Bus as _, DeadLetter, DeadLetters as _, Delivery, ErrorKind, Inbox, NewObject, ObjectSink as _, Reason,
+    Bus as _, DeadLetter, DeadLetters as _, Delivery, ErrorKind, Inbox, Keys, NewObject, ObjectSink as _, Reason,
+    Records, Topic,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ async fn put(bucket: &LocalBucket, key: &str) {
 }
 
 async fn objects(bucket: &LocalBucket, name: &str) -> LocalInbox {
-    bucket.inboxes().subscribe(name, vec![Topic::ObjectFinalized]).await.unwrap()
+    bucket.inboxes().subscribe(name, vec![Topic::ObjectFinalized(Keys::default())]).await.unwrap()
 }
 
 fn event(delivery: &Delivery) -> ObjectFinalized {
@@ -67,7 +68,7 @@ impl InboxSubject for Subject {
 
     async fn open(&self) -> Arc<dyn Inbox> {
         self.inbox.lock().unwrap().take();
-        let topics = vec![Topic::Records(vec![record("x").data.event_type().to_owned()])];
+        let topics = vec![Topic::Record(Records::of_types([record("x").data.event_type()]))];
         let inbox = self.bucket.inboxes().subscribe("suite", topics).await.unwrap();
         *self.inbox.lock().unwrap() = Some(inbox.clone());
         Arc::new(KeyOf(inbox))
@@ -130,7 +131,7 @@ impl Listener for Heard {
 async fn inboxes_are_a_bus() {
     let dir = tempfile::tempdir().unwrap();
     let inboxes = open(dir.path()).await.inboxes();
-    let topics = vec![Topic::Records(vec![record("x").data.event_type().to_owned()])];
+    let topics = vec![Topic::Record(Records::of_types([record("x").data.event_type()]))];
     let inbox = inboxes.subscribe("listener", topics).await.unwrap();
     contract::bus(&inboxes, &Heard { inbox, records: Mutex::default() }).await;
 }
@@ -143,9 +144,9 @@ async fn each_subscriber_hears_of_what_it_subscribed_to() {
     let probe = objects(&bucket, "probe").await;
     let audit = objects(&bucket, "audit").await;
     let rejected = record("x").data.event_type().to_owned();
-    let infer = inboxes.subscribe("infer", vec![Topic::Records(vec![rejected])]).await.unwrap();
+    let infer = inboxes.subscribe("infer", vec![Topic::Record(Records::of_types([rejected]))]).await.unwrap();
     let other =
-        inboxes.subscribe("other", vec![Topic::Records(vec!["io.framepost.other.v1".to_owned()])]).await.unwrap();
+        inboxes.subscribe("other", vec![Topic::Record(Records::of_types(["io.framepost.other.v1"]))]).await.unwrap();
     put(&bucket, "a").await;
     inboxes.publish(&record("b")).await.unwrap();
     assert_eq!((probe.len(), audit.len(), infer.len(), other.len()), (1, 1, 1, 0));
@@ -200,7 +201,7 @@ async fn messages_of_another_opening_are_found() {
     });
     put(&writer, "a").await;
     assert_eq!(event(&waiting.await.unwrap()).key, "a");
-    let refused = writer.inboxes().subscribe("probe", vec![Topic::ObjectFinalized]).await.unwrap_err();
+    let refused = writer.inboxes().subscribe("probe", vec![Topic::ObjectFinalized(Keys::default())]).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Busy);
     let late = objects(&writer, "late").await;
     put(&taker, "b").await;
@@ -263,7 +264,7 @@ async fn names_that_are_no_files_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let inboxes = open(dir.path()).await.inboxes();
     for name in ["", ".tmp", "../x", "a/b", "-x", "Probe", &"x".repeat(64)] {
-        let error = inboxes.subscribe(name, vec![Topic::ObjectFinalized]).await.unwrap_err();
+        let error = inboxes.subscribe(name, vec![Topic::ObjectFinalized(Keys::default())]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{name}");
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use framepost_events::Sha256;
-use framepost_local::{LocalBucket, LocalInbox, Topic};
-use framepost_ports::{ByteRange, Inbox as _, NewObject, ObjectSink as _, ObjectSource as _, Put};
+use framepost_local::{LocalBucket, LocalInbox};
+use framepost_ports::{ByteRange, Inbox as _, Keys, NewObject, ObjectSink as _, ObjectSource as _, Put, Topic};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ struct Finished {
 }
 
 async fn subscriber(bucket: &LocalBucket) -> LocalInbox {
-    bucket.inboxes().subscribe("probe", vec![Topic::ObjectFinalized]).await.unwrap()
+    bucket.inboxes().subscribe("probe", vec![Topic::ObjectFinalized(Keys::default())]).await.unwrap()
 }
 
 async fn finished(root: &Path) -> Finished {

@@ -1,4 +1,6 @@
 //! The crate's integration tests. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod functions;
+mod killed;
 mod s3_endpoint;

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use framepost_aws::{Credentials, S3Bucket, S3Options};
 use framepost_events::Sha256;
-use framepost_local::{LocalBucket, LocalInbox, Topic};
+use framepost_local::{LocalBucket, LocalInbox};
 use framepost_onebox::s3_endpoint;
 use framepost_ports::contract::{Subject, sink_and_source};
-use framepost_ports::{ErrorKind, Inbox as _, NewObject, ObjectSink as _, ObjectSource as _, Put, chain};
+use framepost_ports::{ErrorKind, Inbox as _, Keys, NewObject, ObjectSink as _, ObjectSource as _, Put, Topic, chain};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ struct Rig {
 async fn rig() -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let local = LocalBucket::open(dir.path().join("s3/footage")).await.unwrap();
-    let inbox = local.inboxes().subscribe("listener", vec![Topic::ObjectFinalized]).await.unwrap();
+    let inbox = local.inboxes().subscribe("listener", vec![Topic::ObjectFinalized(Keys::default())]).await.unwrap();
     let credentials = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
     let again = s3_endpoint::load_or_create_credentials(&dir.path().join("key.json")).unwrap();
     assert_eq!(credentials.secret_access_key, again.secret_access_key);

@@ -1,161 +1,79 @@
+use crate::waiting::{InHand, WaitingList};
 use crate::{Carrier, Delivery, Inbox, Message, Receipt, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// An inbox in memory, oldest message first. Clones refer to the same inbox.
 #[derive(Debug, Clone)]
 pub struct MemoryInbox {
-    state: Arc<Mutex<State>>,
-    /// Counts the changes of `state`, so that tasks can wait for one.
-    changes: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    next_id: u64,
-    waiting: BTreeMap<u64, Waiting>,
-    is_closed: bool,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    body: Bytes,
-    /// `None` while a taker has the message in hand.
-    due: Option<Instant>,
-    deliveries: u32,
+    next_id: Arc<AtomicU64>,
+    waiting: Arc<WaitingList<u64, Bytes>>,
 }
 
 impl Default for MemoryInbox {
     fn default() -> Self {
-        Self { state: Arc::default(), changes: watch::channel(0).0 }
+        Self { next_id: Arc::default(), waiting: WaitingList::new(watch::channel(0).0) }
     }
 }
 
 impl MemoryInbox {
     /// Puts a message into the inbox, due immediately.
     pub fn send(&self, body: impl Into<Bytes>) {
-        let body = body.into();
-        self.change(|state| {
-            let id = state.next_id;
-            state.next_id += 1;
-            state.waiting.insert(id, Waiting { body, due: Some(Instant::now()), deliveries: 0 });
-        });
+        self.waiting.add([(self.next_id.fetch_add(1, Ordering::Relaxed), body.into())]);
     }
 
     /// Returns the number of messages that are not done.
     pub fn len(&self) -> usize {
-        self.state().waiting.len()
+        self.waiting.len()
     }
 
     /// Returns whether every message is done.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.state());
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
-        result
-    }
-
-    fn take(&self, max: usize) -> Vec<Delivery> {
-        let now = Instant::now();
-        let mut taken = Vec::new();
-        let mut state = self.state();
-        let due = state.waiting.iter_mut().filter(|(_, waiting)| waiting.due.is_some_and(|due| due <= now));
-        for (id, waiting) in due.take(max) {
-            waiting.due = None;
-            waiting.deliveries += 1;
-            let message = Message {
-                deliveries: Some(waiting.deliveries),
-                ..Message::new(id.to_string(), Carrier::Queue, waiting.body.clone())
-            };
-            let receipt = MemoryReceipt { inbox: self.clone(), id: Some(*id) };
-            taken.push(Delivery::new(message, Box::new(receipt)));
-        }
-        taken
-    }
-
-    fn next_due(&self) -> Option<Instant> {
-        self.state().waiting.values().filter_map(|waiting| waiting.due).min()
+        self.waiting.is_empty()
     }
 }
 
 #[async_trait]
 impl Inbox for MemoryInbox {
     async fn receive(&self, max: usize) -> Result<Vec<Delivery>> {
-        let mut changes = self.changes.subscribe();
         loop {
-            changes.mark_unchanged();
-            if self.state().is_closed {
-                return Ok(Vec::new());
-            }
-            let taken = self.take(max);
+            let mut mark = self.waiting.mark();
+            let Some(taken) = self.waiting.take_due(max) else { return Ok(Vec::new()) };
             if !taken.is_empty() {
-                return Ok(taken);
+                return Ok(taken.into_iter().map(delivery).collect());
             }
-            // `self` owns the sender, so the channel cannot close.
-            let _ = match self.next_due() {
-                Some(due) => tokio::time::timeout_at(due, changes.changed()).await.unwrap_or(Ok(())),
-                None => changes.changed().await,
-            };
+            self.waiting.changed(&mut mark, None).await;
         }
     }
 
     async fn close(&self) {
-        self.change(|state| state.is_closed = true);
-        let mut changes = self.changes.subscribe();
-        while self.state().waiting.values().any(|waiting| waiting.due.is_none()) {
-            let _ = changes.changed().await;
-        }
+        self.waiting.close().await;
     }
 }
 
-struct MemoryReceipt {
-    inbox: MemoryInbox,
-    /// `None` after the message is answered.
-    id: Option<u64>,
+fn delivery(in_hand: InHand<u64, Bytes>) -> Delivery {
+    let id = in_hand.id().map_or_else(String::new, u64::to_string);
+    let message =
+        Message { deliveries: Some(in_hand.deliveries()), ..Message::new(id, Carrier::Queue, in_hand.value().clone()) };
+    Delivery::new(message, Box::new(MemoryReceipt(in_hand)))
 }
 
-impl MemoryReceipt {
-    fn give_back(&mut self, after: Duration) {
-        if let Some(id) = self.id.take() {
-            self.inbox.change(|state| {
-                if let Some(waiting) = state.waiting.get_mut(&id) {
-                    waiting.due = Some(Instant::now() + after);
-                }
-            });
-        }
-    }
-}
+struct MemoryReceipt(InHand<u64, Bytes>);
 
 #[async_trait]
 impl Receipt for MemoryReceipt {
-    async fn done(mut self: Box<Self>) -> Result<()> {
-        if let Some(id) = self.id.take() {
-            self.inbox.change(|state| state.waiting.remove(&id));
-        }
+    async fn done(self: Box<Self>) -> Result<()> {
+        self.0.done();
         Ok(())
     }
 
-    async fn again(mut self: Box<Self>, after: Duration) -> Result<()> {
-        self.give_back(after);
+    async fn again(self: Box<Self>, after: Duration) -> Result<()> {
+        self.0.again(after);
         Ok(())
-    }
-}
-
-impl Drop for MemoryReceipt {
-    fn drop(&mut self) {
-        self.give_back(Duration::ZERO);
     }
 }
 
@@ -173,7 +91,7 @@ mod tests {
         }
 
         async fn open(&self) -> Arc<dyn Inbox> {
-            self.0.change(|state| state.is_closed = false);
+            self.0.waiting.reopen();
             Arc::new(self.0.clone())
         }
 

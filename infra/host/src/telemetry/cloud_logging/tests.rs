@@ -28,7 +28,7 @@ fn lines(service: Service, speak: impl FnOnce()) -> Vec<Value> {
 
 fn service() -> Service {
     Service {
-        project: Some("farm".into()),
+        project: Some("example-project".into()),
         name: "framepost-probe".into(),
         revision: Some("framepost-probe-00007".into()),
     }
@@ -63,7 +63,7 @@ fn a_line_has_the_special_fields_and_its_own() {
             "severity": "INFO",
             "message": "chunk\nprobed",
             "time": "2026-11-20T15:09:00Z",
-            "logging.googleapis.com/trace": "projects/farm/traces/4bf9",
+            "logging.googleapis.com/trace": "projects/example-project/traces/4bf9",
             "logging.googleapis.com/spanId": "00f0",
             "logging.googleapis.com/trace_sampled": true,
             "logging.googleapis.com/labels": { "function": "probe", "site": "plant-7" },

@@ -1,16 +1,19 @@
-//! `framepost probe FILE...`: what the function `probe` would say of each file, were it in a bucket.
+//! `framepost probe FILE...`: what a function would say of each file, were it in a bucket.
 
-use crate::output;
+use crate::functions::Functions;
+use crate::output::Output;
 use async_trait::async_trait;
 use edge_uploader::terminal;
 use framepost_events::finalized::{ObjectFinalized, Provider};
-use framepost_events::record::{Data, Record};
-use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, chain};
-use framepost_probe::Settings;
+use framepost_host::{Clouds, Ending};
+use framepost_ports::{
+    ByteRange, Carrier, Error, ErrorKind, Message, ObjectHead, ObjectRead, ObjectSource, Outcome, Result,
+};
 use jiff::Timestamp;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -19,8 +22,11 @@ pub(crate) struct Arguments {
     files: Vec<PathBuf>,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let settings = Settings::default();
+/// Has the function of this name handle each file, and prints the records that it publishes.
+pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let function = functions.get(name)?;
+    let clouds = Clouds::new(Arc::new(Files), Arc::new(Output::default()), Arc::new(|_: &str| None));
+    let handler = function.make(clouds).await?;
     let mut code = ExitCode::SUCCESS;
     for path in &arguments.files {
         let event = match finalized(path) {
@@ -31,17 +37,18 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 continue;
             }
         };
-        match framepost_probe::inspect(&Files, &event, &settings).await {
-            Ok(data) => {
-                if matches!(data, Data::ObjectRejected(_)) {
-                    code = ExitCode::FAILURE;
+        let settled = handler.settle(&Message::new(event.key.clone(), Carrier::Queue, event.to_json()), None).await;
+        for handled in settled.handled {
+            match handled.ending {
+                Ending::Outcome(Outcome::Done) => continue,
+                // The record says why.
+                Ending::Outcome(Outcome::Reject(_)) => {}
+                ref other => {
+                    let reason = other.reason().map_or("no time left", |reason| reason.detail.as_str());
+                    terminal::err(format_args!("framepost: {}: {reason}", path.display()));
                 }
-                output::print(&Record::about(&(&event).into(), event.time, data))?;
             }
-            Err(error) => {
-                terminal::err(format_args!("framepost: {}", chain(&error)));
-                code = ExitCode::FAILURE;
-            }
+            code = ExitCode::FAILURE;
         }
     }
     Ok(code)

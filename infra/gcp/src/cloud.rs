@@ -1,0 +1,87 @@
+//! Google's services as one cloud.
+
+use crate::{
+    GcsBucket, GcsLedger, GcsSource, GoogleOptions, PubSubBus, PubSubDeadLetters, PubSubInbox, PubSubSubscription,
+    Taking,
+};
+use async_trait::async_trait;
+use framepost_ports::location::Place;
+use framepost_ports::{
+    Bus, Cloud, DeadLetters, Error, ErrorKind, LedgerStore, Location, ObjectSink, ObjectSource, Result, Subscriber,
+    Subscription, not_one,
+};
+use std::sync::Arc;
+
+/// Another server than Google's Cloud Storage.
+const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
+/// Another server than Google's Pub/Sub.
+const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
+
+/// Makes adapters; each client of Google's SDK has connections of its own.
+#[derive(Debug, Clone, Default)]
+pub struct GcpCloud {
+    storage: GoogleOptions,
+    pubsub: GoogleOptions,
+}
+
+impl GcpCloud {
+    /// Cloud Storage and Pub/Sub as these options say.
+    pub fn new(storage: GoogleOptions, pubsub: GoogleOptions) -> Self {
+        Self { storage, pubsub }
+    }
+
+    /// As `FRAMEPOST_GCS_ENDPOINT` and `FRAMEPOST_PUBSUB_ENDPOINT` say, which are for emulators.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let options = |name: &'static str| -> Result<GoogleOptions> {
+            let url = variable(name).filter(|url| !url.is_empty());
+            let invalid = |error| Error::new(ErrorKind::Invalid, "connect", name).because(error);
+            let endpoint = url.map(|url| url.parse().map_err(|error: url::ParseError| invalid(error))).transpose()?;
+            Ok(GoogleOptions { endpoint })
+        };
+        Ok(Self::new(options(GCS_ENDPOINT)?, options(PUBSUB_ENDPOINT)?))
+    }
+}
+
+fn name<'a>(at: &'a Location, what: &str) -> Result<&'a str> {
+    match at.place() {
+        Place::Name(name) => Ok(name),
+        _ => Err(not_one(at, what)),
+    }
+}
+
+#[async_trait]
+impl Cloud for GcpCloud {
+    async fn source(&self, _beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>> {
+        Ok(Arc::new(GcsSource::connect(&self.storage).await?))
+    }
+
+    async fn sink(&self, at: &Location) -> Result<Arc<dyn ObjectSink>> {
+        Ok(Arc::new(GcsBucket::of(at, &self.storage).await?))
+    }
+
+    async fn subscribe(&self, at: &Location, _subscriber: Subscriber) -> Result<Subscription> {
+        let taking = Taking::default();
+        let stream = PubSubSubscription::connect(name(at, "a subscription")?, taking, &self.pubsub).await?;
+        Ok(Subscription {
+            inbox: Arc::new(PubSubInbox::new(stream)),
+            dead_letters: None,
+            panics_max: None,
+            concurrency: Some(taking.in_hand as usize),
+        })
+    }
+
+    async fn bus(&self, at: &Location) -> Result<Arc<dyn Bus>> {
+        Ok(Arc::new(PubSubBus::connect(name(at, "a topic")?, &self.pubsub).await?))
+    }
+
+    async fn dead_letters(&self, at: &Location) -> Result<Arc<dyn DeadLetters>> {
+        Ok(Arc::new(PubSubDeadLetters::connect(name(at, "a topic")?, &self.pubsub).await?))
+    }
+
+    async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {
+        match at.place() {
+            Place::Bucket { name, prefix } => Ok(Arc::new(GcsLedger::connect(name, prefix, &self.storage).await?)),
+            _ => Err(not_one(at, "a bucket")),
+        }
+    }
+}

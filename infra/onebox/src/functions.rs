@@ -1,0 +1,140 @@
+//! The functions of this program, each beside an inbox of its own.
+
+use anyhow::Context as _;
+use framepost_host::manifest::Trigger;
+use framepost_host::worker::{self, Summary};
+use framepost_host::{Clouds, Handler, Registered, topics};
+use framepost_local::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalInbox, LocalInboxes};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Functions, by their names.
+#[derive(Debug)]
+pub struct Functions(BTreeMap<String, Registered>);
+
+impl Functions {
+    /// Takes functions of different names.
+    pub fn new(functions: Vec<Registered>) -> anyhow::Result<Self> {
+        let mut by_name = BTreeMap::new();
+        for function in functions {
+            if let Some(twice) = by_name.insert(function.name().to_owned(), function) {
+                anyhow::bail!("two functions are called {}", twice.name());
+            }
+        }
+        Ok(Self(by_name))
+    }
+
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Registered> {
+        self.0.values()
+    }
+
+    /// The one of this name, or an error that lists those that there are.
+    pub fn get(&self, name: &str) -> anyhow::Result<&Registered> {
+        let known = || self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.0.get(name).with_context(|| format!("there is no function {name:?}; there are {}", known()))
+    }
+
+    /// Opens the inbox of each function that messages trigger. For those that are left out messages wait.
+    pub(crate) async fn subscribe(
+        &self,
+        inboxes: &LocalInboxes,
+        left_out: &[String],
+    ) -> anyhow::Result<Vec<Subscribed>> {
+        for name in left_out {
+            self.get(name)?;
+        }
+        let mut subscribed = Vec::new();
+        for function in self.iter().filter(|function| function.manifest().has_inbox()) {
+            let (name, topics) = (function.name(), topics(&function.manifest().triggers));
+            if left_out.iter().any(|other| other == name) {
+                inboxes.keep(name, topics).await?;
+            } else {
+                let inbox = Arc::new(inboxes.subscribe(name, topics).await?);
+                subscribed.push(Subscribed { function: function.clone(), inbox });
+            }
+        }
+        Ok(subscribed)
+    }
+}
+
+/// One line for each: its name, what triggers it, and what it does.
+impl fmt::Display for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.0.keys().map(String::len).max().unwrap_or_default();
+        for (n, (name, function)) in self.0.iter().enumerate() {
+            let manifest = function.manifest();
+            let triggers: Vec<String> = manifest.triggers.iter().map(words).collect();
+            let separator = if n == 0 { "" } else { "\n" };
+            write!(f, "{separator}  {name:width$}  {}  ({})", manifest.description.trim(), triggers.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+fn words(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::ObjectFinalized(_) => "object-finalized".to_owned(),
+        Trigger::ObjectRemoved(_) => "object-removed".to_owned(),
+        Trigger::Record(records) => format!("record {}", records.types.join(", ")),
+        Trigger::Http(http) => format!("http {}", http.path),
+        Trigger::Schedule(schedule) => format!("schedule {}", schedule.name),
+    }
+}
+
+/// A function and its inbox, before it is made.
+pub(crate) struct Subscribed {
+    function: Registered,
+    inbox: Arc<LocalInbox>,
+}
+
+/// Functions at work.
+pub(crate) struct Working {
+    workers: JoinSet<anyhow::Result<Summary>>,
+    stop: CancellationToken,
+}
+
+impl Working {
+    /// Makes each function of its clouds and sets it to work. `failed` is cancelled when one of them cannot go on.
+    pub(crate) async fn start(
+        subscribed: Vec<Subscribed>,
+        clouds: impl Fn(&Registered) -> Clouds,
+        failed: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let mut working = Self { workers: JoinSet::new(), stop: CancellationToken::new() };
+        for Subscribed { function, inbox } in subscribed {
+            let name = function.name().to_owned();
+            let handler: Handler =
+                function.make(clouds(&function)).await.with_context(|| format!("cannot start the function {name}"))?;
+            let handler = handler.parking_in(inbox.clone()).panics_max(LOCAL_PANICS_MAX);
+            let limits = worker::Limits {
+                concurrency: LOCAL_CONCURRENCY,
+                handling: function.manifest().runtime.timeout,
+                ..worker::Limits::default()
+            };
+            let (stop, failed) = (working.stop.clone(), failed.clone());
+            working.workers.spawn(async move {
+                let worked = worker::run(handler, inbox, limits, stop.cancelled_owned()).await;
+                if worked.is_err() {
+                    failed.cancel();
+                }
+                worked.with_context(|| format!("the function {name} cannot go on"))
+            });
+        }
+        Ok(working)
+    }
+
+    /// Has each finish what it has in hand. The first error of any.
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        let mut ended = Ok(());
+        while let Some(worked) = self.workers.join_next().await {
+            let worked = worked.context("a function's worker broke off").and_then(|worked| worked.map(|_| ()));
+            ended = ended.and(worked);
+        }
+        ended
+    }
+}

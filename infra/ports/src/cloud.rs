@@ -1,0 +1,87 @@
+//! A cloud as a whole: what makes its adapters, over what they share.
+
+use crate::location::Location;
+use crate::{
+    Bus, DeadLetters, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink, ObjectSource, Result,
+    Topic,
+};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Work of some milliseconds of a processor, for a thread that may block.
+pub type Preparation = Box<dyn FnOnce() + Send>;
+
+/// Who subscribes, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The function's name.
+    pub name: String,
+    /// What it hears of, where the cloud does not already know.
+    pub topics: Vec<Topic>,
+}
+
+/// What a function gets that takes its messages from a place of this cloud.
+pub struct Subscription {
+    /// Where its messages wait.
+    pub inbox: Arc<dyn Inbox>,
+    /// Where its rejected messages go, where the inbox has a place of its own for them.
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
+    /// How often a message may be handed out on which the function panics; `None` where the inbox itself decides.
+    pub panics_max: Option<u32>,
+    /// Messages to be handled at a time; `None` where it makes no difference to the inbox.
+    pub concurrency: Option<usize>,
+}
+
+/// Makes the adapters of one cloud. Each is given a [`Location`] of this cloud's own, in a role that it can have; what
+/// the adapters share (credentials, connections) is made once, when it is first needed.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// Objects of any bucket that the credential may read. A cloud whose buckets are not known by name alone reads those of
+    /// `beside`, the bucket or the place that events come from.
+    async fn source(&self, beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>>;
+
+    /// A bucket that objects are put into.
+    async fn sink(&self, at: &Location) -> Result<Arc<dyn ObjectSink>> {
+        Err(not_one(at, "a bucket"))
+    }
+
+    /// Where a function's messages wait.
+    async fn subscribe(&self, at: &Location, _subscriber: Subscriber) -> Result<Subscription> {
+        Err(not_one(at, "a place that events come from"))
+    }
+
+    /// Where records go.
+    async fn bus(&self, at: &Location) -> Result<Arc<dyn Bus>> {
+        Err(not_one(at, "a bus"))
+    }
+
+    /// Where rejected messages are parked.
+    async fn dead_letters(&self, at: &Location) -> Result<Arc<dyn DeadLetters>> {
+        Err(not_one(at, "a place for dead letters"))
+    }
+
+    /// Where claims are kept.
+    async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {
+        Err(not_one(at, "a ledger"))
+    }
+
+    /// The objects of a bucket, to be given to a function again.
+    async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
+        Err(not_one(at, "a bucket that can be listed"))
+    }
+
+    /// The far end of the inbox of the function of this name. `at` is the inbox, or a bucket to whose installation it belongs.
+    async fn feed(&self, at: &Location, _function: &str) -> Result<Arc<dyn Feed>> {
+        Err(not_one(at, "an inbox that can be filled from here"))
+    }
+
+    /// What the first request would have to wait for otherwise, where there is such a thing.
+    async fn preparation(&self) -> Result<Option<Preparation>> {
+        Ok(None)
+    }
+}
+
+/// The location is of this cloud, and nothing that can be used as `what`.
+pub fn not_one(at: &Location, what: &str) -> Error {
+    Error::new(ErrorKind::Invalid, "connect", at.to_string()).because(format!("it is not {what}"))
+}

@@ -1,0 +1,329 @@
+//! The places that a configuration names, and the one parser of them.
+//!
+//! | location | cloud | what it can be |
+//! |---|---|---|
+//! | `file:///dir` | local | a bucket, a bucket's events, a ledger |
+//! | `log:` | local | a bus: standard output |
+//! | `s3://bucket[/prefix]` | aws | a bucket |
+//! | `sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE` | aws | a function's events, dead letters |
+//! | `eventbridge:NAME`, `eventbridge:ARN` | aws | a bus |
+//! | `dynamodb:TABLE` | aws | a ledger |
+//! | `gs://bucket[/prefix]` | gcp | a bucket, a ledger |
+//! | `pubsub:projects/P/subscriptions/S` | gcp | a function's events |
+//! | `pubsub:projects/P/topics/T` | gcp | a bus, dead letters |
+//!
+//! A location is parsed for what it is to be used as, its [`Role`], so that a mistake is found where it is written. Every
+//! program knows every location, whichever clouds are compiled in: who has none for a location's
+//! [`cloud`](Location::cloud) can say so. A new cloud is some rows of [`FORMS`].
+
+use crate::shown::ShownUrl;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// What a location is to be used as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Where objects are read or put.
+    Bucket,
+    /// Where a function's events come from.
+    Events,
+    /// Where records are published.
+    Bus,
+    /// Where rejected messages are parked.
+    DeadLetters,
+    /// Where claims are kept.
+    Ledger,
+}
+
+/// What stands behind the scheme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A directory of this machine, absolute.
+    Directory(PathBuf),
+    /// Objects of a bucket.
+    Bucket {
+        /// The bucket's name.
+        name: String,
+        /// What the keys begin with: no slashes around it, and empty where it is the whole bucket.
+        prefix: String,
+    },
+    /// A service's own URL of the thing.
+    Url(Url),
+    /// A name as the service has it.
+    Name(String),
+    /// Nothing: there is only one.
+    Only,
+}
+
+/// How the text behind a scheme is read.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Directory,
+    Bucket,
+    Url,
+    Name,
+    /// `projects/P/<kind>/NAME`.
+    Resource(&'static str),
+    Only,
+}
+
+#[derive(Debug)]
+struct Form {
+    scheme: &'static str,
+    cloud: &'static str,
+    shape: Shape,
+    roles: &'static [Role],
+    /// For messages.
+    example: &'static str,
+}
+
+/// Every form of a location. In a message they come in this order.
+const FORMS: [Form; 9] = [
+    Form { scheme: "s3", cloud: "aws", shape: Shape::Bucket, roles: &[Role::Bucket], example: "s3://bucket" },
+    Form { scheme: "log", cloud: "local", shape: Shape::Only, roles: &[Role::Bus], example: "log:" },
+    Form {
+        scheme: "eventbridge",
+        cloud: "aws",
+        shape: Shape::Name,
+        roles: &[Role::Bus],
+        example: "eventbridge:NAME_OR_ARN",
+    },
+    Form { scheme: "dynamodb", cloud: "aws", shape: Shape::Name, roles: &[Role::Ledger], example: "dynamodb:TABLE" },
+    Form {
+        scheme: "gs",
+        cloud: "gcp",
+        shape: Shape::Bucket,
+        roles: &[Role::Bucket, Role::Ledger],
+        example: "gs://bucket",
+    },
+    Form {
+        scheme: "sqs",
+        cloud: "aws",
+        shape: Shape::Url,
+        roles: &[Role::Events, Role::DeadLetters],
+        example: "sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE",
+    },
+    Form {
+        scheme: "pubsub",
+        cloud: "gcp",
+        shape: Shape::Resource("subscriptions"),
+        roles: &[Role::Events],
+        example: "pubsub:projects/P/subscriptions/S",
+    },
+    Form {
+        scheme: "pubsub",
+        cloud: "gcp",
+        shape: Shape::Resource("topics"),
+        roles: &[Role::Bus, Role::DeadLetters],
+        example: "pubsub:projects/P/topics/T",
+    },
+    Form {
+        scheme: "file",
+        cloud: "local",
+        shape: Shape::Directory,
+        roles: &[Role::Bucket, Role::Events, Role::Ledger],
+        example: "file:///directory",
+    },
+];
+
+/// A place that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    scheme: &'static str,
+    cloud: &'static str,
+    place: Place,
+}
+
+/// A text that is no location for what it is to be used as.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}")]
+pub struct LocationError {
+    expected: String,
+}
+
+impl Location {
+    /// Reads a location that is to be used as `role`.
+    pub fn parse(text: &str, role: Role) -> Result<Self, LocationError> {
+        let error = || LocationError { expected: expected(role) };
+        let (scheme, rest) = text.split_once(':').ok_or_else(error)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let form = FORMS.iter().find(|form| form.scheme == scheme && form.roles.contains(&role)).ok_or_else(error)?;
+        let place = form.shape.read(rest, text).ok_or_else(error)?;
+        Ok(Self { scheme: form.scheme, cloud: form.cloud, place })
+    }
+
+    /// The directory as a location.
+    pub fn of_directory(dir: &Path) -> std::io::Result<Self> {
+        Ok(Self { scheme: "file", cloud: "local", place: Place::Directory(std::path::absolute(dir)?) })
+    }
+
+    /// What stands before the colon, in lower case.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// Who keeps it: `local`, or the cargo feature that brings the cloud's adapters.
+    pub fn cloud(&self) -> &'static str {
+        self.cloud
+    }
+
+    /// What stands behind the scheme.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Shape {
+    fn read(self, rest: &str, whole: &str) -> Option<Place> {
+        let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        match self {
+            Self::Directory => {
+                let url: Url = whole.parse().ok()?;
+                // A path that is relative, or another machine's, is read as something else than what was meant.
+                let is_absolute = rest.starts_with("//") && url.query().is_none() && url.fragment().is_none();
+                is_absolute.then(|| url.to_file_path().ok()).flatten().map(Place::Directory)
+            }
+            Self::Bucket => {
+                let (bucket, prefix) = rest.strip_prefix("//")?.split_once('/').unwrap_or((rest.get(2..)?, ""));
+                let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+                let is_bucket = !bucket.is_empty() && bucket.bytes().all(is_plain);
+                let has_no_parameters = !prefix.contains(['?', '#']);
+                (is_bucket && has_no_parameters)
+                    .then(|| Place::Bucket { name: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+            }
+            Self::Url => {
+                let url: Url = rest.parse().ok()?;
+                let is_named = url.path_segments()?.next_back().is_some_and(|name| !name.is_empty());
+                let is_of_a_service = matches!(url.scheme(), "https" | "http") && url.has_host();
+                (is_named && is_of_a_service).then_some(Place::Url(url))
+            }
+            Self::Name => name(rest).map(Place::Name),
+            Self::Resource(kind) => {
+                let parts: Vec<&str> = rest.split('/').collect();
+                let is_good = matches!(parts[..], ["projects", project, found, name]
+                    if found == kind && !project.is_empty() && !name.is_empty());
+                is_good.then(|| Place::Name(rest.to_owned()))
+            }
+            Self::Only => rest.is_empty().then_some(Place::Only),
+        }
+    }
+}
+
+/// Every form that a location of this role can have: `a, b or c`.
+pub fn expected(role: Role) -> String {
+    let examples: Vec<&str> = FORMS.iter().filter(|form| form.roles.contains(&role)).map(|form| form.example).collect();
+    match examples[..] {
+        [ref first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => examples.concat(),
+    }
+}
+
+/// As it may be shown: without anything that could be a secret.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.scheme;
+        match &self.place {
+            Place::Directory(dir) => write!(f, "{scheme}://{}", dir.display()),
+            Place::Bucket { name, prefix } if prefix.is_empty() => write!(f, "{scheme}://{name}"),
+            Place::Bucket { name, prefix } => write!(f, "{scheme}://{name}/{prefix}"),
+            Place::Url(url) => write!(f, "{scheme}:{}", ShownUrl::of(url.as_str()).as_str()),
+            Place::Name(name) => write!(f, "{scheme}:{name}"),
+            Place::Only => write!(f, "{scheme}:"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [Role; 5] = [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger];
+
+    #[test]
+    fn each_form_is_read_in_its_roles_and_in_no_other() {
+        let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/framepost-probe";
+        let bucket = |name: &str, prefix: &str| Place::Bucket { name: name.to_owned(), prefix: prefix.to_owned() };
+        let name = |name: &str| Place::Name(name.to_owned());
+        for (text, cloud, roles, place) in [
+            ("s3://footage", "aws", &[Role::Bucket][..], bucket("footage", "")),
+            ("S3://my.footage/a/b/", "aws", &[Role::Bucket], bucket("my.footage", "a/b")),
+            ("gs://foot_age/a", "gcp", &[Role::Bucket, Role::Ledger], bucket("foot_age", "a")),
+            ("log:", "local", &[Role::Bus], Place::Only),
+            ("eventbridge:records", "aws", &[Role::Bus], name("records")),
+            ("eventbridge:arn:aws:events:eu-central-1:1:event-bus/b", "aws", &[Role::Bus], {
+                name("arn:aws:events:eu-central-1:1:event-bus/b")
+            }),
+            ("dynamodb:claims", "aws", &[Role::Ledger], name("claims")),
+            (&format!("sqs:{queue}"), "aws", &[Role::Events, Role::DeadLetters], Place::Url(queue.parse().unwrap())),
+            ("pubsub:projects/p/subscriptions/s", "gcp", &[Role::Events], name("projects/p/subscriptions/s")),
+            ("pubsub:projects/p/topics/t", "gcp", &[Role::Bus, Role::DeadLetters], name("projects/p/topics/t")),
+            ("file:///srv/a%20b", "local", &[Role::Bucket, Role::Events, Role::Ledger], {
+                Place::Directory("/srv/a b".into())
+            }),
+        ] {
+            for role in ROLES {
+                let read = Location::parse(text, role);
+                assert_eq!(read.is_ok(), roles.contains(&role), "{text} as {role:?}: {read:?}");
+                if let Ok(read) = read {
+                    assert_eq!((read.cloud(), read.place()), (cloud, &place), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_location_is_told_what_could_be_one() {
+        for text in [
+            "",
+            ":",
+            "footage",
+            "/srv/footage",
+            "file:",
+            "file:footage",
+            "file:/srv",
+            "file://host/srv",
+            "file:///srv?x",
+            "s3:",
+            "s3:footage",
+            "s3://",
+            "s3:///x",
+            "s3://user:secret@footage",
+            "s3://footage:9000/x",
+            "s3://footage/x?y",
+            "gs://",
+            "log",
+            "log:x",
+            "eventbridge:",
+            "dynamodb:",
+            "sqs:queue",
+            "sqs:https://sqs.amazonaws.com/",
+            "sqs:arn:aws:sqs:eu-central-1:1:q",
+            "sqs:file:///q",
+            "pubsub:t",
+            "pubsub:projects//topics/t",
+            "pubsub:projects/p/topics/",
+            "pubsub:projects/p/topics/t/u",
+            "azure://x",
+            "http://footage",
+        ] {
+            for role in ROLES {
+                assert!(Location::parse(text, role).is_err(), "{text} as {role:?}");
+            }
+        }
+        let error = Location::parse("s3://footage", Role::Ledger).unwrap_err();
+        assert_eq!(error.to_string(), "expected dynamodb:TABLE, gs://bucket or file:///directory");
+    }
+
+    #[test]
+    fn a_location_is_shown_as_it_was_written_but_for_secrets() {
+        for (text, role, shown) in [
+            ("s3://footage/a", Role::Bucket, "s3://footage/a"),
+            ("file:///srv/footage", Role::Events, "file:///srv/footage"),
+            ("sqs:https://u:secret@h/1/q?token=x", Role::Events, "sqs:https://h/1/q"),
+            ("log:", Role::Bus, "log:"),
+        ] {
+            assert_eq!(Location::parse(text, role).unwrap().to_string(), shown);
+        }
+    }
+}
