@@ -9,6 +9,7 @@ mod cameras;
 mod functions;
 mod output;
 mod privacy;
+mod replay;
 pub mod s3_endpoint;
 mod up;
 
@@ -35,6 +36,8 @@ enum Command {
     Up(up::Arguments),
     /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
     Probe(apply::Arguments),
+    /// Gives objects that are in a bucket to a function again: another model, a setting that changed, a catalogue that is rebuilt.
+    Replay(Box<replay::Arguments>),
     /// Lists the functions that this program has, and what each is triggered by.
     Functions,
 }
@@ -60,6 +63,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
     let result = match cli.command {
         Command::Up(arguments) => up::run(arguments, &functions).await,
         Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
+        Command::Replay(arguments) => replay::run(*arguments, &functions).await,
         Command::Functions => {
             terminal::out(format_args!("{functions}"));
             Ok(ExitCode::SUCCESS)
@@ -73,7 +77,7 @@ fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)
     let host = match command {
         Command::Up(_) | Command::Functions => LevelFilter::WARN,
         // Its exit code and the records say the same.
-        Command::Probe(_) => LevelFilter::OFF,
+        Command::Probe(_) | Command::Replay(_) => LevelFilter::OFF,
     };
     let own = |name: &str| (format!("framepost_{}", name.replace('-', "_")), LevelFilter::ERROR);
     let mut levels: Vec<_> = functions.iter().map(|function| own(function.name())).collect();

@@ -3,4 +3,5 @@
 
 mod functions;
 mod killed;
+mod replay;
 mod s3_endpoint;

@@ -1,0 +1,294 @@
+//! `framepost replay FUNCTION --bucket URL`: gives objects of the past to one function again.
+//!
+//! The bucket is listed by key, once to say how many objects there are and what that costs, and once to put them into the
+//! function's own inbox. A function that is triggered by records is given the records that the functions of this program
+//! which are triggered by objects make of each: those are pure functions of an object, so they are the records of then.
+//!
+//! How far it has come is kept after each batch, so a replay that was killed goes on there; what is given twice has the effect of
+//! once, as every delivery has.
+
+mod cost;
+mod progress;
+mod range;
+
+use crate::functions::Functions;
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use cost::{Amount, Estimate};
+use edge_uploader::terminal;
+use framepost_events::record::Record;
+use framepost_events::{ObjectFinalized, Sha256};
+use framepost_host::manifest::{Happened, Manifest, Trigger};
+use framepost_host::{Clouds, Connector, Handler};
+use framepost_ports::location::{Location, Role};
+use framepost_ports::{Bus, Carrier, Feed, Given, Message, ObjectListing, chain};
+use jiff::Timestamp;
+use progress::Progress;
+use range::Range;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Objects listed at a time.
+const PAGE: usize = 1000;
+/// Objects given at a time: as many as there is progress for.
+const BATCH: usize = 100;
+/// How often somebody who reads a log is told how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// The longest pause after a request that failed for now.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The function, see `framepost functions`.
+    function: String,
+    /// Where the objects are.
+    #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Bucket))]
+    bucket: Location,
+    /// The function's inbox: its queue. By default that of the bucket's own installation: the local inbox, or the queue
+    /// framepost-FUNCTION in the bucket's account and region.
+    #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Events))]
+    inbox: Option<Location>,
+    #[command(flatten)]
+    range: Range,
+    /// Gives no more objects a second than this.
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    rate: Option<NonZeroU32>,
+    /// Says how many objects there are and what it would cost, and gives none.
+    #[arg(long)]
+    dry_run: bool,
+    /// Does not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Where is kept how far a replay has come.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse();
+    number.map_err(|_| "expected a whole number of objects a second, such as 50/s".to_owned())
+}
+
+pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
+    let function = functions.get(&arguments.function)?;
+    let manifest = function.manifest();
+    let connector = Connector::default();
+    let listing = connector.cloud_of(&arguments.bucket)?.listing(&arguments.bucket).await?;
+    let makers = Makers::of(functions, manifest, &connector, &arguments.bucket).await?;
+    let inbox = arguments.inbox.as_ref().unwrap_or(&arguments.bucket);
+    let feed = connector.cloud_of(inbox)?.feed(inbox, &manifest.name).await;
+    let feed = feed.with_context(|| format!("cannot find the inbox of {}: name it with --inbox", manifest.name))?;
+
+    let identity = format!("{} {} {} {}", manifest.name, arguments.bucket, inbox, arguments.range.identity());
+    let state = arguments.state.clone().unwrap_or_else(progress::default_directory);
+    let progress = Progress::of(&state, &identity);
+    let given = progress.read().with_context(|| format!("cannot read how far it came in {}", state.display()))?;
+    if !given.after.is_empty() {
+        terminal::err(format_args!("goes on after {} ({} given before)", given.after, given.messages));
+    }
+    let mut replay = Replay { listing, feed, makers, manifest, range: &arguments.range, progress, given };
+    let amount = replay.survey().await?;
+    let reads_each = if replay.makers.0.is_empty() { 1.0 } else { 2.0 };
+    let estimate = Estimate { amount, manifest, cloud: arguments.bucket.cloud(), reads_each };
+    terminal::err(format_args!("{}: {estimate}", manifest.name));
+    if arguments.dry_run || amount.objects == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !arguments.yes && !asked(&manifest.name)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    replay.give(amount, arguments.rate).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether whoever sits there says yes.
+fn asked(function: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("there is nobody to ask: say --yes");
+    }
+    terminal::err(format_args!("Give them to {function}? [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+struct Replay<'a> {
+    listing: Arc<dyn ObjectListing>,
+    feed: Arc<dyn Feed>,
+    makers: Makers,
+    manifest: &'a Manifest,
+    range: &'a Range,
+    progress: Progress,
+    given: progress::Given,
+}
+
+impl Replay<'_> {
+    /// The next page of objects after `after`, whether or not they are meant; empty at the end.
+    async fn page(&self, prefixes: &[String], after: &str) -> anyhow::Result<Vec<ObjectFinalized>> {
+        for prefix in prefixes {
+            // Everything below it comes before.
+            if after > prefix.as_str() && !after.starts_with(prefix.as_str()) {
+                continue;
+            }
+            let page = patiently("list", async || self.listing.list(prefix, after, PAGE).await).await?;
+            if !page.is_empty() {
+                return Ok(page);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn is_meant(&self, event: &ObjectFinalized) -> bool {
+        let is_heard = || !self.makers.0.is_empty() || self.manifest.hears(Happened::Finalized(&event.key));
+        self.range.holds(&event.key) && is_heard()
+    }
+
+    /// What is left to be given.
+    async fn survey(&self) -> anyhow::Result<Amount> {
+        let prefixes = self.range.prefixes(Timestamp::now());
+        let mut amount = Amount::default();
+        let mut after = self.given.after.clone();
+        loop {
+            let page = self.page(&prefixes, &after).await?;
+            let Some(last) = page.last() else { return Ok(amount) };
+            after.clone_from(&last.key);
+            amount.listed += page.len() as u64;
+            for event in page.iter().filter(|event| self.is_meant(event)) {
+                amount.objects += 1;
+                amount.bytes += event.size.unwrap_or_default();
+            }
+        }
+    }
+
+    async fn give(&mut self, amount: Amount, rate: Option<NonZeroU32>) -> anyhow::Result<()> {
+        let prefixes = self.range.prefixes(Timestamp::now());
+        let (started, mut told) = (Instant::now(), Instant::now());
+        let mut objects = 0_u64;
+        loop {
+            let page = self.page(&prefixes, &self.given.after).await?;
+            if page.is_empty() {
+                break;
+            }
+            // A slow rate gives in smaller steps.
+            let step = rate.map_or(BATCH, |rate| BATCH.min(rate.get() as usize));
+            for batch in page.chunks(step) {
+                let meant: Vec<&ObjectFinalized> = batch.iter().filter(|event| self.is_meant(event)).collect();
+                let mut given = Vec::new();
+                for event in &meant {
+                    given.extend(self.makers.given(self.manifest, event).await?);
+                }
+                let feed = self.feed.clone();
+                patiently("give", async || feed.give(&given).await).await?;
+                objects += meant.len() as u64;
+                self.given.messages += given.len() as u64;
+                if let Some(last) = batch.last() {
+                    self.given.after.clone_from(&last.key);
+                }
+                self.progress.write(&self.given).context("cannot keep how far it came")?;
+                if terminal::is_interactive() {
+                    terminal::redraw(format_args!("{objects} of {} given", amount.objects));
+                } else if told.elapsed() >= TELL_EVERY {
+                    told = Instant::now();
+                    terminal::err(format_args!("{objects} of {} given, up to {}", amount.objects, self.given.after));
+                }
+                if let Some(rate) = rate {
+                    let due = Duration::from_secs_f64(objects as f64 / f64::from(rate.get()));
+                    tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
+                }
+            }
+        }
+        self.progress.forget().context("cannot remove what was kept of how far it came")?;
+        let name = &self.manifest.name;
+        terminal::err(format_args!("{objects} objects, {} messages given to {name}", self.given.messages));
+        Ok(())
+    }
+}
+
+/// Repeats what fails for now, after growing pauses; gives up on what fails for good.
+async fn patiently<T>(
+    what: &str,
+    mut call: impl AsyncFnMut() -> framepost_ports::Result<T>,
+) -> framepost_ports::Result<T> {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match call().await {
+            Err(error) if error.kind().is_transient() => {
+                terminal::err(format_args!("cannot {what}, tries again in {pause:?}: {}", chain(&error)));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The functions that make records of an object, for a function that is triggered by records.
+struct Makers(Vec<(Handler, Arc<Caught>)>);
+
+/// A bus that keeps what is published until it is asked for.
+#[derive(Default)]
+struct Caught(Mutex<Vec<Record>>);
+
+#[async_trait]
+impl Bus for Caught {
+    async fn publish(&self, record: &Record) -> framepost_ports::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        Ok(())
+    }
+}
+
+impl Makers {
+    /// None for a function that takes objects itself.
+    async fn of(
+        functions: &Functions,
+        manifest: &Manifest,
+        connector: &Connector,
+        bucket: &Location,
+    ) -> anyhow::Result<Self> {
+        let takes_objects = |manifest: &Manifest| {
+            manifest.triggers.iter().any(|trigger| matches!(trigger, Trigger::ObjectFinalized(_)))
+        };
+        if takes_objects(manifest) {
+            return Ok(Self(Vec::new()));
+        }
+        if !manifest.triggers.iter().any(|trigger| matches!(trigger, Trigger::Record(_))) {
+            bail!("{} is triggered by neither objects nor records: there is nothing to give to it", manifest.name);
+        }
+        let source = connector.cloud_of(bucket)?.source(Some(bucket)).await?;
+        let mut makers = Vec::new();
+        for function in functions.iter().filter(|function| takes_objects(function.manifest())) {
+            let caught = Arc::new(Caught::default());
+            let defaults = function.manifest().environment.clone();
+            let variables = move |name: &str| std::env::var(name).ok().or_else(|| defaults.get(name).cloned());
+            let clouds = Clouds::new(source.clone(), caught.clone(), Arc::new(variables));
+            makers.push((function.make(clouds).await?, caught));
+        }
+        Ok(Self(makers))
+    }
+
+    /// What the function of `manifest` is given for an object.
+    async fn given(&self, manifest: &Manifest, event: &ObjectFinalized) -> anyhow::Result<Vec<Given>> {
+        if self.0.is_empty() {
+            return Ok(vec![Given::Object(event.clone())]);
+        }
+        let mut given = Vec::new();
+        let id = Sha256::of(event.identity().as_bytes()).to_string();
+        for (maker, caught) in &self.0 {
+            let message = Message::new(&id[..32], Carrier::Queue, event.to_json());
+            let settled = maker.settle(&message, None).await;
+            if let Some(reason) =
+                settled.handled.iter().find_map(|handled| handled.ending.again().and(handled.ending.reason()))
+            {
+                bail!("{} cannot read {}: {}", maker.name(), event.key, reason.detail);
+            }
+            let records = std::mem::take(&mut *caught.0.lock().unwrap_or_else(PoisonError::into_inner));
+            let heard = records.into_iter().filter(|record| manifest.hears(Happened::Record(record)));
+            given.extend(heard.map(|record| Given::Record(Box::new(record))));
+        }
+        Ok(given)
+    }
+}
