@@ -1,6 +1,6 @@
-//! Big-endian reads that answer `None` beyond the end instead of panicking.
+//! Big-endian reads that return `None` past the end instead of panicking.
 
-/// `N` bytes from `at`.
+/// Returns `N` bytes from `at`.
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

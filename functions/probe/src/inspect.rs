@@ -1,4 +1,4 @@
-//! One object and its event into the data of a record. Reads, but writes nothing.
+//! Inspects an object and its event and returns the data of a record. Writes nothing.
 
 use crate::integrity::Claims;
 use crate::scan::{self, Media, Next, Scanner};
@@ -15,13 +15,14 @@ use framepost_events::{KeyKind, ObjectFinalized, ObjectKey, Sha256, Sha256Hasher
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectRead, ObjectSource};
 use jiff::{SignedDuration, Timestamp};
 
-/// A whole object is read in ranges of this size, so that memory stays bounded.
+/// The size of ranges for reading a whole object, which limits memory use.
 const CONTENT_RANGE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What can be said of the object that `event` names: a pure function of the object and the event.
+/// Inspects the object of `event`. The result depends only on the object and the event.
 ///
-/// Costs one request of at most 16 KiB for our own objects, three of 128 KiB together for any other; with
-/// [`ContentCheck::Full`] the rest of the object as well. An error says nothing of the object.
+/// Costs one request of at most 16 KiB for our own objects, and three requests of 128 KiB
+/// together for any other. With [`ContentCheck::Full`], reads the rest of the object as well. An
+/// error says nothing about the object.
 pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, settings: &Settings) -> Result<Data, Error> {
     let head = read(source, event, None, Scanner::HEAD).await?;
     let size = head.head.size;
@@ -39,7 +40,7 @@ pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, setting
     }))
 }
 
-/// What the probe makes of bytes in memory that have no metadata: for tests and fuzz targets.
+/// Inspects bytes in memory without metadata, for tests and fuzz targets.
 pub fn inspect_bytes(bytes: &[u8]) -> Result<(), RejectReason> {
     let cut = |range: ByteRange| {
         let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -111,7 +112,8 @@ impl Object<'_> {
         }))))
     }
 
-    /// Only a gateway says `From`; one that says nothing of the start began with a random access frame.
+    /// Only a gateway writes `From`. Without `StartsWithRandomAccess`, its chunk begins
+    /// with a random access frame.
     fn starts_with_random_access(&self) -> Option<bool> {
         let attributes = &self.claims.attributes;
         attributes.from.map(|_| attributes.start == ChunkStart::RandomAccess)
@@ -150,7 +152,7 @@ impl Object<'_> {
         Ok(Data::GapRecorded(Box::new(GapRecorded { gap, object: self.event.into() })))
     }
 
-    /// Reads what the container says of itself, within the budget.
+    /// Reads the container's headers within the budget.
     async fn scan(&self) -> Result<Result<Media, Rejection>, Error> {
         let duration = match self.claims.attributes.duration {
             Some(_) => scan::Duration::Known,
@@ -168,16 +170,18 @@ impl Object<'_> {
         }
     }
 
-    /// Times: the writer's word first (it knows the wall clock), then the key's, then the container's creation time.
+    /// Determines the times: from the writer's metadata first, because the writer knows the wall clock, then
+    /// from the key, then from the container's creation time.
     ///
-    /// A container's creation time is when its writer began, by the writer's clock. It is taken for the first sample's
-    /// time because nothing better is there, unless it cannot be true: before 2001, where a clock that was never set
-    /// starts, or after the object was complete.
+    /// A container's creation time is when its writer began, by the writer's clock. It is used for the first
+    /// sample if nothing better is known, unless it is implausible: before 2001, where a clock that was never
+    /// set starts, or after the object was complete.
     fn duration(&self, media: &Media) -> Duration {
         const UNSET_CLOCKS_END_S: i64 = 978_307_200;
         let attributes = &self.claims.attributes;
         let claimed = attributes.duration.map(|duration| duration.as_secs_f64());
-        // Ours is the video's own, as ONVIF has it; a container's may contain sound that ends later.
+        // The duration in our metadata is that of the video, as ONVIF defines it. A container's duration may
+        // include audio that ends later.
         let seconds = claimed.or(media.seconds).filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let plausible = |created: &Timestamp| {
             created.as_second() >= UNSET_CLOCKS_END_S
@@ -198,7 +202,7 @@ impl Object<'_> {
         Ok(self.claims.integrity(&self.event.key, self.key.as_ref(), self.size, content, keys))
     }
 
-    /// The digest of the whole object: the head that is here already, then the rest range by range.
+    /// Computes the digest of the whole object: the head that was read already, then the rest range by range.
     async fn digest(&self) -> Result<Sha256, Error> {
         let mut digest = Sha256Hasher::new();
         digest.update(&self.head);
@@ -212,7 +216,8 @@ impl Object<'_> {
     }
 }
 
-/// One request. The object must be the same as before, and whole: the parsers count on exactly the bytes asked for.
+/// Sends one request. The object must be the same as before and the range complete, because the parsers rely
+/// on exactly the requested bytes.
 async fn read(
     source: &dyn ObjectSource,
     event: &ObjectFinalized,

@@ -1,15 +1,16 @@
-//! Whether an object is what its writer wrote: digest, signature and place in the chain.
+//! Checks whether an object is what its writer wrote: digest, signature and position in the chain.
 //!
-//! What one object alone can say: its metadata claims a manifest (key, size, digest, times, previous); the key and the size
-//! are checked against the object, the digest when the whole object was read, the signature against the configured public
-//! keys. Whether `previous` is the manifest of the object before is for whoever sees both.
+//! A single object allows these checks: its metadata claims a manifest (key, size, digest, times, previous).
+//! Key and size are compared with the object, the digest if the whole object was read, and the signature
+//! with the configured public keys. Whether `previous` is the manifest of the object before must be checked
+//! by a program that sees both.
 
 use framepost_events::attributes::{Attributes, Metadata};
 use framepost_events::manifest::{Manifest, PublicKey};
 use framepost_events::record::{Chain, ChainState, Content, Integrity, Signature};
 use framepost_events::{ObjectKey, Sha256};
 
-/// An object's metadata, as far as it can be read.
+/// An object's metadata, as far as it can be parsed.
 pub(crate) struct Claims {
     pub(crate) attributes: Attributes,
     signature: SignatureEntry,
@@ -17,14 +18,14 @@ pub(crate) struct Claims {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SignatureEntry {
-    /// There is none, or it was read.
+    /// There is no signature, or it was parsed.
     Readable,
-    /// There is one among metadata that cannot be read.
+    /// There is a signature in metadata that cannot be parsed.
     Unreadable,
 }
 
 impl Claims {
-    /// Metadata that does not parse is not ours, whatever else it says.
+    /// Metadata that cannot be parsed does not come from us, whatever it contains.
     pub(crate) fn read(key: &str, metadata: &Metadata) -> Self {
         let entries = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         match Attributes::from_metadata(entries) {
@@ -38,7 +39,7 @@ impl Claims {
         }
     }
 
-    /// `content` is the digest of the whole object, where it was read.
+    /// `content` is the digest of the whole object, if it was read.
     pub(crate) fn integrity(
         &self,
         key: &str,

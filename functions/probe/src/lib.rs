@@ -1,4 +1,4 @@
-//! `probe`: what is in an object that just became complete?
+//! `probe` inspects each object that becomes complete, and publishes a record about it.
 //!
 //! ```text
 //! ObjectFinalized ─▶ inspect ─▶ Record ─▶ bus, log
@@ -8,17 +8,17 @@
 //!                       └── up to two more ranges
 //! ```
 //!
-//! The only function that reads untrusted bytes. It decodes nothing and copies nothing: container headers are walked in the
-//! buffers they arrived in, tables are stepped over. [`inspect`] is a pure function of the object and its event, so
-//! doing it twice gives the same record with the same id, and no ledger is needed.
+//! This is the only function that reads untrusted bytes. It decodes nothing and copies nothing: it walks
+//! container headers in the buffers in which they arrived, and skips tables. [`inspect`] depends only on the
+//! object and its event, so that repeating it gives the same record with the same id, and no ledger is needed.
 //!
-//! Invariants: at most [`MAX_REQUESTS`] requests and [`MAX_BYTES`] bytes an object, one request of [`HEAD_BYTES`] for our
-//! own (unless the operator asks for [`ContentCheck::Full`]); memory and time are bounded by that, not by what the
-//! object claims; no byte sequence panics. An object that is not playable video becomes a record too, with a stable
-//! reason.
+//! Invariants: an object costs at most [`MAX_REQUESTS`] requests and [`MAX_BYTES`] bytes, and one of our own
+//! costs one request of [`HEAD_BYTES`] (unless the operator sets [`ContentCheck::Full`]). Memory and time are
+//! bounded by that, not by sizes in the object. No input causes a panic. An object that is not playable video
+//! gets a record too, with a stable reason.
 //!
-//! The parsers are our own walks rather than a general crate, for MP4 and Matroska alike: each has to work on a part of the
-//! file, say which bytes it misses, and stay inside its bounds; the docs of `mp4` and `matroska` say more.
+//! The parsers for MP4 and Matroska are our own, because each has to work on a part of the file, report which
+//! bytes it needs, and stay within its bounds. The docs of `mp4` and `matroska` give details.
 
 mod be;
 mod codec;
@@ -49,24 +49,24 @@ use std::time::Duration;
 /// How far the digest in an object's metadata is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContentCheck {
-    /// It is taken as the writer's word; only the head is read.
+    /// Not at all: only the head is read, and the digest counts as claimed.
     #[default]
     Head,
     /// The whole object is read and hashed.
     Full,
 }
 
-/// What the operator decides.
+/// Settings that the operator chooses.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The public keys of the gateways whose signatures count.
+    /// The public keys of the gateways whose signatures are accepted.
     pub public_keys: Vec<PublicKey>,
     /// How far the digest is checked.
     pub content: ContentCheck,
 }
 
 impl Settings {
-    /// From `FRAMEPOST_PUBLIC_KEYS` (separated by commas) and `FRAMEPOST_CONTENT_CHECK` (`head` or `full`).
+    /// Reads `FRAMEPOST_PUBLIC_KEYS` (separated by commas) and `FRAMEPOST_CONTENT_CHECK` (`head` or `full`).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let keys = variable("FRAMEPOST_PUBLIC_KEYS").unwrap_or_default();
         let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty());
@@ -86,12 +86,12 @@ pub enum SettingsError {
     /// One of the public keys is not valid.
     #[error("FRAMEPOST_PUBLIC_KEYS")]
     PublicKeys(#[source] framepost_events::Error),
-    /// Neither of the two.
+    /// The value is neither `head` nor `full`.
     #[error("FRAMEPOST_CONTENT_CHECK is {0:?}, not head or full")]
     ContentCheck(String),
 }
 
-/// The function.
+/// The handler of the function.
 pub struct Probe {
     source: Arc<dyn ObjectSource>,
     bus: Arc<dyn Bus>,
@@ -99,10 +99,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// The function's name, and that of its directory.
+    /// The function's name, which is also that of its directory.
     pub const NAME: &'static str = "probe";
 
-    /// Reads from `source`, publishes on `bus`.
+    /// Creates a handler that reads from `source` and publishes to `bus`.
     pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, settings: Settings) -> Self {
         Self { source, bus, settings }
     }
@@ -140,14 +140,14 @@ impl Function<ObjectFinalized> for Probe {
     }
 }
 
-/// When a request that failed is worth repeating. `code` tells reading from publishing.
+/// Decides when a failed request is repeated. `code` says whether it was a read or a publish.
 fn failed(code: &str, error: &Error) -> Outcome {
     let after = match error.kind() {
         ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Corrupt => Duration::from_secs(5),
         ErrorKind::Busy | ErrorKind::Io => Duration::from_secs(30),
         ErrorKind::Invalid => return Outcome::Reject(Reason::new(code, chain(error))),
-        // A missing grant or topic, or a clock that is off, is somebody's mistake that somebody will repair; the object is
-        // fine.
+        // A missing grant or topic, or a wrong clock, is a mistake that somebody will fix; the
+        // object is not at fault.
         ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::ClockSkew => Duration::from_mins(15),
     };
     Outcome::Retry { after, reason: Reason::new(code, chain(error)) }

@@ -1,9 +1,9 @@
-//! A record as one structured log event.
+//! Logs a record as one structured event.
 
 use framepost_events::record::{Record, Severity};
 use serde::Serialize;
 
-/// Logs `record`. Its fields travel as one, `record`, whose JSON object the host's log formats take apart.
+/// Logs `record`. All its fields are in one field, `record`, whose JSON object the host's log formats expand.
 pub(crate) fn record(record: &Record) {
     let fields = serde_json::Value::Object(record.log_fields()).to_string();
     let (message, severity) = record.data.log_message();
@@ -13,7 +13,7 @@ pub(crate) fn record(record: &Record) {
     }
 }
 
-/// A unit variant in the word that the record has for it.
+/// Returns a unit variant's name in the record.
 pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,

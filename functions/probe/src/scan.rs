@@ -1,8 +1,10 @@
-//! From bytes to what they hold, without I/O: [`Scanner`] says which range it wants next, or that it is done.
+//! Finds out what an object contains, without I/O: [`Scanner`] returns the range that it
+//! needs next, or the result.
 //!
-//! The budget of DESIGN is kept here and nowhere else: at most [`MAX_REQUESTS`] ranges and [`MAX_BYTES`] bytes of any
-//! object, the first of them the [`HEAD_BYTES`] of its head. What is not found within it is left out where the record may
-//! leave it out (frame rate, sound, duration), otherwise the object is rejected as too complex.
+//! The budget is enforced only here: at most [`MAX_REQUESTS`] ranges and [`MAX_BYTES`] bytes of any
+//! object, starting with the [`HEAD_BYTES`] of its head. Optional information that is not found within
+//! the budget is left out (frame rate, audio, duration). If required information is missing, the object
+//! is rejected as too complex.
 
 use crate::shown::Shown;
 use crate::window::{Need, Rejection, Stop, Window};
@@ -14,7 +16,7 @@ use jiff::Timestamp;
 
 /// The first range of every object. Our own chunks need no other.
 pub const HEAD_BYTES: u64 = 16 * 1024;
-/// The most requests that one object costs.
+/// The most requests for one object.
 pub const MAX_REQUESTS: u32 = 3;
 /// The most bytes that are read of one object.
 pub const MAX_BYTES: u64 = 128 * 1024;
@@ -22,7 +24,7 @@ pub const MAX_BYTES: u64 = 128 * 1024;
 /// The picture of a video track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Picture {
-    /// RFC 6381.
+    /// RFC 6381 codec string.
     pub(crate) codec: String,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -30,7 +32,7 @@ pub(crate) struct Picture {
     pub(crate) shown: Shown,
 }
 
-/// What a container says of itself.
+/// The information in a container's headers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Media {
     pub(crate) container: Container,
@@ -38,32 +40,33 @@ pub(crate) struct Media {
     pub(crate) frame_rate: Option<f64>,
     pub(crate) audio: Option<Audio>,
     pub(crate) seconds: Option<f64>,
-    /// The container's creation time, as it stands there.
+    /// The container's creation time, unchecked.
     pub(crate) created: Option<Timestamp>,
 }
 
-/// Whether requests should be spent on a duration that the container's head does not say.
+/// Whether to spend requests on a duration that is not in the container's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Duration {
-    /// The object's metadata says it.
+    /// The object's metadata has the duration.
     Known,
-    /// Only the object's end may say it.
+    /// The duration may be at the end of the object.
     Wanted,
 }
 
-/// What the bytes so far say. `need` with `media`: more could be said with more bytes.
+/// The result of the known bytes. `need` together with `media` means that more
+/// bytes would give more information.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scan {
     pub(crate) media: Option<Media>,
     pub(crate) need: Option<Need>,
 }
 
-/// What to do next.
+/// The next step of a scan.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Read this range and hand it to [`Scanner::feed`].
+    /// Read this range and pass it to [`Scanner::feed`].
     Fetch(ByteRange),
-    /// There is nothing more to read.
+    /// Nothing more must be read.
     Done(Result<Media, Rejection>),
 }
 
@@ -76,10 +79,10 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// The range to begin with.
+    /// The range to read first.
     pub(crate) const HEAD: ByteRange = ByteRange { start: 0, len: HEAD_BYTES };
 
-    /// `head` is what came for [`Self::HEAD`].
+    /// Creates a scanner. `head` has the bytes for [`Self::HEAD`].
     pub(crate) fn new(size: u64, head: Bytes, duration: Duration) -> Self {
         Self {
             window: Window::new(size, head),
@@ -89,7 +92,7 @@ impl Scanner {
         }
     }
 
-    /// What the bytes so far make of it.
+    /// Returns the next step, based on the bytes so far.
     pub(crate) fn next(&mut self) -> Next {
         match scan(&self.window, self.duration) {
             Err(rejection) => Next::Done(Err(rejection)),
@@ -107,12 +110,12 @@ impl Scanner {
         }
     }
 
-    /// What came for the range that [`Self::next`] asked for.
+    /// Takes the bytes of the range that [`Self::next`] requested.
     pub(crate) fn feed(&mut self, range: ByteRange, bytes: Bytes) {
         self.window.add(range.start, bytes);
     }
 
-    /// An even share of what is left, but at least what is needed.
+    /// Returns an even share of the remaining budget, but at least the required bytes.
     fn grant(&mut self, need: Need) -> Option<ByteRange> {
         if self.requests_left == 0 {
             return None;
@@ -137,7 +140,7 @@ impl Scanner {
     }
 }
 
-/// One pass over the known bytes.
+/// Parses the known bytes once.
 fn scan(window: &Window, duration: Duration) -> Result<Scan, Rejection> {
     let head = window.visible(0, 16);
     let scan = if matroska::begins(head) {

@@ -1,26 +1,27 @@
-//! How a player is to show a picture: turned, mirrored, with pixels that are not square.
+//! How a player shows a picture: rotation, mirroring, non-square pixels.
 
 use framepost_events::record::PixelAspect;
 
 /// How a picture is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Shown {
-    /// Degrees clockwise, 1 to 359.
+    /// Rotation in degrees clockwise, 1 to 359.
     pub(crate) rotation: Option<u16>,
-    /// Left to right, before it is turned.
+    /// Mirrored left to right, before the rotation.
     pub(crate) mirrored: Option<bool>,
-    /// Where pixels are not square.
+    /// The pixel shape, if pixels are not square.
     pub(crate) pixel_aspect: Option<PixelAspect>,
 }
 
-/// The part of a display matrix (ISO/IEC 14496-12, 8.3.2) that turns and mirrors: `a`, `b`, `c`, `d`, each 16.16.
+/// The part of a display matrix (ISO/IEC 14496-12 §8.3.2) that rotates and mirrors: `a`,
+/// `b`, `c`, `d`, each 16.16.
 pub(crate) type Turn = [i32; 4];
 
-/// What turns nothing.
+/// The identity, without rotation.
 pub(crate) const UNTURNED: Turn = [1 << 16, 0, 0, 1 << 16];
 
 impl Shown {
-    /// Turned by the track's matrix, then by the movie's.
+    /// Applies the track's matrix, then the movie's.
     pub(crate) fn turned(self, track: Turn, movie: Turn) -> Self {
         let (track, movie) = (track.map(f64::from), movie.map(f64::from));
         let product =
@@ -28,19 +29,19 @@ impl Shown {
         let [a, b, c, d] = [product(0, 0), product(0, 1), product(1, 0), product(1, 1)];
         let mirrored = a * d - b * c < 0.0;
         if a * d - b * c == 0.0 {
-            // Nothing would be left of the picture: no matrix.
+            // The matrix would leave no visible picture, so ignore it.
             return self;
         }
         let degrees = if mirrored { (-b).atan2(-a) } else { b.atan2(a) }.to_degrees();
         Self { rotation: whole_degrees(degrees), mirrored: mirrored.then_some(true), ..self }
     }
 
-    /// Turned by so many degrees clockwise.
+    /// Rotates by this many degrees clockwise.
     pub(crate) fn rotated(self, degrees: f64) -> Self {
         Self { rotation: whole_degrees(degrees), ..self }
     }
 
-    /// With pixels of this shape.
+    /// Sets the pixel shape.
     pub(crate) fn with_pixels(self, horizontal: u32, vertical: u32) -> Self {
         let (mut a, mut b) = (horizontal, vertical);
         while b != 0 {
@@ -80,7 +81,7 @@ mod tests {
             ([ONE, 0, 0, -ONE], Some(180), Some(true)),
             ([0, ONE, ONE, 0], Some(270), Some(true)),
             ([0, -ONE, -ONE, 0], Some(90), Some(true)),
-            // Half as large, and turned by 45 degrees.
+            // Half the size, and rotated by 45 degrees.
             ([HALF, 0, 0, HALF], None, None),
             ([HALF, HALF, -HALF, HALF], Some(45), None),
             ([0; 4], None, None),

@@ -1,17 +1,17 @@
-//! The parts of an object that were fetched, addressed by the object's own offsets.
+//! The fetched parts of an object, addressed by offsets in the object.
 //!
-//! The parsers are pure functions over a [`Window`]. Where they miss bytes they stop with [`Stop::Need`]; the caller
-//! fetches them and runs the parser again from the start, which is cheap: there are never more than 128 KiB. A fetch
-//! starts at the very structure that was missing, so no structure is ever put together from two fetches, and nothing is
-//! copied.
+//! The parsers are pure functions over a [`Window`]. If bytes are missing, they stop with [`Stop::Need`].
+//! The caller fetches the bytes and runs the parser again from the start, which is cheap, because there
+//! are at most 128 KiB. A fetch starts at the missing structure itself, so that no structure spans two
+//! fetches, and nothing is copied.
 //!
-//! Invariant: everything a parser touches lies in fetched bytes, so its time and memory are bounded by the budget, not by
-//! what the object claims about itself.
+//! Invariant: a parser only accesses fetched bytes. Its time and memory are therefore bounded by the budget,
+//! not by sizes in the object.
 
 use bytes::Bytes;
 use framepost_events::record::RejectReason;
 
-/// Why an object is not taken.
+/// Why an object is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) reason: RejectReason,
@@ -28,19 +28,19 @@ impl Rejection {
     }
 }
 
-/// Bytes that a parser cannot go on without.
+/// Bytes that a parser needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     /// At least `len` bytes from `at`.
     From {
-        /// The first.
+        /// Offset of the first byte.
         at: u64,
-        /// How many.
+        /// Least number of bytes.
         len: u64,
     },
-    /// The object's end, as much of it as there is, but no more than `most` bytes.
+    /// The end of the object, at most `most` bytes.
     Tail {
-        /// How many.
+        /// Most bytes to fetch.
         most: u64,
     },
 }
@@ -48,9 +48,9 @@ pub(crate) enum Need {
 /// Why a parser stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// It may go on with more bytes.
+    /// More bytes may help.
     Need(Need),
-    /// No bytes will help.
+    /// More bytes do not help.
     Reject(Rejection),
 }
 
@@ -68,22 +68,22 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// An object of `size` bytes of which `head` is known.
+    /// Creates the window of an object with `size` bytes and a known `head`.
     pub(crate) fn new(size: u64, head: Bytes) -> Self {
         Self { size, extents: vec![(0, head)] }
     }
 
-    /// Now the bytes from `at` are known too.
+    /// Adds the bytes from `at`.
     pub(crate) fn add(&mut self, at: u64, bytes: Bytes) {
         self.extents.push((at, bytes));
     }
 
-    /// The whole object's size.
+    /// Returns the size of the whole object.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The known bytes from `at` up to `end` or the end of what was fetched with them.
+    /// Returns the known bytes from `at` up to `end`, or up to the end of the same fetch.
     pub(crate) fn visible(&self, at: u64, end: u64) -> &[u8] {
         let Ok(wanted) = usize::try_from(end.saturating_sub(at)) else { return &[] };
         let known = self.extents.iter().filter_map(|(start, bytes)| {
@@ -94,19 +94,19 @@ impl Window {
         &longest[..longest.len().min(wanted)]
     }
 
-    /// Where the known end of the object begins, and its bytes; `None` where the end is not known.
+    /// Returns the start and the bytes of the known end of the object, or `None` if the end is not known.
     pub(crate) fn tail(&self) -> Option<(u64, &[u8])> {
         let ends = self.extents.iter().filter(|(start, bytes)| start + bytes.len() as u64 == self.size);
         ends.map(|(start, bytes)| (*start, bytes.as_ref())).min_by_key(|(start, _)| *start)
     }
 
-    /// `len` bytes from `at`, if they are known.
+    /// Returns `len` bytes from `at`, if they are known.
     pub(crate) fn peek(&self, at: u64, len: u64) -> Option<&[u8]> {
         let bytes = self.visible(at, at.checked_add(len)?);
         (bytes.len() as u64 == len).then_some(bytes)
     }
 
-    /// `len` bytes from `at`, or why there are none.
+    /// Returns `len` bytes from `at`, or the reason why it cannot.
     pub(crate) fn get(&self, at: u64, len: u64) -> Result<&[u8], Stop> {
         if let Some(bytes) = self.peek(at, len) {
             return Ok(bytes);

@@ -101,9 +101,9 @@ impl Connector {
 /// same session, so that nobody pays for what another one needs.
 #[derive(Clone)]
 pub struct Clouds {
-    /// Where objects are read.
+    /// The source of objects.
     pub source: Arc<dyn ObjectSource>,
-    /// Where records go.
+    /// The bus for records.
     pub bus: Arc<dyn Bus>,
     /// The time.
     pub clock: Arc<dyn Clock>,

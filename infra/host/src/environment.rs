@@ -1,8 +1,8 @@
-//! What the environment says of where a function finds itself, and with whom it works.
+//! Reads from the environment where a function runs and which services it uses.
 //!
 //! | variable | value | |
 //! |---|---|---|
-//! | `AWS_LAMBDA_RUNTIME_API` | | set by Lambda: batches come from there, objects from S3 |
+//! | `AWS_LAMBDA_RUNTIME_API` | | set by Lambda: batches come from this API, objects from S3 |
 //! | `K_SERVICE`, `PORT` | | set by Cloud Run: messages are pushed to that port, objects are in Cloud Storage |
 //! | `FRAMEPOST_EVENTS` | a location for [`Role::Events`] | elsewhere: where events are taken from |
 //! | `FRAMEPOST_RECORDS` | one for [`Role::Bus`]; `log:` by default | where records go |
@@ -19,39 +19,37 @@
 use framepost_ports::Location;
 use framepost_ports::location::{self, LocationError, Role};
 
-/// Where messages come from.
+/// The source of messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventSource {
-    /// Lambda's runtime API.
+    /// The runtime API of AWS Lambda.
     Lambda,
     /// Cloud Run: HTTP push to this port.
     Http {
-        /// To listen on, all addresses.
+        /// The port to listen on, at all addresses.
         port: u16,
     },
     /// A place whose messages are taken: a queue, a subscription, a local bucket.
     Inbox(Location),
 }
 
-/// A variable that cannot be used.
+/// An environment variable that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    /// It has to be there.
+    /// The variable is required.
     #[error("{name} is not set: {expected}")]
     Missing {
-        /// The variable.
         name: &'static str,
-        /// What to do.
+        /// What to set.
         expected: &'static str,
     },
-    /// It says something that is not known.
+    /// The variable has an unknown value.
     #[error("{name}={value:?}: expected {expected}")]
     Invalid {
-        /// The variable.
         name: &'static str,
-        /// Its value.
+        /// The value that was set.
         value: String,
-        /// What is known.
+        /// The valid values.
         expected: &'static str,
     },
     /// It has to be there and name a location.
@@ -80,10 +78,9 @@ impl EnvironmentError {
     }
 }
 
-/// What the environment says.
+/// The settings in the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Where messages come from.
     pub events: EventSource,
     /// Where records go.
     pub records: Location,
@@ -98,7 +95,7 @@ pub(crate) const LEDGER: &str = "FRAMEPOST_LEDGER";
 pub(crate) const SINK: &str = "FRAMEPOST_SINK";
 
 impl Environment {
-    /// Reads the variables; an empty one is one that is not set.
+    /// Reads the variables. An empty variable counts as not set.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let inbox = location(EVENTS, Role::Events, variable)?;

@@ -1,4 +1,4 @@
-//! What functions are triggered by, as it is read from messages.
+//! The events that trigger functions, and how they are read from messages.
 
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{self, IgnoreCode};
@@ -6,32 +6,32 @@ use framepost_events::record::Record;
 use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, Site};
 use framepost_ports::{Carrier, Message};
 
-/// What one message says of one object.
+/// The result of reading one event in a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice<E> {
-    /// There is something to do.
+    /// An event to handle.
     Event(E),
-    /// The message is sound and there is nothing to do.
+    /// The message is valid and requires no action.
     Ignored {
-        /// Why, for counters.
+        /// The reason, for counters.
         code: IgnoreCode,
-        /// Why, for people.
+        /// The reason, for people.
         detail: String,
     },
 }
 
-/// What logs and metrics say of an event.
+/// The description of an event for logs and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
-    /// The same for every redelivery; of a message that is no event the message's own.
+    /// The same for every redelivery. For a message without an event, the message's own id.
     pub identity: String,
-    /// The object's key; a message that is no event has none.
+    /// The object's key; `None` for a message without an event.
     pub key: Option<String>,
-    /// Where the key names one.
+    /// The site, if the key has one.
     pub site: Option<Site>,
-    /// Where it is known.
+    /// The object's size, if known.
     pub object_bytes: Option<u64>,
-    /// A chunk, as far as its key says; what is no key of ours may be one.
+    /// The kind of object according to its key. A key in another form counts as a chunk.
     pub kind: KeyKind,
 }
 
@@ -40,7 +40,7 @@ impl About {
         Self { identity: message.id.clone(), key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
     }
 
-    /// An object that nothing is known of but its key.
+    /// Describes an object of which only the key is known.
     pub(crate) fn key(identity: String, key: &str, object_bytes: Option<u64>) -> Self {
         let parsed = key.parse::<ObjectKey>().ok();
         let kind = parsed.as_ref().map_or(KeyKind::Chunk, |key| key.kind);
@@ -48,9 +48,9 @@ impl About {
     }
 }
 
-/// What a function can be triggered by.
+/// A type of event that can trigger functions.
 pub trait Event: Clone + Send + 'static {
-    /// Reads a message: as a whole or not at all.
+    /// Reads the events in a message. Fails if any part of it is invalid.
     fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error>;
 
     /// What logs and metrics say of it.

@@ -1,4 +1,4 @@
-//! One event through its function: the one place where outcomes become words, panics end, and a line is logged.
+//! Runs one event through its function: converts outcomes to words, catches panics, and logs a line.
 
 use crate::event::{About, Event};
 use crate::settle::NOT_AN_EVENT;
@@ -15,16 +15,16 @@ const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
 /// How the handling of an event ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Of the function's own will.
+    /// The function returned an outcome.
     Outcome(Outcome),
-    /// In the handler's last words.
+    /// The handler panicked with this message.
     Panic(Reason),
-    /// The host's time is up; what the handler was doing is given up.
+    /// The host's time limit was reached and the handler was cancelled.
     OutOfTime,
 }
 
 impl Ending {
-    /// The stable word of logs and metrics.
+    /// Returns the stable word for logs and metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Outcome(Outcome::Done) => "done",
@@ -36,7 +36,7 @@ impl Ending {
         }
     }
 
-    /// Why.
+    /// Returns the reason, if there is one.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Outcome(Outcome::Done) | Self::OutOfTime => None,
@@ -45,7 +45,7 @@ impl Ending {
         }
     }
 
-    /// Where the event has to come again: not before this long.
+    /// Returns the shortest wait before the event must be delivered again, if it must.
     pub fn again(&self) -> Option<Duration> {
         match self {
             Self::Outcome(Outcome::Retry { after, .. }) => Some(*after),
@@ -56,19 +56,17 @@ impl Ending {
     }
 }
 
-/// An event that was handled: what is logged and counted.
+/// A handled event, for logs and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handled {
-    /// The event.
     pub about: About,
-    /// How it ended.
     pub ending: Ending,
-    /// How long that took.
+    /// The time that handling took.
     pub latency: Duration,
 }
 
 impl Handled {
-    /// A message that holds no event, which is logged and counted all the same.
+    /// Logs and counts a message that contains no event.
     pub(crate) fn of_no_event(function: &str, message: &Message, outcome: Outcome) -> Self {
         let handled =
             Self { about: About::nothing(message), ending: Ending::Outcome(outcome), latency: Duration::ZERO };
@@ -77,10 +75,10 @@ impl Handled {
     }
 }
 
-/// Has `function` handle `event`, until `until` at most, and logs the one line.
+/// Lets `function` handle `event`, until `until` at the latest, and logs a line.
 pub(crate) async fn handle<E: Event>(function: &dyn Function<E>, event: E, until: Option<Instant>) -> Handled {
     let (about, started) = (event.about(), Instant::now());
-    // What the handler shares with other events must stand a panic anyway: its fields are behind `&self`.
+    // A handler must survive panics of concurrent events anyway, because its fields are behind `&self`.
     let outcome = AssertUnwindSafe(async { function.handle(event).await }).catch_unwind();
     let outcome = match until {
         Some(until) => tokio::time::timeout_at(until, outcome).await.ok(),
@@ -101,8 +99,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }
 
-/// The id of a line that says the same each time its message comes. Each try that failed is a line of its own, and so is what
-/// has no name.
+/// Returns the id of a line that is the same each time its message is delivered. Each failed attempt gets a
+/// line of its own, and so does a message without an identity.
 fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
     let is_same = match ending {
         Ending::Outcome(Outcome::Retry { reason, .. }) => reason.code == NOT_AN_EVENT,
@@ -123,7 +121,7 @@ fn log(function: &str, handled: &Handled) {
     let site = site.as_ref().map(framepost_events::Site::as_str);
     let once_id = once(function, ending, identity);
     let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
-    // The level of a line is part of its call site.
+    // In `tracing`, the level of a line is fixed at its call site.
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

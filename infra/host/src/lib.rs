@@ -1,16 +1,16 @@
-//! Runs a function where it finds itself: in AWS Lambda, on Cloud Run, as a worker beside a queue, beside a local bucket,
-//! or inside another process.
+//! Runs a function in AWS Lambda, on Cloud Run, as a worker beside a queue, beside a local
+//! bucket, or inside another process.
 //!
-//! A function's `main` is one call of [`run`]. What the host owes to every function: telemetry, its clouds, a panic
-//! costs one message, each message of a batch is answered by itself, rejects are parked, and an
-//! [`Outcome`](framepost_ports::Outcome) becomes the cloud's own answer:
+//! A function's `main` is one call of [`run`]. The host provides every function with telemetry and its clouds.
+//! A panic affects only one message, each message of a batch is answered separately, rejected messages are
+//! parked, and an [`Outcome`](framepost_ports::Outcome) becomes the cloud's own answer:
 //!
 //! | outcome | Lambda | HTTP push | worker beside an inbox |
 //! |---|---|---|---|
 //! | done, skip | leaves the queue | 204 | [`Delivery::done`](framepost_ports::Delivery::done) |
-//! | retry | in `batchItemFailures`: comes again after the visibility timeout | 503: comes again after the subscription's back-off | [`Delivery::again`](framepost_ports::Delivery::again) after the time it asks for |
+//! | retry | in `batchItemFailures`: delivered again after the visibility timeout | 503: delivered again after the subscription's back-off | [`Delivery::again`](framepost_ports::Delivery::again) after the requested time |
 //! | reject | parked in the dead letters, leaves the queue | parked, 204 | parked, done |
-//! | panic | in `batchItemFailures` | 503 | comes again; beside a local inbox parked after three deliveries |
+//! | panic | in `batchItemFailures` | 503 | delivered again; parked after three deliveries from a local inbox |
 //!
 //! # The parts
 //!

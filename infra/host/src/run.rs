@@ -1,4 +1,4 @@
-//! All that a function's `main` has to do.
+//! The entry point for a function's `main`.
 
 use crate::clouds::{Clouds, Connector};
 use crate::environment::{Environment, EventSource};
@@ -37,7 +37,7 @@ where
 {
     let environment = Environment::from_variables(|name| std::env::var(name).ok())?;
     let mut runtime = match environment.events {
-        // One batch at a time, all of it in one task, on a fraction of a processor: other threads would have nothing to do.
+        // There is one batch at a time in one task on a fraction of a CPU, so more threads would be useless.
         EventSource::Lambda => tokio::runtime::Builder::new_current_thread(),
         EventSource::Http { .. } | EventSource::Inbox(_) => tokio::runtime::Builder::new_multi_thread(),
     };

@@ -1,14 +1,14 @@
-//! One message: its events handled, its rejects parked, one answer.
+//! Settles one message: handles its events, parks it if rejected, and decides the answer.
 //!
-//! | what happened | the answer |
+//! | result | answer |
 //! |---|---|
 //! | every event is done or skipped, or there is nothing to do | acknowledge |
-//! | an event is to be retried, panicked, or ran out of time | the whole message comes again; events are free to repeat |
+//! | an event must be retried, panicked, or ran out of time | the whole message is delivered again; handlers tolerate repeated events |
 //! | an event panics, and the message has been handed out [`Handler::panics_max`] times | parked like a reject |
-//! | none of these, but one is rejected | parked whole, with the reason, then acknowledged; comes again when parking fails |
-//! | the message is no event at all | the same, with the reason `not-an-event`; comes again where nothing takes dead letters, so that the queue's own redrive policy does |
+//! | none of these, but one is rejected | parked whole with the reason, then acknowledged; delivered again if parking fails |
+//! | the message contains no event | the same, with the reason `not-an-event`; without dead letters it is delivered again, so that the queue's own redrive policy takes it |
 //!
-//! Without dead letters a rejected message is acknowledged: the line in the log is what remains of it.
+//! Without dead letters, a rejected message is acknowledged, and only its log line remains.
 
 use crate::event::{Event, Notice};
 use crate::handled::{Ending, Handled, handle};
@@ -19,32 +19,32 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-/// How long a message waits that could not be parked, or that nobody understands.
+/// How long a message waits that could not be parked or parsed.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Why a message is rejected that holds no event.
+/// The reason for rejecting a message without an event.
 pub(crate) const NOT_AN_EVENT: &str = "not-an-event";
 
-/// What the carrier is told of a message.
+/// The answer to the carrier of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It is dealt with.
+    /// The message is settled.
     Acknowledge,
-    /// It is to come again, not before this long where the carrier can wait.
+    /// Deliver the message again, not before this time if the carrier supports a delay.
     Again(Duration),
 }
 
-/// A message that was dealt with.
+/// A settled message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// What the carrier is told.
+    /// The answer to the carrier.
     pub answer: Answer,
-    /// The events that were handled on the way, for metrics.
+    /// The events that were handled, for metrics.
     pub handled: Vec<Handled>,
 }
 
 impl Settled {
-    /// Whether the message was none that the function can understand.
+    /// Returns whether the message contained no event that the function understands.
     pub fn is_no_event(&self) -> bool {
         let reasons = self.handled.iter().filter_map(|handled| handled.ending.reason());
         reasons.into_iter().any(|reason| reason.code == NOT_AN_EVENT)
@@ -109,24 +109,24 @@ impl Handler {
         Self { dead_letters: Some(dead_letters), ..self }
     }
 
-    /// A message on which the function panics is parked once it was handed out this often, for an inbox that has no redrive
-    /// policy of its own. Retries that the function asks for have no such limit: it knows why.
+    /// Parks a message on which the function panics after this many deliveries, for an inbox without a redrive
+    /// policy. Retries that the function requests are not limited.
     #[must_use]
     pub fn panics_max(self, deliveries: u32) -> Self {
         Self { panics_max: Some(deliveries), ..self }
     }
 
-    /// The function's name.
+    /// Returns the name of the function.
     pub fn name(&self) -> &'static str {
         self.function.name()
     }
 
-    /// The metric of what the function is done with.
+    /// Returns the name of the function's metric for finished work.
     pub fn done_metric(&self) -> &'static str {
         self.function.done_metric()
     }
 
-    /// Deals with one message, until `until` at most. Log lines on the way are in a span with the message's id.
+    /// Settles one message, until `until` at the latest. Log lines are in a span with the message's id.
     pub async fn settle(&self, message: &Message, until: Option<Instant>) -> Settled {
         let settling = async {
             match self.function.handle(message, until).await {

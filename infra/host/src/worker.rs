@@ -1,9 +1,9 @@
-//! A function beside an inbox: the one loop that takes messages, wherever they wait.
+//! Runs a function beside an inbox: the one loop that takes messages from any inbox.
 //!
-//! A [`Worker`](run) receives as many messages as it has free hands, and each hand settles one message and answers it. A
-//! request that fails for now is repeated after a growing pause; one that fails for good ends the worker. At the end
-//! nothing more is received, what is in hand is finished within [`Limits::drain`], and what is not by then is given back
-//! at once.
+//! A [`Worker`](run) receives as many messages as it has free places; each is settled and answered by a task. A
+//! request that fails temporarily is repeated after a growing pause; one that fails permanently ends the
+//! worker. On shutdown nothing more is received, messages in progress are finished within [`Limits::drain`],
+//! and the rest is returned immediately.
 
 use crate::handled::{Ending, Handled};
 use crate::settle::{Answer, Handler, Settled};
@@ -14,16 +14,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How a worker works.
+/// Limits of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Messages handled at a time. They wait for answers of the bucket and the bus most of the time.
+    /// Concurrent messages. They mostly wait for the bucket and the bus.
     pub concurrency: usize,
-    /// For one message; then it comes again.
+    /// Time limit for one message. After that, it is delivered again.
     pub handling: Duration,
-    /// For what is in hand at the end. Kubernetes kills after 30 s.
+    /// Time limit for messages in progress at shutdown. Kubernetes kills after 30 s.
     pub drain: Duration,
-    /// The longest pause after a failed request; the first one is a second at most.
+    /// The longest pause after a failed request; the first one is at most a second.
     pub longest_pause: Duration,
 }
 
@@ -38,23 +38,23 @@ impl Default for Limits {
     }
 }
 
-/// What a worker did, by how its events ended. A message that holds no event counts as rejected or retried.
+/// Counts of a worker's messages by result. A message without an event counts as rejected or retried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Done.
+    /// Number of messages that were handled.
     pub done: u64,
-    /// Nothing to do.
+    /// Number of messages that required no work.
     pub skipped: u64,
-    /// Sent back by the function, or out of time.
+    /// Number of messages returned by the function, or out of time.
     pub retried: u64,
-    /// Rejected, and parked.
+    /// Number of messages rejected and parked.
     pub rejected: u64,
-    /// Panicked.
+    /// Number of messages on which the function panicked.
     pub panicked: u64,
 }
 
 impl Summary {
-    /// A hand that panicked settled nothing: its delivery was dropped, and comes again.
+    /// A task that panicked settled nothing: its delivery was dropped, and is delivered again.
     fn count(&mut self, settled: Option<&Settled>) {
         for Handled { ending, .. } in settled.iter().flat_map(|settled| &settled.handled) {
             *match ending {
@@ -68,7 +68,8 @@ impl Summary {
     }
 }
 
-/// Handles the messages of `inbox` until `shutdown`, then finishes those in hand and closes it. What is left stays there.
+/// Handles the messages of `inbox` until `shutdown`, then finishes those in progress and closes it. Other
+/// messages stay in the inbox.
 ///
 /// # Errors
 ///
@@ -158,7 +159,7 @@ async fn answer(delivery: Delivery, answer: Answer) {
         Answer::Again(after) => delivery.again(after).await,
     };
     if let Err(error) = answered {
-        // Doing it twice has the effect of once, so the message may come again.
+        // Handlers tolerate repeated messages, so this one may be delivered again.
         tracing::error!(message_id = id, error = chain(&error), "cannot answer a message, it may come again");
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments
     Ok(code)
 }
 
-/// A file as if it had been put into a bucket: the directory is the bucket, the name the key.
+/// Describes a file as an object: the directory is the bucket, the name the key.
 fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
@@ -75,7 +75,7 @@ fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
     })
 }
 
-/// The file system as a bucket.
+/// The file system as an object source.
 struct Files;
 
 #[async_trait]

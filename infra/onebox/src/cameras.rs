@@ -1,4 +1,4 @@
-//! What was named on the command line, as cameras: a file or a URL each, with a name of its own.
+//! The cameras named on the command line: files or URLs, each with a unique name.
 
 use edge_uploader::camera::file::{Pace, Repeat};
 use edge_uploader::config::CameraConfig;
@@ -6,10 +6,10 @@ use framepost_events::Camera;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The clip that plays when nothing is named: ten seconds from synthetic sources.
+/// The clip that is played if no camera is named: ten seconds from synthetic sources.
 const DEMO_CLIP: &[u8] = include_bytes!("../assets/demo.mp4");
 
-/// The cameras for `videos`; a looping clip in `dir` when there are none.
+/// Returns the cameras for `videos`, or a looping clip in `dir` if there are none.
 pub(crate) fn cameras(videos: &[String], dir: &Path, pace: Pace) -> anyhow::Result<Vec<CameraConfig>> {
     if videos.is_empty() {
         let clip = dir.join("demo.mp4");
@@ -44,7 +44,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Gives every camera what is for it; what names it comes before what is for all.
+    /// Assigns the options to the cameras. An option for a named camera takes precedence over one for all.
     pub(crate) fn give(&self, cameras: &mut [CameraConfig]) -> anyhow::Result<()> {
         let names: Vec<String> = cameras.iter().map(|camera| camera.name.to_string()).collect();
         for camera in cameras.iter_mut().filter(|camera| camera.url.contains("://")) {
@@ -73,7 +73,7 @@ impl Credentials {
     }
 }
 
-/// A name from a file's or a URL's last part; a number is added where two would be the same.
+/// Returns a name from the last part of a file's or URL's path, with a number if the name is taken.
 fn name(video: &str, taken: &mut HashSet<String>) -> anyhow::Result<Camera> {
     let path = match url::Url::parse(video) {
         Ok(url) if url.has_host() => {

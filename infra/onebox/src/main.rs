@@ -1,4 +1,4 @@
-//! `framepost`: the whole pipeline in one process tree, on one machine.
+//! `framepost`: the whole pipeline on one machine.
 
 use anyhow::Context as _;
 use framepost_host::Registered;

@@ -1,4 +1,5 @@
-//! Records on standard output, one JSON object a line; nothing else goes there, so that `| jq` works.
+//! Writes records to standard output, one JSON object per line. Nothing else is written there,
+//! so that `| jq` works.
 
 use async_trait::async_trait;
 use framepost_events::record::{self, Record};

@@ -1,4 +1,5 @@
-//! What is kept is for its owner alone: footage, the spool, the keys. Directories are 0700 and files 0600, whatever the umask.
+//! Makes all data readable only by its owner: footage, the spool, the keys. Directories are 0700 and
+//! files 0600, whatever the umask.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -7,8 +8,9 @@ use std::path::Path;
 /// What lies in the data directory.
 const OURS: [&str; 6] = ["s3", "spool", "ledger", "access-key.json", "signing.key", "demo.mp4"];
 
-/// Makes `dir` where it is not there, and has everything that this process makes from now on be its owner's alone. What an
-/// earlier version left readable for others is so no longer; a directory that holds other things too stays as it is.
+/// Creates `dir` if it does not exist, and makes everything that this process creates from now on readable only
+/// by its owner. Tightens what an earlier version left readable for others. A directory that also contains
+/// other things stays as it is.
 pub(crate) fn keep(dir: &Path) -> io::Result<()> {
     use nix::sys::stat::{Mode, umask};
     umask(Mode::from_bits_truncate(0o077));
@@ -16,7 +18,7 @@ pub(crate) fn keep(dir: &Path) -> io::Result<()> {
     let mut shared = false;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        // Links are not followed, and what they lead to is not changed.
+        // Links are not followed, and their targets are not changed.
         let kind = entry.file_type()?;
         if !OURS.iter().any(|name| entry.file_name() == *name) {
             shared = true;
@@ -27,7 +29,7 @@ pub(crate) fn keep(dir: &Path) -> io::Result<()> {
     if shared { Ok(()) } else { tighten(dir) }
 }
 
-/// Takes from everybody else what they may do with a file or directory.
+/// Removes other users' permissions for a file or directory.
 fn tighten(path: &Path) -> io::Result<()> {
     let mode = std::fs::metadata(path)?.permissions().mode();
     if mode & !0o077 == mode {
@@ -57,7 +59,7 @@ mod tests {
         }
         keep(&data).unwrap();
         assert_eq!((mode(&data), mode(&data.join("s3")), mode(&data.join("access-key.json"))), (0o700, 0o700, 0o600));
-        // Somebody's own directory.
+        // A directory that the user had before.
         std::fs::write(data.join("holiday.mp4"), "").unwrap();
         set(&data, 0o755);
         set(&data.join("s3"), 0o755);

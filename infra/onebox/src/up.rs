@@ -1,4 +1,4 @@
-//! `framepost up`: everything at once.
+//! `framepost up`: runs the whole pipeline.
 
 use crate::cameras::{Credentials, cameras};
 use crate::functions::{Functions, Working};
@@ -29,10 +29,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The bucket's name.
 const BUCKET: &str = "footage";
 
-/// How long the spans may take to close, the spool to empty and the records to come after Ctrl-C.
+/// Time after Ctrl-C for closing spans, emptying the spool and receiving records.
 const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
@@ -198,7 +197,7 @@ async fn record(
     let asked_to_stop = async {
         tokio::select! {
             () = signals.interrupted() => {}
-            // Nobody reads the records any more.
+            // The reader of the records has gone.
             () = output.closed.cancelled() => {}
             // What happens from now on waits for the function that cannot go on.
             () = failed.cancelled() => {}
@@ -231,7 +230,7 @@ fn start(gateway: &Gateway, config: &CameraConfig, recording: &Recording) -> any
     Ok(gateway.record(&config.name, source, recording, config.clock)?)
 }
 
-/// How the cameras' recordings went.
+/// The result of recording the cameras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -244,7 +243,7 @@ fn verdict(ends: Vec<CameraEnd>) -> Verdict {
     if good { Verdict::Good } else { Verdict::Failed }
 }
 
-/// The data directory's own signing key; made on first use.
+/// Loads the signing key in the data directory, or creates it on first use.
 fn signer(dir: &Path) -> anyhow::Result<Arc<ManifestSigner>> {
     let path = dir.join("signing.key");
     if !path.exists() {

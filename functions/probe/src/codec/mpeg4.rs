@@ -1,19 +1,19 @@
-//! `esds` (ISO/IEC 14496-14), and the strings of MPEG-4 audio and visual.
+//! `esds` (ISO/IEC 14496-14), and the codec strings of MPEG-4 audio and visual.
 
 use super::Coded;
 use crate::be::{u8_at, u16_at};
 
-/// What an elementary stream descriptor says of its decoder.
+/// The decoder information in an elementary stream descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Esds<'a> {
-    /// `objectTypeIndication`.
+    /// The field `objectTypeIndication`.
     pub(crate) object_type: u8,
-    /// `DecoderSpecificInfo`.
+    /// The contents of `DecoderSpecificInfo`.
     pub(crate) specific: Option<&'a [u8]>,
 }
 
 impl<'a> Esds<'a> {
-    /// Reads `esds`, after its version and flags.
+    /// Parses the body of `esds` after its version and flags.
     pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
         let (3, stream, _) = descriptor(body)? else { return None };
         let flags = u8_at(stream, 2)?;
@@ -40,7 +40,7 @@ impl<'a> Esds<'a> {
     }
 }
 
-/// Tag, body, and what follows.
+/// Returns tag and body of a descriptor, and what follows it.
 fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let tag = u8_at(bytes, 0)?;
     let (mut len, mut at) = (0_usize, 1);
@@ -55,12 +55,12 @@ fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
             return None;
         }
     }
-    // Some writers count too much; what is there is enough.
+    // Some writers store a length that is too large. The bytes that exist are sufficient.
     let end = (at + len).min(bytes.len());
     Some((tag, &bytes[at..end], &bytes[end..]))
 }
 
-/// `mp4a.…` by object type.
+/// Returns `mp4a.…` according to the object type.
 pub(crate) fn mpeg_audio(esds: Esds<'_>) -> String {
     match (esds.object_type, esds.specific.and_then(aac_object_type)) {
         (0x40, Some(aac)) => format!("mp4a.40.{aac}"),
@@ -68,16 +68,17 @@ pub(crate) fn mpeg_audio(esds: Esds<'_>) -> String {
     }
 }
 
-/// The audio object type of an AudioSpecificConfig (ISO/IEC 14496-3).
+/// Returns the audio object type of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
 fn aac_object_type(config: &[u8]) -> Option<u8> {
     let bits = u16_at(config, 0)?;
     let short = bits >> 11;
-    // 31 escapes to 32 plus the next six bits.
+    // 31 is an escape value for 32 plus the next six bits.
     let object_type = if short == 31 { 32 + (bits >> 5 & 0x3f) } else { short };
     u8::try_from(object_type).ok()
 }
 
-/// The channels of an AudioSpecificConfig, where it says: writers of MP4 leave the sample entry's at 2 whatever they are.
+/// Returns the number of channels in an AudioSpecificConfig, if it has one. In MP4 sample entries it is
+/// often 2 in any case.
 pub(crate) fn aac_channels(config: &[u8]) -> Option<u16> {
     const EXPLICIT_FREQUENCY: u64 = 15;
     const PARAMETRIC_STEREO: u8 = 29;
@@ -97,7 +98,7 @@ pub(crate) fn aac_channels(config: &[u8]) -> Option<u16> {
     }
 }
 
-/// `mp4v.20.…` by the VisualObjectSequence's profile and level.
+/// Returns `mp4v.20.…` with the VisualObjectSequence's profile and level.
 pub(crate) fn mpeg4_visual(specific: Option<&[u8]>) -> Coded {
     const SEQUENCE_START: [u8; 4] = [0, 0, 1, 0xb0];
     let profile = specific.and_then(|bytes| {
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn reads_what_encoders_write() {
-        // As ffmpeg writes it: lengths of four bytes.
+        // Written by ffmpeg, with lengths of four bytes.
         let esds = [
             3, 0x80, 0x80, 0x80, 0x25, 0, 1, 0, 4, 0x80, 0x80, 0x80, 0x17, 0x40, 0x15, 0, 0, 0, 0, 1, 0xf4, 0, 0, 1,
             0xf4, 0, 5, 0x80, 0x80, 0x80, 5, 0x12, 0x10, 0x56, 0xe5, 0, 6, 0x80, 0x80, 0x80, 1, 2,

@@ -1,4 +1,4 @@
-//! H.264 and H.265 (ISO/IEC 14496-15, annex E of it for the strings), AV1 and VP8/VP9 (their ISO BMFF bindings).
+//! H.264 and H.265 (ISO/IEC 14496-15, codec strings in its annex E), AV1 and VP8/VP9 (their ISO BMFF bindings).
 
 use super::Coded;
 use crate::be::{array, u8_at, u16_at};
@@ -10,7 +10,7 @@ fn channels(chroma_format_idc: u32) -> u8 {
     if chroma_format_idc == MONOCHROME { 1 } else { 3 }
 }
 
-/// `avcC`. `entry` is the sample entry's type, `avc1` or `avc3`.
+/// Parses `avcC`. `entry` is the type of the sample entry, `avc1` or `avc3`.
 pub(crate) fn avc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile, constraints, level] = array(record, 0)?;
     if version != 1 {
@@ -30,13 +30,13 @@ fn first_sps(record: &[u8]) -> Option<&[u8]> {
     record.get(8..8 + len)
 }
 
-/// `chroma_format_idc` (ITU-T H.264, 7.3.2.1.1): only the high profiles carry it, the others are 4:2:0.
+/// Returns `chroma_format_idc` (H.264 §7.3.2.1.1). Only the high profiles have it; the others are 4:2:0.
 fn sps_chroma_format(sps: &[u8]) -> Option<u32> {
     const WITH_CHROMA: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
     if !WITH_CHROMA.contains(&u8_at(sps, 1)?) {
         return Some(1);
     }
-    // The two numbers lie in the first bytes, too early for an emulation prevention byte to matter.
+    // Both numbers are in the first bytes, before an emulation prevention byte can occur.
     let mut bits = Bits { bytes: sps.get(4..)?, at: 0 };
     let _sps_id = bits.exp_golomb()?;
     bits.exp_golomb()
@@ -71,10 +71,10 @@ impl Bits<'_> {
     }
 }
 
-/// `hvcC`. `entry` is the sample entry's type, `hvc1` or `hev1`.
+/// Parses `hvcC`. `entry` is the type of the sample entry, `hvc1` or `hev1`.
 pub(crate) fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile] = array(record, 0)?;
-    // Version 0 was written by early encoders; the fields are the same.
+    // Early encoders wrote version 0, which has the same fields.
     if version > 1 {
         return None;
     }
@@ -87,13 +87,13 @@ pub(crate) fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     let mut codec = format!("{entry}.{space}{}.{compatibility:X}.{tier}{level}", profile & 0x1f);
     let written = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     for byte in &constraints[..written] {
-        // Writing to a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(codec, ".{byte:X}");
     }
     Some(Coded { codec, channels: channels(u32::from(chroma)) })
 }
 
-/// `av1C`.
+/// Parses an `av1C` record.
 pub(crate) fn av1(record: &[u8]) -> Option<Coded> {
     let [marker, profile_level, flags] = array(record, 0)?;
     if marker != 0x81 {
@@ -110,13 +110,13 @@ pub(crate) fn av1(record: &[u8]) -> Option<Coded> {
     Some(Coded { codec: format!("av01.{profile}.{level:02}{tier}.{depth:02}"), channels })
 }
 
-/// `vpcC`, after its version and flags. `entry` is `vp08` or `vp09`.
+/// Parses `vpcC` after its version and flags. `entry` is `vp08` or `vp09`.
 pub(crate) fn vpx(entry: &str, record: &[u8]) -> Option<Coded> {
     let [profile, level, depth] = array(record, 0)?;
     Some(Coded::colour(format!("{entry}.{profile:02}.{level:02}.{:02}", depth >> 4)))
 }
 
-/// The features that WebM keeps in VP9's `CodecPrivate`: id, length, value.
+/// Parses the features in VP9's `CodecPrivate` in WebM: id, length, value.
 pub(crate) fn vp9_private(private: &[u8]) -> Coded {
     let (mut profile, mut level, mut depth) = (None, None, None);
     let mut at = 0;

@@ -1,34 +1,35 @@
-//! The end of a recording whose writer never came back to write its duration.
+//! Finds the end of a recording without a duration, as in a live recording that was cut off.
 
 use super::CLUSTER;
 use super::ebml::{self, children, unsigned};
 use crate::be::array;
 use crate::window::{Need, Stop, Window};
 
-/// How much of a file's end is searched for its last cluster.
+/// Bytes at the end of a file that are searched for its last cluster.
 const TAIL_BYTES: u64 = 112 * 1024;
 
-/// The end of the last block that lies in the file's end, in nanoseconds; `None` where no cluster begins there.
+/// Returns the end of the last block in the file's end, in nanoseconds. Returns `None`
+/// if no cluster begins there.
 pub(super) fn end_ns(window: &Window, scale_ns: u64, frame_ns: u64) -> Result<Option<u64>, Stop> {
     let size = window.size();
     let Some((tail_at, tail)) = window.tail() else { return Err(Stop::Need(Need::Tail { most: TAIL_BYTES })) };
     let marker = CLUSTER.to_be_bytes();
     let found = tail.windows(4).enumerate().rev().filter(|(_, id)| *id == marker).find_map(|(at, _)| {
         let element = ebml::at(window, tail_at + at as u64).ok()??;
-        // A cluster that is still being written may claim more than there is.
+        // A cluster that is still being written may be larger than the data.
         let end = element.end.unwrap_or(size).min(size);
         last_block(window.peek(element.body, end.checked_sub(element.body)?)?)
     });
     Ok(found.and_then(|ticks| ticks.checked_mul(scale_ns)?.checked_add(frame_ns)))
 }
 
-/// The latest time of a cluster's blocks, in ticks.
+/// Returns the latest time of a cluster's blocks, in ticks.
 fn last_block(cluster: &[u8]) -> Option<u64> {
     const TIMESTAMP: u32 = 0xe7;
     const SIMPLE_BLOCK: u32 = 0xa3;
     const BLOCK_GROUP: u32 = 0xa0;
     const BLOCK: u32 = 0xa1;
-    // At most a checksum stands before it; anything else is a chance likeness of a cluster.
+    // Only a checksum may precede the timestamp. Otherwise the bytes resemble a cluster by chance.
     let (_, base) = children(cluster).take(2).find(|(id, _)| *id == TIMESTAMP)?;
     let base = unsigned(base)?;
     let block_time = |block: &[u8]| {

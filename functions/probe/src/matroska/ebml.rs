@@ -1,19 +1,19 @@
-//! EBML elements (RFC 8794): in the window by their offsets, and in a body that was read whole.
+//! EBML elements (RFC 8794), located in the window or within a complete body.
 
 use crate::window::{Rejection, Stop, Window};
 
-/// An element's place.
+/// The position of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) id: u32,
     pub(super) start: u64,
     pub(super) body: u64,
-    /// `None`: of unknown size, as live writers leave it.
+    /// `None` if the size is unknown, as in live recordings.
     pub(super) end: Option<u64>,
 }
 
 impl Element {
-    /// The whole body.
+    /// Returns the whole body.
     pub(super) fn bytes(self, window: &Window) -> Result<&[u8], Stop> {
         let Some(end) = self.end else {
             return Err(Rejection::malformed(format!("element {:x} of unknown size", self.id)).into());
@@ -22,7 +22,7 @@ impl Element {
     }
 }
 
-/// The element at `at`; `None` at the object's end.
+/// Returns the element at `at`, or `None` at the object's end.
 pub(super) fn at(window: &Window, at: u64) -> Result<Option<Element>, Stop> {
     let left = window.size().saturating_sub(at);
     if left == 0 {
@@ -40,7 +40,7 @@ pub(super) fn at(window: &Window, at: u64) -> Result<Option<Element>, Stop> {
     Ok(Some(Element { id, start: at, body, end }))
 }
 
-/// An element id with its marker, and its length.
+/// Reads an element id with its marker, and its length.
 fn id(bytes: &[u8]) -> Option<(u32, usize)> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
     if len > 4 {
@@ -50,7 +50,7 @@ fn id(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((id, len))
 }
 
-/// A size and its length; `None` inside for the unknown one.
+/// Reads a size and its length. The inner `None` stands for an unknown size.
 #[allow(clippy::option_option)]
 fn size(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let first = *bytes.first()?;
@@ -64,7 +64,7 @@ fn size(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     Some(((value != ones).then_some(value), len))
 }
 
-/// The elements of a body; ends silently where the rest is not an element.
+/// Returns the elements in a body. Ends silently at bytes that are not an element.
 pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut rest = body;
     std::iter::from_fn(move || {
@@ -78,12 +78,12 @@ pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     })
 }
 
-/// An unsigned integer of up to eight bytes.
+/// Reads an unsigned integer of up to eight bytes.
 pub(super) fn unsigned(body: &[u8]) -> Option<u64> {
     (body.len() <= 8).then(|| body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
-/// A float of four or eight bytes.
+/// Reads a float of four or eight bytes.
 pub(super) fn float(body: &[u8]) -> Option<f64> {
     let value = match body.len() {
         4 => f32::from_be_bytes(body.try_into().ok()?).into(),

@@ -1,11 +1,12 @@
 //! Matroska and WebM (RFC 9559).
 //!
-//! Like the MP4 walk: from element to element over the window, `Info` and `Tracks` are read whole, everything else is
-//! stepped over. Where a `Cluster` comes first, `SeekHead` says where they are. Elements are only descended into by name,
-//! so depth is bounded by this file. The `matroska` crate is not used: it asserts on what files say and reads on past the
-//! parts that are wanted here; the tests hold this walk against `ffprobe`.
+//! Like the MP4 parser, this one goes from element to element over the window. It reads `Info` and
+//! `Tracks` completely and skips everything else. If a `Cluster` comes first, `SeekHead` has their
+//! positions. It descends only into elements known by name, so that its depth is bounded. The `matroska`
+//! crate is not used, because it asserts on values in files and reads more than is needed here. The tests
+//! compare this parser with `ffprobe`.
 //!
-//! A live recording has no `Duration`; then the last `Cluster` is looked for in the file's end.
+//! A live recording has no `Duration`. Then the parser searches the file's end for the last `Cluster`.
 
 mod cluster;
 mod ebml;
@@ -25,12 +26,12 @@ const INFO: u32 = 0x1549_a966;
 const TRACKS: u32 = 0x1654_ae6b;
 const CLUSTER: u32 = 0x1f43_b675;
 
-/// Whether a file that begins so may be one.
+/// Returns whether a file with this start may be Matroska.
 pub(crate) fn begins(head: &[u8]) -> bool {
     head.starts_with(&EBML)
 }
 
-/// One pass over the known bytes.
+/// Parses the known bytes once.
 pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     let (container, segment) = open(window)?;
     let Some((info, tracks)) = find(window, segment)? else {
@@ -66,7 +67,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     Ok(Scan { media: Some(media), need })
 }
 
-/// The document type, and where the segment is.
+/// Returns the document type and the position of the segment.
 fn open(window: &Window) -> Result<(Container, Element), Stop> {
     let missing = |what: &str| Stop::from(Rejection::new(RejectReason::Truncated, what));
     let header = ebml::at(window, 0)?.ok_or_else(|| missing("no EBML header"))?;
@@ -90,13 +91,13 @@ fn open(window: &Window) -> Result<(Container, Element), Stop> {
     Err(Rejection::malformed("an element of unknown size before the Segment").into())
 }
 
-/// EBML may pad strings with zeros.
+/// Removes trailing zeros, which EBML allows as padding of strings.
 fn unpadded(text: &[u8]) -> &[u8] {
     let len = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     &text[..len]
 }
 
-/// Where `Info` and `Tracks` are.
+/// Finds `Info` and `Tracks`.
 fn find(window: &Window, segment: Element) -> Result<Option<(Option<Element>, Element)>, Stop> {
     let (mut info, mut tracks, mut seek) = (None, None, Seek::default());
     let mut next = Some(segment.body);
@@ -128,7 +129,7 @@ fn pointed_at(window: &Window, position: Option<u64>, id: u32) -> Result<Option<
     Ok(ebml::at(window, position)?.filter(|element| element.id == id))
 }
 
-/// Where `SeekHead` says that things are, as offsets of the object.
+/// The positions in `SeekHead`, as offsets in the object.
 #[derive(Default)]
 struct Seek {
     info: Option<u64>,
@@ -151,7 +152,7 @@ impl Seek {
     }
 }
 
-/// `Info`.
+/// The contents of `Info`.
 struct Info {
     scale_ns: u64,
     seconds: Option<f64>,
@@ -174,7 +175,7 @@ impl Info {
     }
 }
 
-/// Nanoseconds since 2001, the epoch of the format.
+/// Converts nanoseconds since 2001, the epoch of the format.
 fn since_2001(body: &[u8]) -> Option<Timestamp> {
     const UNIX_EPOCH_NS: i128 = 978_307_200_000_000_000;
     let ns = i64::from_be_bytes(body.try_into().ok()?);

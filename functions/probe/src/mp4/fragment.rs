@@ -1,30 +1,30 @@
-//! Fragments: `moof`, and what a file's end (`mfra`) or index (`sidx`) says of all of them.
+//! Fragments: `moof`, and the information on all fragments in a file's end (`mfra`) or index (`sidx`).
 
 use super::boxes::{BoxAt, Boxes};
 use super::track::VideoTrack;
 use crate::be::{u8_at, u16_at, u32_at, u64_at};
 use crate::window::{Need, Stop, Window};
 
-/// How much of a file's end is read to find its last fragment.
+/// Bytes at the end of a file that are read to find its last fragment.
 const TAIL_BYTES: u64 = 64 * 1024;
 
 /// The video of one `moof`, in units of its track's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fragment {
-    /// Where it says so; Smooth Streaming and old writers leave `tfdt` out.
+    /// The decoding time from `tfdt`. Smooth Streaming and old writers omit it.
     start: Option<u64>,
     units: u64,
     frames: u64,
 }
 
 impl Fragment {
-    /// Frames a second.
+    /// Returns the frame rate in frames per second.
     pub(super) fn frame_rate(self, timescale: u32) -> Option<f64> {
         (self.units > 0 && self.frames > 0).then(|| self.frames as f64 * f64::from(timescale) / self.units as f64)
     }
 }
 
-/// The first fragment after the `moov`, as far as it is known already.
+/// Returns the first fragment after the `moov`, if its bytes are known already.
 pub(super) fn first(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<Fragment> {
     let mut boxes = Boxes::top(window, moov_end);
     while let Ok(Some(next)) = boxes.next() {
@@ -35,7 +35,7 @@ pub(super) fn first(window: &Window, moov_end: u64, video: &VideoTrack, defaults
     None
 }
 
-/// The length of all fragments. `first` is what [`first`] gave.
+/// Returns the duration of all fragments. `first` is the result of [`first`].
 pub(super) fn seconds(
     window: &Window,
     moov_end: u64,
@@ -47,10 +47,10 @@ pub(super) fn seconds(
         return Ok(Some(seconds));
     }
     if moov_end >= window.size() {
-        // An initialization segment: it holds no media.
+        // An initialization segment contains no media.
         return Ok(Some(0.0));
     }
-    // Samples in the `moov` come before those of the fragments, and start at 0.
+    // Samples in the `moov` precede those of the fragments and start at 0.
     let first = if video.frames_in_moov > 0 { Some(0) } else { first.map(|fragment| fragment.start.unwrap_or(0)) };
     let Some(first) = first else { return Ok(None) };
     let Some((at, last)) = last(window, moov_end, video, defaults)? else { return Ok(None) };
@@ -62,7 +62,8 @@ pub(super) fn seconds(
     Ok(units.map(|units| units as f64 / f64::from(video.timescale)))
 }
 
-/// A `sidx` right after the `moov`, if it covers the rest of the file. (Some writers put one before each fragment.)
+/// Returns the duration from a `sidx` right after the `moov`, if it covers the rest of the file. (Some writers
+/// put one before each fragment.)
 fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
     let mut boxes = Boxes::top(window, moov_end);
     let sidx = loop {
@@ -88,7 +89,7 @@ fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
     (covered == window.size() && timescale != 0).then(|| units as f64 / f64::from(timescale))
 }
 
-/// The last fragment of the file, and where its `moof` begins.
+/// Returns the last fragment of the file and the position of its `moof`.
 fn last(
     window: &Window,
     moov_end: u64,
@@ -99,7 +100,7 @@ fn last(
     if let Some(fragment) = last_in(window, tail_at.max(moov_end), video, defaults) {
         return Ok(Some(fragment));
     }
-    // Its `moof` lies farther back than the tail: `mfra` says where.
+    // Its `moof` is before the tail. `mfra` has the position.
     let Some(Entry { moof_at, .. }) = last_by_index(window, video.id)? else { return Ok(None) };
     let mut found = None;
     let mut boxes = Boxes::top(window, moof_at);
@@ -111,7 +112,7 @@ fn last(
     Ok(found)
 }
 
-/// Looks from the end for something that is a `moof` with this track.
+/// Searches backwards for a plausible `moof` with this track.
 fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<(u64, Fragment)> {
     let tail = window.visible(tail_at, window.size());
     tail.windows(4).enumerate().rev().filter(|(_, kind)| *kind == b"moof").find_map(|(at, _)| {
@@ -125,14 +126,15 @@ fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, 
     })
 }
 
-/// An entry of `mfra`.
+/// The last entry in an index of fragments, in `mfra`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     time: u64,
     moof_at: u64,
 }
 
-/// The last entry of this track in `mfra`. The last box, `mfro`, says how long `mfra` is.
+/// Returns the last entry of this track in `mfra`. The last box, `mfro`, has the length
+/// of `mfra` (ISO/IEC 14496-12 §8.8.11).
 fn last_by_index(window: &Window, track_id: u32) -> Result<Option<Entry>, Stop> {
     let size = window.size();
     let trailer = window.get(size.saturating_sub(16), 16)?;
@@ -155,7 +157,7 @@ fn last_by_index(window: &Window, track_id: u32) -> Result<Option<Entry>, Stop> 
     Ok(last)
 }
 
-/// `tfra`'s last entry.
+/// Returns the last entry of a `tfra` (ISO/IEC 14496-12 §8.8.10).
 fn last_entry(body: &[u8]) -> Option<Entry> {
     let version = u8_at(body, 0)?;
     let lengths = u32_at(body, 8)?;
@@ -168,7 +170,7 @@ fn last_entry(body: &[u8]) -> Option<Entry> {
     Some(Entry { time: number(at)?, moof_at: number(at + time_len)? })
 }
 
-/// The video track's part of a `moof`; `None` where it has none.
+/// Reads the video track's part of a `moof`. Returns `None` if it has none.
 fn read(window: &Window, moof: BoxAt, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
     let mut boxes = moof.children(window, 0);
     while let Some(next) = boxes.next()? {
@@ -219,7 +221,7 @@ fn read_track(
     Ok(Some(fragment))
 }
 
-/// Units and samples of a `trun`.
+/// Returns the duration and the number of samples of a `trun`.
 fn run(body: &[u8], default: u32) -> Option<(u64, u64)> {
     const DURATION: u32 = 0x100;
     let flags = u32_at(body, 0)?;

@@ -1,19 +1,19 @@
 //! MP4 and fragmented MP4 (ISO/IEC 14496-12).
 //!
-//! The walk goes from box header to box header and reads only the bodies that say something: `mvhd`, `mehd`, `trex` and
-//! of each track `tkhd`, `mdhd`, `hdlr`, the sample entry with its decoder configuration, and the first lines of `stts`.
-//! The tables that make the `moov` of a long recording megabytes large are stepped over by their size, so an hour costs
-//! the same three requests as a second: the head, the `moov` (or the next track of it), the audio track. A file that ends
-//! with its `moov` is reached by the sizes of the boxes before it.
+//! The parser goes from box header to box header and reads only the bodies that it needs: `mvhd`, `mehd`,
+//! `trex` and, for each track, `tkhd`, `mdhd`, `hdlr`, the sample entry with its decoder configuration, and the
+//! first rows of `stts`. It skips the tables that make the `moov` of a long recording megabytes large. An hour
+//! therefore costs the same three requests as a second: the head, the `moov` (or the next track in it), the
+//! audio track. A `moov` at the end of a file is found by the sizes of the boxes before it.
 //!
-//! A general MP4 parser would not do here: it wants the whole `moov`. `mp4parse` reads it to the end, fails on HEVC's
-//! sample entry and allocates by the counts it finds; `mp4-atom` decodes whole tables. The walk reads both a whole and a
-//! partial `moov` by the same few lines, allocates nothing by what it reads, and never recurses. The tests hold it against
-//! `ffprobe` and `mp4parse`.
+//! General MP4 parsers are not suitable, because they need the whole `moov`. `mp4parse` reads it to the end,
+//! fails on HEVC's sample entry and allocates by counts in the file; `mp4-atom` decodes whole tables. This
+//! parser handles complete and partial `moov` boxes with the same code, allocates nothing by values in the
+//! file, and never recurses. The tests compare it with `ffprobe` and `mp4parse`.
 //!
-//! The duration of a fragmented file is, in this order: `mehd`; the object's metadata; a `sidx` that spans the file; the
-//! end of the video's last fragment, found from the file's end (`mfra`, or the last `moof` there), minus the start of its
-//! first. Where that takes more than the budget, it is not known.
+//! The duration of a fragmented file comes from the first of these that exists: `mehd`; the object's metadata;
+//! a `sidx` that covers the file; the end of the video's last fragment, found from the file's end (`mfra`, or
+//! the last `moof` there), minus the start of its first. If that exceeds the budget, the duration is unknown.
 
 mod boxes;
 mod fragment;
@@ -29,35 +29,35 @@ use framepost_events::record::{Audio, Container, RejectReason};
 use jiff::Timestamp;
 use track::{Trak, VideoTrack, turn_at};
 
-/// Whether a file that begins so may be one.
+/// Returns whether a file with this start may be MP4.
 pub(crate) fn begins(head: &[u8]) -> bool {
     const FIRST: [&[u8; 4]; 12] =
         [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
     head.get(4..8).is_some_and(|kind| FIRST.iter().any(|first| *first == kind))
 }
 
-/// What `moov` says.
+/// The contents of a `moov`.
 #[derive(Default)]
 struct Movie {
     timescale: u32,
-    /// `mvhd`'s, in the movie's timescale.
+    /// The duration in `mvhd`, in the movie's timescale.
     duration_units: Option<u64>,
     created: Option<Timestamp>,
-    /// How `mvhd` turns all of its tracks.
+    /// Rotation of all tracks, from `mvhd`.
     turn: Option<Turn>,
-    /// There is an `mvex`: samples lie in fragments.
+    /// There is an `mvex`, so samples are in fragments.
     fragmented: bool,
-    /// `mehd`'s, in the movie's timescale.
+    /// The duration in `mehd`, in the movie's timescale.
     fragments_units: Option<u64>,
-    /// `trex`: track and default sample duration.
+    /// Track and default sample duration from each `trex`.
     default_durations: Vec<(u32, u32)>,
     video: Option<VideoTrack>,
     audio: Option<Audio>,
-    /// Why a video track was not taken; the answer if none can be.
+    /// Why a video track was refused; the result if none can be used.
     refused: Option<Rejection>,
 }
 
-/// One pass over the known bytes.
+/// Parses the known bytes once.
 pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     let moov = find_moov(window)?;
     let mut movie = Movie::default();
@@ -73,7 +73,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
             (None, None) => Ok(Scan { media: None, need: None }),
         };
     };
-    // Both tracks are there with their samples: what is left of the box is not worth a request.
+    // Both tracks are known with their samples. The rest of the box is not worth a request.
     if movie.audio.is_some() && video.frames_in_moov > 0 {
         need = None;
     }
@@ -90,14 +90,14 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     };
     if movie.fragmented {
         let first = fragment::first(window, moov.end, video, &movie.default_durations);
-        // Of a fragmented file `stts` knows the first fragment at most.
+        // For a fragmented file, `stts` covers at most the first fragment.
         media.frame_rate = first.and_then(|fragment| fragment.frame_rate(video.timescale)).or(media.frame_rate);
         media.seconds = movie.fragments_units.and_then(|units| seconds(units, movie.timescale));
         if media.seconds.is_none() && duration == Duration::Wanted && need.is_none() {
             match fragment::seconds(window, moov.end, video, &movie.default_durations, first) {
                 Ok(seconds) => media.seconds = seconds,
                 Err(Stop::Need(missing)) => need = Some(missing),
-                // The end of a file that plays may well be cut.
+                // The end of a playable file may be truncated.
                 Err(Stop::Reject(_)) => {}
             }
         }
@@ -108,7 +108,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     Ok(Scan { media: Some(media), need })
 }
 
-/// A length in units of a timescale; 0 and all ones mean that nobody knows.
+/// Converts a duration in timescale units. 0 and all ones stand for an unknown duration.
 fn seconds(units: u64, timescale: u32) -> Option<f64> {
     let known = units != 0 && units != u64::MAX && timescale != 0;
     known.then(|| units as f64 / f64::from(timescale))
@@ -141,7 +141,7 @@ impl Movie {
             };
             match read {
                 Ok(()) => {}
-                // What is missing of one box does not keep from reading the ones that are there.
+                // Missing bytes of one box do not prevent reading the others.
                 Err(Stop::Need(need)) => missing = missing.or(Some(need)),
                 Err(stop) => return Err(stop),
             }
@@ -199,7 +199,7 @@ impl Movie {
     }
 }
 
-/// Of two needs the first in the file comes first.
+/// Keeps the need that comes first in the file.
 fn first_need(missing: Option<Need>, stop: Stop) -> Stop {
     match (missing, stop) {
         (Some(need), Stop::Need(_)) => Stop::Need(need),
@@ -207,7 +207,7 @@ fn first_need(missing: Option<Need>, stop: Stop) -> Stop {
     }
 }
 
-/// What `mvhd` and `mdhd` have in common.
+/// The common fields of `mvhd` and `mdhd`.
 struct Times {
     timescale: u32,
     duration_units: Option<u64>,
@@ -233,7 +233,7 @@ impl Times {
     }
 }
 
-/// Seconds since 1904, the epoch of the format; 0 means that nobody said.
+/// Converts seconds since 1904, the epoch of the format. 0 means "not set".
 fn since_1904(seconds: u64) -> Option<Timestamp> {
     const UNIX_EPOCH_S: i64 = 2_082_844_800;
     let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0)?;

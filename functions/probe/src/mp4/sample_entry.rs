@@ -8,14 +8,14 @@ use crate::shown::Shown;
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
 
-/// Where the boxes of a VisualSampleEntry begin in its body.
+/// Offset of the boxes in a VisualSampleEntry (ISO/IEC 14496-12 §12.1.3).
 const VISUAL_BYTES: u64 = 78;
 
 fn first_entry(window: &Window, stsd: BoxAt) -> Result<Option<BoxAt>, Stop> {
     stsd.children(window, 8).next()
 }
 
-/// The picture of a video track's first sample entry, or why it is refused.
+/// Returns the picture of a video track's first sample entry, or why it is refused.
 pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Rejection>, Stop> {
     let Some(entry) = first_entry(window, stsd)? else { return Err(stsd.malformed("no sample entry")) };
     let refused = |reason, detail: String| Ok(Err(Rejection::new(reason, detail)));
@@ -52,11 +52,12 @@ pub(super) fn video(window: &Window, stsd: BoxAt) -> Result<Result<Picture, Reje
     }
 }
 
-/// Which box configures the decoder: `Some(None)` for a known codec that has none, `None` for an unknown one.
+/// Returns which box configures the decoder: `Some(None)` for a known codec without one,
+/// `None` for an unknown codec.
 #[allow(clippy::option_option)]
 fn config_kind(entry: [u8; 4]) -> Option<Option<&'static [u8; 4]>> {
     Some(match &entry {
-        // Dolby Vision by its own names: H.264 and H.265 all the same.
+        // Dolby Vision's own types for H.264 and H.265.
         b"avc1" | b"avc3" | b"dva1" | b"dvav" => Some(b"avcC"),
         b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => Some(b"hvcC"),
         b"av01" => Some(b"av1C"),
@@ -72,7 +73,7 @@ fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
     match &entry {
         b"avc1" | b"avc3" => codec::avc(text, config?),
         b"hvc1" | b"hev1" => codec::hevc(text, config?),
-        // The names of what a player without Dolby Vision sees in them.
+        // Use the types that a player without Dolby Vision recognises.
         b"dva1" => codec::avc("avc1", config?),
         b"dvav" => codec::avc("avc3", config?),
         b"dvh1" => codec::hevc("hvc1", config?),
@@ -90,7 +91,7 @@ fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
     }
 }
 
-/// The sound of an audio track's first sample entry. Encrypted sound is told by its codec, `enca`.
+/// Returns the audio of a track's first sample entry. Encrypted audio has the codec `enca`.
 pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop> {
     let Some(entry) = first_entry(window, stsd)? else { return Ok(None) };
     let fields = entry.prefix(window, 28)?;
@@ -98,7 +99,7 @@ pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop>
     else {
         return Err(entry.malformed("too short"));
     };
-    // QuickTime's later versions are longer; where the file is no QuickTime one, the field is 0 or 1 and means nothing.
+    // QuickTime's later versions are longer. In other files, the field is 0 or 1 and has no meaning.
     let skip = match version {
         1 if &entry.kind == b"mp4a" && !has_boxes_at(window, entry, 28) => 44,
         2 => 64,
@@ -127,7 +128,7 @@ fn elementary_stream(window: &Window, entry: BoxAt, skip: u64) -> Result<Option<
     loop {
         let next = match boxes.next() {
             Ok(Some(next)) => next,
-            // The sound's details are not worth a rejection.
+            // A missing detail of the audio is no reason for a rejection.
             Ok(None) | Err(Stop::Reject(_)) => return Ok(None),
             Err(stop) => return Err(stop),
         };

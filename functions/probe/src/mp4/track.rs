@@ -1,4 +1,4 @@
-//! One `trak`: what kind it is and, of a video or audio track, what it holds.
+//! One `trak`: its kind, and the contents of a video or audio track.
 
 use super::Times;
 use super::boxes::BoxAt;
@@ -17,38 +17,38 @@ pub(super) struct VideoTrack {
     pub(super) duration_units: Option<u64>,
     pub(super) picture: Picture,
     pub(super) frame_rate: Option<f64>,
-    /// As far as `stts` is known.
+    /// Number of frames, as far as `stts` is known.
     pub(super) frames_in_moov: u64,
-    /// How `tkhd` turns the picture.
+    /// Rotation of the picture, from `tkhd`.
     pub(super) turn: Turn,
 }
 
-/// What a track is.
+/// The kind of a track.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trak {
     Video(VideoTrack),
     Audio(Audio),
-    /// Video, but not to be played.
+    /// A video track that cannot be played.
     Refused(Rejection),
-    /// Neither, or nothing that is known.
+    /// A track of another or an unknown kind.
     Other,
 }
 
-/// The boxes of a track that say what it holds.
+/// The boxes that describe a track.
 #[derive(Default)]
 struct Parts {
     id: u32,
-    /// `tkhd`'s, whole pixels.
+    /// Width and height in `tkhd`, in whole pixels.
     presented: (u32, u32),
     turn: Option<Turn>,
     times: Option<Times>,
     handler: Option<[u8; 4]>,
     stsd: Option<BoxAt>,
-    /// Units and samples, as far as `stts` is known.
+    /// Duration and number of samples, as far as `stts` is known.
     shown: Option<(u64, u64)>,
 }
 
-/// Reads a track.
+/// Parses a `trak` box.
 pub(super) fn read(window: &Window, trak: BoxAt) -> Result<Trak, Stop> {
     let mut parts = Parts::default();
     let mut boxes = trak.children(window, 0);
@@ -109,7 +109,8 @@ impl Parts {
         Ok(())
     }
 
-    /// `stsd` is a must. `stts` follows it in every file that was seen; it is taken if it is there already.
+    /// `stsd` is required. `stts` follows it in every file seen so far, and is used if
+    /// its bytes are known already.
     fn read_table(&mut self, window: &Window, stbl: BoxAt) -> Result<(), Stop> {
         let mut boxes = stbl.children(window, 0);
         while self.stsd.is_none() {
@@ -158,7 +159,7 @@ impl Parts {
     fn audio(self, window: &Window) -> Result<Trak, Stop> {
         let Some(stsd) = self.stsd else { return Ok(Trak::Other) };
         let Some(mut audio) = sample_entry::audio(window, stsd)? else { return Ok(Trak::Other) };
-        // The sample entry has 16 bits for the rate; writers of faster sound leave them 0.
+        // The sample entry has 16 bits for the rate. For higher rates, writers store 0.
         if audio.sample_rate == 0 {
             audio.sample_rate = self.times.map_or(0, |times| times.timescale);
         }
@@ -166,20 +167,20 @@ impl Parts {
     }
 }
 
-/// Of the display matrix at `at` what turns and mirrors.
+/// Returns the part of the display matrix at `at` that rotates and mirrors.
 pub(super) fn turn_at(body: &[u8], at: usize) -> Option<Turn> {
     let value = |n: usize| u32_at(body, at + 4 * n).map(u32::cast_signed);
     Some([value(0)?, value(1)?, value(3)?, value(4)?])
 }
 
-/// Units and samples of the known lines of `stts`.
+/// Returns duration and number of samples in the known rows of `stts`.
 fn shown(window: &Window, stts: BoxAt) -> Option<(u64, u64)> {
     let body = window.visible(stts.body, stts.end);
     let lines = usize::try_from(u32_at(body, 4)?).ok()?;
     let known = body.get(8..)?.chunks_exact(8).take(lines);
     let (units, samples) = known.fold((0_i64, 0_u64), |(units, samples), line| {
         let count = u32_at(line, 0).unwrap_or_default();
-        // Unsigned they say, but a writer whose times went back has written what it computed.
+        // The deltas are unsigned, but a writer whose times went back stores negative ones.
         let delta = i64::from(u32_at(line, 4).unwrap_or_default().cast_signed());
         (units.saturating_add(delta.saturating_mul(count.into())), samples.saturating_add(count.into()))
     });

@@ -1,31 +1,32 @@
-//! A function behind HTTP: Cloud Run and whatever else pushes messages.
+//! Runs a function behind HTTP, for Cloud Run and other senders that push messages.
 //!
 //! | request | |
 //! |---|---|
-//! | `GET /health` | 200 as soon as the function can take messages. Not `/healthz`: Google's front end keeps that for itself |
-//! | `POST`, any path | one message: Pub/Sub push, wrapped or not; a CloudEvent, binary or structured; any other event whose body says everything |
+//! | `GET /health` | 200 as soon as the function can take messages. Not `/healthz`, which Google's front end reserves |
+//! | `POST`, any path | one message: Pub/Sub push, wrapped or not; a CloudEvent, binary or structured; any other event that is complete in the body |
 //!
-//! | what became of the message | answer | what Pub/Sub and Eventarc make of it |
+//! | result for the message | answer | effect in Pub/Sub and Eventarc |
 //! |---|---|---|
 //! | done, skipped, nothing to do | 204 | acknowledged |
-//! | rejected | 204 once it is parked, 503 when that fails | acknowledged; comes again |
-//! | to be retried, panicked | 503, `Retry-After` | comes again, after the subscription's back-off |
+//! | rejected | 204 once it is parked, 503 if that fails | acknowledged; delivered again |
+//! | to be retried, panicked | 503, `Retry-After` | delivered again after the subscription's back-off |
 //! | no event | 400 | see below |
-//! | no token, another's token | 401, 403 | comes again |
-//! | nobody can say whether the token is good | 503 | comes again |
-//! | larger than [`Limits::body_bytes`] | 413 | comes again |
-//! | slower than [`Limits::body`] | 408 | comes again |
+//! | no token, another sender's token | 401, 403 | delivered again |
+//! | the token cannot be checked now | 503 | delivered again |
+//! | larger than [`Limits::body_bytes`] | 413 | delivered again |
+//! | slower than [`Limits::body`] | 408 | delivered again |
 //!
-//! What comes again for ever ends in the dead-letter topic by the subscription's own policy.
+//! A message that is delivered again and again ends in the dead-letter topic by the subscription's own policy.
 //!
-//! **No event.** A sound *message* (it came in Pub/Sub's envelope, with its headers, or as a CloudEvent) that holds no event
-//! is rejected like any other: parked at once with the reason `not-an-event` and answered 204, where there are dead letters.
-//! Without them it is answered 400, so that the subscription's dead-letter policy takes it. A request that is not even a
-//! message is answered 400 and never parked: anybody who may send requests could fill the dead letters otherwise. Either
-//! way it is one line of the log: a redelivery writes the same entry.
+//! **No event.** A valid *message* (in Pub/Sub's envelope, with its headers, or as a CloudEvent) without an
+//! event is rejected like any other: if there are dead letters, it is parked immediately with the reason
+//! `not-an-event` and answered with 204. Otherwise it is answered with 400, so that the subscription's
+//! dead-letter policy takes it. A request that is not a message is answered with 400 and never parked, because
+//! anybody who may send requests could otherwise fill the dead letters. In either case one line is logged; a
+//! redelivery writes the same entry.
 //!
-//! Many requests are handled at a time, [`Limits::concurrency`] at most; more wait. When the sender goes away, the handling of
-//! its message is given up, and the message comes again.
+//! At most [`Limits::concurrency`] requests are handled concurrently; more wait. If the sender closes the
+//! connection, the handling of its message is cancelled, and the message is delivered again.
 
 mod request;
 mod server;
@@ -53,18 +54,18 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-/// What a client may take.
+/// Limits for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one message. An event has a few kilobytes, a record too.
+    /// Largest body of a message. An event or record has a few kilobytes.
     pub body_bytes: usize,
-    /// For a request's head.
+    /// Time for a request's head.
     pub head: Duration,
-    /// For its body.
+    /// Time for a request's body.
     pub body: Duration,
-    /// Messages handled at a time, as many as Cloud Run sends an instance by default.
+    /// Concurrent messages: Cloud Run's default for an instance.
     pub concurrency: u32,
-    /// For the requests in hand after SIGTERM. Cloud Run gives ten seconds.
+    /// Time for the requests in progress after SIGTERM. Cloud Run allows ten seconds.
     pub drain: Duration,
 }
 
@@ -80,13 +81,13 @@ impl Default for Limits {
     }
 }
 
-/// Whose requests are taken.
+/// The senders whose requests are accepted.
 #[derive(Debug, Default)]
 pub enum Senders {
-    /// Everybody's who gets here: on Cloud Run nobody does without the right to invoke.
+    /// Every sender that reaches the service. Cloud Run rejects senders without the right to invoke.
     #[default]
     Admitted,
-    /// Those whose token is good.
+    /// Senders with a valid token.
     Checked(Box<PushTokens>),
 }
 
@@ -136,7 +137,7 @@ impl Service {
         if let Err(refused) = self.check(&head.headers).await {
             return refused;
         }
-        // Nobody closes it.
+        // The semaphore is never closed.
         let _place = self.places.acquire().await;
         let body = match self.body(body).await {
             Ok(body) => body,
@@ -195,8 +196,8 @@ fn answered(settled: &Settled) -> Response {
     }
 }
 
-/// A request that does not get as far as the function. The line says why; the answer does not, as nobody reads it whom
-/// it would help.
+/// Refuses a request that does not reach the function. The reason is logged and not returned, because nobody
+/// reads the response who could use it.
 fn refuse(status: StatusCode, reason: &str, detail: &str) -> Response {
     tracing::warn!(event = "refused", reason, detail, status = status.as_u16(), "a request is refused");
     status.into_response()

@@ -1,13 +1,13 @@
-//! What in a request is the message.
+//! Extracts the message from a request.
 //!
-//! | sender | how it is known | message |
+//! | sender | recognised by | message |
 //! |---|---|---|
 //! | Pub/Sub push | the body is an object with the object `message` | its attributes, its data |
 //! | Pub/Sub push without envelope | `x-goog-pubsub-message-id`, or the attributes of Cloud Storage as headers | those headers, the body |
 //! | Eventarc, any CloudEvent | `ce-specversion`, or the content type | the `ce-` headers, the body |
-//! | any other | – | the body, which has to say everything |
+//! | any other | – | the body, which must contain the whole event |
 //!
-//! Of the headers only those are kept that are a message's: it may end in the dead letters, and a token must not.
+//! Only headers that belong to the message are kept: it may end in the dead letters, and a token must not.
 
 use axum::http::HeaderMap;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Cloud Storage's attributes, as headers.
+/// Cloud Storage's attributes as headers.
 const NOTIFICATION: [&str; 9] = [
     "notificationconfig",
     "eventtype",
@@ -29,20 +29,20 @@ const NOTIFICATION: [&str; 9] = [
     "overwrotegeneration",
     "overwrittenbygeneration",
 ];
-/// Of Pub/Sub itself, with a push without envelope.
+/// Pub/Sub's own header in a push without envelope.
 const MESSAGE_ID: &str = "x-goog-pubsub-message-id";
 const PUBLISH_TIME: &str = "x-goog-pubsub-publish-time";
 
-/// What was sent.
+/// What a request contains.
 #[derive(Debug)]
 pub(super) enum Sent {
-    /// A message of somebody who keeps it until it is answered well.
+    /// A message of a sender that keeps it until it is acknowledged.
     Message(Message),
-    /// Something that may be an event by what its body says.
+    /// A body that may be an event.
     Bare(Message),
 }
 
-/// A structured CloudEvent, as far as the log needs it before it is read.
+/// The fields of a structured CloudEvent that the log needs before it is parsed.
 #[derive(Default, Deserialize)]
 struct Named {
     id: Option<String>,
@@ -60,7 +60,7 @@ struct PushMessage {
     attributes: Option<BTreeMap<String, String>>,
     #[serde(default)]
     data: Option<String>,
-    // Pub/Sub writes both, emulators one of them.
+    // Pub/Sub writes both names, emulators only one of them.
     #[serde(rename = "messageId")]
     message_id: Option<String>,
     #[serde(rename = "message_id")]
@@ -71,7 +71,7 @@ struct PushMessage {
     publish_time_snake: Option<String>,
 }
 
-/// Reads a request. An error says why its envelope is none.
+/// Reads a request. The error says why its envelope is invalid.
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let has = |name: &str| headers.contains_key(name);
@@ -106,7 +106,7 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
     }))
 }
 
-/// Whether a body is an object whose `message` is an object. Nothing is kept of the rest.
+/// Returns whether a body is an object with an object `message`. Ignores the rest.
 fn is_push(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Shape {
@@ -123,7 +123,7 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
             || NOTIFICATION.contains(&name)
     };
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
-    // A header can be of any bytes; text is what everybody sends.
+    // A header may contain any bytes, but all senders use text.
     kept.map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect()
 }

@@ -1,8 +1,8 @@
-//! The HTTP server itself: who may connect, how long he may take, and how it ends.
+//! The HTTP server: connections, time limits, and shutdown.
 //!
-//! HTTP/1.1 and, without TLS, HTTP/2 (Cloud Run speaks either). A client that sends its head too slowly is cut off; what it may
-//! take for the body is the service's to say. At the end no new connection is taken, idle ones are closed, and requests
-//! in hand are answered, as far as [`Limits::drain`] lets them.
+//! It supports HTTP/1.1 and, without TLS, HTTP/2 (Cloud Run uses either). A client that sends its head too
+//! slowly is disconnected; the service limits the time for the body. On shutdown, no new connections are
+//! accepted, idle ones are closed, and requests in progress are answered within [`Limits::drain`].
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,10 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::Limits;
 
-/// After an error that is not of one connection: too many open files, for example.
+/// Pause after an error that does not concern a single connection, for example too many open files.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 
-/// Serves until `shutdown`, and then until the requests in hand are answered.
+/// Serves until `shutdown`, and then until the requests in progress are answered.
 pub(super) async fn serve(
     listener: TcpListener,
     service: Router,
@@ -60,7 +60,7 @@ async fn one(
     service: Router,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    // An answer is a few bytes and the sender waits for it. Where that cannot be set it is only slower.
+    // A response has a few bytes and the sender waits for it. If this option cannot be set, it is only slower.
     let _ = stream.set_nodelay(true);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
     if let Err(error) = watcher.watch(connection).await {

@@ -1,11 +1,11 @@
-//! What the environment says of an HTTP service.
+//! The settings of an HTTP service in the environment.
 //!
 //! | variable | |
 //! |---|---|
-//! | `PORT` | the port, read with the rest of the environment |
-//! | `FRAMEPOST_ADDRESS` | the address to listen on; every one of the machine's by default, as Cloud Run wants it |
-//! | `FRAMEPOST_PUSH_AUDIENCE`, `FRAMEPOST_PUSH_EMAIL` | take pushes with a token for this audience, of this service account, and no others |
-//! | `FRAMEPOST_PUSH_KEYS` | another place than Google's for the public keys, as a JSON Web Key Set |
+//! | `PORT` | the port, read together with the rest of the environment |
+//! | `FRAMEPOST_ADDRESS` | the address to listen on; by default all addresses of the machine, as Cloud Run requires |
+//! | `FRAMEPOST_PUSH_AUDIENCE`, `FRAMEPOST_PUSH_EMAIL` | accept only pushes with a token for this audience and service account |
+//! | `FRAMEPOST_PUSH_KEYS` | a URL other than Google's for the public keys, as a JSON Web Key Set |
 
 use super::Senders;
 use crate::EnvironmentError;
@@ -19,17 +19,17 @@ const AUDIENCE: &str = "FRAMEPOST_PUSH_AUDIENCE";
 const EMAIL: &str = "FRAMEPOST_PUSH_EMAIL";
 const KEYS: &str = "FRAMEPOST_PUSH_KEYS";
 
-/// Where to listen, and whom to believe.
+/// Where to listen, and which senders to accept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `None`: every address.
+    /// The address to listen on; `None` stands for all addresses.
     pub address: Option<IpAddr>,
-    /// `None`: everybody who gets here is believed.
+    /// `None` accepts every sender that reaches the service.
     pub push: Option<PushTokenOptions>,
 }
 
 impl Settings {
-    /// Reads the variables.
+    /// Reads the variables, which may be absent.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let invalid = |name, value, expected| EnvironmentError::Invalid { name, value, expected };
@@ -54,7 +54,7 @@ impl Settings {
         Ok(Self { address, push })
     }
 
-    /// Whose requests are taken.
+    /// Returns the senders whose requests are accepted.
     pub fn senders(&self) -> framepost_ports::Result<Senders> {
         Ok(match &self.push {
             Some(options) => Senders::Checked(Box::new(PushTokens::new(options.clone())?)),
@@ -62,11 +62,11 @@ impl Settings {
         })
     }
 
-    /// Listens.
+    /// Starts listening on `port`.
     pub async fn listen(&self, port: u16) -> io::Result<TcpListener> {
         match self.address {
             Some(address) => TcpListener::bind((address, port)).await,
-            // One of them takes both kinds of address, where there are two.
+            // On a dual-stack machine, this socket accepts both kinds of addresses.
             None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
                 Ok(listener) => Ok(listener),
                 Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,

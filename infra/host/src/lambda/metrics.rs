@@ -1,7 +1,8 @@
-//! CloudWatch's embedded metric format: metrics as lines of the log ("Specification: Embedded metric format").
+//! CloudWatch's embedded metric format: metrics as log lines ("Specification: Embedded metric format").
 //!
-//! One line for each site of a batch, with arrays of values: a line counts for both sets of dimensions, `[Function]` and
-//! `[Function, Site]`. Only keys of ours name a site, so what else lies in the bucket makes no metric of its own.
+//! There is one line for each site of a batch, with arrays of values. A line counts for both sets of
+//! dimensions, `[Function]` and `[Function, Site]`. Only our own keys have a site, so that other objects in
+//! the bucket create no metrics.
 
 use crate::handled::{Ending, Handled};
 use framepost_events::{KeyKind, Site};
@@ -11,14 +12,14 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-/// Values of one metric in one line.
+/// Most values of one metric in a line.
 const MAX_VALUES: usize = 100;
 
 /// Writes the lines to standard output, which is Lambda's log.
 pub(super) fn write(function: &str, done_metric: &str, handled: &[Handled]) {
     let mut out = std::io::stdout().lock();
     for line in lines(function, done_metric, Timestamp::now(), handled) {
-        // One write a line; nobody is there to be told of a failure.
+        // One write per line. A failure cannot be reported anywhere.
         let _ = out.write_all(format!("{line}\n").as_bytes());
     }
     let _ = out.flush();
@@ -50,7 +51,7 @@ fn line(function: &str, done_metric: &str, now: Timestamp, site: Option<&Site>, 
     let mut line = Map::new();
     let mut metrics = Vec::new();
     let mut metric = |name: &str, unit: &str, value: Value| {
-        // An array without values would be an invalid line, and the whole of it be lost.
+        // An array without values would make the whole line invalid.
         if value.as_array().is_none_or(|values| !values.is_empty()) {
             metrics.push(json!({ "Name": name, "Unit": unit }));
             line.insert(name.to_owned(), value);
@@ -77,7 +78,7 @@ fn line(function: &str, done_metric: &str, now: Timestamp, site: Option<&Site>, 
     Value::Object(line)
 }
 
-/// To a tenth, which is what a latency is good for.
+/// Rounds to a tenth of a millisecond, the precision of a latency.
 fn millis(latency: std::time::Duration) -> Value {
     ((latency.as_secs_f64() * 10_000.0).round() / 10.0).into()
 }
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(directive["Metrics"].as_array().unwrap().len(), 5);
         assert_eq!(seven["_aws"]["Timestamp"], 1_795_187_340_000_u64);
         assert_eq!((&eight["Rejects"], &eight["Retries"], &eight["ChunksProbed"]), (&json!(1), &json!(1), &json!(0)));
-        // Nothing is done, so there are no sizes, and an empty array would not be valid.
+        // Nothing was done, so there are no sizes, and an empty array would be invalid.
         assert!(eight.get("ObjectBytes").is_none());
         assert_eq!(foreign["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Function"]]));
         assert_eq!((&foreign["Rejects"], &foreign["ChunksProbed"]), (&json!(1), &json!(1)));

@@ -1,7 +1,8 @@
-//! AWS Lambda, fed by an SQS queue with `ReportBatchItemFailures`.
+//! Runs a function on AWS Lambda, with an SQS queue and `ReportBatchItemFailures`.
 //!
-//! Each message of a batch is answered by itself. Before Lambda's own limit the host answers for those that were ready,
-//! and the others come again. After each batch one line for each site goes to CloudWatch's embedded metrics.
+//! Each message of a batch is answered separately. Before Lambda's own time limit, the host answers for the
+//! messages that are ready, and the others are delivered again. After each batch, one line for each site is
+//! written for CloudWatch's embedded metrics.
 
 mod metrics;
 
@@ -14,9 +15,9 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use std::time::{Duration, SystemTime};
 use tracing::Instrument as _;
 
-/// Messages of one batch that are handled at a time.
+/// Messages of one batch that are handled concurrently.
 const CONCURRENCY: usize = 8;
-/// Left before Lambda's own limit to answer for those that were ready.
+/// Time before Lambda's own limit at which the host answers for the messages that are ready.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// Takes batches from Lambda's runtime API until the sandbox ends.

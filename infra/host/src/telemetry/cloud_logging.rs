@@ -1,20 +1,20 @@
-//! Log lines as Google's Cloud Logging reads them: one JSON object a line on standard output.
+//! Log lines for Google's Cloud Logging: one JSON object per line on standard output.
 //!
-//! Special fields: `severity`, `message`, `time`, `logging.googleapis.com/{trace, spanId, trace_sampled, labels, insertId,
-//! sourceLocation}`. A line of severity `ERROR` also has the shape of a `ReportedErrorEvent`, so that Error Reporting groups
-//! it and tells people of new ones. Every other field is the line's own, those with dots in their names inside objects,
-//! so that a query reads `jsonPayload.duration.from`. The field `record` holds a record's fields as one JSON object: they are
-//! taken for the line's own.
+//! Special fields: `severity`, `message`, `time`, `logging.googleapis.com/{trace, spanId, trace_sampled,
+//! labels, insertId, sourceLocation}`. A line of severity `ERROR` also has the form of a `ReportedErrorEvent`,
+//! so that Error Reporting groups it and notifies people of new ones. Other fields keep their names; names with
+//! dots become nested objects, so that a query reads `jsonPayload.duration.from`. The field `record` holds a
+//! record's fields as one JSON object, which are added to the line.
 //!
-//! **A redelivery does not double a line.** Cloud Logging takes two entries of one log for the same if both `insertId` and
-//! `time` are the same. So a line that says something that is true once, however often its message comes, carries the field
-//! `once_id`, and it or a span around it `once_time` (RFC 3339: when the message was published); they become those two,
-//! and `written_at` says when the line was written. An entry more than a day in the past would not be counted by log-based
-//! metrics, so a line about a message older than [`ONCE_WITHIN`] keeps the time at which it is written, and with it the
-//! chance of a double.
+//! **A redelivery does not duplicate a line.** Cloud Logging treats two entries of one log as the same if both
+//! `insertId` and `time` are equal. A line that is true once, however often its message is delivered, therefore
+//! has the field `once_id`, and it or a surrounding span has `once_time` (RFC 3339: when the message was
+//! published). These become the two special fields, and `written_at` says when the line was written. Log-based
+//! metrics ignore entries more than a day old, so a line about a message older than [`ONCE_WITHIN`] keeps the
+//! current time and may be duplicated.
 //!
-//! **Trace.** A span with the fields `trace_id`, `span_id` and `trace_sampled` lends them to every line inside it; its field
-//! `function` becomes a label of each.
+//! **Trace.** The fields `trace_id`, `span_id` and `trace_sampled` of a span apply to every line inside it; its
+//! field `function` becomes a label of each.
 
 use framepost_ports::{Clock, SystemClock};
 use jiff::{SignedDuration, Timestamp};
@@ -27,30 +27,30 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How old a message may be for a line about it to have its time. Cloud Logging's own limit for metrics is a day.
+/// Oldest message whose line gets the message's time. Cloud Logging's own limit for metrics is a day.
 const ONCE_WITHIN: SignedDuration = SignedDuration::from_hours(12);
-/// How far ahead of this machine's clock. Cloud Logging's own limit is ten minutes.
+/// How far the time may be ahead of this machine's clock. Cloud Logging's own limit is ten minutes.
 const ONCE_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// Fields that are a line's labels as well, by which Cloud Logging finds lines without reading them.
+/// Fields that also become labels, by which Cloud Logging finds lines efficiently.
 const LABELS: [&str; 3] = ["function", "site", "outcome"];
 
 const REPORTED_ERROR: &str = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
 
-/// Who writes, as Error Reporting and Cloud Trace name it.
+/// The writer of the log, as Error Reporting and Cloud Trace name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
-    /// The project's id, without which a trace has no name.
+    /// The project's id, which is needed for the name of a trace.
     pub project: Option<String>,
     /// `K_SERVICE`, or the function's name.
     pub name: String,
-    /// `K_REVISION`.
+    /// The variable `K_REVISION`, if set.
     pub revision: Option<String>,
 }
 
 impl Service {
-    /// This process, by `K_SERVICE`, `K_REVISION` and `GOOGLE_CLOUD_PROJECT`. Where nobody says the project, Cloud Run's
-    /// metadata server does.
+    /// Describes this process by `K_SERVICE`, `K_REVISION` and `GOOGLE_CLOUD_PROJECT`. Without the latter, asks
+    /// Cloud Run's metadata server for the project.
     pub async fn of_this() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let project = match (variable("GOOGLE_CLOUD_PROJECT"), variable("K_SERVICE")) {
@@ -63,7 +63,7 @@ impl Service {
     }
 }
 
-/// Writes each event as one line.
+/// A layer that writes each event as one line.
 pub(super) struct CloudLogging<W> {
     service: Service,
     clock: Box<dyn Clock>,
@@ -71,13 +71,13 @@ pub(super) struct CloudLogging<W> {
 }
 
 impl<W: Fn(&[u8])> CloudLogging<W> {
-    /// Gives each line to `write`.
+    /// Creates a layer that passes each line to `write`.
     pub(super) fn new(service: Service, write: W) -> Self {
         Self { service, clock: Box::new(SystemClock), write }
     }
 }
 
-/// The fields of a span that its lines take over.
+/// The fields of a span that are added to its lines.
 struct Lent(Map<String, Value>);
 
 impl<S, W> Layer<S> for CloudLogging<W>
@@ -108,7 +108,7 @@ where
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(Lent(lent)) = span.extensions().get::<Lent>() {
                 for (name, value) in lent {
-                    // The innermost span's word counts.
+                    // The innermost span takes precedence.
                     spans.entry(name).or_insert_with(|| value.clone());
                 }
             }
@@ -116,7 +116,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let line = self.line(event, fields.0, spans);
-        // A map of strings and numbers is always JSON.
+        // A map of strings and numbers can always be serialized.
         let Ok(mut line) = serde_json::to_vec(&line) else { return };
         line.push(b'\n');
         (self.write)(&line);
@@ -196,7 +196,7 @@ impl<W> CloudLogging<W> {
     }
 }
 
-/// `NOTICE` and above `ERROR` are not among tracing's levels.
+/// `tracing` has no levels for `NOTICE` and above `ERROR`.
 fn severity(level: Level) -> &'static str {
     match level {
         Level::ERROR => "ERROR",
@@ -206,7 +206,8 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-/// The time of a line that is written once; `None` for one that is too long ago or to come.
+/// Returns the time for a line that is written once. Returns `None` if the time is too far in
+/// the past or the future.
 fn once_time(time: &Value, now: Timestamp) -> Option<Timestamp> {
     let time: Timestamp = time.as_str()?.parse().ok()?;
     let age = now.duration_since(time);
@@ -224,8 +225,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// `duration.from` is the field `from` of the object `duration`. What is there already stays: a line's special fields
-/// are not for a caller's field of the same name to change.
+/// Stores `duration.from` as the field `from` of the object `duration`. Existing fields are not replaced, so
+/// that a caller's field cannot change a special field.
 fn nest(line: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         None => {
@@ -239,7 +240,7 @@ fn nest(line: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-/// A span's or a line's fields as JSON.
+/// The fields of a span or a line as JSON.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 

@@ -1,10 +1,10 @@
-//! An event of `tracing` as one JSON object on one line, its spans' fields beside its own, with CloudWatch's and Lambda's
-//! names: `timestamp`, `level`, `message`.
+//! Writes an event of `tracing` as one JSON object on one line, with the fields of its spans and the names that
+//! CloudWatch and Lambda use: `timestamp`, `level`, `message`.
 //!
-//! The field `record` holds a record's fields as one JSON object: they are taken for the line's own.
+//! The field `record` holds a record's fields as one JSON object, which are added to the line.
 //!
-//! Flat, so that a query names a field and not a place in a list. Where two have one name the event's own field counts
-//! before its span's, and an inner span's before an outer one's.
+//! The object is flat, so that a query can name a field. If two fields have the same name, the event's own
+//! field takes precedence over its span's, and an inner span's over an outer one's.
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -19,7 +19,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Fields in their order.
+/// Fields in order.
 #[derive(Debug, Default)]
 struct Fields(Vec<(Cow<'static, str>, Value)>);
 
@@ -78,14 +78,14 @@ impl Visit for Fields {
     }
 }
 
-/// Standard output, a line in one write, so that lines of several tasks do not mix.
+/// Writes to standard output, with one write per line, so that lines of concurrent tasks do not mix.
 pub(super) fn stdout(line: &[u8]) {
     let mut out = std::io::stdout().lock();
-    // Nobody is there to be told.
+    // A failure cannot be reported anywhere.
     let _ = out.write_all(line).and_then(|()| out.flush());
 }
 
-/// The layer.
+/// The layer that formats lines.
 pub(super) struct Lines<W> {
     write: W,
 }

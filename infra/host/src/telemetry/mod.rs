@@ -1,6 +1,6 @@
-//! Logs: one JSON object a line on standard output where a machine reads them, for people on standard error everywhere else.
+//! Logs: one JSON object per line on standard output if a machine reads them, otherwise text on standard error.
 //!
-//! `RUST_LOG` filters; without it our own crates say `info` and the others `warn`.
+//! `RUST_LOG` filters. By default, our own crates log at `info` and the others at `warn`.
 
 #[cfg(feature = "gcp")]
 mod cloud_logging;
@@ -19,25 +19,24 @@ use tracing_subscriber::prelude::*;
 /// What the targets of our own crates begin with.
 const OURS: [&str; 2] = ["framepost", "edge_uploader"];
 
-/// Who reads the log.
+/// The reader of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// CloudWatch, and any machine that reads JSON.
+    /// CloudWatch, and any program that reads JSON.
     Json,
-    /// Cloud Logging.
+    /// Google's Cloud Logging.
     #[cfg(feature = "gcp")]
     CloudLogging(Service),
-    /// People.
     Human,
 }
 
-/// The fields of a record, which travel through `tracing` as the JSON object of one field: their names are the record's, and
-/// no call site knows them.
+/// Parses the fields of a record, which pass through `tracing` as a JSON object in one field, because their
+/// names are not known at the call site.
 fn record_fields(field: &tracing::field::Field, value: &str) -> Option<serde_json::Map<String, serde_json::Value>> {
     (field.name() == "record").then(|| serde_json::from_str(value).ok())?
 }
 
-/// Starts the log of this process. Only the first call counts.
+/// Starts the log of this process. Only the first call has an effect.
 pub fn init(format: Format) {
     init_with(format, Vec::new());
 }
@@ -53,7 +52,7 @@ pub fn init_with(format: Format, levels: Vec<(String, LevelFilter)>) {
         let ours = OURS.map(|name| (name, LevelFilter::INFO));
         Targets::new().with_default(LevelFilter::WARN).with_targets(ours).with_targets(levels)
     });
-    // A panic is one line of the log too, with the message that it was about, and not a dozen lines of text.
+    // Log a panic as a single line as well, with the message that caused it.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
@@ -63,11 +62,11 @@ pub fn init_with(format: Format, levels: Vec<(String, LevelFilter)>) {
             registry.with(cloud_logging::CloudLogging::new(service, json::stdout)).try_init()
         }
         Format::Human => {
-            // A camera's or a bucket's words do not move a terminal's cursor.
+            // Text from a camera or a bucket must not control the terminal.
             let writer = || framepost_ports::shown::Lines(std::io::stderr());
             registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(writer)).try_init()
         }
     };
-    // A test or an embedding program that has a log already keeps it.
+    // Keep the log of a test or an embedding program.
     drop(started);
 }

@@ -1,40 +1,39 @@
-//! Which trace a request belongs to, by its headers.
+//! Determines the trace of a request from its headers.
 //!
-//! W3C Trace Context (`traceparent`) is read first; Google's own older header (`X-Cloud-Trace-Context:
-//! TRACE_ID/SPAN_ID;o=OPTIONS`) where there is none. What neither says right is not there: a trace is a convenience, and a
-//! bad header is no reason to refuse an event.
+//! W3C Trace Context (`traceparent`) is read first, then Google's older header (`X-Cloud-Trace-Context:
+//! TRACE_ID/SPAN_ID;o=OPTIONS`). Invalid headers are ignored: a trace is only a convenience, and no
+//! reason to refuse an event.
 
 use std::fmt::Write as _;
 
-/// One request's place in a trace.
+/// The position of a request in a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TraceContext {
     /// 32 hexadecimal digits, not all zero.
     pub(crate) trace_id: String,
-    /// 16 hexadecimal digits, where the sender gives one.
+    /// 16 hexadecimal digits, if the sender provides them.
     pub(crate) span_id: Option<String>,
-    /// Whether the trace is kept.
+    /// Whether the trace is recorded.
     pub(crate) sampling: Sampling,
 }
 
-/// Whether somebody keeps the trace.
+/// Whether a trace is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Sampling {
-    /// It is.
     Sampled,
-    /// It is not, or nobody says so.
+    /// The trace is not recorded, or it is unknown.
     #[default]
     NotSampled,
 }
 
 impl TraceContext {
-    /// From a request's headers; `header` gives the value of the one with this name, in lower case.
+    /// Reads the trace from a request. `header` returns the value of the header with the given lower-case name.
     pub(crate) fn of_request<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let w3c = header("traceparent").and_then(Self::from_traceparent);
         w3c.or_else(|| header("x-cloud-trace-context").and_then(Self::from_google))
     }
 
-    /// `00-TRACE_ID-SPAN_ID-FLAGS`. A later version may add to that, at its end.
+    /// Parses `00-TRACE_ID-SPAN_ID-FLAGS`. Later versions may append fields.
     fn from_traceparent(value: &str) -> Option<Self> {
         let mut parts = value.trim().split('-');
         let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -50,13 +49,13 @@ impl TraceContext {
         })
     }
 
-    /// The span's id is decimal there, and everything after the trace's id may be left out.
+    /// Parses Google's header, where the span id is decimal, and everything after the trace id is optional.
     fn from_google(value: &str) -> Option<Self> {
         let (value, options) = value.trim().split_once(';').unwrap_or((value.trim(), ""));
         let (trace_id, span_id) = value.split_once('/').unwrap_or((value, ""));
         let span_id = span_id.parse::<u64>().ok().filter(|id| *id != 0).map(|id| {
             let mut digits = String::with_capacity(16);
-            // Writing to a string cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(digits, "{id:016x}");
             digits
         });

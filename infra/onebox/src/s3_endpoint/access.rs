@@ -1,4 +1,4 @@
-//! Who may do what, and the access key that the writer has.
+//! Access control, and the access key of the writer.
 
 use framepost_aws::Credentials;
 use s3s::access::{S3Access, S3AccessContext};
@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Reading objects is for everybody who reaches the endpoint, everything else for who signs.
+/// Anybody who reaches the endpoint may read objects. Everything else requires a signature.
 pub(super) struct ReadersAreAnonymous;
 
 #[async_trait::async_trait]
@@ -28,7 +28,7 @@ struct Stored {
     secret_access_key: String,
 }
 
-/// The access key in the file at `path`; drawn, and written there for the owner's eyes only, where there is none.
+/// Loads the access key in the file at `path`, or creates a random one there, readable only by the owner.
 pub fn load_or_create_credentials(path: &Path) -> io::Result<Credentials> {
     let mut file = match std::fs::File::options().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => file,

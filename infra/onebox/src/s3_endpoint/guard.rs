@@ -1,11 +1,11 @@
-//! Which requests come to the S3 operations at all.
+//! Filters requests before they reach the S3 operations.
 
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, Response, StatusCode};
 use s3s::Body;
 use std::net::{IpAddr, SocketAddr};
 
-/// The largest object that one put makes; S3's own limit.
+/// The largest object in one put, which is S3's own limit.
 const PUT_BYTES: u64 = 5 << 30;
 /// The largest body of any other request.
 const BODY_BYTES: u64 = 1 << 20;
@@ -20,13 +20,13 @@ impl Guard {
         Self { listen }
     }
 
-    /// The answer to a request that is for another host, or too large.
+    /// Returns the response to a request that is for another host or too large.
     pub(super) fn refusal<B>(self, request: &Request<B>) -> Option<Response<Body>> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, another) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
         let in_line = request.uri().authority().map(hyper::http::uri::Authority::as_str);
         let ours = |authority: &str| self.is_ours(authority);
-        // RFC 9112 §3.2: exactly one Host, and in absolute form the request line counts.
+        // There must be exactly one Host header, and in absolute form the request line counts (RFC 9112 §3.2).
         if another.is_some() || !host.is_some_and(ours) || !in_line.is_none_or(ours) {
             return Some(answer(StatusCode::FORBIDDEN, "AccessDenied", "the request is for another host"));
         }
@@ -38,9 +38,11 @@ impl Guard {
             .then(|| answer(StatusCode::PAYLOAD_TOO_LARGE, "EntityTooLarge", "the request's body is too large"))
     }
 
-    /// Whether `host[:port]` is this machine, by a loopback address, the listener's own or as `localhost`.
+    /// Returns whether `host[:port]` is this machine: a loopback address, the
+    /// listener's own address, or `localhost`.
     ///
-    /// The port is not compared: a forwarded one is another, and a name that an attacker lets point here is another at any port.
+    /// The port is not compared, because forwarded ports differ. A host name that an attacker points to this
+    /// machine differs from these names on any port.
     fn is_ours(self, authority: &str) -> bool {
         let (host, is_sound) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().is_ok()),

@@ -1,14 +1,14 @@
-//! An S3 endpoint in front of local buckets, so that the edge writes here exactly as it writes to AWS.
+//! An S3 endpoint for local buckets, so that the edge uploader writes here exactly as it writes to AWS.
 //!
-//! * Writing and listing need a signature by the one access key. Reading an object needs none, so that a link plays in any
-//!   player; the endpoint is meant for loopback.
-//! * A put streams into the bucket and never replaces an object, whether or not the request says `If-None-Match: *`.
-//! * Only requests for this machine by its own name or address are answered: a page in a browser whose name an attacker lets
-//!   point here (DNS rebinding) asks for that name.
-//! * Connections have the limits of all our listeners, see [`edge_uploader::listener`]; a put has at most 5 GiB, and no
-//!   other request more than 1 MiB.
-//! * `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `HeadBucket` and `ListObjectsV2` are there; everything else
-//!   is `NotImplemented`.
+//! - Writing and listing need a signature with the access key. Reading an object needs none, so that a link
+//!   works in any player. The endpoint is meant for loopback.
+//! - A put streams into the bucket and never replaces an object, with or without `If-None-Match: *`.
+//! - Only requests for this machine's own names or addresses are answered. This protects against DNS rebinding,
+//!   where a web page uses a host name that an attacker points to this machine.
+//! - Connections have the limits of all our listeners, see [`edge_uploader::listener`]. A put may have up to 5
+//!   GiB, any other request up to 1 MiB.
+//! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `HeadBucket` and
+//!   `ListObjectsV2`. Everything else is `NotImplemented`.
 
 mod access;
 mod guard;
@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Players keep several connections, and the edge one for each of its workers.
+/// Players open several connections, and the edge uploader one for each of its workers.
 const LIMITS: Limits = Limits {
     connections: 128,
     header_time: Duration::from_mins(1),
@@ -39,7 +39,7 @@ const LIMITS: Limits = Limits {
     header_bytes: 64 * 1024,
 };
 
-/// Serves `buckets` by their names until `shutdown`, then ends what is under way.
+/// Serves `buckets` by their names until `shutdown`, then finishes requests in progress.
 pub async fn serve(
     buckets: Vec<LocalBucket>,
     listener: TcpListener,

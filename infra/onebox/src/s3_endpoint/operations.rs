@@ -1,4 +1,4 @@
-//! The operations.
+//! The S3 operations that the endpoint implements.
 
 use super::upload::{BodyFault, Upload};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -22,7 +22,7 @@ use tokio::io::AsyncReadExt as _;
 
 /// Bytes that are read from the disk at a time.
 const PIECE_BYTES: u64 = 128 * 1024;
-/// Sorts behind everything that begins with a given prefix.
+/// Sorts after all keys with a given prefix.
 const LAST: char = char::MAX;
 
 pub(super) struct Endpoint {
@@ -39,7 +39,7 @@ impl Endpoint {
     }
 }
 
-/// In S3's words.
+/// Converts an error to S3's error codes.
 fn refuse(error: &Error) -> S3Error {
     let code = match error.kind() {
         ErrorKind::NotFound => S3ErrorCode::NoSuchKey,
@@ -200,7 +200,7 @@ impl S3 for Endpoint {
         let bucket = self.bucket(&input.bucket)?;
         let limit = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
         let prefix = input.prefix.clone().unwrap_or_default();
-        // A token is the last key of the page before it.
+        // A token is the last key of the previous page.
         let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
         let mut page = Page { bucket, prefix: &prefix, after, objects: vec![], prefixes: vec![] };
         let has_more = match input.delimiter.as_deref() {
@@ -230,14 +230,14 @@ impl S3 for Endpoint {
 struct Page<'a> {
     bucket: &'a LocalBucket,
     prefix: &'a str,
-    /// Where the next page begins.
+    /// The last key before the next page.
     after: String,
     objects: Vec<Object>,
     prefixes: Vec<CommonPrefix>,
 }
 
 impl Page<'_> {
-    /// Says whether there is more.
+    /// Returns whether there are more keys.
     async fn flat(&mut self, limit: usize) -> Result<bool, Error> {
         let mut listed = self.bucket.list(self.prefix, &self.after, limit + 1).await?;
         let has_more = listed.len() > limit;
@@ -277,7 +277,7 @@ impl Page<'_> {
     }
 }
 
-/// The next `len` bytes of `file`.
+/// Returns the next `len` bytes of `file` in pieces.
 fn pieces(file: std::fs::File, len: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
     let state = (tokio::fs::File::from_std(file), len);
     futures::stream::try_unfold(state, |(mut file, left)| async move {

@@ -7,16 +7,16 @@ use s3s::dto::StreamingBlob;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How the body ended, as far as the bucket could not tell.
+/// How a body failed, for errors that the bucket cannot distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyFault {
-    /// The connection broke, or the client sent less than it said.
+    /// The connection was lost, or the client sent less than announced.
     CutShort,
-    /// All bytes came, and they are not the ones that were signed.
+    /// All bytes arrived, and they differ from the signed ones.
     OtherBytes,
 }
 
-/// A body, which can be read once.
+/// A request body, which can be read once.
 pub(super) struct Upload {
     len: u64,
     body: Mutex<Option<StreamingBlob>>,
@@ -28,7 +28,7 @@ impl Upload {
         Self { len, body: Mutex::new(body), fault: Arc::default() }
     }
 
-    /// Why the body failed, if it did.
+    /// Returns why the body failed, if it did.
     pub(super) fn fault(&self) -> Option<BodyFault> {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,7 +46,7 @@ impl Content for Upload {
         let fault = self.fault.clone();
         Box::pin(body.map(move |piece| {
             piece.map_err(|error| {
-                // s3s has no public type for this.
+                // s3s has no public type for this error.
                 let mismatch = error.to_string().contains("Sha256Mismatch");
                 let found = if mismatch { BodyFault::OtherBytes } else { BodyFault::CutShort };
                 *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);

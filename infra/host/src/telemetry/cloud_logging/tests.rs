@@ -14,7 +14,7 @@ impl Clock for At {
     }
 }
 
-/// What `speak` logs at 15:09:00, as the lines that Cloud Logging would read.
+/// Returns the lines that `speak` logs at 15:09:00, parsed as JSON.
 fn lines(service: Service, speak: impl FnOnce()) -> Vec<Value> {
     let written: Arc<Mutex<Vec<u8>>> = Arc::default();
     let sink = written.clone();
@@ -94,7 +94,7 @@ fn a_redelivery_writes_the_same_entry() {
             span.record("once_time", "2026-11-20T15:08:27Z");
             span.in_scope(|| tracing::info!(once_id = "abc", latency_ms, "handled"));
         }
-        // Too old to be counted, and so a line like any other.
+        // Too old for log-based metrics, so it is an ordinary line.
         tracing::info!(once_id = "abc", once_time = "2026-11-19T15:08:27Z", "handled");
         tracing::info!(once_id = "abc", once_time = "2026-11-20T15:30:27Z", "handled");
     });
@@ -121,7 +121,7 @@ fn a_field_cannot_pass_for_a_special_one() {
     });
     let line = &lines[0];
     assert_eq!((&line["severity"], &line["time"]), (&json!("WARNING"), &json!("2026-11-20T15:09:00Z")));
-    // Without a project there is only the id, which tells no more.
+    // Without a project there is only the id.
     assert_eq!(line["logging.googleapis.com/trace"], "4bf9");
     assert_eq!(line["function"], "inner");
 }
