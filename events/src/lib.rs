@@ -7,7 +7,7 @@
 //! * [`key`]: where an object lies (ONVIF Recording Control, annex "Object storage recording format").
 //! * [`attributes`]: what the object's metadata says of it.
 //! * [`manifest`]: the canonical text that is signed and chained.
-//! * [`finalized`]: "this object is complete", from every sender that can say so.
+//! * [`finalized`]: "this object is complete", from every sender that can say so; [`removed`]: "it is gone"; [`due`]: "it is time".
 //! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
 //! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`], [`glue`]: the tables that hold
 //!   them.
@@ -15,6 +15,7 @@
 pub mod attributes;
 pub mod bigquery;
 mod digest;
+pub mod due;
 pub mod envelope;
 mod error;
 pub mod finalized;
@@ -24,6 +25,7 @@ pub mod key;
 pub mod manifest;
 pub mod name;
 pub mod record;
+pub mod removed;
 pub mod schema;
 
 pub use digest::{Sha256, Sha256Hasher};
@@ -31,3 +33,4 @@ pub use error::Error;
 pub use finalized::ObjectFinalized;
 pub use key::{KeyKind, ObjectKey};
 pub use name::{Camera, Site};
+pub use removed::ObjectRemoved;

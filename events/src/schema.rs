@@ -5,6 +5,7 @@
 
 use crate::finalized::{FINALIZED_EVENT_TYPE, ObjectFinalized};
 use crate::record::{self, Record};
+use crate::removed::{self, ObjectRemoved};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
@@ -14,7 +15,10 @@ use serde_json::{Value, json};
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     let records =
         record::DECLARED.iter().map(|declared| (declared.event_type, (declared.event_schema)(declared.event_type)));
-    let events = [(FINALIZED_EVENT_TYPE, of::<ObjectFinalized>(FINALIZED_EVENT_TYPE))];
+    let events = [
+        (FINALIZED_EVENT_TYPE, of::<ObjectFinalized>(FINALIZED_EVENT_TYPE)),
+        (removed::EVENT_TYPE, of::<ObjectRemoved>(removed::EVENT_TYPE)),
+    ];
     records.chain(events).collect()
 }
 

@@ -3,6 +3,7 @@
 
 use super::{IgnoreCode, Notice, Sender, gcs, json, local, pubsub};
 use crate::Error;
+use crate::removed::{self, Removal};
 use cloudevents::{AttributesReader as _, Data, Event, EventBuilder as _, EventBuilderV10};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -62,8 +63,8 @@ fn notice(event: &Event) -> Result<Notice, Error> {
     if let Some(happened) = ty.strip_prefix(STORAGE) {
         let code = match happened {
             "finalized" => return gcs::finalized_resource(data(event)?, time(event)),
-            "deleted" => IgnoreCode::Deleted,
-            "archived" => IgnoreCode::Archived,
+            "deleted" => return gcs::removed_resource(data(event)?, time(event), Removal::Deleted),
+            "archived" => return gcs::removed_resource(data(event)?, time(event), Removal::Hidden),
             "metadataUpdated" => IgnoreCode::MetadataUpdate,
             _ => IgnoreCode::OtherEvent,
         };
@@ -73,6 +74,7 @@ fn notice(event: &Event) -> Result<Notice, Error> {
         PUBSUB => pubsub::push(data(event)?),
         AUDIT_LOG => Ok(Notice::ignored(IgnoreCode::AuditLog, ty)),
         local::EVENT_TYPE => local::finalized(data(event)?),
+        removed::EVENT_TYPE => local::removed(data(event)?),
         // One of our records: a subscriber that hears the whole bus hears them too.
         _ if ty.starts_with("io.framepost.") => Ok(Notice::ignored(IgnoreCode::OtherEvent, ty)),
         _ => Err(Sender::CloudEvent.error(format!("unknown type {ty:?}"))),

@@ -5,6 +5,7 @@
 use super::json::Integer;
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender, s3};
 use crate::Error;
+use crate::removed::{Cause, Removal};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,9 +25,12 @@ struct Event {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Detail {
     bucket: Bucket,
     object: Object,
+    reason: Option<String>,
+    deletion_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,8 +55,7 @@ pub(super) fn event(event: Map<String, Value>) -> Result<Notice, Error> {
         return Err(error(&format!("source should be aws.s3, found {source:?}")));
     }
     let ignored = match detail_type.as_str() {
-        "Object Created" => None,
-        "Object Deleted" => Some(IgnoreCode::Deleted),
+        "Object Created" | "Object Deleted" => None,
         "Object Tags Added" | "Object Tags Deleted" | "Object ACL Updated" => Some(IgnoreCode::MetadataUpdate),
         "AWS API Call via CloudTrail" => Some(IgnoreCode::AuditLog),
         _ => Some(IgnoreCode::OtherEvent),
@@ -62,6 +65,21 @@ pub(super) fn event(event: Map<String, Value>) -> Result<Notice, Error> {
     }
     let Event { time, region, detail } = Event::deserialize(&event).map_err(|e| error(&e))?;
     let Object { key, size, version_id, sequencer } = detail.object;
+    if detail_type == "Object Deleted" {
+        let removal = match detail.deletion_type.as_deref() {
+            Some("Permanently Deleted") => Removal::Deleted,
+            Some("Delete Marker Created") => Removal::Hidden,
+            _ => return Ok(Notice::ignored(IgnoreCode::Deleted, detail_type)),
+        };
+        let cause = match detail.reason.as_deref() {
+            Some("DeleteObject") => Some(Cause::Request),
+            Some("Lifecycle Expiration") => Some(Cause::Lifecycle),
+            _ => None,
+        };
+        return s3::removed(detail.bucket.name, key, (version_id, sequencer.as_deref()), (removal, cause), time)
+            .map_err(|what| error(&what))?
+            .checked(Sender::EventBridge);
+    }
     let (version, read_version) = s3::version(version_id, sequencer.as_deref()).map_err(|what| error(&what))?;
     ObjectFinalized {
         provider: Provider::S3,

@@ -6,7 +6,8 @@
 
 use super::json::{self, Integer, typed};
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
-use crate::Error;
+use crate::removed::{Cause, Removal};
+use crate::{Error, ObjectRemoved};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,6 +21,7 @@ pub(super) struct Attributes {
     object: Option<String>,
     generation: Option<Integer>,
     event_time: Option<Timestamp>,
+    replaced_by: Option<Integer>,
 }
 
 impl Attributes {
@@ -37,6 +39,7 @@ impl Attributes {
                 "bucketid" => read.bucket = Some(value.to_owned()),
                 "objectid" => read.object = Some(value.to_owned()),
                 "objectgeneration" => read.generation = Some(Integer::from_digits(value).ok_or_else(bad)?),
+                "overwrittenbygeneration" => read.replaced_by = Some(Integer::from_digits(value).ok_or_else(bad)?),
                 "eventtime" => read.event_time = Some(value.parse().map_err(|_| bad())?),
                 _ => {}
             }
@@ -93,6 +96,12 @@ pub(super) fn notification(
         })
         .transpose()?;
     match (attributes.event_type.as_deref(), resource) {
+        (Some("OBJECT_DELETE"), resource) => {
+            removed(attributes, resource.unwrap_or_default(), published, Removal::Deleted)
+        }
+        (Some("OBJECT_ARCHIVE"), resource) => {
+            removed(attributes, resource.unwrap_or_default(), published, Removal::Hidden)
+        }
         (Some(_), resource) => finalized(attributes, resource.unwrap_or_default(), published),
         (None, Some(resource)) => untyped(attributes, resource, published),
         (None, None) => Err(Sender::Gcs.error("there is neither an eventType attribute nor a payload")),
@@ -111,8 +120,19 @@ pub(super) fn finalized_resource(object: Map<String, Value>, time: Option<Timest
     finalized(&Attributes::default(), resource, time)
 }
 
+/// The data of an event that says by itself that the object is gone.
+pub(super) fn removed_resource(
+    object: Map<String, Value>,
+    time: Option<Timestamp>,
+    removal: Removal,
+) -> Result<Notice, Error> {
+    let resource = typed(object).map_err(|e| Sender::Gcs.error(format!("data: {e}")))?;
+    removed(&Attributes { event_time: time, ..Attributes::default() }, resource, None, removal)
+}
+
 /// Without a word on what happened the resource has to tell: a new object has metageneration 1 and no deletion time.
 fn untyped(attributes: &Attributes, resource: Resource, published: Option<Timestamp>) -> Result<Notice, Error> {
+    // It may be deleted or only archived.
     if resource.time_deleted.is_some() {
         return Ok(Notice::ignored(IgnoreCode::Deleted, "a resource with timeDeleted"));
     }
@@ -125,12 +145,10 @@ fn untyped(attributes: &Attributes, resource: Resource, published: Option<Timest
     }
 }
 
-/// Why an event of this type asks for nothing; `None` when there is a new object.
+/// Why an event of this type asks for nothing; `None` when an object is new or gone.
 fn ignored(event_type: &str) -> Option<IgnoreCode> {
     match event_type {
-        "OBJECT_FINALIZE" => None,
-        "OBJECT_DELETE" => Some(IgnoreCode::Deleted),
-        "OBJECT_ARCHIVE" => Some(IgnoreCode::Archived),
+        "OBJECT_FINALIZE" | "OBJECT_DELETE" | "OBJECT_ARCHIVE" => None,
         "OBJECT_METADATA_UPDATE" => Some(IgnoreCode::MetadataUpdate),
         _ => Some(IgnoreCode::OtherEvent),
     }
@@ -152,6 +170,28 @@ fn finalized(attributes: &Attributes, resource: Resource, published: Option<Time
         media_link: media_link.filter(|link| !link.is_empty()),
         region: None,
         read_version: Some(generation.to_string()),
+    }
+    .checked(Sender::Gcs)
+}
+
+fn removed(
+    attributes: &Attributes,
+    resource: Resource,
+    published: Option<Timestamp>,
+    removal: Removal,
+) -> Result<Notice, Error> {
+    let generation = agreed("generation", attributes.generation, resource.generation)?.0;
+    let time = [attributes.event_time, resource.time_deleted, published];
+    ObjectRemoved {
+        provider: Provider::Gcs,
+        bucket: agreed("bucket", attributes.bucket.clone(), resource.bucket)?,
+        key: agreed("object name", attributes.object.clone(), resource.name)?,
+        // The metageneration has grown where its metadata was changed; the object was finalized with the first.
+        version: Some(format!("{generation}.1")),
+        sequence: generation.to_string(),
+        removal,
+        cause: attributes.replaced_by.map(|_| Cause::Replaced),
+        time: time.into_iter().flatten().next().ok_or_else(|| Sender::Gcs.error("there is no time"))?,
     }
     .checked(Sender::Gcs)
 }

@@ -2,7 +2,7 @@
 
 use super::json::typed;
 use super::{Notice, ObjectFinalized, Sender};
-use crate::{Error, Sha256};
+use crate::{Error, ObjectRemoved, Sha256, removed};
 use serde_json::{Map, Value, json};
 
 /// The CloudEvents type.
@@ -31,5 +31,11 @@ impl ObjectFinalized {
 pub(super) fn finalized(data: Map<String, Value>) -> Result<Notice, Error> {
     typed::<ObjectFinalized>(data)
         .map_err(|e| Sender::CloudEvent.error(format!("{EVENT_TYPE}: data: {e}")))?
+        .checked(Sender::CloudEvent)
+}
+
+pub(super) fn removed(data: Map<String, Value>) -> Result<Notice, Error> {
+    typed::<ObjectRemoved>(data)
+        .map_err(|e| Sender::CloudEvent.error(format!("{}: data: {e}", removed::EVENT_TYPE)))?
         .checked(Sender::CloudEvent)
 }

@@ -1,14 +1,14 @@
-//! "This object is complete": one shape for every sender.
+//! "This object is complete": one shape for every sender. "It is gone" comes the same ways: see [`removed`](crate::removed).
 //!
 //! | sender | what it sends | file |
 //! |---|---|---|
 //! | S3, and stores that speak its protocol | event notification 2.x, `s3:TestEvent` | `s3` |
 //! | SNS | either of the AWS shapes as a text in `Message` | `sns` |
-//! | EventBridge | `Object Created` of `aws.s3` | `eventbridge` |
+//! | EventBridge | `Object Created` and `Object Deleted` of `aws.s3` | `eventbridge` |
 //! | Cloud Storage | Pub/Sub notification: attributes and the object resource | `gcs` |
 //! | Pub/Sub | that one pulled, pushed in an envelope, or pushed unwrapped | `pubsub` |
 //! | Eventarc | CloudEvents, direct or around a Pub/Sub message, binary or structured | `cloudevent` |
-//! | Framepost on one machine | a CloudEvent around [`ObjectFinalized`] | `local` |
+//! | Framepost on one machine | a CloudEvent around [`ObjectFinalized`] or [`ObjectRemoved`] | `local` |
 //!
 //! Invariants: the sender is told by the fields that only it writes, before anything else is read, so that the error is
 //! always that sender's. A message is understood as a whole or fails as a whole: what is broken is an [`Error`], what is
@@ -25,7 +25,7 @@ mod pubsub;
 mod s3;
 mod sns;
 
-use crate::Error;
+use crate::{Error, ObjectRemoved};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,15 +93,29 @@ impl ObjectFinalized {
 
     /// The event, unless it names no object at all.
     fn checked(self, sender: Sender) -> Result<Notice, Error> {
-        let rule = match () {
-            () if self.bucket.is_empty() => "the bucket's name is empty",
-            // A bucket's name never holds a slash; one that does could pass itself off as another bucket's object.
-            () if self.bucket.contains('/') => "the bucket's name holds a slash",
-            () if self.key.is_empty() => "the object's key is empty",
-            () if self.version.is_empty() => "the object's version is empty",
-            () => return Ok(Notice::Finalized(self)),
-        };
-        Err(sender.error(rule))
+        named(&self.bucket, &self.key, &self.version).map_err(|rule| sender.error(rule))?;
+        Ok(Notice::Finalized(self))
+    }
+}
+
+impl ObjectRemoved {
+    /// The event, unless it names no object at all.
+    fn checked(self, sender: Sender) -> Result<Notice, Error> {
+        named(&self.bucket, &self.key, self.version.as_ref().unwrap_or(&self.sequence))
+            .map_err(|rule| sender.error(rule))?;
+        Ok(Notice::Removed(self))
+    }
+}
+
+/// Whether these name an object; an error says what is missing.
+fn named(bucket: &str, key: &str, version: &str) -> Result<(), &'static str> {
+    match () {
+        () if bucket.is_empty() => Err("the bucket's name is empty"),
+        // A bucket's name never holds a slash; one that does could pass itself off as another bucket's object.
+        () if bucket.contains('/') => Err("the bucket's name holds a slash"),
+        () if key.is_empty() => Err("the object's key is empty"),
+        () if version.is_empty() => Err("the object's version is empty"),
+        () => Ok(()),
     }
 }
 
@@ -111,6 +125,8 @@ impl ObjectFinalized {
 pub enum Notice {
     /// There is a new object.
     Finalized(ObjectFinalized),
+    /// An object, or a version of one, is gone.
+    Removed(ObjectRemoved),
     /// The message is sound and there is nothing to do: acknowledge it.
     Ignored {
         /// Why, for counters.
@@ -134,9 +150,9 @@ pub enum IgnoreCode {
     TestEvent,
     /// SNS asks whether its subscriber wants to be one; that is for whoever runs the endpoint to answer.
     SubscriptionConfirmation,
-    /// An object, or a version of one, is gone.
+    /// An object, or a version of one, is gone, and that is not asked for, or nothing more is known of it.
     Deleted,
-    /// A version of an object is no longer the live one.
+    /// A version of an object is no longer the live one, and that is not asked for.
     Archived,
     /// Metadata, tags or permissions changed; the bytes are as they were.
     MetadataUpdate,

@@ -6,7 +6,8 @@
 
 use super::json::{self, FormEncoded, Integer};
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
-use crate::Error;
+use crate::removed::{Cause, Removal};
+use crate::{Error, ObjectRemoved};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -87,11 +88,17 @@ fn record(n: usize, value: &Value) -> Result<Notice, Error> {
     if major_minor.split('.').next() != Some("2") {
         return Err(error(&format!("eventVersion should be 2.x, found {major_minor:?}")));
     }
-    if let Some(code) = ignored(&name) {
-        return Ok(Notice::ignored(code, name));
-    }
+    let happened = match happened(&name) {
+        Happened::Other(code) => return Ok(Notice::ignored(code, name)),
+        told => told,
+    };
     let Record { event_time, aws_region, s3 } = Record::deserialize(value).map_err(|e| error(&e))?;
     let Object { key, size, version_id, sequencer } = s3.object;
+    if let Happened::Removed(removal, cause) = happened {
+        return removed(s3.bucket.name, key.0, (version_id, sequencer.as_deref()), (removal, Some(cause)), event_time)
+            .map_err(|what| error(&what))?
+            .checked(Sender::S3);
+    }
     let (version, read_version) = version(version_id, sequencer.as_deref()).map_err(|what| error(&what))?;
     ObjectFinalized {
         provider: Provider::S3,
@@ -107,17 +114,47 @@ fn record(n: usize, value: &Value) -> Result<Notice, Error> {
     .checked(Sender::S3)
 }
 
-/// Why an event of this name asks for nothing; `None` when there is a new object.
-fn ignored(name: &str) -> Option<IgnoreCode> {
+/// What an event's name says.
+enum Happened {
+    Created,
+    Removed(Removal, Cause),
+    Other(IgnoreCode),
+}
+
+fn happened(name: &str) -> Happened {
     // Other stores write the name as it is configured, with the service before it.
     let name = name.strip_prefix("s3:").unwrap_or(name);
     match name.split_once(':').unwrap_or((name, "")) {
-        ("ObjectCreated", "Put" | "Post" | "Copy" | "CompleteMultipartUpload") => None,
-        ("ObjectRemoved" | "LifecycleExpiration", _) => Some(IgnoreCode::Deleted),
-        ("ObjectTagging" | "ObjectAcl", _) => Some(IgnoreCode::MetadataUpdate),
-        ("TestEvent", _) => Some(IgnoreCode::TestEvent),
-        _ => Some(IgnoreCode::OtherEvent),
+        ("ObjectCreated", "Put" | "Post" | "Copy" | "CompleteMultipartUpload") => Happened::Created,
+        ("ObjectRemoved", "Delete") => Happened::Removed(Removal::Deleted, Cause::Request),
+        ("ObjectRemoved", "DeleteMarkerCreated") => Happened::Removed(Removal::Hidden, Cause::Request),
+        ("LifecycleExpiration", "Delete") => Happened::Removed(Removal::Deleted, Cause::Lifecycle),
+        ("LifecycleExpiration", "DeleteMarkerCreated") => Happened::Removed(Removal::Hidden, Cause::Lifecycle),
+        ("ObjectRemoved" | "LifecycleExpiration", _) => Happened::Other(IgnoreCode::Deleted),
+        ("ObjectTagging" | "ObjectAcl", _) => Happened::Other(IgnoreCode::MetadataUpdate),
+        ("TestEvent", _) => Happened::Other(IgnoreCode::TestEvent),
+        _ => Happened::Other(IgnoreCode::OtherEvent),
     }
+}
+
+/// A removal, from its version id and sequencer. The version id of a delete marker is the marker's own and no object's; without
+/// versioning there is none.
+pub(super) fn removed(
+    bucket: String,
+    key: String,
+    (version_id, sequencer): (Option<String>, Option<&str>),
+    (removal, cause): (Removal, Option<Cause>),
+    time: Timestamp,
+) -> Result<ObjectRemoved, &'static str> {
+    let version_id = version_id.filter(|id| !id.is_empty() && id != "null");
+    let sequence = match (sequencer, &version_id) {
+        (Some(sequencer), _) => version(None, Some(sequencer))?.0,
+        (None, Some(id)) => id.clone(),
+        // Lifecycle events of stores that count neither: one time is one removal.
+        (None, None) => time.to_string(),
+    };
+    let version = version_id.filter(|_| removal == Removal::Deleted);
+    Ok(ObjectRemoved { provider: Provider::S3, bucket, key, version, sequence, removal, cause, time })
 }
 
 /// The version of an S3 object, and the part of it by which the object can be read again.

@@ -66,8 +66,14 @@ fn every_sample_gives_what_is_expected() {
 fn the_way_does_not_change_the_identity() {
     let identity = |name: &str| match parse(name).unwrap().remove(0) {
         Notice::Finalized(event) => event.identity(),
-        Notice::Ignored { code, .. } => panic!("{name}: {code}"),
+        other => panic!("{name}: {other:?}"),
     };
+    let removal = |name: &str| match parse(name).unwrap().remove(0) {
+        Notice::Removed(event) => event.identity(),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(removal("s3-removed"), removal("eventbridge-deleted"));
+    assert_eq!(removal("gcs-push-delete"), removal("eventarc-deleted-binary"));
     assert_eq!(identity("s3-put"), identity("eventbridge-put"));
     for name in ["gcs-push-none", "gcs-pulled-finalize", "gcs-unwrapped-finalize", "eventarc-finalized-structured"] {
         assert_eq!(identity(name), identity("gcs-push-finalize"), "{name}");

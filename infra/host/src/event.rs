@@ -1,9 +1,11 @@
 //! The events that trigger functions, and how they are read from messages.
 
+use framepost_events::due::{self, Due};
 use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{self, IgnoreCode};
 use framepost_events::record::Record;
-use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, Site};
+use framepost_events::removed::Removal;
+use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, ObjectRemoved, Site};
 use framepost_ports::{Carrier, Message};
 
 /// The result of reading one event in a message.
@@ -59,24 +61,67 @@ pub trait Event: Clone + Send + 'static {
 
 impl Event for ObjectFinalized {
     fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
-        let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let notices = match message.carrier {
-            Carrier::Queue => finalized::parse(&message.body),
-            Carrier::Http => finalized::parse_http(attributes, &message.body),
-            Carrier::PubSub => finalized::parse_pubsub(attributes, &message.body),
-        }?;
-        Ok(notices
-            .into_iter()
-            .map(|notice| match notice {
-                finalized::Notice::Finalized(event) => Notice::Event(event),
-                finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
-            })
-            .collect())
+        let notices = notices(message)?.into_iter().map(|notice| match notice {
+            finalized::Notice::Finalized(event) => Notice::Event(event),
+            finalized::Notice::Removed(removed) => gone(&removed),
+            finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+        });
+        Ok(notices.collect())
     }
 
     fn about(&self) -> About {
         About::key(self.identity(), &self.key, self.size)
     }
+}
+
+impl Event for ObjectRemoved {
+    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+        let notices = notices(message)?.into_iter().map(|notice| match notice {
+            finalized::Notice::Removed(event) => Notice::Event(event),
+            finalized::Notice::Finalized(ObjectFinalized { key, .. }) => {
+                Notice::Ignored { code: IgnoreCode::OtherEvent, detail: format!("{key} is complete") }
+            }
+            finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+        });
+        Ok(notices.collect())
+    }
+
+    fn about(&self) -> About {
+        About::key(self.identity(), &self.key, None)
+    }
+}
+
+impl Event for Due {
+    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+        let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(vec![match due::parse(attributes, &message.body)? {
+            Some(due) => Notice::Event(due),
+            None => Notice::Ignored { code: IgnoreCode::OtherEvent, detail: "not the event of a schedule".to_owned() },
+        }])
+    }
+
+    fn about(&self) -> About {
+        About { identity: self.identity.clone(), key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
+    }
+}
+
+/// The notices of a message about objects.
+fn notices(message: &Message) -> Result<Vec<finalized::Notice>, Error> {
+    let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    match message.carrier {
+        Carrier::Queue => finalized::parse(&message.body),
+        Carrier::Http => finalized::parse_http(attributes, &message.body),
+        Carrier::PubSub => finalized::parse_pubsub(attributes, &message.body),
+    }
+}
+
+/// A removed object, for a function that is not for those.
+fn gone<E>(removed: &ObjectRemoved) -> Notice<E> {
+    let code = match removed.removal {
+        Removal::Deleted => IgnoreCode::Deleted,
+        Removal::Hidden => IgnoreCode::Archived,
+    };
+    Notice::Ignored { code, detail: format!("{} is gone", removed.key) }
 }
 
 impl Event for Record {
@@ -105,8 +150,12 @@ impl Event for Record {
 pub enum AnyEvent {
     /// An object is complete.
     Finalized(ObjectFinalized),
+    /// An object is gone.
+    Removed(ObjectRemoved),
     /// A function said something of an object.
     Record(Box<Record>),
+    /// A schedule is due.
+    Due(Due),
 }
 
 impl Event for AnyEvent {
@@ -115,16 +164,20 @@ impl Event for AnyEvent {
         if let Ok([Notice::Event(record)]) = record.as_deref() {
             return Ok(vec![Notice::Event(Self::Record(Box::new(record.clone())))]);
         }
+        if let Ok([Notice::Event(due)]) = Due::read(message).as_deref() {
+            return Ok(vec![Notice::Event(Self::Due(due.clone()))]);
+        }
         let ignored = record.into_iter().flatten().map(|notice| match notice {
             Notice::Event(record) => Notice::Event(Self::Record(Box::new(record))),
             Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
         });
-        match ObjectFinalized::read(message) {
+        match notices(message) {
             Ok(notices) => Ok(notices
                 .into_iter()
                 .map(|notice| match notice {
-                    Notice::Event(event) => Notice::Event(Self::Finalized(event)),
-                    Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+                    finalized::Notice::Finalized(event) => Notice::Event(Self::Finalized(event)),
+                    finalized::Notice::Removed(event) => Notice::Event(Self::Removed(event)),
+                    finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
                 })
                 .collect()),
             Err(error) => {
@@ -137,7 +190,9 @@ impl Event for AnyEvent {
     fn about(&self) -> About {
         match self {
             Self::Finalized(event) => event.about(),
+            Self::Removed(event) => event.about(),
             Self::Record(record) => record.about(),
+            Self::Due(due) => due.about(),
         }
     }
 }
@@ -160,5 +215,56 @@ mod tests {
         let newer = read(&newer).unwrap();
         assert!(matches!(&newer[..], [Notice::Ignored { .. }]), "{newer:?}");
         assert!(read("{}").is_err() && read("junk").is_err());
+    }
+
+    fn message(sample: &str) -> Message {
+        let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/samples");
+        Message::new("1", Carrier::Queue, std::fs::read(place.join(sample)).unwrap())
+    }
+
+    /// How many events are read, and how many notices are ignored.
+    fn read<E: Event>(message: &Message) -> (usize, usize) {
+        let notices = E::read(message).unwrap();
+        let events = notices.iter().filter(|notice| matches!(notice, Notice::Event(_))).count();
+        (events, notices.len() - events)
+    }
+
+    #[test]
+    fn a_removal_is_for_who_asks_for_it() {
+        for (sample, finalized, removed) in [
+            ("s3-put.json", 1, 0),
+            ("s3-removed.json", 0, 1),
+            ("s3-expired-marker.json", 0, 1),
+            ("eventbridge-delete-marker.json", 0, 1),
+            ("gcs-push-delete.json", 0, 1),
+            ("gcs-push-archive.json", 0, 1),
+            ("gcs-push-metadata-update.json", 0, 0),
+            ("eventarc-archived-structured.json", 0, 1),
+            ("local-finalized.json", 1, 0),
+            ("local-removed.json", 0, 1),
+            ("s3-test-event.json", 0, 0),
+        ] {
+            let message = message(sample);
+            assert_eq!(read::<ObjectFinalized>(&message), (finalized, 1 - finalized), "{sample}");
+            assert_eq!(read::<ObjectRemoved>(&message), (removed, 1 - removed), "{sample}");
+            assert_eq!(read::<AnyEvent>(&message), (finalized + removed, 1 - finalized - removed), "{sample}");
+        }
+        let several = message("s3-several-records.json");
+        let all = finalized::parse(&several.body).unwrap().len();
+        let (finalized, _) = read::<ObjectFinalized>(&several);
+        assert_eq!(read::<ObjectRemoved>(&several), (1, all - 1));
+        assert_eq!(read::<AnyEvent>(&several).0, finalized + 1);
+    }
+
+    #[test]
+    fn a_schedule_is_read_and_is_no_object() {
+        let due = Message::new("1", Carrier::Queue, Due::to_json("sweep", "2026-11-20T15:00:00Z".parse().unwrap()));
+        let [Notice::Event(event)] = &Due::read(&due).unwrap()[..] else { panic!("{:?}", Due::read(&due)) };
+        assert_eq!((event.name.as_str(), event.about().key), ("sweep", None));
+        assert!(matches!(&AnyEvent::read(&due).unwrap()[..], [Notice::Event(AnyEvent::Due(_))]));
+        for (events, ignored) in [read::<ObjectFinalized>(&due), read::<ObjectRemoved>(&due), read::<Record>(&due)] {
+            assert_eq!((events, ignored), (0, 1));
+        }
+        assert_eq!(read::<Due>(&message("local-removed.json")), (0, 1));
     }
 }

@@ -98,6 +98,25 @@ run "a_function_that_claims_brings_the_ledger" {
   }
 }
 
+# Directories of functions, and nothing else, make them.
+run "every_kind_of_trigger" {
+  variables {
+    functions = { directory = "../modules/any/functions/tests/good", packages = "s3://releases" }
+  }
+  assert {
+    condition     = keys(output.functions) == ["api", "watch"] && output.functions.api.url == "https://abc.lambda-url.eu-central-1.on.aws/v1" && output.functions.watch.url == null
+    error_message = "one answers requests"
+  }
+  assert {
+    condition     = keys(output.events) == ["watch"] && keys(module.event_route["watch"].rule_arns) == ["object-finalized", "object-finalized-2", "object-removed", "record"]
+    error_message = "the other has a rule for each trigger"
+  }
+  assert {
+    condition     = !anytrue([for name in output.alarms.names : strcontains(name, "api-dead")]) && contains(output.alarms.names, "framepost-api-errors") && contains(output.alarms.names, "framepost-watch-dead-letters")
+    error_message = "and alarms for what it has"
+  }
+}
+
 run "an_existing_bucket_gives_the_sites_events_alone" {
   variables {
     bucket = { name = "theirs", existing = true }

@@ -75,6 +75,38 @@ run "functions_of_ones_own" {
   }
 }
 
+# Directories of functions, and nothing else, make them.
+run "every_kind_of_trigger" {
+  variables {
+    functions = {
+      images    = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0"
+      directory = "../modules/any/functions/tests/good"
+    }
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["api", "watch"] && output.functions.api.url == "https://mocked-ew.a.run.app/v1" && output.functions.watch.url == null
+    error_message = "One answers requests."
+  }
+
+  assert {
+    condition     = keys(output.events) == ["watch"] && keys(output.events.watch.subscriptions) == ["object-finalized", "object-finalized-2", "object-removed", "record"]
+    error_message = "The other has a subscription for each trigger: ${jsonencode(keys(output.events.watch.subscriptions))}"
+  }
+
+  assert {
+    condition     = output.bucket.removed_topic != null && contains(module.services.apis, "cloudscheduler.googleapis.com") && keys(module.event_route["watch"].schedules) == ["schedule-nightly", "schedule-sweep"]
+    error_message = "What triggers need is there."
+  }
+}
+
+run "no_removals_and_no_schedules" {
+  assert {
+    condition     = output.bucket.removed_topic == null && !contains(module.services.apis, "cloudscheduler.googleapis.com")
+    error_message = "What no function asks for is left out."
+  }
+}
+
 run "a_function_left_out" {
   variables {
     functions = {

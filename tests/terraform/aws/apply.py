@@ -6,6 +6,7 @@
 Scenarios, all unless named:
   plain      as a person applies it, -var site=… and packages from a directory; what is left when footage is in the bucket
   elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a function triggered by records
+  added      directories with a function.yaml of every kind of trigger are added, and nothing else; they are taken out again
 
 Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it is passed over.
 """
@@ -181,6 +182,7 @@ def left_over(moto):
         + [f"rule {r['Name']}" for r in moto.client("events").list_rules()["Rules"]]
         + [f"topic {t['TopicArn']}" for t in moto.client("sns").list_topics()["Topics"]]
         + [f"alarm {a['AlarmName']}" for a in moto.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+        + [f"schedule {s['Name']}" for s in moto.client("scheduler").list_schedules()["Schedules"]]
         + [f"table {t}" for t in moto.client("dynamodb").list_tables()["TableNames"]]
     )
 
@@ -385,7 +387,83 @@ def elaborate(work, plugin_dirs):
         check("the existing bucket is as it was", kept == b"theirs" and refused(owner.get_bucket_policy, Bucket="theirs") == 404)
 
 
-SCENARIOS = {"plain": plain, "elaborate": elaborate}
+def added(work, plugin_dirs):
+    """A directory with a function.yaml, and no other change, is a function."""
+    with Moto(work / "moto.log") as moto:
+        root = Root(work, moto, plugin_dirs)
+        packages = work / "packages"
+        root.variables = {"site": "plant-7", "bucket": {"keep_footage": False}, "functions": {"packages": str(packages)}}
+        package(packages / "probe" / "bootstrap.zip")
+        for name in ("api", "watch"):
+            shutil.copytree(REPOSITORY / "terraform/modules/any/functions/tests/good" / name, work / "functions" / name)
+            package(packages / name / "bootstrap.zip")
+        if not root.apply("added"):
+            return
+        root.second_plan_is_empty("added")
+        outputs = root.outputs()
+        check("they are functions", sorted(outputs["functions"]) == ["api", "probe", "watch"], str(outputs["functions"]))
+        check("the probe has its queue as before", outputs["events"]["probe"]["queue"]["name"] == "framepost-probe")
+
+        # Requests.
+        url = moto.client("lambda").get_function_url_config(FunctionName="framepost-api")
+        check("one has a URL for everybody, that streams", (url["AuthType"], url.get("InvokeMode")) == ("NONE", "RESPONSE_STREAM"), str(url))
+        check("it is where the output says", outputs["functions"]["api"]["url"] == url["FunctionUrl"].rstrip("/") + "/v1")
+        check("the other ones have none", outputs["functions"]["watch"]["url"] is None and outputs["functions"]["probe"]["url"] is None)
+
+        # Objects: put and removed ones, by prefix and by suffix.
+        owner, bucket = moto.client("s3"), outputs["bucket"]["name"]
+        queue = outputs["events"]["watch"]["queue"]["url"]
+
+        def heard():
+            messages = moto.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10).get("Messages", [])
+            for message in messages:
+                moto.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return sorted(json.loads(message["Body"])["detail-type"] for message in messages)
+
+        owner.put_object(Bucket=bucket, Key="elsewhere/a.txt", Body=b"1", IfNoneMatch="*")
+        check("an object without prefix and suffix is not heard of", heard() == [])
+        owner.put_object(Bucket=bucket, Key="plant-7/a.txt", Body=b"1", IfNoneMatch="*")
+        check("one with the prefix is", heard() == ["Object Created"])
+        owner.put_object(Bucket=bucket, Key="elsewhere/a.mp4", Body=b"1", IfNoneMatch="*")
+        check("so is one with the suffix", heard() == ["Object Created"])
+
+        # Records, by type and field.
+        def publish(site):
+            record = {"type": "io.framepost.chunk.probed.v1", "data": {"site": site, "startsWithRandomAccess": True}}
+            entry = {"EventBusName": "framepost-records", "Source": "framepost.probe", "DetailType": record["type"], "Detail": json.dumps(record)}
+            moto.client("events").put_events(Entries=[entry])
+
+        publish("dock")
+        check("a record of another site is not heard of", heard() == [])
+        publish("plant-7")
+        check("one of the site is", heard() == ["io.framepost.chunk.probed.v1"])
+
+        # What moto does not send: the rule and the schedules as they stand.
+        pattern = json.loads(moto.client("events").describe_rule(Name="framepost-watch-object-removed")["EventPattern"])
+        check("removed objects have a rule", pattern["detail-type"] == ["Object Deleted"], str(pattern))
+        schedules = moto.client("scheduler")
+        found = {s["Name"]: schedules.get_schedule(Name=s["Name"]) for s in schedules.list_schedules()["Schedules"]}
+        crons = {name: s["ScheduleExpression"] for name, s in found.items()}
+        check("schedules are there", crons == {"framepost-watch-sweep": "cron(0 0/2 * * ? *)", "framepost-watch-nightly": "cron(0 3 * * ? *)"}, str(crons))
+        role = found["framepost-watch-sweep"]["Target"]["RoleArn"].rsplit("/", 1)[-1]
+        stored = moto.client("iam").get_role_policy(RoleName=role, PolicyName="send")["PolicyDocument"]
+        queue_arn = outputs["events"]["watch"]["queue"]["arn"]
+        decided = policy.decide([stored], "sqs:SendMessage", queue_arn, [f"arn:aws:iam::{ACCOUNT}:role/{role}"], {})
+        check("and may send to the queue", decided is policy.Decision.ALLOW)
+
+        # Taken out again, they leave nothing behind.
+        for name in ("api", "watch"):
+            shutil.rmtree(work / "functions" / name)
+        if root.apply("taken out"):
+            names = [f["FunctionName"] for f in moto.client("lambda").list_functions()["Functions"]]
+            check("only the probe is left", names == ["framepost-probe"], str(names))
+        for key in ("elsewhere/a.txt", "plant-7/a.txt", "elsewhere/a.mp4"):
+            owner.delete_object(Bucket=bucket, Key=key)
+        root.destroy("added")
+        check("nothing is left", left_over(moto) == [], str(left_over(moto)))
+
+
+SCENARIOS = {"plain": plain, "elaborate": elaborate, "added": added}
 
 
 def main():

@@ -3,6 +3,7 @@
 mod aws;
 mod clips;
 mod clocks;
+mod dependencies;
 mod deployed;
 mod gcp;
 mod hostile;

@@ -120,6 +120,7 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
         name == "content-type"
             || name.starts_with("ce-")
             || name.starts_with("x-goog-pubsub-")
+            || name == framepost_events::due::TIME_HEADER
             || NOTIFICATION.contains(&name)
     };
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));

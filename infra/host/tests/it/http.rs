@@ -159,7 +159,7 @@ async fn every_senders_message_gets_to_the_function() {
             .into_iter()
             .filter_map(|notice| match notice {
                 Notice::Finalized(event) => Some(event),
-                Notice::Ignored { .. } => None,
+                Notice::Removed(_) | Notice::Ignored { .. } => None,
             })
             .collect();
         assert_eq!((answer, asked), (StatusCode::NO_CONTENT, finalized), "{name}");

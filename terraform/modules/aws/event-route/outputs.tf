@@ -29,3 +29,8 @@ output "undelivered" {
     url  = aws_sqs_queue.undelivered.url
   }
 }
+
+output "schedules" {
+  description = "By trigger, the name of its schedule."
+  value       = { for key, schedule in aws_scheduler_schedule.this : key => schedule.name }
+}

@@ -7,3 +7,8 @@ output "push_identity" {
   description = "As whom Pub/Sub calls the function: e-mail address of a service account."
   value       = google_service_account.push.email
 }
+
+output "schedules" {
+  description = "By trigger, the name of its schedule."
+  value       = { for key, schedule in google_cloud_scheduler_job.this : key => schedule.name }
+}
