@@ -3,12 +3,10 @@
 //! A [`Camera`] can be connected many times; a [`Session`] is one connection. An error within a
 //! session ends only that session.
 
-mod config;
 pub mod file;
 pub mod nal;
 mod open;
 pub mod rtsp;
-mod sei;
 mod sets;
 
 pub use self::open::{Options, open};
@@ -70,7 +68,7 @@ pub enum FaultCost {
 /// Returns whether frames can be decoded with these parameters. They cannot if the parameter
 /// sets have not arrived yet.
 pub(crate) fn describes(video: &VideoParameters) -> bool {
-    config::is_complete(video.codec, &video.config)
+    framepost_media::config::is_complete(video.codec, &video.config)
 }
 
 /// Whether a source ends.

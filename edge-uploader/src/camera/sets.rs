@@ -5,12 +5,12 @@
 //! frame's own sets take precedence over those of the container. If the container has none, the first sets in
 //! any frame are used, because a stream may have no random access frame at all.
 
-use super::config;
 use super::nal::{self, Referencing, units};
 use crate::media::{DisplayMatrix, Reference, VideoCodec, VideoParameters};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use framepost_media::config;
 use retina::codec::{Depacketizer, ParametersRef, VideoParametersCodec};
 
 /// The parameters of a video track, updated from frame to frame.

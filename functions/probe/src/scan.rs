@@ -145,7 +145,7 @@ fn scan(window: &Window, duration: Duration) -> Result<Scan, Rejection> {
     let head = window.visible(0, 16);
     let scan = if matroska::begins(head) {
         matroska::scan(window, duration)
-    } else if mp4::begins(head) {
+    } else if framepost_media::boxes::begins_file(head) {
         mp4::scan(window, duration)
     } else {
         return Err(Rejection::new(RejectReason::NotMedia, "begins neither like MP4 nor like Matroska"));

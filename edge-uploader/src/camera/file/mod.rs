@@ -173,9 +173,7 @@ fn open(path: &Path) -> Result<Box<dyn Demux>, Fault> {
     match head.as_slice() {
         [] => Err(Fault::new("the file is empty")),
         [0x1a, 0x45, 0xdf, 0xa3, ..] => Ok(Box::new(mkv::Matroska::open(file, metadata.len())?)),
-        [_, _, _, _, kind @ ..] if mp4::BEGINNINGS.iter().any(|known| kind.starts_with(known)) => {
-            Ok(Box::new(mp4::Mp4::open(file, metadata.len())?))
-        }
+        head if framepost_media::boxes::begins_file(head) => Ok(Box::new(mp4::Mp4::open(file, metadata.len())?)),
         _ => headless(file, metadata.len()),
     }
 }
@@ -196,7 +194,8 @@ fn headless(file: std::fs::File, size: u64) -> Result<Box<dyn Demux>, Fault> {
 #[async_trait]
 impl Camera for FileCamera {
     async fn connect(&mut self) -> Result<Box<dyn Session>, CameraError> {
-        let (path, options) = (self.path.clone(), self.options.clone());
+        let path = self.path.clone();
+        let options = self.options.clone();
         let seen = ending::Seen::of(&self.path);
         let opened = tokio::task::spawn_blocking(move || opened(&path, &options)).await;
         let (file, timing) = opened

@@ -97,7 +97,7 @@ impl KnownSets {
 
     /// Returns the known sets that are not in `record`, each with its 4-byte length.
     pub(super) fn beyond(&self, record: &[u8]) -> Vec<u8> {
-        let told = crate::camera::config::sets(self.codec, record);
+        let told = framepost_media::config::sets(self.codec, record);
         let mut out = Vec::new();
         for set in self.sets.iter().filter(|set| !told.contains(&set.bytes.as_slice())) {
             if let Ok(length) = u32::try_from(set.bytes.len()) {
@@ -407,7 +407,7 @@ pub(super) mod tests {
         sets.take(vec![other.clone()], &[]);
         let changed = sets.parameters().unwrap();
         assert_eq!(changed.rfc6381, "avc1.42C01F");
-        assert_eq!(crate::camera::config::sets(VideoCodec::H264, &changed.config), [&other[..], &decoded(PPS)]);
+        assert_eq!(framepost_media::config::sets(VideoCodec::H264, &changed.config), [&other[..], &decoded(PPS)]);
         assert_eq!(sets.beyond(&good.unwrap().config), frame(&[&other]));
     }
 
@@ -420,7 +420,7 @@ pub(super) mod tests {
         let (first, other) = (frame(&[&[0x65, 0b1000_1000, 0b1000_0000]]), frame(&[&[0x65, 0b1000_1000, 0b0101_0000]]));
         sets.take(vec![sps.clone(), pps.clone()], &other);
         let both = sets.parameters().cloned().unwrap();
-        let in_record = crate::camera::config::sets(VideoCodec::H264, &both.config).len();
+        let in_record = framepost_media::config::sets(VideoCodec::H264, &both.config).len();
         assert_eq!(in_record, 4);
         for n in 0..6 {
             let (own, picture) = if n % 2 == 0 {

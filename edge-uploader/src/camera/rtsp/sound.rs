@@ -3,9 +3,9 @@
 use super::limits::SOUND_MAX;
 use super::rtp::Packet;
 use super::sdp::Stream;
-use crate::camera::config;
 use crate::media::AudioParameters;
 use bytes::Bytes;
+use framepost_media::aac;
 
 /// Format of the frames and their headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Format {
     /// Reads the format from a description. Returns `None` if necessary parts are missing.
     pub(super) fn new(stream: &Stream) -> Option<Self> {
         let configuration = hex::decode(stream.parameter("config")?).ok()?;
-        let facts = config::aac(&configuration)?;
+        let facts = aac::aac(&configuration)?;
         let mode = stream.parameter("mode").unwrap_or("AAC-hbr").to_ascii_lowercase();
         // RFC 3640 §3.3.5 and §3.3.6 define the lengths for both modes.
         let (size, index) = if mode == "aac-lbr" { (6, 2) } else { (13, 3) };

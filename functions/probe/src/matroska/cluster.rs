@@ -1,9 +1,10 @@
 //! Finds the end of a recording without a duration, as in a live recording that was cut off.
 
 use super::CLUSTER;
-use super::ebml::{self, children, unsigned};
-use crate::be::array;
+use super::ebml;
 use crate::window::{Need, Stop, Window};
+use framepost_media::be::array;
+use framepost_media::ebml::{children, unsigned};
 
 /// Bytes at the end of a file that are searched for its last cluster.
 const TAIL_BYTES: u64 = 112 * 1024;

@@ -14,8 +14,9 @@ mod tracks;
 
 use crate::scan::{Duration, Media, Scan};
 use crate::window::{Rejection, Stop, Window};
-use ebml::{Element, children, float, unsigned};
+use ebml::Element;
 use framepost_events::record::{Container, RejectReason};
+use framepost_media::ebml::{children, float, unsigned};
 use jiff::Timestamp;
 use tracks::Tracks;
 

@@ -1,11 +1,12 @@
 //! `Tracks`: the first video track that can be played, and the first audio track.
 
-use super::ebml::{children, float, unsigned};
-use crate::codec::{self, Coded, Esds};
 use crate::scan::Picture;
 use crate::shown::Shown;
 use crate::window::Rejection;
 use framepost_events::record::{Audio, RejectReason};
+use framepost_media::ebml::{children, float, unsigned};
+use framepost_media::mpeg4::{self, Esds};
+use framepost_media::rfc6381::{self, Coded};
 
 /// A video track.
 pub(super) struct VideoTrack {
@@ -124,12 +125,12 @@ impl<'a> Entry<'a> {
 
     fn video_codec(&self) -> Result<Coded, Rejection> {
         let coded = match self.codec {
-            "V_MPEG4/ISO/AVC" => codec::avc("avc1", self.private),
-            "V_MPEGH/ISO/HEVC" => codec::hevc("hvc1", self.private),
-            "V_AV1" => codec::av1(self.private),
+            "V_MPEG4/ISO/AVC" => rfc6381::avc("avc1", self.private),
+            "V_MPEGH/ISO/HEVC" => rfc6381::hevc("hvc1", self.private),
+            "V_AV1" => rfc6381::av1(self.private),
             "V_VP8" => Some(Coded::colour("vp8")),
-            "V_VP9" => Some(codec::vp9_private(self.private)),
-            "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => Some(codec::mpeg4_visual(Some(self.private))),
+            "V_VP9" => Some(rfc6381::vp9_private(self.private)),
+            "V_MPEG4/ISO/SP" | "V_MPEG4/ISO/ASP" | "V_MPEG4/ISO/AP" => Some(mpeg4::mpeg4_visual(Some(self.private))),
             "V_MJPEG" => Some(Coded::colour("mjpg")),
             _ => {
                 let detail = format!("the codec is {:?}", self.codec.chars().take(64).collect::<String>());
@@ -153,7 +154,7 @@ impl<'a> Entry<'a> {
         match self.codec {
             "A_AAC" => {
                 let esds = Esds { object_type: 0x40, specific: Some(self.private) };
-                codec::mpeg_audio(esds)
+                mpeg4::mpeg_audio(esds)
             }
             "A_OPUS" => "opus".to_owned(),
             "A_VORBIS" => "vorbis".to_owned(),

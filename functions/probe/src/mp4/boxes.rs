@@ -1,6 +1,5 @@
 //! Walking boxes (ISO/IEC 14496-12, 4.2) without reading their bodies.
 
-use crate::be::{u32_at, u64_at};
 use crate::window::{Rejection, Stop, Window};
 
 /// Where a box lies.
@@ -73,11 +72,14 @@ impl<'w> Boxes<'w> {
         let header = self.window.get(start, 8)?;
         let kind = [header[4], header[5], header[6], header[7]];
         let malformed = |what: &str| Stop::from(Rejection::malformed(format!("{} at {start}: {what}", name(kind))));
-        let (size, header_len) = match (u32_at(header, 0).unwrap_or_default(), self.level) {
-            (0, Level::Top) => (self.limit - start, 8),
-            (1, _) => (u64_at(self.window.get(start, 16)?, 8).unwrap_or_default(), 16),
-            (size, _) => (u64::from(size), 8),
+        let known = match framepost_media::boxes::size(header) {
+            Some(known) => Some(known),
+            // One of 64 bits.
+            None => framepost_media::boxes::size(self.window.get(start, 16)?),
         };
+        let (size, header_bytes) = known.unwrap_or_default();
+        let header_len = header_bytes as u64;
+        let size = if size == 0 && self.level == Level::Top { self.limit - start } else { size };
         if size < header_len {
             return Err(malformed("smaller than its own header"));
         }

@@ -2,8 +2,8 @@
 
 use super::boxes::{BoxAt, Boxes};
 use super::track::VideoTrack;
-use crate::be::{u8_at, u16_at, u32_at, u64_at};
 use crate::window::{Need, Stop, Window};
+use framepost_media::be::{u8_at, u16_at, u32_at, u64_at};
 
 /// Bytes at the end of a file that are read to find its last fragment.
 const TAIL_BYTES: u64 = 64 * 1024;

@@ -20,21 +20,14 @@ mod fragment;
 mod sample_entry;
 mod track;
 
-use crate::be::{u32_at, u64_at};
 use crate::scan::{Duration, Media, Picture, Scan};
-use crate::shown::{Turn, UNTURNED};
 use crate::window::{Need, Rejection, Stop, Window};
 use boxes::{BoxAt, Boxes};
 use framepost_events::record::{Audio, Container, RejectReason};
+use framepost_media::be::{u32_at, u64_at};
+use framepost_media::matrix::DisplayMatrix;
 use jiff::Timestamp;
-use track::{Trak, VideoTrack, turn_at};
-
-/// Returns whether a file with this start may be MP4.
-pub(crate) fn begins(head: &[u8]) -> bool {
-    const FIRST: [&[u8; 4]; 12] =
-        [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
-    head.get(4..8).is_some_and(|kind| FIRST.iter().any(|first| *first == kind))
-}
+use track::{Trak, VideoTrack, matrix_at};
 
 /// The contents of a `moov`.
 #[derive(Default)]
@@ -43,9 +36,9 @@ struct Movie {
     /// The duration in `mvhd`, in the movie's timescale.
     duration_units: Option<u64>,
     created: Option<Timestamp>,
-    /// Rotation of all tracks, from `mvhd`.
-    turn: Option<Turn>,
-    /// There is an `mvex`, so samples are in fragments.
+    /// How `mvhd` turns all of its tracks.
+    matrix: DisplayMatrix,
+    /// There is an `mvex`: samples lie in fragments.
     fragmented: bool,
     /// The duration in `mehd`, in the movie's timescale.
     fragments_units: Option<u64>,
@@ -79,10 +72,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     }
     let mut media = Media {
         container: if movie.fragmented { Container::Fmp4 } else { Container::Mp4 },
-        picture: Picture {
-            shown: video.picture.shown.turned(video.turn, movie.turn.unwrap_or(UNTURNED)),
-            ..video.picture.clone()
-        },
+        picture: Picture { shown: video.picture.shown.turned(video.matrix, movie.matrix), ..video.picture.clone() },
         frame_rate: video.frame_rate,
         audio: movie.audio.clone(),
         seconds: None,
@@ -155,7 +145,7 @@ impl Movie {
         self.duration_units = times.duration_units;
         self.created = times.created;
         let body = mvhd.prefix(window, 84)?;
-        self.turn = turn_at(body, if body.first() == Some(&0) { 36 } else { 48 });
+        self.matrix = matrix_at(body, if body.first() == Some(&0) { 36 } else { 48 });
         Ok(())
     }
 

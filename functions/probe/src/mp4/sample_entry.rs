@@ -1,12 +1,14 @@
 //! `stsd`: the first sample entry, its decoder configuration, and whether it is encrypted.
 
 use super::boxes::{BoxAt, name};
-use crate::be::{u16_at, u32_at};
-use crate::codec::{self, Coded, Esds};
 use crate::scan::Picture;
 use crate::shown::Shown;
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
+use framepost_media::aac;
+use framepost_media::be::{u16_at, u32_at};
+use framepost_media::mpeg4::{self, Esds};
+use framepost_media::rfc6381::{self, Coded};
 
 /// Offset of the boxes in a VisualSampleEntry (ISO/IEC 14496-12 §12.1.3).
 const VISUAL_BYTES: u64 = 78;
@@ -71,19 +73,19 @@ fn config_kind(entry: [u8; 4]) -> Option<Option<&'static [u8; 4]>> {
 fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
     let text = std::str::from_utf8(&entry).ok()?;
     match &entry {
-        b"avc1" | b"avc3" => codec::avc(text, config?),
-        b"hvc1" | b"hev1" => codec::hevc(text, config?),
-        // Use the types that a player without Dolby Vision recognises.
-        b"dva1" => codec::avc("avc1", config?),
-        b"dvav" => codec::avc("avc3", config?),
-        b"dvh1" => codec::hevc("hvc1", config?),
-        b"dvhe" => codec::hevc("hev1", config?),
-        b"av01" => codec::av1(config?),
-        b"vp08" | b"vp09" => codec::vpx(text, config?.get(4..)?),
+        b"avc1" | b"avc3" => rfc6381::avc(text, config?),
+        b"hvc1" | b"hev1" => rfc6381::hevc(text, config?),
+        // The names of what a player without Dolby Vision sees in them.
+        b"dva1" => rfc6381::avc("avc1", config?),
+        b"dvav" => rfc6381::avc("avc3", config?),
+        b"dvh1" => rfc6381::hevc("hvc1", config?),
+        b"dvhe" => rfc6381::hevc("hev1", config?),
+        b"av01" => rfc6381::av1(config?),
+        b"vp08" | b"vp09" => rfc6381::vpx(text, config?.get(4..)?),
         b"mp4v" => {
             let esds = Esds::parse(config?.get(4..)?)?;
             match esds.object_type {
-                0x20 => Some(codec::mpeg4_visual(esds.specific)),
+                0x20 => Some(mpeg4::mpeg4_visual(esds.specific)),
                 other => Some(Coded::colour(format!("mp4v.{other:02x}"))),
             }
         }
@@ -109,8 +111,8 @@ pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop>
     let codec = match &entry.kind {
         b"mp4a" => {
             let esds = elementary_stream(window, entry, skip)?;
-            channels = esds.and_then(|esds| codec::aac_channels(esds.specific?)).unwrap_or(channels);
-            esds.map_or_else(|| "mp4a".to_owned(), codec::mpeg_audio)
+            channels = esds.and_then(|esds| aac::channels(esds.specific?)).unwrap_or(channels);
+            esds.map_or_else(|| "mp4a".to_owned(), mpeg4::mpeg_audio)
         }
         b"Opus" => "opus".to_owned(),
         b"fLaC" => "flac".to_owned(),

@@ -3,11 +3,11 @@
 use super::Times;
 use super::boxes::BoxAt;
 use super::sample_entry;
-use crate::be::{array, u16_at, u32_at};
 use crate::scan::Picture;
-use crate::shown::{Turn, UNTURNED};
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
+use framepost_media::be::{array, u16_at, u32_at};
+use framepost_media::matrix::DisplayMatrix;
 
 /// A video track that can be played.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub(super) struct VideoTrack {
     pub(super) frame_rate: Option<f64>,
     /// Number of frames, as far as `stts` is known.
     pub(super) frames_in_moov: u64,
-    /// Rotation of the picture, from `tkhd`.
-    pub(super) turn: Turn,
+    /// How `tkhd` turns the picture.
+    pub(super) matrix: DisplayMatrix,
 }
 
 /// The kind of a track.
@@ -40,7 +40,7 @@ struct Parts {
     id: u32,
     /// Width and height in `tkhd`, in whole pixels.
     presented: (u32, u32),
-    turn: Option<Turn>,
+    matrix: DisplayMatrix,
     times: Option<Times>,
     handler: Option<[u8; 4]>,
     stsd: Option<BoxAt>,
@@ -76,7 +76,7 @@ impl Parts {
         let body = tkhd.bytes(window)?;
         let (id_at, size_at) = if body.first() == Some(&0) { (12, 76) } else { (20, 88) };
         self.id = u32_at(body, id_at).ok_or_else(|| tkhd.malformed("too short"))?;
-        self.turn = turn_at(body, size_at - 36);
+        self.matrix = matrix_at(body, size_at - 36);
         let pixels = |at| u16_at(body, at).map_or(0, u32::from);
         self.presented = (pixels(size_at), pixels(size_at + 4));
         Ok(())
@@ -152,7 +152,7 @@ impl Parts {
             picture,
             frame_rate,
             frames_in_moov: frames,
-            turn: self.turn.unwrap_or(UNTURNED),
+            matrix: self.matrix,
         }))
     }
 
@@ -167,10 +167,9 @@ impl Parts {
     }
 }
 
-/// Returns the part of the display matrix at `at` that rotates and mirrors.
-pub(super) fn turn_at(body: &[u8], at: usize) -> Option<Turn> {
-    let value = |n: usize| u32_at(body, at + 4 * n).map(u32::cast_signed);
-    Some([value(0)?, value(1)?, value(3)?, value(4)?])
+/// The display matrix at `at`; one that turns nothing where it is cut short.
+pub(super) fn matrix_at(body: &[u8], at: usize) -> DisplayMatrix {
+    body.get(at..).and_then(DisplayMatrix::read).unwrap_or_default()
 }
 
 /// Returns duration and number of samples in the known rows of `stts`.

@@ -3,5 +3,6 @@
 
 mod foreign;
 mod function;
+mod judges;
 mod malformed;
 mod support;

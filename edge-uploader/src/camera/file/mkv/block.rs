@@ -1,6 +1,6 @@
 //! Blocks and their lacing (RFC 9559 §10.3).
 
-use super::ebml::{self, number, unsigned};
+use framepost_media::ebml::{self, number, unsigned};
 
 /// A block of one track.
 #[derive(Debug, PartialEq, Eq)]

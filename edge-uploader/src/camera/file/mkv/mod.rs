@@ -10,7 +10,6 @@
 
 mod block;
 mod continuity;
-mod ebml;
 mod tracks;
 mod walk;
 
@@ -67,7 +66,8 @@ pub(super) struct Matroska {
 impl Matroska {
     pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
         let mut walk = Walk::new(FileBytes::new(file, size));
-        let (mut info, mut tracks) = (None, None);
+        let mut info = None;
+        let mut tracks = None;
         let mut segment = 0;
         // Normally, both precede the first cluster.
         while tracks.is_none() {

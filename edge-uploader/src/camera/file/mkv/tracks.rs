@@ -1,11 +1,12 @@
 //! `Info` and `Tracks`: the description of the recorded tracks of a segment.
 
 use super::super::demux::Fault;
-use super::ebml::{child, children, float, unsigned};
-use crate::camera::config::{self, VideoConfig};
 use crate::camera::sets;
 use crate::media::{AudioParameters, DisplayMatrix, Mirrored, StreamParameters, VideoCodec, VideoParameters};
 use bytes::Bytes;
+use framepost_media::aac::aac;
+use framepost_media::config::{self, VideoConfig};
+use framepost_media::ebml::{child, children, float, unsigned};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -94,7 +95,8 @@ impl Tracks {
             0 => (u32::try_from(1_000_000_000 / scale_ns).unwrap_or(1), 1),
             _ => (1_000_000_000, i64::try_from(scale_ns).unwrap_or(i64::MAX)),
         };
-        let (mut video, mut audio) = (None, None);
+        let mut video = None;
+        let mut audio = None;
         let mut problem = None;
         for entry in entries(body) {
             match entry.kind {
@@ -190,7 +192,8 @@ fn matrix(video: &[u8], width: u16, height: u16) -> DisplayMatrix {
 
 /// Reduces a fraction to lowest terms.
 fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
-    let (mut a, mut b) = (numerator, denominator);
+    let mut a = numerator;
+    let mut b = denominator;
     while b > 0 {
         (a, b) = (b, a % b);
     }
@@ -203,7 +206,7 @@ fn audio_parameters(entry: &Entry<'_>, timescale: u32) -> Option<AudioParameters
         return None;
     }
     let private = entry.private()?;
-    let facts = config::aac(private)?;
+    let facts = aac(private)?;
     let in_track = child(entry.body, 0xe1).and_then(|audio| child(audio, 0x9f)).and_then(unsigned).unwrap_or(1);
     Some(AudioParameters {
         config: Bytes::copy_from_slice(private),

@@ -6,9 +6,9 @@
 use super::super::bytes::FileBytes;
 use super::super::demux::note;
 use super::block::{self, Block};
-use super::ebml::{HEADER_BYTES, Header, header, unsigned};
 use crate::camera::{FaultCost, SourceFault};
 use framepost_events::gap::SourceBytes;
+use framepost_media::ebml::{HEADER_BYTES, Header, header, unsigned};
 
 pub(super) const EBML: u32 = 0x1a45_dfa3;
 const SEGMENT: u32 = 0x1853_8067;
@@ -117,7 +117,8 @@ impl Walk {
 
     pub(super) fn next(&mut self) -> Found {
         loop {
-            let (at, size) = (self.at, self.file.size());
+            let at = self.at;
+            let size = self.file.size();
             if at >= size {
                 return Found::End;
             }
@@ -228,7 +229,8 @@ impl Walk {
     /// starts a new time line.
     fn placed(&mut self, time: i64, at: u64) -> i64 {
         let Some(latest) = self.latest else { return time };
-        let (back, ahead) = (latest - 2 * self.second, latest.saturating_add(60 * self.second));
+        let back = latest - 2 * self.second;
+        let ahead = latest.saturating_add(60 * self.second);
         if (back..=ahead).contains(&time) {
             return time;
         }
@@ -317,7 +319,8 @@ impl Walk {
         if goes_on {
             return;
         }
-        let (mut sorted, mut step) = (relatives, (self.second / 25).max(1));
+        let mut sorted = relatives;
+        let mut step = (self.second / 25).max(1);
         sorted.sort_unstable();
         if let [.., before, last] = sorted[..] {
             step = i64::from(last - before).clamp(1, self.second);
@@ -417,7 +420,8 @@ fn is_element(file: &mut FileBytes, at: u64, recorded: &[u64]) -> Option<Header>
 /// Returns the relative times of the recorded blocks from `at` up to the next cluster.
 fn relatives(file: &mut FileBytes, at: u64, until: Option<u64>, recorded: &[u64]) -> Vec<i16> {
     const MOST: usize = 1 << 14;
-    let (mut place, mut found) = (at, Vec::new());
+    let mut place = at;
+    let mut found = Vec::new();
     while found.len() < MOST && until.is_none_or(|until| place < until) {
         let Some(header) = is_element(file, place, recorded) else { break };
         let (body, Some(size)) = (place + header.header_bytes, header.size) else { break };
@@ -448,7 +452,8 @@ fn is_chain(file: &mut FileBytes, at: u64, until: u64, recorded: &[u64]) -> bool
             return true;
         }
         let Some(header) = is_element(file, place, recorded) else { return false };
-        let (body, first) = (place + header.header_bytes, n == 0);
+        let body = place + header.header_bytes;
+        let first = n == 0;
         let known_size = header.size.filter(|_| !first || header.size != Some(0));
         match (header.id, known_size) {
             (SIMPLE_BLOCK | BLOCK_GROUP, Some(size)) => {

@@ -1,6 +1,7 @@
 //! Boxes of ISO/IEC 14496-12 in memory, read with bounds checks and without recursion.
 
 use super::super::demux::Fault;
+use framepost_media::boxes::size;
 use re_mp4::ReadBox;
 use std::io::Cursor;
 
@@ -129,17 +130,4 @@ fn clipped(kind: [u8; 4], bytes: &[u8]) -> Option<usize> {
     };
     let next = bytes.windows(4).enumerate().skip(12).find(|(_, found)| ends(found)).map(|(kind_at, _)| kind_at - 4);
     Some(next.unwrap_or(bytes.len()))
-}
-
-/// Reads the size of a box (0: to the end of the file) and the length of its header from up to
-/// 16 bytes (ISO/IEC 14496-12 §4.2).
-pub(super) fn size(header: &[u8]) -> Option<(u64, usize)> {
-    let (small, rest) = header.split_first_chunk::<4>()?;
-    match u32::from_be_bytes(*small) {
-        1 => {
-            let large = rest.get(4..)?.first_chunk::<8>()?;
-            Some((u64::from_be_bytes(*large), 16))
-        }
-        size => Some((size.into(), 8)),
-    }
 }

@@ -1,9 +1,12 @@
 //! Sample descriptions: converts the entries of `stsd` (ISO/IEC 14496-12 §8.5.2) to parameters.
 
-use super::super::super::{config, sets};
 use super::boxes::{Box4, boxes, name};
+use crate::camera::sets;
 use crate::media::{AudioParameters, DisplayMatrix, VideoCodec, VideoParameters};
 use bytes::Bytes;
+use framepost_media::aac::aac;
+use framepost_media::config;
+use framepost_media::mpeg4::Esds;
 
 /// A sample entry of a video track.
 #[derive(Debug, Clone)]
@@ -62,7 +65,8 @@ pub(super) fn video(entry: Box4<'_>, matrix: DisplayMatrix, timescale: u32) -> R
         Some((across, down)) => Some((across, down)).filter(|(across, down)| across != down),
         None => by_sets.as_ref().and_then(|sets| sets.pixel_aspect),
     };
-    let (mut width, mut height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
+    let mut width = u16::from_be_bytes([*w0, *w1]);
+    let mut height = u16::from_be_bytes([*h0, *h1]);
     if let Some(sets) = by_sets.filter(|_| width == 0 || height == 0) {
         width = sets.width;
         height = sets.height;
@@ -107,8 +111,9 @@ pub(super) fn audio(entry: Box4<'_>, timescale: u32) -> Result<AudioParameters, 
         b"wave" => b.child(*b"esds"),
         _ => None,
     });
-    let config = esds.and_then(|b| audio_specific_config(b.body())).ok_or("audio is mp4a, but not AAC")?;
-    let facts = config::aac(config).ok_or("audio is AAC with a configuration that cannot be read")?;
+    let config =
+        esds.and_then(|b| Esds::parse(b.body().get(4..)?)?.aac_config()).ok_or("audio is mp4a, but not AAC")?;
+    let facts = aac(config).ok_or("audio is AAC with a configuration that cannot be read")?;
     let in_entry = body.get(16..18).map_or(0, |c| u16::from_be_bytes([c[0], c[1]]));
     Ok(AudioParameters {
         config: Bytes::copy_from_slice(config),
@@ -117,41 +122,4 @@ pub(super) fn audio(entry: Box4<'_>, timescale: u32) -> Result<AudioParameters, 
         sample_rate: facts.sample_rate,
         timescale,
     })
-}
-
-/// Returns the AudioSpecificConfig in the body of an `esds` (ISO/IEC 14496-1 §7.2.6: nested
-/// ES, DecoderConfig and DecoderSpecificInfo descriptors).
-fn audio_specific_config(esds: &[u8]) -> Option<&[u8]> {
-    let es = descriptor(esds.get(4..)?, 3)?;
-    let flags = *es.get(2)?;
-    let mut skip = 3;
-    if flags & 0x80 != 0 {
-        skip += 2;
-    }
-    if flags & 0x40 != 0 {
-        skip += 1 + usize::from(*es.get(skip)?);
-    }
-    if flags & 0x20 != 0 {
-        skip += 2;
-    }
-    let decoder = descriptor(es.get(skip..)?, 4)?;
-    // 0x40 is MPEG-4 audio. 0x66–0x68 are MPEG-2 AAC, with the same frames.
-    matches!(decoder.first()?, 0x40 | 0x66..=0x68).then_some(())?;
-    descriptor(decoder.get(13..)?, 5)
-}
-
-/// Returns the body of the descriptor with this tag at the start of `bytes`.
-fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
-    let (found, mut rest) = bytes.split_first()?;
-    let mut length = 0_usize;
-    for _ in 0..4 {
-        let (byte, after) = rest.split_first()?;
-        rest = after;
-        length = (length << 7) | usize::from(byte & 0x7f);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    (*found == tag).then_some(())?;
-    rest.get(..length)
 }

@@ -5,8 +5,8 @@
 
 use super::super::bytes::FileBytes;
 use super::boxes;
-use crate::camera::config;
 use crate::media::VideoCodec;
+use framepost_media::config;
 
 /// A box without children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

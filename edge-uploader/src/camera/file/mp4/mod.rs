@@ -44,10 +44,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::time::Duration;
 
-/// Box types at the start of a file. Old recorders and players' caches omit `ftyp` or write it later.
-pub(super) const BEGINNINGS: [&[u8]; 12] =
-    [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
-
 /// The largest frame that is read.
 const FRAME_LIMIT_BYTES: u64 = 64 << 20;
 /// Samples read from a table at a time. The first frame shown must be among this many at the start.
@@ -120,7 +116,8 @@ impl Mp4 {
         (0..self.movie.tracks.len()).for_each(|track| self.fill(track));
         let video = &self.movie.tracks[0];
         let Some(first) = video.queue.iter().take(BATCH).map(|(sample, _)| sample.pts).min() else { return };
-        let (zero, timescale) = (first.saturating_sub(video.shift), video.timescale);
+        let zero = first.saturating_sub(video.shift);
+        let timescale = video.timescale;
         for track in &mut self.movie.tracks {
             track.shift = track.shift.saturating_add(rescaled(zero, timescale, track.timescale));
         }
@@ -184,7 +181,8 @@ impl Mp4 {
 
     /// Reads the bytes of a sample. Returns `None`, with a fault noted, if they are not in the file.
     fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Vec<u8>>, Fault> {
-        let (offset, bytes) = (sample.offset, u64::from(sample.size));
+        let offset = sample.offset;
+        let bytes = u64::from(sample.size);
         self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(again_and_again)?;
         let end = offset.saturating_add(bytes);
         let name = match kind {
@@ -319,7 +317,9 @@ impl Demux for Mp4 {
                 return self.end();
             };
             let track = &mut self.movie.tracks[i];
-            let (kind, timescale, shift) = (track.kind, track.timescale, track.shift);
+            let kind = track.kind;
+            let timescale = track.timescale;
+            let shift = track.shift;
             let Some((sample, before)) = track.queue.pop_front() else { return Ok(None) };
             if let Some(fault) = before {
                 note(&mut self.lost, fault);
@@ -342,7 +342,8 @@ impl Demux for Mp4 {
                 self.frames += 1;
                 self.ready.extend(self.lost.take().map(Item::Fault));
                 if !nal::is_whole(&data) {
-                    let (start, end) = (sample.offset, sample.offset + u64::from(sample.size));
+                    let start = sample.offset;
+                    let end = sample.offset + u64::from(sample.size);
                     let detail = format!("the NAL units of frame {} are damaged", self.frames - 1);
                     let bytes = Some(SourceBytes { start, end });
                     self.ready.push_back(Item::Fault(SourceFault { cost: FaultCost::NoPicture, detail, bytes }));

@@ -2,8 +2,8 @@
 
 use super::boxes::boxes;
 use super::leaves::{self, Leaf, Part, parts};
-use crate::camera::config;
 use crate::media::VideoCodec;
+use framepost_media::config;
 
 /// The order of the boxes in a track. Those of the sample table may be in any order.
 fn rank(kind: [u8; 4]) -> u8 {

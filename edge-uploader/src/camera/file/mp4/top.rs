@@ -52,7 +52,7 @@ pub(super) enum Search {
 /// Reads the header at `at` without judging it. Returns `None` if there is none.
 fn header(file: &mut FileBytes, at: u64) -> Option<Header> {
     let bytes = file.read(at, 16).ok()?;
-    let (length, header_bytes) = boxes::size(&bytes)?;
+    let (length, header_bytes) = framepost_media::boxes::size(&bytes)?;
     let kind = *bytes.get(4..)?.first_chunk::<4>()?;
     let length = if length == 0 { file.size() - at } else { length };
     (length >= header_bytes as u64).then(|| Header { kind, start: at, end: at.saturating_add(length) })
@@ -137,7 +137,8 @@ pub(super) fn find_anywhere(file: &mut FileBytes) -> Option<u64> {
 
 /// Reads a complete box with its header.
 pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, Fault> {
-    let (at, length) = (header.start, header.end - header.start);
+    let at = header.start;
+    let length = header.end - header.start;
     let name = boxes::name(header.kind);
     if length > STRUCTURE_LIMIT_BYTES {
         return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));

@@ -56,12 +56,7 @@ pub(super) fn matrix(header: Box4<'_>) -> DisplayMatrix {
         (_, Some(1)) => 48,
         _ => 36,
     };
-    let mut values = [0; 9];
-    let bytes = body.get(at..).unwrap_or_default().chunks_exact(4);
-    for (value, bytes) in values.iter_mut().zip(bytes) {
-        *value = i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
-    DisplayMatrix::new(values)
+    body.get(at..).and_then(DisplayMatrix::read).unwrap_or_default()
 }
 
 pub(super) fn audio_track(trak: Box4<'_>) -> Result<AudioParameters, String> {

@@ -1,8 +1,22 @@
 //! H.264 and H.265 (ISO/IEC 14496-15, codec strings in its annex E), AV1 and VP8/VP9 (their ISO BMFF bindings).
 
-use super::Coded;
 use crate::be::{array, u8_at, u16_at};
 use std::fmt::Write as _;
+
+/// A codec, and the components of its pixel format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// The codec string of RFC 6381.
+    pub codec: String,
+    /// 1 for monochrome, 3 for colour.
+    pub channels: u8,
+}
+
+impl Coded {
+    pub fn colour(codec: impl Into<String>) -> Self {
+        Self { codec: codec.into(), channels: 3 }
+    }
+}
 
 const MONOCHROME: u32 = 0;
 
@@ -10,8 +24,8 @@ fn channels(chroma_format_idc: u32) -> u8 {
     if chroma_format_idc == MONOCHROME { 1 } else { 3 }
 }
 
-/// Parses `avcC`. `entry` is the type of the sample entry, `avc1` or `avc3`.
-pub(crate) fn avc(entry: &str, record: &[u8]) -> Option<Coded> {
+/// `avcC`. `entry` is the sample entry's type, `avc1` or `avc3`.
+pub fn avc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile, constraints, level] = array(record, 0)?;
     if version != 1 {
         return None;
@@ -71,8 +85,8 @@ impl Bits<'_> {
     }
 }
 
-/// Parses `hvcC`. `entry` is the type of the sample entry, `hvc1` or `hev1`.
-pub(crate) fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
+/// `hvcC`. `entry` is the sample entry's type, `hvc1` or `hev1`.
+pub fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile] = array(record, 0)?;
     // Early encoders wrote version 0, which has the same fields.
     if version > 1 {
@@ -93,13 +107,14 @@ pub(crate) fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     Some(Coded { codec, channels: channels(u32::from(chroma)) })
 }
 
-/// Parses an `av1C` record.
-pub(crate) fn av1(record: &[u8]) -> Option<Coded> {
+/// `av1C` (AV1 Codec ISO Media File Format Binding §2.3).
+pub fn av1(record: &[u8]) -> Option<Coded> {
     let [marker, profile_level, flags] = array(record, 0)?;
     if marker != 0x81 {
         return None;
     }
-    let (profile, level) = (profile_level >> 5, profile_level & 0x1f);
+    let profile = profile_level >> 5;
+    let level = profile_level & 0x1f;
     let tier = if flags & 0x80 == 0 { 'M' } else { 'H' };
     let depth = match (flags & 0x40 != 0, flags & 0x20 != 0) {
         (false, _) => 8,
@@ -110,15 +125,17 @@ pub(crate) fn av1(record: &[u8]) -> Option<Coded> {
     Some(Coded { codec: format!("av01.{profile}.{level:02}{tier}.{depth:02}"), channels })
 }
 
-/// Parses `vpcC` after its version and flags. `entry` is `vp08` or `vp09`.
-pub(crate) fn vpx(entry: &str, record: &[u8]) -> Option<Coded> {
+/// `vpcC`, after its version and flags. `entry` is `vp08` or `vp09`.
+pub fn vpx(entry: &str, record: &[u8]) -> Option<Coded> {
     let [profile, level, depth] = array(record, 0)?;
     Some(Coded::colour(format!("{entry}.{profile:02}.{level:02}.{:02}", depth >> 4)))
 }
 
-/// Parses the features in VP9's `CodecPrivate` in WebM: id, length, value.
-pub(crate) fn vp9_private(private: &[u8]) -> Coded {
-    let (mut profile, mut level, mut depth) = (None, None, None);
+/// The features that WebM keeps in VP9's `CodecPrivate`: id, length, value.
+pub fn vp9_private(private: &[u8]) -> Coded {
+    let mut profile = None;
+    let mut level = None;
+    let mut depth = None;
     let mut at = 0;
     while let Some([id, len]) = array(private, at) {
         let value = if len == 1 { u8_at(private, at + 2) } else { None };

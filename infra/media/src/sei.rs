@@ -10,7 +10,7 @@
 //! reaches complete pictures, and there may be no better place. A value out of range or a truncated message
 //! is not a recovery point.
 
-use crate::media::VideoCodec;
+use crate::VideoCodec;
 
 /// `payloadType` of a recovery point in both codecs.
 const RECOVERY_POINT: usize = 6;
@@ -22,7 +22,7 @@ const POC_COUNT: std::ops::RangeInclusive<i32> = -(1 << 15)..=(1 << 15) - 1;
 
 /// From which picture on a decoder shows complete pictures, if it begins at an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RecoveryPoint {
+pub enum RecoveryPoint {
     /// From this picture on or, in H.265, from one that is shown before it.
     Here,
     /// From a later picture on, because pictures are refreshed gradually.
@@ -31,7 +31,7 @@ pub(super) enum RecoveryPoint {
 
 /// Returns the first recovery point in an SEI NAL unit with its header. Returns `None` if there is none, or if
 /// it is not an SEI NAL unit.
-pub(super) fn recovery_point(codec: VideoCodec, unit: &[u8]) -> Option<RecoveryPoint> {
+pub fn recovery_point(codec: VideoCodec, unit: &[u8]) -> Option<RecoveryPoint> {
     let mut bytes = Unescaped::new(messages(codec, unit)?);
     loop {
         let payload_type = coded(&mut bytes)?;
@@ -153,7 +153,7 @@ impl<I: Iterator<Item = u8>> Bits<I> {
 mod tests {
     use super::RecoveryPoint::{Here, Later};
     use super::*;
-    use crate::media::VideoCodec::{H264, H265};
+    use crate::VideoCodec::{H264, H265};
     use proptest::prelude::*;
 
     /// Returns `ue(v)` of `value` followed by ones, as whole bytes.
@@ -183,7 +183,8 @@ mod tests {
     }
 
     fn escaped(bytes: &[u8]) -> Vec<u8> {
-        let (mut out, mut zeros) = (Vec::new(), 0);
+        let mut out = Vec::new();
+        let mut zeros = 0;
         for byte in bytes {
             if zeros >= 2 && *byte <= 3 {
                 out.push(3);

@@ -1,20 +1,26 @@
 //! `esds` (ISO/IEC 14496-14), and the codec strings of MPEG-4 audio and visual.
 
-use super::Coded;
-use crate::be::{u8_at, u16_at};
+use crate::aac;
+use crate::be::u8_at;
+use crate::rfc6381::Coded;
 
 /// The decoder information in an elementary stream descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Esds<'a> {
-    /// The field `objectTypeIndication`.
-    pub(crate) object_type: u8,
-    /// The contents of `DecoderSpecificInfo`.
-    pub(crate) specific: Option<&'a [u8]>,
+pub struct Esds<'a> {
+    /// `objectTypeIndication`: 0x40 is MPEG-4 audio, 0x20 MPEG-4 visual.
+    pub object_type: u8,
+    /// The body of `DecoderSpecificInfo`, where there is one.
+    pub specific: Option<&'a [u8]>,
 }
 
 impl<'a> Esds<'a> {
-    /// Parses the body of `esds` after its version and flags.
-    pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
+    /// The AudioSpecificConfig, where it is AAC: 0x40 is MPEG-4 audio; 0x66 to 0x68 are MPEG-2 AAC, whose frames are the same.
+    pub fn aac_config(self) -> Option<&'a [u8]> {
+        self.specific.filter(|_| matches!(self.object_type, 0x40 | 0x66..=0x68))
+    }
+
+    /// Reads `esds`, after its version and flags.
+    pub fn parse(body: &'a [u8]) -> Option<Self> {
         let (3, stream, _) = descriptor(body)? else { return None };
         let flags = u8_at(stream, 2)?;
         let mut at = 3;
@@ -43,7 +49,8 @@ impl<'a> Esds<'a> {
 /// Returns tag and body of a descriptor, and what follows it.
 fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let tag = u8_at(bytes, 0)?;
-    let (mut len, mut at) = (0_usize, 1);
+    let mut len = 0_usize;
+    let mut at = 1;
     loop {
         let byte = u8_at(bytes, at)?;
         len = len << 7 | usize::from(byte & 0x7f);
@@ -60,46 +67,16 @@ fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, &bytes[at..end], &bytes[end..]))
 }
 
-/// Returns `mp4a.…` according to the object type.
-pub(crate) fn mpeg_audio(esds: Esds<'_>) -> String {
-    match (esds.object_type, esds.specific.and_then(aac_object_type)) {
+/// `mp4a.…` by object type.
+pub fn mpeg_audio(esds: Esds<'_>) -> String {
+    match (esds.object_type, esds.specific.and_then(aac::object_type)) {
         (0x40, Some(aac)) => format!("mp4a.40.{aac}"),
         (other, _) => format!("mp4a.{other:02x}"),
     }
 }
 
-/// Returns the audio object type of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
-fn aac_object_type(config: &[u8]) -> Option<u8> {
-    let bits = u16_at(config, 0)?;
-    let short = bits >> 11;
-    // 31 is an escape value for 32 plus the next six bits.
-    let object_type = if short == 31 { 32 + (bits >> 5 & 0x3f) } else { short };
-    u8::try_from(object_type).ok()
-}
-
-/// Returns the number of channels in an AudioSpecificConfig, if it has one. In MP4 sample entries it is
-/// often 2 in any case.
-pub(crate) fn aac_channels(config: &[u8]) -> Option<u16> {
-    const EXPLICIT_FREQUENCY: u64 = 15;
-    const PARAMETRIC_STEREO: u8 = 29;
-    let object_type = aac_object_type(config)?;
-    let mut head = [0; 8];
-    let known = config.len().min(8);
-    head[..known].copy_from_slice(&config[..known]);
-    let bits = |at: u32, len: u32| u64::from_be_bytes(head) << at >> (64 - len);
-    let frequency_at = if object_type < 31 { 5 } else { 11 };
-    let explicit = bits(frequency_at, 4) == EXPLICIT_FREQUENCY;
-    let channels_at = frequency_at + if explicit { 28 } else { 4 };
-    match bits(channels_at, 4) {
-        _ if object_type == PARAMETRIC_STEREO => None,
-        channels @ 1..=6 => u16::try_from(channels).ok(),
-        7 => Some(8),
-        _ => None,
-    }
-}
-
-/// Returns `mp4v.20.…` with the VisualObjectSequence's profile and level.
-pub(crate) fn mpeg4_visual(specific: Option<&[u8]>) -> Coded {
+/// `mp4v.20.…` by the VisualObjectSequence's profile and level.
+pub fn mpeg4_visual(specific: Option<&[u8]>) -> Coded {
     const SEQUENCE_START: [u8; 4] = [0, 0, 1, 0xb0];
     let profile = specific.and_then(|bytes| {
         let at = bytes.windows(4).position(|code| code == SEQUENCE_START)?;
@@ -125,10 +102,6 @@ mod tests {
             let _ = Esds::parse(&esds[..cut]);
         }
         assert_eq!(mpeg_audio(Esds { object_type: 0x6b, specific: None }), "mp4a.6b");
-        assert_eq!(aac_object_type(&[0xf9, 0x40]), Some(42));
-        assert_eq!(aac_channels(&[0x12, 0x10]), Some(2));
-        assert_eq!(aac_channels(&[0x11, 0x88]), Some(1));
-        assert_eq!(aac_channels(&[0xf9]), None);
         assert_eq!(mpeg4_visual(Some(&[0, 0, 1, 0xb0, 9])).codec, "mp4v.20.9");
     }
 }

@@ -1,20 +1,21 @@
 //! EBML elements (RFC 8794) in memory.
 
-/// An element's header.
+/// The header of an element: what it is, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) id: u32,
+pub struct Header {
+    /// ID with its marker bits, as RFC 9559 lists it.
+    pub id: u32,
     /// Length of the header in bytes.
-    pub(super) header_bytes: u64,
+    pub header_bytes: u64,
     /// Size of the body; `None` if it is unknown, as in live recordings.
-    pub(super) size: Option<u64>,
+    pub size: Option<u64>,
 }
 
 /// The longest header: an ID of 4 bytes and a size of 8.
-pub(super) const HEADER_BYTES: u64 = 12;
+pub const HEADER_BYTES: u64 = 12;
 
 /// Reads the header at the start of `bytes`.
-pub(super) fn header(bytes: &[u8]) -> Option<Header> {
+pub fn header(bytes: &[u8]) -> Option<Header> {
     let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
     let id = bytes.get(..id_bytes).filter(|_| id_bytes <= 4)?;
     let id = id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte));
@@ -24,7 +25,7 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
 
 /// Reads a variable-size integer (RFC 8794 §4) and returns it with its length. The value is `None` if
 /// all its bits are set.
-pub(super) fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
+pub fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let bytes = bytes.get(..length).filter(|_| length <= 8)?;
     let ones = (1_u64 << (7 * length)) - 1;
@@ -33,11 +34,12 @@ pub(super) fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
 }
 
 /// Returns the elements in a body. Ends at bytes that are not an element.
-pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+pub fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     let mut rest = body;
     std::iter::from_fn(move || {
         let found = header(rest)?;
-        let (begin, size) = (usize::try_from(found.header_bytes).ok()?, usize::try_from(found.size?).ok()?);
+        let begin = usize::try_from(found.header_bytes).ok()?;
+        let size = usize::try_from(found.size?).ok()?;
         let child = rest.get(begin..begin.checked_add(size)?)?;
         rest = &rest[begin + size..];
         Some((found.id, child))
@@ -45,17 +47,17 @@ pub(super) fn children(body: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
 }
 
 /// Returns the first element in a body with this ID.
-pub(super) fn child(body: &[u8], id: u32) -> Option<&[u8]> {
+pub fn child(body: &[u8], id: u32) -> Option<&[u8]> {
     children(body).find(|(found, _)| *found == id).map(|(_, child)| child)
 }
 
 /// Reads an unsigned integer of up to eight bytes.
-pub(super) fn unsigned(body: &[u8]) -> Option<u64> {
+pub fn unsigned(body: &[u8]) -> Option<u64> {
     (body.len() <= 8).then(|| body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
 /// Reads a finite float of four or eight bytes.
-pub(super) fn float(body: &[u8]) -> Option<f64> {
+pub fn float(body: &[u8]) -> Option<f64> {
     let value = match body.len() {
         4 => f32::from_be_bytes(body.try_into().ok()?).into(),
         8 => f64::from_be_bytes(body.try_into().ok()?),
@@ -78,6 +80,22 @@ mod tests {
         for bad in [&[][..], &[0xa3], &[0, 0x81], &[0x08, 0, 0, 0, 0x81], &[0xa3, 0], &[0xa3, 0x40]] {
             assert_eq!(header(bad), None, "{bad:x?}");
         }
+    }
+
+    #[test]
+    fn sizes_of_all_lengths() {
+        assert_eq!(number(&[0x81]), Some((Some(1), 1)));
+        assert_eq!(number(&[0x40, 2]), Some((Some(2), 2)));
+        assert_eq!(number(&[0xff]), Some((None, 1)));
+        assert_eq!(number(&[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), Some((None, 8)));
+        assert_eq!(number(&[0, 1]), None);
+        assert_eq!(number(&[0x40]), None);
+    }
+
+    #[test]
+    fn a_child_that_leaves_its_parent_is_not_one() {
+        let found: Vec<_> = children(&[0xb0, 0x81, 7, 0xba, 0x82, 1]).collect();
+        assert_eq!(found, [(0xb0, &[7][..])]);
     }
 
     proptest! {

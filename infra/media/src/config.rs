@@ -1,50 +1,40 @@
-//! Decoder configuration in containers: `avcC`, `hvcC` (ISO/IEC 14496-15) and AudioSpecificConfig (ISO/IEC
-//! 14496-3). The input is untrusted.
+//! Decoder configuration records in containers: `avcC` and `hvcC` (ISO/IEC 14496-15 §5.3.3.1, §8.3.3.1), and the parameter
+//! sets in them. The input is untrusted.
 
-use super::nal;
-use crate::media::VideoCodec;
+use crate::{VideoCodec, nal, rfc6381};
 use bytes::Bytes;
-use std::fmt::Write as _;
 
 /// A decoder configuration record for frames with 4-byte lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VideoConfig {
+pub struct VideoConfig {
     /// The record with `lengthSizeMinusOne` set to 3.
-    pub(crate) record: Bytes,
+    pub record: Bytes,
     /// Size in bytes of the lengths before the NAL units in the source.
-    pub(crate) length_bytes: u8,
+    pub length_bytes: u8,
     /// RFC 6381 codec string.
-    pub(crate) rfc6381: String,
-}
-
-/// The contents of an AudioSpecificConfig.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AacConfig {
-    /// RFC 6381 codec string.
-    pub(crate) rfc6381: String,
-    /// Number of channels; 0 if the configuration leaves it to the stream.
-    pub(crate) channels: u16,
-    /// Samples per second.
-    pub(crate) sample_rate: u32,
+    pub rfc6381: String,
 }
 
 /// Reads a decoder configuration record. The error describes what is wrong with it.
-pub(crate) fn video(codec: VideoCodec, record: &[u8]) -> Result<VideoConfig, &'static str> {
+pub fn video(codec: VideoCodec, record: &[u8]) -> Result<VideoConfig, &'static str> {
     match codec {
         VideoCodec::H264 => avc(record),
         VideoCodec::H265 => hevc(record),
     }
 }
 
+const CUT_SHORT_AVC: &str = "the H.264 decoder configuration is cut short";
+const CUT_SHORT_HEVC: &str = "the H.265 decoder configuration is cut short";
+
 fn avc(record: &[u8]) -> Result<VideoConfig, &'static str> {
-    let [1, profile, compatibility, level, lengths, ..] = record else {
+    let [1, _, _, _, lengths, ..] = record else {
         return Err("there is no H.264 decoder configuration (avcC) of version 1");
     };
-    avc_sets(record).ok_or("the H.264 decoder configuration is cut short")?;
+    avc_sets(record).ok_or(CUT_SHORT_AVC)?;
     Ok(VideoConfig {
         record: with_length_size_four(record, 4),
         length_bytes: (lengths & 3) + 1,
-        rfc6381: format!("avc1.{profile:02X}{compatibility:02X}{level:02X}"),
+        rfc6381: rfc6381::avc("avc1", record).ok_or(CUT_SHORT_AVC)?.codec,
     })
 }
 
@@ -52,16 +42,16 @@ fn hevc(record: &[u8]) -> Result<VideoConfig, &'static str> {
     if record.len() < 23 || record[0] != 1 {
         return Err("there is no H.265 decoder configuration (hvcC) of version 1");
     }
-    hevc_sets(record).ok_or("the H.265 decoder configuration is cut short")?;
+    hevc_sets(record).ok_or(CUT_SHORT_HEVC)?;
     Ok(VideoConfig {
         record: with_length_size_four(record, 21),
         length_bytes: (record[21] & 3) + 1,
-        rfc6381: hevc_rfc6381(record),
+        rfc6381: rfc6381::hevc("hvc1", record).ok_or(CUT_SHORT_HEVC)?.codec,
     })
 }
 
 /// Returns the parameter sets in a record; none if the record is truncated.
-pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
+pub fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
     let sets = match codec {
         VideoCodec::H264 => avc_sets(record),
         VideoCodec::H265 => hevc_sets(record),
@@ -71,7 +61,7 @@ pub(crate) fn sets(codec: VideoCodec, record: &[u8]) -> Vec<&[u8]> {
 
 /// Returns the length of the decoder configuration record at the start of `bytes`, if
 /// it is sufficient for decoding.
-pub(crate) fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
+pub fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
     let mut sets = Vec::new();
     let rest = match codec {
         VideoCodec::H264 => avc_sets_and_rest(bytes, &mut sets).map(without_avc_extension(bytes))?,
@@ -83,7 +73,7 @@ pub(crate) fn record_bytes(codec: VideoCodec, bytes: &[u8]) -> Option<usize> {
 }
 
 /// Finds the first decoder configuration record within `bytes`, by its contents.
-pub(crate) fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
+pub fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
     (0..bytes.len()).find_map(|at| {
         let from = bytes.get(at..).filter(|from| from.first() == Some(&1))?;
         from.get(..record_bytes(codec, from)?)
@@ -91,7 +81,7 @@ pub(crate) fn find(codec: VideoCodec, bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Returns a replacement for a lost record without parameter sets, which must then come with the frames.
-pub(crate) fn bare(codec: VideoCodec) -> VideoConfig {
+pub fn bare(codec: VideoCodec) -> VideoConfig {
     let (record, rfc6381) = match codec {
         VideoCodec::H264 => (vec![1, 0, 0, 0, 0xff, 0xe0, 0], "avc1.000000"),
         VideoCodec::H265 => {
@@ -118,7 +108,7 @@ fn without_avc_extension(record: &[u8]) -> impl Fn(&[u8]) -> &[u8] {
 
 /// Returns whether a record is sufficient for decoding. It is not if its sets are
 /// in the frames (`avc3`, `hev1`).
-pub(crate) fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
+pub fn is_complete(codec: VideoCodec, record: &[u8]) -> bool {
     let needed: &[u8] = match codec {
         VideoCodec::H264 => &[7, 8],
         VideoCodec::H265 => &[32, 33, 34],
@@ -169,70 +159,12 @@ fn parameter_sets<'a>(bytes: &'a [u8], count: u16, sets: &mut Vec<&'a [u8]>) -> 
     Some(rest)
 }
 
-/// Formats the codec string of ISO/IEC 14496-15 annex E.3. `record` must have at least 23 bytes.
-fn hevc_rfc6381(record: &[u8]) -> String {
-    let space = ["", "A", "B", "C"][usize::from(record[1] >> 6)];
-    let profile = record[1] & 0x1f;
-    let compatibility = u32::from_be_bytes([record[2], record[3], record[4], record[5]]).reverse_bits();
-    let tier = if record[1] & 0x20 == 0 { 'L' } else { 'H' };
-    let mut text = format!("hvc1.{space}{profile}.{compatibility:X}.{tier}{}", record[12]);
-    let constraints = &record[6..12];
-    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    for byte in &constraints[..used] {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, ".{byte:X}");
-    }
-    text
-}
-
 fn with_length_size_four(record: &[u8], at: usize) -> Bytes {
     let mut record = record.to_vec();
     if let Some(byte) = record.get_mut(at) {
         *byte |= 3;
     }
     record.into()
-}
-
-/// Reads an AudioSpecificConfig. Returns `None` if it is too short or its sampling frequency is reserved.
-pub(crate) fn aac(config: &[u8]) -> Option<AacConfig> {
-    const RATES: [u32; 13] =
-        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-    let mut bits = Bits { bytes: config, position: 0 };
-    let mut object_type = bits.take(5)?;
-    if object_type == 31 {
-        object_type = 32 + bits.take(6)?;
-    }
-    let sample_rate = match bits.take(4)? {
-        15 => bits.take(24)?,
-        index => *RATES.get(usize::try_from(index).ok()?)?,
-    };
-    let channels = match bits.take(4)? {
-        7 => 8,
-        configuration @ 0..7 => u16::try_from(configuration).ok()?,
-        _ => 0,
-    };
-    (sample_rate > 0 && object_type > 0).then(|| AacConfig {
-        rfc6381: format!("mp4a.40.{object_type}"),
-        channels,
-        sample_rate,
-    })
-}
-
-struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.position / 8)?;
-            value = (value << 1) | u32::from((byte >> (7 - self.position % 8)) & 1);
-            self.position += 1;
-        }
-        Some(value)
-    }
 }
 
 #[cfg(test)]
@@ -289,22 +221,11 @@ mod tests {
         assert!(video(VideoCodec::H265, &record).is_ok() && !is_complete(VideoCodec::H265, &record));
     }
 
-    #[test]
-    fn aac_is_read() {
-        let facts = |config: &[u8]| aac(config).map(|c| (c.rfc6381, c.channels, c.sample_rate));
-        assert_eq!(facts(&[0x11, 0x90]), Some(("mp4a.40.2".to_owned(), 2, 48_000)));
-        assert_eq!(facts(&[0x12, 0x08]), Some(("mp4a.40.2".to_owned(), 1, 44_100)));
-        assert_eq!(facts(&[0x2b, 0x92, 0x08, 0x00]), Some(("mp4a.40.5".to_owned(), 2, 22_050)));
-        assert_eq!(facts(&[0x11]), None);
-        assert_eq!(facts(&[]), None);
-    }
-
     proptest! {
         #[test]
         fn anything_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = video(VideoCodec::H264, &bytes);
             let _ = video(VideoCodec::H265, &bytes);
-            let _ = aac(&bytes);
             for codec in [VideoCodec::H264, VideoCodec::H265] {
                 let _ = find(codec, &bytes);
             }
