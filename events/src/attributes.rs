@@ -1,24 +1,24 @@
-//! What an object's metadata says of it: the ONVIF names, and ours beside them.
+//! The metadata of an object: ONVIF's names, and additional ones of Framepost.
 //!
-//! Invariants: [`Attributes::to_metadata`] and [`Attributes::from_metadata`] are inverse to each other; all entries
-//! together (names and values, UTF-8) stay under [`METADATA_LIMIT_BYTES`], which is S3's limit. Reading ignores the
-//! letter case of names (GCS gives them in lower case on a ranged read) and entries it does not know.
+//! Invariants: [`Attributes::to_metadata`] and [`Attributes::from_metadata`] are inverse to each other. All
+//! entries together (names and values, UTF-8) stay below [`METADATA_LIMIT_BYTES`], which is S3's limit. Parsing
+//! ignores the letter case of names (GCS returns them in lower case on a ranged read) and unknown entries.
 
 use crate::{Error, Sha256};
 use jiff::{SignedDuration, Timestamp};
 use std::str::FromStr;
 
-/// The most that names and values of one object's metadata may take: S3's limit, the smallest of all clouds.
+/// Most bytes of names and values in one object's metadata: S3's limit, the smallest of all clouds.
 pub const METADATA_LIMIT_BYTES: usize = 2048;
 
-/// The version of the recording format, ONVIF's `Version`.
+/// The version of the recording format in ONVIF's `Version`.
 pub const FORMAT_VERSION: &str = "1.0";
 
-/// How the wall clock of a chunk came about.
+/// The source of a chunk's wall-clock times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockSource {
-    /// The gateway's own clock, which said that it was synchronised.
+    /// The gateway's own clock, reported as synchronised.
     Gateway,
     /// The gateway's own clock, not (yet) synchronised: the times may be far off.
     GatewayUnsynchronized,
@@ -30,22 +30,24 @@ pub enum ClockSource {
     Given,
 }
 
-/// Where a chunk's times come from, and how far they may be off.
+/// The source of a chunk's times and their maximum error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockInfo {
-    /// Whose clock it is.
+    /// The clock that the times come from.
     pub source: ClockSource,
-    /// The camera's clock minus the one that was used, in µs, by the last RTCP sender report; absent where there was none.
+    /// The camera's clock minus the clock that was used, in µs, by the last RTCP sender
+    /// report; absent without a report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_us: Option<i64>,
-    /// The estimated error, in µs; absent where nothing is known.
+    /// The estimated error in µs; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncertainty_us: Option<u64>,
-    /// Frames whose own times could not be, and were replaced by ones derived from their arrival; absent for none.
+    /// Number of frames with implausible times, which were replaced by times derived from
+    /// their arrival; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<u64>,
-    /// How fast the camera's media clock ran against the wall clock, in millionths; absent where it was right, or as good as.
+    /// The rate of the camera's media clock relative to the wall clock in ppm; absent if it was not corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_ppm: Option<u64>,
 }
@@ -110,89 +112,90 @@ impl FromStr for ClockInfo {
     }
 }
 
-/// The video track, ONVIF's `Video…` entries.
+/// The video track: ONVIF's `Video…` entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoAttributes {
-    /// `VideoWidth`, in pixels, after cropping.
+    /// `VideoWidth` in pixels, after cropping.
     pub width: u32,
-    /// `VideoHeight`, in pixels, after cropping.
+    /// `VideoHeight` in pixels, after cropping.
     pub height: u32,
-    /// `VideoFramerate`, in frames a second.
+    /// `VideoFramerate` in frames per second.
     pub framerate: f64,
-    /// `VideoBitrate`, in kilobits a second over this chunk.
+    /// `VideoBitrate` in kilobits per second over this chunk.
     pub bitrate_kbps: u64,
 }
 
-/// The audio track, ONVIF's `Audio…` entries.
+/// The audio track: ONVIF's `Audio…` entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioAttributes {
-    /// `AudioChannels`: ours; ONVIF counts none.
+    /// `AudioChannels`, an entry of Framepost; ONVIF has none.
     pub channels: u16,
-    /// `AudioSampleRate`, in whole kHz, as ONVIF has it; the file knows it exactly.
+    /// `AudioSampleRate` in whole kHz, as in ONVIF; the file has the exact value.
     pub sample_rate_khz: u32,
-    /// `AudioBitrate`, in kilobits a second over this chunk.
+    /// `AudioBitrate` in kilobits per second over this chunk.
     pub bitrate_kbps: u64,
 }
 
-/// What a chunk starts with.
+/// How a chunk starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChunkStart {
-    /// A random access frame: the chunk plays on its own.
+    /// With a random access frame: the chunk plays on its own.
     #[default]
     RandomAccess,
-    /// A frame between two of them, because the camera sent none for longer than the longest chunk, or was joined there. A
-    /// player needs the chunk before it, where there is one, or begins at the first random access frame within.
+    /// With a frame between two random access frames, because the camera sent none for longer than the longest
+    /// chunk, or recording began there. A player needs the chunk before it, if there is one, or begins at the
+    /// first random access frame in the chunk.
     Between,
 }
 
-/// What every object of ours carries: chunk, span end and gap.
+/// The metadata of an object of Framepost: chunk, span end or gap.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes {
     /// `Source`: the camera's stream, without credentials.
     pub source: Option<String>,
-    /// `From`: wall clock of the first sample.
+    /// `From`: wall-clock time of the first sample.
     pub from: Option<Timestamp>,
-    /// `To`: wall clock of the end of the last sample.
+    /// `To`: wall-clock time of the end of the last sample.
     pub to: Option<Timestamp>,
-    /// `Duration`: the media's own, which a slewed wall clock may differ from.
+    /// `Duration`: the media's own duration, which may differ from that of a slewed wall clock.
     pub duration: Option<SignedDuration>,
-    /// `FullContentType`: with the `codecs` parameter of RFC 6381.
+    /// `FullContentType`: media type with the `codecs` parameter of RFC 6381.
     pub full_content_type: Option<String>,
-    /// `Video…`.
+    /// The `Video…` entries; `None` without a video track.
     pub video: Option<VideoAttributes>,
-    /// `Audio…`.
+    /// The `Audio…` entries; `None` without an audio track.
     pub audio: Option<AudioAttributes>,
-    /// `Timescale`: units a second of every track and of the movie.
+    /// `Timescale`: units per second of the movie and of every track.
     pub timescale: Option<u32>,
-    /// `SeekTable`: an `mfra` of at most 20 entries.
+    /// `SeekTable`: an `mfra` with at most 20 entries.
     pub seek_table: Option<Vec<u8>>,
-    /// `StartsWithRandomAccess`: `false` where it is [`ChunkStart::Between`], and left out where it is not.
+    /// `StartsWithRandomAccess`: `false` for [`ChunkStart::Between`], otherwise omitted.
     pub start: ChunkStart,
-    /// `Clock`.
+    /// `Clock`: the source of the times and their error.
     pub clock: Option<ClockInfo>,
-    /// `Sha256`: of the object's bytes.
+    /// `Sha256` of the object's bytes.
     pub sha256: Option<Sha256>,
     /// `Previous`: the digest of the manifest before this one in the span; absent on the first.
     pub previous: Option<Sha256>,
-    /// `KeyId`: which public key verifies `Signature`.
+    /// `KeyId`: identifies the public key that verifies `Signature`.
     pub key_id: Option<String>,
     /// `Signature`: Ed25519 over the manifest's canonical text.
     pub signature: Option<[u8; 64]>,
 }
 
-/// One object's metadata, names in the letter case they are written in.
+/// One object's metadata. Names are in the letter case in which they are written.
 pub type Metadata = Vec<(String, String)>;
 
-/// Names and values together, as the clouds count them.
+/// Returns the size of names and values together, as the clouds count it.
 pub fn metadata_bytes(metadata: &[(String, String)]) -> usize {
     metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 impl Attributes {
-    /// The metadata to put beside the object.
+    /// Formats the metadata for the object's put.
     ///
-    /// Fails with [`Error::MetadataTooLarge`] when it does not fit and with [`Error::Attribute`] when a text cannot
-    /// travel in a header (anything but visible ASCII and space).
+    /// Fails with [`Error::MetadataTooLarge`] if it is too large and with [`Error::Attribute`] if a text cannot
+    /// be sent in a header (it has characters other than visible ASCII and space).
     pub fn to_metadata(&self) -> Result<Metadata, Error> {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         let mut metadata: Metadata = vec![("Version".to_owned(), FORMAT_VERSION.to_owned())];
@@ -233,7 +236,7 @@ impl Attributes {
         Ok(metadata)
     }
 
-    /// Reads an object's metadata; whatever order and letter case its names come in.
+    /// Parses an object's metadata, with names in any order and letter case.
     pub fn from_metadata<'a, I>(metadata: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = (&'a str, &'a str)>,
@@ -254,7 +257,7 @@ impl Attributes {
                 "videoframerate" => {
                     let expected = "frames a second";
                     let rate: f64 = parsed("VideoFramerate", value, expected)?;
-                    // `NaN` and `inf` parse, but no record could carry them.
+                    // `NaN` and `inf` can be parsed, but a record cannot represent them.
                     if !rate.is_finite() || rate.is_sign_negative() {
                         return Err(bad("VideoFramerate", value, expected));
                     }
@@ -297,7 +300,7 @@ impl Attributes {
     }
 }
 
-/// RFC 3339 in UTC with six fraction digits, the one form that Framepost writes.
+/// Formats a time as RFC 3339 in UTC with six fraction digits, the only form that Framepost writes.
 pub fn rfc3339_micros(time: Timestamp) -> String {
     format!("{time:.6}")
 }

@@ -1,10 +1,13 @@
-//! The BigQuery table that holds every record, a CloudEvent a row, made from the same types as the JSON Schemas.
+//! The BigQuery table with all records, one CloudEvent per row, derived from the same
+//! types as the JSON Schemas.
 //!
-//! A Pub/Sub subscription writes each member of a message into the column of its name. The envelope's columns are required;
-//! `data` is one RECORD with the fields of all types, each of which may be missing: which of them are there, the column
-//! `type` says. So a field has one meaning in all types: two types that give one name to different things do not build.
+//! A Pub/Sub subscription writes each member of a message to the column with its name. The envelope's columns
+//! are required. `data` is a RECORD with the fields of all types, each of which may be missing; the column
+//! `type` determines which exist. A field therefore has one meaning in all types, and a build fails if two
+//! types use one name for different things.
 //!
-//! The table is kept in `events/schemas/bigquery/records.json`, beside the JSON Schemas and written with them.
+//! The table is in `events/schemas/bigquery/records.json`, beside the JSON Schemas
+//! and written together with them.
 
 use crate::record::{DECLARED, Record};
 use crate::schema::of_data;
@@ -13,25 +16,26 @@ use serde_json::{Map, Value, json};
 /// A column, or a field of a RECORD.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Column {
-    /// Its name: that of the JSON member.
+    /// The name of the JSON member.
     pub name: String,
-    /// BigQuery's type.
+    /// The type in BigQuery.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// `REQUIRED`, `NULLABLE` or `REPEATED`.
+    /// The mode: `REQUIRED`, `NULLABLE` or `REPEATED`.
     pub mode: &'static str,
-    /// For people.
+    /// Text for people who read the table.
     pub description: String,
-    /// A RECORD's fields.
+    /// The fields of a RECORD, otherwise empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Column>,
 }
 
-/// The table's columns.
+/// Returns the columns of the table.
 ///
 /// # Panics
 ///
-/// When the types of the records cannot be told in one table. They are known when this is compiled, and a test calls it.
+/// Panics if the types of records do not fit into one table. They are fixed at compile time, and
+/// a test calls this function.
 pub fn columns() -> Vec<Column> {
     let mut data: Vec<Column> = Vec::new();
     for declared in DECLARED {
@@ -46,7 +50,7 @@ pub fn columns() -> Vec<Column> {
     let envelope = of_data::<Record>();
     let names = envelope["required"].as_array().expect("the envelope is an object").iter();
     let mut columns = fields(&envelope, &envelope);
-    // In the order of the type, rather than of the alphabet.
+    // In the order of the type's fields, not in alphabetical order.
     let order: Vec<&str> = names.filter_map(Value::as_str).collect();
     columns.sort_by_key(|column| order.iter().position(|name| *name == column.name));
     for column in &mut columns {
@@ -60,18 +64,18 @@ pub fn columns() -> Vec<Column> {
     columns
 }
 
-/// The fields of one type's data.
+/// Returns the fields of one type's data.
 ///
 /// # Panics
 ///
-/// As [`columns`] does, and for a type that is not known.
+/// Panics like [`columns`], and for an unknown type.
 pub fn columns_of(event_type: &str) -> Vec<Column> {
     let declared = DECLARED.iter().find(|declared| declared.event_type == event_type);
     let schema = (declared.unwrap_or_else(|| panic!("{event_type} is no record's type")).data_schema)();
     fields(&schema, &schema)
 }
 
-/// Two types' field of one name: the same thing, or a mistake in one of the types.
+/// Merges fields of two types with the same name. They must be the same.
 fn merge(known: &mut Column, other: Column) {
     let Column { name, kind, mode, fields, .. } = other;
     assert_eq!((known.kind, known.mode), (kind, mode), "{name} is not the same in all records");
@@ -83,7 +87,7 @@ fn merge(known: &mut Column, other: Column) {
     }
 }
 
-/// The columns of an object's members.
+/// Returns the columns for an object's members.
 fn fields(root: &Value, object: &Value) -> Vec<Column> {
     let members = object["properties"].as_object();
     members.into_iter().flatten().map(|(name, schema)| column(root, name, schema)).collect()
@@ -122,11 +126,11 @@ fn kind(name: &str, schema: &Value) -> &'static str {
         Some("number") => "FLOAT",
         Some("boolean") => "BOOLEAN",
         Some("object") => "RECORD",
-        // An enum of words.
+        // An enum of strings.
         None if schema["oneOf"].as_array().is_some_and(|words| words.iter().all(|word| word["type"] == "string")) => {
             "STRING"
         }
-        // The envelope's data, which has no shape of its own.
+        // The envelope's data has no schema of its own.
         None if name == "data" && (*schema == json!(true) || *schema == everything || schema["type"].is_null()) => {
             "RECORD"
         }

@@ -1,17 +1,17 @@
-//! SHA-256, the digest that objects are known by.
+//! SHA-256, the digest that identifies objects.
 //!
-//! All footage goes through it once, so the implementation counts: without SHA instructions, `ring`'s assembler does twice the
-//! bytes a second of portable code that is compiled for size.
+//! All footage is hashed once, so performance matters: without SHA instructions, `ring`'s assembler is twice as
+//! fast as portable code compiled for size.
 
 use crate::Error;
 use ring::digest::{Context, SHA256};
 
-/// A SHA-256 digest, written as 64 lower-case hexadecimal digits wherever it is text.
+/// A SHA-256 digest. As text, it has 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = Sha256Hasher::new();
         hasher.update(bytes);
@@ -19,22 +19,22 @@ impl Sha256 {
     }
 }
 
-/// The digest of bytes that come piece by piece.
+/// Computes the digest of bytes that arrive in pieces.
 #[derive(Clone)]
 pub struct Sha256Hasher(Context);
 
 impl Sha256Hasher {
-    /// The hasher of no bytes yet.
+    /// Creates a hasher without input.
     pub fn new() -> Self {
         Self(Context::new(&SHA256))
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all that came.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> Sha256 {
         let mut digest = [0; 32];
         digest.copy_from_slice(self.0.finish().as_ref());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn pieces_have_the_digest_of_the_whole() {
-        // FIPS 180-4's example.
+        // The example of FIPS 180-4.
         let expected = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1";
         let text = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
         assert_eq!(Sha256::of(text).to_string(), expected);

@@ -1,8 +1,8 @@
-//! A [`Record`] out of whatever carries it: the CloudEvent itself, an EventBridge event with the CloudEvent as its
-//! `detail`, an SNS notification, a Pub/Sub push envelope, an HTTP request in binary mode.
+//! Extracts a [`Record`] from the message that carries it: the CloudEvent itself, an EventBridge event with the
+//! CloudEvent as its `detail`, an SNS notification, a Pub/Sub push envelope, an HTTP request in binary mode.
 //!
-//! As with [`finalized`](crate::finalized): what is broken is an [`Error`], what is sound and no record that is known
-//! here is [`Carried::Ignored`], unknown fields are ignored, and no input makes it panic.
+//! As in [`finalized`](crate::finalized), invalid input is an [`Error`], a valid message without a known record
+//! is [`Carried::Ignored`], unknown fields are ignored, and no input causes a panic.
 
 use crate::Error;
 use crate::finalized::{IgnoreCode, json};
@@ -12,30 +12,30 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a message says.
+/// The contents of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Carried {
-    /// A record.
+    /// The message carries a record.
     Record(Box<Record>),
-    /// The message is sound and there is nothing to do: acknowledge it.
+    /// The message is valid and requires no action: acknowledge it.
     Ignored {
-        /// Why, for counters.
+        /// The reason, for counters.
         code: IgnoreCode,
-        /// Why, for people.
+        /// The reason, for people.
         detail: String,
     },
 }
 
-/// Wrappers around wrappers end here: EventBridge to SNS to Pub/Sub is already more than anybody configures.
+/// Most nested wrappers. EventBridge to SNS to Pub/Sub is already more than anybody configures.
 const MAX_WRAPPERS: u8 = 4;
 
-/// Reads a message whose body says everything.
+/// Parses a message whose body contains the whole event.
 pub fn parse(body: &[u8]) -> Result<Carried, Error> {
     unwrap(json::object(body).map_err(Error::Event)?, MAX_WRAPPERS)
 }
 
-/// Reads an HTTP request: a CloudEvent in binary mode (`ce-…` headers), or one whose body says everything. Header names
-/// in any letter case.
+/// Parses an HTTP request: a CloudEvent in binary mode (`ce-…` headers), or one whose body contains the whole
+/// event. Header names may have any letter case.
 pub fn parse_http<'a, I>(headers: I, body: &[u8]) -> Result<Carried, Error>
 where
     I: IntoIterator<Item = (&'a str, &'a str)>,
@@ -47,7 +47,7 @@ where
         return parse(body);
     }
     let attributes = headers.iter().filter_map(|(name, value)| {
-        // The HTTP binding percent-encodes what a header cannot carry.
+        // The HTTP binding percent-encodes characters that a header cannot contain.
         let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
         Some((name.strip_prefix("ce-")?.to_owned(), Value::String(value)))
     });
@@ -99,7 +99,8 @@ fn cloudevent(event: Map<String, Value>) -> Result<Carried, Error> {
         return Ok(Carried::Record(Box::new(record)));
     }
     if event_type.starts_with("io.framepost.") {
-        // Of a newer Framepost, or an object's own event: a subscriber that hears the whole bus hears them too.
+        // A record type of a newer Framepost, or an object's own event. A subscriber to the
+        // whole bus receives these too.
         return Ok(Carried::Ignored { code: IgnoreCode::OtherEvent, detail: event_type });
     }
     Err(Error::Event(format!("CloudEvent: unknown type {event_type:?}")))

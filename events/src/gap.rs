@@ -1,9 +1,9 @@
-//! Gaps: intervals without video, each with its cause. A gap's object holds the [`Gap`] as JSON.
+//! Gaps: intervals without video, each with its cause. A gap's object contains the [`Gap`] as JSON.
 
 use crate::{Camera, Error, KeyKind, ObjectKey, Site};
 use jiff::Timestamp;
 
-/// Why there is no video.
+/// The cause of a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
@@ -15,51 +15,51 @@ pub enum GapCause {
     ReceiverOverrun,
     /// The spool was full: whole chunks were dropped, oldest first.
     SpoolFull,
-    /// The spool could not be written: the disk is full for other reasons, or broken.
+    /// The spool could not be written: the disk was full for other reasons, or broken.
     SpoolFailed,
-    /// The camera's time or the gateway's made a jump.
+    /// The time of the camera or of the gateway jumped.
     ClockJump,
-    /// A part of the source file is damaged, and what it held could not be read.
+    /// A part of the source file is damaged, and its contents could not be read.
     SourceDamaged,
-    /// The source file is whole and has no pictures for this time: its recorder paused.
+    /// The source file is intact and has no pictures for this time: its recorder paused.
     NotInSource,
 }
 
-/// Bytes of a source file.
+/// A range of bytes in a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct SourceBytes {
     /// The first byte's offset in the file.
     pub start: u64,
-    /// The offset behind the last byte.
+    /// The offset after the last byte.
     pub end: u64,
 }
 
-/// An interval with no video.
+/// An interval without video.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// The site whose camera it is.
+    /// The site of the camera.
     pub site: Site,
-    /// The camera.
+    /// The name of the camera.
     pub camera: Camera,
     /// The end of the last sample before the gap.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub from: Timestamp,
-    /// The first sample after it.
+    /// The first sample after the gap.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub to: Timestamp,
-    /// Why.
+    /// The cause of the gap.
     pub cause: GapCause,
-    /// In the words of whoever noticed: the transport's error, the quota.
+    /// The error message of the component that noticed the gap, or the quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Frames that were received and dropped, where they were counted.
+    /// Number of frames that were received and dropped, if counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames_dropped: Option<u64>,
-    /// Closed chunks that were dropped.
+    /// Number of closed chunks that were dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks_dropped: Option<u64>,
-    /// The damaged part of the source file that the frames are lost by; all of it, where several lie in one gap.
+    /// The damaged range of the source file; covers all ranges if there are several in one gap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_bytes: Option<SourceBytes>,
 }
@@ -68,17 +68,17 @@ pub struct Gap {
 pub const GAP_CONTENT_TYPE: &str = "application/json";
 
 impl Gap {
-    /// Where the gap's object lies. `counter` tells gaps with the same start apart.
+    /// Returns the key of the gap's object. `counter` distinguishes gaps with the same start.
     pub fn key(&self, counter: u64) -> ObjectKey {
         ObjectKey::new(self.site.clone(), self.camera.clone(), self.from, counter, KeyKind::Gap)
     }
 
-    /// The object's bytes.
+    /// Returns the bytes of the gap's object.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads a gap's object.
+    /// Parses a gap's object.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         serde_json::from_slice(bytes).map_err(|error| Error::Event(format!("not a gap: {error}")))
     }

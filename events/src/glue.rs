@@ -1,29 +1,29 @@
-//! The columns of a Glue table over records as JSON, a CloudEvent a line, for Athena: those of [BigQuery's](crate::bigquery)
-//! in Hive's types.
+//! The columns of a Glue table for Athena over records as JSON, one CloudEvent per line: those
+//! of [BigQuery](crate::bigquery) in Hive's types.
 //!
-//! Names are in lower case, as the catalogue keeps them; the OpenX JSON `SerDe` finds a member whatever its letters. Times
-//! are `string`: the `SerDe` reads no RFC 3339, `from_iso8601_timestamp` does.
+//! Names are in lower case, as the catalogue stores them; the OpenX JSON `SerDe` ignores the letter case of
+//! members. Times are `string`, because the `SerDe` does not read RFC 3339; `from_iso8601_timestamp` does.
 //!
-//! They are kept in `events/schemas/glue/records.json`, which Terraform can read as it reads BigQuery's.
+//! They are in `events/schemas/glue/records.json`, which Terraform can read like BigQuery's.
 
 use crate::bigquery;
 
-/// A column.
+/// A column of the Glue table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Column {
-    /// Its name.
+    /// Its name in lower case.
     pub name: String,
-    /// Hive's type, `struct<…>` and `array<…>` with all that is in them.
+    /// The type in Hive, with all nested types in `struct<…>` and `array<…>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// For people.
+    /// Text for people who read the table.
     pub comment: String,
 }
 
-/// The longest comment that Glue takes, in characters.
+/// The longest comment that Glue accepts, in characters.
 const COMMENT_CHARACTERS: usize = 255;
 
-/// The table's columns.
+/// Returns the columns of the table.
 pub fn columns() -> Vec<Column> {
     let column = |column: bigquery::Column| Column {
         name: column.name.to_lowercase(),

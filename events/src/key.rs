@@ -1,12 +1,13 @@
 //! Object keys: `[prefix/]YYYY-MM-DD[/postfix]/HH/MM-SS[.frac]Z.counter.ext`
 //! (ONVIF Recording Control Service Specification, annex "Object storage recording format").
 //!
-//! The time is UTC and that of the object's first sample, with up to six fraction digits. `counter` starts at 0 in each
-//! span. The extension tells the three kinds apart: `mp4` a chunk, `mp4_end` the end of a span, `mp4_gap` (ours) a gap.
+//! The time is the UTC time of the object's first sample, with up to six fraction digits. `counter` starts at 0
+//! in each span. The extension determines the kind: `mp4` is a chunk, `mp4_end` the end of a span, `mp4_gap`
+//! (an addition of Framepost) a gap.
 //!
-//! Invariant: [`ObjectKey::from_str`](std::str::FromStr) and [`Display`](std::fmt::Display) are inverse to each other
-//! for every key that Framepost writes. Reading is a little wider: a foreign writer may leave trailing zeros in the
-//! fraction, or leave out prefix and postfix.
+//! Invariant: [`ObjectKey::from_str`](std::str::FromStr) and [`Display`](std::fmt::Display) are inverse to each
+//! other for every key that Framepost writes. Parsing accepts slightly more: other writers may leave trailing
+//! zeros in the fraction, or omit prefix and postfix.
 
 use crate::name::looks_like_date;
 use crate::{Camera, Error, Site};
@@ -14,19 +15,19 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// What an object is, told by its extension.
+/// The kind of an object, given by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
-    /// Video: `mp4`.
+    /// Video, with the extension `mp4`.
     Chunk,
-    /// The empty object that closes a span: `mp4_end`.
+    /// The empty object that ends a span, with the extension `mp4_end`.
     SpanEnd,
-    /// An interval without video, and its cause: `mp4_gap`.
+    /// An interval without video and its cause, with the extension `mp4_gap`.
     Gap,
 }
 
 impl KeyKind {
-    /// The key's extension, without the dot.
+    /// Returns the extension without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Chunk => "mp4",
@@ -36,30 +37,30 @@ impl KeyKind {
     }
 }
 
-/// The place of one object in the bucket.
+/// The key of one object in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey {
     /// The prefix. Framepost always writes one.
     pub site: Option<Site>,
     /// The postfix. Framepost always writes one.
     pub camera: Option<Camera>,
-    /// The wall clock of the first sample; for a span end, of the end of the last sample; for a gap, of its start.
-    /// Whole microseconds.
+    /// Wall-clock time of the first sample; for a span end, of the end of the last sample; for a gap, of
+    /// its start. In whole microseconds.
     pub start: Timestamp,
-    /// The object's place in its span.
+    /// The object's number in its span, starting at 0.
     pub counter: u64,
-    /// Chunk, span end or gap.
+    /// Whether it is a chunk, a span end or a gap.
     pub kind: KeyKind,
 }
 
 impl ObjectKey {
-    /// A key as Framepost writes it; `start` is cut to whole microseconds.
+    /// Creates a key as Framepost writes it. Truncates `start` to whole microseconds.
     pub fn new(site: Site, camera: Camera, start: Timestamp, counter: u64, kind: KeyKind) -> Self {
         Self { site: Some(site), camera: Some(camera), start: whole_micros(start), counter, kind }
     }
 }
 
-/// `time` cut down to whole microseconds, the finest that keys and metadata carry.
+/// Truncates `time` to whole microseconds, the precision of keys and metadata.
 pub fn whole_micros(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }

@@ -1,8 +1,8 @@
 //! The contract of Framepost: object keys, chunk attributes, finalized events and records.
 //!
-//! Everything that crosses a process boundary is named here and nowhere else, so that the gateway, the functions and
-//! whoever reads the bucket agree by construction. The crate does no I/O and reads no clock: bytes and instants in,
-//! values out.
+//! This crate defines everything that crosses a process boundary, so that the gateway, the functions
+//! and readers of the bucket use the same definitions. It does no I/O and reads no clock: it converts
+//! bytes and times to values.
 //!
 //! * [`key`]: where an object lies (ONVIF Recording Control, annex "Object storage recording format").
 //! * [`attributes`]: what the object's metadata says of it.

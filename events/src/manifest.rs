@@ -1,4 +1,4 @@
-//! The canonical text of one object: what is signed, and what the next object of the span points back to.
+//! The canonical text about one object, which is signed and which the next object of the span refers to.
 //!
 //! ```text
 //! framepost-manifest-v1
@@ -10,40 +10,41 @@
 //! previous=…
 //! ```
 //!
-//! Every line ends with a line feed; `previous` is `-` on a span's first object. The digest of this text is the next
-//! object's `Previous`, so a span is a chain up to its `mp4_end`: a changed, removed or inserted object does not fit.
-//! The signature is Ed25519 (RFC 8032) over the text; the key id is the first 8 bytes of the public key's SHA-256.
+//! Every line ends with a line feed. `previous` is `-` on the first object of a span. The digest of this text
+//! is the next object's `Previous`, so that a span is a chain up to its `mp4_end`: a changed, removed or
+//! inserted object breaks it. The signature is Ed25519 (RFC 8032) over the text. The key id is the first 8
+//! bytes of the public key's SHA-256.
 
 use crate::attributes::{Attributes, rfc3339_micros};
 use crate::{Error, ObjectKey, Sha256};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use jiff::Timestamp;
 
-/// What is signed of one object.
+/// The signed data of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest<'a> {
-    /// The object's key.
+    /// Key of the object.
     pub key: &'a str,
-    /// The object's size.
+    /// Size of the object in bytes.
     pub bytes: u64,
-    /// The digest of the object's bytes.
+    /// SHA-256 of the object's bytes.
     pub sha256: Sha256,
-    /// Wall clock of the first sample.
+    /// Wall-clock time of the first sample.
     pub from: Timestamp,
-    /// Wall clock of the end of the last sample.
+    /// Wall-clock time of the end of the last sample.
     pub to: Timestamp,
     /// The digest of the manifest before this one in the span.
     pub previous: Option<Sha256>,
 }
 
 impl<'a> Manifest<'a> {
-    /// The manifest that an object's metadata claims; `None` where the metadata is not one of ours.
+    /// Returns the manifest that an object's metadata claims, or `None` for metadata of other writers.
     pub fn claimed(key: &'a str, bytes: u64, attributes: &Attributes) -> Option<Self> {
         let (sha256, from, to) = (attributes.sha256?, attributes.from?, attributes.to?);
         Some(Self { key, bytes, sha256, from, to, previous: attributes.previous })
     }
 
-    /// The canonical text.
+    /// Returns the canonical text of the manifest.
     pub fn text(&self) -> String {
         let Self { key, bytes, sha256, .. } = self;
         let (from, to) = (rfc3339_micros(self.from), rfc3339_micros(self.to));
@@ -53,37 +54,37 @@ impl<'a> Manifest<'a> {
         )
     }
 
-    /// The digest of the canonical text: the next object's `Previous`.
+    /// Returns the digest of the canonical text, which is the next object's `Previous`.
     pub fn digest(&self) -> Sha256 {
         Sha256::of(self.text().as_bytes())
     }
 }
 
-/// Signs manifests. The secret never leaves it and is wiped when it is dropped.
+/// Signs manifests. The secret cannot be read from it and is wiped when it is dropped.
 pub struct ManifestSigner {
     key: SigningKey,
     id: String,
 }
 
 impl ManifestSigner {
-    /// A signer from the 32 secret bytes of an Ed25519 key.
+    /// Creates a signer from the 32 secret bytes of an Ed25519 key.
     pub fn from_secret(secret: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(secret);
         let id = key_id(&key.verifying_key());
         Self { key, id }
     }
 
-    /// Which public key verifies what this signs.
+    /// Returns the id of the public key that verifies the signatures.
     pub fn key_id(&self) -> &str {
         &self.id
     }
 
-    /// The public key, to be given to whoever verifies.
+    /// Returns the public key for verifiers.
     pub fn public_key(&self) -> PublicKey {
         PublicKey { key: self.key.verifying_key(), id: self.id.clone() }
     }
 
-    /// The signature over the manifest's canonical text.
+    /// Signs the canonical text of the manifest.
     pub fn sign(&self, manifest: &Manifest<'_>) -> [u8; 64] {
         self.key.sign(manifest.text().as_bytes()).to_bytes()
     }
@@ -95,7 +96,7 @@ impl std::fmt::Debug for ManifestSigner {
     }
 }
 
-/// A public key that verifies manifests. As text: 64 hexadecimal digits.
+/// A public key that verifies manifests. As text, it has 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: VerifyingKey,
@@ -103,12 +104,12 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The `KeyId` that signatures of this key carry.
+    /// Returns the `KeyId` of signatures with this key.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether `signature` is this key's over `manifest`.
+    /// Returns whether `signature` is a valid signature of `manifest` with this key.
     pub fn verifies(&self, manifest: &Manifest<'_>, signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.key.verify_strict(manifest.text().as_bytes(), &signature).is_ok()
@@ -139,25 +140,25 @@ fn key_id(key: &VerifyingKey) -> String {
     hex::encode(&Sha256::of(key.as_bytes()).0[..8])
 }
 
-/// Follows the manifests of one camera's spans, in the order of their keys, and says where the chain does not hold.
+/// Checks the chain through the manifests of one camera's spans, in key order.
 #[derive(Debug, Default)]
 pub struct ChainChecker {
     last: Option<(u64, Sha256)>,
 }
 
-/// How one object stands to the one before it.
+/// The relation of an object to the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainLink {
-    /// The first of a span.
+    /// It is the first object of a span.
     First,
-    /// It points to the object before it.
+    /// It refers to the object before it.
     Linked,
-    /// It points to something else: an object was changed, removed or inserted before it.
+    /// It refers to something else: an object was changed, removed or inserted before it.
     Broken,
 }
 
 impl ChainChecker {
-    /// The next object: a chunk or a span end.
+    /// Takes the next object: a chunk or a span end.
     pub fn next(&mut self, key: &ObjectKey, manifest: &Manifest<'_>) -> ChainLink {
         let link = match (key.counter, manifest.previous, self.last) {
             (0, None, _) => ChainLink::First,

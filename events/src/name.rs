@@ -1,4 +1,4 @@
-//! The two names that an operator gives: the site (a key's prefix) and the camera (its postfix).
+//! The two names that an operator chooses: the site (a key's prefix) and the camera (its postfix).
 
 use crate::Error;
 
@@ -9,14 +9,14 @@ fn check(what: &'static str, value: &str) -> Result<(), Error> {
     let shape = (1..=64).contains(&bytes.len())
         && bytes[0].is_ascii_alphanumeric()
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b));
-    // `2026-11-20/…` as a site, or as a camera, could not be told from the key's own date.
+    // A site or camera named `2026-11-20` could be confused with the date in the key.
     if shape && !looks_like_date(value) {
         return Ok(());
     }
     Err(Error::Name { what, value: value.to_owned(), rule: RULE })
 }
 
-/// Whether `text` has the form `YYYY-MM-DD`.
+/// Returns whether `text` has the form `YYYY-MM-DD`.
 pub(crate) fn looks_like_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 10
@@ -32,7 +32,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -1,7 +1,7 @@
-//! JSON Schemas (draft 2020-12) of Framepost's CloudEvents, one for each type, made from the Rust types.
+//! JSON Schemas (draft 2020-12) of Framepost's CloudEvents, one for each type, derived from the Rust types.
 //!
-//! They are kept in `events/schemas`; a test fails when one is stale, and
-//! `cargo run -p framepost-events --example schemas -- --write` writes them anew.
+//! They are in `events/schemas`. A test fails if one is outdated, and `cargo run -p framepost-events --example
+//! schemas -- --write` writes them again.
 
 use crate::finalized::{FINALIZED_EVENT_TYPE, ObjectFinalized};
 use crate::record::{self, Record};
@@ -11,7 +11,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-/// The schema of every CloudEvent that Framepost writes, by its type.
+/// Returns the schema of every CloudEvent that Framepost writes, with its type.
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     let records =
         record::DECLARED.iter().map(|declared| (declared.event_type, (declared.event_schema)(declared.event_type)));
@@ -22,7 +22,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     records.chain(events).collect()
 }
 
-/// The envelope, with its type and its data pinned to one.
+/// Returns the schema of the envelope with a fixed type and the schema of its data.
 pub(crate) fn of<T: JsonSchema>(event_type: &str) -> Schema {
     let mut generator = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(never_null)).into_generator();
     let data = generator.subschema_for::<T>();
@@ -37,13 +37,13 @@ pub(crate) fn of<T: JsonSchema>(event_type: &str) -> Schema {
     schema
 }
 
-/// The schema of one type alone.
+/// Returns the schema of one type's data.
 pub(crate) fn of_data<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(never_null));
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// What is absent is left out and never written as null, so no schema has to allow for it.
+/// Absent members are omitted and never written as null, so the schema does not allow null.
 fn never_null(schema: &mut Schema) {
     let null = json!("null");
     if let Some(Value::Array(types)) = schema.get_mut("type") {

@@ -1,5 +1,5 @@
-//! CloudEvents 1.0 in structured mode (the event is the JSON) and in binary mode (attributes are `ce-…` headers, the body
-//! is the data): Eventarc's, direct or around a Pub/Sub message, and our own.
+//! CloudEvents 1.0 in structured mode (the JSON is the event) and in binary mode (attributes are `ce-…`
+//! headers, the body is the data): those of Eventarc, direct or with a Pub/Sub message inside, and our own.
 
 use super::{IgnoreCode, Notice, Sender, gcs, json, local, pubsub};
 use crate::Error;
@@ -13,19 +13,19 @@ use std::collections::BTreeMap;
 
 /// The prefix of Cloud Storage's direct events.
 const STORAGE: &str = "google.cloud.storage.object.v1.";
-/// A Pub/Sub message as an event.
+/// The type of an event with a Pub/Sub message.
 const PUBSUB: &str = "google.cloud.pubsub.topic.v1.messagePublished";
-/// An audit log entry as an event.
+/// The type of an event with an audit log entry.
 const AUDIT_LOG: &str = "google.cloud.audit.log.v1.written";
 
-/// The event is the JSON.
+/// Parses an event in structured mode.
 pub(super) fn structured(event: Map<String, Value>) -> Result<Notice, Error> {
     notice(&Event::deserialize(Value::Object(event)).map_err(|e| Sender::CloudEvent.error(e))?)
 }
 
-/// The event is the request. Header names are in lower case.
+/// Parses an event in binary mode. Header names must be in lower case.
 pub(super) fn binary(headers: &BTreeMap<String, &str>, body: &[u8]) -> Result<Notice, Error> {
-    // The HTTP binding percent-encodes what a header cannot carry.
+    // The HTTP binding percent-encodes characters that a header cannot contain.
     let attribute =
         |name: &str| headers.get(name).map(|value| percent_decode_str(value).decode_utf8_lossy().into_owned());
     match attribute("ce-specversion").as_deref() {

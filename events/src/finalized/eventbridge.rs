@@ -1,6 +1,6 @@
-//! S3 through EventBridge ("Mapping Amazon S3 event message structure" in the S3 User Guide).
+//! Events of S3 through EventBridge ("Mapping Amazon S3 event message structure" in the S3 User Guide).
 //!
-//! Unlike the notification, the key is as it is, not URL-encoded, and names are in kebab case.
+//! Unlike in a notification, the key is not URL-encoded, and names are in kebab case.
 
 use super::json::Integer;
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender, s3};

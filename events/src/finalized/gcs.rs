@@ -1,8 +1,8 @@
-//! Cloud Storage's Pub/Sub notifications ("Pub/Sub notifications for Cloud Storage"): what happened is in the message's
-//! attributes, the object's resource (JSON API) in its data, unless the payload format is `NONE`.
+//! Cloud Storage's Pub/Sub notifications ("Pub/Sub notifications for Cloud Storage"). The message's attributes
+//! say what happened, and its data has the object's resource (JSON API), unless the payload format is `NONE`.
 //!
-//! The object's name is as it is, in both places. int64 fields come as digits, and from some emulators as numbers.
-//! Where one of the two places is silent the other one's word holds; where both speak they have to agree.
+//! The object's name is unencoded in both places. int64 fields are strings of digits, and numbers in some
+//! emulators. If one of the two places lacks a value, the other one is used; if both have it, they must agree.
 
 use super::json::{self, Integer, typed};
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The attributes that count, of a message of Cloud Storage or of anyone.
+/// The relevant attributes of any message.
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     event_type: Option<String>,
@@ -25,7 +25,8 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Names in any letter case, because a push without envelope makes headers of them.
+    /// Reads the attributes. Names may have any letter case, because a push without
+    /// envelope turns them into headers.
     pub(super) fn read<'a, I>(attributes: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = (&'a str, &'a str)>,
@@ -48,7 +49,7 @@ impl Attributes {
     }
 }
 
-/// The object's resource, as far as it counts.
+/// The relevant part of the object's resource.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource {
@@ -63,13 +64,13 @@ struct Resource {
     time_deleted: Option<Timestamp>,
 }
 
-/// Whether a JSON object is an object's resource.
+/// Returns whether a JSON object is an object's resource.
 pub(super) fn is_resource(object: &Map<String, Value>) -> bool {
     object.get("kind").and_then(Value::as_str) == Some("storage#object")
         || ["bucket", "name", "generation"].iter().all(|name| object.contains_key(*name))
 }
 
-/// A message: its attributes and its data. `published` is when Pub/Sub took it.
+/// Parses a message: its attributes and its data. `published` is when Pub/Sub accepted it.
 pub(super) fn notification(
     attributes: &Attributes,
     data: &[u8],
@@ -108,13 +109,13 @@ pub(super) fn notification(
     }
 }
 
-/// An object's resource alone: a push without envelope and without attributes.
+/// Parses an object's resource alone, from a push without envelope and attributes.
 pub(super) fn resource(object: Map<String, Value>) -> Result<Notice, Error> {
     let resource = typed(object).map_err(|e| Sender::Gcs.error(e))?;
     untyped(&Attributes::default(), resource, None)
 }
 
-/// The data of an event that says by itself that the object is finalized.
+/// Parses the data of an event whose type says that the object is finalized.
 pub(super) fn finalized_resource(object: Map<String, Value>, time: Option<Timestamp>) -> Result<Notice, Error> {
     let resource = typed(object).map_err(|e| Sender::Gcs.error(format!("data: {e}")))?;
     finalized(&Attributes::default(), resource, time)
@@ -157,7 +158,7 @@ fn ignored(event_type: &str) -> Option<IgnoreCode> {
 fn finalized(attributes: &Attributes, resource: Resource, published: Option<Timestamp>) -> Result<Notice, Error> {
     let Resource { size, media_link, .. } = resource;
     let generation = agreed("generation", attributes.generation, resource.generation)?.0;
-    // An object is finalized with its first metadata; where there is no payload nothing else says so.
+    // An object is finalized with its first metadata. Without a payload, nothing else has the metageneration.
     let metageneration = resource.metageneration.map_or(1, |n| n.0);
     let time = [resource.time_finalized, resource.time_created, attributes.event_time, published];
     ObjectFinalized {

@@ -1,10 +1,10 @@
-//! Reading JSON as senders write it.
+//! Reads JSON in the variants that senders write.
 
 use serde::de::{DeserializeOwned, Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The JSON object that `bytes` hold.
+/// Parses `bytes` as a JSON object.
 pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
@@ -14,7 +14,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// The value as `T`.
+/// Deserializes the value as `T`.
 pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, serde_json::Error> {
     serde_json::from_value(Value::Object(object))
 }
@@ -30,12 +30,13 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A whole number, which some senders write as a JSON number and others as its decimal digits (protobuf's int64).
+/// A whole number, which some senders write as a JSON number and others as a
+/// string of digits (protobuf's int64).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Integer(pub(super) u64);
 
 impl Integer {
-    /// Decimal digits and nothing else: no sign, no space.
+    /// Parses decimal digits without a sign or spaces.
     pub(super) fn from_digits(text: &str) -> Option<Self> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         digits.then(|| text.parse().ok())?.map(Self)
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// A key as the query of a form writes it: `+` is a space, `%XX` a byte.
+/// A form-encoded key: `+` is a space, `%XX` a byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FormEncoded(pub(super) String);
 

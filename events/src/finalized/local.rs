@@ -1,16 +1,17 @@
-//! Framepost's own event for a bucket that is a directory: a CloudEvent whose data is the [`ObjectFinalized`] itself.
+//! Framepost's own event for a bucket in a directory: a CloudEvent whose
+//! data is the [`ObjectFinalized`] itself.
 
 use super::json::typed;
 use super::{Notice, ObjectFinalized, Sender};
 use crate::{Error, ObjectRemoved, Sha256, removed};
 use serde_json::{Map, Value, json};
 
-/// The CloudEvents type.
+/// The CloudEvents type of this event.
 pub const EVENT_TYPE: &str = "io.framepost.object.finalized.v1";
 
 impl ObjectFinalized {
-    /// The event as [`parse`](super::parse) reads it: a CloudEvent in structured mode. Its id is that of the work, so
-    /// copies of one event have one id.
+    /// Formats the event as a CloudEvent in structured mode, which [`parse`](super::parse) reads. Its id is the
+    /// identity of the work, so that copies of one event have the same id.
     pub fn to_json(&self) -> Vec<u8> {
         let id = Sha256::of(self.identity().as_bytes()).to_string();
         json!({

@@ -10,11 +10,12 @@
 //! | Eventarc | CloudEvents, direct or around a Pub/Sub message, binary or structured | `cloudevent` |
 //! | Framepost on one machine | a CloudEvent around [`ObjectFinalized`] or [`ObjectRemoved`] | `local` |
 //!
-//! Invariants: the sender is told by the fields that only it writes, before anything else is read, so that the error is
-//! always that sender's. A message is understood as a whole or fails as a whole: what is broken is an [`Error`], what is
-//! sound and asks for nothing is [`Notice::Ignored`]. Unknown fields are ignored. No input makes it panic.
+//! Invariants: the sender is recognised by fields that only it writes, before anything else is parsed, so
+//! that an error always names that sender. A message is parsed completely or fails: invalid input is an
+//! [`Error`], and a valid message that requires no action is [`Notice::Ignored`]. Unknown fields are ignored.
+//! No input causes a panic.
 //!
-//! Delivery is at least once and unordered. The identity of work is [`ObjectFinalized::identity`].
+//! Delivery is at least once and unordered. [`ObjectFinalized::identity`] identifies the work.
 
 mod cloudevent;
 mod eventbridge;
@@ -34,15 +35,15 @@ use std::collections::BTreeMap;
 
 pub use local::EVENT_TYPE as FINALIZED_EVENT_TYPE;
 
-/// Who keeps the bucket.
+/// The cloud that stores the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// Amazon S3, or what speaks its protocol.
+    /// Amazon S3, or a store with its protocol.
     S3,
-    /// Google Cloud Storage.
+    /// Cloud Storage by Google.
     Gcs,
-    /// A directory of this machine.
+    /// A directory on this machine.
     Local,
 }
 
@@ -60,38 +61,39 @@ impl std::fmt::Display for Provider {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectFinalized {
-    /// Who keeps the bucket.
+    /// The cloud that stores the bucket.
     pub provider: Provider,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
-    /// The object's key, decoded.
+    /// Key of the object, decoded.
     pub key: String,
-    /// S3: the versionId, else the sequencer (normalised); GCS: `generation.metageneration`; local: the digest's start.
+    /// S3: the versionId, otherwise the sequencer (normalised); GCS: `generation.metageneration`; local:
+    /// the start of the digest.
     pub version: String,
-    /// Bytes, where the sender says.
+    /// Size in bytes, if the sender provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// When the object became complete.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Timestamp,
-    /// A link to the bytes, where the sender gives one (GCS `mediaLink`).
+    /// A link to the bytes, if the sender provides one (GCS `mediaLink`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_link: Option<String>,
-    /// The bucket's region, where the sender gives it.
+    /// The bucket's region, if the sender provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The part of `version` by which this exact object can be read again: S3's versionId, GCS's generation.
+    /// The part of `version` with which this exact object can be read again: S3's versionId, GCS's generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_version: Option<String>,
 }
 
 impl ObjectFinalized {
-    /// The identity of the work that this event asks for; the same for every redelivery.
+    /// Returns the identity of the work for this event, which is the same for every redelivery.
     pub fn identity(&self) -> String {
         format!("{}/{}/{}@{}", self.provider, self.bucket, self.key, self.version)
     }
 
-    /// The event, unless it names no object at all.
+    /// Returns the event, unless bucket, key or version are invalid.
     fn checked(self, sender: Sender) -> Result<Notice, Error> {
         named(&self.bucket, &self.key, &self.version).map_err(|rule| sender.error(rule))?;
         Ok(Notice::Finalized(self))
@@ -119,19 +121,19 @@ fn named(bucket: &str, key: &str, version: &str) -> Result<(), &'static str> {
     }
 }
 
-/// What one message says of one object.
+/// The result of parsing a message about one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Notice {
-    /// There is a new object.
+    /// The message reports a new object.
     Finalized(ObjectFinalized),
     /// An object, or a version of one, is gone.
     Removed(ObjectRemoved),
     /// The message is sound and there is nothing to do: acknowledge it.
     Ignored {
-        /// Why, for counters.
+        /// The reason, for counters.
         code: IgnoreCode,
-        /// Why, for people.
+        /// The reason, for people.
         detail: String,
     },
 }
@@ -142,28 +144,28 @@ impl Notice {
     }
 }
 
-/// Why a sound message asks for nothing. The words are stable.
+/// Why a valid message requires no action. The words are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IgnoreCode {
-    /// S3 tries out a notification that was just configured.
+    /// S3 tests a notification that was just configured.
     TestEvent,
-    /// SNS asks whether its subscriber wants to be one; that is for whoever runs the endpoint to answer.
+    /// SNS asks its subscriber to confirm. Whoever runs the endpoint must answer that.
     SubscriptionConfirmation,
     /// An object, or a version of one, is gone, and that is not asked for, or nothing more is known of it.
     Deleted,
     /// A version of an object is no longer the live one, and that is not asked for.
     Archived,
-    /// Metadata, tags or permissions changed; the bytes are as they were.
+    /// Metadata, tags or permissions changed, but not the bytes.
     MetadataUpdate,
-    /// An audit log entry: it tells who asked, not that the object is complete.
+    /// An audit log entry, which says who sent a request, not that the object is complete.
     AuditLog,
-    /// Another kind of event of a sender that is known.
+    /// Another kind of event of a known sender.
     OtherEvent,
 }
 
 impl IgnoreCode {
-    /// The stable word.
+    /// Returns the word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TestEvent => "test-event",
@@ -183,7 +185,7 @@ impl std::fmt::Display for IgnoreCode {
     }
 }
 
-/// Whose message it is, told by the fields that only this sender writes.
+/// The sender of a message, recognised by fields that only this sender writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sender {
     S3,
@@ -233,8 +235,8 @@ impl std::fmt::Display for Sender {
     }
 }
 
-/// Reads a message whose body says everything: an SQS body, an EventBridge event, a Pub/Sub push envelope, a CloudEvent
-/// in structured mode.
+/// Parses a message whose body contains the whole event: an SQS body, an EventBridge event, a Pub/Sub push
+/// envelope, a CloudEvent in structured mode.
 pub fn parse(body: &[u8]) -> Result<Vec<Notice>, Error> {
     let message = json::object(body).map_err(Error::Event)?;
     let one = |notice: Result<Notice, Error>| notice.map(|notice| vec![notice]);
@@ -251,8 +253,8 @@ pub fn parse(body: &[u8]) -> Result<Vec<Notice>, Error> {
     }
 }
 
-/// Reads an HTTP request: a CloudEvent in binary mode (`ce-…` headers), a Pub/Sub push without envelope (attributes as
-/// headers), or one whose body says everything. Header names in any letter case.
+/// Parses an HTTP request: a CloudEvent in binary mode (`ce-…` headers), a Pub/Sub push without envelope
+/// (attributes as headers), or one whose body contains the whole event. Header names may have any letter case.
 pub fn parse_http<'a, I>(headers: I, body: &[u8]) -> Result<Vec<Notice>, Error>
 where
     I: IntoIterator<Item = (&'a str, &'a str)>,
@@ -276,7 +278,7 @@ where
     parse(body)
 }
 
-/// Reads a pulled Pub/Sub message: its attributes, and its data already decoded from base64.
+/// Parses a pulled Pub/Sub message: its attributes, and its data decoded from base64.
 pub fn parse_pubsub<'a, I>(attributes: I, data: &[u8]) -> Result<Vec<Notice>, Error>
 where
     I: IntoIterator<Item = (&'a str, &'a str)>,
@@ -284,7 +286,7 @@ where
     gcs::notification(&gcs::Attributes::read(attributes)?, data, None).map(|notice| vec![notice])
 }
 
-/// What to say of a message that no sender is known for: the names of its fields tell most.
+/// Describes a message of an unknown sender by the names of its fields.
 fn unknown(message: &Map<String, Value>) -> String {
     let mut names: Vec<String> = message.keys().take(8).map(|name| name.chars().take(40).collect()).collect();
     if message.len() > names.len() {

@@ -1,6 +1,7 @@
-//! Pub/Sub: the push envelope, and the message in it ("Push subscriptions", `PubsubMessage` in the REST reference).
+//! Pub/Sub: the push envelope, and the message in it ("Push subscriptions",
+//! `PubsubMessage` in the REST reference).
 //!
-//! Push writes some fields twice, in camel case and in snake case.
+//! Push messages have some fields twice, in camel case and in snake case.
 
 use super::json::typed;
 use super::{Notice, Sender, gcs};
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 struct Message {
     attributes: Option<BTreeMap<String, String>>,
     data: Option<String>,
-    // Two fields rather than an alias: serde takes a field that comes under both names for a duplicate.
+    // Two fields instead of an alias, because serde reports a field that occurs under
+    // both names as a duplicate.
     #[serde(rename = "publishTime")]
     publish_time: Option<Timestamp>,
     #[serde(rename = "publish_time")]
@@ -30,7 +32,7 @@ pub(super) fn push(mut envelope: Map<String, Value>) -> Result<Notice, Error> {
     }
 }
 
-/// The message itself.
+/// Parses the message in the envelope.
 pub(super) fn message(message: Map<String, Value>) -> Result<Notice, Error> {
     let Message { attributes, data, publish_time, publish_time_snake } =
         typed(message).map_err(|e| Sender::PubSubMessage.error(e))?;

@@ -1,8 +1,8 @@
-//! S3 event notifications, structure 2.x ("Event message structure" in the S3 User Guide), of S3 and of stores that speak
-//! its protocol (`minio:s3`, `ceph:s3`).
+//! S3 event notifications, structure 2.x ("Event message structure" in the S3 User Guide), from S3 and from
+//! stores with its protocol (`minio:s3`, `ceph:s3`).
 //!
-//! Keys are form-encoded: `+` is a space, `%2B` a plus. The minor version only ever adds fields; another major version is
-//! refused, as the guide asks.
+//! Keys are form-encoded: `+` is a space, `%2B` a plus. A minor version only adds fields. Another major version
+//! is refused, as the guide demands.
 
 use super::json::{self, FormEncoded, Integer};
 use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The digits of a sequencer as it is kept. The ones that S3 writes are 16 to 18 digits long.
+/// The length of a stored sequencer. S3's own have 16 to 18 digits.
 const SEQUENCER_DIGITS: usize = 32;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ struct Object {
     sequencer: Option<String>,
 }
 
-/// The notices of a message's `Records`, in their order.
+/// Returns the notices of a message's `Records` in order.
 pub(super) fn records(mut message: Map<String, Value>) -> Result<Vec<Notice>, Error> {
     let records = match message.remove("Records") {
         Some(Value::Array(records)) if !records.is_empty() => records,
@@ -64,7 +64,7 @@ pub(super) fn records(mut message: Map<String, Value>) -> Result<Vec<Notice>, Er
     records.iter().enumerate().map(|(n, value)| record(n, value)).collect()
 }
 
-/// The message by which S3 tries out a configuration.
+/// Recognises the message with which S3 tests a configuration.
 pub(super) fn test_event(message: &Map<String, Value>) -> Result<Notice, Error> {
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     match text("Event") {
@@ -78,8 +78,8 @@ pub(super) fn test_event(message: &Map<String, Value>) -> Result<Notice, Error> 
 
 fn record(n: usize, value: &Value) -> Result<Notice, Error> {
     let error = |what: &dyn std::fmt::Display| Sender::S3.error(format!("Records[{n}]: {what}"));
-    // First of all, so that a batch of another service (`aws:sqs`), whose records it is the host's to take apart, is
-    // called by its name.
+    // Check this first, so that the error for a batch of another service (`aws:sqs`), whose records the host
+    // must split, names that service.
     let source = value.get("eventSource").and_then(Value::as_str).unwrap_or_default();
     if !source.ends_with(":s3") {
         return Err(error(&format!("eventSource should be aws:s3, found {source:?}")));
@@ -159,14 +159,14 @@ pub(super) fn removed(
 
 /// The version of an S3 object, and the part of it by which the object can be read again.
 ///
-/// Without versioning there is only the sequencer, hexadecimal and of varying length. S3 says how two of them compare:
-/// as text, after padding the shorter one with zeros on its *right*. Padded and in one letter case, they compare as they
-/// are.
+/// Without versioning there is only the sequencer, which is hexadecimal and has a variable length. S3 defines
+/// how to compare two of them: as text, after padding the shorter one with zeros on its *right*. Padded and in
+/// one letter case, sequencers can be compared directly.
 pub(super) fn version(
     version_id: Option<String>,
     sequencer: Option<&str>,
 ) -> Result<(String, Option<String>), &'static str> {
-    // "null" is what a bucket without versioning, or an object older than it, has for a version.
+    // Objects without a version have the version "null".
     if let Some(id) = version_id.filter(|id| !id.is_empty() && id != "null") {
         return Ok((id.clone(), Some(id)));
     }

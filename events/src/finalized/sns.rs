@@ -1,6 +1,7 @@
-//! SNS: a notification whose `Message` is the AWS message as a text, and the messages about the subscription itself.
+//! SNS: a notification whose `Message` is the AWS message as a text, and the
+//! messages about the subscription itself.
 //!
-//! With "raw message delivery" there is no wrapper, and the message is read as what it is.
+//! With "raw message delivery" there is no wrapper, and the message is parsed directly.
 
 use super::json::{self, typed};
 use super::{IgnoreCode, Notice, Sender, eventbridge, s3};

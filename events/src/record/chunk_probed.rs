@@ -1,4 +1,4 @@
-//! A playable object and what it holds.
+//! The record about a playable object.
 
 use super::{Integrity, ObjectRef, RecordType};
 use crate::attributes::ClockInfo;
@@ -8,113 +8,114 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// When, and for how long.
+/// The time and the duration of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Duration {
-    /// Wall clock of the first sample; absent where neither metadata, key nor file says it.
+    /// Wall-clock time of the first sample; absent if neither metadata, key nor file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub from: Option<Timestamp>,
-    /// Wall clock of the end of the last sample.
+    /// Wall-clock time of the end of the last sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub to: Option<Timestamp>,
-    /// The media's own duration, in seconds; absent where neither the file nor its metadata says it (live recordings).
+    /// The media's own duration in seconds; absent if neither the file nor its
+    /// metadata has it (live recordings).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
-/// The picture.
+/// The properties of the picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolution {
-    /// Pixels, after cropping.
+    /// Width in pixels, after cropping.
     pub width: u32,
-    /// Pixels, after cropping.
+    /// Height in pixels, after cropping.
     pub height: u32,
-    /// Components of the pixel format: 1 for monochrome, 3 for colour, 4 with alpha.
+    /// Number of components of the pixel format: 1 for monochrome, 3 for colour, 4 with alpha.
     pub channels: u8,
-    /// By how many degrees clockwise, 1 to 359, a player turns the picture; absent where it shows it as it is coded.
+    /// Clockwise rotation for display in degrees, 1 to 359; absent without a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<u16>,
-    /// Whether a player mirrors the picture, left to right, before it turns it; absent where it does not.
+    /// Whether the picture is mirrored for display, left to right, before the rotation; absent if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirrored: Option<bool>,
-    /// The shape of a pixel; absent where it is square, or the container does not say.
+    /// The pixel shape; absent if it is square, or the container does not specify it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "pixelAspect")]
     pub pixel_aspect: Option<PixelAspect>,
 }
 
-/// The shape of a pixel as a proportion.
+/// The shape of a pixel as a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PixelAspect {
-    /// Its width.
+    /// Relative width of a pixel.
     pub horizontal: u32,
-    /// Its height.
+    /// Relative height of a pixel.
     pub vertical: u32,
 }
 
-/// The sound.
+/// The properties of the audio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Audio {
-    /// RFC 6381.
+    /// The codec in the form of RFC 6381.
     pub codec: String,
-    /// Channels; 0 where the file does not say.
+    /// Number of channels; 0 if the file does not specify it.
     pub channels: u16,
-    /// Samples a second; 0 where the file does not say.
+    /// Samples per second; 0 if the file does not specify it.
     pub sample_rate: u32,
 }
 
-/// The video container.
+/// The type of the video container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
     /// ISO BMFF with samples in `moov`.
     Mp4,
-    /// ISO BMFF in fragments.
+    /// ISO BMFF with samples in fragments.
     Fmp4,
-    /// Matroska.
+    /// Matroska, without WebM's restrictions.
     Matroska,
-    /// `WebM`.
+    /// WebM, a subset of Matroska.
     Webm,
 }
 
-/// `io.framepost.chunk.probed.v1`: a playable object and what it holds.
+/// `io.framepost.chunk.probed.v1`: a playable object and its contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkProbed {
-    /// The site, where the key names one.
+    /// The site, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Site>,
-    /// The camera, where the key names one.
+    /// The camera, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<Camera>,
-    /// When, and for how long.
+    /// The time and the duration of a recording.
     pub duration: Duration,
-    /// The picture.
+    /// The properties of the picture.
     pub resolution: Resolution,
-    /// Where the bytes can be had.
+    /// A link to the object's bytes.
     pub media_link: String,
-    /// The video codec, RFC 6381.
+    /// The video codec in the form of RFC 6381.
     pub codec: String,
-    /// Frames a second; absent where the container's head does not say.
+    /// Frames per second; absent if the container's head does not specify it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_rate: Option<f64>,
-    /// The sound, if any.
+    /// The properties of the audio, if there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<Audio>,
-    /// The container.
+    /// The type of the container.
     pub container: Container,
-    /// The object's size.
+    /// Size of the object in bytes.
     pub size_bytes: u64,
-    /// The object.
+    /// The object that the record is about.
     pub object: ObjectRef,
-    /// Whether the first frame is one that decoding can start at, as the gateway said. Where it is not, the chunk continues
-    /// the one before it in its span. Absent for objects that are not a gateway's.
+    /// Whether the chunk starts with a random access frame, according to the gateway. If not, the chunk
+    /// continues the one before it in its span. Absent for objects of other writers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_with_random_access: Option<bool>,
-    /// Where the times come from, as the gateway said.
+    /// The source of the times, according to the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockInfo>,
     /// Whether the object is what its writer wrote.
@@ -139,7 +140,7 @@ impl RecordType for ChunkProbed {
         self.duration.from.iter_mut().chain(self.duration.to.as_mut()).collect()
     }
 
-    /// The clock in the words of the metadata.
+    /// Formats the clock as in the metadata.
     fn logged_besides(&self) -> Vec<(&'static str, Value)> {
         self.clock.iter().map(|clock| ("clock", clock.to_string().into())).collect()
     }

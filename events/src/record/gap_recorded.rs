@@ -1,4 +1,4 @@
-//! An interval without video.
+//! The record about a gap.
 
 use super::{ObjectRef, RecordType};
 use crate::Site;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 /// `io.framepost.gap.recorded.v1`: an interval without video.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GapRecorded {
-    /// The gap itself.
+    /// The contents of the gap's object.
     #[serde(flatten)]
     pub gap: Gap,
-    /// The object.
+    /// The object that the record is about.
     pub object: ObjectRef,
 }
 

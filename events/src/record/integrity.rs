@@ -1,28 +1,29 @@
-//! What a record says of an object's integrity: digest, signature, place in the chain of manifests.
+//! The integrity of an object in a record: digest, signature, position in the chain of manifests.
 
 use crate::Sha256;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether the signature holds.
+/// The result of checking the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Signature {
-    /// A configured public key verifies it, and the object's key, size, times and (where checked) bytes are the signed ones.
+    /// A configured public key verifies it, and the object's key, size, times and (if checked)
+    /// bytes are the signed ones.
     Valid,
-    /// It does not verify, or what was signed is not this object.
+    /// It does not verify, or the signed data do not match this object.
     Invalid,
-    /// There is none.
+    /// The object has no signature.
     Absent,
-    /// There is one, by a key that is not configured.
+    /// The signature is by a key that is not configured.
     Unknown,
 }
 
-/// Whether the bytes are the ones that were hashed.
+/// The result of checking the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
-    /// The digest is the writer's word; the object was not read as a whole.
+    /// The digest is the writer's claim; the whole object was not read.
     Claimed,
     /// The whole object was read and has this digest.
     Verified,
@@ -30,30 +31,31 @@ pub enum Content {
     Mismatch,
 }
 
-/// The object's place in its span's chain of manifests.
+/// The object's position in its span's chain of manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chain {
-    /// The first of a span has no previous; every other one has. Anything else is broken in itself.
+    /// Whether the position is consistent. The first object of a span has no previous
+    /// manifest; every other one has.
     pub state: ChainState,
     /// The digest of the manifest before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Sha256>,
-    /// The digest of this object's manifest; the next object's `previous`.
+    /// The digest of this object's manifest, which is the next object's `previous`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Sha256>,
 }
 
-/// What one object alone says of its chain.
+/// What a single object shows about its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChainState {
-    /// The first of its span.
+    /// It is the first of its span.
     First,
-    /// It points back.
+    /// It refers to the object before it.
     Linked,
     /// Its counter and its `Previous` contradict each other.
     Broken,
-    /// It carries no manifest.
+    /// It has no manifest.
     Absent,
 }
 
@@ -66,11 +68,11 @@ pub struct Integrity {
     /// How far that digest was checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// Whether the signature holds.
+    /// The result of checking the signature.
     pub signature: Signature,
-    /// The key that signed.
+    /// The id of the key that signed.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "keyId")]
     pub key_id: Option<String>,
-    /// The place in the chain.
+    /// The position in the chain.
     pub chain: Chain,
 }

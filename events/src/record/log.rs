@@ -1,24 +1,26 @@
-//! A record as the fields of one log line.
+//! The fields of a record's log line.
 //!
-//! The names are the record's own, those of inner members after a dot: `duration.from`. A list is one field with its JSON.
-//! So a field that a type gains is in its log line by itself; what a line leaves out its declaration says.
+//! They have the names of the record; inner members are separated by a dot: `duration.from`. A list is one
+//! field with its JSON. A field that is added to a type therefore appears in its log line automatically; the
+//! type declares which fields are left out.
 
 use super::Record;
 use serde_json::{Map, Value};
 
 impl Record {
-    /// The fields of the record's log line: `id`, `type`, `subject` and those of its data, in alphabetical order.
+    /// Returns the fields of the record's log line: `id`, `type`, `subject` and those of
+    /// its data, in alphabetical order.
     pub fn log_fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         for (name, text) in [("id", &self.id), ("type", &self.event_type), ("subject", &self.subject)] {
             fields.insert(name.to_owned(), text.as_str().into());
         }
         let left_out = self.data.not_logged();
-        // Data is made of structs with names, so it is an object.
+        // The data are structs with named fields, so this is an object.
         if let Ok(Value::Object(data)) = serde_json::to_value(&self.data) {
             flatten(&mut fields, "", data, left_out);
         }
-        // It is `subject`.
+        // Left out because it equals `subject`.
         fields.remove("object.key");
         let besides = self.data.logged_besides();
         fields.extend(besides.into_iter().map(|(name, value)| (name.to_owned(), value)));

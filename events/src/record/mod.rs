@@ -1,20 +1,23 @@
-//! Records: what a function says of an object, each a CloudEvent (1.0, JSON), a log line and a catalogue row with the
-//! same fields.
+//! Records: what a function publishes about an object. Each is a CloudEvent (1.0, JSON), a log line and a
+//! catalogue row with the same fields.
 //!
-//! A record of `probe` is a pure function of the object and its event, its id included: probing twice gives the same
-//! record, byte for byte.
+//! A record of `probe`, including its id, depends only on the object and its event: probing twice gives the
+//! same record, byte for byte.
 //!
 //! # A new type
 //!
-//! 1. A file here with a struct of its fields, the last of which is `object`, and its [`RecordType`].
-//! 2. A line in the table `records!` below.
+//! 1. Add a file here with a struct of its fields, the last of which is `object`,
+//!    and implement [`RecordType`] for it.
+//! 2. Add a line to the table `records!` below.
 //!
-//! Everything else follows: the constant, [`Data`], [`Record::about`], reading, the [JSON Schema](crate::schema), the
-//! columns of [BigQuery](crate::bigquery) and [Glue](crate::glue), the [fields of its log line](Record::log_fields), the
-//! topics of a function that takes every record. `schemas --write` writes the files; tests ask for a sample in
-//! `events/samples/records` in which every field occurs, and for a saved query in both clouds' Terraform.
+//! The rest follows from that: the constant, [`Data`], [`Record::about`], parsing, the [JSON
+//! Schema](crate::schema), the columns of [BigQuery](crate::bigquery) and [Glue](crate::glue), the [fields of
+//! its log line](Record::log_fields), the topics of a function that takes every record. `schemas --write`
+//! writes the files. Tests require a sample in `events/samples/records` in which every field occurs, and a
+//! saved query in both clouds' Terraform.
 //!
-//! Fields are only ever added, and a new one may be missing: records of older versions lie in tables and archives.
+//! Fields are only added, never removed, and a new field may be missing: tables and archives
+//! contain records of older versions.
 
 mod chunk_probed;
 mod gap_recorded;
@@ -39,50 +42,51 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How loud a record's log line is.
+/// The level of a record's log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// News.
+    /// For information only.
     Info,
-    /// Somebody should look.
+    /// For somebody to look at.
     Warning,
 }
 
-/// What a type of record declares beside its fields.
+/// The declaration of a type of record, besides its fields.
 pub trait RecordType: Serialize + DeserializeOwned + JsonSchema + Into<Data> {
-    /// The CloudEvents type, `io.framepost.<thing>.<happened>.v1`.
+    /// The CloudEvents type: `io.framepost.<thing>.<happened>.v1`.
     const TYPE: &'static str;
-    /// The name of the one function that says it.
+    /// The name of the one function that publishes it.
     const FUNCTION: &'static str;
     /// The message of its log line.
     const MESSAGE: &'static str;
-    /// How loud its log line is.
+    /// The level of its log line.
     const SEVERITY: Severity = Severity::Info;
-    /// Members that its log line leaves out, with all that is in them: paths such as `integrity.chain`.
+    /// Members that its log line leaves out, including their contents: paths such as `integrity.chain`.
     const NOT_LOGGED: &'static [&'static str] = &[];
 
-    /// The site, where the object's key names one.
+    /// Returns the site, if the object's key has one.
     fn site(&self) -> Option<&Site>;
 
-    /// The object's size, where the record says it.
+    /// Returns the object's size in bytes, if the record has it.
     fn size_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// All of its times. A record has whole microseconds, as the keys and the tables do; a test finds a forgotten one.
+    /// Returns all of its times. Records have whole microseconds, like keys and tables; a
+    /// test finds a missing time.
     fn times(&mut self) -> Vec<&mut Timestamp>;
 
-    /// Fields that only the log line has.
+    /// Returns fields that only the log line has.
     fn logged_besides(&self) -> Vec<(&'static str, Value)> {
         vec![]
     }
 }
 
-/// A type of record, for whoever goes through all of them.
+/// A type of record, for code that handles all types.
 pub struct Declared {
-    /// The CloudEvents type.
+    /// The CloudEvents type as text.
     pub event_type: &'static str,
-    /// What its log line leaves out.
+    /// Members that its log line leaves out.
     pub not_logged: &'static [&'static str],
     /// The JSON Schema of its CloudEvent.
     pub(crate) event_schema: fn(&str) -> schemars::Schema,
@@ -105,7 +109,8 @@ macro_rules! records {
             data_schema: crate::schema::of_data::<$Type>,
         }),+];
 
-        /// What a function can say of an object. Which of them it is, the envelope's `type` says: read a [`Record`].
+        /// What a function can publish about an object. The envelope's `type` determines
+        /// the variant: parse a [`Record`].
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(untagged)]
         pub enum Data {
@@ -119,7 +124,7 @@ macro_rules! records {
         })+
 
         impl Data {
-            /// Reads the data of a record of this type; `None` for a type that is not known here.
+            /// Parses the data of a record of this type. Returns `None` for an unknown type.
             fn read(event_type: &str, data: Value) -> Option<serde_json::Result<Self>> {
                 match event_type {
                     $($NAME => Some(serde_json::from_value(data).map(Self::$Type)),)+
@@ -127,28 +132,28 @@ macro_rules! records {
                 }
             }
 
-            /// The CloudEvents type.
+            /// Returns the CloudEvents type.
             pub fn event_type(&self) -> &'static str {
                 match self {
                     $(Self::$Type(_) => $NAME,)+
                 }
             }
 
-            /// The name of the function that says it.
+            /// Returns the name of the function that publishes it.
             pub fn function(&self) -> &'static str {
                 match self {
                     $(Self::$Type(_) => <$Type as RecordType>::FUNCTION,)+
                 }
             }
 
-            /// The message of its log line, and how loud it is.
+            /// Returns the message of its log line, and its level.
             pub fn log_message(&self) -> (&'static str, Severity) {
                 match self {
                     $(Self::$Type(_) => (<$Type as RecordType>::MESSAGE, <$Type as RecordType>::SEVERITY),)+
                 }
             }
 
-            /// The object that it is about.
+            /// Returns the object that it is about.
             pub fn object(&self) -> &ObjectRef {
                 match self {
                     $(Self::$Type(data) => &data.object,)+
@@ -161,14 +166,14 @@ macro_rules! records {
                 }
             }
 
-            /// The site, where the object's key names one.
+            /// Returns the site, if the object's key has one.
             pub fn site(&self) -> Option<&Site> {
                 match self {
                     $(Self::$Type(data) => data.site(),)+
                 }
             }
 
-            /// The object's size, where the record says it.
+            /// Returns the object's size in bytes, if the record has it.
             pub fn size_bytes(&self) -> Option<u64> {
                 match self {
                     $(Self::$Type(data) => RecordType::size_bytes(&**data),)+
@@ -197,63 +202,63 @@ macro_rules! records {
 }
 
 records! {
-    /// A playable object and what it holds: [`ChunkProbed`].
+    /// A playable object and its contents: [`ChunkProbed`].
     CHUNK_PROBED: ChunkProbed,
-    /// An unbroken run of recording is over: [`SpanEnded`].
+    /// The end of an unbroken run of recording: [`SpanEnded`].
     SPAN_ENDED: SpanEnded,
     /// An interval without video: [`GapRecorded`].
     GAP_RECORDED: GapRecorded,
-    /// An object that nothing downstream should touch: [`ObjectRejected`].
+    /// An object that downstream functions must ignore: [`ObjectRejected`].
     OBJECT_REJECTED: ObjectRejected,
 }
 
 /// A record: the CloudEvents 1.0 envelope around [`Data`].
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
-    /// `"1.0"`.
+    /// The CloudEvents version, always `"1.0"`.
     pub specversion: SpecVersion,
     /// The same for every redelivery of the same event.
     pub id: String,
-    /// Which function says it: `framepost/probe`.
+    /// The function that publishes it: `framepost/probe`.
     pub source: String,
     /// One of the `io.framepost.….v1` types.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// The object's key.
+    /// The key of the object.
     pub subject: String,
     /// When the object became complete.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Timestamp,
-    /// `"application/json"`.
+    /// The media type, always `"application/json"`.
     pub datacontenttype: ContentType,
-    /// What is said.
+    /// The fields of the type.
     #[schemars(with = "serde_json::Value")]
     pub data: Data,
 }
 
-/// CloudEvents' `specversion`.
+/// The attribute `specversion` of CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SpecVersion {
-    /// CloudEvents 1.0.
+    /// Version 1.0 of CloudEvents.
     #[serde(rename = "1.0")]
     V1,
 }
 
-/// CloudEvents' `datacontenttype`.
+/// The attribute `datacontenttype` of CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ContentType {
-    /// JSON.
+    /// The media type of JSON.
     #[serde(rename = "application/json")]
     Json,
 }
 
 impl Record {
-    /// The record that says `data` of `object`, at the time at which the object became complete: that of its event, or of
-    /// the record that the function was given.
+    /// Creates the record with `data` about `object`. `time` is when the object became complete: the time of
+    /// its event, or of the record that the function received.
     ///
-    /// The id is the same for every redelivery: it is made of the type and the object. The data's own `object` becomes
-    /// `object`. Times are cut to whole microseconds, as in the keys: that is as much as the tables hold that records are
-    /// written to.
+    /// The id is derived from the type and the object, so that it is the same for every redelivery.
+    /// `object` replaces the data's own. Times are truncated to whole microseconds, as in keys, which is
+    /// the precision of the tables.
     pub fn about(object: &ObjectRef, time: Timestamp, data: impl Into<Data>) -> Self {
         let mut data = data.into();
         data.object_mut().clone_from(object);
@@ -279,7 +284,7 @@ impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
 
-        /// The envelope, before its type says how to read the data.
+        /// The envelope before its data are parsed according to its type.
         #[derive(Deserialize)]
         struct Envelope {
             specversion: SpecVersion,

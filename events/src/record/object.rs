@@ -1,17 +1,17 @@
-//! The object that a record is about.
+//! A reference to the object of a record.
 
 use crate::finalized::{ObjectFinalized, Provider};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The object that a record is about.
+/// Identifies the object that a record is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRef {
-    /// Who keeps the bucket.
+    /// The cloud that stores the bucket.
     pub provider: Provider,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
-    /// The object's key.
+    /// Key of the object.
     pub key: String,
     /// The object's version, as in the event.
     pub version: String,
@@ -25,7 +25,7 @@ impl From<&ObjectFinalized> for ObjectRef {
 }
 
 impl ObjectRef {
-    /// The identity of the work that is done for the object: that of its event.
+    /// Returns the identity of the work for the object, which is that of its event.
     pub fn identity(&self) -> String {
         let Self { provider, bucket, key, version } = self;
         format!("{provider}/{bucket}/{key}@{version}")

@@ -1,4 +1,4 @@
-//! An object that nothing downstream should touch.
+//! The record about an object that downstream functions must ignore.
 
 use super::{ObjectRef, RecordType, Severity};
 use crate::{Camera, ObjectFinalized, ObjectKey, Site};
@@ -6,29 +6,29 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `io.framepost.object.rejected.v1`: an object that nothing downstream should touch.
+/// `io.framepost.object.rejected.v1`: an object that downstream functions must ignore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRejected {
-    /// Why; stable, for counting and alarms.
+    /// The reason as a stable word, for counting and alarms.
     pub reason: RejectReason,
-    /// Why, for people.
+    /// The reason as text for people.
     pub detail: String,
-    /// The site, where the key names one.
+    /// The site, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Site>,
-    /// The camera, where the key names one.
+    /// The camera, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<Camera>,
-    /// The object's size, where it is known.
+    /// The object's size in bytes, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// The object.
+    /// The object that the record is about.
     pub object: ObjectRef,
 }
 
 impl ObjectRejected {
-    /// The reject of the event's object; site and camera are the key's.
+    /// Creates the record for the event's object, with the site and the camera of its key.
     pub fn new(reason: RejectReason, detail: impl Into<String>, event: &ObjectFinalized) -> Self {
         let key = event.key.parse::<ObjectKey>().ok();
         let (site, camera) = key.map(|key| (key.site, key.camera)).unwrap_or_default();
@@ -40,23 +40,23 @@ impl ObjectRejected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectReason {
-    /// No bytes, and not a span end.
+    /// The object has no bytes, and is not a span end.
     Empty,
-    /// The bytes begin like no container that is known.
+    /// The object does not begin like a known container.
     NotMedia,
-    /// The object ends before the part that says what it holds.
+    /// The object ends before the part that describes its contents.
     Truncated,
-    /// The structure contradicts itself.
+    /// The structure of the container is inconsistent.
     Malformed,
-    /// Reading on would go beyond a limit: boxes too large, too many, or too deep.
+    /// Parsing would exceed a limit: boxes too large, too many, or too deep.
     TooComplex,
     /// The video is encrypted.
     Encrypted,
-    /// There is no video track.
+    /// The container has no video track.
     NoVideo,
-    /// There is a video track whose codec is not known.
+    /// The codec of the video track is unknown.
     UnsupportedCodec,
-    /// A gap object that is not one.
+    /// The contents of a gap's object are invalid.
     BadGap,
 }
 

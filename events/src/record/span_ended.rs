@@ -1,4 +1,4 @@
-//! The end of an unbroken run of recording.
+//! The record about the end of a span.
 
 use super::{Integrity, ObjectRef, RecordType};
 use crate::{Camera, Site};
@@ -6,22 +6,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `io.framepost.span.ended.v1`: an unbroken run of recording is over.
+/// `io.framepost.span.ended.v1`: the end of an unbroken run of recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpanEnded {
-    /// The site, where the key names one.
+    /// The site, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Site>,
-    /// The camera, where the key names one.
+    /// The camera, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub camera: Option<Camera>,
     /// The end of the span's last sample.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub end: Timestamp,
-    /// How many chunks the span has.
+    /// Number of chunks in the span.
     pub chunks: u64,
-    /// The object.
+    /// The object that the record is about.
     pub object: ObjectRef,
     /// Whether the object is what its writer wrote.
     pub integrity: Integrity,
