@@ -25,8 +25,7 @@ pub(crate) struct Arguments {
 /// Has the function of this name handle each file, and prints the records that it publishes.
 pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let function = functions.get(name)?;
-    let clouds = Clouds::new(Arc::new(Files), Arc::new(Output::default()), Arc::new(|_: &str| None));
-    let handler = function.make(clouds).await?;
+    let output = Arc::new(Output::default());
     let mut code = ExitCode::SUCCESS;
     for path in &arguments.files {
         let event = match finalized(path) {
@@ -37,6 +36,9 @@ pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments
                 continue;
             }
         };
+        let directory = std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned();
+        let clouds = Clouds::new(Arc::new(Files(directory)), output.clone(), Arc::new(|_: &str| None));
+        let handler = function.make(clouds).await?;
         let settled = handler.settle(&Message::new(event.key.clone(), Carrier::Queue, event.to_json()), None).await;
         for handled in settled.handled {
             match handled.ending {
@@ -62,9 +64,10 @@ fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
     }
     let absolute = std::path::absolute(path)?;
     let modified = Timestamp::try_from(metadata.modified()?).map_err(std::io::Error::other)?;
+    let bucket = absolute.parent().and_then(Path::file_name);
     Ok(ObjectFinalized {
         provider: Provider::Local,
-        bucket: absolute.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned(),
+        bucket: bucket.map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned()),
         key: absolute.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         version: modified.as_microsecond().to_string(),
         size: Some(metadata.len()),
@@ -75,13 +78,13 @@ fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
     })
 }
 
-/// The file system as an object source.
-struct Files;
+/// The files of one directory as an object source.
+struct Files(PathBuf);
 
 #[async_trait]
 impl ObjectSource for Files {
-    async fn read(&self, bucket: &str, key: &str, _version: Option<&str>, range: ByteRange) -> Result<ObjectRead> {
-        let path = Path::new(bucket).join(key);
+    async fn read(&self, _bucket: &str, key: &str, _version: Option<&str>, range: ByteRange) -> Result<ObjectRead> {
+        let path = self.0.join(key);
         tokio::task::spawn_blocking(move || {
             let failed = |error: std::io::Error| {
                 Error::new(ErrorKind::Io, "read", path.to_string_lossy().into_owned()).because(error)
@@ -102,7 +105,7 @@ impl ObjectSource for Files {
         Provider::Local
     }
 
-    fn media_link(&self, bucket: &str, key: &str, _version: Option<&str>) -> String {
-        url::Url::from_file_path(Path::new(bucket).join(key)).map_or_else(|()| key.to_owned(), String::from)
+    fn media_link(&self, _bucket: &str, key: &str, _version: Option<&str>) -> String {
+        url::Url::from_file_path(self.0.join(key)).map_or_else(|()| key.to_owned(), String::from)
     }
 }

@@ -35,3 +35,21 @@ fn two_functions_of_one_name_are_refused() {
     let error = framepost_onebox::Functions::new(vec![probe(), probe()]).unwrap_err();
     assert_eq!(error.to_string(), "two functions are called probe");
 }
+
+#[test]
+fn files_are_probed_as_if_they_were_in_a_bucket() {
+    let here = env!("CARGO_MANIFEST_DIR");
+    let clip = format!("{here}/assets/demo.mp4");
+    let manifest = format!("{here}/Cargo.toml");
+    let (code, records, said) = framepost(&["probe", &clip]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let record: serde_json::Value = serde_json::from_str(records.trim()).expect(&records);
+    assert_eq!((&record["type"], &record["subject"]), (&"io.framepost.chunk.probed.v1".into(), &"demo.mp4".into()));
+    assert_eq!(record["data"]["object"]["bucket"], "assets");
+    assert_eq!(record["data"]["mediaLink"], format!("file://{clip}"));
+    let (code, records, said) = framepost(&["probe", &manifest, "nothing.mp4", &clip]);
+    assert_eq!(code, Some(1));
+    assert_eq!(records.lines().count(), 2, "{records}");
+    assert!(records.contains("io.framepost.object.rejected.v1") && records.contains("not-media"), "{records}");
+    assert!(said.contains("cannot read nothing.mp4"), "{said}");
+}
