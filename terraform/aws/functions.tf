@@ -8,7 +8,7 @@ locals {
 
   functions = {
     for name, function in module.functions.functions : name => merge(function, {
-      # Lambda wants one for more than ten messages.
+      # Lambda requires a batching window for more than ten messages.
       batching_window_s = coalesce(function.batching_window_s, function.batch_size > 10 ? 1 : 0)
     })
   }

@@ -17,7 +17,7 @@ locals {
   sites = merge(var.site == null ? {} : { (var.site) = { silence_minutes = 15 } }, var.sites)
 
   bucket_name = coalesce(var.bucket.name, "${var.name}-footage-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}")
-  # A bucket that others use too gives its events to others too.
+  # An existing bucket sends its events to other users too.
   keys     = coalesce(var.events.keys, var.bucket.existing ? "sites" : "all")
   prefixes = [for site in sort(keys(local.sites)) : "${site}/"]
 }
@@ -73,7 +73,7 @@ module "observability" {
   name            = var.name
   sites           = local.sites
   chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
-  # Whatever else stands between the commas.
+  # Entries may contain any other text between the commas.
   signed = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
   alarms = var.alarms
 

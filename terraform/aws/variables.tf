@@ -120,7 +120,7 @@ variable "functions" {
     error_message = "functions.overrides names functions that are not there: ${join(", ", setsubtract(keys(var.functions.overrides), [for file in fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml") : dirname(file)]))}."
   }
 
-  # A misspelt variable would be ignored in silence.
+  # Terraform would silently ignore a misspelt attribute.
   validation {
     condition = alltrue([for name, override in var.functions.overrides : alltrue([for key in keys(override.environment) :
       key == "RUST_LOG" || contains(keys(try(yamldecode(file("${coalesce(var.functions.directory, "${path.module}/../../functions")}/${name}/function.yaml")).environment, {})), key)

@@ -3,7 +3,7 @@
 locals {
   functions_dir = coalesce(var.functions.directory, "${path.module}/../../functions")
   functions     = module.functions.functions
-  # Those that messages trigger.
+  # The functions that messages trigger.
   subscribers = { for name, function in local.functions : name => function if length(function.triggers) > 0 }
   events      = distinct(flatten([for function in local.functions : [for trigger in function.triggers : trigger.event]]))
 }

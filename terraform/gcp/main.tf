@@ -13,9 +13,9 @@ provider "google" {
 locals {
   sites = merge(var.site == null ? {} : { (var.site) = { silence_minutes = 15 } }, var.sites)
 
-  # Bucket names are one namespace for the whole world; a project's id is one too.
+  # Bucket names are unique worldwide, and so are project ids.
   bucket_name = coalesce(var.bucket.name, replace("${var.name}-footage-${var.project}", "/[.:]/", "-"))
-  # A bucket that others use too gives its events to others too.
+  # An existing bucket sends its events to other users too.
   keys     = coalesce(var.events.keys, var.bucket.existing ? "sites" : "all")
   prefixes = [for site in sort(keys(local.sites)) : "${site}/"]
 }
@@ -45,7 +45,7 @@ module "bucket" {
   expire_days      = var.bucket.expire_days
   transitions      = var.bucket.transitions
   topic_name       = "${var.name}-finalized"
-  # Nobody pays for messages that nobody takes.
+  # Without a subscriber, messages would only cost money.
   removed_topic_name = contains(local.events, "object-removed") ? "${var.name}-removed" : null
   prefixes           = local.keys == "sites" ? local.prefixes : []
   storage_agent      = module.services.agents.storage
@@ -95,7 +95,7 @@ module "observability" {
   name            = var.name
   sites           = local.sites
   chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
-  # Whatever else stands between the commas.
+  # Entries may contain any other text between the commas.
   signed             = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
   alarms             = var.alarms
   log_retention_days = var.log_retention_days

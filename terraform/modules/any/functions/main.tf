@@ -1,7 +1,9 @@
-# The functions as their function.yaml declare them, for both clouds: read, completed and checked. It makes no resources.
+# Reads, completes and checks the function.yaml files of all functions, for both
+# clouds. It creates no resources.
 #
-# infra/host/src/manifest is the strict reader of these files; a test holds every file of the repository to it. What is
-# checked here as well is what would otherwise be ignored in silence, for directories that no such test has seen.
+# infra/host/src/manifest parses these files strictly, and a test checks every file in the repository
+# with it. The checks here cover mistakes that would otherwise be ignored silently in directories that
+# the test has not seen.
 
 locals {
   texts    = { for file in fileset(var.directory, "*/function.yaml") : dirname(file) => file("${var.directory}/${file}") }
@@ -24,13 +26,13 @@ locals {
 
   lists = { for name, declared in local.enabled : name => try([for trigger in declared.triggers : merge({ event = "?" }, trigger)], []) }
 
-  # How many triggers of the same event stand before each.
+  # Number of earlier triggers with the same event.
   before = { for name, list in local.lists : name => [
     for n, trigger in list : length([for other in slice(list, 0, n) : other if other.event == trigger.event])
   ] }
 
-  # A trigger's key is its event; a second one of the same event is called record-2, a schedule schedule-NAME. Keys are what
-  # resources are known by: another trigger behind them changes none.
+  # The key of a trigger is its event. A second one with the same event is record-2, a schedule is
+  # schedule-NAME. Resources are identified by these keys, so a further trigger at the end changes no other one.
   triggers = {
     for name, list in local.lists : name => {
       for n, trigger in list : (
@@ -41,7 +43,7 @@ locals {
         prefixes = [for prefix in try(trigger.prefixes, []) : tostring(prefix)]
         suffixes = [for suffix in try(trigger.suffixes, []) : tostring(suffix)]
         types    = [for type in try(trigger.types, []) : tostring(type)]
-        # By field, its values as JSON: a text in quotes, true or false.
+        # Allowed values by field, as JSON: a quoted text, true or false.
         filters = { for field, values in try(trigger.filters, {}) : field => [for value in values : jsonencode(value)] }
         name    = try(trigger.name, "")
         cron = try(trigger.cron,
@@ -55,7 +57,7 @@ locals {
   messages = { for name, list in local.lists : name => [for trigger in list : trigger if trigger.event != "http"] }
   requests = { for name, list in local.lists : name => [for trigger in list : trigger if trigger.event == "http"] }
 
-  # What is wrong with a file, by function.
+  # The problems of each file, by function.
   faults = { for name, declared in local.enabled : name => flatten([
     [for key in setsubtract(keys(declared), local.keys.manifest) :
     "${key} is not one of ${join(", ", local.keys.manifest)}"],

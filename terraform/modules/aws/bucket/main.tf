@@ -1,10 +1,11 @@
 # The bucket that holds the footage.
 #
-# Invariants: every version of an object can be brought back for `noncurrent_days`; nothing is public; only TLS; an object
-# below a write-once prefix is written once, whoever writes it; a gateway can put and nothing else.
+# Invariants: every version of an object can be restored for `noncurrent_days`; nothing is public;
+# only TLS is allowed; an object below a write-once prefix is written once, whoever writes it; a
+# gateway can put and nothing else.
 #
-# A bucket that is brought along (`existing`) is only looked at. S3 has one policy and one notification configuration a
-# bucket, and writing either here would silently replace its owner's; `policy_json` is what its owner adds.
+# An existing bucket (`existing`) is only read. S3 has one policy and one notification configuration per bucket,
+# and writing either here would silently replace its owner's. The owner adds `policy_json` instead.
 
 locals {
   created = var.existing ? 0 : 1
@@ -58,7 +59,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "footage" {
   bucket = aws_s3_bucket.footage[0].id
 
   rule {
-    # One request to KMS for many objects instead of one each.
+    # One KMS request for many objects instead of one for each.
     bucket_key_enabled = var.encryption_key_arn != null
 
     apply_server_side_encryption_by_default {
@@ -99,13 +100,13 @@ resource "aws_s3_bucket_lifecycle_configuration" "footage" {
       noncurrent_days = var.noncurrent_days
     }
 
-    # A gateway never begins one; what somebody else left half done is not paid for.
+    # A gateway never starts a multipart upload. This avoids paying for incomplete uploads of others.
     abort_incomplete_multipart_upload {
       days_after_initiation = 1
     }
   }
 
-  # What is left of an object when its last version has gone. S3 does not take this in one rule with days.
+  # Removes delete markers without versions. S3 does not accept this in one rule with days.
   rule {
     id     = "delete-markers"
     status = "Enabled"
@@ -117,7 +118,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "footage" {
     }
   }
 
-  # A rule for noncurrent versions makes sense of them only once there can be some.
+  # A rule for noncurrent versions requires versioning.
   depends_on = [aws_s3_bucket_versioning.footage]
 }
 
@@ -190,7 +191,7 @@ data "aws_iam_policy_document" "bucket" {
     }
   }
 
-  # Whatever else somebody attaches to a gateway's principal by mistake.
+  # Applies to everything else that somebody attaches to a gateway's principal by mistake.
   dynamic "statement" {
     for_each = length(var.gateways) > 0 ? [1] : []
 
@@ -219,6 +220,6 @@ resource "aws_s3_bucket_policy" "footage" {
   bucket = aws_s3_bucket.footage[0].id
   policy = data.aws_iam_policy_document.bucket.json
 
-  # Both change who may do what; S3 refuses two such requests at once.
+  # Both change the bucket's access; S3 refuses two such requests at the same time.
   depends_on = [aws_s3_bucket_public_access_block.footage]
 }

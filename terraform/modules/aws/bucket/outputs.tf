@@ -10,7 +10,7 @@ output "name" {
   ]
 }
 
-# Not held back by the policy, which itself waits for the gateways' ARNs.
+# Does not depend on the policy, which itself depends on the gateways' ARNs.
 output "arn" {
   description = "The bucket's ARN."
   value       = local.bucket.arn

@@ -1,13 +1,13 @@
-# The way of events to one function: a rule for each trigger, the function's one queue, and the two places where what cannot
-# be delivered is kept.
+# Routes events to one function: a rule for each trigger, the function's queue, and two queues for
+# messages that cannot be delivered.
 #
 #   bus ─rules─▶ queue ─▶ function         max_deliveries without success, or rejected ─▶ dead-letters
 #   clock ─────▶ queue
 #          └──▶ undelivered                what EventBridge could not put into the queue in a day
 #
-# Numbers that bite: a message stays hidden for at least 6 × the function's timeout, or it is delivered twice while it is
-# being worked on; a standard queue keeps a message's age when it moves it, so the dead-letter queue keeps for longer
-# than the queue.
+# A message must stay hidden for at least 6 × the function's timeout, otherwise it is delivered twice while it
+# is being handled. A standard queue preserves a message's age when it moves it, so the dead-letter queue must
+# keep messages for longer than the queue.
 
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -16,7 +16,7 @@ data "aws_caller_identity" "current" {}
 locals {
   day_s = 86400
 
-  # A queue's policies are part of it and name it, so the ARNs are written out.
+  # The queues' policies contain their own ARNs, so these are composed from the names.
   arn_prefix = "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:"
   names      = { queue = var.name, dead_letters = "${var.name}-dead-letters", undelivered = "${var.name}-undelivered" }
 
@@ -26,7 +26,7 @@ locals {
   records   = { for key, trigger in var.triggers : key => trigger if trigger.event == "record" }
   schedules = { for key, trigger in var.triggers : key => trigger if trigger.event == "schedule" }
 
-  # A key has to have both kinds of prefix: the longer one of each pair where one begins with the other.
+  # A key must match both prefixes: of each pair, use the longer one if it begins with the other.
   prefixes = { for key, trigger in local.objects : key =>
     length(var.key_prefixes) == 0 ? trigger.prefixes :
     length(trigger.prefixes) == 0 ? var.key_prefixes :
@@ -35,7 +35,7 @@ locals {
     ]]))
   }
 
-  # Prefix and suffix of one field can only be asked for together as a wildcard.
+  # EventBridge can combine prefix and suffix of one field only as a wildcard.
   keys = { for key, trigger in local.objects : key =>
     length(local.prefixes[key]) == 0 ? [for suffix in trigger.suffixes : { suffix = suffix }] :
     length(trigger.suffixes) == 0 ? [for prefix in local.prefixes[key] : { prefix = prefix }] :
@@ -58,7 +58,7 @@ locals {
       bus_name = var.bus_name
       pattern = jsonencode(merge(
         { source = [{ prefix = "framepost." }], detail-type = trigger.types },
-        # The detail is the CloudEvent, whose data has the fields.
+        # The detail is the CloudEvent; the record's fields are in its data.
         length(trigger.filters) == 0 ? {} : { detail = { data = {
           for field, values in trigger.filters : field => [for value in values : jsondecode(value)]
         } } },
@@ -170,8 +170,8 @@ data "aws_iam_policy_document" "queue" {
     }
   }
 
-  # The dead-letter queue is written by the queue's redrive and by the function's role, which its own policy allows; schedules
-  # send under a role of theirs.
+  # The queue's redrive writes to the dead-letter queue, and so does the function with its own policy. Schedules
+  # send with a role of their own.
   dynamic "statement" {
     for_each = each.key == "dead_letters" || length(local.rules) == 0 ? [] : [1]
 

@@ -9,7 +9,7 @@ locals {
   }
 }
 
-# The message is a CloudEvent of ours; the parts in angle brackets are EventBridge Scheduler's to fill in.
+# The message is one of our CloudEvents. EventBridge Scheduler replaces the parts in angle brackets.
 resource "aws_scheduler_schedule" "this" {
   #checkov:skip=CKV_AWS_297:a schedule holds its name and nothing else
   for_each                     = local.schedules
@@ -25,7 +25,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = aws_sqs_queue.queue.arn
     role_arn = aws_iam_role.schedule[0].arn
-    # jsonencode would write the brackets as escapes.
+    # jsonencode would escape the angle brackets.
     input = "{\"specversion\":\"1.0\",\"id\":\"<aws.scheduler.execution-id>\",\"source\":\"framepost/schedule\",\"type\":\"io.framepost.schedule.due.v1\",\"time\":\"<aws.scheduler.scheduled-time>\",\"datacontenttype\":\"application/json\",\"data\":{\"name\":\"${each.value.name}\"}}"
 
     retry_policy {
@@ -39,7 +39,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 }
 
-# As whom EventBridge Scheduler sends.
+# The role with which EventBridge Scheduler sends.
 resource "aws_iam_role" "schedule" {
   count              = length(local.schedules) > 0 ? 1 : 0
   name               = "${var.name}-schedule"
@@ -70,7 +70,7 @@ data "aws_iam_policy_document" "schedule" {
       }
     }
 
-    # Not for schedules of another account.
+    # Excludes schedules of other accounts.
     dynamic "condition" {
       for_each = each.key == "trust" ? [1] : []
 

@@ -40,7 +40,7 @@ variable "triggers" {
     error_message = "A function that is triggered by records names their types: triggers[].types in its function.yaml."
   }
 
-  # They become wildcards.
+  # They become wildcards in patterns.
   validation {
     condition     = alltrue(flatten([for trigger in var.triggers : [for key in concat(trigger.prefixes, trigger.suffixes) : can(regex("^[^\\\\*]+$", key))]]))
     error_message = "A prefix or suffix of keys is not empty and has no asterisks or backslashes."

@@ -1,7 +1,8 @@
-# One function: the program, its role, its log, and how it takes work from its queue or requests from its URL.
+# One function: the program, its role, its log, and its queue or URL.
 #
-# Invariants: the role can do what `grants` name, on that one resource each, and nothing else; the log group is there
-# before the first line, so that Lambda does not make one that is kept for ever; a batch is answered message by message.
+# Invariants: the role has only the rights that `grants` name, each on a single resource; the log group
+# exists before the first log line, so that Lambda does not create one without expiry; each message of
+# a batch is answered separately.
 
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -14,10 +15,10 @@ data "aws_s3_object" "package" {
 
 locals {
   footage = { "footage:read" = ["s3:GetObject", "s3:GetObjectVersion"], "footage:write" = ["s3:PutObject"] }
-  # The services that use the encryption key on the function's behalf, and what for.
+  # The services that use the encryption key for the function, and the purpose.
   encrypted = { "footage:read" = "s3", "footage:write" = "s3", "ledger:claim" = "dynamodb" }
 
-  # S3 says "null" where the bucket keeps no versions.
+  # S3 uses "null" as the version in a bucket without versions.
   package_version = one([for object in data.aws_s3_object.package : object.version_id if !contains(["", "null"], coalesce(object.version_id, "null"))])
 }
 
@@ -42,14 +43,16 @@ resource "aws_lambda_function" "this" {
   memory_size   = var.memory_mib
   timeout       = var.timeout_s
 
-  # A queue bounds how much of it is taken at a time. Requests have no other bound than this one, which is part of the account's.
+  # A queue limits its own concurrency. Requests are limited only by this setting, which reserves a
+  # part of the account's concurrency.
   reserved_concurrent_executions = var.http == null ? -1 : var.max_concurrency
 
   filename          = var.package.file
   s3_bucket         = one(data.aws_s3_object.package[*].bucket)
   s3_key            = one(data.aws_s3_object.package[*].key)
   s3_object_version = local.package_version
-  # For a file its content decides about an update; for an object S3's word of it, which also works without versions.
+  # A file is updated when its content changes, and an object when its ETag changes,
+  # which also works without versions.
   source_code_hash = var.package.file != null ? try(filebase64sha256(var.package.file), null) : one(data.aws_s3_object.package[*].etag)
 
   environment {
@@ -60,7 +63,7 @@ resource "aws_lambda_function" "this" {
     mode = var.tracing
   }
 
-  # The function writes JSON lines itself; this makes Lambda's own lines JSON too.
+  # The function writes JSON lines itself. This makes Lambda's own lines JSON too.
   logging_config {
     log_format       = "JSON"
     log_group        = aws_cloudwatch_log_group.this.name
@@ -69,7 +72,7 @@ resource "aws_lambda_function" "this" {
 
   depends_on = [aws_iam_role_policy.this]
 
-  # Not a validation of the variable: a destroy needs no package.
+  # Not a validation of the variable, because a destroy needs no package.
   lifecycle {
     precondition {
       condition     = var.package.file == null ? true : fileexists(var.package.file)
@@ -96,7 +99,7 @@ moved {
   to   = aws_lambda_event_source_mapping.queue[0]
 }
 
-# Answers are streamed: the first byte leaves before the last one is there, and they may have more than 6 MB.
+# Responses are streamed: the first byte is sent before the last one exists, and they may be larger than 6 MB.
 resource "aws_lambda_function_url" "this" {
   #checkov:skip=CKV_AWS_258:a function with auth: function checks who asks
   count              = var.http == null ? 0 : 1
@@ -160,7 +163,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # New objects only: the bucket refuses a put that could replace one.
+  # Only new objects: the bucket refuses a put that would replace one.
   dynamic "statement" {
     for_each = { for grant, actions in local.footage : grant => actions if contains(var.grants, grant) }
 
@@ -183,7 +186,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # S3 and DynamoDB decrypt on behalf of whoever asks them.
+  # S3 and DynamoDB decrypt for the caller.
   dynamic "statement" {
     for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, keys(local.encrypted))) > 0 ? [1] : []
 
@@ -192,7 +195,7 @@ data "aws_iam_policy_document" "this" {
       actions   = concat(["kms:Decrypt"], contains(var.grants, "footage:write") ? ["kms:GenerateDataKey"] : [])
       resources = [var.granted.encryption_key_arn]
 
-      # Not by itself, with ciphertext from anywhere.
+      # Excludes direct decryption of any ciphertext.
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"

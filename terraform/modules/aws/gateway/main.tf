@@ -1,6 +1,7 @@
-# What a gateway may do: put objects below its own site, once each. Nothing else, and nothing of another site.
+# The rights of a gateway: it can put each object below its own site once, and nothing else.
 #
-# One policy a site; the credential is a choice, and only one kind is made. Principals are named after their site.
+# There is one policy for each site. Only one kind of credential is created. Principals
+# are named after their site.
 
 data "aws_region" "current" {}
 data "aws_partition" "current" {}
@@ -94,7 +95,8 @@ resource "aws_iam_policy" "put" {
   policy      = data.aws_iam_policy_document.put[each.key].json
 }
 
-# ---- access key: the simplest, and the only one that does not expire. Its secret is in Terraform's state.
+# ---- access key: the simplest credential, and the only one that does not expire. The
+# secret is in Terraform's state.
 
 resource "aws_iam_user" "gateway" {
   #checkov:skip=CKV_AWS_273:a gateway is a machine outside AWS; Roles Anywhere and IoT are the other choices
@@ -114,7 +116,7 @@ resource "aws_iam_access_key" "gateway" {
   user     = aws_iam_user.gateway[each.key].name
 }
 
-# ---- roles: a certificate on the gateway is exchanged for a credential that expires
+# ---- roles: the gateway exchanges a certificate for a credential that expires
 
 data "aws_iam_policy_document" "trust" {
   for_each = local.roles

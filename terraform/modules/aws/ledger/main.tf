@@ -1,4 +1,5 @@
-# Claims of work that costs: who does it until when, and the outside job's id. Made only if a function asks for it.
+# Claims for work that costs money: the holder, the lease, and the id of the external job. Created only
+# if a function needs it.
 
 resource "aws_dynamodb_table" "this" {
   #checkov:skip=CKV_AWS_119:DynamoDB's own key unless encryption_key_arn is given
@@ -11,7 +12,7 @@ resource "aws_dynamodb_table" "this" {
     type = "S"
   }
 
-  # What is done is forgotten when no duplicate can come any more.
+  # Finished work is forgotten when no duplicate can arrive any more.
   ttl {
     attribute_name = "expires_at"
     enabled        = true

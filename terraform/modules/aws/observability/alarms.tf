@@ -1,5 +1,5 @@
-# The alarms, with the names and the meaning that they have on Google Cloud. Each is an entry of a map; what the entry does not
-# say is the same for most.
+# The alarms, with the same names and meanings as on Google Cloud. Each is an entry in a map; defaults apply to
+# everything that the entry does not set.
 
 locals {
   inboxes = { for function, f in var.functions : function => f if f.queue_name != null }
@@ -58,7 +58,7 @@ locals {
         statistic = "Sum"
       }
     },
-    # Minutes, not one long period: a period is aligned to the clock, and could take twice as long to notice.
+    # One-minute periods: a single long period is aligned to the clock, and detection could take twice as long.
     var.chunks_function == null ? {} : {
       for site, s in var.sites : "${site}-silence" => {
         meaning    = "No chunk from ${site} for ${s.silence_minutes} minutes."

@@ -1,4 +1,4 @@
-# One dashboard: is video arriving, is it understood, is anything stuck.
+# A dashboard that shows whether video arrives, whether it can be probed, and whether anything is stuck.
 
 locals {
   functions = sort(keys(var.functions))

@@ -1,8 +1,9 @@
-# What tells a person that something is wrong, and where they look then.
+# Alarms for operators, and the logs and metrics to investigate them.
 #
-# The functions write their metrics into their logs (CloudWatch EMF): namespace Framepost, dimensions Function and Site.
-# "No chunk from a site" is the absence of ChunksProbed{Function, Site}: a gateway that is off, an uplink that is down and
-# a broken event route all look like this, and none of them can raise an alarm itself. So missing data is the alarm.
+# The functions write their metrics to their logs (CloudWatch EMF): namespace Framepost, dimensions Function and
+# Site. "No chunk from a site" is the absence of ChunksProbed{Function, Site}. A gateway that is off, an uplink
+# that is down and a broken event route all look like this, and none of them can raise an alarm itself. Missing
+# data therefore raises the alarm.
 
 data "aws_region" "current" {}
 data "aws_caller_identity" "current" {}
@@ -13,13 +14,14 @@ locals {
 
   emails = toset([for to in var.alarms.notify : to if !startswith(to, "arn:")])
   topics = [for to in var.alarms.notify : to if startswith(to, "arn:")]
-  # One of our own, unless there is one to use: something must be there to subscribe to.
+  # Creates a topic if none is given, so that there is one to subscribe to.
   own_topic = var.alarms.enabled && (length(local.emails) > 0 || length(local.topics) == 0)
   actions   = concat(local.topics, aws_sns_topic.alarms[*].arn)
 
   chunks_log_group = var.chunks_function == null ? null : var.functions[var.chunks_function].log_group
 
-  # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
+  # With signing, a chunk without a signature or with an unknown key raises the alarm, because a
+  # forged chunk looks like that.
   violations = concat(
     ["$.['integrity.signature'] = \"invalid\"", "$.['integrity.content'] = \"mismatch\"", "$.['integrity.chain.state'] = \"broken\""],
     var.signed ? ["$.['integrity.signature'] = \"absent\"", "$.['integrity.signature'] = \"unknown\""] : [],
@@ -59,7 +61,7 @@ resource "aws_sns_topic_policy" "alarms" {
   policy = data.aws_iam_policy_document.topic[0].json
 }
 
-# Each address is asked to confirm first.
+# Each address must confirm first.
 resource "aws_sns_topic_subscription" "email" {
   for_each  = local.own_topic ? local.emails : []
   topic_arn = aws_sns_topic.alarms[0].arn
@@ -67,7 +69,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.key
 }
 
-# ---- what only the logs say
+# ---- metrics that are only in the logs
 
 resource "aws_cloudwatch_log_metric_filter" "errors" {
   for_each       = var.functions
@@ -86,7 +88,7 @@ resource "aws_cloudwatch_log_metric_filter" "integrity" {
   count          = local.chunks_log_group == null ? 0 : 1
   name           = "${var.name}-integrity"
   log_group_name = local.chunks_log_group
-  # The record's inner fields are single names with dots in the log.
+  # In the log, a record's inner fields are single names with dots.
   pattern = "{ ${join(" || ", [for violation in local.violations : "(${violation})"])} }"
 
   metric_transformation {

@@ -1,4 +1,4 @@
-# Questions that people ask of the logs, saved in CloudWatch Logs Insights. Inner fields of a record are single names with
+# Queries saved in CloudWatch Logs Insights. Inner fields of a record are single names with
 # dots there, hence the backticks.
 
 locals {

@@ -1,4 +1,4 @@
-# The bus that records are published on. Everyone downstream is a rule on it; adding one touches nobody.
+# The bus for records. Each subscriber is a rule on it; adding one changes nothing else.
 
 resource "aws_cloudwatch_event_bus" "this" {
   name        = var.name
@@ -46,7 +46,8 @@ resource "aws_cloudwatch_event_target" "log" {
 data "aws_iam_policy_document" "log" {
   count = var.log ? 1 : 0
 
-  # AWS documents this request without a rule's name, and without any condition; where one is named it is this one.
+  # AWS documents this request without a rule name and without conditions. If a rule is named,
+  # it must be this one.
   statement {
     actions   = ["logs:CreateLogStream"]
     resources = ["${aws_cloudwatch_log_group.records[0].arn}:*"]
@@ -80,7 +81,7 @@ data "aws_iam_policy_document" "log" {
   }
 }
 
-# EventBridge writes to a log group by the group's own policy; a region has room for ten.
+# EventBridge writes to a log group by a resource policy for logs. A region allows ten of these.
 resource "aws_cloudwatch_log_resource_policy" "records" {
   count           = var.log ? 1 : 0
   policy_name     = var.name

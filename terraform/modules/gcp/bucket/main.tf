@@ -1,10 +1,10 @@
-# The bucket that holds the footage, and the topic on which it says of each object that it is complete.
+# The bucket for the footage, and the topic for its notifications of complete objects.
 #
-# Invariants: what was deleted or replaced can be brought back for `noncurrent_days` and then `soft_delete_days`; nothing
-# is public; access is by IAM alone; nobody here is granted to delete.
+# Invariants: deleted or replaced objects can be restored for `noncurrent_days` and then `soft_delete_days`;
+# nothing is public; access is by IAM alone; nobody gets the right to delete here.
 #
-# A bucket that is brought along (`existing`) gets the notification and IAM members beside its own, and nothing of it is
-# changed: lifecycle, versioning and encryption stay its owner's.
+# An existing bucket (`existing`) gets the notification and additional IAM members. Its lifecycle, versioning
+# and encryption are not changed.
 
 locals {
   bucket = var.existing ? data.google_storage_bucket.existing[0].name : google_storage_bucket.footage[0].name
