@@ -1,4 +1,4 @@
-//! Functions as a list, for programs that run several.
+//! A list of functions, for programs that run several.
 
 use crate::clouds::Clouds;
 use crate::event::Event;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 type Make = dyn Fn(Clouds) -> BoxFuture<'static, anyhow::Result<Handler>> + Send + Sync;
 
-/// A function that a program can run: its manifest, and how it is made of its clouds.
+/// A function that a program can run: its manifest and its constructor.
 #[derive(Clone)]
 pub struct Registered {
     manifest: Manifest,
@@ -25,11 +25,11 @@ impl fmt::Debug for Registered {
 }
 
 impl Registered {
-    /// Registers what `make` makes, as the text of its `function.yaml` says. `directory` is what errors call it.
+    /// Registers the function that `make` creates. `manifest` is the text of its `function.yaml`.
     ///
     /// # Errors
     ///
-    /// When the manifest does not say what one has to say.
+    /// Fails if the manifest is not valid.
     pub fn new<E, F, M>(
         manifest: &str,
         make: impl Fn(Clouds) -> M + Send + Sync + 'static,
@@ -47,23 +47,23 @@ impl Registered {
         Ok(Self { manifest, make: Arc::new(make) })
     }
 
-    /// The function's name.
+    /// Returns the function's name.
     pub fn name(&self) -> &str {
         &self.manifest.name
     }
 
-    /// Its manifest.
+    /// Returns the function's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Makes it. Where its rejects go is for the program to say.
+    /// Creates the function. The program decides where its rejected messages go.
     pub async fn make(&self, clouds: Clouds) -> anyhow::Result<Handler> {
         (self.make)(clouds).await
     }
 }
 
-/// What a local subscriber has to hear of for these triggers. Nothing happens locally that would be one of the others.
+/// Returns the local topics for these triggers. Other triggers do not occur locally.
 pub fn topics(triggers: &[Trigger]) -> Vec<Topic> {
     let topics = triggers.iter().filter_map(|trigger| match trigger {
         Trigger::ObjectFinalized(keys) => Some(Topic::ObjectFinalized(keys.clone())),

@@ -1,4 +1,4 @@
-//! `framepost probe FILE...`: what a function would say of each file, were it in a bucket.
+//! `framepost probe FILE...`: prints the records that a function would publish for the files.
 
 use crate::functions::Functions;
 use crate::output::Output;
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     files: Vec<PathBuf>,
 }
 
-/// Has the function of this name handle each file, and prints the records that it publishes.
+/// Lets the function with this name handle each file, and prints the records that it publishes.
 pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let function = functions.get(name)?;
     let output = Arc::new(Output::default());
@@ -43,7 +43,7 @@ pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments
         for handled in settled.handled {
             match handled.ending {
                 Ending::Outcome(Outcome::Done) => continue,
-                // The record says why.
+                // The record contains the reason.
                 Ending::Outcome(Outcome::Reject(_)) => {}
                 ref other => {
                     let reason = other.reason().map_or("no time left", |reason| reason.detail.as_str());

@@ -1,4 +1,4 @@
-//! The functions of this program, each beside an inbox of its own.
+//! The functions of this program, each with an inbox of its own.
 
 use anyhow::Context as _;
 use framepost_host::manifest::Trigger;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Functions, by their names.
+/// Functions by name.
 #[derive(Debug)]
 pub struct Functions(BTreeMap<String, Registered>);
 
 impl Functions {
-    /// Takes functions of different names.
+    /// Registers functions. Their names must differ.
     pub fn new(functions: Vec<Registered>) -> anyhow::Result<Self> {
         let mut by_name = BTreeMap::new();
         for function in functions {
@@ -27,18 +27,18 @@ impl Functions {
         Ok(Self(by_name))
     }
 
-    /// All of them, in the order of their names.
+    /// Returns all functions, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = &Registered> {
         self.0.values()
     }
 
-    /// The one of this name, or an error that lists those that there are.
+    /// Returns the function with this name, or an error that lists the existing ones.
     pub fn get(&self, name: &str) -> anyhow::Result<&Registered> {
         let known = || self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         self.0.get(name).with_context(|| format!("there is no function {name:?}; there are {}", known()))
     }
 
-    /// Opens the inbox of each function that messages trigger. For those that are left out messages wait.
+    /// Opens the inbox of each function that messages trigger. For functions that are left out, messages wait.
     pub(crate) async fn subscribe(
         &self,
         inboxes: &LocalInboxes,
@@ -61,7 +61,7 @@ impl Functions {
     }
 }
 
-/// One line for each: its name, what triggers it, and what it does.
+/// One line for each function: its name, its triggers, and its description.
 impl fmt::Display for Functions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.0.keys().map(String::len).max().unwrap_or_default();
@@ -85,20 +85,20 @@ fn words(trigger: &Trigger) -> String {
     }
 }
 
-/// A function and its inbox, before it is made.
+/// A function with its inbox, before it is created.
 pub(crate) struct Subscribed {
     function: Registered,
     inbox: Arc<LocalInbox>,
 }
 
-/// Functions at work.
+/// The running functions.
 pub(crate) struct Working {
     workers: JoinSet<anyhow::Result<Summary>>,
     stop: CancellationToken,
 }
 
 impl Working {
-    /// Makes each function of its clouds and sets it to work. `failed` is cancelled when one of them cannot go on.
+    /// Creates each function and starts it. Cancels `failed` if one of them cannot continue.
     pub(crate) async fn start(
         subscribed: Vec<Subscribed>,
         clouds: impl Fn(&Registered) -> Clouds,
@@ -127,7 +127,7 @@ impl Working {
         Ok(working)
     }
 
-    /// Has each finish what it has in hand. The first error of any.
+    /// Lets each function finish the messages it has taken. Returns the first error.
     pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
         let mut ended = Ok(());

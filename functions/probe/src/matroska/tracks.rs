@@ -8,22 +8,22 @@ use framepost_media::ebml::{children, float, unsigned};
 use framepost_media::mpeg4::{self, Esds};
 use framepost_media::rfc6381::{self, Coded};
 
-/// A video track.
+/// A video track that can be played.
 pub(super) struct VideoTrack {
     pub(super) picture: Picture,
     pub(super) frame_ns: Option<u64>,
 }
 
-/// What `Tracks` holds.
+/// The tracks found in `Tracks`.
 #[derive(Default)]
 pub(super) struct Tracks {
     pub(super) video: Option<VideoTrack>,
     pub(super) audio: Option<Audio>,
-    /// Why a video track was not taken.
+    /// Why a video track was refused.
     pub(super) refused: Option<Rejection>,
 }
 
-/// One `TrackEntry`, as it stands there.
+/// The fields of one `TrackEntry`, unchecked.
 #[derive(Default)]
 struct Entry<'a> {
     kind: u64,
@@ -103,8 +103,8 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// How a player shows it. Of a projection (RFC 9559, 5.1.4.1.28.41) the roll is told, which is counter-clockwise, and a
-    /// yaw of half a turn, which mirrors.
+    /// Returns how a player shows the picture. In a projection (RFC 9559 §5.1.4.1.28.41), the roll is
+    /// counter-clockwise, and a yaw of half a turn mirrors.
     fn shown(&self, width: u32, height: u32) -> Shown {
         let find = |wanted| children(self.video).find(|(id, _)| *id == wanted).map(|(_, body)| body);
         let number = |wanted| find(wanted).and_then(unsigned).and_then(|value| u32::try_from(value).ok());
@@ -113,7 +113,7 @@ impl<'a> Entry<'a> {
         let turned = Shown::default().rotated(-pose(0x7675).unwrap_or(0.0));
         let mirrored = pose(0x7673).filter(|yaw| (yaw.abs() - 180.0).abs() < 0.5).map(|_| true);
         let shown = Shown { mirrored, ..turned };
-        // The unit: pixels, or a proportion. Either gives the shape of a pixel.
+        // The display size is in pixels or only a ratio. Both determine the pixel shape.
         match (number(0x54b2).unwrap_or(0), number(0x54b0), number(0x54ba)) {
             (0 | 3, Some(across), Some(down)) => {
                 let shape = reduced(u64::from(across) * u64::from(height), u64::from(down) * u64::from(width));
@@ -144,7 +144,7 @@ impl<'a> Entry<'a> {
         let field = |wanted| children(self.audio).find(|(id, _)| *id == wanted).map(|(_, body)| body);
         let channels = field(0x9f).and_then(unsigned).unwrap_or(1);
         let rate = field(0xb5).and_then(float).unwrap_or(8000.0).round().clamp(0.0, f64::from(u32::MAX));
-        // Just clamped to the type's range.
+        // The value was limited to the range of the type.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let sample_rate = rate as u32;
         Audio { codec: self.audio_codec(), channels: channels.try_into().unwrap_or(0), sample_rate }
@@ -167,7 +167,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A fraction in its lowest terms.
+/// Reduces a fraction to lowest terms.
 fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
     let (mut a, mut b) = (numerator, denominator);
     while b > 0 {

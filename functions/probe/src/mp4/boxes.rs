@@ -1,51 +1,51 @@
-//! Walking boxes (ISO/IEC 14496-12, 4.2) without reading their bodies.
+//! Walks boxes (ISO/IEC 14496-12 §4.2) without reading their bodies.
 
 use crate::window::{Rejection, Stop, Window};
 
-/// Where a box lies.
+/// The position of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BoxAt {
     pub(super) kind: [u8; 4],
-    /// The box's own first byte.
+    /// Offset of the box's first byte.
     pub(super) start: u64,
-    /// The first byte after its header.
+    /// Offset of the first byte after its header.
     pub(super) body: u64,
-    /// The first byte after it; beyond the object's end where the object was cut.
+    /// Offset of the first byte after it; beyond the object's end if the object was truncated.
     pub(super) end: u64,
 }
 
 impl BoxAt {
-    /// The whole body.
+    /// Returns the whole body of the box.
     pub(super) fn bytes(self, window: &Window) -> Result<&[u8], Stop> {
         window.get(self.body, self.end - self.body)
     }
 
-    /// The body's first `len` bytes, or all of it if that is shorter.
+    /// Returns the body's first `len` bytes, or the whole body if it is shorter.
     pub(super) fn prefix(self, window: &Window, len: u64) -> Result<&[u8], Stop> {
         window.get(self.body, len.min(self.end - self.body))
     }
 
-    /// The boxes in it, the first of them `skip` bytes into its body.
+    /// Returns the boxes inside it, the first of which is `skip` bytes after the start of its body.
     pub(super) fn children(self, window: &Window, skip: u64) -> Boxes<'_> {
         Boxes { window, at: self.body.saturating_add(skip), limit: self.end, level: Level::Nested }
     }
 
-    /// That something in it is wrong.
+    /// Returns the error for invalid contents.
     pub(super) fn malformed(self, what: &str) -> Stop {
         Rejection::malformed(format!("{} at {}: {what}", name(self.kind), self.start)).into()
     }
 }
 
-/// A box type for people.
+/// Formats a box type as text.
 pub(super) fn name(kind: [u8; 4]) -> String {
     String::from_utf8_lossy(&kind).escape_debug().to_string()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
-    /// Of the file: a box may reach to or beyond the end.
+    /// The file's own boxes, which may extend to the end or beyond.
     Top,
-    /// Of another box: none may leave it.
+    /// Boxes inside another box, which they must not exceed.
     Nested,
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Boxes<'w> {
 }
 
 impl<'w> Boxes<'w> {
-    /// The file's own boxes from `at`.
+    /// Returns the file's own boxes from `at`.
     pub(super) fn top(window: &'w Window, at: u64) -> Self {
         Self { window, at, limit: window.size(), level: Level::Top }
     }
 
-    /// The next box. Fewer than eight bytes left are padding.
+    /// Returns the next box. Less than eight remaining bytes are padding.
     pub(super) fn next(&mut self) -> Result<Option<BoxAt>, Stop> {
         if self.limit.saturating_sub(self.at) < 8 {
             return Ok(None);
@@ -74,7 +74,7 @@ impl<'w> Boxes<'w> {
         let malformed = |what: &str| Stop::from(Rejection::malformed(format!("{} at {start}: {what}", name(kind))));
         let known = match framepost_media::boxes::size(header) {
             Some(known) => Some(known),
-            // One of 64 bits.
+            // The size has 64 bits.
             None => framepost_media::boxes::size(self.window.get(start, 16)?),
         };
         let (size, header_bytes) = known.unwrap_or_default();

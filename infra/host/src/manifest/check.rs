@@ -1,13 +1,13 @@
-//! What no single key of a manifest can say for itself.
+//! Checks of a manifest that involve several keys.
 
 use super::{Auth, Delivery, Keys, Manifest, Records, Trigger};
 use framepost_events::{record, schema};
 use serde_json::Value;
 
-/// The key and what is wrong with it.
+/// The key, and what is wrong with it.
 type Fault = (String, String);
 
-/// Variables that the place sets in which a function runs.
+/// Variables that the platform sets.
 const SET_BY_THE_PLACE: [&str; 8] = [
     "FRAMEPOST_EVENTS",
     "FRAMEPOST_RECORDS",
@@ -19,7 +19,7 @@ const SET_BY_THE_PLACE: [&str; 8] = [
     "K_CONFIGURATION",
 ];
 const NAME_LIMIT: usize = 40;
-/// Pub/Sub's, of all choices of one filter together.
+/// Pub/Sub's limit for the alternatives of one filter.
 const CHOICES_LIMIT: usize = 20;
 
 pub(super) fn manifest(manifest: &Manifest) -> Result<(), Fault> {
@@ -157,7 +157,7 @@ fn checked_records(records: &Records) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The fields of a record's data that hold a text or a flag, by its schema.
+/// Returns the fields of a record's data with text or Boolean values, according to its schema.
 fn filterable(event_type: &str) -> Vec<String> {
     let schemas = schema::schemas();
     let Some((_, schema)) = schemas.iter().find(|(name, _)| *name == event_type) else { return Vec::new() };
@@ -176,7 +176,7 @@ fn is_plain(schema: &Value, field: &Value) -> bool {
     matches!(field["type"].as_str(), Some("string" | "boolean")) || is_choice(&field["oneOf"])
 }
 
-/// What a reference such as `#/$defs/ChunkProbed` stands for.
+/// Resolves a reference such as `#/$defs/ChunkProbed`.
 fn resolved<'a>(schema: &'a Value, value: &'a Value) -> &'a Value {
     let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
     pointer.and_then(|pointer| schema.pointer(pointer)).unwrap_or(value)

@@ -1,8 +1,9 @@
-//! The times of a schedule: the part of cron that EventBridge Scheduler and Cloud Scheduler understand alike.
+//! The times of a schedule: the subset of cron that EventBridge Scheduler and Cloud Scheduler interpret alike.
 //!
-//! Five fields, minute, hour, day of the month, month and day of the week, in UTC. A field is `*`, `*/n`, or a list of
-//! numbers and ranges. Days of the week are words (`MON-FRI`): AWS counts them from 1 for Sunday, Google from 0. One of the
-//! two kinds of day is `*`: AWS takes no other, and cron's rule for both at once (either fits) is known to few.
+//! There are five fields: minute, hour, day of the month, month, day of the week, in UTC. A field is `*`,
+//! `*/n`, or a list of numbers and ranges. Days of the week are words (`MON-FRI`), because AWS counts them from
+//! 1 for Sunday and Google from 0. One of the two day fields must be `*`: AWS requires that, and few people
+//! know cron's rule for using both (either may match).
 
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
@@ -11,12 +12,12 @@ use std::fmt;
 use std::str::FromStr;
 
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-/// From 29 February to the next one over a century that is no leap year.
+/// From 29 February to the next one across a century year that is not a leap year.
 const LONGEST_WAIT_DAYS: u32 = 8 * 366;
-/// What divides an hour or a day: everything else would be uneven around midnight.
+/// Divisors of an hour or a day. Other intervals would be uneven around midnight.
 const EVERY_MINUTES: [u32; 19] = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440];
 
-/// Times that come again, to the minute, in UTC.
+/// Recurring times with a resolution of a minute, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron {
     text: String,
@@ -27,7 +28,7 @@ pub struct Cron {
     weekdays: Set,
 }
 
-/// Numbers below 64.
+/// A set of numbers below 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Set(u64);
 
@@ -38,7 +39,8 @@ impl Set {
 }
 
 impl Cron {
-    /// Every so many minutes, counted from midnight. The number divides an hour or, in hours, a day.
+    /// Creates a schedule for every `minutes` minutes, counted from midnight. The number must divide an hour
+    /// or, as whole hours, a day.
     pub(super) fn every_minutes(minutes: u32) -> Result<Self, String> {
         if !EVERY_MINUTES.contains(&minutes) {
             let allowed: Vec<String> = EVERY_MINUTES.iter().map(u32::to_string).collect();
@@ -52,7 +54,7 @@ impl Cron {
         .parse()
     }
 
-    /// The first time after `instant`; `None` for a date that never comes, such as 30 February.
+    /// Returns the first time after `instant`, or `None` for a date that never occurs, such as 30 February.
     pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
         let start = TimeZone::UTC.to_datetime(instant);
         let next_minute = start.with().second(0).subsec_nanosecond(0).build().ok()?.checked_add(1.minute()).ok()?;
@@ -137,7 +139,7 @@ fn days_of_week(text: &str) -> Result<Set, String> {
     list("day of the week", text, 0, 6, weekday)
 }
 
-/// `*`, or single values and ranges between commas.
+/// Parses `*`, or single values and ranges separated by commas.
 fn list(
     field: &str,
     text: &str,

@@ -1,30 +1,30 @@
-//! A manifest that cannot be read, and the words for it.
+//! The errors of reading a manifest.
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Options, RenderOptions, SnippetMode, UserMessageFormatter};
 use std::io;
 
-/// Why a `function.yaml` is none.
+/// Why a `function.yaml` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file is not there, or not text.
+    /// The file does not exist or is not text.
     #[error("cannot read {file}: {source}")]
     Unreadable {
-        /// The file or directory.
+        /// Path of the file or directory.
         file: String,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// It says something that a manifest cannot say.
+    /// The contents are not a valid manifest.
     #[error("{}: {key}: {what}", at(file, *line))]
     Invalid {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// The line where that is known, from 1.
+        /// The line, starting at 1, if known.
         line: Option<u64>,
-        /// The key, as in `triggers[0].suffixes`.
+        /// The key, such as `triggers[0].suffixes`.
         key: String,
-        /// What it says, and what is allowed.
+        /// The problem, and what is allowed.
         what: String,
     },
 }
@@ -39,8 +39,8 @@ impl ManifestError {
     }
 }
 
-/// Reads YAML 1.2 as `T`. A text that other readers of YAML (Terraform's is one) could take for a number or a boolean has to be
-/// quoted.
+/// Parses YAML 1.2 as `T`. A text that other YAML readers (such as Terraform's) could take for a number or
+/// a Boolean must be quoted.
 pub(super) fn typed<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ManifestError> {
     let mut options = Options::default();
     options.no_schema = true;
@@ -59,7 +59,7 @@ pub(super) fn typed<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Ma
             file: file.to_owned(),
             line: error.location().map(|location| location.line()),
             key: if key == "." { "manifest".to_owned() } else { key },
-            // The line is said at the front.
+            // The message begins with the line already.
             what: what.split_once(" at line ").map_or(what.as_str(), |(what, _)| what).to_owned(),
         }
     })

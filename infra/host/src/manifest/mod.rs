@@ -1,8 +1,8 @@
-//! `functions/<name>/function.yaml`: what a function is triggered by, what it needs and what it may do.
+//! `functions/<name>/function.yaml`: the triggers, resources and rights of a function.
 //!
-//! [`Manifest`] is the one strict reading of that file. A key that is not known here is an error, and so is a value out of its
-//! range: the message names the file, the line, the key and what is allowed. Terraform reads the same files with
-//! `yamldecode`, which checks nothing, so a test reads every manifest of the repository through this type.
+//! [`Manifest`] parses that file strictly. An unknown key or a value out of range is an error, which names the
+//! file, the line, the key and what is allowed. Terraform reads the same files with `yamldecode`, which checks
+//! nothing. A test therefore parses every manifest in the repository with this type.
 //!
 //! ```yaml
 //! name: infer                      # the directory's name
@@ -41,25 +41,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-/// A function as its `function.yaml` declares it.
+/// A function as declared in its `function.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The name of the function, of its directory, and the end of its resources' names.
+    /// The name of the function and its directory, and the last part of its resources' names.
     pub name: String,
-    /// What it does, for consoles.
+    /// Description for consoles.
     pub description: String,
-    /// What it is called for. Several triggers share one inbox, except for [`Trigger::Http`], which has none.
+    /// The triggers. Several triggers share one inbox, except for [`Trigger::Http`], which has none.
     pub triggers: Vec<Trigger>,
-    /// How messages are delivered; there for every function that a message can trigger.
+    /// How messages are delivered; required for every function with an inbox.
     #[serde(default)]
     pub delivery: Option<Delivery>,
-    /// What it needs to run.
+    /// The resources of the function.
     pub runtime: Runtime,
     /// The variables that it reads, with their defaults.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// What it may do with the footage, the bus and the ledger.
+    /// Its rights for the footage, the bus and the ledger.
     #[serde(default)]
     pub grants: BTreeSet<Grant>,
 }
@@ -68,47 +68,47 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Messages that Lambda hands over at a time. Pub/Sub pushes single messages.
+    /// Most messages in a Lambda batch. Pub/Sub pushes single messages.
     #[serde(deserialize_with = "number::whole::<_, 1, 10_000>")]
     pub batch_size: u32,
-    /// After so many deliveries without success a message is parked in the dead letters. Fewer than five could be used up by
-    /// throttling alone; Pub/Sub takes 100 at most.
+    /// After this many unsuccessful deliveries, a message is parked in the dead letters. Less than five could
+    /// be used up by throttling alone. Pub/Sub allows at most 100.
     #[serde(deserialize_with = "number::whole::<_, 5, 100>")]
     pub max_deliveries: u32,
 }
 
-/// What a function needs to run.
+/// The resources of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Runtime {
-    /// Memory in MiB. Lambda gives up to 10 240, Cloud Run up to 32 768 with eight CPUs.
+    /// Memory in MiB. Lambda allows up to 10 240, Cloud Run up to 32 768 with eight CPUs.
     #[serde(deserialize_with = "number::whole::<_, 128, 32_768>")]
     pub memory_mib: u32,
-    /// For one batch or request. Lambda's limit is 900 s, that of a Pub/Sub push 570 s.
+    /// Time limit of a batch or request. Lambda allows up to 900 s, a Pub/Sub push up to 570 s.
     #[serde(rename = "timeout_s", deserialize_with = "number::seconds::<_, 1, 900>")]
     pub timeout: Duration,
-    /// Instances at a time. A queue scales Lambda to two at least.
+    /// Most concurrent instances. A queue scales Lambda to at least two.
     #[serde(deserialize_with = "number::whole::<_, 2, 1000>")]
     pub max_concurrency: u32,
-    /// Cloud Run's CPUs, 1 unless given. Lambda gives processor time in proportion to memory.
+    /// Cloud Run's CPUs; 1 by default. Lambda allocates CPU time in proportion to memory.
     #[serde(default, deserialize_with = "number::cpus")]
     pub cpu: Option<u32>,
-    /// Messages or requests that one instance of Cloud Run handles at a time, 10 unless given. A Lambda instance handles one
-    /// batch.
+    /// Most messages or requests that a Cloud Run instance handles concurrently; 10 by default. A
+    /// Lambda instance handles one batch.
     #[serde(default, deserialize_with = "number::optional::<_, 1, 1000>")]
     pub instance_concurrency: Option<u32>,
 }
 
-/// What a function may do.
+/// A right of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub enum Grant {
-    /// Read objects of the bucket.
+    /// Read objects in the bucket.
     #[serde(rename = "footage:read")]
     ReadFootage,
-    /// Write objects of the bucket.
+    /// Write objects to the bucket.
     #[serde(rename = "footage:write")]
     WriteFootage,
-    /// Publish records.
+    /// Publish records on the bus.
     #[serde(rename = "records:publish")]
     PublishRecords,
     /// Claim work in the ledger.
@@ -121,7 +121,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, does not say what a manifest has to say, or names another function than its directory.
+    /// Fails if the file cannot be read or is invalid, or if it names another function than its directory.
     pub fn read(file: &Path) -> Result<Self, ManifestError> {
         let place = file.display().to_string();
         let text = std::fs::read_to_string(file)
@@ -137,22 +137,22 @@ impl Manifest {
         }
     }
 
-    /// Reads the text of a manifest. `file` is what errors call it.
+    /// Parses the text of a manifest. Errors name it `file`.
     ///
     /// # Errors
     ///
-    /// When the text does not say what a manifest has to say.
+    /// Fails if the text is not a valid manifest.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let manifest: Self = error::typed(file, text)?;
         check::manifest(&manifest).map_err(|(key, what)| ManifestError::invalid(file, &key, what))?;
         Ok(manifest)
     }
 
-    /// Reads `<directory>/*/function.yaml`, sorted by name. Directories without one are no functions.
+    /// Reads `<directory>/*/function.yaml`, sorted by name. Directories without this file are ignored.
     ///
     /// # Errors
     ///
-    /// When the directory or one of the manifests cannot be read.
+    /// Fails if the directory or one of the manifests cannot be read.
     pub fn read_all(directory: &Path) -> Result<Vec<Self>, ManifestError> {
         let unreadable = |source| ManifestError::Unreadable { file: directory.display().to_string(), source };
         let mut manifests = Vec::new();
@@ -166,17 +166,17 @@ impl Manifest {
         Ok(manifests)
     }
 
-    /// Whether one of the triggers is for what happened.
+    /// Returns whether one of the triggers applies to the event.
     pub fn hears(&self, happened: Happened<'_>) -> bool {
         self.triggers.iter().any(|trigger| trigger.hears(happened))
     }
 
-    /// Whether messages trigger it: anything but HTTP requests.
+    /// Returns whether it has an inbox, as all functions with a trigger other than HTTP do.
     pub fn has_inbox(&self) -> bool {
         self.triggers.iter().any(|trigger| !matches!(trigger, Trigger::Http(_)))
     }
 
-    /// Its HTTP trigger. There is one at most.
+    /// Returns its HTTP trigger, of which there is at most one.
     pub fn http(&self) -> Option<&Http> {
         self.triggers.iter().find_map(|trigger| match trigger {
             Trigger::Http(http) => Some(http),
@@ -184,7 +184,7 @@ impl Manifest {
         })
     }
 
-    /// The times at which it is called.
+    /// Returns the schedules among its triggers.
     pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
         self.triggers.iter().filter_map(|trigger| match trigger {
             Trigger::Schedule(schedule) => Some(schedule),

@@ -1,10 +1,10 @@
-//! Whole numbers with a range. An error says which.
+//! Whole numbers with a range, which errors mention.
 
 use serde::de::{Deserializer, Error as _, Unexpected};
 use serde::{Deserialize as _, de};
 use std::time::Duration;
 
-/// What one CPU setting of Cloud Run can be. With a part of a CPU it handles one message at a time.
+/// The valid CPU settings of Cloud Run. With less than one CPU, an instance handles one message at a time.
 const CPUS: [u32; 5] = [1, 2, 4, 6, 8];
 
 fn between<E: de::Error>(number: i64, min: u32, max: u32) -> Result<u32, E> {

@@ -1,13 +1,13 @@
-//! What a function is called for.
+//! The triggers of a function.
 //!
 //! | `event` | options | fires |
 //! |---|---|---|
-//! | `object-finalized` | `prefixes`, `suffixes` | when an object of the bucket is complete |
-//! | `object-removed` | `prefixes`, `suffixes` | when one is gone |
-//! | `record` | `types`, `filters` | for records of these types whose fields have one of the values |
+//! | `object-finalized` | `prefixes`, `suffixes` | when an object in the bucket is complete |
+//! | `object-removed` | `prefixes`, `suffixes` | when an object was removed |
+//! | `record` | `types`, `filters` | for records of these types with one of the given values in each field |
 //! | `http` | `path`, `auth` | for requests |
-//! | `schedule` | `name`, and `every_minutes` or `cron` | at the times that these say, in UTC |
-//! | `job-ended` | | reserved: nothing runs jobs yet, and a manifest with it is refused |
+//! | `schedule` | `name`, and `every_minutes` or `cron` | at these times, in UTC |
+//! | `job-ended` | | reserved: jobs do not exist yet, and a manifest with it is refused |
 
 use super::cron::Cron;
 use framepost_events::record::Record;
@@ -15,28 +15,28 @@ use framepost_ports::{FilterValue, Keys, Records};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One thing that a function is called for.
+/// A trigger of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Options")]
 pub enum Trigger {
-    /// An object of the bucket is complete.
+    /// An object in the bucket is complete.
     ObjectFinalized(Keys),
-    /// An object of the bucket is gone.
+    /// An object in the bucket was removed.
     ObjectRemoved(Keys),
-    /// A function said something of an object.
+    /// A function published a record about an object.
     Record(Records),
-    /// Somebody asks.
+    /// A client sent an HTTP request.
     Http(Http),
-    /// It is time.
+    /// A scheduled time was reached.
     Schedule(Schedule),
 }
 
-/// Requests that the function answers itself.
+/// HTTP requests that the function answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// Where its paths begin, `/` unless given. The function sees whole paths.
+    /// The prefix of its paths; `/` by default. The function gets the whole path.
     pub path: String,
-    /// Who may ask.
+    /// Who may send requests.
     pub auth: Auth,
 }
 
@@ -44,34 +44,34 @@ pub struct Http {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
-    /// Identities that the cloud grants it: `lambda:InvokeFunctionUrl`, `roles/run.invoker`.
+    /// Identities with the right in the cloud: `lambda:InvokeFunctionUrl`, `roles/run.invoker`.
     Cloud,
-    /// Everybody. The function checks who asks, and takes nothing but requests.
+    /// Everybody. The function must authenticate the sender, and may have no other trigger.
     Function,
 }
 
-/// When a function is called by the clock, in UTC.
+/// The times at which a function is called, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// What the event calls it, and the end of its resource's name.
+    /// The name in the event, and the last part of the resource's name.
     pub name: String,
-    /// The times.
+    /// The times of the schedule.
     pub times: Cron,
 }
 
-/// What a trigger may be for, a schedule and a request aside.
+/// An occurrence that may trigger a function, except schedules and requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Happened<'a> {
     /// The object with this key is complete.
     Finalized(&'a str),
-    /// The object with this key is gone.
+    /// The object with this key was removed.
     Removed(&'a str),
-    /// A record was published.
+    /// This record was published.
     Record(&'a Record),
 }
 
 impl Trigger {
-    /// Whether it is for what happened.
+    /// Returns whether the trigger applies to the occurrence.
     pub fn hears(&self, happened: Happened<'_>) -> bool {
         match (self, happened) {
             (Self::ObjectFinalized(keys), Happened::Finalized(key))
@@ -116,7 +116,7 @@ impl Kind {
     }
 }
 
-/// A trigger as it is written, before `event` says which options it may have.
+/// A trigger as written, before `event` determines the valid options.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {

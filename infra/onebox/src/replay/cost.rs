@@ -1,27 +1,27 @@
-//! About what it costs to give objects to a function again.
+//! Estimates the cost of a replay.
 
 use framepost_host::manifest::{Grant, Manifest};
 use std::fmt;
 
-/// How long a function is supposed to take for one object, in seconds. What it takes is in its log (`latency_ms`).
+/// Assumed time per object in seconds. The function's log has the real times (`latency_ms`).
 const SECONDS_EACH: f64 = 0.1;
-/// Objects of one listing request.
+/// Objects per listing request.
 const LISTED_AT_ONCE: f64 = 1000.0;
 
 /// List prices in US dollars, without discounts and free tiers.
 #[derive(Debug, Clone, Copy)]
 struct Prices {
-    /// For each listing request.
+    /// Price of a listing request.
     listing: f64,
-    /// For each object read.
+    /// Price of reading an object.
     read: f64,
-    /// For each message that goes through the inbox.
+    /// Price of a message in the inbox.
     message: f64,
-    /// For each time the function is called.
+    /// Price of a call of the function.
     call: f64,
-    /// For a GiB of memory for a second.
+    /// Price of a GiB of memory for a second.
     memory_gib_s: f64,
-    /// For a processor for a second.
+    /// Price of a CPU for a second.
     cpu_s: f64,
 }
 
@@ -44,23 +44,23 @@ const GCP: Prices = Prices {
     cpu_s: 0.000_024,
 };
 
-/// How many objects, and of what size together.
+/// Number and total size of objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
     pub(crate) objects: u64,
     pub(crate) bytes: u64,
-    /// Those that had to be listed to find these.
+    /// Number of objects that had to be listed to find these.
     pub(crate) listed: u64,
 }
 
-/// What it comes to.
+/// The estimated cost.
 #[derive(Debug)]
 pub(crate) struct Estimate<'a> {
     pub(crate) amount: Amount,
     pub(crate) manifest: &'a Manifest,
-    /// `aws`, `gcp` or `local`.
+    /// The cloud: `aws`, `gcp` or `local`.
     pub(crate) cloud: &'a str,
-    /// Requests that the function makes of the bucket for each object, and that are made for it here.
+    /// Requests to the bucket for each object, by the function and by this program.
     pub(crate) reads_each: f64,
 }
 
@@ -73,7 +73,7 @@ impl Estimate<'_> {
         };
         let objects = self.amount.objects as f64;
         let runtime = &self.manifest.runtime;
-        // Listed once to be counted, and once to be given.
+        // The objects are listed twice: to count them, and to replay them.
         let listing = 2.0 * (self.amount.listed as f64 / LISTED_AT_ONCE).ceil() * prices.listing;
         let requests = listing + objects * (self.reads_each * prices.read + prices.message);
         let memory = f64::from(runtime.memory_mib) / 1024.0 * prices.memory_gib_s;

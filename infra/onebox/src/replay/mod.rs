@@ -1,11 +1,12 @@
-//! `framepost replay FUNCTION --bucket URL`: gives objects of the past to one function again.
+//! `framepost replay FUNCTION --bucket URL`: passes existing objects to one function again.
 //!
-//! The bucket is listed by key, once to say how many objects there are and what that costs, and once to put them into the
-//! function's own inbox. A function that is triggered by records is given the records that the functions of this program
-//! which are triggered by objects make of each: those are pure functions of an object, so they are the records of then.
+//! The bucket is listed by key twice: to report the number of objects and the cost, and to put the
+//! objects into the function's own inbox. A function that is triggered by records gets the records that
+//! this program's object-triggered functions make of each object. These depend only on the object, so
+//! they equal the original records.
 //!
-//! How far it has come is kept after each batch, so a replay that was killed goes on there; what is given twice has the effect of
-//! once, as every delivery has.
+//! Progress is saved after each batch, so that a replay that was killed continues there. Like any repeated
+//! delivery, an object that is passed twice has the effect of one.
 
 mod cost;
 mod progress;
