@@ -1,6 +1,6 @@
 //! Progress on standard error: one line that is redrawn on a terminal, an occasional line elsewhere.
 
-use crate::gateway::{CameraStats, Gateway};
+use crate::gateway::{CameraCounters, Gateway};
 use crate::terminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -34,7 +34,7 @@ struct Moment {
 impl Moment {
     fn of(gateway: &Gateway) -> Self {
         let cameras = gateway.cameras();
-        let sum = |counter: fn(&CameraStats) -> u64| cameras.iter().map(|camera| counter(camera)).sum();
+        let sum = |counter: fn(&CameraCounters) -> u64| cameras.iter().map(|camera| counter(camera)).sum();
         // Show a total only if every source knows its own.
         let totals: Vec<u64> = cameras.iter().map(|camera| camera.frames_total.load(Relaxed)).collect();
         let (backlog, backlog_bytes) = gateway.spool().pending();

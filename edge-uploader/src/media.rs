@@ -4,6 +4,8 @@ pub use framepost_media::VideoCodec;
 pub use framepost_media::matrix::{DisplayMatrix, Mirrored};
 
 use bytes::Bytes;
+use framepost_events::attributes::ClockSource;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// The stream that a frame belongs to. A camera has one video stream and at most one audio stream.
@@ -11,6 +13,20 @@ use std::time::Duration;
 pub enum TrackKind {
     Video,
     Audio,
+}
+
+/// The source of wall-clock times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Timing {
+    /// Frames arrive as they happen, so their arrival determines the wall-clock time.
+    Arrival,
+    /// The first frame happened at this time, and the others follow by their presentation times.
+    Media {
+        /// Wall-clock time of presentation time 0 in this session (the smallest `pts` of the first session).
+        start: Timestamp,
+        /// Where the start time comes from.
+        source: ClockSource,
+    },
 }
 
 /// The parameters of a video stream. A change of any of them ends the span.

@@ -2,8 +2,8 @@
 //!
 //! Names follow the Prometheus conventions: base units, `_total` for counters. The only label is `camera`.
 
-use crate::gateway::{CameraState, CameraStats, Episode, Gateway};
-use crate::listener::{self, Limits};
+use crate::gateway::{CameraCounters, CameraState, Episode, Gateway};
+use crate::listener::{self, ConnectionLimits};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A scrape takes milliseconds. Scrapers and probes are few and come again.
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 32,
     header_time: Duration::from_secs(30),
     idle_time: Duration::from_secs(30),
@@ -61,7 +61,7 @@ fn answer<B>(request: &Request<B>, gateway: &Weak<Gateway>) -> Response<Full<Byt
 
 /// Checks whether the frames of every camera are stored. Returns one line for each camera whose frames are not.
 fn health(gateway: &Gateway) -> (StatusCode, &'static str, String) {
-    let line = |camera: &CameraStats, Episode { lasts, why }: Episode| {
+    let line = |camera: &CameraCounters, Episode { lasts, why }: Episode| {
         format!("{}: frames arrive and none has been stored for {} s: {why}\n", camera.name, lasts.as_secs())
     };
     let cameras = gateway.cameras();
@@ -88,7 +88,7 @@ fn render(gateway: &Weak<Gateway>) -> String {
 struct Snapshot(Weak<Gateway>);
 
 /// Name, help text and value of a counter of a camera.
-type CameraCounter = (&'static str, &'static str, fn(&CameraStats) -> u64);
+type CameraCounter = (&'static str, &'static str, fn(&CameraCounters) -> u64);
 
 const CAMERA_COUNTERS: [CameraCounter; 12] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
@@ -157,8 +157,8 @@ fn each_camera<M: EncodeMetric>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    cameras: &[Arc<CameraStats>],
-    metric: impl Fn(&CameraStats) -> M,
+    cameras: &[Arc<CameraCounters>],
+    metric: impl Fn(&CameraCounters) -> M,
 ) -> Result<(), std::fmt::Error> {
     let Some(first) = cameras.first() else { return Ok(()) };
     let mut family = encoder.encode_descriptor(name, help, None, metric(first).metric_type())?;

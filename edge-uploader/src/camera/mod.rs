@@ -9,9 +9,9 @@ mod open;
 pub mod rtsp;
 mod sets;
 
-pub use self::open::{Options, open};
+pub use self::open::{Address, Options, open};
 
-use crate::media::{Frame, StreamParameters, VideoParameters};
+use crate::media::{Frame, StreamParameters, Timing, VideoParameters};
 use async_trait::async_trait;
 use framepost_events::gap::SourceBytes;
 use jiff::Timestamp;
@@ -87,20 +87,6 @@ pub enum Reading {
     Prompt,
     /// Within a tenth of a second: the connection buffers it.
     Relaxed,
-}
-
-/// The source of wall-clock times.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Timing {
-    /// Frames arrive as they happen, so their arrival determines the wall-clock time.
-    Arrival,
-    /// The first frame happened at this time, and the others follow by their presentation times.
-    Media {
-        /// Wall-clock time of presentation time 0 in this session (the smallest `pts` of the first session).
-        start: Timestamp,
-        /// Where the start time comes from.
-        source: framepost_events::attributes::ClockSource,
-    },
 }
 
 /// One camera of the gateway.

@@ -16,28 +16,47 @@ pub struct Options {
     pub file: FileOptions,
 }
 
-/// Creates the camera for an `rtsp://` URL, a `file://` URL or a path.
-///
-/// Does not connect or open anything yet. An address with another scheme is [`CameraError::Unusable`].
-pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraError> {
-    match address.split_once("://") {
-        // Do not take a camera URL with a typing error for a file, because a file name would be shown.
-        None if resembles_url(address) => Err(CameraError::Unusable {
-            what: "camera".to_owned(),
-            problem: "neither a URL nor a file that is there; write rtsp://host/path".to_owned(),
-            source: None,
-        }),
-        None => Ok(Box::new(FileCamera::new(address, options.file.clone()))),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => {
-            let path = file_path(address).ok_or_else(|| CameraError::Unusable {
-                what: ShownUrl::of(address).into(),
-                problem: "not the URL of a local file; expected file:///path".to_owned(),
-                source: None,
-            })?;
-            Ok(Box::new(FileCamera::new(path, options.file.clone())))
+/// Which kind of camera an address is that of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An `rtsp://` or `rtsps://` URL.
+    Rtsp,
+    /// A file, by its path or by a `file://` URL.
+    File(PathBuf),
+}
+
+impl Address {
+    /// By what the address looks like. What has a scheme and is none of these is [`CameraError::Unusable`].
+    pub fn of(address: &str) -> Result<Self, CameraError> {
+        let unusable = |what: String, problem: &str| {
+            Err(CameraError::Unusable { what, problem: problem.to_owned(), source: None })
+        };
+        let Some((scheme, _)) = address.split_once("://") else {
+            // Do not take a camera URL with a typing error for a file, because a file name would be shown.
+            if resembles_url(address) {
+                return unusable("camera".to_owned(), "neither a URL nor a file that is there; write rtsp://host/path");
+            }
+            return Ok(Self::File(address.into()));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "rtsp" | "rtsps" => Ok(Self::Rtsp),
+            "file" => match file_path(address) {
+                Some(path) => Ok(Self::File(path)),
+                None => unusable(ShownUrl::of(address).into(), "not the URL of a local file; expected file:///path"),
+            },
+            _ => unusable(
+                ShownUrl::of(address).into(),
+                "no camera has a URL of this scheme; expected rtsp://host/path, rtsps://host/path or a file's path",
+            ),
         }
-        // This refuses other schemes without repeating credentials.
-        Some(_) => Ok(Box::new(RtspCamera::new(address, options.rtsp.clone())?)),
+    }
+}
+
+/// The camera at an address. Nothing is connected or opened yet.
+pub fn open(address: &str, options: &Options) -> Result<Box<dyn Camera>, CameraError> {
+    match Address::of(address)? {
+        Address::Rtsp => Ok(Box::new(RtspCamera::new(address, options.rtsp.clone())?)),
+        Address::File(path) => Ok(Box::new(FileCamera::new(path, options.file.clone()))),
     }
 }
 
@@ -77,6 +96,8 @@ mod tests {
         }
         for bad in [
             "http://10.0.0.7/live",
+            "srt://u:secret@10.0.0.7:9000",
+            "rtmp://u:secret@10.0.0.7/live",
             "file://u:secret@10.0.0.7/share",
             "rtsp:/u:secret@10.0.0.7/live",
             "u:secret@10.0.0.7/live",

@@ -29,8 +29,7 @@ pub use arrival::ArrivalClock;
 pub use synchronized::{Synchronized, gateway_synchronized};
 
 use self::live::Live;
-use crate::camera::Timing;
-use crate::media::{Frame, StreamParameters, TrackKind};
+use crate::media::{Frame, StreamParameters, Timing, TrackKind};
 use framepost_events::attributes::{ClockInfo, ClockSource};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;

@@ -5,8 +5,8 @@ use anyhow::{Context as _, bail};
 use edge_uploader::config::{CameraConfig, Config, Spool};
 use edge_uploader::gateway::{CameraEnd, Gateway};
 use edge_uploader::signals::Signals;
-use edge_uploader::spool::{Limits, Options};
-use edge_uploader::{descriptors, destination, metrics, upload};
+use edge_uploader::spool::Options;
+use edge_uploader::{descriptors, destination, metrics};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
 use framepost_ports::shown::ShownUrl;
@@ -125,7 +125,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         sources.push((camera, camera.open().with_context(|| format!("camera {}", camera.name))?));
     }
     let sink = destination::connect(&config.upload).await?;
-    let settings = upload::Settings::new(&config.upload, config.cameras.len());
+    let settings = config.upload.settings(config.cameras.len());
     let allowed = descriptors::limit();
     let needed = descriptors::needed(config.cameras.len(), settings.workers);
     if allowed < needed {
@@ -135,8 +135,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             "too few file descriptors for so many cameras: raise LimitNOFILE, or ulimit -Hn"
         );
     }
-    let limits = Limits { quota_bytes: config.spool.quota, free_floor_bytes: config.spool.free_floor };
-    let options = Options { limits, durability: config.spool.durability, signer, ..Options::default() };
+    let options =
+        Options { limits: config.spool.limits(), durability: config.spool.durability, signer, ..Options::default() };
     let clock = Arc::new(SystemClock);
     let gateway = Arc::new(Gateway::start(config.site.clone(), &config.spool.dir, options, sink, settings, clock)?);
     if let Some(listen) = config.metrics.as_ref().map(|metrics| metrics.listen) {
@@ -146,7 +146,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut cameras = Vec::new();
     for (camera, source) in sources {
-        cameras.push(gateway.record(&camera.name, source, config.recording_of(camera), camera.clock)?);
+        cameras.push(gateway.record(&camera.name, source, config.recording_of(camera), camera.trusted_clock())?);
     }
     tracing::info!(site = %config.site, cameras = cameras.len(), to = %ShownUrl::of(config.upload.to.as_str()), "started");
 

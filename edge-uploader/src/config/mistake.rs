@@ -94,7 +94,7 @@ fn shown(key: &str) -> &str {
 }
 
 /// Every key that a configuration can have.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 36] = [
     "site",
     "recording",
     "window",
@@ -130,6 +130,7 @@ const KEYS: [&str; 35] = [
     "inactivity",
     "pace",
     "repeat",
+    "start",
 ];
 
 /// Returns the key at the start of a line that cannot be parsed, if it is a known key.

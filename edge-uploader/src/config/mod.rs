@@ -4,18 +4,17 @@
 //! reference to a file or an environment variable, never in the file itself. (A camera's URL may contain them;
 //! it is never logged whole.) Errors name the line and the key, never the text: see [`Mistake`].
 
+mod camera;
 mod mistake;
 pub mod units;
 
+pub use camera::{CameraConfig, DEFAULT_INACTIVITY, password_in};
 pub use mistake::Mistake;
 
-use crate::camera::file::{Began, Ends, FileOptions, Pace, Repeat};
-use crate::camera::rtsp::{Audio, Certificate, DEFAULT_BANDWIDTH, RtspOptions, Transport};
-use crate::camera::{self, CameraError};
-use crate::clock::TrustedClock;
 use crate::segment::Keep;
-use crate::spool::Durability;
-use framepost_events::{Camera, Site};
+use crate::spool::{self, Durability};
+use crate::upload::UploadSettings;
+use framepost_events::Site;
 use framepost_ports::location::{Location, Role};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -122,6 +121,11 @@ impl Spool {
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), quota: default_quota(), free_floor: default_floor(), durability: Durability::default() }
     }
+
+    /// What the spool is to keep to.
+    pub fn limits(&self) -> spool::Limits {
+        spool::Limits { quota_bytes: self.quota, free_floor_bytes: self.free_floor }
+    }
 }
 
 /// Settings of the upload.
@@ -164,6 +168,16 @@ impl Upload {
     pub fn to(to: url::Url) -> Self {
         Self { to, endpoint_url: None, region: None, echo: Echo::default(), workers: None, bandwidth_per_second: None }
     }
+
+    /// How the uploader of a gateway of so many cameras behaves.
+    pub fn settings(&self, cameras: usize) -> UploadSettings {
+        let usual = UploadSettings::for_cameras(cameras);
+        UploadSettings {
+            workers: self.workers.unwrap_or(usual.workers),
+            bandwidth_bytes_per_second: self.bandwidth_per_second,
+            ..usual
+        }
+    }
 }
 
 /// Settings of signatures.
@@ -181,130 +195,6 @@ pub struct Signing {
 pub struct Metrics {
     /// Address and port: `127.0.0.1:9464`.
     pub listen: std::net::SocketAddr,
-}
-
-/// Settings of one camera.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CameraConfig {
-    /// Its name, which is the postfix of its keys.
-    pub name: Camera,
-    /// `rtsp://…`, or the path of a file.
-    pub url: String,
-    /// User name, if the URL does not contain it.
-    pub username: Option<String>,
-    /// A file whose first line is the password. In a configuration file, the path is
-    /// relative to that file's directory.
-    pub password_file: Option<PathBuf>,
-    /// An environment variable that holds the password.
-    pub password_env: Option<String>,
-    /// Transport of RTP packets.
-    #[serde(default)]
-    pub transport: Transport,
-    /// Whether audio is recorded.
-    #[serde(default)]
-    pub audio: Audio,
-    /// For `rtsps://`: the certificate that is accepted.
-    #[serde(default)]
-    pub certificate: Certificate,
-    /// Limit in bytes per second for reading from the camera.
-    #[serde(default = "default_camera_bandwidth", deserialize_with = "units::bytes")]
-    pub bandwidth_per_second: u64,
-    /// The clock that gives the wall time.
-    #[serde(default)]
-    pub clock: TrustedClock,
-    /// After this time without a frame, the camera counts as lost and is connected again.
-    #[serde(default = "default_inactivity", deserialize_with = "units::duration")]
-    pub inactivity: Duration,
-    /// Recording settings that replace `[recording]` for this camera.
-    pub recording: Option<Recording>,
-    /// For a file: how fast it is read; live by default.
-    #[serde(default = "default_pace")]
-    pub pace: Pace,
-    /// For a file: whether it starts again at its end, like a camera that never stops.
-    #[serde(default)]
-    pub repeat: Repeat,
-    /// For a file: the time of its first frame.
-    pub start: Option<jiff::Timestamp>,
-}
-
-/// Default for [`CameraConfig::inactivity`].
-pub const DEFAULT_INACTIVITY: Duration = Duration::from_secs(10);
-
-fn default_camera_bandwidth() -> u64 {
-    DEFAULT_BANDWIDTH
-}
-
-fn default_pace() -> Pace {
-    Pace::Live
-}
-
-fn default_inactivity() -> Duration {
-    DEFAULT_INACTIVITY
-}
-
-impl CameraConfig {
-    /// Creates settings with defaults for everything except name and URL.
-    pub fn new(name: Camera, url: impl Into<String>) -> Self {
-        Self {
-            name,
-            url: url.into(),
-            username: None,
-            password_file: None,
-            password_env: None,
-            transport: Transport::default(),
-            audio: Audio::default(),
-            certificate: Certificate::default(),
-            bandwidth_per_second: DEFAULT_BANDWIDTH,
-            clock: TrustedClock::default(),
-            inactivity: DEFAULT_INACTIVITY,
-            recording: None,
-            pace: default_pace(),
-            repeat: Repeat::default(),
-            start: None,
-        }
-    }
-
-    /// Creates the camera with these settings. Does not connect yet.
-    pub fn open(&self) -> Result<Box<dyn camera::Camera>, CameraError> {
-        let password = self.password().map_err(|error| CameraError::Unusable {
-            what: format!("camera {}", self.name),
-            problem: "its password is not where the configuration says".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
-        let rtsp = RtspOptions {
-            username: self.username.clone(),
-            password,
-            transport: self.transport,
-            audio: self.audio,
-            certificate: self.certificate,
-            bandwidth_per_second: self.bandwidth_per_second,
-            inactivity: self.inactivity,
-            ..RtspOptions::default()
-        };
-        let start = self.start.map(Began::given);
-        let file =
-            FileOptions { pace: self.pace, start, ends: Ends::Judged, repeat: self.repeat, ..FileOptions::default() };
-        camera::open(&self.url, &camera::Options { rtsp, file })
-    }
-
-    /// Reads the password from the place that the configuration names.
-    pub fn password(&self) -> Result<Option<String>, ConfigError> {
-        if let Some(path) = &self.password_file {
-            return password_in(path).map(Some).map_err(|source| ConfigError::Secret {
-                what: "password_file",
-                problem: "cannot be read",
-                source: Some(source),
-            });
-        }
-        let Some(name) = &self.password_env else { return Ok(None) };
-        // Do not repeat the name: it may be the password, put in the wrong place.
-        std::env::var(name).map(Some).map_err(|_| ConfigError::Secret {
-            what: "password_env",
-            problem: "names an environment variable that is not set",
-            source: None,
-        })
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -350,12 +240,6 @@ impl ConfigError {
     }
 }
 
-/// Reads a password from the first line of a file.
-pub fn password_in(path: &Path) -> std::io::Result<String> {
-    let text = std::fs::read_to_string(path)?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
 impl Config {
     /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -386,16 +270,12 @@ impl Config {
             if let Some(recording) = &camera.recording {
                 recording.check(&format!("camera.{}.recording.", n + 1))?;
             }
-            let mistake = |key: &str, problem: &str| Err(Mistake::new(format!("camera.{}.{key}", n + 1), problem));
+            let whose = format!("camera.{}.", n + 1);
             if self.cameras[..n].iter().any(|other| other.name == camera.name) {
-                return mistake("name", "two cameras have this name: their chunks would get in each other's way");
+                let problem = "two cameras have this name: their chunks would get in each other's way";
+                return Err(Mistake::new(format!("{whose}name"), problem));
             }
-            if camera.password_file.is_some() && camera.password_env.is_some() {
-                return mistake("password_env", "give password_file or password_env, not both");
-            }
-            if let Err(error) = camera::open(&camera.url, &camera::Options::default()) {
-                return mistake("url", &framepost_ports::chain(&error));
-            }
+            camera.check(&whose)?;
         }
         if self.upload.workers == Some(0) {
             return Err(Mistake::new("upload.workers", "must be at least 1"));

@@ -47,9 +47,42 @@ fn mistakes_are_named() {
         (LEAST.replace("dir = \"/var/spool/framepost\"\n", ""), "line 2: spool: missing field `dir`"),
         (LEAST.replace("\"rtsp://10.0.0.7/stream1\"", "rtsp://u:secret@h/"), "line 8: url: this is not TOML"),
         (LEAST.replace("[upload]", "[upload]\nworkers = 0"), "line 5: upload.workers: must"),
+        (LEAST.replace("rtsp://10", "srt://10"), "line 8: camera.1.url: "),
+        (LEAST.replace("rtsp://10", "srt://10"), "no camera has a URL of this scheme; expected rtsp://host/path"),
+        (
+            format!("{LEAST}repeat = \"forever\"\n"),
+            "line 9: camera.1.repeat: is for files, and this camera is an RTSP URL",
+        ),
     ] {
         let error = parse(&text).unwrap_err();
         assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+/// Whatever an RTSP camera can be told, a file cannot, and the other way round.
+#[test]
+fn an_option_that_would_do_nothing_is_refused() {
+    let (rtsp, file) = (LEAST.to_owned(), LEAST.replace("rtsp://10.0.0.7/stream1", "clip.mp4"));
+    let for_rtsp = [
+        "username = \"u\"",
+        "password_file = \"p\"",
+        "password_env = \"P\"",
+        "transport = \"tcp\"",
+        "audio = \"record\"",
+        "certificate = \"system\"",
+        "bandwidth_per_second = \"8 MB\"",
+        "clock = \"gateway\"",
+        "inactivity = \"10s\"",
+    ];
+    let for_files = ["pace = \"live\"", "repeat = \"once\"", "start = \"2026-11-20T15:00:00Z\""];
+    for (options, taken, refused) in [(&for_rtsp[..], &rtsp, &file), (&for_files[..], &file, &rtsp)] {
+        for option in options {
+            assert_eq!(parse(&format!("{taken}{option}\n")).map(|_| ()), Ok(()), "{option}");
+            let key = option.split(' ').next().unwrap();
+            let error = parse(&format!("{refused}{option}\n")).unwrap_err();
+            assert!(error.starts_with(&format!("line 9: camera.1.{key}: is for ")), "{error}");
+            assert!(error.ends_with("leave it out"), "{error}");
+        }
     }
 }
 

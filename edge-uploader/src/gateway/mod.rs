@@ -18,7 +18,7 @@ mod recorder;
 mod steps;
 mod watch;
 
-pub use progress::{CameraState, CameraStats};
+pub use progress::{CameraCounters, CameraState};
 pub use watch::{Episode, Unstored};
 
 use crate::camera::{Camera, CameraError, Extent, Reading};
@@ -46,7 +46,7 @@ pub struct Gateway {
     spool: Spool,
     uploader: Uploader,
     clock: Arc<GatewayClock>,
-    cameras: Mutex<Vec<Arc<CameraStats>>>,
+    cameras: Mutex<Vec<Arc<CameraCounters>>>,
     /// The thread that receives from all cameras whose data can wait. Started with the first such camera.
     reception: Mutex<Option<Reception>>,
     /// Cancelling it stops the receivers.
@@ -97,7 +97,7 @@ pub enum CameraEnd {
 pub struct Recorded {
     task: JoinHandle<CameraEnd>,
     /// Counters of the camera.
-    pub stats: Arc<CameraStats>,
+    pub stats: Arc<CameraCounters>,
 }
 
 impl Recorded {
@@ -116,7 +116,7 @@ impl Gateway {
         spool_dir: &Path,
         options: spool::Options,
         sink: Arc<dyn ObjectSink>,
-        upload: upload::Settings,
+        upload: upload::UploadSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, GatewayError> {
         let (spool, recovery) = Spool::open(spool_dir, options)?;
@@ -156,7 +156,7 @@ impl Gateway {
             silence_max: camera.silence_max(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
-        let stats = Arc::new(CameraStats::new(name.clone(), camera.extent(), camera.silence_max()));
+        let stats = Arc::new(CameraCounters::new(name.clone(), camera.extent(), camera.silence_max()));
         let (sender, receiver) = queue::queue();
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
         let spool = self.spool.clone();
@@ -197,7 +197,7 @@ impl Gateway {
     }
 
     /// Returns the counters of all cameras in the order in which they were added.
-    pub fn cameras(&self) -> Vec<Arc<CameraStats>> {
+    pub fn cameras(&self) -> Vec<Arc<CameraCounters>> {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -263,7 +263,7 @@ async fn uploaded_of(spool: &Spool, site: &Site, camera: &CameraName) {
 async fn ended(
     reception: JoinHandle<Ended>,
     recorded: tokio::sync::oneshot::Receiver<Result<(), spool::Error>>,
-    stats: Arc<CameraStats>,
+    stats: Arc<CameraCounters>,
 ) -> CameraEnd {
     let reception = reception.await;
     let end = match (recorded.await, reception) {

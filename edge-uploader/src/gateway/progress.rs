@@ -34,7 +34,7 @@ pub enum CameraState {
 
 /// Counters of one camera, updated during recording.
 #[derive(Debug)]
-pub struct CameraStats {
+pub struct CameraCounters {
     pub name: Camera,
     state: AtomicU8,
     /// Number of sessions that began.
@@ -72,7 +72,7 @@ pub struct CameraStats {
     watch: Option<Mutex<Watch>>,
 }
 
-impl CameraStats {
+impl CameraCounters {
     /// Creates counters for a camera that may show nothing new for `silence_max`, if that is known.
     pub(super) fn new(name: Camera, extent: Extent, silence_max: Option<Duration>) -> Self {
         let zero = AtomicU64::default;
@@ -180,7 +180,7 @@ impl CameraStats {
 }
 
 /// Checks a camera regularly until it has ended or `stop` is cancelled.
-pub(super) async fn watch(camera: Weak<CameraStats>, clock: Arc<GatewayClock>, stop: CancellationToken) {
+pub(super) async fn watch(camera: Weak<CameraCounters>, clock: Arc<GatewayClock>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

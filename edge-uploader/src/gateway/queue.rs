@@ -5,8 +5,8 @@
 //! ten seconds, recording resumes with any frame. The reader of a file waits instead, because it loses nothing
 //! by that. Items other than frames are never dropped.
 
-use crate::camera::{CameraEvent, Timing};
-use crate::media::{Frame, TrackKind};
+use crate::camera::CameraEvent;
+use crate::media::{Frame, Timing, TrackKind};
 use framepost_events::gap::GapCause;
 use std::mem;
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! Keeps one camera connected while the gateway runs.
 
-use super::progress::{CameraState, CameraStats};
+use super::progress::{CameraCounters, CameraState};
 use super::queue::{Item, Place, QueueSender, RecorderGone};
 use super::reception::{Haste, Pace};
 use super::watch::Unstored;
 use crate::camera::{Camera, CameraError, CameraEvent, Extent, Session};
+use crate::media::Frame;
 use framepost_events::gap::GapCause;
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -53,19 +54,29 @@ impl From<RecorderGone> for Ended {
     }
 }
 
+/// Where what one camera sends goes, and what is told of it.
+struct Reception {
+    extent: Extent,
+    queue: QueueSender,
+    stats: Arc<CameraCounters>,
+    pace: Pace,
+    stop: CancellationToken,
+}
+
 /// Receives until the source ends or `stop` is cancelled.
 pub(super) async fn receive(
     mut camera: Box<dyn Camera>,
-    mut queue: QueueSender,
-    stats: Arc<CameraStats>,
+    queue: QueueSender,
+    stats: Arc<CameraCounters>,
     pace: Pace,
     stop: CancellationToken,
 ) -> Ended {
     let mut waits = Waits::default();
+    let mut reception = Reception { extent: camera.extent(), queue, stats: Arc::clone(&stats), pace, stop };
     loop {
         let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
         // A panic ends the session, as if the camera had hung up.
-        let session = AssertUnwindSafe(session(&mut *camera, &mut queue, &stats, &pace, &stop));
+        let session = AssertUnwindSafe(reception.session(&mut *camera));
         let problem = match session.catch_unwind().await {
             Ok(Ok(problem)) => problem,
             Ok(Err(ended)) => return ended,
@@ -80,7 +91,7 @@ pub(super) async fn receive(
                 return Ended::Unfinished(problem);
             }
             // The readable part of a damaged file is recorded. It will not get longer.
-            return queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
+            return reception.queue.tell(Item::End).map_or_else(Ended::from, |()| Ended::Failed(problem));
         }
         stats.set_state(CameraState::Lost);
         let lasted = if stats.frames.load(Relaxed) > frames { began.elapsed() } else { Duration::ZERO };
@@ -89,12 +100,12 @@ pub(super) async fn receive(
         // characters from the camera's text.
         let detail = framepost_ports::shown::line(&framepost_ports::chain(&problem));
         tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
-        if let Err(gone) = queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
+        if let Err(gone) = reception.queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
             return gone.into();
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = stop.cancelled() => return Ended::Stopped,
+            () = reception.stop.cancelled() => return Ended::Stopped,
         }
     }
 }
@@ -134,93 +145,87 @@ impl Waits {
     }
 }
 
-/// Runs one session from its connection on. `Ok` is the reason to connect again.
-async fn session(
-    camera: &mut dyn Camera,
-    queue: &mut QueueSender,
-    stats: &CameraStats,
-    pace: &Pace,
-    stop: &CancellationToken,
-) -> Result<CameraError, Ended> {
-    stats.set_state(CameraState::Connecting);
-    let haste = pace.haste();
-    let connected = tokio::select! {
-        connected = camera.connect() => connected,
-        () = stop.cancelled() => return Err(Ended::Stopped),
-    };
-    match connected {
-        Ok(session) => {
-            stats.connects.fetch_add(1, Relaxed);
-            follow(session, camera.extent(), queue, stats, (pace, haste), stop).await
-        }
-        Err(error) => Ok(error),
-    }
-}
-
-/// Follows a connected session until it ends.
-async fn follow(
-    mut session: Box<dyn Session>,
-    extent: Extent,
-    queue: &mut QueueSender,
-    stats: &CameraStats,
-    (pace, haste): (&Pace, Haste),
-    stop: &CancellationToken,
-) -> Result<CameraError, Ended> {
-    queue.tell(Item::Connected { timing: session.timing() })?;
-    if let Some(total) = session.frames_total() {
-        stats.frames_total.store(total, Relaxed);
-    }
-    let mut haste = Some((haste, None));
-    let stopped = stop.cancelled();
-    tokio::pin!(stopped);
-    loop {
-        // A source with unlimited data must not delay the end.
-        if stop.is_cancelled() {
-            return Err(Ended::Stopped);
-        }
-        let mut next = session.next();
-        let event = match futures::poll!(&mut next) {
-            Poll::Ready(event) => event,
-            Poll::Pending => {
-                queue.flush()?;
-                tokio::select! {
-                    biased;
-                    () = &mut stopped => return Err(Ended::Stopped),
-                    event = next => event,
-                }
-            }
+impl Reception {
+    /// Runs one session from its connection on. `Ok` is the reason to connect again.
+    async fn session(&mut self, camera: &mut dyn Camera) -> Result<CameraError, Ended> {
+        self.stats.set_state(CameraState::Connecting);
+        let haste = self.pace.haste();
+        let connected = tokio::select! {
+            connected = camera.connect() => connected,
+            () = self.stop.cancelled() => return Err(Ended::Stopped),
         };
-        match event {
-            Ok(Some(CameraEvent::Frame(frame))) => {
-                stats.received(&frame);
-                pace.received(frame.data.len());
-                if let Some((_, first)) = &mut haste
-                    && frame.arrival.saturating_sub(*first.get_or_insert(frame.arrival)) > SETTLED
-                {
-                    haste = None;
-                }
-                if extent == Extent::Finite {
-                    queue.send(frame).await?;
-                } else {
-                    let dropped = queue.offer(frame)?;
-                    if dropped > 0 {
-                        stats.frames_dropped.fetch_add(dropped, Relaxed);
-                        stats.lost(Unstored::TooSlow);
+        match connected {
+            Ok(session) => {
+                self.stats.connects.fetch_add(1, Relaxed);
+                self.follow(session, haste).await
+            }
+            Err(error) => Ok(error),
+        }
+    }
+
+    /// Follows a connected session until it ends.
+    async fn follow(&mut self, mut session: Box<dyn Session>, haste: Haste) -> Result<CameraError, Ended> {
+        self.queue.tell(Item::Connected { timing: session.timing() })?;
+        if let Some(total) = session.frames_total() {
+            self.stats.frames_total.store(total, Relaxed);
+        }
+        let mut haste = Some((haste, None));
+        let stop = self.stop.clone();
+        let stopped = stop.cancelled();
+        tokio::pin!(stopped);
+        loop {
+            // A source with unlimited data must not delay the end.
+            if self.stop.is_cancelled() {
+                return Err(Ended::Stopped);
+            }
+            let mut next = session.next();
+            let event = match futures::poll!(&mut next) {
+                Poll::Ready(event) => event,
+                Poll::Pending => {
+                    self.queue.flush()?;
+                    tokio::select! {
+                        biased;
+                        () = &mut stopped => return Err(Ended::Stopped),
+                        event = next => event,
                     }
                 }
+            };
+            match event {
+                Ok(Some(CameraEvent::Frame(frame))) => {
+                    if let Some((_, first)) = &mut haste
+                        && frame.arrival.saturating_sub(*first.get_or_insert(frame.arrival)) > SETTLED
+                    {
+                        haste = None;
+                    }
+                    self.frame(frame).await?;
+                }
+                Ok(Some(CameraEvent::Undescribed { arrival })) => self.stats.undescribed(arrival),
+                Ok(Some(event)) => self.queue.tell(Item::Event(event, Place::default()))?,
+                Ok(None) if self.extent == Extent::Finite => {
+                    self.queue.tell(Item::End)?;
+                    return Err(Ended::Finished);
+                }
+                Ok(None) => {
+                    let (what, problem) = (self.stats.name.to_string(), "the camera ended the stream".to_owned());
+                    return Ok(CameraError::Lost { what, problem, source: None });
+                }
+                Err(error) => return Ok(error),
             }
-            Ok(Some(CameraEvent::Undescribed { arrival })) => stats.undescribed(arrival),
-            Ok(Some(event)) => queue.tell(Item::Event(event, Place::default()))?,
-            Ok(None) if extent == Extent::Finite => {
-                queue.tell(Item::End)?;
-                return Err(Ended::Finished);
-            }
-            Ok(None) => {
-                let (what, problem) = (stats.name.to_string(), "the camera ended the stream".to_owned());
-                return Ok(CameraError::Lost { what, problem, source: None });
-            }
-            Err(error) => return Ok(error),
         }
+    }
+
+    async fn frame(&mut self, frame: Frame) -> Result<(), RecorderGone> {
+        self.stats.received(&frame);
+        self.pace.received(frame.data.len());
+        if self.extent == Extent::Finite {
+            return self.queue.send(frame).await;
+        }
+        let dropped = self.queue.offer(frame)?;
+        if dropped > 0 {
+            self.stats.frames_dropped.fetch_add(dropped, Relaxed);
+            self.stats.lost(Unstored::TooSlow);
+        }
+        Ok(())
     }
 }
 

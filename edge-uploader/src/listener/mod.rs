@@ -1,13 +1,12 @@
 //! Our own listeners (`/metrics` and `/healthz`, the onebox's S3 endpoint) with limits on their connections.
 //!
-//! - There are at most [`Limits::connections`] at a time. A further connection is still accepted, and replaces
-//!   the one that has been idle longest, of the peer with the most connections. A client that sends a request
-//!   is therefore served, however many idle connections exist.
-//! - A request's head must arrive within [`Limits::header_time`], which is also the longest wait for the next
-//!   request on a connection. A connection is closed after [`Limits::idle_time`] without a byte in either
-//!   direction, and after [`Limits::lifetime`] in any case.
-//! - Some descriptors are reserved for recording: see [`descriptors`](crate::descriptors). If descriptors run
-//!   out, the listener pauses, and logs one line at the start and one at the end of the pause.
+//! * No more than [`ConnectionLimits::connections`] at a time. One more is taken all the same, and in its place goes the one that has been
+//!   idle for longest, of the peer that has most: who connects and asks is served, whatever a crowd of idle ones holds.
+//! * A request's head has to be there within [`ConnectionLimits::header_time`], which is also how long a connection may wait for its
+//!   next request; no connection goes on for longer than [`ConnectionLimits::idle_time`] without a byte in either direction, and none
+//!   for longer than [`ConnectionLimits::lifetime`].
+//! * Descriptors are kept back for what records: see [`descriptors`](crate::descriptors). Where they run out, accepting pauses,
+//!   and the log has one line when that begins and one when it is over.
 
 mod held;
 mod watched;
@@ -28,7 +27,7 @@ use watched::Watched;
 
 /// Limits for the peers of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Most concurrent connections.
     pub connections: usize,
     /// Time for a request's head, and for the wait for the next request on the same connection.
@@ -53,7 +52,7 @@ const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Du
 pub async fn serve<S, B>(
     listener: TcpListener,
     what: &'static str,
-    limits: Limits,
+    limits: ConnectionLimits,
     service: impl Fn() -> S,
     stop: CancellationToken,
 ) where
@@ -107,8 +106,13 @@ pub async fn serve<S, B>(
 }
 
 /// Serves one connection until it ends, is idle for too long, or must make room.
-async fn connection<S, B>(stream: TcpStream, place: Place, limits: Limits, service: S, stop: CancellationToken)
-where
+async fn connection<S, B>(
+    stream: TcpStream,
+    place: Place,
+    limits: ConnectionLimits,
+    service: S,
+    stop: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = Response<B>> + Send,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 4,
     header_time: Duration::from_millis(400),
     idle_time: Duration::from_millis(400),
@@ -14,7 +14,7 @@ const LIMITS: Limits = Limits {
     header_bytes: 8192,
 };
 
-async fn listening(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+async fn listening(limits: ConnectionLimits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -49,8 +49,12 @@ async fn rest(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn who_asks_is_served_whatever_a_crowd_holds() {
-    let (address, ..) =
-        listening(Limits { header_time: Duration::from_mins(1), idle_time: Duration::from_mins(1), ..LIMITS }).await;
+    let (address, ..) = listening(ConnectionLimits {
+        header_time: Duration::from_mins(1),
+        idle_time: Duration::from_mins(1),
+        ..LIMITS
+    })
+    .await;
     let mut crowd = Vec::new();
     for _ in 0..40 {
         crowd.push(connect(address, b"GET / HT").await);
@@ -102,8 +106,12 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn the_end_waits_for_requests_and_not_for_idle_peers() {
-    let (address, stop, serving) =
-        listening(Limits { idle_time: Duration::from_mins(1), header_time: Duration::from_mins(1), ..LIMITS }).await;
+    let (address, stop, serving) = listening(ConnectionLimits {
+        idle_time: Duration::from_mins(1),
+        header_time: Duration::from_mins(1),
+        ..LIMITS
+    })
+    .await;
     let mut idle = connect(address, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     let mut answer = [0; 12];
     idle.read_exact(&mut answer).await.unwrap();

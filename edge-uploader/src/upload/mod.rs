@@ -23,7 +23,7 @@
 //! | somebody else's: a page, a redirect, an error without the service's document | | again and again, never quarantine | by its status: 3xx, 4xx, 501 and 503 refuse |
 //! | corrupt | the bytes here are still those that were closed | again and again | no |
 //! | corrupt | they are not | quarantine | no |
-//! | invalid, in the service's own words | | again, [`Settings::refusals_before_quarantine`] times in all, then quarantine | no |
+//! | invalid, in the service's own words | | again, [`UploadSettings::refusals_before_quarantine`] times in all, then quarantine | no |
 //!
 //! A put whose last byte was not sent changes nothing. A file that no longer exists is forgotten, unless the
 //! whole disk is gone. A file that is shorter than before, or repeatedly cannot be read, goes to quarantine. A
@@ -35,10 +35,9 @@
 //! after the other until one is answered. After that, all delayed objects are due, as many at a time as there
 //! are workers. A failure is logged if it differs from the one before.
 //!
-//! Each camera's newest object goes first, with cameras taking turns, and objects that arrived since a camera's
-//! last turn go before older ones. On a line that is too slow, the uploaded footage is therefore recent, and
-//! the rest is uploaded when there is capacity, for example at night. To avoid that it waits forever, every
-//! [`Settings::backlog_share`]th put takes the oldest object of all.
+//! Each camera's newest object goes first, one camera after the other, and what came since a camera's last turn before what was
+//! left behind: on a line that is too short what arrives is new, and the rest is made up when there is room, at night. So that it is not put off for ever, every [`UploadSettings::backlog_share`]th slot
+//! takes the oldest of all.
 //!
 //! A put that does not move is cancelled after a time determined by [`patience`].
 
@@ -57,7 +56,7 @@ mod stats;
 mod tests;
 mod verify;
 
-pub use settings::{Backoff, Settings};
+pub use settings::{Backoff, UploadSettings};
 pub use stats::{Retries, UploadStats};
 pub use verify::{Absent, Verified, VerifyError, verify};
 
@@ -98,7 +97,7 @@ pub struct Uploader {
 struct Inner {
     spool: Spool,
     sink: Arc<dyn ObjectSink>,
-    settings: Settings,
+    settings: UploadSettings,
     circuit: Circuit,
     patience: Patience,
     bandwidth: Arc<Bandwidth>,
@@ -138,7 +137,7 @@ impl Trouble {
 impl Uploader {
     /// Creates an uploader that does nothing until [`run`](Self::run) is called. `random` is
     /// the source of its jitter.
-    pub fn new(spool: Spool, sink: Arc<dyn ObjectSink>, settings: Settings, mut random: fastrand::Rng) -> Self {
+    pub fn new(spool: Spool, sink: Arc<dyn ObjectSink>, settings: UploadSettings, mut random: fastrand::Rng) -> Self {
         let inner = Inner {
             spool,
             sink,

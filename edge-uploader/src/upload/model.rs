@@ -5,7 +5,7 @@
 //!
 //! The disk is a model too, so that it can lose power and refuse writes. Time is tokio's paused time.
 
-use super::{Absent, Backoff, Drained, Settings, Uploader, Verified, verify};
+use super::{Absent, Backoff, Drained, UploadSettings, Uploader, Verified, verify};
 use crate::segment::Output;
 use crate::spool::Spool;
 use crate::spool::tests::sim_disk::{SimDisk, Writes};
@@ -318,11 +318,11 @@ impl World {
         // Dropping this runtime simulates the end of the process.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let spool = self.disk.open();
-        let settings = Settings {
+        let settings = UploadSettings {
             backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(10) },
             refusal_backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) },
             stall: Duration::from_secs(10),
-            ..Settings::default()
+            ..UploadSettings::default()
         };
         let last = runtime.block_on(async {
             let sink: Arc<dyn ObjectSink> = self.bucket.clone();

@@ -26,7 +26,7 @@ impl Backoff {
 
 /// Settings of the uploader. [`Default`] is suitable for a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct UploadSettings {
     /// Number of concurrent puts for all cameras together.
     pub workers: usize,
     /// One put in this many takes the oldest object of all instead of a camera's newest.
@@ -44,7 +44,7 @@ pub struct Settings {
     pub stall: Duration,
 }
 
-impl Default for Settings {
+impl Default for UploadSettings {
     fn default() -> Self {
         Self {
             workers: workers_for(1),
@@ -58,14 +58,10 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Creates the settings from the configuration, for a gateway with `cameras` cameras.
-    pub fn new(config: &crate::config::Upload, cameras: usize) -> Self {
-        Self {
-            workers: config.workers.unwrap_or_else(|| workers_for(cameras)),
-            bandwidth_bytes_per_second: config.bandwidth_per_second,
-            ..Self::default()
-        }
+impl UploadSettings {
+    /// For a gateway of so many cameras.
+    pub fn for_cameras(cameras: usize) -> Self {
+        Self { workers: workers_for(cameras), ..Self::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! The lines are the trace of a driving LTE modem, if the shared data is available, and a synthetic one.
 
-use super::{Settings, Uploader};
+use super::{UploadSettings, Uploader};
 use crate::segment::Output;
 use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool, SpoolWriter};
 use async_trait::async_trait;
@@ -177,7 +177,7 @@ impl Seen {
 fn simulate(
     trace: Trace,
     load: f64,
-    settings: Settings,
+    settings: UploadSettings,
     length: Duration,
     outage: Option<(Duration, Duration)>,
 ) -> Seen {
@@ -257,8 +257,8 @@ fn look_at(bucket: &FarBucket, length: Duration, outage: Option<(Duration, Durat
 }
 
 /// Sends everything in the order of arrival.
-fn oldest_first() -> Settings {
-    Settings { backlog_share: 1, ..Settings::default() }
+fn oldest_first() -> UploadSettings {
+    UploadSettings { backlog_share: 1, ..UploadSettings::default() }
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn on_a_line_that_is_too_short_what_arrives_is_new() {
         println!("skipped: FRAMEPOST_TEST_DATA is not set, so the LTE trace is left out");
     }
     for trace in traces {
-        let mut newest = simulate(trace(), 1.2, Settings::default(), length, None);
+        let mut newest = simulate(trace(), 1.2, UploadSettings::default(), length, None);
         let mut oldest = simulate(trace(), 1.2, oldest_first(), length, None);
         let (p50, p95) = (newest.age(0.5), newest.age(0.95));
         let (old_p50, old_p95) = (oldest.age(0.5), oldest.age(0.95));
@@ -289,7 +289,7 @@ fn on_a_line_that_is_too_short_what_arrives_is_new() {
 fn what_was_left_behind_has_its_share() {
     let length = Duration::from_mins(2);
     let outage = (Duration::from_secs(10), Duration::from_secs(30));
-    let seen = simulate(Trace::made(4), 0.6, Settings::default(), length, Some(outage));
+    let seen = simulate(Trace::made(4), 0.6, UploadSettings::default(), length, Some(outage));
     let recorded = Trace::made(4).bytes_per_second() * 0.6 * (length.as_secs_f64() - CHUNK.as_secs_f64());
     let share = seen.stored_bytes as f64 / recorded;
     assert!(share > 0.93, "{share} of what was recorded, the last chunks not counted");
@@ -303,7 +303,7 @@ fn after_a_tunnel_of_minutes_all_cameras_are_back_at_once() {
     for seconds in [60, 61, 62, 63, 65] {
         let (from, to) = (Duration::from_secs(20), Duration::from_secs(20 + seconds));
         let steady = Trace((0..12_000).map(|n| n / 2).collect());
-        let seen = simulate(steady, 0.02, Settings::default(), to + Duration::from_secs(20), Some((from, to)));
+        let seen = simulate(steady, 0.02, UploadSettings::default(), to + Duration::from_secs(20), Some((from, to)));
         backs.push(seen.back);
     }
     backs.sort_by(f64::total_cmp);

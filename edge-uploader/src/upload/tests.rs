@@ -1,6 +1,6 @@
 //! The uploader against a bucket that misbehaves by script. Time is tokio's and paused: waiting costs nothing.
 
-use super::{Backoff, Drained, Settings, Uploader};
+use super::{Backoff, Drained, UploadSettings, Uploader};
 use crate::segment::Output;
 use crate::spool;
 use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, SourceFile, Spool, SpoolWriter};
@@ -163,7 +163,7 @@ fn record_with(mut writer: SpoolWriter, camera: &str, chunks: u64, bytes: usize,
     }
 }
 
-fn uploader(spool: &Spool, bucket: &Arc<Bucket>, settings: Settings) -> (Uploader, CancellationToken) {
+fn uploader(spool: &Spool, bucket: &Arc<Bucket>, settings: UploadSettings) -> (Uploader, CancellationToken) {
     let uploader = Uploader::new(spool.clone(), bucket.clone(), settings, fastrand::Rng::with_seed(7));
     let shutdown = CancellationToken::new();
     let (running, token) = (uploader.clone(), shutdown.clone());
@@ -185,7 +185,7 @@ async fn everything_arrives_and_leaves_the_spool() {
     record(&spool, "a", 5, 200_000);
     record(&spool, "bb", 5, 10);
     let bucket = Bucket::new(Looking::Denied, []);
-    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     let stats = uploader.stats();
     assert_eq!((stats.created_objects, stats.sent_bytes), (10, stats.stored_bytes));
@@ -217,7 +217,7 @@ async fn what_already_exists_means() {
             let key = "s/2026-11-20/a/16/00-00Z.0.mp4".to_owned();
             bucket.inside.lock().unwrap().objects.insert(key, before.as_bytes().to_vec());
         }
-        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
         assert_eq!(drained(&uploader, HOUR).await, Drained::Empty, "{name}");
         let stats = uploader.stats();
         let found = (stats.created_objects, stats.already_there_objects, stats.quarantined_objects);
@@ -233,7 +233,7 @@ async fn a_try_is_remembered_over_a_restart() {
     let spool = open(dir.path());
     record(&spool, "a", 1, 8);
     let bucket = Bucket::new(Looking::Denied, [Act::LoseAnswer]);
-    let (first, shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (first, shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     let lost = async {
         while first.stats().retries.transport == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -252,7 +252,7 @@ async fn a_try_is_remembered_over_a_restart() {
             Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     };
-    let (second, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (second, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     assert_eq!(drained(&second, HOUR).await, Drained::Empty);
     assert_eq!((second.stats().already_there_objects, second.stats().quarantined_objects), (1, 0));
 }
@@ -266,7 +266,7 @@ async fn an_outage_is_probed_and_not_hammered() {
         record(&spool, "a", 50, 8);
         let bucket = Bucket::new(Looking::Denied, []);
         bucket.inside.lock().unwrap().always.push((String::new(), Act::Fail(kind)));
-        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
         assert!(matches!(drained(&uploader, HOUR).await, Drained::Left { objects: 50, .. }));
         assert!(uploader.stats().is_unreachable);
         let puts = bucket.inside.lock().unwrap().puts.len();
@@ -290,7 +290,7 @@ async fn a_stuck_object_does_not_hold_up_the_others() {
         record(&spool, "a", 20, 8);
         let bucket = Bucket::new(Looking::Denied, []);
         bucket.inside.lock().unwrap().always.push((".0.mp4".to_owned(), act));
-        let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+        let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
         let left = drained(&uploader, Duration::from_mins(3)).await;
         let stats = uploader.stats();
         assert_eq!(stats.created_objects, 19, "{act:?}");
@@ -306,7 +306,7 @@ async fn what_is_refused_for_good_is_set_aside_and_comes_back() {
     record(&spool, "a", 3, 8);
     let bucket = Bucket::new(Looking::Denied, []);
     bucket.inside.lock().unwrap().always.push((".1.mp4".to_owned(), Act::Fail(ErrorKind::Invalid)));
-    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     let puts = bucket.inside.lock().unwrap().puts.iter().filter(|(_, key)| key.ends_with(".1.mp4")).count();
     assert_eq!(puts, 4);
@@ -325,7 +325,7 @@ async fn what_a_file_still_holds_is_not_kept_twice() {
     std::fs::write(&file, "the recording").unwrap();
     let spool = open(&dir.path().join("spool"));
     let bucket = Bucket::new(Looking::Denied, []);
-    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     let counts = || (uploader.stats().created_objects, uploader.stats().uncompared_objects, spool.quarantined().len());
     record_file(&spool, &file, "a", 3);
     assert_eq!((drained(&uploader, HOUR).await, counts()), (Drained::Empty, (3, 0, 0)));
@@ -352,7 +352,7 @@ async fn what_is_refused_of_a_file_is_made_again() {
     let spool = open(&dir.path().join("spool"));
     let bucket = Bucket::new(Looking::Denied, []);
     bucket.inside.lock().unwrap().always.push((".1.mp4".to_owned(), Act::Fail(ErrorKind::Invalid)));
-    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     for _ in 0..2 {
         record_file(&spool, &file, "a", 3);
         assert_eq!((drained(&uploader, HOUR).await, spool.quarantined().len()), (Drained::Empty, 1));
@@ -372,7 +372,7 @@ async fn a_file_that_rotted_is_set_aside_and_one_that_is_gone_is_forgotten() {
     std::fs::write(hour.join("00-00Z.0.mp4"), "inita0a0a0aX").unwrap();
     std::fs::remove_file(hour.join("00-03Z.1.mp4")).unwrap();
     let bucket = Bucket::new(Looking::Denied, []);
-    let (uploader, _shutdown) = uploader(&spool, &bucket, Settings::default());
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings::default());
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     assert_eq!((uploader.stats().created_objects, spool.quarantined().len()), (1, 1));
     let quarantined = spool.quarantined();
@@ -386,7 +386,7 @@ async fn the_newest_goes_first_and_the_oldest_of_all_keeps_its_share() {
     let spool = open(dir.path());
     record(&spool, "a", 30, 8);
     let bucket = Bucket::new(Looking::Denied, []);
-    let settings = Settings { workers: 1, ..Settings::default() };
+    let settings = UploadSettings { workers: 1, ..UploadSettings::default() };
     let (uploader, _shutdown) = uploader(&spool, &bucket, settings);
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     let inside = bucket.inside.lock().unwrap();
@@ -410,7 +410,7 @@ async fn the_bandwidth_cap_holds_and_is_no_stall() {
     let spool = open(dir.path());
     record(&spool, "a", 4, 300_000);
     let bucket = Bucket::new(Looking::Denied, []);
-    let settings = Settings { bandwidth_bytes_per_second: Some(500), ..Settings::default() };
+    let settings = UploadSettings { bandwidth_bytes_per_second: Some(500), ..UploadSettings::default() };
     let (uploader, _shutdown) = uploader(&spool, &bucket, settings);
     let start = Instant::now();
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
@@ -445,9 +445,9 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let bucket = Bucket::new(looking, script);
-        let settings = Settings {
+        let settings = UploadSettings {
             refusal_backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) },
-            ..Settings::default()
+            ..UploadSettings::default()
         };
         let mut objects = 0;
         for (round, after_ms) in restarts.into_iter().chain([HOUR_MS]).enumerate() {

@@ -1,7 +1,8 @@
 //! Files as cameras, against what ffprobe says of the same files. ffmpeg makes them.
 
 use edge_uploader::camera::file::{Began, FileCamera, FileOptions, Pace, Repeat};
-use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, SourceFault, Timing};
+use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, SourceFault};
+use edge_uploader::media::Timing;
 use edge_uploader::media::{Frame, Reference, StreamParameters, TrackKind, VideoCodec};
 use framepost_events::attributes::ClockSource;
 use proptest::prelude::*;

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use edge_uploader::segment::Output;
 use edge_uploader::spool::{Options, Spool};
-use edge_uploader::upload::{Absent, Backoff, Settings, Uploader, verify};
+use edge_uploader::upload::{Absent, Backoff, UploadSettings, Uploader, verify};
 use framepost_aws::{Credentials, S3Bucket, S3Options};
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey};
@@ -35,9 +35,14 @@ struct Run {
     released: Vec<(String, usize)>,
 }
 
-fn settings() -> Settings {
+fn settings() -> UploadSettings {
     let quick = Backoff { base: Duration::from_millis(2), cap: Duration::from_millis(20) };
-    Settings { backoff: quick, refusal_backoff: quick, stall: Duration::from_millis(400), ..Settings::default() }
+    UploadSettings {
+        backoff: quick,
+        refusal_backoff: quick,
+        stall: Duration::from_millis(400),
+        ..UploadSettings::default()
+    }
 }
 
 async fn connect(bucket: &LyingBucket) -> Arc<dyn ObjectSink> {

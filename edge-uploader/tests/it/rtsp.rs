@@ -4,7 +4,8 @@
 //! `python3-gi`, `gstreamer1.0-plugins-ugly`, `-bad` and `-libav`).
 
 use edge_uploader::camera::rtsp::{Audio, RtspCamera, RtspOptions, Transport};
-use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Session, Timing};
+use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Session};
+use edge_uploader::media::Timing;
 use edge_uploader::media::{Frame, Reference, StreamParameters, TrackKind, VideoCodec};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -15,14 +15,14 @@ pub(crate) fn cameras(videos: &[String], dir: &Path, pace: Pace) -> anyhow::Resu
         let clip = dir.join("demo.mp4");
         std::fs::write(&clip, DEMO_CLIP)?;
         let mut camera = CameraConfig::new("demo".parse()?, clip.to_string_lossy());
-        (camera.pace, camera.repeat) = (Pace::Live, Repeat::Forever);
+        (camera.pace, camera.repeat) = (Some(Pace::Live), Some(Repeat::Forever));
         return Ok(vec![camera]);
     }
     let mut taken = HashSet::new();
     let mut cameras = Vec::new();
     for video in videos {
         let mut camera = CameraConfig::new(name(video, &mut taken)?, video.as_str());
-        camera.pace = pace;
+        camera.pace = Some(pace);
         cameras.push(camera);
     }
     Ok(cameras)

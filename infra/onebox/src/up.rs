@@ -12,7 +12,7 @@ use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
-use edge_uploader::{spool, terminal, upload};
+use edge_uploader::{spool, terminal};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
 use framepost_events::{Site, record};
@@ -112,7 +112,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
     let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;
     let options = spool::Options { signer, ..spool::Options::default() };
-    let (settings, clock) = (upload::Settings::new(&Upload::to(url), arguments.videos.len()), Arc::new(SystemClock));
+    let (settings, clock) = (Upload::to(url).settings(arguments.videos.len()), Arc::new(SystemClock));
     let spool_dir = arguments.dir.join("spool");
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
@@ -227,7 +227,7 @@ async fn record(
 fn start(gateway: &Gateway, config: &CameraConfig, recording: &Recording) -> anyhow::Result<Recorded> {
     let source = config.open()?;
     terminal::err(format_args!("camera    {} from {}", config.name, source.source()));
-    Ok(gateway.record(&config.name, source, recording, config.clock)?)
+    Ok(gateway.record(&config.name, source, recording, config.trusted_clock())?)
 }
 
 /// The result of recording the cameras.

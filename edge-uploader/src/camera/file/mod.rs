@@ -39,7 +39,8 @@ pub use self::ending::Ends;
 pub use self::survey::{Identity, Picture, Survey};
 
 use self::demux::{Demux, Fault, Item};
-use super::{Camera, CameraError, CameraEvent, Extent, Session, Timing};
+use super::{Camera, CameraError, CameraEvent, Extent, Session};
+use crate::media::Timing;
 use async_trait::async_trait;
 use framepost_ports::{Clock, SystemClock};
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! A playing session: packets from the connection and from UDP, keep-alives, and the silence after which a
 //! camera counts as lost. Only frames end a silence; other bytes do not.
 
-use super::super::{CameraError, CameraEvent, Session, Timing};
+use super::super::{CameraError, CameraEvent, Session};
 use super::connection::{Broken, Part, hang_up};
 use super::demuxer::Demuxer;
 use super::dialogue::{Client, Playing, Route, Track};
@@ -11,7 +11,7 @@ use super::message::{Head, Start};
 use super::rtp::{self, Packet};
 use super::udp::Datagram;
 use super::{Farewell, RtspOptions, over};
-use crate::media::{TrackKind, VideoCodec};
+use crate::media::{Timing, TrackKind, VideoCodec};
 use async_trait::async_trait;
 use framepost_ports::Clock;
 use std::future::Future as _;

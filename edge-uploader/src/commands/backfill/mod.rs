@@ -15,7 +15,7 @@ use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway};
 use edge_uploader::signals::Signals;
 use edge_uploader::spool::{Durability, Options};
-use edge_uploader::{destination, terminal, upload};
+use edge_uploader::{destination, terminal};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
 use jiff::Timestamp;
@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sink = destination::connect(&upload).await?;
     // The file can be read again after a power cut, so syncing every fragment is not necessary.
     let options = Options { signer, durability: Durability::Chunk, ..Options::default() };
-    let settings = upload::Settings::new(&upload, 1);
+    let settings = upload.settings(1);
     let clock = Arc::new(SystemClock);
     let gateway = Arc::new(Gateway::start(arguments.site.clone(), &arguments.spool, options, sink, settings, clock)?);
     let display = Display::start(&gateway);

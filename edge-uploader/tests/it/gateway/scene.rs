@@ -6,7 +6,7 @@ use edge_uploader::config::Recording;
 use edge_uploader::gateway::{CameraEnd, Gateway, GatewayError, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::spool::{self, Durability, Limits, Options};
-use edge_uploader::upload::{Backoff, Settings};
+use edge_uploader::upload::{Backoff, UploadSettings};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
@@ -58,7 +58,7 @@ impl Scene {
     fn try_start(&self) -> Result<Gateway, GatewayError> {
         let options = Options { limits: self.limits, durability: Durability::Chunk, ..Options::default() };
         let backoff = Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(20) };
-        let settings = Settings { backoff, ..Settings::default() };
+        let settings = UploadSettings { backoff, ..UploadSettings::default() };
         let clock = Arc::clone(&self.clock);
         Gateway::start("s".parse().unwrap(), self.spool.path(), options, Arc::clone(&self.bucket) as _, settings, clock)
     }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use edge_uploader::camera::file::{FileCamera, FileOptions};
-use edge_uploader::camera::{Camera, CameraError, CameraEvent, Extent, Session, Timing};
+use edge_uploader::camera::{Camera, CameraError, CameraEvent, Extent, Session};
+use edge_uploader::media::Timing;
 use edge_uploader::media::{Frame, StreamParameters};
 use framepost_events::attributes::ClockSource;
 use jiff::Timestamp;

@@ -1,0 +1,175 @@
+//! One session of a camera with one set of parameters: its clock, and the span that is being recorded.
+
+use super::super::anchor::GatewayClock;
+use super::super::steps::Steps;
+use super::writing::{OpenGap, Writing};
+use crate::camera::{Extent, describes};
+use crate::clock::{Note, Origin, Placed, SessionClock};
+use crate::media::{Frame, StreamParameters, TrackKind};
+use crate::segment::{Output, Segmenter};
+use crate::spool;
+use framepost_events::gap::GapCause;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What belongs to one session with one set of parameters. Everything that it writes goes by the [`Writing`] that it is handed.
+pub(super) struct RecordedSession {
+    pub(super) parameters: StreamParameters,
+    pub(super) described: Described,
+    pub(super) clock: SessionClock,
+    pub(super) span: Option<Segmenter>,
+    gateway: Arc<GatewayClock>,
+    /// Distances between pictures, for a finite source.
+    steps: Steps,
+}
+
+/// Whether the parameter sets are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Described {
+    Yes,
+    NotYet,
+}
+
+impl RecordedSession {
+    /// Nothing is recorded of it yet.
+    pub(super) fn new(parameters: StreamParameters, clock: SessionClock, gateway: Arc<GatewayClock>) -> Self {
+        let described = if describes(&parameters.video) { Described::Yes } else { Described::NotYet };
+        Self { parameters, described, clock, span: None, gateway, steps: Steps::default() }
+    }
+
+    /// Closes the span before a picture of a file that comes long after the one before it.
+    fn hole(&mut self, to: &mut Writing, frame: &Frame) -> Result<(), spool::Error> {
+        let timescale = self.parameters.video.timescale;
+        let Some(hole) = self.steps.see(frame.pts, frame.duration, timescale, to.plan.window) else {
+            return Ok(());
+        };
+        if let Some(from) = self.flush_and_close(to)? {
+            let detail = format!("no picture for {} s", hole.as_secs());
+            tracing::warn!(camera = %to.plan.camera, seconds = hole.as_secs(), "the file has no pictures for a while");
+            to.open_gap(OpenGap::new(Some(from), GapCause::NotInSource, Some(detail)));
+        }
+        Ok(())
+    }
+
+    /// Records a frame.
+    pub(super) fn frame(&mut self, to: &mut Writing, frame: Frame) -> Result<(), spool::Error> {
+        if frame.track == TrackKind::Video && to.plan.extent == Extent::Finite {
+            self.hole(to, &frame)?;
+        }
+        let placed = self.clock.push(&self.gateway.anchor(), frame);
+        self.tell_notes(to);
+        for placed in placed {
+            self.placed(to, placed)?;
+        }
+        Ok(())
+    }
+
+    /// Records a frame whose time is known.
+    fn placed(&mut self, to: &mut Writing, placed: Placed) -> Result<(), spool::Error> {
+        let Placed { frame, wall, origin, step } = placed;
+        if let Some(step) = step {
+            self.broken_by_clock(to, &step.to_string())?;
+        }
+        if origin == Origin::Arrival {
+            to.stats.times_replaced.fetch_add(1, Relaxed);
+        }
+        if frame.track == TrackKind::Video
+            && frame.reference.is_random_access()
+            && let Some(span) = &mut self.span
+        {
+            self.clock.set_synchronized(self.gateway.synchronized());
+            span.set_clock(self.clock.info());
+        }
+        if frame.track == TrackKind::Video {
+            to.last_wall = Some(wall);
+        }
+        for attempt in 0..2 {
+            let span = self
+                .span
+                .get_or_insert_with(|| Segmenter::new(to.plan.settings(), self.parameters.clone(), self.clock.info()));
+            let before = span.stats();
+            match span.push_timed(frame.clone(), wall, origin) {
+                Ok(outputs) => {
+                    to.account(frame.track, before, span.stats());
+                    return to.write(outputs);
+                }
+                Err(error) if attempt == 0 => self.broken_by_clock(to, &error.to_string())?,
+                Err(error) => {
+                    tracing::warn!(camera = %to.plan.camera, %error, "frame dropped");
+                    to.stats.frames_dropped.fetch_add(1, Relaxed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs the clock's findings about the camera.
+    fn tell_notes(&mut self, to: &Writing) {
+        let camera = &to.plan.camera;
+        for note in self.clock.notes() {
+            match note {
+                Note::Stepped { by_us } => {
+                    to.stats.clock_steps.fetch_add(1, Relaxed);
+                    tracing::warn!(%camera, by_ms = by_us / 1_000, "the camera's times jumped, going on without the jump");
+                }
+                Note::Rate(rate) => {
+                    let ratio = format!("{rate:.3}");
+                    tracing::warn!(%camera, ratio, "the camera's media clock does not run like the wall clock, its times are scaled");
+                }
+                Note::ByArrival => {
+                    tracing::warn!(%camera, "the camera's times make no sense, taking the times of arrival");
+                }
+                Note::ReportRefused { off_us } => tracing::warn!(%camera, off_s = off_us / 1_000_000,
+                    "the camera's clock is trusted and not plausible, taking the gateway's"),
+            }
+        }
+    }
+
+    fn flush_held(&mut self, to: &mut Writing) -> Result<(), spool::Error> {
+        let placed = self.clock.flush();
+        self.tell_notes(to);
+        for placed in placed {
+            self.placed(to, placed)?;
+        }
+        Ok(())
+    }
+
+    fn broken_by_clock(&mut self, to: &mut Writing, detail: &str) -> Result<(), spool::Error> {
+        if let Some(from) = self.close(to)? {
+            tracing::warn!(camera = %to.plan.camera, detail, "span closed");
+            let detail = Some(detail.to_owned());
+            to.open_gap(OpenGap::new(Some(from), GapCause::ClockJump, detail));
+        }
+        Ok(())
+    }
+
+    /// Records what the clock still held, and closes the span, if one is open: its end.
+    pub(super) fn flush_and_close(&mut self, to: &mut Writing) -> Result<Option<Timestamp>, spool::Error> {
+        self.flush_held(to)?;
+        self.close(to)
+    }
+
+    /// Closes the span if one is open, and returns its end.
+    fn close(&mut self, to: &mut Writing) -> Result<Option<Timestamp>, spool::Error> {
+        let Some(span) = self.span.take() else { return Ok(None) };
+        to.tell_left_out(span.stats());
+        let outputs = match span.finish() {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                // The spool repairs the open chunk from the disk, as after a crash.
+                tracing::error!(camera = %to.plan.camera, error = framepost_ports::chain(&error), "span not closed");
+                Vec::new()
+            }
+        };
+        let end = outputs.iter().find_map(|output| match output {
+            Output::SpanEnd { end, .. } => Some(*end),
+            _ => None,
+        });
+        to.write(outputs)?;
+        if let Some(end) = end {
+            to.stats.span_ended(end);
+        }
+        Ok(end)
+    }
+}
