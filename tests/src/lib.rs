@@ -4,6 +4,7 @@
 //! * [`onebox`], [`edge`]: the command lines of `framepost` and `edge-uploader`.
 //! * [`media`]: clips, made by ffmpeg from synthetic sources; the shared test data.
 //! * [`rtsp`]: a live RTSP server (GStreamer) that can be killed and come back.
+//! * [`plain_camera`]: an honest one that costs next to nothing.
 //! - [`hostile_rtsp`]: cameras that attack their client.
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! - [`judge`]: checks chunks with ffprobe, ffmpeg and our own parser for boxes.
@@ -21,6 +22,7 @@
 pub mod aws;
 pub mod binaries;
 pub mod bucket;
+mod camera_side;
 pub mod cloud_run;
 pub mod edge;
 pub mod fault_proxy;
@@ -34,6 +36,7 @@ pub mod lying_bucket;
 pub mod measure;
 pub mod media;
 pub mod onebox;
+pub mod plain_camera;
 pub mod range_server;
 pub mod rtsp;
 

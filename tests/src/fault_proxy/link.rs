@@ -1,5 +1,8 @@
 //! A link with the rate of a recorded one. The trace is in mahimahi's format: each line is the millisecond at
 //! which one packet of 1500 bytes may leave. An unused opportunity is lost. At its end the trace starts again.
+//!
+//! A tunnel can be laid over it ([`Link::with_tunnel`]): in it nothing leaves, nobody new gets through, and a connection that
+//! was open in it never moves a byte again, as when a modem comes back with another address.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +16,24 @@ pub(super) const PACKET_BYTES: usize = 1500;
 pub struct Link {
     opportunities_ms: Vec<u64>,
     period_ms: u64,
+    tunnel: Option<Tunnel>,
     state: Mutex<State>,
+}
+
+/// When nothing leaves, counted from the link's start.
+#[derive(Debug, Clone, Copy)]
+struct Tunnel {
+    from: Duration,
+    to: Duration,
+}
+
+/// What became of bytes that were given to a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// They are at the other end.
+    Through,
+    /// Their connection was in the tunnel.
+    Lost,
 }
 
 #[derive(Debug)]
@@ -50,7 +70,46 @@ impl Link {
     }
 
     fn new(opportunities_ms: Vec<u64>, period_ms: u64) -> Self {
-        Self { opportunities_ms, period_ms, state: Mutex::new(State { started: Instant::now(), used: 0 }) }
+        let state = Mutex::new(State { started: Instant::now(), used: 0 });
+        Self { opportunities_ms, period_ms, tunnel: None, state }
+    }
+
+    /// The same link, through which nothing goes between `from` and `to` after its start.
+    #[must_use]
+    pub fn with_tunnel(mut self, from: Duration, to: Duration) -> Self {
+        self.tunnel = Some(Tunnel { from, to });
+        self
+    }
+
+    /// What could pass in the first `time` after the start, in bytes.
+    pub fn capacity_bytes(&self, time: Duration) -> u64 {
+        let end_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let usable = (0..).map(|n| self.at_ms(n)).take_while(|at_ms| *at_ms < end_ms);
+        let open = |at_ms: &u64| self.tunnel.is_none_or(|tunnel| !tunnel.holds(Duration::from_millis(*at_ms)));
+        usable.filter(open).count() as u64 * PACKET_BYTES as u64
+    }
+
+    /// When the tunnel ends, if there is one, after the start.
+    pub fn tunnel_end(&self) -> Option<Duration> {
+        Some(self.tunnel?.to)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).started.elapsed()
+    }
+
+    /// How long the tunnel goes on, if the link is in it.
+    pub(super) fn tunnel_left(&self) -> Option<Duration> {
+        let tunnel = self.tunnel?;
+        let now = self.elapsed();
+        tunnel.holds(now).then(|| tunnel.to.saturating_sub(now))
+    }
+
+    /// Whether a connection that was there at `since` has been in the tunnel by now.
+    pub(super) fn has_lost(&self, since: Instant) -> bool {
+        let now = self.elapsed();
+        let since = now.saturating_sub(since.elapsed());
+        self.tunnel.is_some_and(|tunnel| since < tunnel.to && now >= tunnel.from)
     }
 
     /// Returns the time of opportunity `n`, in ms from the start.
@@ -73,11 +132,15 @@ impl Link {
         self.at_ms(*used - 1)
     }
 
-    /// Waits until `bytes` have passed. This is a real sleep, because time itself is what is simulated.
-    pub fn pass(&self, bytes: usize) {
+    /// Waits until `bytes` of a connection that was there at `since` have had their turn: the one place where time itself is
+    /// what is simulated.
+    pub(super) fn pass(&self, bytes: usize, since: Instant) -> Passage {
         let packets = bytes.div_ceil(PACKET_BYTES) as u64;
         if packets == 0 {
-            return;
+            return Passage::Through;
+        }
+        if self.has_lost(since) {
+            return Passage::Lost;
         }
         let (started, at_ms) = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +152,13 @@ impl Link {
         };
         let left = Duration::from_millis(at_ms).saturating_sub(started.elapsed());
         std::thread::sleep(left);
+        if self.has_lost(since) { Passage::Lost } else { Passage::Through }
+    }
+}
+
+impl Tunnel {
+    fn holds(self, at: Duration) -> bool {
+        (self.from..self.to).contains(&at)
     }
 }
 
@@ -108,6 +178,26 @@ mod tests {
         assert!(Link::parse("").is_err());
         assert!(Link::parse("3\n2\n").is_err());
         assert!(Link::parse("soon\n").is_err());
+    }
+
+    #[test]
+    fn what_could_pass_leaves_out_the_tunnel() {
+        let link = Link::parse("5\n10\n15\n20\n").unwrap();
+        assert_eq!(link.capacity_bytes(Duration::from_millis(41)), 8 * 1500, "two rounds, and none at 45");
+        let link = link.with_tunnel(Duration::from_millis(10), Duration::from_millis(30));
+        assert_eq!(link.capacity_bytes(Duration::from_millis(41)), 4 * 1500, "5, 30, 35 and 40");
+    }
+
+    #[test]
+    fn a_connection_that_was_in_the_tunnel_is_lost() {
+        let began = Instant::now();
+        let tunnel =
+            |from, to| Link::steady(1_200_000).with_tunnel(Duration::from_millis(from), Duration::from_millis(to));
+        let before = tunnel(3_600_000, 3_600_001);
+        assert_eq!((before.pass(1500, began), before.tunnel_left()), (Passage::Through, None));
+        let within = tunnel(0, 3_600_000);
+        assert_eq!(within.pass(1500, began), Passage::Lost);
+        assert!(within.tunnel_left().is_some());
     }
 
     #[test]

@@ -97,6 +97,19 @@ impl Seen {
     }
 }
 
+/// The body of one request on its way through.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The path that was asked for.
+    pub path: String,
+    /// The bytes of it that went through.
+    pub bytes: u64,
+    /// When it ended, with the bucket's answer or broken off; `None` while it goes on.
+    pub ended: Option<Instant>,
+    /// The status that the bucket answered with.
+    pub status: Option<u16>,
+}
+
 #[derive(Debug)]
 struct Conduct {
     plan: Plan,
@@ -104,6 +117,7 @@ struct Conduct {
     chance: fastrand::Rng,
     link: Option<Arc<Link>>,
     seen: Seen,
+    uploads: Vec<Upload>,
 }
 
 /// State that all connections share.
@@ -178,6 +192,7 @@ impl FaultProxy {
             chance: fastrand::Rng::with_seed(0),
             link: None,
             seen: Seen::default(),
+            uploads: Vec::new(),
         };
         let shared = Arc::new(Shared {
             upstream,
@@ -186,16 +201,7 @@ impl FaultProxy {
             ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                if accepting.ended.load(Ordering::Relaxed) {
-                    break;
-                }
-                let Ok(connection) = connection else { continue };
-                let shared = Arc::clone(&accepting);
-                std::thread::spawn(move || serve::connection(&shared, connection));
-            }
-        });
+        std::thread::spawn(move || accept(&accepting, &listener));
         Self { address, shared }
     }
 
@@ -223,6 +229,11 @@ impl FaultProxy {
         self.shared.lock().link = link.map(Arc::new);
     }
 
+    /// Every request with a body so far, in the order in which they began.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.shared.lock().uploads.clone()
+    }
+
     /// What came by so far.
     pub fn seen(&self) -> Seen {
         self.shared.lock().seen.clone()
@@ -237,6 +248,36 @@ impl FaultProxy {
             assert!(!left.is_zero(), "the proxy did not see what was awaited: {:?}", conduct.seen);
             conduct = self.shared.changed.wait_timeout(conduct, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// A listener's usual queue of connections that nobody has taken yet.
+const QUEUE: i32 = 128;
+/// What a router on the way holds of one connection. The system's own megabytes would let every put look fast.
+const RECEIVED_BYTES: usize = 64 * 1024;
+
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+    let socket = socket2::SockRef::from(listener);
+    let _ = socket.set_recv_buffer_size(RECEIVED_BYTES);
+    for connection in listener.incoming() {
+        if shared.ended.load(Ordering::Relaxed) {
+            break;
+        }
+        let Ok(connection) = connection else { continue };
+        let since = Instant::now();
+        let taken = Arc::clone(shared);
+        std::thread::spawn(move || serve::connection(&taken, connection, since));
+        let Some(left) = shared.link().and_then(|link| link.tunnel_left()) else { continue };
+        // With a queue that is full the kernel answers nobody, as in a tunnel. Those in the queue were too late.
+        let _ = socket.listen(0);
+        std::thread::sleep(left);
+        let _ = listener.set_nonblocking(true);
+        for connection in listener.incoming().map_while(Result::ok) {
+            let lost = Arc::clone(shared);
+            std::thread::spawn(move || serve::connection(&lost, connection, since));
+        }
+        let _ = listener.set_nonblocking(false);
+        let _ = socket.listen(QUEUE);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection of the proxy: a loop over requests, each with its fault.
 
-use super::link::PACKET_BYTES;
-use super::{Fault, Shared};
+use super::link::{PACKET_BYTES, Passage};
+use super::{Fault, Shared, Upload};
 use crate::http::{Body, Head, relay};
 use std::io::{Read as _, Result, Write as _};
 use std::net::TcpStream;
@@ -17,13 +17,14 @@ enum Next {
     Reset,
 }
 
-pub(super) fn connection(shared: &Shared, client: TcpStream) {
+/// Serves a connection that has been there since `since`.
+pub(super) fn connection(shared: &Shared, client: TcpStream, since: Instant) {
     let _ = client.set_nodelay(true);
     if shared.next_fault(|fault| fault == Fault::ResetAtAccept).is_some() {
         return reset(client);
     }
     loop {
-        match request(shared, &client) {
+        match request(shared, &client, since) {
             Ok(Next::Request) if !shared.ended.load(Ordering::Relaxed) => {}
             Ok(Next::Reset) => return reset(client),
             Ok(_) | Err(_) => return,
@@ -37,9 +38,12 @@ fn reset(connection: TcpStream) {
     drop(connection);
 }
 
-fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
+fn request(shared: &Shared, client: &TcpStream, since: Instant) -> Result<Next> {
     let Some(head) = Head::read(&mut &*client)? else { return Ok(Next::Close) };
     let method = head.method();
+    if shared.link().is_some_and(|link| link.has_lost(since)) {
+        return Ok(silence(shared));
+    }
     shared.note(|seen| {
         seen.requests += 1;
         *seen.methods.entry(method.clone()).or_default() += 1;
@@ -69,11 +73,19 @@ fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
         (Fault::ResetInRequest, _) => Body::Length(0),
         (_, body) => body,
     };
+    let watched = (body != Body::Length(0)).then(|| Watched::new(shared, head.path()));
     let link = shared.link();
     let piece_bytes = if link.is_some() { PACKET_BYTES } else { PIECE_BYTES };
     let moved = relay(body, &mut &*client, &mut &upstream, piece_bytes, |bytes| {
-        if let Some(link) = &link {
-            link.pass(bytes);
+        let passage = link.as_ref().map_or(Passage::Through, |link| link.pass(bytes, since));
+        if let Some(watched) = &watched {
+            watched.update(|upload| match passage {
+                Passage::Through => upload.bytes += bytes as u64,
+                Passage::Lost => upload.ended = Some(Instant::now()),
+            });
+        }
+        if passage == Passage::Lost {
+            silence(shared);
         }
     })?;
     shared.note(|seen| seen.bytes_up += moved);
@@ -81,10 +93,51 @@ fn request(shared: &Shared, client: &TcpStream) -> Result<Next> {
         reset(upstream);
         return Ok(Next::Reset);
     }
-    answer(shared, client, &upstream, &method, fault)
+    answer(shared, client, &upstream, &method, fault, watched)
 }
 
-fn answer(shared: &Shared, client: &TcpStream, upstream: &TcpStream, method: &str, fault: Fault) -> Result<Next> {
+/// Takes note of a body on its way through.
+struct Watched<'a> {
+    shared: &'a Shared,
+    place: usize,
+}
+
+impl<'a> Watched<'a> {
+    fn new(shared: &'a Shared, path: String) -> Self {
+        let mut conduct = shared.lock();
+        conduct.uploads.push(Upload { path, bytes: 0, ended: None, status: None });
+        Self { shared, place: conduct.uploads.len() - 1 }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Upload)) {
+        if let Some(upload) = self.shared.lock().uploads.get_mut(self.place) {
+            change(upload);
+        }
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.update(|upload| upload.ended = upload.ended.or_else(|| Some(Instant::now())));
+    }
+}
+
+/// Says nothing more, and reads nothing, until the proxy ends.
+fn silence(shared: &Shared) -> Next {
+    while !shared.ended.load(Ordering::Relaxed) {
+        std::thread::park_timeout(Duration::from_secs(1));
+    }
+    Next::Close
+}
+
+fn answer(
+    shared: &Shared,
+    client: &TcpStream,
+    upstream: &TcpStream,
+    method: &str,
+    fault: Fault,
+    watched: Option<Watched<'_>>,
+) -> Result<Next> {
     let head = loop {
         let Some(head) = Head::read(&mut &*upstream)? else { return Ok(Next::Close) };
         // The proxy has already sent the 100 response if the client asked for it.
@@ -93,6 +146,9 @@ fn answer(shared: &Shared, client: &TcpStream, upstream: &TcpStream, method: &st
         }
     };
     let body = head.answer_body(method);
+    if let Some(watched) = watched {
+        watched.update(|upload| upload.status = Some(head.status()));
+    }
     match fault {
         Fault::LoseAnswer => {
             relay(body, &mut &*upstream, &mut std::io::sink(), PIECE_BYTES, |_| {})?;

@@ -2,7 +2,7 @@
 //! them as a test demands.
 //!
 //! Its objects follow S3's rules whatever it answers: an object is created completely or not at all, only if
-//! the key is new, and only if the bytes match `x-amz-checksum-sha256`. It refuses requests other than
+//! the key is new, and only if the bytes match `x-amz-checksum-sha256`, where the request has one. It refuses requests other than
 //! `PutObject` with `If-None-Match: *`; `HeadObject` can be allowed ([`Look`]).
 //!
 //! It plays both the bucket and anything between the client and the bucket: a captive portal, a
@@ -110,6 +110,11 @@ impl LyingBucket {
             }
         });
         Self { address, inside }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Returns `http://127.0.0.1:PORT`, the endpoint for any bucket name.
