@@ -2,7 +2,7 @@
 //!
 //! Nothing is copied: the result of [`Connection::next_part`] stays in the receive buffer until the next call.
 
-use super::limits::{BUFFER_MAX, Excess, UNSENT_MAX};
+use super::limits::{BUFFER_MAX, Excess, UNSENT_MAX, WORK_A_READ};
 use super::message::Head;
 use super::target::{Scheme, Target};
 use super::tls::{self, Certificate};
@@ -25,6 +25,8 @@ const BUFFER: usize = 64 << 10;
 const ROOM_MIN: usize = 4 << 10;
 /// Most bytes that may arrive faster than the rate allows, after a network pause or for a large picture.
 const BURST: u32 = 16 << 20;
+/// How long nothing is read at least, so that not each read is followed by a pause.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,8 @@ pub(super) struct Connection {
     /// Bytes that are still to be sent.
     unsent: Vec<u8>,
     pacer: Pacer,
+    /// What reading cost since it was asked for.
+    work: u32,
 }
 
 impl Connection {
@@ -89,7 +93,13 @@ impl Connection {
             framer: Framer::default(),
             unsent: Vec::new(),
             pacer: Pacer::new(bytes_a_second),
+            work: 0,
         })
+    }
+
+    /// What reading cost since the last time that this was asked, beside the parts that were given.
+    pub(super) fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.work)
     }
 
     /// Returns the gateway's address on this connection.
@@ -122,7 +132,10 @@ impl Connection {
                     self.make_room(needed);
                     return Ok(None);
                 }
-                Step::Skip(count) => self.given = count,
+                Step::Skip(count) => {
+                    self.given = count;
+                    self.work = self.work.saturating_add(WORK_A_READ);
+                }
                 Step::Packet { channel, body } => {
                     self.given = body.end;
                     return Ok(Some(Part::Packet { channel, body: at(body) }));
@@ -165,6 +178,7 @@ impl Connection {
         }
         self.received.end += count;
         self.pacer.received(count);
+        self.work = self.work.saturating_add(WORK_A_READ);
         Poll::Ready(Ok(()))
     }
 
@@ -250,10 +264,14 @@ impl Pacer {
         self.at = now;
         let beyond = self.used - f64::from(BURST);
         if beyond > 0.0 {
-            // Use pauses of some length, so that not every read is followed by a pause.
-            let pause = Duration::from_secs_f64(beyond / rate).max(Duration::from_millis(20));
+            let pause = Duration::from_secs_f64(beyond / rate).max(PAUSE);
             self.rest = Some(Box::pin(tokio::time::sleep(pause)));
         }
+    }
+
+    /// Nothing is read for a while.
+    pub(super) fn pause(&mut self) {
+        self.rest = Some(Box::pin(tokio::time::sleep(PAUSE)));
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {

@@ -6,8 +6,10 @@
 //! [`CHANGES_APART_MAX`]. Until then, the sets are stored with the pictures that need them: decoders accept
 //! them there as well as in the decoder configuration record.
 
+use super::allowance::Allowance;
+use super::held::Held;
 use super::known_sets::KnownSets;
-use super::limits::{Excess, WORK_A_PACKET, WORK_A_PICTURE, WORK_A_SECOND, WORK_AT_ONCE};
+use super::limits::{Excess, HELD_MAX, TELLING_PAYLOAD, WORK_A_PACKET, WORK_A_PICTURE};
 use super::picture::{Assembler, Picture, Place};
 use super::rtp::{Arrival, Packet, SenderReport, Sequence, Timeline};
 use super::sdp::Stream;
@@ -92,21 +94,6 @@ impl Rtp {
     }
 }
 
-/// The work that a camera may cause, as a token bucket.
-struct Allowance {
-    left: f64,
-    at: Duration,
-}
-
-impl Allowance {
-    fn spend(&mut self, work: u32, now: Duration) -> Result<(), Excess> {
-        let passed = now.saturating_sub(self.at).as_secs_f64();
-        self.at = now;
-        self.left = (self.left + passed * f64::from(WORK_A_SECOND)).min(f64::from(WORK_AT_ONCE)) - f64::from(work);
-        if self.left < 0.0 { Err(Excess::Work) } else { Ok(()) }
-    }
-}
-
 /// The parameters that were reported last, and the state for the next change.
 struct Told {
     parameters: StreamParameters,
@@ -145,6 +132,7 @@ pub(super) struct Demuxer {
     /// `None` until the video parameters are known. Nothing can be recorded without them.
     told: Option<Told>,
     allowance: Allowance,
+    held: Held,
     events: VecDeque<CameraEvent>,
     /// Number of video frames that were passed on.
     frames: u64,
@@ -174,9 +162,10 @@ impl Demuxer {
             let rtp = Rtp::new(stream.payload_type, format.parameters.timescale, start);
             Some(Audio { rtp, disassembler: Disassembler::new(format), sounds: Vec::new() })
         });
-        let allowance = Allowance { left: f64::from(WORK_AT_ONCE), at: now };
+        let allowance = Allowance::new(now);
         let events = VecDeque::new();
-        let mut demuxer = Self { source, video, audio, told: None, allowance, events, frames: 0, dropped: 0 };
+        let held = Held::default();
+        let mut demuxer = Self { source, video, audio, told: None, allowance, held, events, frames: 0, dropped: 0 };
         // Most cameras describe their parameter sets; the others send them with the first pictures.
         if let Some(parameters) = demuxer.video.sets.parameters().cloned() {
             demuxer.tell(parameters, now);
@@ -213,6 +202,11 @@ impl Demuxer {
         self.allowance.spend(WORK_A_PICTURE, arrival)
     }
 
+    /// What reading from the connection cost.
+    pub(super) fn read(&mut self, work: u32, arrival: Duration) -> Result<(), Excess> {
+        self.allowance.spend(work, arrival)
+    }
+
     /// Accounts for a packet that belongs to no stream.
     pub(super) fn stray(&mut self, arrival: Duration) -> Result<(), Excess> {
         self.allowance.spend(WORK_A_PACKET, arrival)
@@ -240,12 +234,14 @@ impl Demuxer {
     }
 
     fn placed(&mut self, kind: TrackKind, packet: &Packet<'_>, place: Place, arrival: Duration) -> Result<(), Excess> {
-        if packet.payload.is_empty() {
-            self.stray(arrival)?;
-        }
+        let least = if packet.payload.len() < TELLING_PAYLOAD { WORK_A_PACKET } else { 0 };
         match kind {
             TrackKind::Video => {
                 self.video.assembler.push(packet, place, &mut self.video.pictures)?;
+                if self.video.assembler.bytes() + self.held.bytes() > HELD_MAX {
+                    return Err(Excess::Held);
+                }
+                self.allowance.spend(self.video.assembler.take_units().max(least), arrival)?;
                 for picture in std::mem::take(&mut self.video.pictures) {
                     self.picture(picture, arrival)?;
                 }
@@ -253,6 +249,9 @@ impl Demuxer {
             TrackKind::Audio => {
                 let Some(audio) = &mut self.audio else { return Ok(()) };
                 audio.disassembler.push(packet, place.time, place.missing, &mut audio.sounds);
+                if audio.sounds.is_empty() {
+                    self.allowance.spend(least, arrival)?;
+                }
                 for sound in std::mem::take(&mut audio.sounds) {
                     self.sound(sound, arrival)?;
                 }
@@ -262,8 +261,7 @@ impl Demuxer {
     }
 
     fn picture(&mut self, picture: Picture, arrival: Duration) -> Result<(), Excess> {
-        let units = u32::try_from(picture.units).unwrap_or(u32::MAX);
-        self.allowance.spend(units.saturating_add(WORK_A_PICTURE), arrival)?;
+        self.allowance.spend(WORK_A_PICTURE, arrival)?;
         if picture.lost > 0 && self.told.is_some() {
             self.events.push_back(CameraEvent::PacketsLost(picture.lost));
         }
@@ -308,7 +306,7 @@ impl Demuxer {
             duration: None,
             reference,
             arrival,
-            data: Bytes::from(data),
+            data: self.held.count(data),
         }));
         Ok(())
     }

@@ -1,16 +1,19 @@
 //! Requests to a camera and their responses: credentials, redirections, and setting up a session with
 //! `DESCRIBE`, a `SETUP` for each stream, and `PLAY`.
 
+use super::allowance::Allowance;
 use super::auth::{Authenticator, Credentials};
 use super::connection::{Broken, Connection, Part, udp_pair};
 use super::demuxer::Announced;
-use super::limits::{CHALLENGES_MAX, EARLY_MAX, Excess, REDIRECTIONS_MAX};
+use super::limits::{CHALLENGES_MAX, EARLY_MAX, Excess, REDIRECTIONS_MAX, WORK_A_PACKET, WORK_A_PICTURE};
 use super::message::{self, Head, Start};
 use super::sdp::{self, Description, Stream};
 use super::target::Target;
 use super::udp::Udp;
 use super::{RtspOptions, Transport, headers};
+use framepost_ports::Clock;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why no session could be set up.
@@ -60,6 +63,9 @@ pub(super) struct Client {
     /// Sequence number of the last request.
     sequence: u64,
     numbering: Numbering,
+    /// What may come until the session plays; from then on it is the demuxer that counts.
+    allowance: Allowance,
+    clock: Arc<dyn Clock>,
     /// Packets that arrived before the response to `PLAY`, with their channels; `None` while none are expected.
     early: Option<Vec<(u8, Vec<u8>)>>,
     early_bytes: usize,
@@ -81,6 +87,8 @@ impl Client {
             session: None,
             sequence: 0,
             numbering: Numbering::Right,
+            allowance: Allowance::new(options.clock.monotonic()),
+            clock: Arc::clone(&options.clock),
             early: None,
             early_bytes: 0,
         })
@@ -149,6 +157,12 @@ impl Client {
             } else {
                 self.connection.receive().await?
             };
+            let cost = match part {
+                Part::Packet { .. } => WORK_A_PACKET,
+                Part::Message { .. } => WORK_A_PICTURE,
+            };
+            let work = self.connection.take_work().saturating_add(cost);
+            self.allowance.spend(work, self.clock.monotonic())?;
             let (head, body) = match part {
                 Part::Packet { channel, body } => {
                     self.keep_early(channel, body);
@@ -206,7 +220,7 @@ pub(super) enum Route {
     /// Interleaved in the connection; RTCP uses the next channel.
     Channel(u8),
     /// In UDP datagrams.
-    Udp(Udp),
+    Udp(Box<Udp>),
 }
 
 /// A stream that was set up.
@@ -355,7 +369,7 @@ async fn set_up_stream(
             if let Some(port) = said.server_port {
                 udp.open_the_way(port).await;
             }
-            Route::Udp(udp)
+            Route::Udp(Box::new(udp))
         }
         (_, Some(said)) if !taken(said) => Route::Channel(said),
         _ => Route::Channel(channel),

@@ -4,10 +4,10 @@
 //! session that exceeds one of these limits is ended ([`Excess`]), and the camera is connected again after a
 //! pause that grows each time ([`CameraError::Excessive`](crate::camera::CameraError::Excessive)).
 //!
-//! Together the limits bound the cost of a camera: at most one access unit of [`ACCESS_UNIT_MAX`] is
-//! being assembled, with a receive buffer of [`BUFFER_MAX`]. The configured `bandwidth_per_second`
-//! limits the bytes read per second, and [`WORK_A_SECOND`] limits the pictures, NAL units, messages,
-//! reports and useless packets per second.
+//! Together they bound what a camera costs: its access units take at most [`HELD_MAX`], those that are on their way to the disk
+//! and the one that is being put together, behind a receive buffer of [`BUFFER_MAX`], and what is read is bounded in bytes a second by `bandwidth_per_second` of its configuration
+//! and in pictures, NAL units, messages, reports, packets of little use and single reads a second by [`WORK_A_SECOND`], from
+//! the first byte of a connection on.
 
 /// Bytes in one line of an RTSP message's head. Real lines are shorter
 /// than 1 KiB (`RTP-Info`, `WWW-Authenticate`).
@@ -24,6 +24,9 @@ pub(super) const GARBAGE_MAX: usize = 256 << 10;
 pub(super) const STREAMS_MAX: usize = 32;
 /// Bytes in one access unit. An 8K picture has less than 8 MiB at the highest quality of cameras.
 pub(super) const ACCESS_UNIT_MAX: usize = 16 << 20;
+/// Bytes of all access units that are not recorded yet. At the most that is read of a camera unless it is told otherwise, this is
+/// six seconds; with fewer than 4 MiB in each, the queue to the recorder holds less.
+pub(super) const HELD_MAX: usize = 48 << 20;
 /// NAL units in one access unit: slices, parameter sets and SEI.
 pub(super) const UNITS_MAX: usize = 4096;
 /// Parameter sets in use in a stream. The codecs allow 32 sequence and 256 picture parameter sets.
@@ -48,9 +51,13 @@ pub(super) const CHALLENGES_MAX: usize = 3;
 /// Work units of a picture, in addition to 1 for each of its NAL units. An audio frame, RTSP message or
 /// RTCP packet counts the same.
 pub(super) const WORK_A_PICTURE: u32 = 32;
-/// Work units of a packet that belongs to no stream, is late or is empty. Other packets count as part of
-/// a picture or audio frame.
+/// What a packet counts that is no stream's, comes too late or has less than [`TELLING_PAYLOAD`]. The others make pictures or
+/// sound, and those count.
 pub(super) const WORK_A_PACKET: u32 = 1;
+/// Bytes of a packet's payload. With fewer, the packet costs more than what is in it.
+pub(super) const TELLING_PAYLOAD: usize = 64;
+/// What each read from the connection counts, and each step over bytes that mean nothing.
+pub(super) const WORK_A_READ: u32 = 1;
 /// Work units per second: 500 pictures, or about 240 pictures of 34 slices.
 pub(super) const WORK_A_SECOND: u32 = 500 * (WORK_A_PICTURE + 1);
 /// Work units that may be used at once, after the network held back a camera's pictures: 3 s at 500 pictures
@@ -70,9 +77,11 @@ pub(super) enum Excess {
     Garbage,
     #[error("an access unit of more than {} MiB", ACCESS_UNIT_MAX >> 20)]
     AccessUnit,
+    #[error("{} MiB of pictures before the first of them could be recorded", HELD_MAX >> 20)]
+    Held,
     #[error("an access unit of more than {UNITS_MAX} NAL units")]
     Units,
-    #[error("more pictures, NAL units, messages or reports than {} pictures a second make", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
+    #[error("more pictures, NAL units, messages, reports or small pieces than {} pictures a second make", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
     Work,
     #[error("questions without reading the answers")]
     Unsent,

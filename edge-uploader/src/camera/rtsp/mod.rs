@@ -25,11 +25,13 @@
 //! Credentials come from the options or from the URL. They never appear in a log, an error or `source()`, and
 //! are sent only to the host that they were given for, not to another one that it redirects to.
 
+mod allowance;
 mod auth;
 mod connection;
 mod demuxer;
 mod dialogue;
 mod headers;
+mod held;
 mod keepalive;
 mod known_sets;
 mod limits;

@@ -41,6 +41,8 @@ pub(super) struct Assembler {
     slices: Slices,
     /// Number of missing packets that no picture has reported yet.
     lost: u64,
+    /// NAL units since they were asked for.
+    units: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,11 @@ pub(super) struct Place {
     pub(super) missing: u64,
 }
 
+/// Bytes of an access unit that is a large one.
+const LARGE: usize = 512 << 10;
+/// Room for the largest one; more than 32 MiB, above which the C library's allocator never puts one allocation beside others.
+const ROOM: usize = 2 * ACCESS_UNIT_MAX + (1 << 20);
+
 impl Assembler {
     /// Creates an assembler for a stream of this codec.
     pub(super) fn new(codec: VideoCodec) -> Self {
@@ -78,7 +85,18 @@ impl Assembler {
             fragment: None,
             slices: Slices::None,
             lost: 0,
+            units: 0,
         }
+    }
+
+    /// The bytes of the access unit that is being put together.
+    pub(super) fn bytes(&self) -> usize {
+        self.picture.data.len()
+    }
+
+    /// How many NAL units came since the last time that this was asked, those of pictures that are left out included.
+    pub(super) fn take_units(&mut self) -> u32 {
+        std::mem::take(&mut self.units)
     }
 
     /// Takes the next packet. Adds the access units that it completes, at most two, to `out`.
@@ -223,8 +241,20 @@ impl Assembler {
             return false;
         }
         let at = self.open();
+        self.make_room(unit.len());
         self.picture.data.extend_from_slice(unit);
         self.close(at)
+    }
+
+    /// Makes room for so many bytes more. A large access unit gets all the room that one may have at once: a vector that
+    /// doubles leaves its smaller selves to the allocator, which keeps as much again. What of this is not written to takes
+    /// no memory, and all of it is given back with the frame, because an allocation of this size is a mapping of its own.
+    fn make_room(&mut self, bytes: usize) {
+        let data = &mut self.picture.data;
+        let needed = data.len() + bytes;
+        if needed > data.capacity() && needed > LARGE {
+            data.reserve_exact(ROOM.max(needed) - data.len());
+        }
     }
 
     /// Handles a fragment of a NAL unit. `header` is the unit's header; `fu` has the start bit (0x80)
@@ -240,6 +270,7 @@ impl Assembler {
             // Its beginning, or the end of another unit, is missing.
             (None, false) | (Some(_), true) => return false,
         };
+        self.make_room(body.len());
         self.picture.data.extend_from_slice(body);
         self.fragment = Some(at);
         if fu & 0x40 == 0 {
@@ -295,6 +326,7 @@ impl Assembler {
             return true;
         };
         self.picture.units += 1;
+        self.units = self.units.saturating_add(1);
         match (self.codec, kind) {
             (VideoCodec::H264, 7 | 8) | (VideoCodec::H265, 32..=34) => {
                 if unit.len() <= SET_MAX {

@@ -114,7 +114,11 @@ impl RtspSession {
     fn step(&mut self) -> Result<Step, Broken> {
         let client = self.client.as_mut().ok_or(Broken::Closed)?;
         match client.connection.next_part()? {
-            None => return Ok(Step::Empty),
+            None => {
+                let work = client.connection.take_work();
+                self.demuxer.read(work, self.arrival)?;
+                return Ok(Step::Empty);
+            }
             Some(Part::Packet { channel, body }) => {
                 let bytes = client.connection.bytes(body);
                 interleaved(&mut self.routes, &mut self.demuxer, channel, bytes, self.arrival)?;

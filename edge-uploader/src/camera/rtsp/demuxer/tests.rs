@@ -1,4 +1,5 @@
 use super::super::known_sets::tests::{PPS, SPS, decoded, second};
+use super::super::limits::WORK_AT_ONCE;
 use super::super::rtp::tests::packet;
 use super::super::sdp;
 use super::*;
@@ -292,6 +293,14 @@ fn the_work_that_a_camera_may_make_is_exact() {
     let stray = |camera: &mut Camera| camera.demuxer.stray(camera.now);
     let picture = |camera: &mut Camera| camera.picture(&[IDR], Duration::ZERO);
     let empty = |camera: &mut Camera| camera.send(&[], false);
+    // The beginning of a NAL unit, and of each picture anew.
+    let fragment = |camera: &mut Camera| camera.send(&[0x7c, 0x85, 0x88], false);
+    let broken = |camera: &mut Camera| {
+        camera.number = camera.number.wrapping_add(1);
+        camera.timestamp = camera.timestamp.wrapping_add(3600);
+        camera.send(&[24, 0, 2, 0x41, 0x9a, 0, 2, 0x41, 0x9a, 0, 2, 0x41, 0x9a], false)
+    };
+    let read = |camera: &mut Camera| camera.demuxer.read(7, camera.now);
     let foreign = |camera: &mut Camera| camera.demuxer.packet(TrackKind::Video, b"nonsense", camera.now);
     let sound = |camera: &mut Camera| {
         let number = camera.number;
@@ -309,6 +318,9 @@ fn the_work_that_a_camera_may_make_is_exact() {
         ("strays", &stray, WORK_A_PACKET),
         ("empty packets", &empty, WORK_A_PACKET),
         ("what is no packet", &foreign, WORK_A_PACKET),
+        ("small fragments", &fragment, WORK_A_PACKET),
+        ("slices of pictures that are left out", &broken, 3),
+        ("reads", &read, 7),
     ] {
         let mut camera = Camera::new();
         for n in 0..WORK_AT_ONCE / cost {
@@ -337,6 +349,31 @@ fn the_work_that_a_camera_may_make_is_exact() {
         }
         assert_eq!(stray(&mut camera), Err(Excess::Work), "{passed} s");
     }
+}
+
+/// Pictures that nobody has recorded yet are bounded together, and those that were count no more.
+#[test]
+fn pictures_that_wait_are_bounded() {
+    let large = |camera: &mut Camera| {
+        camera.timestamp = camera.timestamp.wrapping_add(3600);
+        camera.send(&[0x7c, 0x85, 0x88], false)?;
+        for _ in 0..10 << 5 {
+            camera.send(&[&[0x7c, 0x05][..], &vec![0x55; 32 << 10]].concat(), false)?;
+        }
+        camera.send(&[0x7c, 0x45, 0x88], true)
+    };
+    let mut camera = Camera::new();
+    for _ in 0..20 {
+        large(&mut camera).unwrap();
+        camera.events();
+    }
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        large(&mut camera).unwrap();
+        waiting.extend(std::iter::from_fn(|| camera.demuxer.next()));
+    }
+    assert_eq!(large(&mut camera), Err(Excess::Held));
+    assert_eq!(waiting.len(), 4);
 }
 
 #[test]
