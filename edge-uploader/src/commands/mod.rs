@@ -115,8 +115,8 @@ impl RecordingArguments {
 /// Upload options that several commands share.
 #[derive(Debug, Args)]
 struct UploadArguments {
-    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://, and
-    /// FRAMEPOST_GCS_ENDPOINT for gs://.
+    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://,
+    /// and FRAMEPOST_GCS_ENDPOINT for gs://.
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
     /// S3 only: whether a put's answer must carry a checksum, which shows that it comes from the bucket. With

@@ -27,8 +27,8 @@ pub(crate) struct Arguments {
     /// The bucket: s3://bucket, gs://bucket or file:///directory.
     #[arg(long, value_name = "URL", value_parser = parse_destination, requires = "verify")]
     to: Option<url::Url>,
-    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://, and
-    /// FRAMEPOST_GCS_ENDPOINT for gs://.
+    /// Another endpoint with the bucket's protocol. AWS_ENDPOINT_URL_S3 can also set it for s3://,
+    /// and FRAMEPOST_GCS_ENDPOINT for gs://.
     #[arg(long, value_name = "URL", requires = "verify")]
     endpoint_url: Option<String>,
 }

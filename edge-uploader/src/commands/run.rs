@@ -36,8 +36,8 @@ const CAMERA_ARGUMENTS: [&str; 14] = [
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The configuration file; `edge.example.toml` explains every setting. Without it, one camera on the
-    /// command line:
+    /// The configuration file; `edge.example.toml` explains every setting. Without it, one camera
+    /// on the command line:
     #[arg(long, value_name = "FILE", conflicts_with_all = CAMERA_ARGUMENTS)]
     config: Option<PathBuf>,
     /// The site's name, the first part of every key.

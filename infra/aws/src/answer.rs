@@ -26,8 +26,8 @@ pub(crate) fn error_code(body: &[u8]) -> Option<&str> {
     ((1..=100).contains(&code.len()) && code.bytes().all(is_name)).then_some(code)
 }
 
-/// Records whether a success response had a body. S3 answers a put with an empty body; a captive portal answers
-/// with a page.
+/// Records whether a success response had a body. S3 answers a put with an empty body; a captive portal
+/// answers with a page.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answered(Arc<Mutex<Option<Body>>>);
 

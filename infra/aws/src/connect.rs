@@ -25,8 +25,8 @@ const STALL_GRACE: Duration = Duration::from_secs(20);
 /// Attempts for a small request, the first one included.
 #[cfg(feature = "functions")]
 const SMALL_REQUEST_ATTEMPTS: u32 = 3;
-/// The slowest rate allowed for a put. The call's time limit ends slower puts; [`STALL_GRACE`] ends those that
-/// stop moving.
+/// The slowest rate allowed for a put. The call's time limit ends slower puts; [`STALL_GRACE`] ends
+/// those that stop moving.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
 /// Endpoint, region and credentials. The default reads the environment and uses AWS's whole credential chain.
@@ -46,8 +46,8 @@ pub struct S3Options {
 /// comes from the bucket and not from a captive portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Echo {
-    /// Required from Amazon. Required from another endpoint once it has returned a checksum; until then, its
-    /// answers are [`Unproven`](framepost_ports::Put::Unproven).
+    /// Required from Amazon. Required from another endpoint once it has returned a checksum; until then,
+    /// its answers are [`Unproven`](framepost_ports::Put::Unproven).
     #[default]
     Detected,
     /// A success without a checksum is an error.
@@ -149,8 +149,8 @@ impl Session {
         Ok(Connection { client, endpoint: self.s3_endpoint.clone(), region: region.to_string() })
     }
 
-    /// Configuration for the clients of the small services. Their requests are cheap and safe to repeat, so the
-    /// SDK retries them.
+    /// Configuration for the clients of the small services. Their requests are cheap and safe to repeat, so
+    /// the SDK retries them.
     #[cfg(feature = "functions")]
     pub(crate) fn with_retries(&self) -> SdkConfig {
         let retries = RetryConfig::standard().with_max_attempts(SMALL_REQUEST_ATTEMPTS);

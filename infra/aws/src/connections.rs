@@ -58,8 +58,8 @@ impl HttpClient for Connections {
     }
 }
 
-/// How much of an error body is read. The rest is cut off and the connection is closed. No error of a service
-/// is that long.
+/// How much of an error body is read. The rest is cut off and the connection is closed. No error of a
+/// service is that long.
 const ERROR_LIMIT_BYTES: u64 = 64 * 1024;
 /// Size limit of a success body. A batch of SQS messages takes up to 1 MiB. A longer body is an error.
 const DOCUMENT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;

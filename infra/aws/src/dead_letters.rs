@@ -12,8 +12,8 @@ use url::Url;
 /// SQS's limit on the attributes of a message.
 const MAX_ATTRIBUTES: usize = 10;
 
-/// Parks messages in a queue. Use the queue that the redrive policy names, so that all dead letters are in one
-/// place.
+/// Parks messages in a queue. Use the queue that the redrive policy names, so that all dead letters
+/// are in one place.
 #[derive(Debug, Clone)]
 pub struct SqsDeadLetters {
     client: Client,

@@ -63,8 +63,8 @@ impl S3Bucket {
         &self.name
     }
 
-    /// Judges a success: it must include the checksum of the stored object, and the checksum must be the
-    /// object's.
+    /// Judges a success: it must include the checksum of the stored object, and the checksum
+    /// must be the object's.
     fn created(&self, object: &NewObject, answer: &PutObjectOutput, body: Option<Body>) -> Result<Put> {
         let digest = answer.checksum_sha256().and_then(decoded).map(Sha256);
         let crc32c = answer.checksum_crc32_c().and_then(decoded).map(u32::from_be_bytes).zip(object.crc32c);

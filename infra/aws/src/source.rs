@@ -23,8 +23,8 @@ impl S3Source {
         Ok(Self { connection: Session::new(options).await?.s3()? })
     }
 
-    /// Gets an object's head with a HEAD request. Needed for ranges without bytes, which S3 answers with 416
-    /// and without metadata.
+    /// Gets an object's head with a HEAD request. Needed for ranges without bytes, which S3 answers with
+    /// 416 and without metadata.
     async fn head(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<ObjectHead> {
         let request = self.connection.client.head_object().bucket(bucket).key(key);
         let answer = request

@@ -1,7 +1,7 @@
 //! X-Ray's trace header: `Root=1-…;Parent=…;Sampled=1`.
 
-/// Returns the trace id of an X-Ray header, which joins log lines. Returns the whole header if it has no
-/// `Root`.
+/// Returns the trace id of an X-Ray header, which joins log lines. Returns the whole header if
+/// it has no `Root`.
 pub fn root(header: &str) -> &str {
     header.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(header)
 }

@@ -24,9 +24,9 @@ use std::time::Duration;
 
 /// How long a record waits for others to be sent with.
 const LINGER: Duration = Duration::from_millis(5);
-/// A connection that was idle may be dead without notice, for example in an instance that was frozen between
-/// two requests. The first attempt then only detects that. Subscribers recognise a record that arrives twice by
-/// its id.
+/// A connection that was idle may be dead without notice, for example in an instance that was frozen
+/// between two requests. The first attempt then only detects that. Subscribers recognise a record that
+/// arrives twice by its id.
 const ATTEMPTS: u32 = 3;
 /// The longest value of an attribute, Pub/Sub's limit.
 const ATTRIBUTE_LIMIT_BYTES: usize = 1024;

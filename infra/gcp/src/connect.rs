@@ -12,8 +12,8 @@ use url::Url;
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A transfer that moves no byte for this long fails; this includes opening the connection.
 pub(crate) const STALL_GRACE: Duration = Duration::from_secs(20);
-/// The slowest rate allowed for a transfer. The call's time limit ends slower ones; [`STALL_GRACE`] ends those
-/// that stop moving.
+/// The slowest rate allowed for a transfer. The call's time limit ends slower ones; [`STALL_GRACE`] ends
+/// those that stop moving.
 const SLOWEST_BYTES_PER_S: u64 = 4 * 1024;
 
 /// Endpoint and credentials. The default is Google's own endpoint with Application Default Credentials.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Takes messages from a Pub/Sub subscription, one for each call. The client extends leases while a message is
-/// in hand.
+/// Takes messages from a Pub/Sub subscription, one for each call. The client extends leases while a
+/// message is in hand.
 ///
 /// [`Delivery::again`] returns a message immediately, whatever delay the caller asks for. The subscription's
 /// back-off decides when it is delivered again, as for push subscriptions.

@@ -15,8 +15,8 @@ const LONGEST_VALUE_BYTES: usize = 1024;
 /// Pub/Sub reserves attribute names with this prefix.
 const RESERVED: &str = "goog";
 
-/// Parks messages in a topic. Use the topic that the dead-letter policy names, so that all dead letters are in
-/// one place.
+/// Parks messages in a topic. Use the topic that the dead-letter policy names, so that all dead letters
+/// are in one place.
 #[derive(Debug, Clone)]
 pub struct PubSubDeadLetters {
     publisher: Publisher,

@@ -121,8 +121,8 @@ struct Later {
 }
 
 impl Clouds {
-    /// Clouds of one's own, for a program that runs functions inside itself. What is not set here is connected as
-    /// `variables` say.
+    /// Clouds of one's own, for a program that runs functions inside itself. What is not set here is
+    /// connected as `variables` say.
     pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, variables: Variables) -> Self {
         Self::connected(Arc::default(), source, bus, variables)
     }

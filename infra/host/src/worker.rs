@@ -73,8 +73,8 @@ impl Summary {
 ///
 /// # Errors
 ///
-/// When the inbox fails in a way that stays: there is none of this name, or the credential may not read it. What is in hand
-/// is finished first.
+/// When the inbox fails in a way that stays: there is none of this name, or the credential may not read it. What is in
+/// hand is finished first.
 pub async fn run(
     handler: Handler,
     inbox: Arc<dyn Inbox>,

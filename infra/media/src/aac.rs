@@ -2,29 +2,30 @@
 
 use crate::be::u16_at;
 
-/// What an AudioSpecificConfig says.
+/// The contents of an AudioSpecificConfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AacConfig {
     /// The codec string of RFC 6381, such as `mp4a.40.2`.
     pub rfc6381: String,
-    /// 0 where the configuration leaves it to the stream.
+    /// Number of channels; 0 if the configuration leaves it to the stream.
     pub channels: u16,
     /// The audio object type: 2 is AAC-LC.
     pub object_type: u8,
-    /// Samples a second, of each channel.
+    /// Samples per second in each channel.
     pub sample_rate: u32,
 }
 
-/// The audio object type of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1); `None` where it is shorter than two bytes.
+/// Returns the audio object type of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1), or `None` if it
+/// is shorter than two bytes.
 pub fn object_type(config: &[u8]) -> Option<u8> {
     let bits = u16_at(config, 0)?;
     let short = bits >> 11;
-    // 31 escapes to 32 plus the next six bits.
+    // 31 is an escape value for 32 plus the next six bits.
     let object_type = if short == 31 { 32 + (bits >> 5 & 0x3f) } else { short };
     u8::try_from(object_type).ok()
 }
 
-/// Reads an AudioSpecificConfig; `None` when it is too short or its sampling frequency is reserved.
+/// Reads an AudioSpecificConfig. Returns `None` if it is too short or its sampling frequency is reserved.
 pub fn aac(config: &[u8]) -> Option<AacConfig> {
     const RATES: [u32; 13] =
         [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
@@ -48,7 +49,8 @@ pub fn aac(config: &[u8]) -> Option<AacConfig> {
     })
 }
 
-/// The channels of an AudioSpecificConfig, where it says: writers of MP4 leave the sample entry's at 2 whatever they are.
+/// Returns the number of channels in an AudioSpecificConfig, if it has one. In MP4 sample entries it is
+/// often 2 in any case.
 pub fn channels(config: &[u8]) -> Option<u16> {
     const PARAMETRIC_STEREO: u8 = 29;
     let config = aac(config).filter(|config| config.object_type != PARAMETRIC_STEREO)?;

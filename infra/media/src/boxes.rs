@@ -1,16 +1,16 @@
 //! Box headers (ISO/IEC 14496-12 §4.2).
 
-/// The boxes that a file may begin with: old recorders, and players' caches, leave `ftyp` out or put it behind others.
+/// Box types at the start of a file. Old recorders and players' caches omit `ftyp` or write it later.
 pub const FIRST: [&[u8; 4]; 12] =
     [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"sidx", b"prft", b"uuid"];
 
-/// Whether a file that begins with these bytes, 8 at least, may be one of boxes.
+/// Returns whether a file that begins with these bytes, at least 8, may consist of boxes.
 pub fn begins_file(head: &[u8]) -> bool {
     head.get(4..8).is_some_and(|kind| FIRST.iter().any(|first| first[..] == *kind))
 }
 
-/// A box's size in bytes (0: up to the end) and the length of its header, 8 or 16, from the first 16 bytes of it; 8 are enough
-/// where the size is not one of 64 bits. `None` where there are not enough.
+/// Returns a box's size in bytes (0: to the end of the file) and the length of its header, 8 or 16. `header`
+/// needs 16 bytes for a 64-bit size and 8 otherwise; with less, the result is `None`.
 pub fn size(header: &[u8]) -> Option<(u64, usize)> {
     let (small, rest) = header.split_first_chunk::<4>()?;
     match u32::from_be_bytes(*small) {

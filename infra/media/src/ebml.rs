@@ -1,9 +1,9 @@
 //! EBML elements (RFC 8794) in memory.
 
-/// The header of an element: what it is, and how long.
+/// The header of an element: its ID and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// ID with its marker bits, as RFC 9559 lists it.
+    /// ID with its marker bits, as listed in RFC 9559.
     pub id: u32,
     /// Length of the header in bytes.
     pub header_bytes: u64,

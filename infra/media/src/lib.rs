@@ -1,17 +1,18 @@
-//! What the formats of footage say, in bytes that somebody else has read: no I/O, no clock, nothing of this project's own.
+//! Parsers for media formats. They work on bytes in memory, do no I/O, read no clock, and depend on no
+//! other part of this project.
 //!
-//! | module | of |
+//! | module | contents |
 //! |---|---|
 //! | [`boxes`] | box headers of ISO/IEC 14496-12, and the boxes that a file may begin with |
-//! | [`ebml`] | elements of RFC 8794, which Matroska consists of |
+//! | [`ebml`] | elements of RFC 8794, the basis of Matroska |
 //! | [`nal`], [`sei`] | NAL units of H.264 and H.265, and their recovery points |
 //! | [`config`] | decoder configuration records of H.264 and H.265, and the parameter sets in them |
 //! | [`aac`], [`mpeg4`] | AudioSpecificConfig, and the descriptors around it |
 //! | [`rfc6381`] | the codec strings of all of these |
-//! | [`matrix`] | how a picture is turned and mirrored for display |
+//! | [`matrix`] | rotation and mirroring of a picture for display |
 //!
-//! Whatever is read may be damaged or hostile: every function answers `None` or an error, none panics, and nothing is allocated
-//! by what a length claims.
+//! The input may be damaged or hostile. Every function returns `None` or an error, none panics, and none
+//! allocates memory according to a length in the input.
 
 pub mod aac;
 pub mod be;

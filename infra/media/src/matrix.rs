@@ -1,4 +1,4 @@
-//! How pictures are turned and mirrored for display.
+//! Rotation and mirroring of pictures for display.
 
 use crate::be::u32_at;
 
@@ -10,24 +10,25 @@ pub struct DisplayMatrix([i32; 9]);
 /// Whether a picture is mirrored for display, left to right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mirrored {
-    /// It is mirrored, before it is turned.
+    /// The picture is mirrored, before it is rotated.
     Yes,
-    /// It is shown as it is coded.
+    /// The picture is not mirrored.
     No,
 }
 
 impl DisplayMatrix {
-    /// The picture as it is coded.
+    /// Shows the picture as it is coded.
     pub const IDENTITY: Self = Self([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30]);
 
-    /// The matrix with these values; the identity in place of one that leaves nothing of the picture.
+    /// Creates a matrix with these values. Replaces a matrix that would leave no
+    /// visible picture by the identity.
     pub fn new(values: [i32; 9]) -> Self {
         let [a, b, _, c, d, ..] = values.map(i64::from);
         if a * d == b * c { Self::IDENTITY } else { Self(values) }
     }
 
-    /// First mirrored, then turned by so many degrees clockwise. The picture has `width` times `height` pixels, and comes
-    /// to lie right of and below the origin, as players expect.
+    /// Mirrors first, then rotates by `clockwise_degrees`. The picture has `width` times `height` pixels and is
+    /// placed right of and below the origin, as players expect.
     pub fn turned(clockwise_degrees: f64, mirrored: Mirrored, width: u16, height: u16) -> Self {
         let (sin, cos) = clockwise_degrees.to_radians().sin_cos();
         let across = if mirrored == Mirrored::Yes { -1.0 } else { 1.0 };
@@ -41,7 +42,7 @@ impl DisplayMatrix {
         Self([a, b, 0, c, d, 0, place(turn[0], turn[2]), place(turn[1], turn[3]), 1 << 30])
     }
 
-    /// This one, then the other: a track's, then the movie's.
+    /// Applies this matrix, then the other: a track's, then the movie's.
     #[must_use]
     pub fn then(self, other: Self) -> Self {
         if other == Self::IDENTITY {
@@ -59,7 +60,7 @@ impl DisplayMatrix {
         Self::new([entry(0, 0), entry(0, 1), 0, entry(1, 0), entry(1, 1), 0, entry(2, 0), entry(2, 1), one])
     }
 
-    /// The matrix in the first 36 bytes; `None` where there are not so many.
+    /// Reads a matrix from the first 36 bytes. Returns `None` if there are less.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut values = [0; 9];
         for (n, value) in values.iter_mut().enumerate() {
@@ -68,7 +69,8 @@ impl DisplayMatrix {
         Some(Self::new(values))
     }
 
-    /// How it shows a picture: mirrored left to right, if it is, then turned by so many whole degrees clockwise, 0 to 359.
+    /// Returns the rotation in whole degrees clockwise, 0 to 359, and whether the picture is mirrored
+    /// left to right before it.
     pub fn turn(self) -> (u16, Mirrored) {
         let [a, b, _, c, d, ..] = self.0.map(f64::from);
         let mirrored = if a * d - b * c < 0.0 { Mirrored::Yes } else { Mirrored::No };
@@ -76,7 +78,7 @@ impl DisplayMatrix {
         (whole_degrees(degrees), mirrored)
     }
 
-    /// `a b u c d v x y w`.
+    /// Returns `a b u c d v x y w`.
     pub fn values(self) -> [i32; 9] {
         self.0
     }
@@ -88,7 +90,7 @@ impl Default for DisplayMatrix {
     }
 }
 
-/// An angle as a whole number of degrees, 0 to 359; 0 for what is no number.
+/// Converts an angle to whole degrees, 0 to 359. Returns 0 if it is not a number.
 pub fn whole_degrees(degrees: f64) -> u16 {
     let degrees = degrees.round().rem_euclid(360.0);
     #[expect(
@@ -101,7 +103,7 @@ pub fn whole_degrees(degrees: f64) -> u16 {
 }
 
 fn fixed(value: f64, one: f64) -> i32 {
-    // A cast to an integer ends at its limits.
+    // A cast to an integer saturates.
     #[expect(clippy::cast_possible_truncation, reason = "rounded, and within the limits")]
     let fixed = (value * one).round() as i32;
     fixed
@@ -150,7 +152,7 @@ mod tests {
             ([ONE, 0, 0, -ONE], 180, Mirrored::Yes),
             ([0, ONE, ONE, 0], 270, Mirrored::Yes),
             ([0, -ONE, -ONE, 0], 90, Mirrored::Yes),
-            // Half as large, and turned by 45 degrees.
+            // Half the size, and rotated by 45 degrees.
             ([HALF, 0, 0, HALF], 0, Mirrored::No),
             ([HALF, HALF, -HALF, HALF], 45, Mirrored::No),
             ([0; 4], 0, Mirrored::No),

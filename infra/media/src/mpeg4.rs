@@ -9,17 +9,18 @@ use crate::rfc6381::Coded;
 pub struct Esds<'a> {
     /// `objectTypeIndication`: 0x40 is MPEG-4 audio, 0x20 MPEG-4 visual.
     pub object_type: u8,
-    /// The body of `DecoderSpecificInfo`, where there is one.
+    /// The body of `DecoderSpecificInfo`, if there is one.
     pub specific: Option<&'a [u8]>,
 }
 
 impl<'a> Esds<'a> {
-    /// The AudioSpecificConfig, where it is AAC: 0x40 is MPEG-4 audio; 0x66 to 0x68 are MPEG-2 AAC, whose frames are the same.
+    /// Returns the AudioSpecificConfig if the codec is AAC: 0x40 is MPEG-4 audio; 0x66 to 0x68 are MPEG-2
+    /// AAC, with the same frames.
     pub fn aac_config(self) -> Option<&'a [u8]> {
         self.specific.filter(|_| matches!(self.object_type, 0x40 | 0x66..=0x68))
     }
 
-    /// Reads `esds`, after its version and flags.
+    /// Parses the body of `esds` after its version and flags.
     pub fn parse(body: &'a [u8]) -> Option<Self> {
         let (3, stream, _) = descriptor(body)? else { return None };
         let flags = u8_at(stream, 2)?;
@@ -67,7 +68,7 @@ fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, &bytes[at..end], &bytes[end..]))
 }
 
-/// `mp4a.…` by object type.
+/// Returns `mp4a.…` according to the object type.
 pub fn mpeg_audio(esds: Esds<'_>) -> String {
     match (esds.object_type, esds.specific.and_then(aac::object_type)) {
         (0x40, Some(aac)) => format!("mp4a.40.{aac}"),
@@ -75,7 +76,7 @@ pub fn mpeg_audio(esds: Esds<'_>) -> String {
     }
 }
 
-/// `mp4v.20.…` by the VisualObjectSequence's profile and level.
+/// Returns `mp4v.20.…` with the VisualObjectSequence's profile and level.
 pub fn mpeg4_visual(specific: Option<&[u8]>) -> Coded {
     const SEQUENCE_START: [u8; 4] = [0, 0, 1, 0xb0];
     let profile = specific.and_then(|bytes| {

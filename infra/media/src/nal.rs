@@ -1,4 +1,4 @@
-//! NAL units of H.264 and H.265, as the samples of the file format hold them: each behind its length (ISO/IEC 14496-15 §4.3.3).
+//! NAL units of H.264 and H.265 in samples of the file format, each after its length (ISO/IEC 14496-15 §4.3.3).
 
 use crate::VideoCodec;
 

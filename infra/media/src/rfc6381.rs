@@ -3,12 +3,12 @@
 use crate::be::{array, u8_at, u16_at};
 use std::fmt::Write as _;
 
-/// A codec, and the components of its pixel format.
+/// A codec with the number of components of its pixel format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coded {
     /// The codec string of RFC 6381.
     pub codec: String,
-    /// 1 for monochrome, 3 for colour.
+    /// Number of components: 1 for monochrome, 3 for colour.
     pub channels: u8,
 }
 
@@ -24,7 +24,7 @@ fn channels(chroma_format_idc: u32) -> u8 {
     if chroma_format_idc == MONOCHROME { 1 } else { 3 }
 }
 
-/// `avcC`. `entry` is the sample entry's type, `avc1` or `avc3`.
+/// Parses `avcC`. `entry` is the type of the sample entry, `avc1` or `avc3`.
 pub fn avc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile, constraints, level] = array(record, 0)?;
     if version != 1 {
@@ -85,7 +85,7 @@ impl Bits<'_> {
     }
 }
 
-/// `hvcC`. `entry` is the sample entry's type, `hvc1` or `hev1`.
+/// Parses `hvcC`. `entry` is the type of the sample entry, `hvc1` or `hev1`.
 pub fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     let [version, profile] = array(record, 0)?;
     // Early encoders wrote version 0, which has the same fields.
@@ -107,7 +107,7 @@ pub fn hevc(entry: &str, record: &[u8]) -> Option<Coded> {
     Some(Coded { codec, channels: channels(u32::from(chroma)) })
 }
 
-/// `av1C` (AV1 Codec ISO Media File Format Binding §2.3).
+/// Parses `av1C` (AV1 Codec ISO Media File Format Binding §2.3).
 pub fn av1(record: &[u8]) -> Option<Coded> {
     let [marker, profile_level, flags] = array(record, 0)?;
     if marker != 0x81 {
@@ -125,13 +125,13 @@ pub fn av1(record: &[u8]) -> Option<Coded> {
     Some(Coded { codec: format!("av01.{profile}.{level:02}{tier}.{depth:02}"), channels })
 }
 
-/// `vpcC`, after its version and flags. `entry` is `vp08` or `vp09`.
+/// Parses `vpcC` after its version and flags. `entry` is `vp08` or `vp09`.
 pub fn vpx(entry: &str, record: &[u8]) -> Option<Coded> {
     let [profile, level, depth] = array(record, 0)?;
     Some(Coded::colour(format!("{entry}.{profile:02}.{level:02}.{:02}", depth >> 4)))
 }
 
-/// The features that WebM keeps in VP9's `CodecPrivate`: id, length, value.
+/// Parses the features in VP9's `CodecPrivate` in WebM: id, length, value.
 pub fn vp9_private(private: &[u8]) -> Coded {
     let mut profile = None;
     let mut level = None;

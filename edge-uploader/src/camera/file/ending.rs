@@ -75,8 +75,8 @@ pub(super) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Judges the end after reading ended with `read`. Waits for at most a little longer than [`QUIET`], while
-    /// `is_wanted` returns true.
+    /// Judges the end after reading ended with `read`. Waits for at most a little longer than [`QUIET`],
+    /// while `is_wanted` returns true.
     pub(super) fn judge(&self, read: Result<(), Fault>, is_wanted: impl Fn() -> bool) -> Result<(), Fault> {
         if self.ends == Ends::Final {
             return read;

@@ -104,8 +104,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// A camera that answers by `answers`, and after its answer to `PLAY` writes `media` until that says that it is over, at one
-    /// of `address`'s ports.
+    /// A camera that answers by `answers`, and after its answer to `PLAY` writes `media` until that says that it is over, at
+    /// one of `address`'s ports.
     pub(super) fn start_at(
         address: &str,
         answers: impl Answers,

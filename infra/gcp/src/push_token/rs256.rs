@@ -6,8 +6,8 @@ use jsonwebtoken::signature::{Error, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 
-/// Installs the provider for the whole process. Only the first call has an effect, so a provider of an
-/// embedding program stays.
+/// Installs the provider for the whole process. Only the first call has an effect, so a provider of
+/// an embedding program stays.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider =
         CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };

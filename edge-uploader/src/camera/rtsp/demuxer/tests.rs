@@ -5,8 +5,8 @@ use super::super::sdp;
 use super::*;
 use crate::camera::nal;
 
-/// An IDR picture in one NAL unit, of picture parameter set 0, and one of set 1: `first_mb_in_slice`, `slice_type`,
-/// `pic_parameter_set_id`.
+/// An IDR picture in one NAL unit, of picture parameter set 0, and one of set
+/// 1: `first_mb_in_slice`, `slice_type`, `pic_parameter_set_id`.
 const IDR: &[u8] = &[0x65, 0b1000_1000, 0b1000_0000];
 const IDR_OF_SECOND: &[u8] = &[0x65, 0b1000_1000, 0b0101_0000];
 /// A picture that refers to others.
