@@ -5,10 +5,11 @@
 //! root with the `vfs` driver and `chroot` isolation, so that no daemon, user namespace or overlay is needed.
 
 use crate::binaries::Running;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 const STAND_IN: &str = "localhost/framepost-rust";
 
@@ -18,13 +19,33 @@ pub struct Images {
     directory: tempfile::TempDir,
 }
 
-/// The arguments of a build.
+/// What is built.
 #[derive(Debug, Clone, Copy)]
-pub struct Recipe<'a> {
-    /// The directory below `functions/`.
-    pub function: &'a str,
-    /// The clouds whose clients are included: `gcp`, `aws`, or both with a comma.
-    pub clouds: &'a str,
+pub enum Recipe<'a> {
+    /// A function's image, by `infra/deploy/Containerfile`.
+    Function {
+        /// The directory below `functions/`.
+        name: &'a str,
+        /// The clouds whose clients are included: `gcp`, `aws`, or both with a comma.
+        clouds: &'a str,
+    },
+    /// The gateway's image, by `infra/deploy/gateway.Containerfile`; `file://` is its only destination.
+    Gateway,
+}
+
+/// A place outside a container that it sees under a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Mount<'a> {
+    pub from: &'a Path,
+    pub at: &'a str,
+    pub access: Access,
+}
+
+/// What a container may do with a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
 }
 
 impl Images {
@@ -43,8 +64,11 @@ impl Images {
         Some(images)
     }
 
-    /// Builds a function's image as `infra/deploy/Containerfile` describes, without optimisation.
+    /// Builds an image as its Containerfile describes, without optimisation.
     pub fn build(&self, recipe: Recipe<'_>, name: &str) {
+        // What is compiled already is shared by all images, and is forgotten by nobody while another compiles.
+        static TARGET: Mutex<()> = Mutex::new(());
+        let _target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
         let root = workspace();
         forget_our_own(&target());
         let mut command = self.buildah(&["build", "--isolation", "chroot", "--layers=false"]);
@@ -52,12 +76,18 @@ impl Images {
             let read_only = if path.starts_with("/usr") { ":ro" } else { "" };
             command.arg("-v").arg(format!("{0}:{0}{read_only}", path.display()));
         }
-        for (argument, value) in
-            [("BUILDER", STAND_IN), ("FUNCTION", recipe.function), ("CLOUDS", recipe.clouds), ("PROFILE", "dev")]
-        {
-            command.arg("--build-arg").arg(format!("{argument}={value}"));
-        }
-        run(command.arg("-f").arg(root.join("infra/deploy/Containerfile")).args(["-t", name]).arg(root));
+        let file = match recipe {
+            Recipe::Function { name, clouds } => {
+                command.arg(format!("--build-arg=FUNCTION={name}")).arg(format!("--build-arg=CLOUDS={clouds}"));
+                "infra/deploy/Containerfile"
+            }
+            Recipe::Gateway => {
+                command.arg("--build-arg=CLOUDS=");
+                "infra/deploy/gateway.Containerfile"
+            }
+        };
+        command.arg(format!("--build-arg=BUILDER={STAND_IN}")).arg("--build-arg=PROFILE=dev");
+        run(command.arg("-f").arg(root.join(file)).args(["-t", name]).arg(root));
     }
 
     /// Returns an image's configuration in the form of the OCI image specification.
@@ -86,6 +116,47 @@ impl Images {
             command.env(variable, value);
         }
         Running::start(command.envs(environment.iter().copied()))
+    }
+
+    /// Starts an image as `crun` does for podman and docker: with its own user and command, a read-only root, no rights,
+    /// and `mounts`; on this machine's network. Its process, as this machine sees it, is in `pid_file`.
+    pub fn contain(&self, name: &str, root: &Path, mounts: &[Mount<'_>], pid_file: &Path) -> Running {
+        let config = self.config(name);
+        let (uid, gid) = config["User"].as_str().and_then(|user| user.split_once(':')).expect("UID:GID");
+        let number = |text: &str| text.parse::<u32>().expect("a number");
+        let words = |key: &str| config[key].as_array().cloned().unwrap_or_default();
+        let arguments = [words("Entrypoint"), words("Cmd")].concat();
+        let bound = mounts.iter().map(|mount| {
+            let access = if mount.access == Access::Write { "rw" } else { "ro" };
+            json!({ "destination": mount.at, "type": "bind", "source": mount.from, "options": ["rbind", access] })
+        });
+        let system = [
+            json!({ "destination": "/proc", "type": "proc", "source": "proc" }),
+            json!({ "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "ro"] }),
+        ];
+        let specification = json!({
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": { "uid": number(uid), "gid": number(gid), "umask": 0o22 },
+                "args": arguments,
+                "env": words("Env"),
+                "cwd": "/",
+                "capabilities": {},
+                "noNewPrivileges": true,
+            },
+            "root": { "path": root, "readonly": true },
+            "mounts": system.into_iter().chain(bound).collect::<Vec<_>>(),
+            "linux": { "namespaces": [{ "type": "pid" }, { "type": "mount" }, { "type": "ipc" }, { "type": "uts" }] },
+        });
+        let bundle = self.directory.path().join("bundle");
+        std::fs::create_dir_all(&bundle).expect("a directory for the container");
+        std::fs::write(bundle.join("config.json"), specification.to_string()).expect("its specification");
+        // crun does not work where control groups of both versions are mounted, and needs none here.
+        let script = "mount -t cgroup2 none /sys/fs/cgroup; crun --root \"$1/state\" delete --force gateway 2>/dev/null
+            exec crun --root \"$1/state\" --cgroup-manager=disabled run --bundle \"$1\" --pid-file \"$2\" gateway";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "bash", "-c", script, "bash"]).arg(&bundle).arg(pid_file);
+        Running::start(&mut command)
     }
 
     /// Creates an empty root with the files of this machine that a compiler needs in
@@ -159,7 +230,7 @@ fn forget_our_own(target: &Path) {
     for directory in entries(target) {
         for known in entries(&directory.join("debug/.fingerprint")) {
             let name = known.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with("framepost-") {
+            if name.starts_with("framepost-") || name.starts_with("edge-uploader-") {
                 std::fs::remove_dir_all(&known).expect("cargo's fingerprint of a crate");
             }
         }

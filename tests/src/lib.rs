@@ -14,6 +14,7 @@
 //! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
+//! * [`machine`]: a clean Debian system that boots, for what is installed.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
 //! Harness code panics when it cannot continue, which fails the test with the reason.
@@ -33,6 +34,7 @@ pub mod http;
 pub mod images;
 pub mod judge;
 pub mod lying_bucket;
+pub mod machine;
 pub mod measure;
 pub mod media;
 pub mod onebox;

@@ -1,13 +1,21 @@
 //! The container image: its contents, its configuration, and the program in it.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use framepost_tests::binaries::Output;
+use framepost_events::KeyKind;
+use framepost_tests::binaries::{Output, Running};
+use framepost_tests::bucket::{Bucket, files};
+use framepost_tests::gateway::eventually;
 use framepost_tests::http;
-use framepost_tests::images::{Images, Recipe};
+use framepost_tests::images::{Access, Images, Mount, Recipe};
+use framepost_tests::judge::recording::Recording;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const IMAGE: &str = "localhost/framepost-probe";
@@ -15,7 +23,7 @@ const IMAGE: &str = "localhost/framepost-probe";
 #[test]
 fn what_is_built_is_the_service_and_nothing_else() {
     let Some(images) = Images::new() else { return };
-    images.build(Recipe { function: "probe", clouds: "gcp" }, IMAGE);
+    images.build(Recipe::Function { name: "probe", clouds: "gcp" }, IMAGE);
 
     assert_eq!(images.config(IMAGE)["User"], "65534:65534");
     let root = images.root(IMAGE);
@@ -69,6 +77,75 @@ fn what_is_built_is_the_service_and_nothing_else() {
     assert_eq!(ignored["logging.googleapis.com/trace"], trace);
     let refused = lines.iter().find(|line| line["event"] == "handled").expect("the junk is logged");
     assert_eq!((&refused["reason"], &refused["severity"]), (&json!("not-an-event"), &json!("WARNING")));
+}
+
+/// A gateway that forgets nothing when it is killed, in the image as it is documented: nobody's user, nothing but the volume to
+/// write to.
+#[test]
+fn the_gateway_writes_to_its_volume_alone() {
+    if Command::new("crun").arg("--version").output().is_err() {
+        framepost_tests::skip("crun is missing: apt-get install crun");
+        return;
+    }
+    let Some(images) = Images::new() else { return };
+    let image = "localhost/framepost-gateway";
+    images.build(Recipe::Gateway, image);
+    let config = images.config(image);
+    assert_eq!(config["User"], "65534:65534");
+    assert_eq!(config["Volumes"], json!({ "/var/lib/framepost": {} }));
+    assert_eq!(config["Entrypoint"], json!(["/edge-uploader"]));
+    let root = images.root(image);
+    let volume = std::fs::metadata(root.join("var/lib/framepost")).expect("a place for the volume");
+    assert_eq!((volume.uid(), volume.permissions().mode() & 0o777), (65534, 0o700), "a new volume takes these over");
+    let roots = "etc/ssl/certs/ca-certificates.crt";
+    let mut expected = vec!["edge-uploader", "etc", "etc/framepost", "etc/nsswitch.conf", "etc/passwd", "etc/ssl"];
+    expected.extend(["etc/ssl/certs", roots, "var", "var/lib", "var/lib/framepost"]);
+    assert_eq!(below(&root), expected, "no shell, no library");
+
+    let place = tempfile::tempdir().expect("a directory");
+    let etc = place.path().join("etc");
+    let spool = place.path().join("volume");
+    for directory in [&etc, &spool] {
+        std::fs::create_dir(directory).expect("a directory");
+    }
+    chown(&spool, Some(65534), Some(65534)).expect("the volume is the user's");
+    std::fs::set_permissions(&etc, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    let toml = "site = \"plant-7\"\nspool = { dir = \"/var/lib/framepost/spool\", free_floor = \"10 MB\" }\n\
+                upload = { to = \"file:///var/lib/framepost/bucket\" }\n\
+                [[camera]]\nname = \"gate\"\nurl = \"/etc/framepost/clip.mp4\"\nrepeat = \"forever\"\n";
+    std::fs::write(etc.join("edge.toml"), toml).expect("a configuration");
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/onebox/assets/demo.mp4");
+    std::fs::copy(clip, etc.join("clip.mp4")).expect("a clip");
+    let mounts = [
+        Mount { from: &etc, at: "/etc/framepost", access: Access::Read },
+        Mount { from: &spool, at: "/var/lib/framepost", access: Access::Write },
+    ];
+    let pid_file = place.path().join("pid");
+    let bucket = Bucket::at(spool.join("bucket"));
+    let record = |more: usize| -> (Running, Pid) {
+        let already = bucket.of("gate", KeyKind::Chunk).len();
+        let mut running = images.contain(image, &root, &mounts, &pid_file);
+        eventually("chunks are recorded", Duration::from_mins(2), || {
+            assert!(running.exited().is_none(), "{}", running.log());
+            bucket.of("gate", KeyKind::Chunk).len() >= already + more
+        });
+        let pid = std::fs::read_to_string(&pid_file).expect("its process").trim().parse().expect("a number");
+        (running, Pid::from_raw(pid))
+    };
+
+    let (mut killed, pid) = record(2);
+    kill(pid, Signal::SIGKILL).expect("it is there");
+    killed.wait(Duration::from_secs(30));
+    let (mut ended, pid) = record(2);
+    kill(pid, Signal::SIGTERM).expect("it is there");
+    ended.wait_for_exit_code(0, Duration::from_mins(1));
+
+    let recording = Recording::without_records(&bucket, "gate");
+    let spans = recording.judge(1.0 / 25.0).unwrap_or_else(|faults| panic!("{}", faults.join("\n")));
+    assert!(spans.len() >= 2, "{spans:?}");
+    let waiting = files(&spool.join("spool"));
+    let media = |path: &Path| path.extension().is_some_and(|extension| extension == "mp4" || extension == "part");
+    assert!(!waiting.iter().any(|path| media(path)), "all of it got to the bucket: {waiting:?}");
 }
 
 /// Every line of the log is JSON.
