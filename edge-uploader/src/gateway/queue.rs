@@ -11,12 +11,15 @@ use framepost_events::gap::GapCause;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 
 /// Most bytes of frames that may wait for one camera's recorder: eight seconds at 4 Mb/s.
 const LIMIT_BYTES: usize = 4 << 20;
 
-/// How long to wait for the next random access frame after frames were dropped.
+/// A source that can wait hands over so much at a time: it may never let its receiver wait.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// How long the next random access frame is waited for when frames were dropped.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 
 /// Messages from the receiver to the recorder.
@@ -50,7 +53,8 @@ pub(super) struct QueueSender {
     /// Frames that are not sent yet. Sending each one would wake the recorder, which has nothing to write
     /// before it has a second of them.
     held: Vec<Item>,
-    /// The frames dropped since the recorder fell behind; `None` while it keeps up.
+    held_bytes: usize,
+    /// What was dropped since the recorder fell behind; `None` while it keeps up.
     dropping: Option<Dropping>,
 }
 
@@ -84,7 +88,7 @@ impl QueueReceiver {
 pub(super) fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(LIMIT_BYTES));
-    let sender = QueueSender { batches: sender, room, held: Vec::new(), dropping: None };
+    let sender = QueueSender { batches: sender, room, held: Vec::new(), held_bytes: 0, dropping: None };
     (sender, QueueReceiver { batches: receiver, batch: Vec::new().into_iter() })
 }
 
@@ -104,13 +108,24 @@ impl QueueSender {
         if self.held.is_empty() {
             return Ok(());
         }
+        self.held_bytes = 0;
         self.batches.send(mem::take(&mut self.held)).map_err(|_| RecorderGone)
     }
 
-    /// Sends a frame of a source that can wait.
+    /// A frame of a source that can wait; sent by the next [`flush`](Self::flush) at the latest.
     pub(super) async fn send(&mut self, frame: Frame) -> Result<(), RecorderGone> {
-        let permit = Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?;
-        self.tell(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }))
+        let permit = match Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
+            Ok(permit) => permit,
+            Err(TryAcquireError::NoPermits) => {
+                // What is held here has places too.
+                self.flush()?;
+                Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?
+            }
+            Err(TryAcquireError::Closed) => return Err(RecorderGone),
+        };
+        self.held_bytes += frame.data.len();
+        self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
+        if self.held_bytes < BATCH_BYTES { Ok(()) } else { self.flush() }
     }
 
     /// Queues a frame of a source that cannot wait, to be sent by the next [`flush`](Self::flush). Returns the

@@ -60,11 +60,10 @@ impl Recorder {
             tracing::warn!(camera = %self.writing.plan.camera, frames = self.undescribed,
                 "frames left out: their parameter sets are neither in the file's description nor with them");
         }
-        if !complete {
-            return Ok(());
-        }
-        let result = self.end_session();
-        self.survive(result)
+        // A file that was not read to its end leaves its last chunk open.
+        let ended = if complete { self.end_session() } else { Ok(()) };
+        self.survive(ended)?;
+        self.writing.keep()
     }
 
     /// Handles a failure of the spool: gives up a file, or ends the span of a live camera.

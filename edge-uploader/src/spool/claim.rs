@@ -1,6 +1,7 @@
 //! The uploader's interface: taking an object, and reporting the result.
 
 use super::debts::Debt;
+use super::digest::is_as_closed;
 use super::fs::SpoolFile;
 use super::index::{CameraStats, ItemId, Order, Status, Tried};
 use super::layout::{CameraName, Suffix};
@@ -191,7 +192,7 @@ impl Claim {
     /// Returns whether the bytes on disk are still those that were closed.
     pub fn is_intact(&self) -> std::io::Result<bool> {
         let Ok((meta, _)) = &self.description else { return Ok(false) };
-        self.spool.is_as_closed(&self.spool.layout.file(&self.key, Suffix::Object), meta)
+        is_as_closed(&mut *self.spool.open_content(&self.key)?, meta)
     }
 
     /// Removes the object from the spool after its upload. If the disk refuses, returns an error; the object
@@ -207,6 +208,8 @@ impl Claim {
     /// Forgets an object whose file has disappeared, because somebody removed it or the disk is gone. If the
     /// file comes back, the next start finds it.
     pub fn vanished(self) {
+        // The memory alone knows of a loose one.
+        let _ = self.spool.remove_loose(&self.key);
         self.spool.index().remove(&self.name, self.id);
     }
 
@@ -251,7 +254,7 @@ enum Turn {
 impl ClaimReader {
     /// Returns the path of the content.
     pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.spool.layout.file(&self.key, Suffix::Object)
+        self.spool.content(&self.key)
     }
 
     pub(crate) fn open(&self) -> std::io::Result<Box<dyn std::io::Read + Send>> {
@@ -261,8 +264,7 @@ impl ClaimReader {
                 self.0.read(buffer)
             }
         }
-        let file = self.spool.fs.open_read(&self.spool.layout.file(&self.key, Suffix::Object))?;
-        Ok(Box::new(Reading(file)))
+        Ok(Box::new(Reading(self.spool.open_content(&self.key)?)))
     }
 
     /// Ends the attempt: no more of the content is sent, and no mark is made for it.
@@ -297,7 +299,8 @@ impl ClaimReader {
             entry.tried = before.max(Tried::Unmarked);
             before
         };
-        if before == Tried::Before {
+        // A loose one gets its mark when it is kept. If it never is, it is made again from its file.
+        if before == Tried::Before || self.spool.loose().meta(&self.key).is_some() {
             return Ok(());
         }
         let path = self.spool.layout.file(&self.key, Suffix::Try);

@@ -1,5 +1,6 @@
 //! Closing objects: hash, chain and sign them, in an order of steps that makes a close atomic.
 
+use super::digest::{Digest, digest_file};
 use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
@@ -8,14 +9,11 @@ use super::source::SourceFile;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::manifest::Manifest;
-use framepost_events::{KeyKind, ObjectKey, Sha256, Sha256Hasher};
-use std::io::{self, SeekFrom};
+use framepost_events::{KeyKind, ObjectKey};
+use std::io;
 use std::path::Path;
 
-/// Bytes that are read and hashed at a time.
-const PIECE_BYTES: usize = 64 * 1024;
-
-/// Content type of the empty object at the end of a span.
+/// The content type of a span's empty end object.
 const SPAN_END_CONTENT_TYPE: &str = "video/mp4";
 
 /// Additional sidecar fields of an object that is written at once.
@@ -35,28 +33,34 @@ impl Inner {
         name: &CameraName,
         key: &ObjectKey,
         file: &mut dyn SpoolFile,
-        mut attributes: Attributes,
+        attributes: Attributes,
         state: &mut CameraState,
     ) -> Result<u64> {
         let part = self.layout.file(key, Suffix::Part);
         let digest = digest_file(file).map_err(Error::io("read", &part))?;
         file.sync_data().map_err(Error::io("sync", &part))?;
+        let meta = self.seal_chunk(key, &digest, attributes, state)?;
+        // Its name is made durable with the object's. Should only the object's survive, the camera's file says that the chunk was
+        // the last one.
+        self.write_sidecar(key, Suffix::Meta, &meta)?;
+        self.name_chunk(name, key, &meta, state)?;
+        Ok(meta.bytes)
+    }
+
+    /// What is said of a chunk whose bytes are complete.
+    pub(super) fn seal_chunk(
+        &self,
+        key: &ObjectKey,
+        digest: &Digest,
+        mut attributes: Attributes,
+        state: &CameraState,
+    ) -> Result<Meta> {
         let from = *attributes.from.get_or_insert(key.start);
         let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
         attributes.to.get_or_insert(end);
-        let origin = Origin::of(&attributes);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
-        let sealed = self.seal(key, &digest, content_type, attributes)?;
-        let meta = Meta { source: state.source.clone(), ..sealed };
-        // The sidecar's name becomes durable together with the object's. If only the object's name
-        // survives a crash, the camera's file identifies it as the last chunk. That file does not track
-        // the chunks of a source file.
-        self.write_sidecar(key, Suffix::Meta, &meta)?;
-        if origin == Origin::File {
-            self.sync_parent(&part)?;
-        }
-        self.name_chunk(name, key, &meta, state)?;
-        Ok(meta.bytes)
+        let sealed = self.seal(key, digest, content_type, attributes)?;
+        Ok(Meta { source: state.source.clone(), ..sealed })
     }
 
     /// Does all steps after the final sidecar, during recovery.
@@ -82,21 +86,9 @@ impl Inner {
 
     /// Renames the part to the object's name. The name becomes durable when the directory is synced.
     fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
-        let text = key.to_string();
-        let attributes = meta.attributes().map_err(unusable(key))?;
-        let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
-            .ok_or_else(|| unusable(key)("a digest, a start and an end were expected"))?;
-        let span = OpenSpan {
-            chunks: key.counter + 1,
-            previous: manifest.digest(),
-            end: manifest.to,
-            origin: Origin::of(&attributes),
-            last: Some(LastChunk { start: key.start, previous: attributes.previous }),
-        };
-        let origin = span.origin;
-        let next = CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() };
-        // The recording of a source file is not continued: the file is read again from its start.
-        if origin == Origin::Camera {
+        let next = after_chunk(key, meta, state)?;
+        // Of a file nothing is gone on with: it is read again from its start.
+        if next.span.as_ref().is_some_and(|span| span.origin == Origin::Camera) {
             self.write_state(name, &next)?;
         }
         *state = next;
@@ -184,7 +176,10 @@ impl Inner {
     }
 
     pub(super) fn read_meta(&self, key: &ObjectKey) -> Result<Meta> {
-        self.read_sidecar(key, Suffix::Meta)
+        match self.loose().meta(key) {
+            Some(meta) => Ok(meta.clone()),
+            None => self.read_sidecar(key, Suffix::Meta),
+        }
     }
 
     pub(super) fn read_sidecar(&self, key: &ObjectKey, suffix: Suffix) -> Result<Meta> {
@@ -217,60 +212,22 @@ impl Inner {
     pub(super) fn digest_path(&self, path: &Path) -> io::Result<Digest> {
         digest_file(&mut *self.fs.open_read(path)?)
     }
-
-    /// Returns whether a file has the same bytes as when it was closed. Compares its CRC-32C, or its SHA-256 if
-    /// an old sidecar has no CRC-32C.
-    pub(super) fn is_as_closed(&self, path: &Path, meta: &Meta) -> io::Result<bool> {
-        let mut file = self.fs.open_read(path)?;
-        let Some(expected) = meta.crc32c else {
-            let found = digest_file(&mut *file)?;
-            return Ok((found.bytes, Some(found.sha256)) == (meta.bytes, meta.sha256()));
-        };
-        let (mut bytes, mut crc32c) = (0, 0);
-        each_piece(&mut *file, |piece| {
-            bytes += piece.len() as u64;
-            crc32c = crc32c::crc32c_append(crc32c, piece);
-        })?;
-        Ok((bytes, crc32c) == (meta.bytes, expected))
-    }
 }
 
-/// Length and checksums of a closed file.
-pub(super) struct Digest {
-    pub(super) bytes: u64,
-    pub(super) sha256: Sha256,
-    pub(super) crc32c: u32,
-}
-
-impl Digest {
-    fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: Sha256::of(bytes), crc32c: crc32c::crc32c(bytes) }
-    }
-}
-
-/// Hashes a chunk's bytes, which happens only once. It reads them again, normally from the page cache, because
-/// `mehd` in the first bytes is only known at the end.
-fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
-    let mut hasher = Sha256Hasher::new();
-    let (mut bytes, mut crc32c) = (0, 0);
-    each_piece(file, |piece| {
-        bytes += piece.len() as u64;
-        hasher.update(piece);
-        crc32c = crc32c::crc32c_append(crc32c, piece);
-    })?;
-    Ok(Digest { bytes, sha256: hasher.finish(), crc32c })
-}
-
-/// Reads a file in pieces from its start.
-fn each_piece(file: &mut dyn SpoolFile, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            count => take(&piece[..count]),
-        }
-    }
+/// The camera's state after a chunk of its open span.
+pub(super) fn after_chunk(key: &ObjectKey, meta: &Meta, state: &CameraState) -> Result<CameraState> {
+    let text = key.to_string();
+    let attributes = meta.attributes().map_err(unusable(key))?;
+    let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
+        .ok_or_else(|| unusable(key)("a digest, a start and an end were expected"))?;
+    let span = OpenSpan {
+        chunks: key.counter + 1,
+        previous: manifest.digest(),
+        end: manifest.to,
+        origin: Origin::of(&attributes),
+        last: Some(LastChunk { start: key.start, previous: attributes.previous }),
+    };
+    Ok(CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() })
 }
 
 pub(super) fn unusable<E>(key: &ObjectKey) -> impl FnOnce(E) -> Error

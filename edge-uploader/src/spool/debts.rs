@@ -127,7 +127,10 @@ impl Inner {
             }
             (Debt::Quarantine(reason), Status::Claimed | Status::Quarantined) => {
                 let path = self.layout.file(key, Suffix::Quarantine);
-                self.with_reserve(|| self.write_durable(&path, format!("{reason}\n").as_bytes()))?;
+                self.with_reserve(|| {
+                    self.keep(key)?;
+                    self.write_durable(&path, format!("{reason}\n").as_bytes())
+                })?;
             }
             // The object was tried again meanwhile, so it needs its mark.
             (Debt::Unmark, _) if entry.tried != Tried::Never => {}
@@ -138,6 +141,9 @@ impl Inner {
 
     /// Removes, durably, the mark that a put was begun.
     pub(super) fn unmark(&self, key: &ObjectKey) -> Result<()> {
+        if self.loose().meta(key).is_some() {
+            return Ok(());
+        }
         let path = self.layout.file(key, Suffix::Try);
         self.remove(&path)?;
         self.sync_parent(&path)

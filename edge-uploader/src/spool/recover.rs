@@ -1,11 +1,12 @@
 //! Recovery of what a crash left. Every step can be repeated.
 
 use super::close::unusable;
+use super::digest::is_as_closed;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;
 use super::scan::Scan;
-use super::sidecar::{CameraState, Origin};
+use super::sidecar::{CameraState, Meta, Origin};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
@@ -137,7 +138,7 @@ impl Inner {
         };
         if let Some(meta) = read(Suffix::Meta)?
             && meta.sha256().is_some()
-            && self.is_as_closed(&part, &meta).map_err(Error::io("read", &part))?
+            && self.is_part_as_closed(&part, &meta).map_err(Error::io("read", &part))?
         {
             tracing::info!(%key, "chunk was complete, closing it");
             return self.finish_chunk(name, key, &meta, state);
@@ -177,6 +178,10 @@ impl Inner {
         let attributes = Attributes { previous, ..repaired.attributes };
         let bytes = self.close_chunk(name, key, &mut *file, attributes, state)?;
         self.offer_chunk(name, key, bytes)
+    }
+
+    fn is_part_as_closed(&self, part: &Path, meta: &Meta) -> std::io::Result<bool> {
+        is_as_closed(&mut *self.fs.open_read(part)?, meta)
     }
 
     fn remove_part(&self, key: &ObjectKey, part: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Writes the chunks of one camera.
 
-use super::close::Note;
+use super::close::{Note, after_chunk};
+use super::digest::Hashing;
 use super::fs::SpoolFile;
 use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
@@ -15,6 +16,7 @@ use framepost_events::{KeyKind, ObjectKey};
 use jiff::Timestamp;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Writes the output of one camera's segmenter. It blocks on the disk, so it should run on a thread of its own.
 ///
@@ -29,8 +31,22 @@ pub struct SpoolWriter {
     /// A closed chunk that is not known to be durable. Its directory is synced once, for it and for the
     /// chunk that begins with it.
     closed: Option<(ObjectKey, u64)>,
+    /// Chunks of a file that are written whole and not hashed.
+    hashing: Hashing<Whole>,
+    /// When the first of them was.
+    whole_since: Option<Instant>,
     health: Health,
 }
+
+/// A chunk of a file, written whole.
+struct Whole {
+    key: ObjectKey,
+    attributes: Attributes,
+}
+
+/// How long a chunk of a file waits to be hashed together with others. A file that is read as fast as it can be gives many in
+/// this time, one that plays like a camera gives one.
+const HASHED_WITHIN: Duration = Duration::from_millis(500);
 
 struct OpenChunk {
     key: ObjectKey,
@@ -75,9 +91,17 @@ impl SpoolWriter {
             }
             shelf.has_writer = true;
         }
-        let mut writer =
-            Self { spool, name, state: CameraState::default(), open: None, closed: None, health: Health::ToHeal };
-        // On a failure from here on, dropping the writer releases the camera.
+        let mut writer = Self {
+            spool,
+            name,
+            state: CameraState::default(),
+            open: None,
+            closed: None,
+            hashing: Hashing::default(),
+            whole_since: None,
+            health: Health::ToHeal,
+        };
+        // From here on a failure drops the writer, which gives the camera free again.
         writer.state = writer.spool.read_state(&writer.name)?;
         Ok(writer)
     }
@@ -122,7 +146,10 @@ impl SpoolWriter {
             }
         }
         self.offer_closed()?;
-        // The part of a source file is not continued after a crash; the file is read again.
+        if self.whole_since.is_some_and(|since| since.elapsed() >= HASHED_WITHIN) {
+            self.hash_all()?;
+        }
+        // A file's part is not gone on with after a crash, but read again.
         let wanted = self.spool.options.durability == Durability::Fragment;
         let Some(open) = self.open.as_mut().filter(|open| wanted && open.origin == Origin::Camera) else {
             return Ok(());
@@ -146,15 +173,54 @@ impl SpoolWriter {
         }
     }
 
-    /// Closes what an error left: the open part as a shorter chunk, and the span with its end object.
-    /// The next `Begin` does this as well. Call it earlier to get [`recorded_to`](Self::recorded_to)
-    /// for writing a gap first.
+    /// Makes durable what was written of a file and is not in the bucket yet: nobody will read the file again.
+    pub fn keep(&mut self) -> Result<()> {
+        if self.health == Health::Whole {
+            self.hash_all()?;
+        }
+        self.spool.keep_all(&self.name)
+    }
+
+    /// How many chunks of the open span are written whole.
+    fn chunks(&self) -> u64 {
+        self.state.span.as_ref().map_or(0, |span| span.chunks) + self.hashing.len() as u64
+    }
+
+    /// Hashes all chunks that are written whole, and gives them to the uploader.
+    fn hash_all(&mut self) -> Result<()> {
+        let hashed = self.hashing.finish();
+        hashed.map_err(|error| self.not_hashed(error))?;
+        self.lay_hashed()
+    }
+
+    fn not_hashed(&self, error: std::io::Error) -> Error {
+        Error::io("read a part below", &self.spool.layout.objects())(error)
+    }
+
+    fn lay_hashed(&mut self) -> Result<()> {
+        while let Some((Whole { key, attributes }, digest)) = self.hashing.next() {
+            let previous = self.state.span.as_ref().map(|span| span.previous);
+            let attributes = Attributes { previous, ..attributes };
+            let meta = self.spool.seal_chunk(&key, &digest, attributes, &self.state)?;
+            self.state = after_chunk(&key, &meta, &self.state)?;
+            self.spool.lay_loose(&self.name, &key, meta)?;
+        }
+        if self.hashing.len() == 0 {
+            self.whole_since = None;
+        }
+        Ok(())
+    }
+
+    /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
+    /// `Begin` in any case; before, when the caller wants [`recorded_to`](Self::recorded_to) to write the gap first.
     pub fn heal(&mut self) -> Result<()> {
         if self.open.is_some() {
             self.give_up_part();
         }
         if self.health == Health::ToHeal {
             self.closed = None;
+            // A loose part is whole, and none of those that a failure left.
+            self.spool.keep_all(&self.name)?;
             let parts = self.spool.parts_of(&self.name)?;
             self.spool.recover_camera(&self.name, &mut self.state, parts)?;
             self.spool.index().shelf(&self.name).open_bytes = 0;
@@ -200,11 +266,14 @@ impl SpoolWriter {
     }
 
     fn begin(&mut self, start: Timestamp, counter: u64, init: &Bytes, draft: Attributes) -> Result<()> {
-        if counter == 0 && (self.open.is_some() || self.state.span.is_some() || self.health == Health::ToHeal) {
+        if counter == 0 && (self.open.is_some() || self.chunks() > 0 || self.health == Health::ToHeal) {
+            if self.health == Health::Whole {
+                self.hash_all()?;
+            }
             self.health = Health::ToHeal;
             self.heal()?;
         }
-        let expected = self.state.span.as_ref().map_or(0, |span| span.chunks);
+        let expected = self.chunks();
         if self.health == Health::ToHeal || self.open.is_some() || counter != expected {
             return Err(Error::Order {
                 output: "begin",
@@ -267,6 +336,9 @@ impl SpoolWriter {
             open.file.write_all(tail)
         })();
         rewritten.map_err(Error::io("finish", &part))?;
+        if open.origin == Origin::File {
+            return self.finish_of_file(attributes);
+        }
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let attributes = Attributes { previous, ..attributes };
         // One chunk at a time, because the camera's file only identifies the last one.
@@ -278,7 +350,19 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// A chunk of a file is hashed together with those that follow.
+    fn finish_of_file(&mut self, attributes: Attributes) -> Result<()> {
+        let Some(OpenChunk { key, file, .. }) = self.open.take() else { return Ok(()) };
+        let hashed = self.hashing.add(Whole { key, attributes }, file).and_then(|()| self.hashing.advance());
+        hashed.map_err(|error| self.not_hashed(error))?;
+        self.whole_since.get_or_insert_with(Instant::now);
+        self.lay_hashed()
+    }
+
     fn end(&mut self, end: Timestamp, counter: u64) -> Result<()> {
+        if self.health == Health::Whole && self.hashing.len() > 0 {
+            self.hash_all()?;
+        }
         let span = self.state.span.as_ref().filter(|span| self.open.is_none() && span.chunks == counter);
         if span.is_none() || self.health != Health::Whole {
             return Err(Error::Order {
@@ -287,6 +371,7 @@ impl SpoolWriter {
             });
         }
         self.offer_closed()?;
+        self.spool.keep_all(&self.name)?;
         let Some(span) = self.state.span.as_mut() else { return Ok(()) };
         if span.end != end {
             // The end object must get the same key from recovery as from here.
@@ -321,7 +406,9 @@ impl SpoolWriter {
     fn give_up_part(&mut self) {
         self.health = Health::ToHeal;
         self.open = None;
-        // If its name got to the disk, recovery finds it again.
+        self.hashing = Hashing::default();
+        self.whole_since = None;
+        // Found again on the disk, should its name have got there.
         self.closed = None;
     }
 }

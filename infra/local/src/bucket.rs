@@ -90,8 +90,10 @@ impl Inner {
     /// may be doing it now.
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
-        if staged_note.is_file() {
-            self.inboxes.link_finalized(&staged_note, &note.id, &note.key)?;
+        if staged_note.is_file() && self.inboxes.hear_of_objects()? {
+            // Who hears of an object finds it, so the put has to stand from here on, bytes included.
+            disk::sync_dir(&self.hidden("tmp"))?;
+            self.inboxes.link_finalized(&staged_note, &note.id)?;
         }
         let object = self.root.join(&note.key);
         if let Some(above) = object.parent() {

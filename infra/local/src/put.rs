@@ -119,7 +119,7 @@ impl LocalBucket {
         }
         file.flush().await.map_err(fail)?;
         let digest = check.finish(object)?;
-        file.sync_all().await.map_err(fail)?;
+        file.sync_data().await.map_err(fail)?;
         Ok((size, digest))
     }
 }
@@ -206,7 +206,7 @@ fn link_file(from: &Path, to: &Path) -> io::Result<(u64, u32)> {
                 }
             }
         }
-        file.sync_all()?;
+        file.sync_data()?;
         Ok((size, crc32c))
     })();
     if checked.is_err() {
@@ -218,8 +218,8 @@ fn link_file(from: &Path, to: &Path) -> io::Result<(u64, u32)> {
 fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
     let mut file = File::create_new(&staged.note)?;
     file.write_all(&serde_json::to_vec(note)?)?;
-    file.sync_all()?;
-    // A linked file still has the permissions of its original place.
+    file.sync_data()?;
+    // A file that got a second name has the permissions of the place that it came from.
     let permissions = file.metadata()?.permissions();
     if fs::metadata(&staged.bytes)?.permissions() != permissions {
         fs::set_permissions(&staged.bytes, permissions)?;
@@ -229,7 +229,6 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
     if let Some(above) = object.parent() {
         disk::make_dirs(above)?;
     }
-    disk::sync_dir(&inner.hidden("tmp"))?;
     let place = inner.note(&note.key);
     if let Some(above) = place.parent() {
         disk::make_dirs(above)?;

@@ -1,10 +1,16 @@
 //! Reads a file's bytes, mostly forwards, and searches them where the structure is damaged.
 
+use bytes::Bytes;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _, Result, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 
 /// Bytes that are searched at a time.
 const BLOCK_BYTES: usize = 64 << 10;
+/// How much is read at a time where frames follow one another, and where they do not.
+const RUN_BYTES: u64 = 256 << 10;
+const FIRST_RUN_BYTES: u64 = 8 << 10;
 /// The longest mark that can be searched for.
 const MARK_BYTES: usize = 4;
 /// Size of a disk block; unreadable blocks are skipped.
@@ -14,12 +20,33 @@ const SECTOR_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct FileBytes {
     file: BufReader<File>,
+    /// Where `file` stands; `None` after an error.
+    here: Option<u64>,
     size: u64,
+    /// What frames were taken from last, the latest first. There are two, because a file may keep its sound far away from its
+    /// pictures.
+    runs: [Run; 2],
+}
+
+/// A piece of the file in memory.
+#[derive(Debug, Default)]
+struct Run {
+    at: u64,
+    bytes: Bytes,
+}
+
+impl Run {
+    /// `wanted` of the file, if this has it.
+    fn get(&self, wanted: &Range<u64>) -> Option<Bytes> {
+        let start = usize::try_from(wanted.start.checked_sub(self.at)?).ok()?;
+        let end = usize::try_from(wanted.end.checked_sub(self.at)?).ok()?;
+        (start <= end && end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
+    }
 }
 
 impl FileBytes {
     pub(super) fn new(file: File, size: u64) -> Self {
-        Self { file: BufReader::with_capacity(BLOCK_BYTES, file), size }
+        Self { file: BufReader::with_capacity(BLOCK_BYTES, file), here: None, size, runs: Default::default() }
     }
 
     /// Returns the size of the file when it was opened.
@@ -32,6 +59,7 @@ impl FileBytes {
         self.seek_to(at)?;
         let mut bytes = Vec::new();
         self.file.by_ref().take(length.min(self.size.saturating_sub(at))).read_to_end(&mut bytes)?;
+        self.here = Some(at + bytes.len() as u64);
         Ok(bytes)
     }
 
@@ -41,12 +69,38 @@ impl FileBytes {
         if bytes.len() as u64 == length { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Seeks without discarding buffered data, because most steps are short.
+    /// Exactly `length` bytes from `at`, or an error. They are a part of a larger piece that is read at once and that stays in
+    /// memory for as long as any part of it is held: for frames, which follow one another and are held for a second.
+    pub(super) fn frame(&mut self, at: u64, length: u64) -> Result<Bytes> {
+        let wanted = at..at.checked_add(length).filter(|end| *end <= self.size).ok_or(ErrorKind::UnexpectedEof)?;
+        if let Some(bytes) = self.runs[0].get(&wanted) {
+            return Ok(bytes);
+        }
+        self.runs.swap(0, 1);
+        if let Some(bytes) = self.runs[0].get(&wanted) {
+            return Ok(bytes);
+        }
+        let follows = |run: &Run| (run.at..=run.at + run.bytes.len() as u64 + RUN_BYTES).contains(&at);
+        let run_bytes = if self.runs.iter().any(follows) { RUN_BYTES } else { FIRST_RUN_BYTES };
+        // Where the disk does not give all of it, it may still give what is wanted.
+        let ahead = self.read_at(at, length.max(run_bytes).min(self.size - at));
+        let bytes = ahead.or_else(|_| self.read_at(at, length))?;
+        self.runs[0] = Run { at, bytes };
+        self.runs[0].get(&wanted).ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    }
+
+    fn read_at(&self, at: u64, length: u64) -> Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| ErrorKind::OutOfMemory)?];
+        self.file.get_ref().read_exact_at(&mut bytes, at)?;
+        Ok(bytes.into())
+    }
+
+    /// Like `seek`, but what was read ahead stays: most steps are short, and there are many.
     fn seek_to(&mut self, at: u64) -> Result<()> {
-        let here = self.file.stream_position()?;
-        match i64::try_from(i128::from(at) - i128::from(here)) {
-            Ok(step) => self.file.seek_relative(step),
-            Err(_) => self.file.seek(SeekFrom::Start(at)).map(drop),
+        let step = self.here.take().and_then(|here| i64::try_from(i128::from(at) - i128::from(here)).ok());
+        match step {
+            Some(step) => self.file.seek_relative(step),
+            None => self.file.seek(SeekFrom::Start(at)).map(drop),
         }
     }
 
@@ -105,6 +159,28 @@ mod tests {
             assert_eq!(file.find(0, at, is_mark, |_, _| true), None);
             assert_eq!(file.read(at, 4).unwrap(), b"mark");
             assert!(file.read_exact(bytes.len() as u64 - 2, 4).is_err());
+        }
+    }
+
+    #[test]
+    fn frames_are_the_same_bytes_in_whatever_order_they_are_read() {
+        let size = 3 * RUN_BYTES + 1000;
+        let bytes: Vec<u8> = (0..size).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut file = FileBytes::new(file, size);
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..2_000 {
+            let at = random.u64(0..size);
+            let longest = [100, 10_000, 2 * RUN_BYTES][random.usize(0..3)];
+            let length = random.u64(0..longest);
+            let expected = usize::try_from(at).unwrap()..usize::try_from(at + length).unwrap();
+            let found = if random.bool() {
+                file.frame(at, length).ok()
+            } else {
+                file.read_exact(at, length).ok().map(Bytes::from)
+            };
+            assert_eq!(found.as_deref(), bytes.get(expected), "{length} bytes from {at} of {size}");
         }
     }
 }

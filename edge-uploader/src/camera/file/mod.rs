@@ -48,7 +48,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// If audio begins this much earlier than the first picture, the creation time is that of the audio. A shorter
@@ -203,11 +202,12 @@ impl Camera for FileCamera {
             .unwrap_or_else(|panic| Err(Fault::because("reading it failed", panic)))
             .map_err(|fault| fault.of(&self.source()))?;
         let frames_total = file.frames_total().filter(|_| self.options.repeat == Repeat::Once);
-        let items = pump::start(self.path.clone(), file, self.options.repeat, (self.options.ends, seen))
+        let batches = pump::start(self.path.clone(), file, self.options.repeat, (self.options.ends, seen))
             .map_err(|fault| fault.of(&self.source()))?;
         Ok(Box::new(FileSession {
             source: self.source(),
-            items,
+            batches,
+            items: Vec::new().into_iter(),
             pending: None,
             started: None,
             timing,
@@ -245,8 +245,10 @@ impl Camera for FileCamera {
 
 struct FileSession {
     source: String,
-    items: mpsc::Receiver<Result<Item, Fault>>,
-    /// Received from the thread, but not due yet.
+    batches: pump::Batches,
+    /// What is left of the last batch.
+    items: std::vec::IntoIter<Item>,
+    /// Taken from the thread, but not due yet.
     pending: Option<Item>,
     /// When the first frame was returned.
     started: Option<Instant>,
@@ -259,12 +261,15 @@ struct FileSession {
 #[async_trait]
 impl Session for FileSession {
     async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError> {
-        // Between the two awaits, the item is in `pending`, so dropping this future loses nothing.
-        if self.pending.is_none() {
-            match self.items.recv().await {
-                None => return Ok(None),
-                Some(Err(fault)) => return Err(fault.of(&self.source)),
-                Some(Ok(item)) => self.pending = Some(item),
+        // Between the two awaits the item lies in `pending`: dropping this future anywhere loses nothing.
+        while self.pending.is_none() {
+            self.pending = self.items.next();
+            if self.pending.is_none() {
+                match self.batches.recv().await {
+                    None => return Ok(None),
+                    Some(Err(fault)) => return Err(fault.of(&self.source)),
+                    Some(Ok(items)) => self.items = items.into_iter(),
+                }
             }
         }
         if let (Pace::Live, Some(Item::Frame { at, .. })) = (self.pace, &self.pending) {

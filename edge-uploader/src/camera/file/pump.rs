@@ -11,10 +11,45 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
-/// Frames that are read ahead.
-const AHEAD: usize = 8;
+/// What is handed over at a time: each costs both sides a waking up.
+const BATCH_BYTES: usize = 256 << 10;
+const BATCH_ITEMS: usize = 64;
+/// How many of these are read ahead.
+const AHEAD: usize = 2;
 
-type Sender = mpsc::Sender<Result<Item, Fault>>;
+/// Items in the order of the file; after a fault nothing more comes.
+pub(super) type Batches = mpsc::Receiver<Result<Vec<Item>, Fault>>;
+
+/// The thread's end.
+struct Sender {
+    batches: mpsc::Sender<Result<Vec<Item>, Fault>>,
+    held: Vec<Item>,
+    held_bytes: usize,
+}
+
+/// The session is gone: nobody takes items any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SessionGone;
+
+impl Sender {
+    fn send(&mut self, item: Item) -> Result<(), SessionGone> {
+        self.held_bytes += if let Item::Frame { frame, .. } = &item { frame.data.len() } else { 0 };
+        self.held.push(item);
+        if self.held.len() < BATCH_ITEMS && self.held_bytes < BATCH_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), SessionGone> {
+        self.held_bytes = 0;
+        match std::mem::take(&mut self.held) {
+            held if held.is_empty() => Ok(()),
+            held => self.batches.blocking_send(Ok(held)).map_err(|_| SessionGone),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.batches.is_closed()
+    }
+}
 
 /// Starts the thread.
 pub(super) fn start(
@@ -22,19 +57,22 @@ pub(super) fn start(
     file: Box<dyn Demux>,
     repeat: Repeat,
     (ends, opened): (Ends, Option<Seen>),
-) -> Result<mpsc::Receiver<Result<Item, Fault>>, Fault> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
+) -> Result<Batches, Fault> {
+    let (batches, receiver) = mpsc::channel(AHEAD);
+    let mut sender = Sender { batches, held: Vec::new(), held_bytes: 0 };
     let run = move || {
-        let fault = match std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let read = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let judge = Judge { path: &path, ends, opened };
-            pump(&path, file, repeat, &judge, &sender)
-        })) {
+            pump(&path, file, repeat, &judge, &mut sender)
+        }));
+        // Nobody listening is fine.
+        let _ = sender.flush();
+        let fault = match read {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault,
             Err(_) => Fault::new("reading it failed in a way that it should not; the file is probably damaged"),
         };
-        // Ignore the error if the session was dropped.
-        let _ = sender.blocking_send(Err(fault));
+        let _ = sender.batches.blocking_send(Err(fault));
     };
     std::thread::Builder::new()
         .name("file-camera".to_owned())
@@ -43,7 +81,13 @@ pub(super) fn start(
     Ok(receiver)
 }
 
-fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, judge: &Judge<'_>, sender: &Sender) -> Result<(), Fault> {
+fn pump(
+    path: &Path,
+    file: Box<dyn Demux>,
+    repeat: Repeat,
+    judge: &Judge<'_>,
+    sender: &mut Sender,
+) -> Result<(), Fault> {
     let mut file = file;
     let mut round = Round::default();
     loop {
@@ -51,7 +95,7 @@ fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, judge: &Judge<'_>, se
             match file.next() {
                 Ok(Some(item)) => {
                     let Some(item) = round.place(item) else { continue };
-                    if sender.blocking_send(Ok(item)).is_err() {
+                    if sender.send(item).is_err() {
                         return Ok(());
                     }
                 }
@@ -60,6 +104,8 @@ fn pump(path: &Path, file: Box<dyn Demux>, repeat: Repeat, judge: &Judge<'_>, se
             }
         };
         if repeat == Repeat::Once {
+            // Judging may take its time.
+            let _ = sender.flush();
             return judge.judge(read, || !sender.is_closed());
         }
         read?;

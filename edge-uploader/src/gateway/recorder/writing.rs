@@ -59,6 +59,14 @@ enum Trouble {
 }
 
 impl Writing {
+    /// Makes durable what was written of a file, which nobody will read again.
+    pub(super) fn keep(&mut self) -> Result<(), spool::Error> {
+        match self.plan.extent {
+            Extent::Live => Ok(()),
+            Extent::Finite => self.spool.keep(),
+        }
+    }
+
     /// Into `spool`, by `plan`.
     pub(super) fn new(plan: Plan, mut spool: SpoolWriter, stats: Arc<CameraCounters>) -> Self {
         // For a file, the time since it was last read is not a gap.

@@ -2,6 +2,8 @@
 
 mod crash;
 mod disk;
+mod hashing;
+mod loose;
 mod privacy;
 mod scenario;
 pub(crate) mod sim_disk;

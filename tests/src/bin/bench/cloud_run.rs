@@ -5,7 +5,8 @@
 //! measured. The rate of requests is measured on one machine: the emulator, which gets one request for each
 //! push, and the senders share its cores.
 
-use super::{MIB, bytes, empty, median, resident_bytes, row, setting};
+use super::report::{Budget, MIB, median, row};
+use super::{bytes, empty, resident_bytes, setting};
 use framepost_tests::binaries::{Program, Running};
 use framepost_tests::edge::backfill;
 use framepost_tests::google_emulators::GoogleEmulators;
@@ -127,15 +128,27 @@ pub(crate) fn compare(directory: &Path) {
     let body = pushed(&google, directory);
     let ours = Service { executable: Program::Probe.built_for("gcp"), storage: Some(google.storage.clone()) };
     let theirs = Service { executable: empty("empty-axum"), storage: None };
-    row("cloud run program", "MiB", bytes(&ours.executable) / MIB, Some(bytes(&theirs.executable) / MIB), "");
+    row("cloud run program", "MiB", bytes(&ours.executable) / MIB, Some(bytes(&theirs.executable) / MIB), Budget::None);
 
     let runs = setting("BENCH_STARTS", 20);
     let (our, their): (Vec<_>, Vec<_>) = (0..runs).map(|_| (start(&ours, &body), start(&theirs, &body))).unzip();
     let of = |runs: &[(f64, f64)], value: fn(&(f64, f64)) -> f64| median(runs.iter().map(value).collect());
-    row("cloud run start, one chunk", "ms to answer", of(&our, |run| run.0), Some(of(&their, |run| run.0)), "");
-    row("cloud run start, one chunk", "peak MiB", of(&our, |run| run.1) / MIB, Some(of(&their, |run| run.1) / MIB), "");
+    row(
+        "cloud run start, one chunk",
+        "ms to answer",
+        of(&our, |run| run.0),
+        Some(of(&their, |run| run.0)),
+        Budget::None,
+    );
+    row(
+        "cloud run start, one chunk",
+        "peak MiB",
+        of(&our, |run| run.1) / MIB,
+        Some(of(&their, |run| run.1) / MIB),
+        Budget::None,
+    );
     let (our, their) = (load(&ours, &body), load(&theirs, &body));
     let what = format!("cloud run, {CONNECTIONS} at a time");
-    row(&what, "requests/s", our.0, Some(their.0), "");
-    row(&what, "peak MiB", our.1 / MIB, Some(their.1 / MIB), "");
+    row(&what, "requests/s", our.0, Some(their.0), Budget::None);
+    row(&what, "peak MiB", our.1 / MIB, Some(their.1 / MIB), Budget::None);
 }

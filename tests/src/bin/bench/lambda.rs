@@ -3,7 +3,8 @@
 //! Both are release builds made by `tests/run bench`. Objects come from the S3 endpoint of `framepost` and
 //! records go to the log, so that moto is not measured.
 
-use super::{MIB, empty, median, resident_bytes, row, setting};
+use super::report::{Budget, MIB, median, row};
+use super::{empty, resident_bytes, setting};
 use framepost_events::KeyKind;
 use framepost_tests::aws::account::Identity;
 use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
@@ -89,17 +90,23 @@ pub(crate) fn compare(directory: &Path) {
         (bytes, packed, Function::undeployed(code, &[("FRAMEPOST_RECORDS", "log:")], identity, &endpoint))
     });
     let [(our_bytes, our_zip, ours), (their_bytes, their_zip, theirs)] = &functions;
-    row("lambda bootstrap", "MiB", our_bytes / MIB, Some(their_bytes / MIB), "");
-    row("lambda zip", "MiB", our_zip / MIB, Some(their_zip / MIB), "");
+    row("lambda bootstrap", "MiB", our_bytes / MIB, Some(their_bytes / MIB), Budget::None);
+    row("lambda zip", "MiB", our_zip / MIB, Some(their_zip / MIB), Budget::None);
 
     let nothing = json!({ "Records": [] });
     for (what, event) in [("lambda start, nothing to do", &nothing), ("lambda start, one chunk", &batch(&keys[..1]))] {
         let runs = setting("BENCH_STARTS", 20);
         let (our, their): (Vec<_>, Vec<_>) = (0..runs).map(|_| (start(ours, event), start(theirs, event))).unzip();
         let of = |runs: &[(f64, f64)], value: fn(&(f64, f64)) -> f64| median(runs.iter().map(value).collect());
-        row(what, "ms to answer", of(&our, |run| run.0), Some(of(&their, |run| run.0)), "2");
-        row(what, "peak MiB", of(&our, |run| run.1) / MIB, Some(of(&their, |run| run.1) / MIB), "2");
+        row(what, "ms to answer", of(&our, |run| run.0), Some(of(&their, |run| run.0)), Budget::Ratio(2.0));
+        row(what, "peak MiB", of(&our, |run| run.1) / MIB, Some(of(&their, |run| run.1) / MIB), Budget::Ratio(2.0));
     }
     let event = batch(&keys);
-    row("lambda, warm", "messages/s", messages_per_second(ours, &event), Some(messages_per_second(theirs, &event)), "");
+    row(
+        "lambda, warm",
+        "messages/s",
+        messages_per_second(ours, &event),
+        Some(messages_per_second(theirs, &event)),
+        Budget::None,
+    );
 }

@@ -179,10 +179,9 @@ impl Mp4 {
         Ok(true)
     }
 
-    /// Reads the bytes of a sample. Returns `None`, with a fault noted, if they are not in the file.
-    fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Vec<u8>>, Fault> {
-        let offset = sample.offset;
-        let bytes = u64::from(sample.size);
+    /// The bytes of a sample; `None`, and noted, where they are not in the file.
+    fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Bytes>, Fault> {
+        let (offset, bytes) = (sample.offset, u64::from(sample.size));
         self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(again_and_again)?;
         let end = offset.saturating_add(bytes);
         let name = match kind {
@@ -197,7 +196,9 @@ impl Mp4 {
             format!("{name} claims {bytes} bytes; the file is damaged")
         } else {
             self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(again_and_again)?;
-            match self.file.read_exact(offset, bytes) {
+            match self.file.frame(offset, bytes) {
+                // Sound may wait for its picture for long, and would keep what lies around it.
+                Ok(data) if kind == TrackKind::Audio => return Ok(Some(Bytes::copy_from_slice(&data))),
                 Ok(data) => return Ok(Some(data)),
                 Err(error) => format!("{name} at byte {offset} cannot be read: {error}"),
             }
@@ -260,11 +261,11 @@ impl Mp4 {
         Ok(Some(StreamParameters { video, audio: self.movie.audio.clone() }))
     }
 
-    /// Converts the data to 4-byte lengths.
-    fn with_lengths(&self, description: u32, data: Vec<u8>) -> Vec<u8> {
+    /// Gives the data 4-byte lengths.
+    fn with_lengths(&self, description: u32, data: Bytes) -> Bytes {
         match self.described(description).map_or(4, |entry| entry.length_bytes) {
             4 => data,
-            other => nal::with_four_byte_lengths(&data, other),
+            other => nal::with_four_byte_lengths(&data, other).into(),
         }
     }
 
@@ -358,14 +359,8 @@ impl Demux for Mp4 {
                 let end = pts.saturating_add(sample.duration.into());
                 self.latest_ns = self.latest_ns.max(nanoseconds(end, timescale));
             }
-            let frame = Frame {
-                track: kind,
-                pts,
-                duration: Some(sample.duration),
-                reference,
-                arrival: Duration::ZERO,
-                data: Bytes::from(data),
-            };
+            let frame =
+                Frame { track: kind, pts, duration: Some(sample.duration), reference, arrival: Duration::ZERO, data };
             let item = Item::Frame { frame, at: Duration::from_nanos(u64::try_from(at_ns).unwrap_or(0)) };
             self.ready.extend(parameters.map(Item::Parameters));
             self.ready.push_back(item);
