@@ -9,8 +9,8 @@
 //! * [`bucket`]: the objects on disk, as `framepost` and `file://` destinations keep them.
 //! - [`judge`]: checks chunks with ffprobe, ffmpeg and our own parser for boxes.
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
-//! * [`load`]: many cameras and a bucket, cheap enough to measure the gateway between them.
-//! * [`lying_bucket`]: an S3 bucket whose answers are not what became of the objects.
+//! - [`load`]: many cameras and a bucket, cheap enough to measure the gateway between them.
+//! - [`lying_bucket`]: an S3 bucket whose responses do not match what it did.
 //! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
 //! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.

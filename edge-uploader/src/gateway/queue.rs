@@ -19,7 +19,7 @@ const LIMIT_BYTES: usize = 4 << 20;
 /// A source that can wait hands over so much at a time: it may never let its receiver wait.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// How long the next random access frame is waited for when frames were dropped.
+/// How long to wait for the next random access frame after frames were dropped.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 
 /// Messages from the receiver to the recorder.
@@ -54,7 +54,7 @@ pub(super) struct QueueSender {
     /// before it has a second of them.
     held: Vec<Item>,
     held_bytes: usize,
-    /// What was dropped since the recorder fell behind; `None` while it keeps up.
+    /// The frames dropped since the recorder fell behind; `None` while it keeps up.
     dropping: Option<Dropping>,
 }
 

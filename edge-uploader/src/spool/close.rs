@@ -13,7 +13,7 @@ use framepost_events::{KeyKind, ObjectKey};
 use std::io;
 use std::path::Path;
 
-/// The content type of a span's empty end object.
+/// Content type of the empty object at the end of a span.
 const SPAN_END_CONTENT_TYPE: &str = "video/mp4";
 
 /// Additional sidecar fields of an object that is written at once.
@@ -87,7 +87,7 @@ impl Inner {
     /// Renames the part to the object's name. The name becomes durable when the directory is synced.
     fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
         let next = after_chunk(key, meta, state)?;
-        // Of a file nothing is gone on with: it is read again from its start.
+        // The recording of a source file is not continued: the file is read again from its start.
         if next.span.as_ref().is_some_and(|span| span.origin == Origin::Camera) {
             self.write_state(name, &next)?;
         }

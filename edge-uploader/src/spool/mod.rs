@@ -31,41 +31,44 @@
 //! |---|---|
 //! | chunk begins | camera's file durable, if its data on the chunk being recorded change; `P` created with its init |
 //! | fragment | appended to `P` |
-//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` whole; camera's file durable; `P` renamed to `O` |
-//! | the same of a file | init overwritten, tail appended, `P` hashed; uploader told. See below |
-//! | settled, after each batch of these | directory synced, once for what closed and what began; uploader told; `P` synced ([`Durability::Fragment`]) |
-//! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader told |
-//! | gap | like a span's end; the camera's file says then that the time up to the gap's end is accounted for |
-//! | upload | all but the last piece sent; `.try` made, directory synced; the rest sent; when it is known to be stored: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
-//! | refusal | heard; `.try` unlinked, directory synced |
-//! | quarantine | `.quarantine` durable; back: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
-//! | a file is read again | the quarantined `O` of a chunk that is about to begin again goes like an uploaded one |
+//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` written; camera's file durable; `P` renamed to `O` |
+//! | chunk of a file closes | init overwritten, tail appended, `P` hashed; uploader notified. See "Loose chunks" |
+//! | settled, after each batch of these | directory synced once for the closed and the new chunk; uploader notified; `P` synced ([`Durability::Fragment`]) |
+//! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader notified |
+//! | gap | like a span's end; then the camera's file says that the time up to the gap's end is accounted for |
+//! | upload | all but the last piece sent; `.try` created, directory synced; the rest sent; after proof of storage: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
+//! | refusal | received; `.try` unlinked, directory synced |
+//! | quarantine | `.quarantine` durable; on release: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
+//! | a file is read again | the quarantined `O` of a chunk that begins again is removed like an uploaded one |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
 //!
 //! # Loose chunks
 //!
-//! A file that is being read holds what its chunks hold. They are the uploader's as parts, with their sidecars in memory,
-//! and nothing of them is synced before they are *kept*: `P` synced, `.meta` and `.try` made, directory synced, `P` renamed to `O`,
-//! directory synced. That is done when the recording of the file ends in any way but a crash, when the bucket refuses one, and
-//! of the oldest when there are many. Most are in the bucket before.
+//! A file that is being read holds the same bytes as its chunks. The uploader gets them as parts, with their
+//! sidecars in memory, and nothing of them is synced until they are *kept*: `P` synced, `.meta` and `.try`
+//! written, directory synced, `P` renamed to `O`, directory synced. A loose chunk is kept when the recording of
+//! its file ends in any way but a crash, when the bucket refuses it, and when it is the oldest of too many.
+//! Most are in the bucket before that.
 //!
 //! # Recovery
 //!
 //! The states that a crash can leave, and how [`Spool::open`] handles them. Each step can be repeated, so a
 //! crash during recovery is harmless.
 //!
-//! * `P` with a `.meta` that matches its length and digest: the missing rename is made.
-//! * `O` without `.meta` that the camera's file calls the last chunk closed: of the two names only one survived. The uploader
-//!   was not told yet; it is `P` again.
-//! * `P` of a chunk alone: cut after its last whole fragment ([`Repair`]) and closed as a shorter chunk; without one
-//!   whole fragment it is removed. The loss is the fragment being written.
-//! * The same of a file that was being read: `P` is removed and its span forgotten. The file is read again from its start, and
-//!   gives the same chunks under the same keys. So the camera's file only says that a file is read.
-//! * `P` of a span end or gap: removed. The camera's file still asks for the span end; a gap's interval is not accounted for yet.
-//! * A camera's file with a span: the span is over, its end object is written. [`Recovery`] says up to when each camera
-//!   is accounted for, so that the time from there to its next frame becomes a gap.
-//! * A gap that names a chunk: the chunk, and the shorter gap, are unlinked if they are still there.
-//! * Sidecars and `.tmp` without object or part: removed.
+//! - `P` with a `.meta` that matches its length and digest: it is renamed.
+//! - `O` without `.meta` that is the last closed chunk according to the camera's file: only one of the two
+//!   names survived. The uploader was not notified yet, so `O` becomes `P` again.
+//! - `P` of a chunk without `.meta`: cut after its last complete fragment ([`Repair`]) and closed as a shorter
+//!   chunk; removed if it has no complete fragment. The fragment being written is lost.
+//! - The same for a source file: `P` is removed and its span forgotten. The file is read again from its start
+//!   and gives the same chunks with the same keys. Therefore the camera's file only says that a file is
+//!   being read.
+//! - `P` of a span end or gap: removed. The camera's file still requires the span end, and the interval of a
+//!   gap is not accounted for yet.
+//! - A camera's file with a span: the span has ended, and its end object is written. [`Recovery`] says up to
+//!   when each camera is accounted for, so that the time from there to its next frame becomes a gap.
+//! - A gap that names a chunk: the chunk and the shorter gap are unlinked if they still exist.
+//! - Sidecars and `.tmp` without object or part: removed.
 //!
 //! A part that cannot be closed now, for example on a full disk, stays and is closed when its
 //! camera records again. A part that cannot be read as a chunk is renamed to `.broken`. Neither

@@ -101,7 +101,7 @@ impl SpoolWriter {
             whole_since: None,
             health: Health::ToHeal,
         };
-        // From here on a failure drops the writer, which gives the camera free again.
+        // On a failure from here on, dropping the writer releases the camera.
         writer.state = writer.spool.read_state(&writer.name)?;
         Ok(writer)
     }
@@ -149,7 +149,7 @@ impl SpoolWriter {
         if self.whole_since.is_some_and(|since| since.elapsed() >= HASHED_WITHIN) {
             self.hash_all()?;
         }
-        // A file's part is not gone on with after a crash, but read again.
+        // The part of a source file is not continued after a crash; the file is read again.
         let wanted = self.spool.options.durability == Durability::Fragment;
         let Some(open) = self.open.as_mut().filter(|open| wanted && open.origin == Origin::Camera) else {
             return Ok(());
@@ -211,8 +211,9 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Closes what an error left: the open part as a shorter chunk, the span with its end object. Done by the next
-    /// `Begin` in any case; before, when the caller wants [`recorded_to`](Self::recorded_to) to write the gap first.
+    /// Closes what an error left: the open part as a shorter chunk, and the span with its end object.
+    /// The next `Begin` does this as well. Call it earlier to get [`recorded_to`](Self::recorded_to)
+    /// for writing a gap first.
     pub fn heal(&mut self) -> Result<()> {
         if self.open.is_some() {
             self.give_up_part();
@@ -408,7 +409,7 @@ impl SpoolWriter {
         self.open = None;
         self.hashing = Hashing::default();
         self.whole_since = None;
-        // Found again on the disk, should its name have got there.
+        // If its name got to the disk, recovery finds it again.
         self.closed = None;
     }
 }

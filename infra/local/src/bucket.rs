@@ -90,10 +90,10 @@ impl Inner {
     /// may be doing it now.
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
-        if staged_note.is_file() && self.inboxes.hear_of_objects()? {
-            // Who hears of an object finds it, so the put has to stand from here on, bytes included.
+        if staged_note.is_file() && self.inboxes.hear_of(&note.key)? {
+            // A subscriber that hears of an object must find it, so from here on the put must survive a power cut.
             disk::sync_dir(&self.hidden("tmp"))?;
-            self.inboxes.link_finalized(&staged_note, &note.id)?;
+            self.inboxes.link_finalized(&staged_note, &note.id, &note.key)?;
         }
         let object = self.root.join(&note.key);
         if let Some(above) = object.parent() {

@@ -143,14 +143,36 @@ impl LocalInboxes {
         }
     }
 
-    /// Whether anybody hears of finalized objects.
-    pub(crate) fn hear_of_objects(&self) -> io::Result<bool> {
-        Ok(!self.inner.subscribers(|topic| *topic == Topic::ObjectFinalized)?.is_empty())
+    /// Puts messages into the inbox of `name`, each under an id of its own; one that waits there already is not there twice.
+    pub(crate) async fn give(&self, name: &str, messages: Vec<(String, Vec<u8>)>) -> Result<()> {
+        let inboxes = self.clone();
+        let owned = name.to_owned();
+        let given = disk::blocking(move || {
+            let inner = &inboxes.inner;
+            let place = inner.dir.join(&owned).join("waiting");
+            for (id, json) in messages {
+                let staged = inner.stage(&json)?;
+                let linked = disk::link(&staged, &place.join(format!("{id}.json")));
+                disk::remove(&staged)?;
+                if linked? == Link::Gone {
+                    return Err(io::Error::from(io::ErrorKind::NotFound));
+                }
+                inboxes.tell(&id);
+            }
+            Ok(())
+        });
+        given.await.map_err(|error| disk::error("give", name, error))
     }
 
-    /// Links `message` into the inbox of each subscriber of finalized objects, durable on return. Nobody is told yet.
-    pub(crate) fn link_finalized(&self, message: &Path, id: &str) -> io::Result<()> {
-        let subscribers = self.inner.subscribers(|topic| *topic == Topic::ObjectFinalized)?;
+    /// Returns whether any subscriber hears of the object `key` when it is finalized.
+    pub(crate) fn hear_of(&self, key: &str) -> io::Result<bool> {
+        Ok(!self.inner.subscribers(|topic| topic.is_about_object(key))?.is_empty())
+    }
+
+    /// Links `message` into the inbox of each subscriber to finalized objects, durable on return.
+    /// Does not notify the takers.
+    pub(crate) fn link_finalized(&self, message: &Path, id: &str, key: &str) -> io::Result<()> {
+        let subscribers = self.inner.subscribers(|topic| topic.is_about_object(key))?;
         self.inner.link(message, id, &subscribers)
     }
 

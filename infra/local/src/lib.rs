@@ -16,23 +16,24 @@
 //!
 //! # A put, step by step
 //!
-//! 1. bytes → `tmp/<id>`, checked on the way, fsync; note → `tmp/<id>.json`, fsync. Bytes that are a file of the
-//!    same file system already, as a gateway's are, get a second name and are not copied;
-//! 2. the **commit**: hard link of the note to its place in `meta`, which fails when a note is there; fsync;
-//! 3. where there are subscribers: fsync of `tmp`; hard link of the note into the inbox of each; fsync;
-//! 4. hard link of the bytes to the key; fsync of that directory, and of each one made on the way;
-//! 5. both names in `tmp` go.
+//! 1. Write the bytes to `tmp/<id>`, check them while writing, fsync. Write the note to `tmp/<id>.json`,
+//!    fsync. If the bytes are already a file on the same file system, as a gateway's are, link
+//!    that file instead of copying it.
+//! 2. **Commit**: hard-link the note to its place in `meta`, fsync. The link fails if the key has a note.
+//! 3. If there are subscribers, fsync `tmp`, and hard-link the note into the inbox of each, fsync.
+//! 4. Hard-link the bytes to the key. Fsync that directory and each directory created on the way.
+//! 5. Remove both names in `tmp`.
 //!
 //! Only one note can win step 2, so bytes and metadata always belong to the same put. `Created` is returned
 //! after step 4, so an answered put survives a power cut, together with its event.
 //!
 //! # After a crash
 //!
-//! Before 2 the put never was: [`LocalBucket::open`] removes the leftovers. From 2 on the put stands, and `open` does the
-//! steps that are missing; each can be repeated. A power cut that takes the names in `tmp` before step 4 leaves a note without
-//! a file, which nobody has heard of, and its key is free. A second writer that loses step 2 while the first one is between 2 and
-//! 4 (or died there) takes those steps for it before it answers `AlreadyExists`. A message leaves an inbox only
-//! when it is done, so it comes at least once.
+//! A put that crashed before step 2 has no effect: [`LocalBucket::open`] removes its files. After step 2 the
+//! put is committed, and `open` does the missing steps; each can be repeated. A power cut before step 4 may
+//! take the names in `tmp` if there is no subscriber; then the note has no file, and its key is free. If a second writer loses step 2
+//! while the first is between steps 2 and 4, or crashed there, it does those steps itself before it returns
+//! `AlreadyExists`. A message leaves an inbox only when it is done, so it is delivered at least once.
 //!
 //! Removing an object's file by hand frees its key: the bucket recognises a note without
 //! a file and replaces it.

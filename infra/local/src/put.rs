@@ -219,7 +219,7 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
     let mut file = File::create_new(&staged.note)?;
     file.write_all(&serde_json::to_vec(note)?)?;
     file.sync_data()?;
-    // A file that got a second name has the permissions of the place that it came from.
+    // A linked file still has the permissions of its original place.
     let permissions = file.metadata()?.permissions();
     if fs::metadata(&staged.bytes)?.permissions() != permissions {
         fs::set_permissions(&staged.bytes, permissions)?;

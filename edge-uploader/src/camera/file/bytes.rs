@@ -95,7 +95,7 @@ impl FileBytes {
         Ok(bytes.into())
     }
 
-    /// Like `seek`, but what was read ahead stays: most steps are short, and there are many.
+    /// Seeks without discarding buffered data, because most steps are short.
     fn seek_to(&mut self, at: u64) -> Result<()> {
         let step = self.here.take().and_then(|here| i64::try_from(i128::from(at) - i128::from(here)).ok());
         match step {

@@ -248,7 +248,7 @@ struct FileSession {
     batches: pump::Batches,
     /// What is left of the last batch.
     items: std::vec::IntoIter<Item>,
-    /// Taken from the thread, but not due yet.
+    /// Received from the thread, but not due yet.
     pending: Option<Item>,
     /// When the first frame was returned.
     started: Option<Instant>,
@@ -261,7 +261,7 @@ struct FileSession {
 #[async_trait]
 impl Session for FileSession {
     async fn next(&mut self) -> Result<Option<CameraEvent>, CameraError> {
-        // Between the two awaits the item lies in `pending`: dropping this future anywhere loses nothing.
+        // Between the two awaits, the item is in `pending`, so dropping this future loses nothing.
         while self.pending.is_none() {
             self.pending = self.items.next();
             if self.pending.is_none() {

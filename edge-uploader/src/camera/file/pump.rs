@@ -65,7 +65,7 @@ pub(super) fn start(
             let judge = Judge { path: &path, ends, opened };
             pump(&path, file, repeat, &judge, &mut sender)
         }));
-        // Nobody listening is fine.
+        // Ignore the error if the session was dropped.
         let _ = sender.flush();
         let fault = match read {
             Ok(Ok(())) => return,

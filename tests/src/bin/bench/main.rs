@@ -72,7 +72,7 @@ fn empty(name: &str) -> PathBuf {
     path
 }
 
-/// The most memory of a running process that was resident at once.
+/// Returns the peak resident memory of a running process.
 fn resident_bytes(id: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells what was resident");
@@ -118,7 +118,7 @@ fn probing(directory: &Path) {
         let budgets = if own { (1.0, 16.0) } else { (3.0, 128.0) };
         row(&what, "requests", our.requests as f64, Some(their.requests as f64), Budget::Value(budgets.0));
         row(&what, "KiB", our.bytes as f64 / 1024.0, Some(their.bytes as f64 / 1024.0), Budget::Value(budgets.1));
-        // ffprobe's time is a process's; ours is a function's in a process that is there already.
+        // ffprobe's time includes the start of a process; ours does not.
         row(&what, "wall ms", our_time.as_secs_f64() * 1e3, Some(their_time.as_secs_f64() * 1e3), Budget::None);
     }
 }

@@ -179,9 +179,10 @@ impl Mp4 {
         Ok(true)
     }
 
-    /// The bytes of a sample; `None`, and noted, where they are not in the file.
+    /// Reads the bytes of a sample. Returns `None`, with a fault noted, if they are not in the file.
     fn read_sample(&mut self, sample: Sample, kind: TrackKind) -> Result<Option<Bytes>, Fault> {
-        let (offset, bytes) = (sample.offset, u64::from(sample.size));
+        let offset = sample.offset;
+        let bytes = u64::from(sample.size);
         self.bytes_left = self.bytes_left.checked_sub(1).ok_or_else(again_and_again)?;
         let end = offset.saturating_add(bytes);
         let name = match kind {
@@ -261,7 +262,7 @@ impl Mp4 {
         Ok(Some(StreamParameters { video, audio: self.movie.audio.clone() }))
     }
 
-    /// Gives the data 4-byte lengths.
+    /// Converts the data to 4-byte lengths.
     fn with_lengths(&self, description: u32, data: Bytes) -> Bytes {
         match self.described(description).map_or(4, |entry| entry.length_bytes) {
             4 => data,
