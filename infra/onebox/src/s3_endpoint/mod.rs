@@ -17,7 +17,7 @@ mod upload;
 
 pub use access::load_or_create_credentials;
 
-use edge_uploader::listener::{self, Limits};
+use edge_uploader::listener::{self, ConnectionLimits};
 use framepost_aws::Credentials;
 use framepost_local::LocalBucket;
 use hyper::Request;
@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Players open several connections, and the edge uploader one for each of its workers.
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 128,
     header_time: Duration::from_mins(1),
     idle_time: Duration::from_mins(2),
