@@ -62,9 +62,9 @@ fn what_the_file_holds_is_read_again_and_what_was_read_to_the_end_is_kept() {
             let whole = open(&fs).and_then(|spool| read(&spool, &mut outside)).is_ok();
             outcomes[usize::from(whole)] += 1;
             if seed % 3 == 0 {
-                fs.restart()
+                fs.restart();
             } else {
-                fs.power_cut()
+                fs.power_cut();
             }
             let spool = open(&fs).unwrap();
             if !whole {
