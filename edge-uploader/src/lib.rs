@@ -10,6 +10,7 @@
 //! - [`spool`]: keeps chunks on disk. Its state is the file system, without a database.
 //! - [`upload`]: uploads chunks to the bucket. Does not depend on cameras.
 //! - [`gateway`]: combines these for many cameras.
+//! - [`report`]: reports on the gateway and its cameras, as objects beside the footage.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
@@ -23,6 +24,7 @@ pub mod gateway;
 pub mod listener;
 pub mod media;
 pub mod metrics;
+pub mod report;
 pub mod segment;
 pub mod signals;
 pub mod spool;

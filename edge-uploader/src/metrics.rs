@@ -90,7 +90,7 @@ struct Snapshot(Weak<Gateway>);
 /// Name, help text and value of a counter of a camera.
 type CameraCounter = (&'static str, &'static str, fn(&CameraCounters) -> u64);
 
-const CAMERA_COUNTERS: [CameraCounter; 12] = [
+const CAMERA_COUNTERS: [CameraCounter; 13] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
     ("random_access_frames", "Video frames received that decoding can start at", |camera| {
         camera.random_access_frames.load(Relaxed)
@@ -106,6 +106,9 @@ const CAMERA_COUNTERS: [CameraCounter; 12] = [
     ("chunks", "Chunks closed", |camera| camera.chunks.load(Relaxed)),
     ("chunks_between", "Chunks closed that start between random access frames", |camera| {
         camera.chunks_between.load(Relaxed)
+    }),
+    ("chunks_active", "Chunks closed in which the camera sent more than twice its quiet level", |camera| {
+        camera.chunks_active.load(Relaxed)
     }),
     ("spans", "Spans closed", |camera| camera.spans.load(Relaxed)),
     ("gaps", "Gaps recorded", |camera| camera.gaps.load(Relaxed)),
@@ -123,6 +126,13 @@ impl Collector for Snapshot {
         })?;
         each_camera(&mut encoder, "camera_unstored", "1 while frames arrive and none is stored", &cameras, |camera| {
             ConstGauge::new(i64::from(camera.unstored().is_some()))
+        })?;
+
+        let measured: Vec<Arc<CameraCounters>> =
+            cameras.iter().filter(|camera| camera.activity().is_some()).cloned().collect();
+        let help = "How many times its quiet level the camera sent in the last chunk";
+        each_camera(&mut encoder, "camera_activity", help, &measured, |camera| {
+            ConstGauge::new(camera.activity().unwrap_or_default())
         })?;
 
         let stats = gateway.spool().stats();

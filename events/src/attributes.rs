@@ -4,6 +4,7 @@
 //! entries together (names and values, UTF-8) stay below [`METADATA_LIMIT_BYTES`], which is S3's limit. Parsing
 //! ignores the letter case of names (GCS returns them in lower case on a ranged read) and unknown entries.
 
+use crate::activity::Activity;
 use crate::{Error, Sha256};
 use jiff::{SignedDuration, Timestamp};
 use std::str::FromStr;
@@ -167,6 +168,10 @@ pub struct Attributes {
     pub audio: Option<AudioAttributes>,
     /// `Timescale`: units per second of the movie and of every track.
     pub timescale: Option<u32>,
+    /// `MediaEnd`: the offset behind the last fragment, where the file's own `mfra` begins.
+    pub media_end: Option<u64>,
+    /// `Activity`: how much happens; absent where it is not known, or means nothing.
+    pub activity: Option<Activity>,
     /// `SeekTable`: an `mfra` with at most 20 entries.
     pub seek_table: Option<Vec<u8>>,
     /// `StartsWithRandomAccess`: `false` for [`ChunkStart::Between`], otherwise omitted.
@@ -222,6 +227,8 @@ impl Attributes {
         entry("AudioSampleRate", audio.map(|a| a.sample_rate_khz.to_string()))?;
         entry("AudioBitrate", audio.map(|a| a.bitrate_kbps.to_string()))?;
         entry("Timescale", self.timescale.map(|t| t.to_string()))?;
+        entry("MediaEnd", self.media_end.map(|end| end.to_string()))?;
+        entry("Activity", self.activity.map(|activity| activity.to_string()))?;
         entry("SeekTable", self.seek_table.as_ref().map(|t| BASE64_STANDARD.encode(t)))?;
         entry("StartsWithRandomAccess", (self.start == ChunkStart::Between).then(|| "false".to_owned()))?;
         entry("Clock", self.clock.map(|c| c.to_string()))?;
@@ -268,6 +275,8 @@ impl Attributes {
                 "audiosamplerate" => sample_rate_khz = Some(parsed("AudioSampleRate", value, "kHz")?),
                 "audiobitrate" => audio_bitrate = Some(parsed("AudioBitrate", value, "kilobits a second")?),
                 "timescale" => a.timescale = Some(parsed("Timescale", value, "units a second")?),
+                "mediaend" => a.media_end = Some(parsed("MediaEnd", value, "an offset")?),
+                "activity" => a.activity = Some(value.parse()?),
                 "seektable" => {
                     let table = BASE64_STANDARD.decode(value).map_err(|_| bad("SeekTable", value, "base64"))?;
                     a.seek_table = Some(table);
@@ -329,6 +338,8 @@ mod tests {
             video: Some(VideoAttributes { width: 3840, height: 2160, framerate: 29.97, bitrate_kbps: 8_000 }),
             audio: Some(AudioAttributes { channels: 2, sample_rate_khz: 48, bitrate_kbps: 128 }),
             timescale: Some(90_000),
+            media_end: Some(123_456_789),
+            activity: Some(Activity { level: 12.34, quiet_bytes_per_second: 1_234_567 }),
             seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
             start: ChunkStart::Between,
             clock: Some(ClockInfo {
@@ -381,6 +392,10 @@ mod tests {
             ("VideoFramerate", "NaN"),
             ("StartsWithRandomAccess", "perhaps"),
             ("VideoFramerate", "-25"),
+            ("MediaEnd", "-1"),
+            ("Activity", "some"),
+            ("Activity", "NaN; quiet=1B/s"),
+            ("Activity", "1.5; quiet=-1B/s"),
         ] {
             let error = Attributes::from_metadata([(name, value)]).unwrap_err().to_string();
             assert!(error.to_lowercase().contains(&name.to_lowercase()), "{error}");
@@ -396,6 +411,8 @@ mod tests {
             framerate in 0.0_f64..1000.0,
             table in of(proptest::collection::vec(any::<u8>(), 0..300)),
             between in any::<bool>(),
+            media_end in of(any::<u64>()),
+            activity in of((0.0_f64..1e6, any::<u64>())),
         ) {
             let attributes = Attributes {
                 from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
@@ -409,6 +426,8 @@ mod tests {
                 }),
                 video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
+                media_end,
+                activity: activity.map(|(level, quiet_bytes_per_second)| Activity { level, quiet_bytes_per_second }),
                 start: if between { ChunkStart::Between } else { ChunkStart::RandomAccess },
                 ..Attributes::default()
             };

@@ -6,12 +6,15 @@
 //!
 //! * [`key`]: where an object lies (ONVIF Recording Control, annex "Object storage recording format").
 //! * [`attributes`]: what the object's metadata says of it.
+//! * [`activity`]: how much happens in a chunk.
+//! * [`gap`], [`report`]: what objects beside the footage hold.
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so; [`removed`]: "it is gone"; [`due`]: "it is time".
 //! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
 //! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`], [`glue`]: the tables that hold
 //!   them.
 
+pub mod activity;
 pub mod attributes;
 pub mod bigquery;
 mod digest;
@@ -27,6 +30,7 @@ pub mod manifest;
 pub mod name;
 pub mod record;
 pub mod removed;
+pub mod report;
 pub mod schema;
 
 pub use digest::{Sha256, Sha256Hasher};

@@ -25,13 +25,18 @@ locals {
 module "bucket" {
   source = "../modules/aws/bucket"
 
-  name                = local.bucket_name
-  existing            = var.bucket.existing
-  keep_footage        = var.bucket.keep_footage
-  encryption_key_arn  = var.encryption_key
-  expire_days         = var.bucket.expire_days
-  transitions         = var.bucket.transitions
-  noncurrent_days     = var.bucket.noncurrent_days
+  name               = local.bucket_name
+  existing           = var.bucket.existing
+  keep_footage       = var.bucket.keep_footage
+  encryption_key_arn = var.encryption_key
+  expire_days        = var.bucket.expire_days
+  transitions        = var.bucket.transitions
+  noncurrent_days    = var.bucket.noncurrent_days
+  # A bucket takes a thousand rules. Beyond that many sites, reports stay as long as footage.
+  reports = {
+    days     = var.bucket.reports_days
+    prefixes = [for site in slice(sort(keys(local.sites)), 0, min(length(local.sites), 990)) : "${site}/reports/"]
+  }
   write_once_prefixes = var.bucket.existing ? local.prefixes : [""]
   overwriters         = var.bucket.overwriters
   gateways            = module.gateway.principals

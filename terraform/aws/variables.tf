@@ -36,7 +36,7 @@ variable "bucket" {
   description = <<-TEXT
     The bucket. name: framepost-footage-ACCOUNT-REGION unless given. existing: it is there and stays its owner's, see the
     output bucket.policy_json for what it needs. keep_footage = false: destroying destroys the footage. expire_days: never
-    unless given. transitions: cheaper classes by age. noncurrent_days: how long a deletion can be undone. overwriters: who
+    unless given. transitions: cheaper classes by age. reports_days: how long gateways' reports are kept. noncurrent_days: how long a deletion can be undone. overwriters: who
     may put without If-None-Match.
   TEXT
   type = object({
@@ -46,6 +46,7 @@ variable "bucket" {
     expire_days     = optional(number)
     transitions     = optional(list(object({ days = number, class = string })), [])
     noncurrent_days = optional(number, 7)
+    reports_days    = optional(number, 30)
     overwriters     = optional(list(string), [])
   })
   default = {}
@@ -161,13 +162,14 @@ variable "gateways" {
 }
 
 variable "alarms" {
-  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes): from where on."
+  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway): from where on."
   type = object({
     enabled                = optional(bool, true)
     notify                 = optional(list(string), [])
     oldest_message_minutes = optional(number, 15)
     errors                 = optional(number, 1)
     throttles              = optional(number, 10)
+    backlog_minutes        = optional(number, 30)
   })
   default = {}
 }

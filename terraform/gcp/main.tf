@@ -44,6 +44,7 @@ module "bucket" {
   soft_delete_days = var.bucket.soft_delete_days
   expire_days      = var.bucket.expire_days
   transitions      = var.bucket.transitions
+  reports_days     = var.bucket.reports_days
   topic_name       = "${var.name}-finalized"
   # Without a subscriber, messages would only cost money.
   removed_topic_name = contains(local.events, "object-removed") ? "${var.name}-removed" : null

@@ -51,7 +51,7 @@ variable "bucket" {
   description = <<-TEXT
     The bucket. name: framepost-footage-PROJECT unless given. existing: it is there and stays its owner's. keep_footage =
     false: destroying destroys the footage and what is known of it. location: the region unless given. expire_days: never
-    unless given. transitions: cheaper classes by age. versioning, noncurrent_days, soft_delete_days: how long a deletion
+    unless given. transitions: cheaper classes by age. reports_days: how long gateways' reports are kept. versioning, noncurrent_days, soft_delete_days: how long a deletion
     can be undone.
   TEXT
   type = object({
@@ -64,6 +64,7 @@ variable "bucket" {
     versioning       = optional(bool, true)
     noncurrent_days  = optional(number, 1)
     soft_delete_days = optional(number, 7)
+    reports_days     = optional(number, 30)
   })
   default = {}
 
@@ -189,13 +190,14 @@ variable "gateways" {
 }
 
 variable "alarms" {
-  description = "notify: notification channels (projects/P/notificationChannels/N) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes): from where on."
+  description = "notify: notification channels (projects/P/notificationChannels/N) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway): from where on."
   type = object({
     enabled                = optional(bool, true)
     notify                 = optional(list(string), [])
     oldest_message_minutes = optional(number, 15)
     errors                 = optional(number, 1)
     throttles              = optional(number, 10)
+    backlog_minutes        = optional(number, 30)
   })
   default = {}
 }

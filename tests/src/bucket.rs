@@ -1,6 +1,7 @@
 //! Reads the objects of a bucket from disk: `DIR/s3/footage/KEY`, or a `file://` destination.
 
 use framepost_events::attributes::Attributes;
+use framepost_events::report::ReportKey;
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,9 @@ impl Bucket {
     /// Returns visible files that are not objects. A crash in the middle of a put must not leave any.
     pub fn strangers(&self) -> Vec<PathBuf> {
         let mut strangers = files(&self.root);
-        strangers.retain(|path| self.name(path).is_none_or(|name| name.parse::<ObjectKey>().is_err()));
+        strangers.retain(|path| {
+            self.name(path).is_none_or(|name| name.parse::<ObjectKey>().is_err() && name.parse::<ReportKey>().is_err())
+        });
         strangers
     }
 

@@ -18,6 +18,8 @@ pub struct EdgeConfig {
     pub credentials: Option<Credentials>,
     /// How long a chunk is.
     pub window: Duration,
+    /// How often the gateway reports, as its configuration has it; `off` unless a test is about reports.
+    pub report: &'static str,
     pub cameras: Vec<CameraConfig>,
 }
 
@@ -71,6 +73,7 @@ impl EdgeConfig {
             endpoint_url: None,
             credentials: None,
             window: Duration::from_secs(3),
+            report: "off",
             cameras: vec![CameraConfig {
                 name: "gate".to_owned(),
                 url: url.to_owned(),
@@ -90,6 +93,7 @@ impl EdgeConfig {
         if let Some(url) = &self.endpoint_url {
             let _ = writeln!(text, "endpoint_url = {url:?}");
         }
+        let _ = write!(text, "\n[report]\nevery = {:?}\n", self.report);
         for CameraConfig { name, url, transport, trusted } in &self.cameras {
             let _ = write!(text, "\n[[camera]]\nname = {name:?}\nurl = {url:?}\n");
             if *transport == Transport::Udp {
@@ -157,7 +161,7 @@ mod tests {
         config.endpoint_url = Some("http://127.0.0.1:1".to_owned());
         let expected = "site = \"plant-7\"\n\n[recording]\nwindow = \"3000ms\"\n\n[spool]\ndir = \"/spool\"\n\
                         free_floor = \"10 MB\"\n\n[upload]\nto = \"s3://footage\"\n\
-                        endpoint_url = \"http://127.0.0.1:1\"\n\n[[camera]]\nname = \"gate\"\n\
+                        endpoint_url = \"http://127.0.0.1:1\"\n\n[report]\nevery = \"off\"\n\n[[camera]]\nname = \"gate\"\n\
                         url = \"rtsp://127.0.0.1/x\"\n";
         assert_eq!(config.toml(), expected);
     }

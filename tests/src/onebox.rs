@@ -66,9 +66,12 @@ impl Onebox {
         });
     }
 
-    /// Waits until `objects` records, of any kind, have been printed.
+    /// Waits until `objects` records, of any kind but the gateway's own reports, have been printed.
     pub fn wait_for_records_of(&self, objects: usize, within: Duration) {
-        self.running.wait_for(Output::Stdout, within, |lines| (lines.len() >= objects).then_some(()));
+        self.running.wait_for(Output::Stdout, within, |lines| {
+            let footage = lines.iter().filter(|line| !line.contains("io.framepost.gateway.reported.v1"));
+            (footage.count() >= objects).then_some(())
+        });
     }
 
     /// Interrupts it and waits until it has closed, drained and ended with exit code 0.

@@ -26,7 +26,7 @@ mod synchronized;
 
 pub use anchor::Anchor;
 pub use arrival::ArrivalClock;
-pub use synchronized::{Synchronized, gateway_synchronized};
+pub use synchronized::{Synchronized, gateway_offset_us, gateway_synchronized};
 
 use self::live::Live;
 use crate::media::{Frame, StreamParameters, Timing, TrackKind};

@@ -5,6 +5,7 @@ use edge_uploader::camera::{CameraError, CameraEvent};
 use edge_uploader::clock::{Synchronized, gateway_synchronized};
 use edge_uploader::config::{CameraConfig, Config};
 use edge_uploader::media::TrackKind;
+use edge_uploader::spool::DiskSpace;
 use edge_uploader::{destination, terminal};
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey, Sha256};
@@ -110,8 +111,8 @@ fn disk(config: &Config) -> Verdict {
     if let Err(error) = written {
         return Verdict::Bad(format!("cannot write in {}: {error}", spool.dir.display()));
     }
-    let free = match nix::sys::statvfs::statvfs(&spool.dir) {
-        Ok(stat) => stat.blocks_available() * stat.fragment_size(),
+    let free = match DiskSpace::at(&spool.dir) {
+        Ok(space) => space.free_bytes,
         Err(error) => return Verdict::Bad(format!("cannot ask how much of the disk is free: {error}")),
     };
     let usable = free.saturating_sub(spool.free_floor);

@@ -2,11 +2,11 @@
 
 use super::{RecordingArguments, UploadArguments, parse_destination, signer};
 use anyhow::{Context as _, bail};
-use edge_uploader::config::{CameraConfig, Config, Spool};
+use edge_uploader::config::{CameraConfig, Config, Report, Spool};
 use edge_uploader::gateway::{CameraEnd, Gateway};
 use edge_uploader::signals::Signals;
 use edge_uploader::spool::Options;
-use edge_uploader::{descriptors, destination, metrics};
+use edge_uploader::{descriptors, destination, metrics, report};
 use framepost_events::{Camera, Site};
 use framepost_ports::SystemClock;
 use framepost_ports::shown::ShownUrl;
@@ -91,6 +91,7 @@ impl Arguments {
             upload: self.upload.upload(to.clone()),
             signing: self.recording.signing(),
             metrics: None,
+            report: Report::default(),
             cameras: vec![CameraConfig {
                 username: self.username.clone(),
                 password_env: self.password_env.clone(),
@@ -135,6 +136,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             "too few file descriptors for so many cameras: raise LimitNOFILE, or ulimit -Hn"
         );
     }
+    let sink_of_reports = Arc::clone(&sink);
+    let signer_of_reports = signer.clone();
     let options =
         Options { limits: config.spool.limits(), durability: config.spool.durability, signer, ..Options::default() };
     let clock = Arc::new(SystemClock);
@@ -143,6 +146,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         metrics::serve(listen, Arc::downgrade(&gateway))
             .await
             .with_context(|| format!("cannot serve metrics at {listen}"))?;
+    }
+    if let Some(every) = config.report.every {
+        let settings = report::Settings { every, signer: signer_of_reports, quota_bytes: config.spool.quota };
+        tokio::spawn(report::run(Arc::downgrade(&gateway), sink_of_reports, settings));
     }
     let mut cameras = Vec::new();
     for (camera, source) in sources {

@@ -94,7 +94,7 @@ fn shown(key: &str) -> &str {
 }
 
 /// Every key that a configuration can have.
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 37] = [
     "site",
     "recording",
     "window",
@@ -115,6 +115,7 @@ const KEYS: [&str; 36] = [
     "signing",
     "key_file",
     "metrics",
+    "report",
     "listen",
     "camera",
     "name",

@@ -37,6 +37,9 @@ pub struct Config {
     pub signing: Option<Signing>,
     /// The metrics endpoint; `None` turns it off.
     pub metrics: Option<Metrics>,
+    /// What the gateway says of itself, beside the footage.
+    #[serde(default)]
+    pub report: Report,
     #[serde(rename = "camera")]
     pub cameras: Vec<CameraConfig>,
 }
@@ -197,6 +200,27 @@ pub struct Metrics {
     pub listen: std::net::SocketAddr,
 }
 
+/// What the gateway says of itself, beside the footage.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Report {
+    /// How often; `None` never.
+    #[serde(deserialize_with = "units::duration_or_off")]
+    pub every: Option<Duration>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { every: Some(DEFAULT_REPORT) }
+    }
+}
+
+/// How often a gateway reports where nothing else is said.
+pub const DEFAULT_REPORT: Duration = Duration::from_mins(5);
+
+/// The shortest time between two reports that may be asked for: each is a request that costs.
+const REPORT_LEAST: Duration = Duration::from_secs(10);
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -276,6 +300,9 @@ impl Config {
                 return Err(Mistake::new(format!("{whose}name"), problem));
             }
             camera.check(&whose)?;
+        }
+        if self.report.every.is_some_and(|every| every < REPORT_LEAST) {
+            return Err(Mistake::new("report.every", format!("must be at least {REPORT_LEAST:?}, or \"off\"")));
         }
         if self.upload.workers == Some(0) {
             return Err(Mistake::new("upload.workers", "must be at least 1"));

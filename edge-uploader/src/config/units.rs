@@ -29,6 +29,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| NOT_A_DURATION.to_owned())
 }
 
+/// [`duration`], or `"off"`.
+pub fn duration_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "off" { Ok(None) } else { parse_duration(&text).map(Some).map_err(de::Error::custom) }
+}
+
 /// Deserializes a number of bytes: `"20 GB"` (10⁹), `"512 MiB"` (2²⁰), `"1500"`.
 pub fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -2,6 +2,7 @@
 
 use crate::clock::{Anchor, Synchronized, gateway_synchronized};
 use framepost_ports::Clock;
+use jiff::Timestamp;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,11 @@ impl GatewayClock {
     /// Returns the monotonic time, which is also used for arrivals.
     pub(super) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+
+    /// The wall clock and the monotonic clock.
+    pub(super) fn now(&self) -> (Timestamp, Duration) {
+        (self.clock.now(), self.clock.monotonic())
     }
 
     /// Returns whether the system clock was synchronised at the last check.

@@ -18,17 +18,18 @@ mod recorder;
 mod steps;
 mod watch;
 
-pub use progress::{CameraCounters, CameraState};
+pub use progress::{CameraCounters, CameraState, DescribedStream};
 pub use watch::{Episode, Unstored};
 
 use crate::camera::{Camera, CameraError, Extent, Reading};
-use crate::clock::TrustedClock;
+use crate::clock::{Synchronized, TrustedClock};
 use crate::config::Recording;
 use crate::spool::{self, Spool};
 use crate::upload::{self, Drained, UploadStats, Uploader};
 use anchor::GatewayClock;
 use framepost_events::{Camera as CameraName, Site};
 use framepost_ports::{Clock, ObjectSink};
+use jiff::Timestamp;
 use plan::Plan;
 use receiver::Ended;
 use reception::{Pace, Reception};
@@ -156,7 +157,7 @@ impl Gateway {
             silence_max: camera.silence_max(),
         };
         let writer = self.spool.writer(self.site.clone(), name.clone())?;
-        let stats = Arc::new(CameraCounters::new(name.clone(), camera.extent(), camera.silence_max()));
+        let stats = Arc::new(CameraCounters::new(name.clone(), camera.source(), camera.extent(), camera.silence_max()));
         let (sender, receiver) = queue::queue();
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
         let spool = self.spool.clone();
@@ -204,6 +205,26 @@ impl Gateway {
     /// Returns the counters of the uploader.
     pub fn upload_stats(&self) -> UploadStats {
         self.uploader.stats()
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Now, by the gateway's clock: the wall clock, and the monotonic one that arrivals have.
+    pub fn now(&self) -> (Timestamp, Duration) {
+        self.clock.now()
+    }
+
+    /// Whether the system clock is synchronised, as of the last time it was asked.
+    pub fn synchronized(&self) -> Synchronized {
+        self.clock.synchronized()
+    }
+
+    /// Whether the gateway was told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     /// Returns how often the system clock was set since the start.

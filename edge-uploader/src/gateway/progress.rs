@@ -3,8 +3,10 @@
 use super::anchor::GatewayClock;
 use super::watch::{Change, Episode, Unstored, Watch};
 use crate::camera::Extent;
-use crate::media::{Frame, TrackKind};
+use crate::media::{Frame, TrackKind, VideoParameters};
+use crate::segment::ACTIVE_LEVEL;
 use framepost_events::Camera;
+use framepost_events::activity::Activity;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -32,10 +34,33 @@ pub enum CameraState {
     Stopped,
 }
 
+/// What a camera sends, as its last session described it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedStream {
+    /// RFC 6381.
+    pub codec: String,
+    /// Pixels, after cropping.
+    pub width: u32,
+    /// Pixels, after cropping.
+    pub height: u32,
+}
+
+/// Before the first frame of a camera.
+const NO_ARRIVAL: u64 = u64::MAX;
+
+/// Where the activity in a camera's last chunk is not known.
+const NO_ACTIVITY: u64 = u64::MAX;
+
 /// Counters of one camera, updated during recording.
 #[derive(Debug)]
 pub struct CameraCounters {
     pub name: Camera,
+    /// Its URL or file, without credentials.
+    pub source: String,
+    /// Whether it ends by itself.
+    pub extent: Extent,
+    /// For how long it may show nothing new, where that is known.
+    pub silence_max: Option<Duration>,
     state: AtomicU8,
     /// Number of sessions that began.
     pub connects: AtomicU64,
@@ -61,12 +86,21 @@ pub struct CameraCounters {
     pub chunks: AtomicU64,
     /// Number of closed chunks that start between two random access frames.
     pub chunks_between: AtomicU64,
+    /// Of these, the ones in which something happened.
+    pub chunks_active: AtomicU64,
+    /// The activity in the last chunk, in hundredths; [`NO_ACTIVITY`] where nothing is known of it.
+    activity_percent: AtomicU64,
     /// Number of spans closed.
     pub spans: AtomicU64,
     /// Number of gaps recorded.
     pub gaps: AtomicU64,
     /// End of the last span in µs since 1970; `i64::MIN` before the first.
     last_end_us: AtomicI64,
+    /// When the last frame of any kind came, in µs of the monotonic clock; [`NO_ARRIVAL`] before the first.
+    last_arrival_us: AtomicU64,
+    described: Mutex<Option<DescribedStream>>,
+    /// Why the last session broke.
+    last_problem: Mutex<Option<String>>,
     /// Checks whether arriving frames are stored. Absent for a finite source, which waits for the disk
     /// and reports its own end.
     watch: Option<Mutex<Watch>>,
@@ -74,10 +108,13 @@ pub struct CameraCounters {
 
 impl CameraCounters {
     /// Creates counters for a camera that may show nothing new for `silence_max`, if that is known.
-    pub(super) fn new(name: Camera, extent: Extent, silence_max: Option<Duration>) -> Self {
+    pub(super) fn new(name: Camera, source: String, extent: Extent, silence_max: Option<Duration>) -> Self {
         let zero = AtomicU64::default;
         Self {
             name,
+            source,
+            extent,
+            silence_max,
             state: AtomicU8::new(CameraState::Connecting as u8),
             connects: zero(),
             frames: zero(),
@@ -91,9 +128,14 @@ impl CameraCounters {
             clock_steps: zero(),
             chunks: zero(),
             chunks_between: zero(),
+            chunks_active: zero(),
+            activity_percent: AtomicU64::new(NO_ACTIVITY),
             spans: zero(),
             gaps: zero(),
             last_end_us: AtomicI64::new(i64::MIN),
+            last_arrival_us: AtomicU64::new(NO_ARRIVAL),
+            described: Mutex::default(),
+            last_problem: Mutex::default(),
             watch: (extent == Extent::Live).then(|| Mutex::new(Watch::new(silence_max))),
         }
     }
@@ -147,6 +189,47 @@ impl CameraCounters {
         (micros != i64::MIN).then(|| jiff::Timestamp::from_microsecond(micros).ok())?
     }
 
+    /// How many times its quiet level the camera sent in the last chunk, where that is known.
+    pub fn activity(&self) -> Option<f64> {
+        let percent = self.activity_percent.load(Relaxed);
+        (percent != NO_ACTIVITY).then(|| percent as f64 / 100.0)
+    }
+
+    /// A chunk was closed with so much activity in it.
+    pub(super) fn measured(&self, activity: Option<Activity>) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a level is not negative")]
+        let percent = activity.map_or(NO_ACTIVITY, |activity| (activity.level * 100.0).round() as u64);
+        self.activity_percent.store(percent, Relaxed);
+        let active = activity.is_some_and(|activity| activity.level > ACTIVE_LEVEL);
+        self.chunks_active.fetch_add(u64::from(active), Relaxed);
+    }
+
+    /// When the last frame came, on the monotonic clock.
+    pub fn last_arrival(&self) -> Option<Duration> {
+        let micros = self.last_arrival_us.load(Relaxed);
+        (micros != NO_ARRIVAL).then(|| Duration::from_micros(micros))
+    }
+
+    /// What it sends, once a session has described it.
+    pub fn described(&self) -> Option<DescribedStream> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn describe(&self, video: &VideoParameters) {
+        let described =
+            DescribedStream { codec: video.rfc6381.clone(), width: video.width.into(), height: video.height.into() };
+        *self.described.lock().unwrap_or_else(PoisonError::into_inner) = Some(described);
+    }
+
+    /// Why the last session broke, in words that may be shown; `None` where none has.
+    pub fn last_problem(&self) -> Option<String> {
+        self.last_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn broke(&self, problem: &str) {
+        *self.last_problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem.to_owned());
+    }
+
     pub(super) fn span_ended(&self, end: jiff::Timestamp) {
         self.spans.fetch_add(1, Relaxed);
         self.last_end_us.store(end.as_microsecond(), Relaxed);
@@ -175,6 +258,7 @@ impl CameraCounters {
         }
         self.watched(|watch| watch.arrived(frame.track, frame.arrival));
         self.set_state(CameraState::Recording);
+        self.last_arrival_us.store(u64::try_from(frame.arrival.as_micros()).unwrap_or(NO_ARRIVAL), Relaxed);
         self.bytes.fetch_add(frame.data.len() as u64, Relaxed);
     }
 }

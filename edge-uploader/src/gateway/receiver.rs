@@ -99,6 +99,7 @@ pub(super) async fn receive(
         // The detail is also stored in the bucket, so remove secrets and control
         // characters from the camera's text.
         let detail = framepost_ports::shown::line(&framepost_ports::chain(&problem));
+        stats.broke(&detail);
         tracing::warn!(camera = %stats.name, error = detail, retry_in = ?wait, "camera lost");
         if let Err(gone) = reception.queue.tell(Item::Lost { cause: GapCause::CameraLost, detail }) {
             return gone.into();

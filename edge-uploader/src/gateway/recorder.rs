@@ -176,6 +176,7 @@ impl Recorder {
         let audio = parameters.audio.as_ref().map(|audio| audio.rfc6381.as_str());
         tracing::info!(camera = %plan.camera, codec = video.rfc6381, width = video.width, height = video.height, audio,
             "stream parameters");
+        self.writing.stats.describe(video);
         self.session = Some(RecordedSession::new(parameters, clock, Arc::clone(&self.gateway)));
         closed
     }

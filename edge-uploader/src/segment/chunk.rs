@@ -51,6 +51,8 @@ pub(super) struct Summary {
 struct TrackSummary {
     frames: u64,
     bytes: u64,
+    /// Of these, the bytes of frames that are not random access frames.
+    between_bytes: u64,
     ticks: u64,
     end: u64,
     random_access: Vec<FragmentInfo>,
@@ -78,6 +80,7 @@ impl Summary {
                 }
                 track.frames += 1;
                 track.bytes += u64::from(entry.size);
+                track.between_bytes += if boxes::is_sync(entry.flags) { 0 } else { u64::from(entry.size) };
                 track.ticks += u64::from(entry.duration);
                 time = time.saturating_add(entry.duration.into());
             }
@@ -95,13 +98,24 @@ impl Summary {
         self.video.frames
     }
 
+    /// The bytes of the video's frames that are not random access frames, and for how long they are shown.
+    pub(super) fn between(&self, timescale: u32) -> (u64, f64) {
+        (self.video.between_bytes, self.video.ticks as f64 / f64::from(timescale.max(1)))
+    }
+
     /// Returns the end of the video on the chunk's own time line.
     pub(super) fn video_end(&self) -> u64 {
         self.video.end
     }
 
     /// Returns `mfra`, and the complete attributes based on the draft from the chunk's start.
-    pub(super) fn close(&self, draft: &Attributes, to: Timestamp) -> boxes::Result<(Bytes, Attributes)> {
+    /// The last fragment ends at `media_end` of the file.
+    pub(super) fn close(
+        &self,
+        draft: &Attributes,
+        to: Timestamp,
+        media_end: u64,
+    ) -> boxes::Result<(Bytes, Attributes)> {
         let timescale = draft.timescale.unwrap_or(1).max(1);
         let seconds = self.video.ticks as f64 / f64::from(timescale);
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
@@ -109,6 +123,7 @@ impl Summary {
         let bitrate = |bytes: u64| (per_second(bytes * 8) / 1000.0).round() as u64;
         let mut attributes = Attributes {
             to: Some(to),
+            media_end: Some(media_end),
             start: self.start.unwrap_or_default(),
             duration: Some(timeline::duration(i64::try_from(self.video.ticks).unwrap_or(i64::MAX), timescale)),
             video: draft.video.as_ref().map(|video| VideoAttributes {
@@ -232,6 +247,11 @@ impl Chunk {
         let fragment = Fragment::new(head.bytes.into(), samples);
         self.bytes += fragment.len_bytes();
         Ok(fragment)
+    }
+
+    /// `mfra`, and the whole of the attributes.
+    pub(super) fn close(&self, to: Timestamp) -> boxes::Result<(Bytes, Attributes)> {
+        self.summary.close(&self.draft, to, self.bytes)
     }
 
     /// Returns the number of frames whose times were replaced, `None` for 0.

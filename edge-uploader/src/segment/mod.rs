@@ -31,6 +31,7 @@
 //!
 //! [`repair`] turns what a crash left of a chunk into a complete, shorter chunk.
 
+mod activity;
 mod boxes;
 mod chunk;
 mod fragment;
@@ -43,6 +44,8 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activity::ACTIVE_LEVEL;
+pub use activity::Quiet;
 pub use fragment::Fragment;
 pub use repair::{RepairError, Repaired, repair};
 pub use segmenter::{Error, Segmenter};

@@ -67,7 +67,7 @@ pub fn repair<R: Read + Seek>(mut part: R, draft: &Attributes) -> Result<Repaire
     let ticks = |time: u64| i64::try_from(time).unwrap_or(i64::MAX / 2);
     let to = wall_after(seen, ticks(summary.video_end()) - ticks(media_time), timescale);
     let draft = Attributes { timescale: Some(timescale), ..draft.clone() };
-    let (tail, attributes) = summary.close(&draft, to)?;
+    let (tail, attributes) = summary.close(&draft, to, keep_bytes)?;
     let mut init = init;
     if let Some(mehd) = find(&init, &[b"moov", b"mvex", b"mehd"]) {
         // The `mehd` that we write has a size, a type, version 1 with flags, and 64 bits (ISO/IEC 14496-12

@@ -1,5 +1,6 @@
 //! Decides where fragments and chunks are cut.
 
+use super::activity::Quiet;
 use super::chunk::{Chunk, Sample};
 use super::settings::{Settings, Stats};
 use super::thin::{Keep, Thin};
@@ -81,6 +82,7 @@ pub struct Segmenter {
     /// The last random access frame, and the distance between the two last ones.
     last_random_access: Option<i64>,
     last_group: Option<i64>,
+    quiet: Quiet,
 }
 
 /// A position in `Segmenter::video` before which to cut.
@@ -133,7 +135,19 @@ impl Segmenter {
             counter: 0,
             last_random_access: None,
             last_group: None,
+            quiet: Quiet::default(),
         }
+    }
+
+    /// What is known of the camera's quiet level, from the span before.
+    #[must_use]
+    pub fn with_quiet(self, quiet: Quiet) -> Self {
+        Self { quiet, ..self }
+    }
+
+    /// What is known of it by now.
+    pub fn quiet(&self) -> &Quiet {
+        &self.quiet
     }
 
     /// Sets the source of wall-clock times from now on. A chunk's metadata has the one
@@ -388,7 +402,9 @@ impl Segmenter {
             return Ok(());
         }
         chunk.draft.clock = Some(ClockInfo { replaced: chunk.replaced(), ..self.clock });
-        let (tail, attributes) = chunk.summary.close(&chunk.draft, cut.next.1)?;
+        let (between_bytes, seconds) = chunk.summary.between(self.timeline.timescale());
+        chunk.draft.activity = self.quiet.take(between_bytes, seconds);
+        let (tail, attributes) = chunk.close(cut.next.1)?;
         let duration = chunk.summary.movie_duration();
         let init = boxes::init(&self.parameters, self.timeline.timescale(), duration)?.into();
         outputs.push(Output::Finish { init, tail, attributes });

@@ -7,6 +7,7 @@
 mod disk;
 
 pub(super) use disk::DiskFs;
+pub use disk::DiskSpace;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Seek, Write};

@@ -109,6 +109,7 @@ pub(crate) use claim::ClaimReader;
 pub use claim::{Claim, QuarantinedObject};
 pub use debts::Presence;
 pub use error::Error;
+pub use fs::DiskSpace;
 pub use index::{CameraStats, Order, Tried};
 pub use recover::{CameraRecovery, Recovery, SpanRecovery};
 pub use repair::{ReadSeek, Repair, RepairFailure, RepairedPart};
@@ -261,6 +262,11 @@ impl Spool {
     /// Returns the counts for each camera.
     pub fn stats(&self) -> Vec<CameraStats> {
         self.inner.index().stats()
+    }
+
+    /// How much room the disk has that it is on, where the system says.
+    pub fn disk_space(&self) -> Option<DiskSpace> {
+        DiskSpace::at(self.inner.layout.dir()).ok()
     }
 
     /// Returns the bytes that count against the quota.

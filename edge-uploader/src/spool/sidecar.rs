@@ -1,6 +1,7 @@
 //! The small JSON files: the attributes of each object, and the state of each camera's span.
 
 use super::source::SourceFile;
+use crate::segment::Quiet;
 use framepost_events::attributes::{Attributes, ClockSource, Metadata};
 use framepost_events::{Error, ObjectKey, Sha256};
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ impl Origin {
 }
 
 /// The content of `cameras/<site>/<camera>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CameraState {
     /// The open span; `None` between spans, and before the first chunk of a span is closed.
@@ -135,6 +136,9 @@ pub(super) struct CameraState {
     /// Start and counter of the last gap, so that two gaps with one start get different keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_gap: Option<(Timestamp, u64)>,
+    /// What the camera sends while nothing happens. Written with what is written for other reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) quiet: Option<Quiet>,
     /// The source file that is being read, if any. It is not stored, because the next
     /// start reads the file again.
     #[serde(skip)]

@@ -8,7 +8,7 @@ use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, Draft, Origin};
 use super::source::SourceFile;
 use super::{Durability, Error, Inner, Result};
-use crate::segment::{Fragment, Output};
+use crate::segment::{Fragment, Output, Quiet};
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{GAP_CONTENT_TYPE, Gap};
@@ -81,6 +81,16 @@ enum Health {
 }
 
 impl SpoolWriter {
+    /// What the camera sends while nothing happens, as it was known when it was last recorded.
+    pub fn quiet(&self) -> Quiet {
+        self.state.quiet.clone().filter(Quiet::is_sound).unwrap_or_default()
+    }
+
+    /// Remembers it: it is on the disk when the next chunk is closed.
+    pub fn set_quiet(&mut self, quiet: Quiet) {
+        self.state.quiet = Some(quiet);
+    }
+
     pub(super) fn new(spool: Arc<Inner>, name: CameraName) -> Result<Self> {
         {
             let mut index = spool.index();

@@ -1,8 +1,9 @@
 //! The record about a playable object.
 
 use super::{Integrity, ObjectRef, RecordType};
+use crate::activity::Activity;
 use crate::attributes::ClockInfo;
-use crate::{Camera, Site};
+use crate::{Camera, Sha256, Site};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,10 +110,27 @@ pub struct ChunkProbed {
     pub container: Container,
     /// Size of the object in bytes.
     pub size_bytes: u64,
+    /// Of a fragmented MP4: how many bytes its initialization segment (`ftyp`, `moov`) has, which is where its media begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_bytes: Option<u64>,
+    /// Of a fragmented MP4: the offset behind its last fragment, before the `mfra`; absent where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_end: Option<u64>,
+    /// Of an MP4: units a second of the video's times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timescale: Option<u32>,
+    /// Of an MP4: the SHA-256 of the sample descriptions (`stsd`) of the video and then of the sound. Chunks of a camera with
+    /// the same timescale and digest play with one initialization segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_entry_digest: Option<Sha256>,
+    /// How much happens, as the gateway measured it; absent where it could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
     /// The object that the record is about.
     pub object: ObjectRef,
     /// Whether the chunk starts with a random access frame, according to the gateway. If not, the chunk
-    /// continues the one before it in its span. Absent for objects of other writers.
+    /// continues the one before it in its span. For objects of other writers, the container says
+    /// it; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_with_random_access: Option<bool>,
     /// The source of the times, according to the gateway.
@@ -126,7 +144,8 @@ impl RecordType for ChunkProbed {
     const TYPE: &'static str = "io.framepost.chunk.probed.v1";
     const FUNCTION: &'static str = "probe";
     const MESSAGE: &'static str = "chunk probed";
-    const NOT_LOGGED: &'static [&'static str] = &["clock", "integrity.chain.previous", "integrity.chain.manifest"];
+    const NOT_LOGGED: &'static [&'static str] =
+        &["clock", "sampleEntryDigest", "integrity.chain.previous", "integrity.chain.manifest"];
 
     fn site(&self) -> Option<&Site> {
         self.site.as_ref()

@@ -55,7 +55,7 @@ pub enum ChainState {
     Linked,
     /// Its counter and its `Previous` contradict each other.
     Broken,
-    /// It has no manifest.
+    /// It has no manifest, or is an object of a kind that is in no chain.
     Absent,
 }
 

@@ -21,6 +21,7 @@
 
 mod chunk_probed;
 mod gap_recorded;
+mod gateway_reported;
 mod integrity;
 mod log;
 mod object;
@@ -29,6 +30,7 @@ mod span_ended;
 
 pub use chunk_probed::{Audio, ChunkProbed, Container, Duration, PixelAspect, Resolution};
 pub use gap_recorded::GapRecorded;
+pub use gateway_reported::GatewayReported;
 pub use integrity::{Chain, ChainState, Content, Integrity, Signature};
 pub use object::ObjectRef;
 pub use object_rejected::{ObjectRejected, RejectReason};
@@ -40,7 +42,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The level of a record's log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,11 @@ pub trait RecordType: Serialize + DeserializeOwned + JsonSchema + Into<Data> {
 
     /// Returns fields that only the log line has.
     fn logged_besides(&self) -> Vec<(&'static str, Value)> {
+        vec![]
+    }
+
+    /// Lines of its own that a part of it gets: each one's message and fields.
+    fn logged_apart(&self) -> Vec<(&'static str, Map<String, Value>)> {
         vec![]
     }
 }
@@ -197,6 +204,13 @@ macro_rules! records {
                     $(Self::$Type(data) => data.logged_besides(),)+
                 }
             }
+
+            /// The message and the fields of each further log line.
+            pub fn logged_apart(&self) -> Vec<(&'static str, Map<String, Value>)> {
+                match self {
+                    $(Self::$Type(data) => data.logged_apart(),)+
+                }
+            }
         }
     };
 }
@@ -210,6 +224,8 @@ records! {
     GAP_RECORDED: GapRecorded,
     /// An object that downstream functions must ignore: [`ObjectRejected`].
     OBJECT_REJECTED: ObjectRejected,
+    /// What a gateway said of itself and its cameras: [`GatewayReported`].
+    GATEWAY_REPORTED: GatewayReported,
 }
 
 /// A record: the CloudEvents 1.0 envelope around [`Data`].

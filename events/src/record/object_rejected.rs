@@ -58,6 +58,8 @@ pub enum RejectReason {
     UnsupportedCodec,
     /// The contents of a gap's object are invalid.
     BadGap,
+    /// A gateway's report that is not one.
+    BadReport,
 }
 
 impl RecordType for ObjectRejected {

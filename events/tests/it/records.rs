@@ -90,56 +90,81 @@ fn sample_records_keep_to_their_schema_and_come_back_as_they_were() {
     assert_eq!(seen, types, "a type without a sample record, or a sample without a type");
 }
 
-/// The paths of what is no object, and whether it is a time.
-fn leaves(prefix: &str, columns: &[Column]) -> BTreeMap<String, bool> {
-    let path = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
-    let of = |column: &Column| match (column.kind, column.mode) {
-        // A list is one field of a log line.
-        ("RECORD", "NULLABLE" | "REQUIRED") => leaves(&path(&column.name), &column.fields),
-        (kind, _) => BTreeMap::from([(path(&column.name), kind == "TIMESTAMP")]),
-    };
-    columns.iter().flat_map(of).collect()
-}
-
-fn at<'a>(data: &'a mut Value, path: &str) -> Option<&'a mut Value> {
-    data.pointer_mut(&format!("/{}", path.replace('.', "/")))
+/// Takes each leaf that `columns` describe to `take`: its path, whether it is a time, and its value where it is there. What
+/// is in a list has the list's path before its own.
+fn each_leaf(
+    prefix: &str,
+    columns: &[Column],
+    data: Option<&mut Value>,
+    take: &mut dyn FnMut(String, bool, Option<&mut Value>),
+) {
+    let mut data = data;
+    for column in columns {
+        let path = if prefix.is_empty() { column.name.clone() } else { format!("{prefix}.{}", column.name) };
+        let mut value = data.as_deref_mut().and_then(|data| data.get_mut(&column.name));
+        match (column.kind, column.mode) {
+            ("RECORD", "REPEATED") => {
+                let items = value.as_deref_mut().and_then(Value::as_array_mut).into_iter().flatten();
+                items.for_each(|item| each_leaf(&path, &column.fields, Some(item), take));
+                each_leaf(&path, &column.fields, None, take);
+            }
+            ("RECORD", _) => each_leaf(&path, &column.fields, value, take),
+            (kind, _) => take(path, kind == "TIMESTAMP", value),
+        }
+    }
 }
 
 #[test]
 fn no_field_is_forgotten_in_samples_log_lines_or_the_cutting_of_times() {
     for declared in DECLARED {
         let name = declared.event_type;
-        let fields = leaves("", &columns_of(name));
+        let columns = columns_of(name);
+        let mut fields = BTreeSet::new();
+        each_leaf("", &columns, None, &mut |path, _, _| {
+            fields.insert(path);
+        });
         let mut in_samples = BTreeSet::new();
         let mut in_log = BTreeSet::new();
         for (_, sample) in sample_records().into_iter().filter(|(_, sample)| sample["type"] == name) {
             let mut fine = sample.clone();
-            for (path, is_time) in &fields {
-                let Some(value) = at(&mut fine["data"], path) else { continue };
-                in_samples.insert(path.clone());
-                if *is_time {
+            each_leaf("", &columns, Some(&mut fine["data"]), &mut |path, is_time, value| {
+                let Some(value) = value else { return };
+                in_samples.insert(path);
+                if is_time {
                     *value = "2026-11-20T15:08:23.123456789Z".into();
                 }
-            }
+            });
             let fine: Record = serde_json::from_value(fine).unwrap();
             let cut = Record::about(fine.data.object(), fine.time, fine.data.clone());
             let written = serde_json::to_string(&cut).unwrap();
             assert!(!written.contains(".123456789"), "{name}: a time is finer than a microsecond: {written}");
-            in_log.extend(
-                serde_json::from_value::<Record>(sample).unwrap().log_fields().into_iter().map(|(path, _)| path),
-            );
+            let record: Record = serde_json::from_value(sample).unwrap();
+            in_log.extend(record.log_fields().into_iter().map(|(path, _)| path));
         }
-        let unsampled: Vec<_> = fields.keys().filter(|path| !in_samples.contains(*path)).collect();
+        let unsampled: Vec<_> = fields.difference(&in_samples).collect();
         assert!(unsampled.is_empty(), "{name}: no sample record has {unsampled:?}");
         let left_out = |path: &str| {
-            declared.not_logged.iter().any(|out| path == *out || path.starts_with(&format!("{out}.")))
-                || path == "object.key"
+            let out = |out: &&str| path == *out || path.starts_with(&format!("{out}."));
+            path == "object.key" || declared.not_logged.iter().any(out)
         };
-        let unlogged: Vec<_> = fields.keys().filter(|path| !in_log.contains(*path) && !left_out(path)).collect();
+        let unlogged: Vec<_> = fields.difference(&in_log).filter(|path| !left_out(path)).collect();
         assert!(unlogged.is_empty(), "{name}: its log line lacks {unlogged:?}");
         for out in declared.not_logged {
-            assert!(fields.keys().any(|path| left_out(path) && path.starts_with(out)), "{name} has no {out}");
+            assert!(fields.iter().any(|path| left_out(path) && path.starts_with(out)), "{name} has no {out}");
         }
+    }
+}
+
+#[test]
+fn a_report_has_a_log_line_for_each_camera() {
+    let (_, sample) = sample_records().into_iter().find(|(name, _)| name == "gateway-reported.json").unwrap();
+    let record: Record = serde_json::from_value(sample).unwrap();
+    let lines = record.data.logged_apart();
+    assert_eq!(lines.len(), 2);
+    let (message, fields) = &lines[1];
+    assert_eq!(*message, "camera reported");
+    for (name, expected) in [("event", "camera"), ("site", "plant-7"), ("camera", "dock"), ("state", "lost")] {
+        assert_eq!(fields[name], expected, "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Inspects an object and its event and returns the data of a record. Writes nothing.
 
 use crate::integrity::Claims;
-use crate::scan::{self, Media, Next, Scanner};
+use crate::scan::{self, Layout, Media, Next, Scanner};
 use crate::window::Rejection;
 use crate::{ContentCheck, Settings};
 use bytes::Bytes;
@@ -9,8 +9,10 @@ use framepost_events::attributes::ChunkStart;
 use framepost_events::gap::Gap;
 use framepost_events::key::whole_micros;
 use framepost_events::record::{
-    ChunkProbed, Data, Duration, GapRecorded, Integrity, ObjectRejected, RejectReason, Resolution, SpanEnded,
+    ChainState, ChunkProbed, Data, Duration, GapRecorded, GatewayReported, Integrity, ObjectRejected, RejectReason,
+    Resolution, SpanEnded,
 };
+use framepost_events::report::{GatewayReport, REPORT_BYTES_MAX, ReportKey};
 use framepost_events::{KeyKind, ObjectFinalized, ObjectKey, Sha256, Sha256Hasher};
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectRead, ObjectSource};
 use jiff::{SignedDuration, Timestamp};
@@ -20,9 +22,9 @@ const CONTENT_RANGE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Inspects the object of `event`. The result depends only on the object and the event.
 ///
-/// Costs one request of at most 16 KiB for our own objects, and three requests of 128 KiB
-/// together for any other. With [`ContentCheck::Full`], reads the rest of the object as well. An
-/// error says nothing about the object.
+/// Costs one request of at most 16 KiB for our own objects (two of 96 KiB together for the report of a gateway
+/// with many cameras), and three requests of 128 KiB together for any other. With [`ContentCheck::Full`],
+/// reads the rest of the object as well. An error says nothing about the object.
 pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, settings: &Settings) -> Result<Data, Error> {
     let head = read(source, event, None, Scanner::HEAD).await?;
     let size = head.head.size;
@@ -32,7 +34,10 @@ pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, setting
     let data = match &object.key {
         Some(key) if key.kind == KeyKind::SpanEnd => object.span_end(key).await?,
         Some(key) if key.kind == KeyKind::Gap => object.gap(key),
-        _ => object.chunk().await?,
+        _ => match event.key.parse() {
+            Ok(key) => object.report(&key).await?,
+            Err(_) => object.chunk().await?,
+        },
     };
     Ok(data.unwrap_or_else(|Rejection { reason, detail }| {
         let rejected = ObjectRejected { size_bytes: Some(size), ..ObjectRejected::new(reason, detail, event) };
@@ -85,7 +90,7 @@ impl Object<'_> {
         let media_link = event.media_link.clone();
         let link = || self.source.media_link(&event.bucket, &event.key, event.read_version.as_deref());
         let duration = self.duration(&media);
-        let Media { container, picture, frame_rate, audio, .. } = media;
+        let Media { container, picture, frame_rate, audio, layout, .. } = media;
         let claimed_rate = self.claims.attributes.video.as_ref().map(|video| video.framerate);
         Ok(Ok(Data::ChunkProbed(Box::new(ChunkProbed {
             site,
@@ -105,18 +110,31 @@ impl Object<'_> {
             audio,
             container,
             size_bytes: self.size,
+            init_bytes: layout.init_bytes,
+            media_end: self.media_end(&layout),
+            timescale: layout.timescale,
+            sample_entry_digest: layout.sample_entry_digest,
+            activity: self.claims.attributes.activity,
             object: event.into(),
-            starts_with_random_access: self.starts_with_random_access(),
+            starts_with_random_access: self.starts_with_random_access(&layout),
             clock: self.claims.attributes.clock,
             integrity: self.integrity().await?,
         }))))
     }
 
     /// Only a gateway writes `From`. Without `StartsWithRandomAccess`, its chunk begins
-    /// with a random access frame.
-    fn starts_with_random_access(&self) -> Option<bool> {
+    /// with a random access frame. For other files, the container says what the first frame is.
+    fn starts_with_random_access(&self, layout: &Layout) -> Option<bool> {
         let attributes = &self.claims.attributes;
-        attributes.from.map(|_| attributes.start == ChunkStart::RandomAccess)
+        let said = attributes.from.map(|_| attributes.start == ChunkStart::RandomAccess);
+        said.or(layout.starts_with_random_access)
+    }
+
+    /// The container's word where its end was read, or else the gateway's, if it can be true.
+    fn media_end(&self, layout: &Layout) -> Option<u64> {
+        let init_bytes = layout.init_bytes?;
+        let claimed = self.claims.attributes.media_end.filter(|end| (init_bytes..=self.size).contains(end));
+        layout.media_end.or(claimed)
     }
 
     async fn span_end(&self, key: &ObjectKey) -> Result<Judged, Error> {
@@ -150,6 +168,30 @@ impl Object<'_> {
             return Err(bad("it ends before it starts".to_owned()));
         }
         Ok(Data::GapRecorded(Box::new(GapRecorded { gap, object: self.event.into() })))
+    }
+
+    async fn report(&self, key: &ReportKey) -> Result<Judged, Error> {
+        let bad = |detail: String| Ok(Err(Rejection::new(RejectReason::BadReport, detail)));
+        let head_bytes = self.head.len() as u64;
+        if self.size > REPORT_BYTES_MAX as u64 {
+            return bad(format!("{} bytes are no report", self.size));
+        }
+        let mut bytes = self.head.to_vec();
+        if self.size > head_bytes {
+            let rest = ByteRange { start: head_bytes, len: self.size - head_bytes };
+            bytes.extend_from_slice(&read(self.source, self.event, Some(self.size), rest).await?.bytes);
+        }
+        let report = match GatewayReport::from_json(&bytes) {
+            Ok(report) => report,
+            Err(error) => return bad(error.to_string()),
+        };
+        if report.key() != *key {
+            return bad(format!("the report is of {} at {}, its key is not", report.site, report.at));
+        }
+        let mut integrity = self.integrity().await?;
+        integrity.chain.state = ChainState::Absent;
+        let object = self.event.into();
+        Ok(Ok(GatewayReported { report, integrity, object }.into()))
     }
 
     /// Reads the container's headers within the budget.

@@ -10,6 +10,7 @@ use crate::shown::Shown;
 use crate::window::{Need, Rejection, Stop, Window};
 use crate::{matroska, mp4};
 use bytes::Bytes;
+use framepost_events::Sha256;
 use framepost_events::record::{Audio, Container, RejectReason};
 use framepost_ports::ByteRange;
 use jiff::Timestamp;
@@ -42,6 +43,22 @@ pub(crate) struct Media {
     pub(crate) seconds: Option<f64>,
     /// The container's creation time, unchecked.
     pub(crate) created: Option<Timestamp>,
+    pub(crate) layout: Layout,
+}
+
+/// What a playlist of the object needs to know, as far as the bytes that were read say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Layout {
+    /// Where the initialization segment of a fragmented file ends.
+    pub(crate) init_bytes: Option<u64>,
+    /// Where the last fragment of a fragmented file ends.
+    pub(crate) media_end: Option<u64>,
+    /// Units a second of the video's times.
+    pub(crate) timescale: Option<u32>,
+    /// Of the sample entries of the video and then of the sound.
+    pub(crate) sample_entry_digest: Option<Sha256>,
+    /// Whether the first frame is one that decoding can start at.
+    pub(crate) starts_with_random_access: Option<bool>,
 }
 
 /// Whether to spend requests on a duration that is not in the container's head.
@@ -63,6 +80,7 @@ pub(crate) struct Scan {
 
 /// The next step of a scan.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are at most three of them for an object")]
 pub(crate) enum Next {
     /// Read this range and pass it to [`Scanner::feed`].
     Fetch(ByteRange),

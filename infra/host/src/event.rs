@@ -5,6 +5,7 @@ use framepost_events::envelope::{self, Carried};
 use framepost_events::finalized::{self, IgnoreCode};
 use framepost_events::record::Record;
 use framepost_events::removed::Removal;
+use framepost_events::report::ReportKey;
 use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, ObjectRemoved, Site};
 use framepost_ports::{Carrier, Message};
 
@@ -34,19 +35,37 @@ pub struct About {
     /// The object's size, if known.
     pub object_bytes: Option<u64>,
     /// The kind of object according to its key. A key in another form counts as a chunk.
-    pub kind: KeyKind,
+    pub kind: ObjectKind,
+}
+
+/// Whether an object counts as footage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A chunk, or an object that may be one.
+    Chunk,
+    /// The end of a span, a gap or a gateway's report.
+    Other,
+}
+
+impl ObjectKind {
+    fn of(kind: KeyKind) -> Self {
+        if kind == KeyKind::Chunk { Self::Chunk } else { Self::Other }
+    }
 }
 
 impl About {
     pub(crate) fn nothing(message: &Message) -> Self {
-        Self { identity: message.id.clone(), key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
+        Self { identity: message.id.clone(), key: None, site: None, object_bytes: None, kind: ObjectKind::Chunk }
     }
 
     /// Describes an object of which only the key is known.
     pub(crate) fn key(identity: String, key: &str, object_bytes: Option<u64>) -> Self {
-        let parsed = key.parse::<ObjectKey>().ok();
-        let kind = parsed.as_ref().map_or(KeyKind::Chunk, |key| key.kind);
-        Self { identity, key: Some(key.to_owned()), site: parsed.and_then(|key| key.site), object_bytes, kind }
+        let kind_and_site = match (key.parse::<ObjectKey>(), key.parse::<ReportKey>()) {
+            (Ok(key), _) => (ObjectKind::of(key.kind), key.site),
+            (Err(_), Ok(key)) => (ObjectKind::Other, Some(key.site)),
+            (Err(_), Err(_)) => (ObjectKind::Chunk, None),
+        };
+        Self { identity, key: Some(key.to_owned()), site: kind_and_site.1, object_bytes, kind: kind_and_site.0 }
     }
 }
 
@@ -101,7 +120,7 @@ impl Event for Due {
     }
 
     fn about(&self) -> About {
-        About { identity: self.identity.clone(), key: None, site: None, object_bytes: None, kind: KeyKind::Chunk }
+        About { identity: self.identity.clone(), key: None, site: None, object_bytes: None, kind: ObjectKind::Chunk }
     }
 }
 

@@ -43,7 +43,7 @@ pub mod worker;
 
 pub use clouds::{Clouds, ConnectError, Connector, Variables};
 pub use environment::{Environment, EnvironmentError, EventSource};
-pub use event::{About, AnyEvent, Event, Notice};
+pub use event::{About, AnyEvent, Event, Notice, ObjectKind};
 pub use handled::{Ending, Handled};
 pub use log_bus::LogBus;
 pub use registered::{Registered, topics};

@@ -7,12 +7,12 @@ use crate::{privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::config::units::parse_duration;
-use edge_uploader::config::{CameraConfig, Recording, Upload};
+use edge_uploader::config::{CameraConfig, DEFAULT_REPORT, Recording, Upload};
 use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
-use edge_uploader::{spool, terminal};
+use edge_uploader::{report, spool, terminal};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
 use framepost_events::{Site, record};
@@ -110,12 +110,14 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         ..S3Options::default()
     };
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
-    let sink = S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?;
+    let sink = Arc::new(S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?);
+    let reports = report::Settings { every: DEFAULT_REPORT, signer: signer.clone(), quota_bytes: u64::MAX };
     let options = spool::Options { signer, ..spool::Options::default() };
     let (settings, clock) = (Upload::to(url).settings(arguments.videos.len()), Arc::new(SystemClock));
     let spool_dir = arguments.dir.join("spool");
     let gateway =
-        Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::new(sink), settings, clock)?);
+        Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::clone(&sink) as _, settings, clock)?);
+    tokio::spawn(report::run(Arc::downgrade(&gateway), sink, reports));
     terminal::err(format_args!("chunks    {}", bucket_dir.display()));
     terminal::err(format_args!(
         "bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})",

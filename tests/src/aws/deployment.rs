@@ -8,7 +8,8 @@ use super::queue::Queue;
 use super::terraform::{Terraform, plugins};
 use super::{ACCOUNT, REGION};
 use crate::binaries::{Program, Running};
-use crate::edge::{SITE, backfill_as};
+use crate::edge::{EdgeConfig, SITE, backfill_as};
+use crate::gateway::eventually;
 use framepost_events::record::Record;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -110,6 +111,32 @@ impl Deployment {
         command.env("AWS_REGION", REGION);
         let mut running = Running::start(&mut command);
         running.wait_for_exit_code(0, Duration::from_mins(3));
+    }
+}
+
+/// How long a gateway may take to put its first report, which it makes 10 s after its start.
+const FIRST_REPORT: Duration = Duration::from_mins(1);
+
+impl Deployment {
+    /// Runs the gateway's program with the gateway's credential and `clip` for a live camera, until there is a report of it:
+    /// the report's key.
+    pub fn report(&self, outputs: &Outputs, camera: &str, clip: &Path) -> String {
+        let spool = self.directory.path().join("spool").join(camera);
+        let url = clip.to_string_lossy();
+        let mut config = EdgeConfig::one_camera(&spool, &outputs.text("/bucket_url"), &url);
+        camera.clone_into(&mut config.cameras[0].name);
+        config.endpoint_url = Some(self.moto.url());
+        config.report = "10s";
+        let mut command = config.run(&self.directory.path().join("edge.toml"));
+        outputs.gateway().give_to(&mut command);
+        command.env("AWS_REGION", REGION);
+        let mut running = Running::start(&mut command);
+        let bucket = outputs.bucket();
+        let report = || self.account.keys(&bucket).into_iter().find(|key| key.ends_with(".report.json"));
+        eventually("a report is in the bucket", FIRST_REPORT, || report().is_some());
+        running.interrupt();
+        running.wait_for_exit_code(0, Duration::from_secs(30));
+        report().expect("it was there")
     }
 }
 

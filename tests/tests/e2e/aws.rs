@@ -9,6 +9,7 @@
 //! `tests/aws/moto_server.py` describes what it replaces.
 
 use framepost_events::record::{Data, Record};
+use framepost_events::report::ReportedState;
 use framepost_tests::aws::account::{Account, Answer};
 use framepost_tests::aws::deployment::{Deployment, Outputs, Subscriber};
 use framepost_tests::aws::lambda::{Delivery, Invoked, Mapping};
@@ -143,6 +144,7 @@ fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
     if let Some(shared) = &shared {
         scene.deployment.backfill(&scene.outputs, "hall", shared, 3);
     }
+    let report = scene.deployment.report(&scene.outputs, "yard", &Clip::Long.path());
     let keys = scene.new_keys();
     assert!(keys.iter().any(|key| key.ends_with(".mp4_end")), "{keys:?}");
     let deliveries = scene.probe.drain(3);
@@ -152,6 +154,7 @@ fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
     assert_eq!(scene.deployment.moto.refusals(), Vec::<Value>::new());
 
     let records: Vec<Record> = scene.records().into_values().collect();
+    assert_reported(&records, &report);
     let mirror = scene.deployment.directory.path().join("mirror");
     scene.account().mirror(&scene.bucket, &mirror);
     let mut faults = faults_of("gate", &clip, 1.0 / 25.0, &mirror, &records);
@@ -170,6 +173,17 @@ fn what_a_gateway_uploads_is_recorded_once_and_it_can_do_nothing_else() {
     deployment.terraform.set(&deployment.variables_with("bucket", json!({ "keep_footage": false })));
     deployment.terraform.apply();
     assert_eq!(deployment.terraform.destroy(), Ok(()));
+}
+
+/// The gateway's report is on the bus and says how its camera is.
+fn assert_reported(records: &[Record], key: &str) {
+    let record = records.iter().find(|record| record.subject == key).expect("a record of the report");
+    let Data::GatewayReported(reported) = &record.data else { panic!("{record:?}") };
+    let [camera] = &reported.report.cameras[..] else { panic!("{reported:?}") };
+    assert_eq!((camera.camera.as_str(), camera.state), ("yard", ReportedState::Recording));
+    assert!(camera.codec.as_ref().is_some_and(|codec| codec.starts_with("avc1.")), "{camera:?}");
+    assert!(camera.frames > 0 && camera.chunks > 0, "{camera:?}");
+    assert_eq!(reported.report.site.as_str(), SITE);
 }
 
 fn faults_of(camera: &str, source: &Path, frame_seconds: f64, mirror: &Path, records: &[Record]) -> Vec<String> {

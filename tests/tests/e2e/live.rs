@@ -2,6 +2,8 @@
 //! the loss of a camera.
 
 use framepost_events::gap::{Gap, GapCause};
+use framepost_events::record::Data;
+use framepost_events::report::ReportedState;
 use framepost_events::{KeyKind, ObjectKey};
 use framepost_tests::bucket::Bucket;
 use framepost_tests::edge::{EdgeConfig, Transport};
@@ -88,6 +90,33 @@ fn a_camera_with_a_password_is_recorded_and_its_password_is_nowhere() {
     assert!(!log.contains("s3cret-word"), "the password is in the log");
     let said = format!("{:?}", recording.chunks);
     assert!(!said.contains("s3cret-word"), "the password is in a record");
+}
+
+#[test]
+fn a_live_camera_is_in_the_report_of_its_gateway_and_its_password_is_not() {
+    let digest = Some(("viewer".to_owned(), "s3cret-word".to_owned()));
+    let server = RtspServer::start(RtspOptions { digest, files: Vec::new() });
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut onebox = Onebox::up(directory.path(), &[server.url_with_credentials("h264")]);
+    onebox.running.wait_for(framepost_tests::binaries::Output::Stdout, CHUNKS, |lines| {
+        lines.iter().any(|line| line.contains("io.framepost.gateway.reported.v1")).then_some(())
+    });
+    onebox.end();
+    let records = onebox.records();
+    let reported = records.iter().find_map(|record| match &record.data {
+        Data::GatewayReported(reported) => Some((record, reported)),
+        _ => None,
+    });
+    let (record, reported) = reported.expect("it was printed");
+    let [camera] = &reported.report.cameras[..] else { panic!("{reported:?}") };
+    assert_eq!(camera.state, ReportedState::Recording, "{camera:?}");
+    assert!(camera.frames > 0 && camera.connects == 1 && camera.last_frame.is_some(), "{camera:?}");
+    assert!(camera.codec.as_ref().is_some_and(|codec| codec.starts_with("avc1.")), "{camera:?}");
+    assert!(camera.width.is_some() && camera.height.is_some(), "{camera:?}");
+    assert_eq!(reported.report.cameras_silent, 0);
+    let said = serde_json::to_string(record).expect("a record is JSON");
+    assert!(camera.source.starts_with("rtsp://127.0.0.1") && !said.contains("s3cret-word"), "{said}");
+    assert!(onebox.bucket().strangers().is_empty());
 }
 
 #[test]

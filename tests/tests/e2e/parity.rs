@@ -194,7 +194,7 @@ fn the_alarms_are_the_same() {
         }
         found
     };
-    let aws = kinds("modules/aws/observability", &["queue_alarms", "function_alarms", "log_alarms"]);
+    let aws = kinds("modules/aws/observability", &["queue_alarms", "function_alarms", "log_alarms", "gateway_alarms"]);
     let gcp = kinds("modules/gcp/observability", &["subscription_alarms", "log_alarms"]);
     assert!(gcp.contains("silence") && aws.contains("silence"), "alarms are not read: {aws:?} {gcp:?}");
     let named = |names: BTreeSet<String>| names.into_iter().map(|name| (name, String::new())).collect();

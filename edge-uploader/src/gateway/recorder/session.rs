@@ -85,13 +85,15 @@ impl RecordedSession {
             to.last_wall = Some(wall);
         }
         for attempt in 0..2 {
-            let span = self
-                .span
-                .get_or_insert_with(|| Segmenter::new(to.plan.settings(), self.parameters.clone(), self.clock.info()));
+            let span = self.span.get_or_insert_with(|| {
+                let span = Segmenter::new(to.plan.settings(), self.parameters.clone(), self.clock.info());
+                span.with_quiet(to.quiet())
+            });
             let before = span.stats();
             match span.push_timed(frame.clone(), wall, origin) {
                 Ok(outputs) => {
                     to.account(frame.track, before, span.stats());
+                    to.keep_quiet(span, &outputs);
                     return to.write(outputs);
                 }
                 Err(error) if attempt == 0 => self.broken_by_clock(to, &error.to_string())?,

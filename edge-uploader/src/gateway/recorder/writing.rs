@@ -5,7 +5,7 @@ use super::super::progress::CameraCounters;
 use super::super::watch::Unstored;
 use crate::camera::Extent;
 use crate::media::TrackKind;
-use crate::segment::{Keep, Output, Stats};
+use crate::segment::{Keep, Output, Quiet, Segmenter, Stats};
 use crate::spool::{self, SourceFile, SpoolWriter};
 use framepost_events::attributes::{Attributes, ChunkStart};
 use framepost_events::gap::{Gap, GapCause, SourceBytes};
@@ -136,6 +136,19 @@ impl Writing {
         }
     }
 
+    /// Returns what is known of the camera's quiet level. A file starts without: reading it again must give the same metadata.
+    pub(super) fn quiet(&self) -> Quiet {
+        if self.plan.extent == Extent::Live { self.spool.quiet() } else { Quiet::default() }
+    }
+
+    /// Keeps what is known of it after these outputs of `span`.
+    pub(super) fn keep_quiet(&mut self, span: &Segmenter, outputs: &[Output]) {
+        let closes = outputs.iter().any(|output| matches!(output, Output::Finish { .. }));
+        if self.plan.extent == Extent::Live && closes {
+            self.spool.set_quiet(span.quiet().clone());
+        }
+    }
+
     /// Chunks, and before a span's first one the gap before it.
     pub(super) fn write(&mut self, outputs: Vec<Output>) -> Result<(), spool::Error> {
         let bytes = outputs.iter().map(bytes_of).sum();
@@ -154,14 +167,15 @@ impl Writing {
             }
             let stored = matches!(output, Output::Fragment(_));
             let closed = match &output {
-                Output::Finish { attributes, .. } => Some(attributes.start),
+                Output::Finish { attributes, .. } => Some((attributes.start, attributes.activity)),
                 _ => None,
             };
             self.spool.apply(output)?;
             if stored {
                 self.stats.stored();
             }
-            if let Some(start) = closed {
+            if let Some((start, activity)) = closed {
+                self.stats.measured(activity);
                 self.stats.chunks.fetch_add(1, Relaxed);
                 self.stats.chunks_between.fetch_add(u64::from(start == ChunkStart::Between), Relaxed);
                 if self.trouble == Trouble::CannotWrite {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Standard output of a program that must end well and say nothing else.
-fn silent(program: &str, arguments: &[&str]) -> String {
+pub(super) fn silent(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(["-v", "error"]).args(arguments).output().unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{program} {arguments:?}: {complaints}");
@@ -19,7 +19,7 @@ fn silent(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Whether the judges are here.
-fn judges() -> bool {
+pub(super) fn judges() -> bool {
     let here = ["ffmpeg", "ffprobe"].iter().all(|name| Command::new(name).arg("-version").output().is_ok());
     if !here {
         eprintln!("skipped: ffmpeg and ffprobe are not installed");
@@ -42,7 +42,7 @@ fn packets(path: &Path, stream: &str) -> Vec<(String, String)> {
 }
 
 /// The frames of a file, interleaved by decoding time; sound begins one frame before the picture, as encoders do.
-fn demux(path: &Path) -> (StreamParameters, Vec<Frame>) {
+pub(super) fn demux(path: &Path) -> (StreamParameters, Vec<Frame>) {
     let (mp4, bytes) = re_mp4::Mp4::read_file(path).unwrap();
     let kind = |wanted| mp4.tracks().values().find(|track| track.kind == Some(wanted));
     let track = kind(re_mp4::TrackKind::Video).unwrap();

@@ -1,5 +1,6 @@
 //! What the segmenter promises, tried on made-up frames and on files that ffmpeg made.
 
+mod activity;
 mod ffmpeg;
 mod layout;
 mod properties;

@@ -132,6 +132,29 @@ fn tighten(file: &impl AsFd, stat: &FileStat) {
     }
 }
 
+/// How much room a disk has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// In all.
+    pub total_bytes: u64,
+    /// For programs that are not the system's own.
+    pub free_bytes: u64,
+}
+
+impl DiskSpace {
+    /// Of the disk that `dir` is on.
+    pub fn at(dir: &Path) -> io::Result<Self> {
+        Ok(Self::of(&nix::sys::statvfs::statvfs(dir)?))
+    }
+
+    fn of(stat: &nix::sys::statvfs::Statvfs) -> Self {
+        // Types differ between platforms: u32 or u64.
+        #[allow(clippy::useless_conversion)]
+        let bytes = |blocks| u64::from(blocks).saturating_mul(u64::from(stat.fragment_size()));
+        Self { total_bytes: bytes(stat.blocks()), free_bytes: bytes(stat.blocks_available()) }
+    }
+}
+
 impl SpoolFile for File {
     fn set_len(&mut self, bytes: u64) -> io::Result<()> {
         File::set_len(self, bytes)
@@ -246,9 +269,6 @@ impl Fs for DiskFs {
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let stat = nix::sys::statvfs::fstatvfs(self.directory(self.relative(path)?)?)?;
-        // The types differ between platforms: `u32` or `u64`.
-        #[allow(clippy::useless_conversion)]
-        let (blocks, block_bytes) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
-        Ok(blocks.saturating_mul(block_bytes))
+        Ok(DiskSpace::of(&stat).free_bytes)
     }
 }

@@ -12,7 +12,7 @@ mod cluster;
 mod ebml;
 mod tracks;
 
-use crate::scan::{Duration, Media, Scan};
+use crate::scan::{Duration, Layout, Media, Scan};
 use crate::window::{Rejection, Stop, Window};
 use ebml::Element;
 use framepost_events::record::{Container, RejectReason};
@@ -56,6 +56,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         audio,
         seconds: info.seconds,
         created: info.created,
+        layout: Layout::default(),
     };
     let mut need = None;
     if media.seconds.is_none() && duration == Duration::Wanted {

@@ -15,6 +15,40 @@ pub(super) struct Fragment {
     start: Option<u64>,
     units: u64,
     frames: u64,
+    /// Whether its first frame is a sync sample; `None` where it has no frame.
+    pub(super) first_is_sync: Option<bool>,
+}
+
+/// What `trex` says of the samples of a track whose fragments say nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Defaults {
+    track: u32,
+    duration: u32,
+    flags: u32,
+}
+
+impl Defaults {
+    /// From the body of `trex` (8.8.3).
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        Some(Self { track: u32_at(body, 4)?, duration: u32_at(body, 12)?, flags: u32_at(body, 20).unwrap_or_default() })
+    }
+}
+
+/// Whether a sample with these flags is a sync sample: `sample_is_non_sync_sample` (8.8.3.1) is not set.
+fn is_sync(flags: u32) -> bool {
+    flags & 1 << 16 == 0
+}
+
+/// Where the fragments end: at the `mfra` that the file ends with, or at its end. `None` where the end is not known.
+pub(super) fn media_end(window: &Window, moov_end: u64) -> Option<u64> {
+    let size = window.size();
+    let trailer = window.peek(size.checked_sub(16)?, 16)?;
+    if trailer.get(4..8) != Some(b"mfro") {
+        return Some(size);
+    }
+    let start = size.checked_sub(u64::from(u32_at(trailer, 12)?))?;
+    let index = Boxes::top(window, start).next().ok()??;
+    (&index.kind == b"mfra" && index.end == size && start >= moov_end).then_some(start)
 }
 
 impl Fragment {
@@ -25,7 +59,7 @@ impl Fragment {
 }
 
 /// Returns the first fragment after the `moov`, if its bytes are known already.
-pub(super) fn first(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<Fragment> {
+pub(super) fn first(window: &Window, moov_end: u64, video: &VideoTrack, defaults: &[Defaults]) -> Option<Fragment> {
     let mut boxes = Boxes::top(window, moov_end);
     while let Ok(Some(next)) = boxes.next() {
         if &next.kind == b"moof" {
@@ -40,7 +74,7 @@ pub(super) fn seconds(
     window: &Window,
     moov_end: u64,
     video: &VideoTrack,
-    defaults: &[(u32, u32)],
+    defaults: &[Defaults],
     first: Option<Fragment>,
 ) -> Result<Option<f64>, Stop> {
     if let Some(seconds) = index_seconds(window, moov_end) {
@@ -94,7 +128,7 @@ fn last(
     window: &Window,
     moov_end: u64,
     video: &VideoTrack,
-    defaults: &[(u32, u32)],
+    defaults: &[Defaults],
 ) -> Result<Option<(u64, Fragment)>, Stop> {
     let Some((tail_at, _)) = window.tail() else { return Err(Stop::Need(Need::Tail { most: TAIL_BYTES })) };
     if let Some(fragment) = last_in(window, tail_at.max(moov_end), video, defaults) {
@@ -113,7 +147,7 @@ fn last(
 }
 
 /// Searches backwards for a plausible `moof` with this track.
-fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[(u32, u32)]) -> Option<(u64, Fragment)> {
+fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[Defaults]) -> Option<(u64, Fragment)> {
     let tail = window.visible(tail_at, window.size());
     tail.windows(4).enumerate().rev().filter(|(_, kind)| *kind == b"moof").find_map(|(at, _)| {
         let start = tail_at + u64::try_from(at.checked_sub(4)?).ok()?;
@@ -171,7 +205,7 @@ fn last_entry(body: &[u8]) -> Option<Entry> {
 }
 
 /// Reads the video track's part of a `moof`. Returns `None` if it has none.
-fn read(window: &Window, moof: BoxAt, video: &VideoTrack, defaults: &[(u32, u32)]) -> Result<Option<Fragment>, Stop> {
+fn read(window: &Window, moof: BoxAt, video: &VideoTrack, defaults: &[Defaults]) -> Result<Option<Fragment>, Stop> {
     let mut boxes = moof.children(window, 0);
     while let Some(next) = boxes.next()? {
         if &next.kind == b"traf"
@@ -187,10 +221,10 @@ fn read_track(
     window: &Window,
     traf: BoxAt,
     video: &VideoTrack,
-    defaults: &[(u32, u32)],
+    defaults: &[Defaults],
 ) -> Result<Option<Fragment>, Stop> {
-    let mut default = defaults.iter().find(|(id, _)| *id == video.id).map_or(0, |(_, duration)| *duration);
-    let mut fragment = Fragment { start: None, units: 0, frames: 0 };
+    let mut default = defaults.iter().copied().find(|default| default.track == video.id).unwrap_or_default();
+    let mut fragment = Fragment { start: None, units: 0, frames: 0, first_is_sync: None };
     let mut boxes = traf.children(window, 0);
     while let Some(next) = boxes.next()? {
         match &next.kind {
@@ -200,9 +234,15 @@ fn read_track(
                 if u32_at(body, 4) != Some(video.id) {
                     return Ok(None);
                 }
-                let at = 8 + if flags & 1 == 0 { 0 } else { 8 } + if flags & 2 == 0 { 0 } else { 4 };
+                // Each there if its flag is: base offset, description, then these.
+                let mut at = 8 + if flags & 1 == 0 { 0 } else { 8 } + if flags & 2 == 0 { 0 } else { 4 };
                 if flags & 8 != 0 {
-                    default = u32_at(body, at).unwrap_or(default);
+                    default.duration = u32_at(body, at).unwrap_or(default.duration);
+                    at += 4;
+                }
+                at += if flags & 0x10 == 0 { 0 } else { 4 };
+                if flags & 0x20 != 0 {
+                    default.flags = u32_at(body, at).unwrap_or(default.flags);
                 }
             }
             b"tfdt" => {
@@ -211,7 +251,11 @@ fn read_track(
                 fragment.start = time.or(fragment.start);
             }
             b"trun" => {
-                let (units, frames) = run(next.bytes(window)?, default).unwrap_or_default();
+                let body = next.bytes(window)?;
+                let (units, frames) = run(body, default.duration).unwrap_or_default();
+                if frames > 0 && fragment.first_is_sync.is_none() {
+                    fragment.first_is_sync = first_flags(body, default.flags).map(is_sync);
+                }
                 fragment.units = fragment.units.saturating_add(units);
                 fragment.frames = fragment.frames.saturating_add(frames);
             }
@@ -219,6 +263,19 @@ fn read_track(
         }
     }
     Ok(Some(fragment))
+}
+
+/// The flags of a `trun`'s first sample (8.8.8): its own, those for the first, or the default.
+fn first_flags(body: &[u8], default: u32) -> Option<u32> {
+    let flags = u32_at(body, 0)?;
+    let samples_at = 8 + if flags & 1 == 0 { 0 } else { 4 };
+    if flags & 4 != 0 {
+        return u32_at(body, samples_at);
+    }
+    if flags & 0x400 == 0 {
+        return Some(default);
+    }
+    u32_at(body, samples_at + 4 * [0x100, 0x200].iter().filter(|flag| flags & **flag != 0).count())
 }
 
 /// Returns the duration and the number of samples of a `trun`.

@@ -14,16 +14,22 @@
 //! The duration of a fragmented file comes from the first of these that exists: `mehd`; the object's metadata;
 //! a `sidx` that covers the file; the end of the video's last fragment, found from the file's end (`mfra`, or
 //! the last `moof` there), minus the start of its first. If that exceeds the budget, the duration is unknown.
+//!
+//! Playlists also need to know where the initialization segment and the media end, the timescale, a digest of the sample
+//! entries, and whether the first frame is a sync sample. These come from bytes that were read anyway; for chunks of our
+//! own the metadata has what the head lacks.
 
 mod boxes;
 mod fragment;
 mod sample_entry;
 mod track;
 
-use crate::scan::{Duration, Media, Picture, Scan};
+use crate::scan::{Duration, Layout, Media, Picture, Scan};
 use crate::window::{Need, Rejection, Stop, Window};
 use boxes::{BoxAt, Boxes};
+use fragment::Defaults;
 use framepost_events::record::{Audio, Container, RejectReason};
+use framepost_events::{Sha256, Sha256Hasher};
 use framepost_media::be::{u32_at, u64_at};
 use framepost_media::matrix::DisplayMatrix;
 use jiff::Timestamp;
@@ -42,10 +48,12 @@ struct Movie {
     fragmented: bool,
     /// The duration in `mehd`, in the movie's timescale.
     fragments_units: Option<u64>,
-    /// Track and default sample duration from each `trex`.
-    default_durations: Vec<(u32, u32)>,
+    /// The defaults of each `trex`.
+    defaults: Vec<Defaults>,
     video: Option<VideoTrack>,
     audio: Option<Audio>,
+    /// The `stsd` of the audio track.
+    audio_stsd: Option<BoxAt>,
     /// Why a video track was refused; the result if none can be used.
     refused: Option<Rejection>,
 }
@@ -77,20 +85,31 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         audio: movie.audio.clone(),
         seconds: None,
         created: movie.created,
+        layout: Layout {
+            timescale: Some(video.timescale),
+            sample_entry_digest: movie.sample_entry_digest(window, video),
+            starts_with_random_access: video.first_is_sync,
+            ..Layout::default()
+        },
     };
     if movie.fragmented {
-        let first = fragment::first(window, moov.end, video, &movie.default_durations);
+        let first = fragment::first(window, moov.end, video, &movie.defaults);
         // For a fragmented file, `stts` covers at most the first fragment.
         media.frame_rate = first.and_then(|fragment| fragment.frame_rate(video.timescale)).or(media.frame_rate);
+        if video.frames_in_moov == 0 {
+            media.layout.starts_with_random_access = first.and_then(|fragment| fragment.first_is_sync);
+        }
+        media.layout.init_bytes = Some(moov.end).filter(|end| *end <= window.size());
         media.seconds = movie.fragments_units.and_then(|units| seconds(units, movie.timescale));
         if media.seconds.is_none() && duration == Duration::Wanted && need.is_none() {
-            match fragment::seconds(window, moov.end, video, &movie.default_durations, first) {
+            match fragment::seconds(window, moov.end, video, &movie.defaults, first) {
                 Ok(seconds) => media.seconds = seconds,
                 Err(Stop::Need(missing)) => need = Some(missing),
                 // The end of a playable file may be truncated.
                 Err(Stop::Reject(_)) => {}
             }
         }
+        media.layout.media_end = fragment::media_end(window, moov.end);
     } else {
         let whole = movie.duration_units.and_then(|units| seconds(units, movie.timescale));
         media.seconds = whole.or_else(|| seconds(video.duration_units?, video.timescale));
@@ -164,7 +183,7 @@ impl Movie {
                 }
                 b"trex" => {
                     let body = next.bytes(window)?;
-                    self.default_durations.extend(u32_at(body, 4).zip(u32_at(body, 12)));
+                    self.defaults.extend(Defaults::read(body));
                 }
                 _ => {}
             }
@@ -177,15 +196,25 @@ impl Movie {
             Trak::Video(video) => {
                 self.video.get_or_insert(video);
             }
-            Trak::Audio(audio) => {
-                self.audio.get_or_insert(audio);
+            Trak::Audio(audio, stsd) if self.audio.is_none() => {
+                (self.audio, self.audio_stsd) = (Some(audio), Some(stsd));
             }
             Trak::Refused(refused) => {
                 self.refused.get_or_insert(refused);
             }
-            Trak::Other => {}
+            Trak::Audio(..) | Trak::Other => {}
         }
         Ok(())
+    }
+
+    /// Of the `stsd` boxes whole, the video's first. Two chunks whose initialization segments differ in nothing but a
+    /// duration have the same.
+    fn sample_entry_digest(&self, window: &Window, video: &VideoTrack) -> Option<Sha256> {
+        let mut digest = Sha256Hasher::new();
+        for stsd in [Some(video.stsd), self.audio_stsd].into_iter().flatten() {
+            digest.update(window.peek(stsd.start, stsd.end - stsd.start)?);
+        }
+        Some(digest.finish())
     }
 }
 

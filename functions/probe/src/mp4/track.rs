@@ -21,13 +21,18 @@ pub(super) struct VideoTrack {
     pub(super) frames_in_moov: u64,
     /// How `tkhd` turns the picture.
     pub(super) matrix: DisplayMatrix,
+    /// Its `stsd`.
+    pub(super) stsd: BoxAt,
+    /// Whether the first of the frames in `moov` is a sync sample, if the table of these is known.
+    pub(super) first_is_sync: Option<bool>,
 }
 
 /// The kind of a track.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trak {
     Video(VideoTrack),
-    Audio(Audio),
+    /// Also has the track's `stsd`.
+    Audio(Audio, BoxAt),
     /// A video track that cannot be played.
     Refused(Rejection),
     /// A track of another or an unknown kind.
@@ -46,6 +51,7 @@ struct Parts {
     stsd: Option<BoxAt>,
     /// Duration and number of samples, as far as `stts` is known.
     shown: Option<(u64, u64)>,
+    first_is_sync: Option<bool>,
 }
 
 /// Parses a `trak` box.
@@ -121,10 +127,22 @@ impl Parts {
                 _ => {}
             }
         }
-        while self.shown.is_none() {
-            let Ok(Some(next)) = boxes.next() else { break };
-            if &next.kind == b"stts" {
-                self.shown = shown(window, next);
+        loop {
+            match boxes.next() {
+                Ok(Some(next)) => match &next.kind {
+                    b"stts" if self.shown.is_none() => self.shown = shown(window, next),
+                    b"stss" => self.first_is_sync = first_is_sync(window, next),
+                    _ => {}
+                },
+                // 8.6.2.1: without the table every sample is a sync sample.
+                Ok(None) => {
+                    self.first_is_sync.get_or_insert(true);
+                    break;
+                }
+                Err(_) => break,
+            }
+            if self.first_is_sync.is_some() && self.shown.is_some() {
+                break;
             }
         }
         Ok(())
@@ -153,6 +171,8 @@ impl Parts {
             frame_rate,
             frames_in_moov: frames,
             matrix: self.matrix,
+            stsd,
+            first_is_sync: self.first_is_sync.filter(|_| frames > 0),
         }))
     }
 
@@ -163,13 +183,22 @@ impl Parts {
         if audio.sample_rate == 0 {
             audio.sample_rate = self.times.map_or(0, |times| times.timescale);
         }
-        Ok(Trak::Audio(audio))
+        Ok(Trak::Audio(audio, stsd))
     }
 }
 
 /// The display matrix at `at`; one that turns nothing where it is cut short.
 pub(super) fn matrix_at(body: &[u8], at: usize) -> DisplayMatrix {
     body.get(at..).and_then(DisplayMatrix::read).unwrap_or_default()
+}
+
+/// Whether the first sample is in the sync sample table (8.6.2), whose numbers grow.
+fn first_is_sync(window: &Window, stss: BoxAt) -> Option<bool> {
+    let body = window.visible(stss.body, stss.end);
+    match u32_at(body, 4)? {
+        0 => Some(false),
+        _ => Some(u32_at(body, 8)? == 1),
+    }
 }
 
 /// Returns duration and number of samples in the known rows of `stts`.

@@ -196,3 +196,52 @@ fn the_last_of_large_fragments_is_found_by_the_index() {
     assert_eq!(object.cost().0, 3);
     assert!((record.duration.seconds.unwrap() - Judge::of(&path).seconds()).abs() < 0.034);
 }
+
+/// What a playlist needs to know of other writers' files, as far as it costs nothing.
+#[test]
+fn where_media_lie_and_what_they_start_with_is_said_of_other_files_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let video = "-f lavfi -i testsrc2=size=318x182:rate=25:duration=4 -c:v libx264 -bf 0 -pix_fmt yuv420p -g 25";
+    let whole = ffmpeg(dir.path(), &format!("{video} -movflags frag_keyframe+empty_moov"), "whole.mp4");
+    let flat = ffmpeg(dir.path(), video, "flat.mp4");
+    // Without its first frames, from between two key frames on.
+    let between = |flags: &str| format!("-i {} -ss 0.5 -c copy -copyinkf -movflags {flags}", flat.display());
+    let files = [
+        (whole.clone(), true, true),
+        (
+            ffmpeg(dir.path(), &format!("{video} -movflags frag_keyframe+empty_moov+skip_trailer"), "no-index.mp4"),
+            true,
+            true,
+        ),
+        (ffmpeg(dir.path(), &format!("{video} -movflags frag_keyframe"), "hybrid.mp4"), true, true),
+        (ffmpeg(dir.path(), &between("frag_every_frame+empty_moov"), "between.mp4"), true, false),
+        (ffmpeg(dir.path(), &between("faststart"), "between-flat.mp4"), false, false),
+        (ffmpeg(dir.path(), &format!("-i {} -c copy -movflags faststart", flat.display()), "first.mp4"), false, true),
+    ];
+    for (path, fragmented, random_access) in files {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        let object = OneObject::new(bytes.clone());
+        let record = probed(&object, &name);
+        object.assert_within_budget(&name);
+        assert_eq!(Judge::first_is_key(&path), random_access, "{name}: ffprobe");
+        assert_eq!(record.starts_with_random_access, Some(random_access), "{name}");
+        assert_eq!(record.timescale, Some(12_800), "{name}");
+        assert!(record.sample_entry_digest.is_some(), "{name}");
+        let at = |kind: &[u8; 4]| bytes.windows(4).position(|found| found == kind).map(|at| at as u64 - 4);
+        let moov_end = at(b"moov").map(|moov| {
+            let start = usize::try_from(moov).unwrap();
+            moov + u64::from(u32::from_be_bytes(bytes[start..start + 4].try_into().unwrap()))
+        });
+        assert_eq!(record.init_bytes, moov_end.filter(|_| fragmented), "{name}");
+        let end = fragmented.then(|| at(b"mfra").unwrap_or(bytes.len() as u64));
+        assert_eq!(record.media_end, end, "{name}");
+    }
+    // Fragments of the same encoder are alike, whatever follows them; those of another picture are not.
+    let digest =
+        |path: &std::path::Path| probed(&OneObject::new(std::fs::read(path).unwrap()), "x.mp4").sample_entry_digest;
+    let other = format!("{} -movflags frag_keyframe+empty_moov", video.replace("318x182", "320x240"));
+    let other = ffmpeg(dir.path(), &other, "other.mp4");
+    assert_eq!(digest(&whole), digest(&dir.path().join("no-index.mp4")));
+    assert_ne!(digest(&whole), digest(&other));
+}

@@ -2,10 +2,14 @@
 
 use crate::support::{OneObject, block_on, data, event, ffmpeg, mp4_box, probed, sha256};
 use async_trait::async_trait;
+use framepost_events::activity::Activity;
 use framepost_events::attributes::{Attributes, ClockInfo, ClockSource, VideoAttributes};
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::manifest::{Manifest, ManifestSigner};
 use framepost_events::record::{ChainState, Content, Data, Record, RejectReason, Signature};
+use framepost_events::report::{
+    GatewayReport, ReportTrigger, ReportedCamera, ReportedClock, ReportedSpool, ReportedState, ReportedUpload,
+};
 use framepost_ports::{Bus, Error, ErrorKind, Function, Outcome, Result};
 use framepost_probe::{ContentCheck, HEAD_BYTES, Probe, Settings};
 use jiff::SignedDuration;
@@ -60,6 +64,11 @@ fn with_fragments_duration(file: &[u8], units: u32) -> Vec<u8> {
     bytes
 }
 
+/// Where the first box of this kind begins.
+fn box_at(file: &[u8], kind: [u8; 4]) -> u64 {
+    file.windows(4).position(|found| found == kind).unwrap() as u64 - 4
+}
+
 fn ours(bytes: &[u8], signer: &ManifestSigner) -> Attributes {
     let mut attributes = Attributes {
         from: Some("2026-11-20T15:08:23.547Z".parse().unwrap()),
@@ -73,6 +82,8 @@ fn ours(bytes: &[u8], signer: &ManifestSigner) -> Attributes {
             replaced: None,
             rate_ppm: None,
         }),
+        media_end: Some(box_at(bytes, *b"mfra")),
+        activity: Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000 }),
         sha256: Some(sha256(bytes)),
         key_id: Some(signer.key_id().to_owned()),
         ..Attributes::default()
@@ -102,6 +113,115 @@ fn a_chunk_of_our_own_costs_one_request() {
     assert_eq!(record.media_link, format!("mem://footage/{KEY}"));
     assert_eq!(record.integrity.chain.state, ChainState::First);
     assert_eq!(record.integrity.signature, Signature::Unknown);
+    // What a playlist needs, without another request: the file is larger than its head.
+    assert!(bytes.len() as u64 > HEAD_BYTES);
+    assert_eq!(record.init_bytes, Some(box_at(&bytes, *b"moof")));
+    assert_eq!(record.media_end, Some(box_at(&bytes, *b"mfra")));
+    assert_eq!(record.timescale, Some(12_800));
+    let stsd = usize::try_from(box_at(&bytes, *b"stsd")).unwrap();
+    let stsd_end = stsd + usize::try_from(u32::from_be_bytes(bytes[stsd..stsd + 4].try_into().unwrap())).unwrap();
+    assert_eq!(record.sample_entry_digest, Some(sha256(&bytes[stsd..stsd_end])));
+    assert_eq!(record.activity, Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000 }));
+    assert_eq!(record.starts_with_random_access, Some(true));
+}
+
+#[test]
+fn a_media_end_that_cannot_be_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = fragmented(dir.path());
+    let signer = ManifestSigner::from_secret(&[5; 32]);
+    for claimed in [0, box_at(&bytes, *b"moof") - 1, bytes.len() as u64 + 1, u64::MAX] {
+        let attributes = Attributes { media_end: Some(claimed), ..ours(&bytes, &signer) };
+        let object = OneObject::new(bytes.clone()).with(attributes.to_metadata().unwrap());
+        assert_eq!(probed(&object, KEY).media_end, None, "{claimed}");
+        assert_eq!(object.cost(), (1, HEAD_BYTES));
+    }
+}
+
+fn report(cameras: usize) -> GatewayReport {
+    let camera = |n| ReportedCamera {
+        camera: format!("camera-{n}").parse().unwrap(),
+        state: ReportedState::Recording,
+        source: "rtsp://10.0.0.7:554/stream1".to_owned(),
+        last_frame: None,
+        frame_rate: Some(25.0),
+        bitrate_kbps: Some(4_000),
+        codec: None,
+        width: None,
+        height: None,
+        frames: 1,
+        frames_dropped: 0,
+        packets_lost: 0,
+        connects: 1,
+        gaps: 0,
+        chunks: 1,
+        waiting_objects: 0,
+        last_error: None,
+    };
+    GatewayReport {
+        site: "plant-7".parse().unwrap(),
+        at: "2026-11-20T15:08:23.5Z".parse().unwrap(),
+        trigger: ReportTrigger::Interval,
+        gateway_version: "0.1.0".to_owned(),
+        uptime_seconds: 60,
+        gateway_clock: ReportedClock { synchronized: true, offset_us: None, sets: 0 },
+        disk: None,
+        spool: ReportedSpool {
+            objects: 0,
+            bytes: 0,
+            oldest: None,
+            oldest_age_seconds: 0,
+            used_bytes: 0,
+            quota_bytes: None,
+        },
+        quarantined_objects: 0,
+        upload: ReportedUpload { created_objects: 1, stored_bytes: 1, sent_bytes: 1, retries: 0, last_error: None },
+        cameras_silent: 0,
+        cameras: (0..cameras).map(camera).collect(),
+        cameras_omitted: None,
+    }
+}
+
+#[test]
+fn a_gateways_report_has_a_record() {
+    let signer = ManifestSigner::from_secret(&[5; 32]);
+    for (cameras, requests) in [(2, 1), (200, 2), (2_000, 2)] {
+        let report = report(cameras);
+        let key = report.key();
+        let text = key.to_string();
+        let bytes = report.to_json();
+        let mut attributes =
+            Attributes { from: Some(key.at), to: Some(key.at), sha256: Some(sha256(&bytes)), ..Attributes::default() };
+        let manifest = Manifest::claimed(&text, bytes.len() as u64, &attributes).unwrap();
+        attributes.signature = Some(signer.sign(&manifest));
+        let object = Arc::new(OneObject::new(bytes.clone()).with(attributes.to_metadata().unwrap()));
+        let bus = Arc::new(Records::default());
+        let settings = Settings { public_keys: vec![signer.public_key()], content: ContentCheck::Head };
+        let probe = Probe::new(object.clone(), bus.clone(), settings);
+        assert_eq!(block_on(probe.handle(event(&text))), Outcome::Done);
+        let records = bus.published.lock().unwrap().clone();
+        let Data::GatewayReported(reported) = &records[0].data else { panic!("{records:?}") };
+        assert_eq!(reported.report, GatewayReport::from_json(&bytes).unwrap());
+        assert_eq!(
+            (reported.integrity.signature, reported.integrity.chain.state),
+            (Signature::Valid, ChainState::Absent)
+        );
+        assert_eq!(object.cost(), (requests, if requests == 1 { HEAD_BYTES } else { bytes.len() as u64 }), "{cameras}");
+    }
+    let good = report(1);
+    let elsewhere = GatewayReport { site: "plant-8".parse().unwrap(), ..good.clone() };
+    let text = good.key().to_string();
+    for (name, bytes) in [
+        ("no JSON", b"{".to_vec()),
+        ("empty", vec![]),
+        ("of another site", elsewhere.to_json()),
+        ("too large", vec![b' '; 200_000]),
+    ] {
+        let (outcome, records) = handle(OneObject::new(bytes), &text, Settings::default());
+        let Data::ObjectRejected(rejected) = &records[0].data else { panic!("{name}: {records:?}") };
+        assert_eq!(rejected.reason, RejectReason::BadReport, "{name}");
+        assert!(matches!(outcome, Outcome::Reject(_)), "{name}: {outcome:?}");
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! dimensions, `[Function]` and `[Function, Site]`. Only our own keys have a site, so that other objects in
 //! the bucket create no metrics.
 
+use crate::event::ObjectKind;
 use crate::handled::{Ending, Handled};
-use framepost_events::{KeyKind, Site};
+use framepost_events::Site;
 use framepost_ports::Outcome;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -40,7 +41,7 @@ fn line(function: &str, done_metric: &str, now: Timestamp, site: Option<&Site>, 
     let chunks: Vec<&Handled> = handled
         .iter()
         .copied()
-        .filter(|handled| handled.about.kind == KeyKind::Chunk && handled.ending == Ending::Outcome(Outcome::Done))
+        .filter(|handled| handled.about.kind == ObjectKind::Chunk && handled.ending == Ending::Outcome(Outcome::Done))
         .collect();
     let rejects =
         handled.iter().filter(|handled| matches!(handled.ending, Ending::Outcome(Outcome::Reject(_)))).count();
@@ -103,6 +104,8 @@ mod tests {
             handled("plant-7/2026-11-20/gate/15/08-23Z.0.mp4", Outcome::Done),
             handled("plant-7/2026-11-20/gate/15/08-26Z.1.mp4", Outcome::Done),
             handled("plant-7/2026-11-20/gate/15/08-29Z.2.mp4_end", Outcome::Done),
+            // That a gateway reports is no footage: its silence must raise the alarm all the same.
+            handled("plant-7/reports/2026-11-20/15-08-29Z.report.json", Outcome::Done),
             handled("plant-8/2026-11-20/gate/15/08-23Z.0.mp4", Outcome::Reject(reason())),
             handled(
                 "plant-8/2026-11-20/gate/15/08-26Z.0.mp4",
@@ -115,7 +118,7 @@ mod tests {
         let [foreign, seven, eight] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!(seven["ChunksProbed"], 2);
         assert_eq!(seven["ObjectBytes"], json!([1000, 1000]));
-        assert_eq!(seven["HandleLatency"], json!([12.3, 12.3, 12.3]));
+        assert_eq!(seven["HandleLatency"], json!([12.3, 12.3, 12.3, 12.3]));
         assert_eq!((&seven["Function"], &seven["Site"]), (&json!("probe"), &json!("plant-7")));
         let directive = &seven["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Dimensions"], json!([["Function"], ["Function", "Site"]]));

@@ -106,6 +106,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "footage" {
     }
   }
 
+  # Gateways' reports expire before footage. S3 filters by prefix and not by suffix, so each site has a rule.
+  dynamic "rule" {
+    for_each = var.reports.prefixes
+
+    content {
+      id     = "reports-${trim(rule.value, "/")}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = var.reports.days
+      }
+    }
+  }
+
   # Removes delete markers without versions. S3 does not accept this in one rule with days.
   rule {
     id     = "delete-markers"

@@ -83,6 +83,17 @@ variable "transitions" {
   }
 }
 
+variable "reports" {
+  description = "Where gateways' reports lie, and after how many days they are deleted."
+  type        = object({ prefixes = optional(list(string), []), days = optional(number, 30) })
+  default     = {}
+
+  validation {
+    condition     = var.reports.days >= 1 && floor(var.reports.days) == var.reports.days
+    error_message = "bucket.reports_days is a whole number of days, 1 or more."
+  }
+}
+
 variable "noncurrent_days" {
   description = "A version that was deleted or replaced can be brought back for this many days."
   type        = number

@@ -73,7 +73,7 @@ locals {
     },
   )
 
-  alarms = merge(local.queue_alarms, local.function_alarms, local.log_alarms)
+  alarms = merge(local.queue_alarms, local.function_alarms, local.log_alarms, local.gateway_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

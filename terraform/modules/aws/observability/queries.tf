@@ -26,6 +26,16 @@ locals {
       | sort `end` desc
       | limit 200
     QUERY
+    gateways         = <<-QUERY
+      filter type = "io.framepost.gateway.reported.v1"
+      | stats latest(at) as reported, latest(gatewayVersion) as version, latest(camerasSilent) as silent, latest(`spool.oldestAgeSeconds`) as backlog_seconds, latest(quarantinedObjects) as quarantined, latest(`gatewayClock.synchronized`) as synchronized, latest(`disk.freeBytes`) as free_bytes by site
+      | sort silent desc, backlog_seconds desc
+    QUERY
+    cameras          = <<-QUERY
+      filter event = "camera"
+      | stats latest(state) as state_, latest(lastFrame) as last_frame, latest(frameRate) as frame_rate, latest(bitrateKbps) as kbps, latest(packetsLost) as packets_lost, latest(connects) as connects_, latest(gaps) as gaps_, latest(lastError) as last_error by site, camera
+      | sort state_ asc, last_frame asc
+    QUERY
     rejected         = <<-QUERY
       fields @timestamp, subject, reason, detail
       | filter type = "io.framepost.object.rejected.v1"

@@ -76,6 +76,19 @@ resource "google_storage_bucket" "footage" {
     }
   }
 
+  # Gateways' reports expire before footage.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+
+    condition {
+      age            = var.reports_days
+      matches_suffix = [".report.json"]
+      with_state     = "LIVE"
+    }
+  }
+
   dynamic "lifecycle_rule" {
     for_each = var.expire_days == null ? [] : [var.expire_days]
 

@@ -80,6 +80,17 @@ variable "expire_days" {
   }
 }
 
+variable "reports_days" {
+  description = "Gateways' reports are deleted this many days after they were written."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.reports_days >= 1 && floor(var.reports_days) == var.reports_days
+    error_message = "bucket.reports_days is a whole number of days, 1 or more."
+  }
+}
+
 variable "transitions" {
   description = "Cheaper storage classes by age, youngest first. Each class has a least time that is paid for: NEARLINE 30 days, COLDLINE 90, ARCHIVE 365."
   type        = list(object({ days = number, class = string }))

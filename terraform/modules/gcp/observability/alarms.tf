@@ -58,6 +58,38 @@ locals {
         severity   = "CRITICAL"
       } if s.silence_minutes > 0
     },
+    var.chunks_function == null ? {} : {
+      for site in keys(var.sites) : "${site}-backlog" => {
+        condition  = "sum(increase(${local.promql}_gateway_backlog{monitored_resource=\"cloud_run_revision\",site=\"${site}\"}[15m])) >= 1"
+        meaning    = "Footage of ${site} has been waiting on its gateway for more than ${var.alarms.backlog_minutes} minutes: its uplink is too slow, or was down."
+        what_to_do = "Look at the uplink. Nothing is lost until the spool is full; saved query `gateways` says how much waits."
+        severity   = "WARNING"
+      }
+    },
+    var.chunks_function == null ? {} : {
+      for site in keys(var.sites) : "${site}-quarantine" => {
+        condition  = "sum(increase(${local.promql}_gateway_quarantine{monitored_resource=\"cloud_run_revision\",site=\"${site}\"}[15m])) >= 1"
+        meaning    = "The bucket refuses objects of ${site} for good."
+        what_to_do = "On the gateway, `edge-uploader quarantine` says which and why."
+        severity   = "ERROR"
+      }
+    },
+    var.chunks_function == null ? {} : {
+      for site in keys(var.sites) : "${site}-clock" => {
+        condition  = "sum(increase(${local.promql}_gateway_clock{monitored_resource=\"cloud_run_revision\",site=\"${site}\"}[15m])) >= 1"
+        meaning    = "The clock of the gateway of ${site} is not synchronised: the times of its footage may be off."
+        what_to_do = "Start a time service on the gateway, or let it reach its servers."
+        severity   = "WARNING"
+      }
+    },
+    var.chunks_function == null ? {} : {
+      for site in keys(var.sites) : "${site}-camera" => {
+        condition  = "sum(increase(${local.promql}_gateway_camera{monitored_resource=\"cloud_run_revision\",site=\"${site}\"}[15m])) >= 1"
+        meaning    = "A camera of ${site} is silent, and its gateway is not."
+        what_to_do = "Saved query `cameras` says which and why."
+        severity   = "ERROR"
+      }
+    },
   )
 }
 

@@ -48,6 +48,8 @@ locals {
       chunks    = { description = "Every chunk with what it holds", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.chunk.probed.v1\"" }
       spans     = { description = "Unbroken runs of recording that ended", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.span.ended.v1\"" }
       rejects   = { description = "Objects that nothing downstream touches, with their reason", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.object.rejected.v1\"" }
+      gateways  = { description = "What gateways say of themselves", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.gateway.reported.v1\"" }
+      cameras   = { description = "What gateways say of each camera", filter = "${local.of_chunks} AND jsonPayload.event=\"camera\"" }
       gaps      = { description = "Gaps with their cause", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.gap.recorded.v1\"" }
       integrity = { description = "Chunks that are not what their gateway signed or hashed", filter = local.metrics.integrity.filter }
     },

@@ -21,6 +21,7 @@ locals {
   of_services = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for s in sort(values(local.services)) : "\"${s}\""])})"
   of_handled  = "${local.of_services} AND jsonPayload.event=\"handled\""
   of_chunks   = var.chunks_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.chunks_function]}\""
+  of_reports  = var.chunks_function == null ? null : "${local.of_chunks} AND jsonPayload.type=\"io.framepost.gateway.reported.v1\""
   request_log = "log_id(\"run.googleapis.com/requests\")"
   # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
   of_violations = join(" OR ", concat(
@@ -55,6 +56,10 @@ locals {
         filter      = "${local.of_chunks} AND jsonPayload.event=\"handled\" AND jsonPayload.outcome=\"done\" AND jsonPayload.key=~\"[.]mp4$\""
         labels      = { site = "jsonPayload.site" }
       }
+      gateway_backlog    = { description = "Reports of gateways whose footage waits for long, by site", filter = "${local.of_reports} AND jsonPayload.spool.oldestAgeSeconds>${local.minute_s * var.alarms.backlog_minutes}", labels = { site = "jsonPayload.site" } }
+      gateway_quarantine = { description = "Reports of gateways whose objects are refused for good, by site", filter = "${local.of_reports} AND jsonPayload.quarantinedObjects>0", labels = { site = "jsonPayload.site" } }
+      gateway_clock      = { description = "Reports of gateways whose clock is not synchronised, by site", filter = "${local.of_reports} AND jsonPayload.gatewayClock.synchronized=false", labels = { site = "jsonPayload.site" } }
+      gateway_camera     = { description = "Reports of gateways with a silent camera, by site", filter = "${local.of_reports} AND jsonPayload.camerasSilent>0", labels = { site = "jsonPayload.site" } }
       integrity = {
         description = "Chunks that are not what their gateway signed or hashed, by site"
         filter      = "${local.of_chunks} AND (${local.of_violations})"

@@ -65,6 +65,7 @@ variable "alarms" {
     oldest_message_minutes = number
     errors                 = number
     throttles              = number
+    backlog_minutes        = number
   })
 
   validation {
@@ -74,7 +75,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1
+    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1 && var.alarms.backlog_minutes >= 1
     error_message = "The thresholds of alarms are 1 or more."
   }
 }

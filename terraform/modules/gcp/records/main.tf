@@ -22,6 +22,8 @@ locals {
     chunks     = "duration"
     gaps       = "cause"
     detections = "detections"
+    gateways   = "camerasSilent"
+    cameras    = "cameras"
   }
   views = { for view, field in local.needs : view => field if contains(local.data[*].name, field) }
 }

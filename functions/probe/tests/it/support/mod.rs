@@ -137,6 +137,17 @@ impl Judge {
         Self(serde_json::from_slice(&output.stdout).unwrap())
     }
 
+    /// Whether the first packet of the video is a key frame.
+    pub fn first_is_key(path: &Path) -> bool {
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=flags", "-of", "csv=p=0"])
+            .args(["-read_intervals", "%+#1"])
+            .arg(path)
+            .output()
+            .expect("ffprobe is installed");
+        String::from_utf8_lossy(&output.stdout).starts_with('K')
+    }
+
     pub fn stream(&self, kind: &str) -> Option<&serde_json::Value> {
         self.0["streams"].as_array()?.iter().find(|stream| stream["codec_type"] == kind)
     }

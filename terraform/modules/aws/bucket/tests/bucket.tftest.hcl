@@ -62,6 +62,20 @@ run "lifecycle_by_default_keeps_footage_and_clears_the_rest" {
   }
 }
 
+run "reports_of_gateways_expire" {
+  variables {
+    reports = { prefixes = ["plant-7/reports/", "dock/reports/"], days = 14 }
+  }
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.footage[0].rule : r.filter[0].prefix if startswith(r.id, "reports-")] == ["plant-7/reports/", "dock/reports/"]
+    error_message = "each site's reports expire, and no footage"
+  }
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.footage[0].rule : r.expiration[0].days if startswith(r.id, "reports-")] == [14, 14]
+    error_message = "after as many days as were asked for"
+  }
+}
+
 run "lifecycle_by_age_and_class" {
   variables {
     transitions = [{ days = 30, class = "STANDARD_IA" }, { days = 90, class = "GLACIER_IR" }]

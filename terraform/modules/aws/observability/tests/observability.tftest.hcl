@@ -19,7 +19,7 @@ variables {
     }
   }
   chunks_function = "probe"
-  alarms          = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+  alarms          = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
 }
 
 run "silence_is_missing_data" {
@@ -67,8 +67,19 @@ run "every_queue_and_function_is_watched" {
     error_message = "alarms go to the topic of their own"
   }
   assert {
-    condition     = length(output.alarm_names) == 8
-    error_message = "five of the function, two of sites, one of integrity"
+    condition     = length(output.alarm_names) == 20
+    error_message = "five of the function, two of sites' silence, four for each of three sites' gateways, one of integrity"
+  }
+}
+
+run "what_gateways_report" {
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.gateway["backlog"].pattern == "{ ($.type = \"io.framepost.gateway.reported.v1\") && ($.['spool.oldestAgeSeconds'] > 1800) }" && aws_cloudwatch_log_metric_filter.gateway["camera"].pattern == "{ ($.type = \"io.framepost.gateway.reported.v1\") && ($.camerasSilent > 0) }"
+    error_message = "other lines are counted"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["plant-7-clock"].metric_name == aws_cloudwatch_log_metric_filter.gateway["clock"].metric_transformation[0].name && aws_cloudwatch_metric_alarm.this["plant-7-clock"].dimensions["Site"] == "plant-7"
+    error_message = "the alarm watches what the filter counts of its site"
   }
 }
 
@@ -137,7 +148,7 @@ run "the_dashboard_shows_every_site_and_queue" {
 
 run "given_topics_and_addresses" {
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["probe-errors"].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])
@@ -151,7 +162,7 @@ run "given_topics_and_addresses" {
 
 run "a_given_topic_is_enough" {
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
   assert {
     condition     = length(aws_sns_topic.alarms) == 0 && output.topic_arn == null
@@ -161,7 +172,7 @@ run "a_given_topic_is_enough" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
   assert {
     condition     = length(output.alarm_names) == 0 && length(aws_sns_topic.alarms) == 0 && length(aws_cloudwatch_log_metric_filter.errors) == 1
@@ -206,7 +217,7 @@ run "unknown_function" {
 run "whom_to_tell" {
   command = plan
   variables {
-    alarms = { enabled = true, notify = ["ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = true, notify = ["ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
   expect_failures = [var.alarms]
 }
@@ -214,7 +225,7 @@ run "whom_to_tell" {
 run "a_threshold_of_zero" {
   command = plan
   variables {
-    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30 }
   }
   expect_failures = [var.alarms]
 }

@@ -37,8 +37,8 @@ run "footage_is_private_and_kept" {
   }
 
   assert {
-    condition     = length([for r in google_storage_bucket.footage[0].lifecycle_rule : r if one(r.condition).with_state == "LIVE"]) == 0
-    error_message = "Nothing live is deleted unless expire_days says so."
+    condition     = length([for r in google_storage_bucket.footage[0].lifecycle_rule : one(r.condition).matches_suffix if one(r.condition).with_state == "LIVE"]) == 1 && one([for r in google_storage_bucket.footage[0].lifecycle_rule : one(r.condition).matches_suffix if one(r.condition).with_state == "LIVE"]) == tolist([".report.json"])
+    error_message = "Nothing live but reports is deleted unless expire_days says so."
   }
 }
 
@@ -108,7 +108,7 @@ run "lifecycle_by_age_and_class" {
 
   assert {
     condition = [for r in google_storage_bucket.footage[0].lifecycle_rule : "${one(r.action).type} ${coalesce(one(r.action).storage_class, "-")} ${coalesce(one(r.condition).age, 0)} ${coalesce(one(r.condition).days_since_noncurrent_time, 0)}"] == [
-      "SetStorageClass NEARLINE 30 0", "SetStorageClass COLDLINE 90 0", "Delete - 365 0", "Delete - 0 3", "AbortIncompleteMultipartUpload - 1 0",
+      "SetStorageClass NEARLINE 30 0", "SetStorageClass COLDLINE 90 0", "Delete - 30 0", "Delete - 365 0", "Delete - 0 3", "AbortIncompleteMultipartUpload - 1 0",
     ]
     error_message = "Not the rules that were asked for: ${jsonencode(google_storage_bucket.footage[0].lifecycle_rule)}"
   }

@@ -15,7 +15,7 @@ variables {
   name               = "framepost-eu"
   log_retention_days = 90
   chunks_function    = "probe"
-  alarms             = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+  alarms             = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   sites              = { plant-7 = { silence_minutes = 10 }, dock-2 = { silence_minutes = 0 } }
   records            = { subscription_name = "framepost-eu-records-bigquery", dead_letters_name = "framepost-eu-records-dead-letters" }
 
@@ -31,7 +31,10 @@ variables {
 run "every_alarm_is_there" {
   assert {
     condition = output.alarm_names == tolist([
-      "framepost-eu-dead-letters", "framepost-eu-errors", "framepost-eu-integrity", "framepost-eu-oldest-message",
+      "framepost-eu-dead-letters",
+      "framepost-eu-dock-2-backlog", "framepost-eu-dock-2-camera", "framepost-eu-dock-2-clock", "framepost-eu-dock-2-quarantine",
+      "framepost-eu-errors", "framepost-eu-integrity", "framepost-eu-oldest-message",
+      "framepost-eu-plant-7-backlog", "framepost-eu-plant-7-camera", "framepost-eu-plant-7-clock", "framepost-eu-plant-7-quarantine",
       "framepost-eu-plant-7-silence", "framepost-eu-throttles",
     ])
     error_message = "Other alarms: ${jsonencode(output.alarm_names)}"
@@ -40,6 +43,17 @@ run "every_alarm_is_there" {
   assert {
     condition     = alltrue([for a in google_monitoring_alert_policy.log : length(a.documentation[0].content) > 40]) && alltrue([for a in google_monitoring_alert_policy.subscription : length(a.documentation[0].content) > 40])
     error_message = "An alarm does not say what it means and what to do."
+  }
+}
+
+run "what_gateways_report" {
+  assert {
+    condition     = google_monitoring_alert_policy.log["dock-2-camera"].conditions[0].condition_prometheus_query_language[0].query == "sum(increase(logging_googleapis_com:user_framepost_eu_gateway_camera{monitored_resource=\"cloud_run_revision\",site=\"dock-2\"}[15m])) >= 1"
+    error_message = "Another condition: ${google_monitoring_alert_policy.log["dock-2-camera"].conditions[0].condition_prometheus_query_language[0].query}"
+  }
+  assert {
+    condition     = endswith(google_logging_metric.count["gateway_backlog"].filter, "jsonPayload.type=\"io.framepost.gateway.reported.v1\" AND jsonPayload.spool.oldestAgeSeconds>1800") && endswith(google_logging_metric.count["gateway_clock"].filter, "jsonPayload.gatewayClock.synchronized=false")
+    error_message = "Other lines are counted: ${google_logging_metric.count["gateway_backlog"].filter}"
   }
 }
 
@@ -162,7 +176,7 @@ run "logs_are_kept_as_long_as_asked_and_once" {
 
 run "everybody_is_told" {
   variables {
-    alarms = { enabled = true, notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30 }
+    alarms = { enabled = true, notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30, backlog_minutes = 30 }
   }
 
   assert {
@@ -188,11 +202,11 @@ run "everybody_is_told" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
 
   assert {
-    condition     = length(output.alarm_names) == 0 && length(google_logging_metric.count) == 5
+    condition     = length(output.alarm_names) == 0 && length(google_logging_metric.count) == 9
     error_message = "Without alarms the metrics are still there for the dashboard."
   }
 }
@@ -215,7 +229,7 @@ run "outputs" {
   }
 
   assert {
-    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "spans", "rejects", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 10
+    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "spans", "rejects", "gateways", "cameras", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 12
     error_message = "Other queries: ${jsonencode(keys(output.log_queries))}"
   }
 }
@@ -245,7 +259,7 @@ run "an_sns_topic_is_refused" {
   command = plan
 
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
   }
 
   expect_failures = [var.alarms]
@@ -255,7 +269,7 @@ run "a_threshold_of_nothing_is_refused" {
   command = plan
 
   variables {
-    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30 }
   }
 
   expect_failures = [var.alarms]
