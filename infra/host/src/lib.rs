@@ -29,7 +29,7 @@ mod clouds;
 mod environment;
 mod event;
 mod handled;
-#[cfg(feature = "gcp")]
+#[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "aws")]
 pub mod lambda;
@@ -48,4 +48,6 @@ pub use handled::{Ending, Handled};
 pub use log_bus::LogBus;
 pub use registered::{Registered, topics};
 pub use run::run;
+#[cfg(feature = "http")]
+pub use run::serve;
 pub use settle::{Answer, Handler, Settled};

@@ -44,6 +44,31 @@ where
     runtime.enable_all().build()?.block_on(run_in(environment, manifest, make))
 }
 
+/// Answers requests by the router that `make` makes of its clouds, where the environment says it is: behind a Lambda function
+/// URL with streamed answers (feature `function-url`), on Cloud Run, or in a container with `PORT`.
+///
+/// # Errors
+///
+/// When the environment names no place that requests come to, when a cloud cannot be connected, or when `make` fails.
+#[cfg(feature = "http")]
+pub fn serve(make: impl AsyncFnOnce(Clouds) -> anyhow::Result<axum::Router>) -> anyhow::Result<()> {
+    let environment = Environment::from_variables(|name| std::env::var(name).ok())?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        telemetry::init(format(&environment.events).await);
+        let started = Started { environment, connector: Arc::default() };
+        match started.environment.events.clone() {
+            EventSource::Lambda => started.behind_function_url(make).await,
+            EventSource::Http { port } => {
+                let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
+                let router = make(started.clouds(started.source().await?).await?).await?;
+                let listener = settings.listen(port).await?;
+                Ok(crate::http::serve(router, crate::http::Limits::default(), listener, asked_to_stop()?).await?)
+            }
+            EventSource::Inbox(at) => anyhow::bail!("{at} gives messages, and this program answers requests: set PORT"),
+        }
+    })
+}
+
 async fn run_in<E, F>(
     environment: Environment,
     manifest: &str,
@@ -89,7 +114,7 @@ impl Started {
     }
 
     /// The function, and where its rejects go.
-    #[cfg(any(feature = "aws", feature = "gcp"))]
+    #[cfg(any(feature = "aws", feature = "http"))]
     async fn handler<E: Event, F: Function<E> + 'static>(
         &self,
         source: Arc<dyn ObjectSource>,
@@ -121,25 +146,53 @@ impl Started {
         Ok(self.connector.cloud("aws", "Lambda").map(|_| ())?)
     }
 
-    #[cfg(feature = "gcp")]
+    /// Where objects are read that HTTP tells of: in the cloud that records go to; where those go to the log, in Cloud Storage,
+    /// or in S3 where the program knows no other.
+    #[cfg(feature = "http")]
+    async fn source(&self) -> anyhow::Result<Arc<dyn ObjectSource>> {
+        let cloud = match self.environment.records.cloud() {
+            cloud @ ("aws" | "gcp") => cloud,
+            _ if cfg!(feature = "gcp") => "gcp",
+            _ => "aws",
+        };
+        Ok(self.connector.cloud(cloud, "HTTP")?.source(None).await?)
+    }
+
+    #[cfg(feature = "function-url")]
+    async fn behind_function_url(
+        &self,
+        make: impl AsyncFnOnce(Clouds) -> anyhow::Result<axum::Router>,
+    ) -> anyhow::Result<()> {
+        let source = self.connector.cloud("aws", "Lambda")?.source(None).await?;
+        let router = make(self.clouds(source).await?).await?;
+        crate::lambda::requests::serve(router).await.map_err(|error| anyhow::anyhow!(error))
+    }
+
+    #[cfg(all(feature = "http", not(feature = "function-url")))]
+    #[expect(clippy::unused_async, reason = "with the feature it waits")]
+    async fn behind_function_url<M>(&self, _make: M) -> anyhow::Result<()> {
+        anyhow::bail!("a Lambda function URL needs a program that is built with the feature `function-url`")
+    }
+
+    #[cfg(feature = "http")]
     async fn behind_http<E: Event, F: Function<E> + 'static>(
         &self,
         port: u16,
         make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
     ) -> anyhow::Result<()> {
         let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
-        let senders = settings.senders()?;
-        let source = self.connector.cloud("gcp", "Cloud Run")?.source(None).await?;
+        let senders = senders(settings.push.as_ref())?;
+        let source = self.source().await?;
         let handler = self.handler(source, make).await?;
         let listener = settings.listen(port).await?;
         let limits = crate::http::Limits::default();
         Ok(crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await?)
     }
 
-    #[cfg(not(feature = "gcp"))]
+    #[cfg(not(feature = "http"))]
     #[expect(clippy::unused_async, reason = "with the feature it waits")]
     async fn behind_http<M>(&self, _port: u16, _make: M) -> anyhow::Result<()> {
-        Ok(self.connector.cloud("gcp", "Cloud Run").map(|_| ())?)
+        anyhow::bail!("messages over HTTP need a program that is built with the feature `http`")
     }
 
     /// Takes messages from an inbox until this process is asked to stop.
@@ -167,6 +220,22 @@ impl Started {
         let summary = worker::run(handler, subscription.inbox, limits, asked_to_stop()?).await?;
         tracing::info!(?summary, "ended");
         Ok(())
+    }
+}
+
+/// The senders whose pushes are accepted. The tokens on them are Google's.
+#[cfg(feature = "http")]
+fn senders(push: Option<&crate::http::PushSettings>) -> anyhow::Result<crate::http::Senders> {
+    let Some(push) = push else { return Ok(crate::http::Senders::Admitted) };
+    #[cfg(feature = "gcp")]
+    {
+        let crate::http::PushSettings { audience, email, keys_url } = push.clone();
+        let options = framepost_gcp::PushTokenOptions { audience, email, keys_url };
+        Ok(crate::http::Senders::Checked(Box::new(framepost_gcp::PushTokens::new(options)?)))
+    }
+    #[cfg(not(feature = "gcp"))]
+    {
+        anyhow::bail!("tokens for {} need a program that is built with the feature `gcp`", push.audience)
     }
 }
 

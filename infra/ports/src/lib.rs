@@ -23,6 +23,7 @@ pub mod location;
 pub mod memory;
 mod objects;
 mod replay;
+mod sender_check;
 pub mod shown;
 mod topic;
 mod waiting;
@@ -44,5 +45,6 @@ pub use objects::{
     ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Seen,
 };
 pub use replay::{Feed, Given, ObjectListing};
+pub use sender_check::SenderCheck;
 pub use topic::{FilterValue, Keys, Records, Topic};
 pub use waiting::{InHand, WaitingList};

@@ -96,7 +96,7 @@ fn handlers_are_built_without_any_cloud() {
 #[test]
 fn the_gateway_is_built_without_any_cloud() {
     assert_eq!(clouds(&tree("edge-uploader")), <[&str; 0]>::default());
-    // Where a URL becomes an adapter is the program's part.
+    // The one place where a URL becomes an adapter, each behind its feature.
     let source = repository().join("edge-uploader/src");
     assert_eq!(lines_with_clouds(&source, &["main.rs", "destination.rs"]), <[String; 0]>::default());
 }

@@ -13,7 +13,8 @@
 mod keys;
 mod rs256;
 
-use framepost_ports::{Clock, Error, ErrorKind, Result, SystemClock};
+use async_trait::async_trait;
+use framepost_ports::{Clock, Error, ErrorKind, Result, SenderCheck, SystemClock};
 use jsonwebtoken::{Algorithm, Validation};
 use keys::Keys;
 use serde::Deserialize;
@@ -91,6 +92,13 @@ impl PushTokens {
             Claims { email: Some(_), .. } => Err(denied("its e-mail address is not verified")),
             Claims { email: None, .. } => Err(denied("the token holds no e-mail address")),
         }
+    }
+}
+
+#[async_trait]
+impl SenderCheck for PushTokens {
+    async fn check(&self, authorization: Option<&str>) -> Result<()> {
+        Self::check(self, authorization).await
     }
 }
 

@@ -32,7 +32,7 @@ mod request;
 mod server;
 mod settings;
 
-pub use settings::Settings;
+pub use settings::{PushSettings, Settings};
 
 use crate::settle::{Answer, Handler, Settled};
 use crate::telemetry::{Sampling, TraceContext};
@@ -43,8 +43,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use framepost_gcp::PushTokens;
-use framepost_ports::{ErrorKind, chain};
+use framepost_ports::{ErrorKind, SenderCheck, chain};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use request::Sent;
 use std::io;
@@ -88,7 +87,24 @@ pub enum Senders {
     #[default]
     Admitted,
     /// Senders with a valid token.
-    Checked(Box<PushTokens>),
+    Checked(Box<dyn SenderCheck>),
+}
+
+/// Answers requests by `router` until `shutdown`, then finishes those in progress. `GET /health` is answered by the host.
+/// Bodies and their time are for the router to limit; heads, connections and the end are as for messages.
+///
+/// # Errors
+///
+/// When the listener fails for good.
+pub async fn serve(
+    router: Router,
+    limits: Limits,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    tracing::info!(address = listener.local_addr().map(tracing::field::display).ok(), "answering requests");
+    let router = Router::new().route("/health", get(async || StatusCode::OK)).fallback_service(router);
+    server::serve(listener, router, limits, shutdown).await
 }
 
 /// Takes messages until `shutdown`, then finishes those in hand.

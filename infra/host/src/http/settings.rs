@@ -7,12 +7,11 @@
 //! | `FRAMEPOST_PUSH_AUDIENCE`, `FRAMEPOST_PUSH_EMAIL` | accept only pushes with a token for this audience and service account |
 //! | `FRAMEPOST_PUSH_KEYS` | a URL other than Google's for the public keys, as a JSON Web Key Set |
 
-use super::Senders;
 use crate::EnvironmentError;
-use framepost_gcp::{PushTokenOptions, PushTokens};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::net::TcpListener;
+use url::Url;
 
 const ADDRESS: &str = "FRAMEPOST_ADDRESS";
 const AUDIENCE: &str = "FRAMEPOST_PUSH_AUDIENCE";
@@ -25,7 +24,18 @@ pub struct Settings {
     /// The address to listen on; `None` stands for all addresses.
     pub address: Option<IpAddr>,
     /// `None` accepts every sender that reaches the service.
-    pub push: Option<PushTokenOptions>,
+    pub push: Option<PushSettings>,
+}
+
+/// The sender whose pushes are accepted, as the token on them names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushSettings {
+    /// The audience of the token; unless the subscription names another, its push endpoint.
+    pub audience: String,
+    /// The service account.
+    pub email: String,
+    /// The public keys as a JSON Web Key Set; those of the cloud unless given.
+    pub keys_url: Option<Url>,
 }
 
 impl Settings {
@@ -41,7 +51,7 @@ impl Settings {
             .transpose()?;
         let push = match (variable(AUDIENCE), variable(EMAIL)) {
             (None, None) => None,
-            (Some(audience), Some(email)) => Some(PushTokenOptions { audience, email, keys_url }),
+            (Some(audience), Some(email)) => Some(PushSettings { audience, email, keys_url }),
             (Some(_), None) => {
                 let expected = "the push subscription's service account: anybody can get a token for any audience";
                 return Err(EnvironmentError::Missing { name: EMAIL, expected });
@@ -52,14 +62,6 @@ impl Settings {
             }
         };
         Ok(Self { address, push })
-    }
-
-    /// Returns the senders whose requests are accepted.
-    pub fn senders(&self) -> framepost_ports::Result<Senders> {
-        Ok(match &self.push {
-            Some(options) => Senders::Checked(Box::new(PushTokens::new(options.clone())?)),
-            None => Senders::Admitted,
-        })
     }
 
     /// Starts listening on `port`.

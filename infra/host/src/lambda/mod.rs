@@ -5,6 +5,8 @@
 //! written for CloudWatch's embedded metrics.
 
 mod metrics;
+#[cfg(feature = "function-url")]
+pub mod requests;
 
 use crate::settle::{Answer, Handler, Settled};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};

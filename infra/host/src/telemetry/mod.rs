@@ -5,12 +5,12 @@
 #[cfg(feature = "gcp")]
 mod cloud_logging;
 mod json;
-#[cfg(feature = "gcp")]
+#[cfg(feature = "http")]
 mod trace_context;
 
 #[cfg(feature = "gcp")]
 pub use cloud_logging::Service;
-#[cfg(feature = "gcp")]
+#[cfg(feature = "http")]
 pub(crate) use trace_context::{Sampling, TraceContext};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};

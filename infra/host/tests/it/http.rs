@@ -1,6 +1,6 @@
 //! Messages over real HTTP, each answered as its sender understands it.
 
-#![cfg(feature = "gcp")]
+#![cfg(feature = "http")]
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::ObjectFinalized;

@@ -5,6 +5,7 @@ mod http;
 mod lambda;
 mod log_bus;
 mod push_token;
+mod requests;
 mod settle;
 mod support;
 mod worker_local;
