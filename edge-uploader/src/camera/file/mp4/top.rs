@@ -94,6 +94,9 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
             (at + 8, format!("the file is cut short within the {} box at byte {at}", boxes::name(found.kind)))
         }
     };
+    if let Some(fragment) = before_its_data(file, at) {
+        return Next::Box(fragment);
+    }
     let cut = header(file, at).filter(|found| &found.kind == b"moov" && found.end > size);
     match find_structure(file, from) {
         // Its tracks may be intact nevertheless.
@@ -105,6 +108,22 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
         }
         None => Next::Lost { problem },
     }
+}
+
+/// Returns the `moof` at `at` up to the `mdat` behind it, if its own size is damaged.
+fn before_its_data(file: &mut FileBytes, at: u64) -> Option<Header> {
+    // A fragment of many samples; a longer one is searched for like everything else.
+    const NEAR_BYTES: u64 = 1 << 20;
+    let fragment = header(file, at).filter(|found| &found.kind == b"moof")?;
+    if !begins_well(file, at) {
+        return None;
+    }
+    let is_next = |mark: &[u8]| mark == b"mdat" || mark == b"moof";
+    let kind_at = file.find(at + 12, at.saturating_add(NEAR_BYTES), is_next, |file, kind_at| {
+        header(file, kind_at - 4).is_some_and(|next| next.end <= file.size())
+    })?;
+    let next = header(file, kind_at - 4).filter(|next| &next.kind == b"mdat")?;
+    Some(Header { end: next.start, ..fragment })
 }
 
 /// Returns the next `moof` or `moov` from `from` on whose first child is plausible.
