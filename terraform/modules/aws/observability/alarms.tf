@@ -54,7 +54,7 @@ locals {
       integrity = {
         meaning   = "A chunk is not what its gateway signed or hashed: changed, replaced or taken out of its chain${var.signed ? ", or without a signature by one of the public keys" : ""}."
         namespace = local.namespace
-        metric    = one(aws_cloudwatch_log_metric_filter.integrity[0].metric_transformation).name
+        metric    = local.integrity_metric
         statistic = "Sum"
       }
     },

@@ -9,12 +9,14 @@ locals {
     camera     = "$.camerasSilent > 0"
   }
 
+  report_metrics = { for report in keys(local.reports) : report => "Gateway.${report}.${var.name}" }
+
   reporting = local.chunks_log_group == null ? [] : keys(var.sites)
   gateway_alarms = merge(
     { for site in local.reporting : "${site}-backlog" => {
       meaning    = "Footage of ${site} has been waiting on its gateway for more than ${var.alarms.backlog_minutes} minutes: its uplink is too slow, or was down."
       namespace  = local.namespace
-      metric     = one(aws_cloudwatch_log_metric_filter.gateway["backlog"].metric_transformation).name
+      metric     = local.report_metrics.backlog
       dimensions = { Site = site }
       statistic  = "Sum"
       period_s   = 900
@@ -22,7 +24,7 @@ locals {
     { for site in local.reporting : "${site}-quarantine" => {
       meaning    = "The bucket refuses objects of ${site} for good. On the gateway, `edge-uploader quarantine` says which and why."
       namespace  = local.namespace
-      metric     = one(aws_cloudwatch_log_metric_filter.gateway["quarantine"].metric_transformation).name
+      metric     = local.report_metrics.quarantine
       dimensions = { Site = site }
       statistic  = "Sum"
       period_s   = 900
@@ -30,7 +32,7 @@ locals {
     { for site in local.reporting : "${site}-clock" => {
       meaning    = "The clock of the gateway of ${site} is not synchronised: the times of its footage may be off."
       namespace  = local.namespace
-      metric     = one(aws_cloudwatch_log_metric_filter.gateway["clock"].metric_transformation).name
+      metric     = local.report_metrics.clock
       dimensions = { Site = site }
       statistic  = "Sum"
       period_s   = 900
@@ -38,7 +40,7 @@ locals {
     { for site in local.reporting : "${site}-camera" => {
       meaning    = "A camera of ${site} is silent, and its gateway is not. The saved query cameras says which and why."
       namespace  = local.namespace
-      metric     = one(aws_cloudwatch_log_metric_filter.gateway["camera"].metric_transformation).name
+      metric     = local.report_metrics.camera
       dimensions = { Site = site }
       statistic  = "Sum"
       period_s   = 900
@@ -54,7 +56,7 @@ resource "aws_cloudwatch_log_metric_filter" "gateway" {
 
   metric_transformation {
     namespace  = local.namespace
-    name       = "Gateway.${each.key}.${var.name}"
+    name       = local.report_metrics[each.key]
     value      = "1"
     dimensions = { Site = "$.site" }
   }

@@ -20,6 +20,8 @@ locals {
 
   chunks_log_group = var.chunks_function == null ? null : var.functions[var.chunks_function].log_group
 
+  integrity_metric = "IntegrityViolations.${var.name}"
+
   # With signing, a chunk without a signature or with an unknown key raises the alarm, because a
   # forged chunk looks like that.
   violations = concat(
@@ -93,7 +95,7 @@ resource "aws_cloudwatch_log_metric_filter" "integrity" {
 
   metric_transformation {
     namespace = local.namespace
-    name      = "IntegrityViolations.${var.name}"
+    name      = local.integrity_metric
     value     = "1"
   }
 }
