@@ -5,7 +5,7 @@
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -118,6 +118,9 @@ pub enum Output {
     Stderr,
 }
 
+/// How long a program may be held open for writing before it is started.
+const NOT_BUSY: Duration = Duration::from_secs(10);
+
 /// A running program. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Running {
@@ -132,7 +135,16 @@ impl Running {
     pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let began = Instant::now();
+        // A child of another thread holds a program that was just written open until it executes its own (ETXTBSY).
+        let mut child = loop {
+            match command.spawn() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && began.elapsed() < NOT_BUSY => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                spawned => break spawned.unwrap_or_else(|error| panic!("{name} cannot be started: {error}")),
+            }
+        };
         let stdout = Lines::collect(child.stdout.take().expect("standard output is a pipe"));
         let stderr = Lines::collect(child.stderr.take().expect("standard error is a pipe"));
         Self { name, child, stdout, stderr }

@@ -73,7 +73,7 @@ fn hostile_cameras_cost_themselves() {
         println!("{name}: {objects} objects");
         // One chunk for each window, and the objects that end and explain the spans of each attempt.
         let mut most = expected + 24;
-        if attack == Attack::Pictures {
+        if matches!(attack, Attack::Pictures | Attack::FastParameters) {
             // Each attempt may deliver at once what a network can have held back: 1500
             // pictures, which are 20 windows.
             let of = format!("camera={name}");
