@@ -60,7 +60,8 @@ fn what_is_built_is_the_service_and_nothing_else() {
     let health = http::request("GET", &format!("{url}health"), &[], b"").expect("an answer");
     assert_eq!(health.status, 200);
     let deleted = json!({ "message": { "messageId": "1", "publishTime": "2026-11-20T15:08:27Z",
-        "attributes": { "eventType": "OBJECT_DELETE", "bucketId": "footage", "objectId": "a.mp4", "objectGeneration": "1" } } });
+        "attributes": { "eventType": "OBJECT_DELETE", "eventTime": "2026-11-20T15:08:26Z", "bucketId": "footage",
+            "objectId": "a.mp4", "objectGeneration": "1" } } });
     let junk = json!({ "message": { "messageId": "2", "data": BASE64_STANDARD.encode("junk") } });
     let trace = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     for (message, expected) in [(deleted, 204), (junk, 400)] {
