@@ -41,8 +41,15 @@ impl Plan {
             Extent::Finite => FILE_CHUNK_FRAMES,
             Extent::Live => usual.chunk_max_frames,
         };
-        let (window, chunk_max, keep) = (self.window, self.chunk_max, self.keep);
-        Settings { window, chunk_max, chunk_max_frames, keep, source: self.source.clone(), gap_max, ..usual }
+        Settings {
+            window: self.window,
+            chunk_max: self.chunk_max,
+            chunk_max_frames,
+            keep: self.keep,
+            source: self.source.clone(),
+            gap_max,
+            ..usual
+        }
     }
 }
 

@@ -207,7 +207,8 @@ impl Reception {
                     return Err(Ended::Finished);
                 }
                 Ok(None) => {
-                    let (what, problem) = (self.stats.name.to_string(), "the camera ended the stream".to_owned());
+                    let what = self.stats.name.to_string();
+                    let problem = "the camera ended the stream".to_owned();
                     return Ok(CameraError::Lost { what, problem, source: None });
                 }
                 Err(error) => return Ok(error),

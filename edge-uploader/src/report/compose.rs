@@ -33,7 +33,7 @@ pub(super) struct Made {
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     at: Duration,
-    /// Frames and bytes.
+    /// Frames and bytes of each camera at the last report, for the rates of the next.
     cameras: BTreeMap<Camera, (u64, u64)>,
 }
 

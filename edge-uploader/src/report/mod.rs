@@ -32,10 +32,10 @@ const PUT_MAX: Duration = Duration::from_secs(30);
 /// How often the system is asked how far its clock is off.
 const ASK_EVERY: Duration = Duration::from_mins(1);
 
-/// What the operator decides.
+/// When reports are made, and how they are signed.
 #[derive(Clone)]
 pub struct Settings {
-    /// How often.
+    /// The time between two reports while nothing changes.
     pub every: Duration,
     /// Signs reports, if there is one.
     pub signer: Option<Arc<ManifestSigner>>,

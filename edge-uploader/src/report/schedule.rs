@@ -62,7 +62,7 @@ impl Schedule {
         self.told = Some(told);
     }
 
-    /// It is not.
+    /// Notes that the report could not be stored. The next one is due after a pause.
     pub(super) fn failed(&mut self, now: Duration) {
         self.last_try = Some(now);
     }

@@ -97,7 +97,8 @@ impl<T> Hashing<T> {
     /// Takes a file that is written whole.
     pub(super) fn add(&mut self, subject: T, mut file: Box<dyn SpoolFile>) -> io::Result<()> {
         file.seek(SeekFrom::Start(0))?;
-        let (lane, piece) = (Sha256Lane::default(), Vec::new());
+        let lane = Sha256Lane::default();
+        let piece = Vec::new();
         self.messages.push_back(Message { subject, file, lane, piece, hashed: 0, bytes: 0, crc32c: 0, digest: None });
         Ok(())
     }

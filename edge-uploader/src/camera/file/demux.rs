@@ -87,7 +87,8 @@ impl Fault {
 
     /// Converts to the camera's error. Trying again does not help, unless the file is unfinished.
     pub(super) fn of(self, what: &str) -> CameraError {
-        let (what, problem) = (what.to_owned(), self.problem);
+        let what = what.to_owned();
+        let problem = self.problem;
         match self.kind {
             Kind::Unusable => CameraError::Unusable { what, problem, source: self.source },
             Kind::Unfinished => CameraError::Unfinished { what, problem },
