@@ -7,6 +7,7 @@
 //! * [`key`]: where an object lies (ONVIF Recording Control, annex "Object storage recording format").
 //! * [`attributes`]: what the object's metadata says of it.
 //! * [`activity`]: how much happens in a chunk.
+//! * [`detection`]: what is to be seen in a picture.
 //! * [`gap`], [`report`]: what objects beside the footage hold.
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so; [`removed`]: "it is gone"; [`due`]: "it is time".
@@ -17,6 +18,7 @@
 pub mod activity;
 pub mod attributes;
 pub mod bigquery;
+pub mod detection;
 mod digest;
 pub mod due;
 pub mod envelope;

@@ -19,6 +19,7 @@
 //! Fields are only added, never removed, and a new field may be missing: tables and archives
 //! contain records of older versions.
 
+mod chunk_inferred;
 mod chunk_probed;
 mod gap_recorded;
 mod gateway_reported;
@@ -28,6 +29,7 @@ mod object;
 mod object_rejected;
 mod span_ended;
 
+pub use chunk_inferred::{ChunkInferred, InferredFrame, LabelSummary, Model, Skipped};
 pub use chunk_probed::{Audio, ChunkProbed, Container, Duration, PixelAspect, Resolution};
 pub use gap_recorded::GapRecorded;
 pub use gateway_reported::GatewayReported;
@@ -77,6 +79,12 @@ pub trait RecordType: Serialize + DeserializeOwned + JsonSchema + Into<Data> {
     /// Returns all of its times. Records have whole microseconds, like keys and tables; a
     /// test finds a missing time.
     fn times(&mut self) -> Vec<&mut Timestamp>;
+
+    /// Returns what it depends on besides the object, if an object can have several records of this type. It becomes
+    /// part of the id.
+    fn made_with(&self) -> Option<String> {
+        None
+    }
 
     /// Returns fields that only the log line has.
     fn logged_besides(&self) -> Vec<(&'static str, Value)> {
@@ -193,6 +201,12 @@ macro_rules! records {
                 }
             }
 
+            fn made_with(&self) -> Option<String> {
+                match self {
+                    $(Self::$Type(data) => data.made_with(),)+
+                }
+            }
+
             fn not_logged(&self) -> &'static [&'static str] {
                 match self {
                     $(Self::$Type(_) => <$Type as RecordType>::NOT_LOGGED,)+
@@ -226,6 +240,8 @@ records! {
     OBJECT_REJECTED: ObjectRejected,
     /// What a gateway said of itself and its cameras: [`GatewayReported`].
     GATEWAY_REPORTED: GatewayReported,
+    /// What a detector saw in a chunk: [`ChunkInferred`].
+    CHUNK_INFERRED: ChunkInferred,
 }
 
 /// A record: the CloudEvents 1.0 envelope around [`Data`].
@@ -235,7 +251,7 @@ pub struct Record {
     pub specversion: SpecVersion,
     /// The same for every redelivery of the same event.
     pub id: String,
-    /// The function that publishes it: `framepost/probe`.
+    /// The function that publishes it, such as `framepost/probe`.
     pub source: String,
     /// One of the `io.framepost.….v1` types.
     #[serde(rename = "type")]
@@ -272,7 +288,7 @@ impl Record {
     /// Creates the record with `data` about `object`. `time` is when the object became complete: the time of
     /// its event, or of the record that the function received.
     ///
-    /// The id is derived from the type and the object, so that it is the same for every redelivery.
+    /// The id is derived from the type, the object and what [`made_with`](RecordType::made_with) adds, so that it is the same for every redelivery.
     /// `object` replaces the data's own. Times are truncated to whole microseconds, as in keys, which is
     /// the precision of the tables.
     pub fn about(object: &ObjectRef, time: Timestamp, data: impl Into<Data>) -> Self {
@@ -282,7 +298,10 @@ impl Record {
             *time = whole_micros(*time);
         }
         let event_type = data.event_type().to_owned();
-        let identity = format!("{event_type} {}", object.identity());
+        let mut identity = format!("{event_type} {}", object.identity());
+        if let Some(made_with) = data.made_with() {
+            identity = format!("{identity} {made_with}");
+        }
         Self {
             specversion: SpecVersion::V1,
             id: hex::encode(&Sha256::of(identity.as_bytes()).0[..16]),

@@ -36,6 +36,12 @@ locals {
       | stats latest(state) as state_, latest(lastFrame) as last_frame, latest(frameRate) as frame_rate, latest(bitrateKbps) as kbps, latest(packetsLost) as packets_lost, latest(connects) as connects_, latest(gaps) as gaps_, latest(lastError) as last_error by site, camera
       | sort state_ asc, last_frame asc
     QUERY
+    detections       = <<-QUERY
+      fields `duration.from`, site, camera, summary, skipped, `model.name`, subject
+      | filter type = "io.framepost.chunk.inferred.v1"
+      | sort `duration.from` desc
+      | limit 200
+    QUERY
     rejected         = <<-QUERY
       fields @timestamp, subject, reason, detail
       | filter type = "io.framepost.object.rejected.v1"

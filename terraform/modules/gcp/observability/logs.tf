@@ -38,11 +38,12 @@ resource "google_logging_project_exclusion" "this" {
 locals {
   queries = merge(
     {
-      handled  = { description = "Every event and how it ended", filter = local.of_handled }
-      rejected = { description = "Events that were parked, with their reason", filter = "${local.of_handled} AND jsonPayload.outcome=\"reject\"" }
-      retried  = { description = "Events that come again, with their reason", filter = "${local.of_handled} AND jsonPayload.outcome=\"retry\"" }
-      slow     = { description = "Events that took a second or more", filter = "${local.of_handled} AND jsonPayload.latency_ms>=1000" }
-      errors   = { description = "Crashes, panics, exhausted time and memory", filter = local.metrics.errors.filter }
+      handled    = { description = "Every event and how it ended", filter = local.of_handled }
+      rejected   = { description = "Events that were parked, with their reason", filter = "${local.of_handled} AND jsonPayload.outcome=\"reject\"" }
+      retried    = { description = "Events that come again, with their reason", filter = "${local.of_handled} AND jsonPayload.outcome=\"retry\"" }
+      slow       = { description = "Events that took a second or more", filter = "${local.of_handled} AND jsonPayload.latency_ms>=1000" }
+      detections = { description = "What detectors saw in each chunk, or why they did not look", filter = "${local.of_services} AND jsonPayload.type=\"io.framepost.chunk.inferred.v1\"" }
+      errors     = { description = "Crashes, panics, exhausted time and memory", filter = local.metrics.errors.filter }
     },
     var.chunks_function == null ? {} : {
       chunks    = { description = "Every chunk with what it holds", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.chunk.probed.v1\"" }

@@ -21,7 +21,7 @@ locals {
   needs = {
     chunks     = "duration"
     gaps       = "cause"
-    detections = "detections"
+    detections = "frames"
     gateways   = "camerasSilent"
     cameras    = "cameras"
   }

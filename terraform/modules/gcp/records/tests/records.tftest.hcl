@@ -89,7 +89,7 @@ run "detections_are_shown_once_there_are_some" {
   }
 
   assert {
-    condition     = keys(output.views) == ["detections"] && strcontains(google_bigquery_table.view["detections"].view[0].query, "UNNEST(inferred.data.detections)")
+    condition     = keys(output.views) == ["detections"] && strcontains(google_bigquery_table.view["detections"].view[0].query, "UNNEST(inferred.data.frames)")
     error_message = "The table has detections and nobody shows them."
   }
 }

@@ -1,4 +1,4 @@
--- Everything that a model saw, a row each, with the model's own fields.
+-- Everything that a model saw, a row each. A chunk that two models looked at has rows of both.
 WITH inferred AS (
   SELECT *
   FROM `${records}`
@@ -7,9 +7,22 @@ WITH inferred AS (
 )
 SELECT
   inferred.id,
-  inferred.time,
+  COALESCE(frame.time, inferred.time) AS time,
   inferred.data.site,
   inferred.data.camera,
-  inferred.subject AS key,
-  detection
-FROM inferred, UNNEST(inferred.data.detections) AS detection
+  detection.label,
+  detection.score,
+  detection.box.left AS box_left,
+  detection.box.top AS box_top,
+  detection.box.width AS box_width,
+  detection.box.height AS box_height,
+  detection.zones,
+  frame.`offset` AS offset_seconds,
+  inferred.data.model.detector,
+  inferred.data.model.name AS model,
+  inferred.data.model.version AS model_version,
+  inferred.data.model.digest AS model_digest,
+  inferred.data.model.arm,
+  inferred.data.object.bucket,
+  inferred.subject AS key
+FROM inferred, UNNEST(inferred.data.frames) AS frame, UNNEST(frame.detections) AS detection

@@ -1,0 +1,183 @@
+//! The record about what is to be seen in a chunk.
+
+use super::{Duration, ObjectRef, RecordType};
+use crate::activity::Activity;
+use crate::detection::Detection;
+use crate::{Camera, Sha256, Site};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `io.framepost.chunk.inferred.v1`: what a detector saw in a chunk, or why it did not look.
+///
+/// Apart from [`detector_ms`](Self::detector_ms), it depends only on the object's version, the model and the settings. A
+/// chunk has one record for each model and settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChunkInferred {
+    /// The site, if the key has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// The camera, if the key has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Camera>,
+    /// The time and the duration of a recording.
+    pub duration: Duration,
+    /// What looked at the pictures.
+    pub model: Model,
+    /// The SHA-256 of the settings that the result depends on.
+    pub settings_digest: Sha256,
+    /// Why no detection was done; absent if the model was given pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+    /// How much happens, as the gateway measured it; absent where it could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
+    /// The pictures that were looked at, in the order of their times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<InferredFrame>,
+    /// What was seen in them, one entry a label, in alphabetical order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summary: Vec<LabelSummary>,
+    /// Paid requests that were made for it; absent where the detector costs nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<u32>,
+    /// What they cost in US dollars, by the prices that the function knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dollars: Option<f64>,
+    /// Milliseconds that the detector took. It differs when the work is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector_ms: Option<u64>,
+    /// The object that the record is about.
+    pub object: ObjectRef,
+}
+
+/// A model, as records name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    /// What runs it: the scheme of the detector's URL, such as `motion`, `onnx` or `rekognition`.
+    pub detector: String,
+    /// The name of the model.
+    pub name: String,
+    /// Its version, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The SHA-256 of its file, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Sha256>,
+    /// Which arm of a comparison it is; absent where nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+}
+
+/// Why the pictures of a chunk were not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skipped {
+    /// Nothing moved, so what was to be seen before is still to be seen. It does not mean that nothing is there.
+    Still,
+    /// The day's budget is used up.
+    Budget,
+    /// The function was killed after it had made a paid request and before it had kept the answer. The request is not made again.
+    Interrupted,
+    /// The chunk has no picture that could be decoded.
+    NoPicture,
+}
+
+/// A picture that was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InferredFrame {
+    /// Its time in the chunk in seconds, from the first sample.
+    pub offset: f64,
+    /// Its wall-clock time; absent if the chunk has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub time: Option<Timestamp>,
+    /// What was seen, the surest first.
+    pub detections: Vec<Detection>,
+}
+
+/// What was seen of one label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LabelSummary {
+    /// The label.
+    pub label: String,
+    /// The number of pictures that it was seen in.
+    pub pictures: u32,
+    /// The most that were seen in one picture.
+    pub most: u32,
+    /// The highest score.
+    pub score: f64,
+}
+
+impl LabelSummary {
+    /// Sums up what was seen in these pictures.
+    pub fn of(frames: &[InferredFrame]) -> Vec<Self> {
+        let mut labels = std::collections::BTreeMap::<&str, Self>::new();
+        for frame in frames {
+            let mut here = std::collections::BTreeMap::<&str, u32>::new();
+            for Detection { label, score, .. } in &frame.detections {
+                let sum = labels.entry(label).or_insert_with(|| Self {
+                    label: label.clone(),
+                    pictures: 0,
+                    most: 0,
+                    score: 0.0,
+                });
+                sum.score = sum.score.max(*score);
+                *here.entry(label).or_default() += 1;
+            }
+            for (label, count) in here {
+                if let Some(sum) = labels.get_mut(label) {
+                    sum.pictures += 1;
+                    sum.most = sum.most.max(count);
+                }
+            }
+        }
+        labels.into_values().collect()
+    }
+}
+
+impl RecordType for ChunkInferred {
+    const TYPE: &'static str = "io.framepost.chunk.inferred.v1";
+    const FUNCTION: &'static str = "infer";
+    const MESSAGE: &'static str = "chunk inferred";
+    const NOT_LOGGED: &'static [&'static str] = &["frames", "settingsDigest"];
+
+    fn site(&self) -> Option<&Site> {
+        self.site.as_ref()
+    }
+
+    fn times(&mut self) -> Vec<&mut Timestamp> {
+        let of_frames = self.frames.iter_mut().filter_map(|frame| frame.time.as_mut());
+        self.duration.from.iter_mut().chain(self.duration.to.as_mut()).chain(of_frames).collect()
+    }
+
+    /// Another model, or other settings, make another record of the same object.
+    fn made_with(&self) -> Option<String> {
+        let Model { detector, name, version, digest, arm: _ } = &self.model;
+        let version = version.as_deref().unwrap_or_default();
+        let digest = digest.as_ref().map(ToString::to_string).unwrap_or_default();
+        Some(format!("{detector} {name} {version} {digest} {}", self.settings_digest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::Bounds;
+
+    #[test]
+    fn a_summary_counts_pictures_and_the_most_at_a_time() {
+        let seen =
+            |label: &str, score| Detection { label: label.to_owned(), score, bounds: Bounds::WHOLE, zones: vec![] };
+        let frame = |detections| InferredFrame { offset: 0.0, time: None, detections };
+        let frames = [
+            frame(vec![seen("person", 0.5), seen("person", 0.75), seen("cat", 0.5)]),
+            frame(vec![]),
+            frame(vec![seen("person", 0.25)]),
+        ];
+        let sum = |label: &str, pictures, most, score| LabelSummary { label: label.to_owned(), pictures, most, score };
+        assert_eq!(LabelSummary::of(&frames), [sum("cat", 1, 1, 0.5), sum("person", 2, 2, 0.75)]);
+        assert!(LabelSummary::of(&[]).is_empty());
+    }
+}
