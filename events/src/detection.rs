@@ -40,7 +40,7 @@ impl Bounds {
     pub fn from_edges(left: f64, top: f64, right: f64, bottom: f64) -> Option<Self> {
         let [left, top, right, bottom] = [left, top, right, bottom].map(|edge| edge.clamp(0.0, 1.0));
         // A comparison with NaN, which `clamp` keeps, is false.
-        (left < right && top < bottom).then(|| Self { left, top, width: right - left, height: bottom - top })
+        (left < right && top < bottom).then_some(Self { left, top, width: right - left, height: bottom - top })
     }
 
     /// Returns the right edge's distance from the picture's left edge.

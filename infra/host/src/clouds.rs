@@ -6,7 +6,9 @@
 use crate::LogBus;
 use crate::environment::{self, EnvironmentError};
 use framepost_ports::location::{Place, Role};
-use framepost_ports::{Bus, Clock, Cloud, DeadLetters, Ledger, Location, ObjectSink, ObjectSource, SystemClock};
+use framepost_ports::{
+    Bus, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectSink, ObjectSource, SystemClock,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -173,6 +175,13 @@ impl Clouds {
             Ok(Ledger::new(store, self.clock.clone()))
         };
         self.later.ledger.get_or_try_init(connect).await.cloned()
+    }
+
+    /// What says what is to be seen in pictures. `at` is the location as the function's settings have it; errors name
+    /// `variable`, which holds it.
+    pub async fn detector(&self, variable: &'static str, at: &str) -> Result<Arc<dyn Detector>, ConnectError> {
+        let at = environment::located(variable, Role::Detector, at)?;
+        Ok(self.later.connector.cloud_of(&at)?.detector(&at).await?)
     }
 
     fn location(&self, name: &'static str, role: Role) -> Result<Location, EnvironmentError> {

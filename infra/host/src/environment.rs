@@ -127,7 +127,7 @@ pub(crate) fn location(
     value.map(|value| located(name, role, &value)).transpose()
 }
 
-fn located(name: &'static str, role: Role, value: &str) -> Result<Location, EnvironmentError> {
+pub(crate) fn located(name: &'static str, role: Role, value: &str) -> Result<Location, EnvironmentError> {
     Location::parse(value, role).map_err(|source| EnvironmentError::NoLocation { name, source })
 }
 

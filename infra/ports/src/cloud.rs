@@ -2,8 +2,8 @@
 
 use crate::location::Location;
 use crate::{
-    Bus, DeadLetters, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink, ObjectSource, Result,
-    Topic,
+    Bus, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink, ObjectSource,
+    Result, Topic,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -38,7 +38,12 @@ pub struct Subscription {
 pub trait Cloud: Send + Sync {
     /// Objects of any bucket that the credential may read. A cloud whose buckets are not known by name alone reads those of
     /// `beside`, the bucket or the place that events come from.
-    async fn source(&self, beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>>;
+    async fn source(&self, beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>> {
+        match beside {
+            Some(at) => Err(not_one(at, "a place that objects are read from")),
+            None => Err(Error::new(ErrorKind::Invalid, "connect", "a bucket").because("there are no objects here")),
+        }
+    }
 
     /// A bucket that objects are put into.
     async fn sink(&self, at: &Location) -> Result<Arc<dyn ObjectSink>> {
@@ -63,6 +68,11 @@ pub trait Cloud: Send + Sync {
     /// Where claims are kept.
     async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {
         Err(not_one(at, "a ledger"))
+    }
+
+    /// What says what is to be seen in pictures.
+    async fn detector(&self, at: &Location) -> Result<Arc<dyn Detector>> {
+        Err(not_one(at, "a detector"))
     }
 
     /// The objects of a bucket, to be given to a function again.

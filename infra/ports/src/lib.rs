@@ -12,6 +12,7 @@ mod cloud;
 #[cfg(feature = "testing")]
 pub mod contract;
 mod dead_letters;
+mod detector;
 mod error;
 mod exact;
 mod function;
@@ -34,6 +35,7 @@ pub use cloud::{Cloud, Preparation, Subscriber, Subscription, not_one};
 pub use dead_letters::{
     DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
 };
+pub use detector::{Detector, Picture, Price, Sampling};
 pub use error::{Effect, Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};

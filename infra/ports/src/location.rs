@@ -11,6 +11,11 @@
 //! | `gs://bucket[/prefix]` | gcp | a bucket, a ledger |
 //! | `pubsub:projects/P/subscriptions/S` | gcp | a function's events |
 //! | `pubsub:projects/P/topics/T` | gcp | a bus, dead letters |
+//! | `motion:` | local | a detector: what moves |
+//! | `onnx:DIR`, `onnx:s3://bucket/dir`, `onnx:gs://bucket/dir` | onnx | a detector: a model that runs here |
+//! | `oip+https://host/v2/models/NAME` | oip | a detector: a model server |
+//! | `rekognition:` | aws | a detector |
+//! | `vision:` | gcp | a detector |
 //!
 //! A location is parsed for what it is to be used as, its [`Role`], so that a mistake is found where it is written. Every
 //! program knows every location, whichever clouds are compiled in: who has none for a location's
@@ -34,6 +39,8 @@ pub enum Role {
     DeadLetters,
     /// Where claims are kept.
     Ledger,
+    /// What says what is to be seen in pictures.
+    Detector,
 }
 
 /// What stands behind the scheme.
@@ -63,6 +70,8 @@ enum Shape {
     Bucket,
     Url,
     Name,
+    /// An HTTP URL whose own scheme stands behind a plus: `oip+https://host/path`.
+    Over,
     /// `projects/P/<kind>/NAME`.
     Resource(&'static str),
     Only,
@@ -79,7 +88,7 @@ struct Form {
 }
 
 /// Every form of a location. In a message they come in this order.
-const FORMS: [Form; 9] = [
+const FORMS: [Form; 15] = [
     Form { scheme: "s3", cloud: "aws", shape: Shape::Bucket, roles: &[Role::Bucket], example: "s3://bucket" },
     Form { scheme: "log", cloud: "local", shape: Shape::Only, roles: &[Role::Bus], example: "log:" },
     Form {
@@ -125,6 +134,24 @@ const FORMS: [Form; 9] = [
         roles: &[Role::Bucket, Role::Events, Role::Ledger],
         example: "file:///directory",
     },
+    Form { scheme: "motion", cloud: "local", shape: Shape::Only, roles: &[Role::Detector], example: "motion:" },
+    Form { scheme: "onnx", cloud: "onnx", shape: Shape::Name, roles: &[Role::Detector], example: "onnx:DIRECTORY" },
+    Form {
+        scheme: "oip+https",
+        cloud: "oip",
+        shape: Shape::Over,
+        roles: &[Role::Detector],
+        example: "oip+https://host/v2/models/NAME",
+    },
+    Form {
+        scheme: "oip+http",
+        cloud: "oip",
+        shape: Shape::Over,
+        roles: &[Role::Detector],
+        example: "oip+http://host/v2/models/NAME",
+    },
+    Form { scheme: "rekognition", cloud: "aws", shape: Shape::Only, roles: &[Role::Detector], example: "rekognition:" },
+    Form { scheme: "vision", cloud: "gcp", shape: Shape::Only, roles: &[Role::Detector], example: "vision:" },
 ];
 
 /// A place that a configuration names.
@@ -198,6 +225,11 @@ impl Shape {
                 let is_of_a_service = matches!(url.scheme(), "https" | "http") && url.has_host();
                 (is_named && is_of_a_service).then_some(Place::Url(url))
             }
+            Self::Over => {
+                let (_, url) = whole.split_once('+')?;
+                let (scheme, rest) = url.split_once(':')?;
+                Self::Url.read(&format!("{scheme}:{rest}"), whole).filter(|_| rest.starts_with("//"))
+            }
             Self::Name => name(rest).map(Place::Name),
             Self::Resource(kind) => {
                 let parts: Vec<&str> = rest.split('/').collect();
@@ -227,7 +259,11 @@ impl fmt::Display for Location {
             Place::Directory(dir) => write!(f, "{scheme}://{}", dir.display()),
             Place::Bucket { name, prefix } if prefix.is_empty() => write!(f, "{scheme}://{name}"),
             Place::Bucket { name, prefix } => write!(f, "{scheme}://{name}/{prefix}"),
-            Place::Url(url) => write!(f, "{scheme}:{}", ShownUrl::of(url.as_str()).as_str()),
+            Place::Url(url) => {
+                let scheme = scheme.split('+').next().unwrap_or(scheme);
+                let between = if scheme == self.scheme { ':' } else { '+' };
+                write!(f, "{scheme}{between}{}", ShownUrl::of(url.as_str()).as_str())
+            }
             Place::Name(name) => write!(f, "{scheme}:{name}"),
             Place::Only => write!(f, "{scheme}:"),
         }
@@ -238,7 +274,7 @@ impl fmt::Display for Location {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 5] = [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger];
+    const ROLES: [Role; 6] = [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger, Role::Detector];
 
     #[test]
     fn each_form_is_read_in_its_roles_and_in_no_other() {
@@ -258,6 +294,13 @@ mod tests {
             (&format!("sqs:{queue}"), "aws", &[Role::Events, Role::DeadLetters], Place::Url(queue.parse().unwrap())),
             ("pubsub:projects/p/subscriptions/s", "gcp", &[Role::Events], name("projects/p/subscriptions/s")),
             ("pubsub:projects/p/topics/t", "gcp", &[Role::Bus, Role::DeadLetters], name("projects/p/topics/t")),
+            ("motion:", "local", &[Role::Detector], Place::Only),
+            ("onnx:s3://models/yolox", "onnx", &[Role::Detector], name("s3://models/yolox")),
+            ("oip+https://h:8000/v2/models/m", "oip", &[Role::Detector], {
+                Place::Url("https://h:8000/v2/models/m".parse().unwrap())
+            }),
+            ("oip+http://h/v2/models/m", "oip", &[Role::Detector], Place::Url("http://h/v2/models/m".parse().unwrap())),
+            ("rekognition:", "aws", &[Role::Detector], Place::Only),
             ("file:///srv/a%20b", "local", &[Role::Bucket, Role::Events, Role::Ledger], {
                 Place::Directory("/srv/a b".into())
             }),
@@ -304,6 +347,13 @@ mod tests {
             "pubsub:projects//topics/t",
             "pubsub:projects/p/topics/",
             "pubsub:projects/p/topics/t/u",
+            "motion:x",
+            "onnx:",
+            "oip:https://h/v2/models/m",
+            "oip+https:h/v2/models/m",
+            "oip+ftp://h/v2/models/m",
+            "oip+https://h/",
+            "vision:x",
             "azure://x",
             "http://footage",
         ] {
@@ -322,6 +372,7 @@ mod tests {
             ("file:///srv/footage", Role::Events, "file:///srv/footage"),
             ("sqs:https://u:secret@h/1/q?token=x", Role::Events, "sqs:https://h/1/q"),
             ("log:", Role::Bus, "log:"),
+            ("oip+https://u:secret@h/v2/models/m?token=x", Role::Detector, "oip+https://h/v2/models/m"),
         ] {
             assert_eq!(Location::parse(text, role).unwrap().to_string(), shown);
         }
