@@ -17,7 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 const LIMIT_BYTES: usize = 4 << 20;
 
 /// A source that can wait hands over so much at a time: it may never let its receiver wait.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 512 << 10;
+
+/// How much room such a source waits for after the queue was full, so that it and the recorder do not wake each other for each
+/// frame.
+const REFILL_BYTES: u32 = 2 << 20;
 
 /// How long to wait for the next random access frame after frames were dropped.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
@@ -114,12 +118,16 @@ impl QueueSender {
 
     /// A frame of a source that can wait; sent by the next [`flush`](Self::flush) at the latest.
     pub(super) async fn send(&mut self, frame: Frame) -> Result<(), RecorderGone> {
-        let permit = match Arc::clone(&self.room).try_acquire_many_owned(cost(&frame)) {
+        let cost = cost(&frame);
+        let permit = match Arc::clone(&self.room).try_acquire_many_owned(cost) {
             Ok(permit) => permit,
             Err(TryAcquireError::NoPermits) => {
                 // What is held here has places too.
                 self.flush()?;
-                Arc::clone(&self.room).acquire_many_owned(cost(&frame)).await.map_err(|_| RecorderGone)?
+                let refill = Arc::clone(&self.room).acquire_many_owned(cost.max(REFILL_BYTES)).await;
+                let mut refill = refill.map_err(|_| RecorderGone)?;
+                // The rest is free for the frames that follow.
+                refill.split(cost as usize).ok_or(RecorderGone)?
             }
             Err(TryAcquireError::Closed) => return Err(RecorderGone),
         };
@@ -172,6 +180,7 @@ mod tests {
     use super::*;
     use crate::media::Reference;
     use bytes::Bytes;
+    use futures::FutureExt as _;
 
     fn frame(pts: i64, reference: Reference) -> Frame {
         Frame {
@@ -227,10 +236,34 @@ mod tests {
         for n in 0..8 {
             sender.send(frame(n, Reference::Needed)).await.unwrap();
         }
-        let ninth = sender.send(frame(8, Reference::Needed));
-        tokio::pin!(ninth);
+        let mut ninth = Box::pin(sender.send(frame(8, Reference::Needed)));
         assert!(futures::poll!(&mut ninth).is_pending());
-        drop(receiver.batches.recv().await);
+        let waiting: Vec<Item> = std::iter::from_fn(|| receiver.batches.try_recv().ok()).flatten().collect();
+        let mut waiting = waiting.into_iter();
+        // Half of the queue's eight frames must be recorded first.
+        for _ in 0..3 {
+            drop(waiting.next());
+            assert!(futures::poll!(&mut ninth).is_pending());
+        }
+        drop(waiting.next());
         ninth.await.unwrap();
+        drop(waiting);
+        // The room that it waited for is there for others.
+        for n in 9..12 {
+            let next = sender.send(frame(n, Reference::Needed));
+            assert!(next.now_or_never().is_some(), "{n}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_as_large_as_the_queue_waits_for_all_of_it() {
+        let (mut sender, mut receiver) = queue();
+        sender.send(frame(0, Reference::Needed)).await.unwrap();
+        let huge = Frame { data: Bytes::from(vec![0; 2 * LIMIT_BYTES]), ..frame(1, Reference::Needed) };
+        let huge = sender.send(huge);
+        tokio::pin!(huge);
+        assert!(futures::poll!(&mut huge).is_pending());
+        drop(receiver.batches.recv().await);
+        huge.await.unwrap();
     }
 }

@@ -9,6 +9,9 @@ use std::io::{self, SeekFrom};
 /// What is read or hashed at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// From how many files on it is faster to hash them at once, on a processor where [`Sha256Lane::pays_off`].
+const TOGETHER_MIN: usize = 4;
+
 /// What a closed file is known by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digest {
@@ -66,6 +69,14 @@ fn each_piece(file: &mut dyn SpoolFile, mut take: impl FnMut(&[u8])) -> io::Resu
 /// Files that are hashed together, several at once where that is faster, and come out in the order in which they were added.
 pub(super) struct Hashing<T> {
     messages: VecDeque<Message<T>>,
+    way: Way,
+}
+
+/// How files are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Together,
+    OneByOne,
 }
 
 /// One of the files.
@@ -84,11 +95,15 @@ struct Message<T> {
 
 impl<T> Default for Hashing<T> {
     fn default() -> Self {
-        Self { messages: VecDeque::new() }
+        Self::new(if Sha256Lane::pays_off() { Way::Together } else { Way::OneByOne })
     }
 }
 
 impl<T> Hashing<T> {
+    pub(super) fn new(way: Way) -> Self {
+        Self { messages: VecDeque::new(), way }
+    }
+
     /// How many files did not come out yet.
     pub(super) fn len(&self) -> usize {
         self.messages.len()
@@ -105,7 +120,7 @@ impl<T> Hashing<T> {
 
     /// Hashes for as long as enough files are there to be hashed at once.
     pub(super) fn advance(&mut self) -> io::Result<()> {
-        if !Sha256Lane::pays_off() {
+        if self.way == Way::OneByOne {
             return self.one_by_one();
         }
         loop {
@@ -119,7 +134,8 @@ impl<T> Hashing<T> {
 
     /// Hashes to the end.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        if self.unfinished().iter().all(|message| message.bytes == 0) && self.unfinished().len() < Sha256Lane::COUNT {
+        let unfinished = self.unfinished();
+        if unfinished.len() < TOGETHER_MIN && unfinished.iter().all(|message| message.bytes == 0) {
             return self.one_by_one();
         }
         loop {

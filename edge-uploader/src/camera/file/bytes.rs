@@ -1,6 +1,7 @@
 //! Reads a file's bytes, mostly forwards, and searches them where the structure is damaged.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read as _, Result, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -11,6 +12,8 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// How much is read at a time where frames follow one another, and where they do not.
 const RUN_BYTES: u64 = 256 << 10;
 const FIRST_RUN_BYTES: u64 = 8 << 10;
+/// How many runs are remembered, to read into their memory again: as much as may be between the reader and the disk.
+const USED_RUNS: usize = 32;
 /// The longest mark that can be searched for.
 const MARK_BYTES: usize = 4;
 /// Size of a disk block; unreadable blocks are skipped.
@@ -26,6 +29,8 @@ pub(super) struct FileBytes {
     /// What frames were taken from last, the latest first. There are two, because a file may keep its sound far away from its
     /// pictures.
     runs: [Run; 2],
+    /// Earlier runs, the oldest first. Frames of them may still be held.
+    used: VecDeque<Bytes>,
 }
 
 /// A piece of the file in memory.
@@ -46,7 +51,8 @@ impl Run {
 
 impl FileBytes {
     pub(super) fn new(file: File, size: u64) -> Self {
-        Self { file: BufReader::with_capacity(BLOCK_BYTES, file), here: None, size, runs: Default::default() }
+        let file = BufReader::with_capacity(BLOCK_BYTES, file);
+        Self { file, here: None, size, runs: Default::default(), used: VecDeque::new() }
     }
 
     /// Returns the size of the file when it was opened.
@@ -85,14 +91,33 @@ impl FileBytes {
         // Where the disk does not give all of it, it may still give what is wanted.
         let ahead = self.read_at(at, length.max(run_bytes).min(self.size - at));
         let bytes = ahead.or_else(|_| self.read_at(at, length))?;
-        self.runs[0] = Run { at, bytes };
+        let before = std::mem::replace(&mut self.runs[0], Run { at, bytes });
+        if before.bytes.len() as u64 == RUN_BYTES {
+            if self.used.len() == USED_RUNS {
+                self.used.pop_front();
+            }
+            self.used.push_back(before.bytes);
+        }
         self.runs[0].get(&wanted).ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 
-    fn read_at(&self, at: u64, length: u64) -> Result<Bytes> {
-        let mut bytes = vec![0; usize::try_from(length).map_err(|_| ErrorKind::OutOfMemory)?];
+    fn read_at(&mut self, at: u64, length: u64) -> Result<Bytes> {
+        let mut bytes = self.memory(length)?;
         self.file.get_ref().read_exact_at(&mut bytes, at)?;
-        Ok(bytes.into())
+        Ok(bytes.freeze())
+    }
+
+    /// Memory for the next run: that of an earlier one of whose frames none is held, which saves clearing it, or new memory.
+    fn memory(&mut self, length: u64) -> Result<BytesMut> {
+        if length == RUN_BYTES
+            && let Some(oldest) = self.used.pop_front()
+        {
+            match oldest.try_into_mut() {
+                Ok(memory) => return Ok(memory),
+                Err(held) => self.used.push_front(held),
+            }
+        }
+        Ok(BytesMut::zeroed(usize::try_from(length).map_err(|_| ErrorKind::OutOfMemory)?))
     }
 
     /// Seeks without discarding buffered data, because most steps are short.
@@ -160,6 +185,32 @@ mod tests {
             assert_eq!(file.read(at, 4).unwrap(), b"mark");
             assert!(file.read_exact(bytes.len() as u64 - 2, 4).is_err());
         }
+    }
+
+    #[test]
+    fn memory_is_used_again_once_no_frame_is_held() {
+        let bytes: Vec<u8> = (0..40 * RUN_BYTES).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut file = FileBytes::new(file, bytes.len() as u64);
+        // The first run is short, so that all that follow are long ones.
+        file.frame(0, FIRST_RUN_BYTES).unwrap();
+        let mut held = VecDeque::new();
+        let mut places = std::collections::HashSet::new();
+        for n in 0..38 {
+            let at = FIRST_RUN_BYTES + n * RUN_BYTES;
+            let frame = file.frame(at, 1000).unwrap();
+            places.insert(frame.as_ptr());
+            held.push_back((at, frame));
+            if held.len() > 3 {
+                held.pop_front();
+            }
+            for (at, frame) in &held {
+                let at = usize::try_from(*at).unwrap();
+                assert_eq!(frame, &bytes[at..at + 1000], "a frame that is held keeps its bytes");
+            }
+        }
+        assert!(places.len() <= 6, "{} pieces of memory for three that are held", places.len());
     }
 
     #[test]

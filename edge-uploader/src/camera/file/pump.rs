@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 /// What is handed over at a time: each costs both sides a waking up.
-const BATCH_BYTES: usize = 256 << 10;
-const BATCH_ITEMS: usize = 64;
+const BATCH_BYTES: usize = 512 << 10;
+const BATCH_ITEMS: usize = 128;
 /// How many of these are read ahead.
 const AHEAD: usize = 2;
 

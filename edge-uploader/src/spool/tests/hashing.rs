@@ -1,7 +1,7 @@
 //! Files that are hashed together.
 
 use super::sim_fs::SimFs;
-use crate::spool::digest::{Digest, Hashing};
+use crate::spool::digest::{Digest, Hashing, Way};
 use crate::spool::fs::{Fs as _, SpoolFile};
 use std::io::Write as _;
 use std::path::Path;
@@ -19,9 +19,11 @@ fn file(fs: &SimFs, name: &str, content: &[u8]) -> Box<dyn SpoolFile> {
 fn files_come_out_in_order_with_the_digests_that_each_has_alone() {
     let mut random = fastrand::Rng::with_seed(8);
     let fs = SimFs::new(1);
-    for round in 0..40 {
-        let (mut hashing, mut found, mut expected) = (Hashing::default(), Vec::new(), Vec::new());
-        for number in 0..round % 13 {
+    for round in 0..60 {
+        let way = if round % 3 == 0 { Way::OneByOne } else { Way::Together };
+        let mut hashing = Hashing::new(way);
+        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        for number in 0..round % 21 {
             let length = if random.bool() { random.usize(0..LONGEST) } else { 65_536 * random.usize(0..3) };
             let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
             hashing.add(number, file(&fs, &format!("{round}-{number}"), &content)).unwrap();

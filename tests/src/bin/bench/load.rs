@@ -1,34 +1,23 @@
 //! One gateway with as many cameras as a site may have, and a bucket that takes all they give.
 
+use super::footage::ten_seconds;
 use super::report::{Budget, MIB, row};
 use super::{resident_bytes, setting};
 use framepost_tests::binaries::Running;
 use framepost_tests::edge::{CameraConfig, Credentials, EdgeConfig};
 use framepost_tests::http::Connection;
 use framepost_tests::load::{Cameras, Played, Sink};
-use framepost_tests::media::ffmpeg;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Until all cameras are connected and have closed chunks.
 const SETTLING: Duration = Duration::from_secs(10);
 
-/// Ten seconds of 1080p at 4 Mb/s, a key frame a second, as a byte stream.
-fn stream(directory: &Path) -> PathBuf {
-    let path = directory.join("load.h264");
-    let source = "testsrc2=s=1920x1080:r=30,noise=alls=12:allf=t";
-    let encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0"];
-    let rate = ["-b:v", "4M", "-maxrate", "4M", "-bufsize", "4M", "-pix_fmt", "yuv420p"];
-    let slices = ["-x264-params", "sliced-threads=0:slices=1:bframes=0", "-f", "h264"];
-    ffmpeg(["-f", "lavfi", "-i", source, "-t", "10"].into_iter().chain(encoder).chain(rate).chain(slices), &path);
-    path
-}
-
 /// Prints the rows of 140 cameras and of 250.
 pub(crate) fn compare(directory: &Path) {
-    let cameras = Cameras::start(&stream(directory));
+    let cameras = Cameras::start(&ten_seconds(directory));
     for (count, cores) in [(140, Budget::Value(0.9)), (250, Budget::None)] {
         with(count, cores, &cameras, &directory.join(format!("load-{count}")));
     }
@@ -39,7 +28,7 @@ fn with(count: usize, cores: Budget, cameras: &Cameras, place: &Path) {
     let sink = Sink::start();
     let mut config = EdgeConfig::one_camera(&place.join("spool"), "s3://footage", &cameras.url(0));
     config.endpoint_url = Some(sink.endpoint());
-    config.credentials = Some(Credentials { access_key_id: "a".to_owned(), secret_access_key: "b".to_owned() });
+    config.credentials = Some(Credentials::any());
     let one = config.cameras.remove(0);
     let named = |n| CameraConfig { name: format!("c{n}"), url: cameras.url(n), ..one.clone() };
     config.cameras = (0..count).map(named).collect();

@@ -9,9 +9,11 @@
 //! many requests each service is sent (20000).
 
 mod cloud_run;
+mod footage;
 mod lambda;
 mod load;
 mod over_http;
+mod processor;
 mod recording;
 mod report;
 

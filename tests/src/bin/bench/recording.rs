@@ -1,42 +1,36 @@
 //! Files and a few live cameras into chunks, beside ffmpeg doing the same.
 
+use super::footage::forty_minutes;
+use super::processor::{Hiding, has_sha};
 use super::report::{Budget, MIB, row, rows};
 use super::setting;
-use framepost_tests::edge::{CameraConfig, EdgeConfig, backfill};
-use framepost_tests::judge::probe;
+use framepost_tests::edge::{CameraConfig, Credentials, EdgeConfig, backfill};
+use framepost_tests::load::Sink;
 use framepost_tests::measure::{Cost, End, Measurement};
-use framepost_tests::media::{Clip, ffmpeg};
-use framepost_tests::onebox::Onebox;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 /// Prints the section.
 pub(crate) fn compare(directory: &Path) {
-    println!(
-        "SHA instructions: {}",
-        if has_sha() { "yes; the budget of files is for processors without" } else { "no" }
-    );
-    file_to_chunks(directory);
+    let file = forty_minutes(directory);
+    if has_sha() {
+        file_to_chunks("with SHA instructions", &file, directory, None, Budget::None);
+        match Hiding::prepare(directory) {
+            Ok(hiding) => {
+                file_to_chunks("without SHA instructions", &file, directory, Some(&hiding), Budget::Ratio(1.0));
+            }
+            Err(reason) => {
+                println!("file to chunks without SHA instructions: NOT MEASURED, they cannot be hidden: {reason}")
+            }
+        }
+    } else {
+        file_to_chunks("without SHA instructions", &file, directory, None, Budget::Ratio(1.0));
+    }
+    std::fs::remove_file(&file).expect("the file is removed");
     live(directory);
     many_cameras(directory);
-}
-
-fn has_sha() -> bool {
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    processor.split_whitespace().any(|flag| matches!(flag, "sha_ni" | "sha2"))
-}
-
-/// About three quarters of an hour of footage: a real scene where there is one, a test pattern otherwise.
-fn long_file(directory: &Path) -> PathBuf {
-    let real = std::env::var_os("FRAMEPOST_TEST_DATA")
-        .map(|data| PathBuf::from(data).join("clips/one-by-one-person-detection.mp4"))
-        .filter(|clip| clip.is_file());
-    let source = real.unwrap_or_else(|| Clip::Long.path());
-    let path = directory.join("long.mp4");
-    ffmpeg(["-stream_loop", "19", "-i", &source.to_string_lossy(), "-c", "copy", "-an"], &path);
-    path
 }
 
 /// `ffmpeg -c copy -f segment`, with chunks of the same length in the same container.
@@ -58,19 +52,23 @@ fn hashing(file: &Path) -> Command {
 }
 
 /// A file into chunks, against ffmpeg's segmenter, which hashes nothing, and one pass of OpenSSL's SHA-256 over the file.
-fn file_to_chunks(directory: &Path) {
-    let file = long_file(directory);
+fn file_to_chunks(on: &str, file: &Path, directory: &Path, hiding: Option<&Hiding>, budget: Budget) {
+    let measured = |mut command: Command| {
+        if let Some(hiding) = hiding {
+            hiding.from(&mut command);
+        }
+        Measurement::start(&command, End::ByItself).cost()
+    };
     let mut ours = Vec::new();
     let mut theirs = Vec::new();
     for run in 0..setting("BENCH_RUNS", 5) {
         let place = directory.join(format!("file-{run}"));
         let to = format!("file://{}", place.join("archive").display());
-        let mut command = backfill(&file, &place.join("spool"), &to);
+        let mut command = backfill(file, &place.join("spool"), &to);
         command.args(["--start", "2026-11-20T12:00:00Z"]);
-        ours.push(Measurement::start(&command, End::ByItself).cost());
-        let command = segmenting(&["-i", &file.to_string_lossy()], &place.join("segments"));
-        let segmented = Measurement::start(&command, End::ByItself).cost();
-        let hashed = Measurement::start(&hashing(&file), End::ByItself).cost();
+        ours.push(measured(command));
+        let segmented = measured(segmenting(&["-i", &file.to_string_lossy()], &place.join("segments")));
+        let hashed = measured(hashing(file));
         theirs.push(Cost {
             wall_seconds: segmented.wall_seconds + hashed.wall_seconds,
             cpu_seconds: segmented.cpu_seconds + hashed.cpu_seconds,
@@ -78,19 +76,18 @@ fn file_to_chunks(directory: &Path) {
         });
         std::fs::remove_dir_all(&place).expect("a run's output is removed");
     }
-    let seconds = probe(&file).map_or(0.0, |probed| probed.container_seconds);
-    let what = format!("file of {:.0} min to chunks", seconds / 60.0);
-    rows(&what, Cost::median(&ours), Cost::median(&theirs), Budget::Ratio(1.0), Budget::None);
+    let what = format!("file of 40 min to chunks, {on}");
+    rows(&what, Cost::median(&ours), Cost::median(&theirs), budget, Budget::None);
 }
 
 /// Both record the same stream at the same time, so that neither has the quieter machine.
 fn live(directory: &Path) {
     let server = RtspServer::start(RtspOptions::default());
-    let onebox = Onebox::up::<&str>(&directory.join("onebox"), &[]);
+    let sink = Sink::start();
     let url = server.url("h264-720p");
     let mut config = EdgeConfig::one_camera(&directory.join("live-spool"), "s3://footage", &url);
-    config.endpoint_url = Some(format!("http://{}", onebox.endpoint()));
-    config.credentials = Some(onebox.credentials());
+    config.endpoint_url = Some(sink.endpoint());
+    config.credentials = Some(Credentials::any());
     let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
     let ours = Measurement::start(&config.run(&directory.join("edge.toml")), End::After(time));
     let segments = segmenting(&["-rtsp_transport", "tcp", "-i", &url], &directory.join("live-segments"));
@@ -102,15 +99,15 @@ fn live(directory: &Path) {
 /// The memory of one gateway with one camera of 4 Mb/s, and with five.
 fn many_cameras(directory: &Path) {
     let server = RtspServer::start(RtspOptions::default());
-    let onebox = Onebox::up::<&str>(&directory.join("onebox-many"), &[]);
+    let sink = Sink::start();
     let url = server.url("h264-720p-4m");
     let time = Duration::from_secs(setting("BENCH_SECONDS", 60));
     for (cameras, budget) in [(1, 24.0), (5, 32.0)] {
         let place = directory.join(format!("{cameras}-cameras"));
         std::fs::create_dir_all(&place).expect("a place for a gateway");
         let mut config = EdgeConfig::one_camera(&place.join("spool"), "s3://footage", &url);
-        config.endpoint_url = Some(format!("http://{}", onebox.endpoint()));
-        config.credentials = Some(onebox.credentials());
+        config.endpoint_url = Some(sink.endpoint());
+        config.credentials = Some(Credentials::any());
         let one = config.cameras.remove(0);
         let named = |n| CameraConfig { name: format!("of-{cameras}-{n}"), ..one.clone() };
         config.cameras = (0..cameras).map(named).collect();
