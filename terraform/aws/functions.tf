@@ -54,8 +54,9 @@ module "function" {
   http               = each.value.http
 
   package = {
-    file = local.in_s3 ? null : "${local.packages}/${each.key}/bootstrap.zip"
-    s3   = !local.in_s3 ? null : { bucket = local.packages_s3.bucket, key = trimprefix("${local.packages_s3.prefix}/${each.key}.zip", "/") }
+    image = each.value.package == "zip" ? null : replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
+    file  = each.value.package == "image" || local.in_s3 ? null : "${local.packages}/${each.key}/bootstrap.zip"
+    s3    = each.value.package == "image" || !local.in_s3 ? null : { bucket = local.packages_s3.bucket, key = trimprefix("${local.packages_s3.prefix}/${each.key}.zip", "/") }
   }
 
   environment = merge(

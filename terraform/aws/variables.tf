@@ -87,18 +87,21 @@ variable "events" {
 variable "functions" {
   description = <<-TEXT
     The functions. packages: a directory with <function>/bootstrap.zip, or s3://bucket/prefix with <function>.zip; unless
-    given, what `cargo lambda build` leaves in this repository. directory: where */function.yaml are. overrides: by
-    function, what its function.yaml says otherwise; enabled = false leaves it out.
+    given, what `cargo lambda build` leaves in this repository. images: of functions whose function.yaml says
+    package: image, in ECR, {function} standing for a function's name. directory: where */function.yaml are. overrides: by
+    function, what its function.yaml says otherwise. A function that is named there is deployed, one that is left out by
+    its function.yaml as well; enabled = false leaves it out.
   TEXT
   type = object({
     packages           = optional(string)
+    images             = optional(string)
     directory          = optional(string)
     architecture       = optional(string, "arm64")
     tracing            = optional(string, "PassThrough")
     platform_log_level = optional(string, "WARN")
     environment        = optional(map(string), {})
     overrides = optional(map(object({
-      enabled           = optional(bool, true)
+      enabled           = optional(bool)
       environment       = optional(map(string), {})
       memory_mib        = optional(number)
       timeout_s         = optional(number)

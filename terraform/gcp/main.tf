@@ -27,6 +27,8 @@ module "services" {
   enable_apis    = var.enable_apis
   encryption_key = var.encryption_key
   schedules      = contains(local.events, "schedule")
+  vision = anytrue([for function in local.functions :
+  contains(function.grants, "pictures:detect") && strcontains(lookup(function.environment, "FRAMEPOST_DETECTOR", ""), "vision:")])
 }
 
 module "bucket" {

@@ -114,15 +114,15 @@ variable "events" {
 variable "functions" {
   description = <<-TEXT
     The functions. images: their container images in Artifact Registry, {function} standing for a function's name.
-    directory: where */function.yaml are. overrides: by function, what its function.yaml says otherwise; enabled = false
-    leaves it out.
+    directory: where */function.yaml are. overrides: by function, what its function.yaml says otherwise. A function that
+    is named there is deployed, one that is left out by its function.yaml as well; enabled = false leaves it out.
   TEXT
   type = object({
     images      = optional(string)
     directory   = optional(string)
     environment = optional(map(string), {})
     overrides = optional(map(object({
-      enabled              = optional(bool, true)
+      enabled              = optional(bool)
       environment          = optional(map(string), {})
       memory_mib           = optional(number)
       timeout_s            = optional(number)

@@ -104,7 +104,7 @@ run "every_kind_of_trigger" {
     functions = { directory = "../modules/any/functions/tests/good", packages = "s3://releases" }
   }
   assert {
-    condition     = keys(output.functions) == ["api", "watch"] && output.functions.api.url == "https://abc.lambda-url.eu-central-1.on.aws/v1" && output.functions.watch.url == null
+    condition     = keys(output.functions) == ["ask", "watch"] && output.functions.ask.url == "https://abc.lambda-url.eu-central-1.on.aws/v1" && output.functions.watch.url == null
     error_message = "one answers requests"
   }
   assert {
@@ -112,7 +112,7 @@ run "every_kind_of_trigger" {
     error_message = "the other has a rule for each trigger"
   }
   assert {
-    condition     = !anytrue([for name in output.alarms.names : strcontains(name, "api-dead")]) && contains(output.alarms.names, "framepost-api-errors") && contains(output.alarms.names, "framepost-watch-dead-letters")
+    condition     = !anytrue([for name in output.alarms.names : strcontains(name, "ask-dead")]) && contains(output.alarms.names, "framepost-ask-errors") && contains(output.alarms.names, "framepost-watch-dead-letters")
     error_message = "and alarms for what it has"
   }
 }

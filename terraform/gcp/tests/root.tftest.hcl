@@ -85,7 +85,7 @@ run "every_kind_of_trigger" {
   }
 
   assert {
-    condition     = keys(output.functions) == ["api", "watch"] && output.functions.api.url == "https://mocked-ew.a.run.app/v1" && output.functions.watch.url == null
+    condition     = keys(output.functions) == ["ask", "watch"] && output.functions.ask.url == "https://mocked-ew.a.run.app/v1" && output.functions.watch.url == null
     error_message = "One answers requests."
   }
 

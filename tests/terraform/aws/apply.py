@@ -6,7 +6,8 @@
 Scenarios, all unless named:
   plain      as a person applies it, -var site=… and packages from a directory; what is left when footage is in the bucket
   elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a function triggered by records
-  added      directories with a function.yaml of every kind of trigger are added, and nothing else; they are taken out again
+  added      directories with a function.yaml of every kind of trigger are added, and nothing else; one is an image that has to be
+             asked for; they are taken out again
 
 Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it is passed over.
 """
@@ -394,20 +395,40 @@ def added(work, plugin_dirs):
         packages = work / "packages"
         root.variables = {"site": "plant-7", "bucket": {"keep_footage": False}, "functions": {"packages": str(packages)}}
         package(packages / "probe" / "bootstrap.zip")
-        for name in ("api", "watch"):
+        for name in ("ask", "look", "watch"):
             shutil.copytree(REPOSITORY / "terraform/modules/any/functions/tests/good" / name, work / "functions" / name)
+        for name in ("ask", "watch"):
             package(packages / name / "bootstrap.zip")
         if not root.apply("added"):
             return
         root.second_plan_is_empty("added")
         outputs = root.outputs()
-        check("they are functions", sorted(outputs["functions"]) == ["api", "probe", "watch"], str(outputs["functions"]))
+        check("they are functions", sorted(outputs["functions"]) == ["ask", "probe", "watch"], str(outputs["functions"]))
         check("the probe has its queue as before", outputs["events"]["probe"]["queue"]["name"] == "framepost-probe")
 
+        # One that its manifest leaves out, for who asks for it. Its image is in a registry of the account's.
+        root.variables["functions"]["images"] = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/framepost/{{function}}:1.4.0"
+        root.variables["functions"]["overrides"] = {"look": {"environment": {"FRAMEPOST_DETECTOR": "rekognition:"}}}
+        if root.apply("asked for"):
+            # moto answers with an empty image_config, where Lambda has none.
+            plan = root.run("plan", "-detailed-exitcode", may_fail=True).stdout
+            changed = re.findall(r"# (\S+) (?:will|must) be", plan)
+            alone = changed == ['module.function["look"].aws_lambda_function.this'] and "- image_config {" in plan and " + " not in plan
+            check("asked for: the second plan has nothing of ours", changed == [] or alone, plan)
+            look = moto.client("lambda").get_function(FunctionName="framepost-look")
+            image = look["Code"].get("ImageUri")
+            check("it runs its image", image == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/framepost/look:1.4.0", str(look["Code"]))
+            role = look["Configuration"]["Role"]
+            rights = moto.client("iam").get_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName="grants")["PolicyDocument"]
+            decided = policy.decide([rights], "rekognition:DetectLabels", "*", [role], {})
+            check("and may have its pictures looked at", decided is policy.Decision.ALLOW)
+            check("its claims have a table", root.outputs()["ledger"] == "framepost-ledger")
+        del root.variables["functions"]["overrides"]
+
         # Requests.
-        url = moto.client("lambda").get_function_url_config(FunctionName="framepost-api")
+        url = moto.client("lambda").get_function_url_config(FunctionName="framepost-ask")
         check("one has a URL for everybody, that streams", (url["AuthType"], url.get("InvokeMode")) == ("NONE", "RESPONSE_STREAM"), str(url))
-        check("it is where the output says", outputs["functions"]["api"]["url"] == url["FunctionUrl"].rstrip("/") + "/v1")
+        check("it is where the output says", outputs["functions"]["ask"]["url"] == url["FunctionUrl"].rstrip("/") + "/v1")
         check("the other ones have none", outputs["functions"]["watch"]["url"] is None and outputs["functions"]["probe"]["url"] is None)
 
         # Objects: put and removed ones, by prefix and by suffix.
@@ -452,7 +473,7 @@ def added(work, plugin_dirs):
         check("and may send to the queue", decided is policy.Decision.ALLOW)
 
         # Taken out again, they leave nothing behind.
-        for name in ("api", "watch"):
+        for name in ("ask", "look", "watch"):
             shutil.rmtree(work / "functions" / name)
         if root.apply("taken out"):
             names = [f["FunctionName"] for f in moto.client("lambda").list_functions()["Functions"]]

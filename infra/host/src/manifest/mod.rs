@@ -23,6 +23,8 @@
 //! environment:                     # optional: the function's own variables with their defaults, all of them text
 //!   FRAMEPOST_CONTENT_CHECK: head
 //! grants: [footage:read, records:publish]   # optional
+//! enabled: false                   # optional: a cloud gets it only where functions.overrides names it
+//! package: image                   # optional: how AWS gets the program, zip unless said
 //! ```
 
 mod check;
@@ -62,6 +64,28 @@ pub struct Manifest {
     /// Its rights for the footage, the bus and the ledger.
     #[serde(default)]
     pub grants: BTreeSet<Grant>,
+    /// Whether a cloud gets it without being asked. What costs before it is used, or needs something that is brought along,
+    /// is left out there until `functions.overrides` names it. A program that runs functions inside itself does not look here.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// How AWS Lambda gets the program. Google Cloud takes images only.
+    #[serde(default)]
+    pub package: Package,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How AWS Lambda gets the program of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Package {
+    /// As a zip file with the program alone.
+    #[default]
+    Zip,
+    /// As a container image, for a function that starts other programs.
+    Image,
 }
 
 /// How the messages of a function's inbox are delivered.
@@ -114,6 +138,10 @@ pub enum Grant {
     /// Claim work in the ledger.
     #[serde(rename = "ledger:claim")]
     ClaimWork,
+    /// Have pictures looked at by the cloud's own service, and read the model in a bucket: whichever of both the
+    /// function's detectors name.
+    #[serde(rename = "pictures:detect")]
+    DetectPictures,
 }
 
 impl Manifest {

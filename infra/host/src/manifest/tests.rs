@@ -28,7 +28,9 @@ fn every_function_has_a_manifest_that_holds() {
     assert_eq!(manifests.len(), directories.count(), "a function without function.yaml");
     assert!(manifests.iter().any(|manifest| manifest.name == "probe"));
     // The ones that Terraform's tests read are manifests too.
-    for tests in ["terraform/gcp/tests/functions", "tests/terraform/aws/functions"] {
+    for tests in
+        ["terraform/gcp/tests/functions", "tests/terraform/aws/functions", "terraform/modules/any/functions/tests/good"]
+    {
         assert!(!Manifest::read_all(&repository.join(tests)).unwrap().is_empty(), "{tests}");
     }
 }
@@ -53,7 +55,9 @@ triggers:
 delivery: { batch_size: 20, max_deliveries: 5 }
 runtime: { memory_mib: 2048, timeout_s: 60, max_concurrency: 2, cpu: 4, instance_concurrency: 1 }
 environment: { WATCH_MODEL: small, WATCH_LEVEL: "3" }
-grants: [footage:read, footage:write, records:publish, ledger:claim]
+grants: [footage:read, footage:write, records:publish, ledger:claim, pictures:detect]
+enabled: false
+package: image
 "#,
     );
     assert_eq!(manifest.triggers.len(), 6);
@@ -62,7 +66,8 @@ grants: [footage:read, footage:write, records:publish, ledger:claim]
     assert_eq!(manifest.http(), Some(&Http { path: "/v1".to_owned(), auth: Auth::Cloud }));
     let times: Vec<String> = manifest.schedules().map(|schedule| schedule.times.to_string()).collect();
     assert_eq!(times, ["*/15 * * * *", "0 3 * * *"]);
-    assert_eq!(manifest.grants.len(), 4);
+    assert_eq!(manifest.grants.len(), 5);
+    assert_eq!((manifest.enabled, manifest.package), (false, Package::Image));
     assert_eq!(manifest.environment["WATCH_LEVEL"], "3");
     let parsed = parse(MINIMAL);
     assert_eq!((parsed.http(), parsed.schedules().count(), parsed.has_inbox()), (None, 0, true));
@@ -119,6 +124,8 @@ fn what_is_wrong_is_told_with_file_key_and_what_is_allowed() {
         (&change("max_deliveries: 8", "max_deliveries: 4"), &["delivery.max_deliveries:", "between 5 and 100"]),
         (&change("delivery: { batch_size: 10, max_deliveries: 8 }\n", ""), &["delivery:", "missing", "max_deliveries"]),
         (&format!("{MINIMAL}grants: [footage:delete]\n"), &[":7:", "grants[0]:", "footage:delete", "ledger:claim"]),
+        (&format!("{MINIMAL}package: tarball\n"), &[":7:", "package", "tarball", "zip", "image"]),
+        (&format!("{MINIMAL}enabled: sometimes\n"), &[":7:", "enabled", "bool"]),
         (&format!("{MINIMAL}grants: footage:read\n"), &[":7:", "grants"]),
         (&format!("{MINIMAL}environment: {{ LEVEL: 3 }}\n"), &[":7:", "environment.LEVEL:", "quoting"]),
         (&format!("{MINIMAL}environment: {{ LEVEL: true }}\n"), &["environment.LEVEL:", "quoting"]),

@@ -8,10 +8,12 @@
 locals {
   texts    = { for file in fileset(var.directory, "*/function.yaml") : dirname(file) => file("${var.directory}/${file}") }
   declared = { for name, text in local.texts : name => yamldecode(text) }
-  enabled  = { for name, declared in local.declared : name => declared if try(var.overrides[name].enabled, true) }
+  # Who names a function in overrides wants it, unless it says otherwise.
+  enabled = { for name, declared in local.declared : name => declared
+  if try(coalesce(var.overrides[name].enabled), contains(keys(var.overrides), name) || try(tobool(declared.enabled), true)) }
 
   keys = {
-    manifest = ["name", "description", "triggers", "delivery", "runtime", "environment", "grants"]
+    manifest = ["name", "description", "triggers", "delivery", "runtime", "environment", "grants", "enabled", "package"]
     delivery = ["batch_size", "max_deliveries"]
     runtime  = ["memory_mib", "timeout_s", "max_concurrency", "cpu", "instance_concurrency"]
   }
@@ -22,7 +24,7 @@ locals {
     http             = ["path", "auth"]
     schedule         = ["name", "every_minutes", "cron"]
   }
-  grants = ["footage:read", "footage:write", "records:publish", "ledger:claim"]
+  grants = ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]
 
   lists = { for name, declared in local.enabled : name => try([for trigger in declared.triggers : merge({ event = "?" }, trigger)], []) }
 
@@ -65,6 +67,8 @@ locals {
     "${part}.${key} is not one of ${join(", ", local.keys[part])}"]],
     [for grant in setsubtract(try(declared.grants, []), local.grants) :
     "grants: ${grant} is not one of ${join(", ", local.grants)}"],
+    contains(["zip", "image"], try(declared.package, "zip")) ? [] : ["package: ${declared.package} is not one of zip, image"],
+    try(tobool(declared.enabled), null) != null || !can(declared.enabled) ? [] : ["enabled is true or false"],
     try(declared.name, name) == name ? [] : ["name is ${declared.name}, and its directory is ${name}"],
     length(local.lists[name]) > 0 ? [] : ["triggers: a function has one at least"],
     [for n, trigger in local.lists[name] : [for fault in flatten([
@@ -91,6 +95,7 @@ locals {
   functions = {
     for name, declared in local.enabled : name => {
       description = try(declared.description, "")
+      package     = try(declared.package, "zip")
       # What fills the inbox, and what does not.
       triggers = { for key, triggers in local.triggers[name] : key => triggers[0] if triggers[0].event != "http" }
       http     = one([for trigger in slice(local.requests[name], 0, min(1, length(local.requests[name]))) : { path = try(trigger.path, "/"), auth = try(trigger.auth, "") }])

@@ -10,7 +10,7 @@ variable "environment" {
 }
 
 variable "overrides" {
-  description = "By function, what its function.yaml says otherwise; enabled = false leaves it out."
+  description = "By function, what its function.yaml says otherwise; enabled says whether it is deployed, true unless given."
   type        = any
   default     = {}
 }

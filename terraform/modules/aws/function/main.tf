@@ -18,6 +18,12 @@ locals {
   # The services that use the encryption key for the function, and the purpose.
   encrypted = { "footage:read" = "s3", "footage:write" = "s3", "ledger:claim" = "dynamodb" }
 
+  # The detectors that the function chooses among are in one setting: motion:, or a=onnx:s3://models/yolox@50,b=rekognition:@50.
+  detectors = !contains(var.grants, "pictures:detect") ? "" : lookup(var.environment, "FRAMEPOST_DETECTOR", "")
+  # Models in buckets: everything below each one's directory.
+  models = distinct([for place in regexall("onnx:s3://([a-z0-9][a-z0-9.-]+)/([A-Za-z0-9!_.*'()/-]+)", local.detectors) :
+  "arn:${data.aws_partition.current.partition}:s3:::${place[0]}/${trimsuffix(place[1], "/")}/*"])
+
   # S3 uses "null" as the version in a bucket without versions.
   package_version = one([for object in data.aws_s3_object.package : object.version_id if !contains(["", "null"], coalesce(object.version_id, "null"))])
 }
@@ -38,8 +44,10 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
   architectures = [var.architecture]
-  runtime       = "provided.al2023"
-  handler       = "bootstrap"
+  package_type  = var.package.image == null ? "Zip" : "Image"
+  runtime       = var.package.image == null ? "provided.al2023" : null
+  handler       = var.package.image == null ? "bootstrap" : null
+  image_uri     = var.package.image
   memory_size   = var.memory_mib
   timeout       = var.timeout_s
 
@@ -222,6 +230,27 @@ data "aws_iam_policy_document" "this" {
       sid       = "ClaimWork"
       actions   = ["dynamodb:GetItem", "dynamodb:PutItem"]
       resources = [var.granted.table_arn]
+    }
+  }
+
+  # Rekognition's images have no names to hold a right to.
+  dynamic "statement" {
+    for_each = strcontains(local.detectors, "rekognition:") ? [1] : []
+
+    content {
+      sid       = "DetectLabels"
+      actions   = ["rekognition:DetectLabels"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(local.models) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadModels"
+      actions   = ["s3:GetObject"]
+      resources = local.models
     }
   }
 

@@ -15,15 +15,21 @@ variable "description" {
 }
 
 variable "package" {
-  description = "The zip with the program `bootstrap`: a file here, or an object in S3."
+  description = "The zip with the program `bootstrap`, a file here or an object in S3, or a container image in ECR of this region, by tag or digest."
   type = object({
-    file = optional(string)
-    s3   = optional(object({ bucket = string, key = string }))
+    file  = optional(string)
+    s3    = optional(object({ bucket = string, key = string }))
+    image = optional(string)
   })
 
   validation {
-    condition     = (var.package.file == null) != (var.package.s3 == null)
-    error_message = "A package is a file or an object in S3: set exactly one of package.file and package.s3."
+    condition     = length([for place in [var.package.file, var.package.s3, var.package.image] : place if place != null]) == 1
+    error_message = "A package is a file, an object in S3 or an image: set exactly one of package.file, package.s3 and package.image."
+  }
+
+  validation {
+    condition     = var.package.image == null ? true : can(regex("^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$", var.package.image))
+    error_message = "\"${coalesce(var.package.image, "?")}\" is not an image such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/framepost/infer:1.4.0. Lambda takes images of ECR alone, in its own region, by tag or digest: set functions.images."
   }
 }
 
@@ -126,13 +132,13 @@ variable "max_concurrency" {
 }
 
 variable "grants" {
-  description = "What the function may do, each on one resource: footage:read and footage:write on the bucket, records:publish on the bus, ledger:claim on the table."
+  description = "What the function may do, each on one resource: footage:read and footage:write on the bucket, records:publish on the bus, ledger:claim on the table, pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"])) == 0
-    error_message = "Grants are footage:read, footage:write, records:publish and ledger:claim; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"]))}."
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
+    error_message = "Grants are footage:read, footage:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
   }
 
   validation {

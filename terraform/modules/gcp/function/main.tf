@@ -83,6 +83,8 @@ resource "google_cloud_run_v2_service" "this" {
     google_storage_bucket_iam_member.ledger_claim,
     google_pubsub_topic_iam_member.records_publish,
     google_pubsub_topic_iam_member.dead_letters,
+    google_project_iam_member.detect,
+    google_storage_bucket_iam_member.models,
   ]
 }
 
@@ -153,6 +155,34 @@ resource "google_storage_bucket_iam_member" "ledger_claim" {
   condition {
     title      = "own-claims"
     expression = "resource.name.startsWith(\"projects/_/buckets/${var.ledger.bucket}/objects/${var.function}/\")"
+  }
+}
+
+locals {
+  # The detectors that the function chooses among are in one setting: motion:, or a=onnx:gs://models/yolox@50,b=vision:@50.
+  detectors = !contains(var.grants, "pictures:detect") ? "" : lookup(var.environment, "FRAMEPOST_DETECTOR", "")
+  # Models in buckets, by where each one's directory is.
+  models = { for place in regexall("onnx:gs://([a-z0-9][a-z0-9._-]+)/([A-Za-z0-9_./-]+)", local.detectors) :
+  "${place[0]}/${trimsuffix(place[1], "/")}" => { bucket = place[0], prefix = trimsuffix(place[1], "/") } }
+}
+
+# Cloud Vision has no rights of its own: whoever may use the project's services may call it.
+resource "google_project_iam_member" "detect" {
+  count   = strcontains(local.detectors, "vision:") ? 1 : 0
+  project = var.project
+  role    = "roles/serviceusage.serviceUsageConsumer"
+  member  = google_service_account.this.member
+}
+
+resource "google_storage_bucket_iam_member" "models" {
+  for_each = local.models
+  bucket   = each.value.bucket
+  role     = "roles/storage.objectViewer"
+  member   = google_service_account.this.member
+
+  condition {
+    title      = "below-the-model"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${each.value.bucket}/objects/${each.value.prefix}/\")"
   }
 }
 

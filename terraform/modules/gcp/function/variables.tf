@@ -89,12 +89,12 @@ variable "environment" {
 }
 
 variable "grants" {
-  description = "What the function may do: footage:read, footage:write, records:publish, ledger:claim."
+  description = "What the function may do: footage:read, footage:write, records:publish, ledger:claim, and pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = list(string)
 
   validation {
-    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"])) == 0
-    error_message = "Grants are footage:read, footage:write, records:publish and ledger:claim; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim"]))}."
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
+    error_message = "Grants are footage:read, footage:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
   }
 
   validation {

@@ -15,7 +15,7 @@ locals {
     "run.googleapis.com",
     "storage.googleapis.com",
     "sts.googleapis.com",
-  ], var.encryption_key == null ? [] : ["cloudkms.googleapis.com"], var.schedules ? ["cloudscheduler.googleapis.com"] : [])
+  ], var.encryption_key == null ? [] : ["cloudkms.googleapis.com"], var.schedules ? ["cloudscheduler.googleapis.com"] : [], var.vision ? ["vision.googleapis.com"] : [])
 
   # Cloud Storage and BigQuery make their agents when they are asked who they are; Pub/Sub makes its own when it is used first.
   agents = {

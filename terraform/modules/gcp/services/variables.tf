@@ -30,3 +30,9 @@ variable "schedules" {
   type        = bool
   default     = false
 }
+
+variable "vision" {
+  description = "Whether a function has Cloud Vision look at pictures."
+  type        = bool
+  default     = false
+}

@@ -6,7 +6,7 @@ run "every_kind_of_trigger" {
   command = plan
 
   assert {
-    condition     = keys(output.functions) == ["api", "watch"]
+    condition     = keys(output.functions) == ["ask", "watch"]
     error_message = "Each */function.yaml is a function."
   }
 
@@ -26,7 +26,7 @@ run "every_kind_of_trigger" {
   }
 
   assert {
-    condition     = length(output.functions.api.triggers) == 0 && output.functions.api.http == { path = "/v1", auth = "function" }
+    condition     = length(output.functions.ask.triggers) == 0 && output.functions.ask.http == { path = "/v1", auth = "function" }
     error_message = "Requests fill no inbox."
   }
 }
@@ -37,7 +37,7 @@ run "overrides" {
   variables {
     environment = { RUST_LOG = "info" }
     overrides = {
-      api   = { enabled = false, environment = {}, memory_mib = null, timeout_s = null }
+      ask   = { enabled = false, environment = {}, memory_mib = null, timeout_s = null }
       watch = { enabled = true, environment = { WATCH_MODEL = "large" }, memory_mib = 512, timeout_s = null }
     }
   }
@@ -45,6 +45,32 @@ run "overrides" {
   assert {
     condition     = keys(output.functions) == ["watch"] && output.functions.watch.memory_mib == 512 && output.functions.watch.timeout_s == 60 && output.functions.watch.environment == { WATCH_MODEL = "large", RUST_LOG = "info" }
     error_message = "What is not said otherwise stays."
+  }
+}
+
+run "one_that_is_left_out_is_there_for_who_names_it" {
+  command = plan
+
+  variables {
+    overrides = { look = { enabled = null, environment = { FRAMEPOST_DETECTOR = "rekognition:" }, memory_mib = null } }
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["ask", "look", "watch"] && output.functions.look.package == "image" && output.functions.watch.package == "zip" && output.functions.look.environment == { FRAMEPOST_DETECTOR = "rekognition:" }
+    error_message = "Named in overrides, it is deployed: ${jsonencode(output.functions.look)}"
+  }
+}
+
+run "and_for_nobody_else" {
+  command = plan
+
+  variables {
+    overrides = { look = { enabled = false, environment = {} } }
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["ask", "watch"]
+    error_message = "enabled = false leaves it out."
   }
 }
 
@@ -68,10 +94,12 @@ run "with_words_for_each_fault" {
 
   assert {
     condition = local.faults["watch"] == [
-      "trigger is not one of name, description, triggers, delivery, runtime, environment, grants",
+      "trigger is not one of name, description, triggers, delivery, runtime, environment, grants, enabled, package",
       "delivery.batchsize is not one of batch_size, max_deliveries",
       "runtime.memory is not one of memory_mib, timeout_s, max_concurrency, cpu, instance_concurrency",
-      "grants: footage:delete is not one of footage:read, footage:write, records:publish, ledger:claim",
+      "grants: footage:delete is not one of footage:read, footage:write, records:publish, ledger:claim, pictures:detect",
+      "package: tarball is not one of zip, image",
+      "enabled is true or false",
       "name is wacht, and its directory is watch",
       "triggers[0]: prefix is no option of object-finalized, which takes prefixes, suffixes",
       "triggers[1]: job-ended is reserved, nothing runs jobs yet",

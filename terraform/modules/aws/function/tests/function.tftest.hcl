@@ -332,6 +332,59 @@ run "concurrency_of_one" {
   expect_failures = [var.max_concurrency]
 }
 
+run "an_image_has_no_runtime" {
+  variables {
+    package = { image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/framepost/infer:1.4.0" }
+  }
+  assert {
+    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.package.image && aws_lambda_function.this.handler == null && aws_lambda_function.this.filename == null
+    error_message = "the image says what is run"
+  }
+}
+
+run "an_image_of_another_registry" {
+  command = plan
+  variables {
+    package = { image = "docker.io/framepost/infer:1.4.0" }
+  }
+  expect_failures = [var.package]
+}
+
+run "detecting_is_what_the_detectors_need" {
+  variables {
+    grants      = ["pictures:detect"]
+    environment = { FRAMEPOST_DETECTOR = "a=onnx:s3://their-models/yolox/nano@50,b=rekognition:@50" }
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => tolist(s.resources) if contains(["DetectLabels", "ReadModels"], s.sid) } == {
+      DetectLabels = tolist(["*"])
+      ReadModels   = tolist(["arn:aws:s3:::their-models/yolox/nano/*"])
+    }
+    error_message = "the service and the model, and no other object of that bucket"
+  }
+}
+
+run "detecting_here_needs_nothing" {
+  variables {
+    grants      = ["pictures:detect"]
+    environment = { FRAMEPOST_DETECTOR = "motion:" }
+  }
+  assert {
+    condition     = !anytrue([for s in data.aws_iam_policy_document.this.statement : contains(["DetectLabels", "ReadModels"], s.sid)])
+    error_message = "no service is called"
+  }
+}
+
+run "without_the_grant_a_detector_brings_no_right" {
+  variables {
+    environment = { FRAMEPOST_DETECTOR = "rekognition:" }
+  }
+  assert {
+    condition     = !anytrue([for s in data.aws_iam_policy_document.this.statement : s.sid == "DetectLabels"])
+    error_message = "rights come from grants"
+  }
+}
+
 run "unknown_grant" {
   command = plan
   variables {

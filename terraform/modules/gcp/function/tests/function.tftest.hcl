@@ -315,6 +315,35 @@ run "an_environment_that_is_ours_is_refused" {
   expect_failures = [var.environment]
 }
 
+run "detecting_is_what_the_detectors_need" {
+  variables {
+    grants      = ["pictures:detect"]
+    environment = { FRAMEPOST_DETECTOR = "a=onnx:gs://their-models/yolox/nano@50,b=vision:@50" }
+  }
+
+  assert {
+    condition     = google_project_iam_member.detect[0].role == "roles/serviceusage.serviceUsageConsumer" && keys(google_storage_bucket_iam_member.models) == ["their-models/yolox/nano"]
+    error_message = "The service and the model."
+  }
+
+  assert {
+    condition     = google_storage_bucket_iam_member.models["their-models/yolox/nano"].bucket == "their-models" && google_storage_bucket_iam_member.models["their-models/yolox/nano"].condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/their-models/objects/yolox/nano/\")"
+    error_message = "No other object of that bucket."
+  }
+}
+
+run "detecting_here_needs_nothing" {
+  variables {
+    grants      = ["pictures:detect"]
+    environment = { FRAMEPOST_DETECTOR = "motion:" }
+  }
+
+  assert {
+    condition     = length(google_project_iam_member.detect) + length(google_storage_bucket_iam_member.models) == 0
+    error_message = "No service is called."
+  }
+}
+
 run "an_unknown_grant_is_refused" {
   command = plan
 

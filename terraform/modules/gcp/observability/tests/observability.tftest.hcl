@@ -229,7 +229,7 @@ run "outputs" {
   }
 
   assert {
-    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "chunks", "spans", "rejects", "gateways", "cameras", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 12
+    condition     = toset(keys(output.log_queries)) == toset(["handled", "rejected", "retried", "slow", "errors", "detections", "chunks", "spans", "rejects", "gateways", "cameras", "gaps", "integrity"]) && length(google_logging_saved_query.this) == 13
     error_message = "Other queries: ${jsonencode(keys(output.log_queries))}"
   }
 }

@@ -62,7 +62,7 @@ run "the_table_is_partitioned_and_clustered" {
 
 run "views_for_people" {
   assert {
-    condition     = toset(keys(output.views)) == toset(["chunks", "gaps", "gateways", "cameras"])
+    condition     = toset(keys(output.views)) == toset(["chunks", "gaps", "gateways", "cameras", "detections"])
     error_message = "There are other views: ${jsonencode(output.views)}"
   }
 
