@@ -28,6 +28,8 @@ pub enum Recipe<'a> {
         name: &'a str,
         /// The clouds whose clients are included: `gcp`, `aws`, or both with a comma.
         clouds: &'a str,
+        /// The programs that it starts, separated by spaces.
+        programs: &'a str,
     },
     /// The gateway's image, by `infra/deploy/gateway.Containerfile`; `file://` is its only destination.
     Gateway,
@@ -77,8 +79,10 @@ impl Images {
             command.arg("-v").arg(format!("{0}:{0}{read_only}", path.display()));
         }
         let file = match recipe {
-            Recipe::Function { name, clouds } => {
-                command.arg(format!("--build-arg=FUNCTION={name}")).arg(format!("--build-arg=CLOUDS={clouds}"));
+            Recipe::Function { name, clouds, programs } => {
+                for (argument, value) in [("FUNCTION", name), ("CLOUDS", clouds), ("PROGRAMS", programs)] {
+                    command.arg(format!("--build-arg={argument}={value}"));
+                }
                 "infra/deploy/Containerfile"
             }
             Recipe::Gateway => {

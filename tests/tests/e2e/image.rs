@@ -23,7 +23,7 @@ const IMAGE: &str = "localhost/framepost-probe";
 #[test]
 fn what_is_built_is_the_service_and_nothing_else() {
     let Some(images) = Images::new() else { return };
-    images.build(Recipe::Function { name: "probe", clouds: "gcp" }, IMAGE);
+    images.build(Recipe::Function { name: "probe", clouds: "gcp", programs: "" }, IMAGE);
 
     assert_eq!(images.config(IMAGE)["User"], "65534:65534");
     let root = images.root(IMAGE);
