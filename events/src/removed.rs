@@ -35,7 +35,7 @@ pub struct ObjectRemoved {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Tells this removal from others of the same key: S3's sequencer, else its versionId; GCS: the generation; local: the
-    /// version.
+    /// id of the put that wrote the object.
     pub sequence: String,
     /// Whether the bytes are gone for good.
     pub removal: Removal,

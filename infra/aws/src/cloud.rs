@@ -60,6 +60,7 @@ impl Cloud for AwsCloud {
             dead_letters: None,
             panics_max: None,
             concurrency: None,
+            timetable: None,
         })
     }
 

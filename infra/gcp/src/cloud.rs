@@ -67,6 +67,7 @@ impl Cloud for GcpCloud {
             dead_letters: None,
             panics_max: None,
             concurrency: Some(taking.in_hand as usize),
+            timetable: None,
         })
     }
 

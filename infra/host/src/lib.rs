@@ -20,6 +20,7 @@
 //! event         message ─▶ events of the kind that the function is for
 //! handled       event ─▶ function ─▶ outcome; one line of the log
 //! settle        message ─▶ its events handled, its reject parked ─▶ one answer
+//! schedules     the clock ─▶ messages, beside an inbox that no cloud's scheduler fills
 //! lambda/ http/ worker    who brings messages, and takes the answers back
 //! ```
 //!
@@ -37,6 +38,7 @@ mod log_bus;
 pub mod manifest;
 mod registered;
 mod run;
+mod schedules;
 mod settle;
 pub mod telemetry;
 pub mod worker;
@@ -50,4 +52,5 @@ pub use registered::{Registered, topics};
 pub use run::run;
 #[cfg(feature = "http")]
 pub use run::serve;
+pub use schedules::Schedules;
 pub use settle::{Answer, Handler, Settled};

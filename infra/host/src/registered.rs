@@ -63,12 +63,13 @@ impl Registered {
     }
 }
 
-/// Returns the local topics for these triggers. Other triggers do not occur locally.
+/// Returns what a subscriber with these triggers hears of. Requests and schedules are not published.
 pub fn topics(triggers: &[Trigger]) -> Vec<Topic> {
     let topics = triggers.iter().filter_map(|trigger| match trigger {
         Trigger::ObjectFinalized(keys) => Some(Topic::ObjectFinalized(keys.clone())),
         Trigger::Record(records) => Some(Topic::Record(records.clone())),
-        Trigger::ObjectRemoved(_) | Trigger::Http(_) | Trigger::Schedule(_) => None,
+        Trigger::ObjectRemoved(keys) => Some(Topic::ObjectRemoved(keys.clone())),
+        Trigger::Http(_) | Trigger::Schedule(_) => None,
     });
     topics.collect()
 }

@@ -5,10 +5,11 @@ use crate::environment::{Environment, EventSource};
 use crate::event::Event;
 use crate::manifest::Manifest;
 use crate::registered::topics;
+use crate::schedules::Schedules;
 use crate::settle::Handler;
 use crate::telemetry::{self, Format};
 use crate::worker;
-use framepost_ports::{Function, Location, ObjectSource, Subscriber};
+use framepost_ports::{Function, Location, ObjectSource, Subscriber, SystemClock};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -217,7 +218,18 @@ impl Started {
         }
         let mut limits = worker::Limits { handling: manifest.runtime.timeout, ..worker::Limits::default() };
         limits.concurrency = subscription.concurrency.unwrap_or(limits.concurrency);
-        let summary = worker::run(handler, subscription.inbox, limits, asked_to_stop()?).await?;
+        let working = worker::run(handler, subscription.inbox, limits, asked_to_stop()?);
+        let summary = match subscription.timetable {
+            Some(timetable) => {
+                let mut schedules = Schedules::of(manifest, timetable, Arc::new(SystemClock));
+                schedules.fire_due().await?;
+                tokio::select! {
+                    summary = working => summary?,
+                    never = schedules.run() => match never {},
+                }
+            }
+            None => working.await?,
+        };
         tracing::info!(?summary, "ended");
         Ok(())
     }

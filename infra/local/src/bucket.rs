@@ -3,13 +3,13 @@
 use crate::disk::{self, Link};
 use crate::inboxes::{BucketPlace, LocalInboxes};
 use crate::key::{self, HIDDEN};
-use crate::note::Note;
-use framepost_events::Sha256;
+use crate::note::{self, Note};
+use crate::removal::RemovalNote;
 use framepost_ports::{Error, ErrorKind, Result, url_path};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// A bucket in a directory. Clones refer to the same bucket.
 #[derive(Debug, Clone)]
@@ -23,8 +23,6 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) inboxes: LocalInboxes,
     link_base: OnceLock<String>,
-    /// Held while the note of an object is replaced whose file was removed by hand.
-    pub(crate) replacing: Mutex<()>,
     /// The lock on the directory; released when the last clone is dropped.
     lock: File,
 }
@@ -78,8 +76,15 @@ impl Inner {
     }
 
     pub(crate) fn note(&self, key: &str) -> PathBuf {
-        let digest = Sha256::of(key.as_bytes()).to_string();
-        self.hidden("meta").join(&digest[..2]).join(format!("{digest}.json"))
+        note::place(&self.root, key)
+    }
+
+    /// Waits for the lock under which notes leave `meta`, among all processes, and holds it until the file is
+    /// dropped.
+    pub(crate) fn lock_notes(&self) -> io::Result<File> {
+        let lock = File::options().create(true).truncate(false).write(true).open(self.hidden("notes-lock"))?;
+        lock.lock()?;
+        Ok(lock)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -90,22 +95,30 @@ impl Inner {
     /// may be doing it now.
     pub(crate) fn finish(&self, note: &Note) -> io::Result<()> {
         let (bytes, staged_note) = self.staged(&note.id);
-        if staged_note.is_file() && self.inboxes.hear_of(&note.key)? {
-            // A subscriber that hears of an object must find it, so from here on the put must survive a power cut.
-            disk::sync_dir(&self.hidden("tmp"))?;
-            self.inboxes.link_finalized(&staged_note, &note.id, &note.key)?;
+        if staged_note.is_file() {
+            let subscribers = self.inboxes.interested(|topic| topic.is_about_object(&note.key))?;
+            if !subscribers.is_empty() {
+                // A subscriber that hears of an object must find it, so from here on the put must survive a power cut.
+                disk::sync_dir(&self.hidden("tmp"))?;
+                self.inboxes.link(&staged_note, &note.id, &subscribers)?;
+            }
         }
         let object = self.root.join(&note.key);
-        if let Some(above) = object.parent() {
-            disk::make_dirs(above)?;
-        }
-        match disk::link(&bytes, &object)? {
-            Link::Made | Link::Gone => {}
-            Link::Taken if object.is_file() => {
-                // The writer that linked it may not have synced the directory.
-                object.parent().map_or(Ok(()), disk::sync_dir)?;
+        loop {
+            if let Some(above) = object.parent() {
+                disk::make_dirs(above)?;
             }
-            Link::Taken => return Err(io::ErrorKind::IsADirectory.into()),
+            match disk::link(&bytes, &object)? {
+                // A removal of the last object beside this one took the directory away.
+                Link::Gone if bytes.is_file() => {}
+                Link::Made | Link::Gone => break,
+                Link::Taken if object.is_file() => {
+                    // The writer that linked it may not have synced the directory.
+                    object.parent().map_or(Ok(()), disk::sync_dir)?;
+                    break;
+                }
+                Link::Taken => return Err(io::ErrorKind::IsADirectory.into()),
+            }
         }
         // Remove the note first: bytes without a note are known to be garbage.
         disk::remove(&staged_note)?;
@@ -128,7 +141,7 @@ fn open(dir: &Path) -> io::Result<LocalBucket> {
     let alone = lock.try_lock().is_ok();
     let place = BucketPlace { root: root.clone(), name: name.clone() };
     let inboxes = LocalInboxes::open(hidden.join("inboxes"), place)?;
-    let inner = Inner { root, name, inboxes, link_base: OnceLock::new(), replacing: Mutex::new(()), lock };
+    let inner = Inner { root, name, inboxes, link_base: OnceLock::new(), lock };
     if alone {
         let probe = hidden.join("tmp/hard-link");
         disk::remove(&probe)?;
@@ -143,7 +156,7 @@ fn open(dir: &Path) -> io::Result<LocalBucket> {
     Ok(LocalBucket { inner: Arc::new(inner) })
 }
 
-/// Completes each put that was committed, and removes each that was not.
+/// Completes each put and each removal that was committed, and drops the others.
 fn recover(inner: &Inner) -> io::Result<()> {
     let mut left: Vec<PathBuf> = vec![];
     for entry in fs::read_dir(inner.hidden("tmp"))? {
@@ -152,6 +165,10 @@ fn recover(inner: &Inner) -> io::Result<()> {
     // Handle notes first, because they decide about the bytes with the same name.
     left.sort_by_key(|path| path.extension().is_none());
     for path in left {
+        if path.extension().is_some_and(|extension| extension == RemovalNote::EXTENSION) {
+            recover_removal(inner, &path)?;
+            continue;
+        }
         let note = if path.extension().is_some() { Note::read(&path).ok() } else { None };
         if let Some(note) = note
             && Note::read(&inner.note(&note.key)).is_ok_and(|committed| committed.id == note.id)
@@ -166,6 +183,21 @@ fn recover(inner: &Inner) -> io::Result<()> {
             }
         } else if path.extension().is_some() || !path.with_extension("json").exists() {
             disk::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Completes the removal whose note is at `path`, or drops it if the note was not written to its end.
+fn recover_removal(inner: &Inner, path: &Path) -> io::Result<()> {
+    let Ok(removal) = RemovalNote::read(path) else { return disk::remove(path) };
+    let key = &removal.object.key;
+    let _lock = inner.lock_notes()?;
+    match inner.finish_removal(&removal) {
+        Ok(()) => tracing::info!(key, "finished a removal that a crash had cut short"),
+        Err(error) => {
+            let error = Error::new(ErrorKind::Io, "recover", key).because(error);
+            tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a removal, it waits");
         }
     }
     Ok(())

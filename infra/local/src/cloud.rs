@@ -1,6 +1,6 @@
 //! The directories of this machine as a cloud.
 
-use crate::{LocalBucket, LocalFeed, LocalLedger};
+use crate::{LocalBucket, LocalFeed, LocalLedger, LocalTimetable};
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
@@ -58,11 +58,13 @@ impl Cloud for LocalCloud {
     async fn subscribe(&self, at: &Location, subscriber: Subscriber) -> Result<Subscription> {
         let inboxes = self.bucket(at).await?.inboxes();
         let inbox = Arc::new(inboxes.subscribe(&subscriber.name, subscriber.topics).await?);
+        let timetable = Arc::new(LocalTimetable::new(&inboxes, &subscriber.name)?);
         Ok(Subscription {
             inbox: inbox.clone() as Arc<dyn Inbox>,
             dead_letters: Some(inbox as Arc<dyn DeadLetters>),
             panics_max: Some(LOCAL_PANICS_MAX),
             concurrency: Some(LOCAL_CONCURRENCY),
+            timetable: Some(timetable),
         })
     }
 

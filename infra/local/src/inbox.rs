@@ -6,7 +6,8 @@
 
 use crate::disk;
 use crate::inboxes::BucketPlace;
-use crate::note::Note;
+use crate::note::{self, Note};
+use crate::removal::RemovalNote;
 use async_trait::async_trait;
 use framepost_ports::{
     Carrier, DeadLetter, DeadLetters, Delivery, InHand, Inbox, Message, Receipt, Result, WaitingList,
@@ -23,10 +24,10 @@ use tokio::time::Instant;
 /// How often the directory is read to find messages of other processes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Pause before a message is looked at again whose put another process has not finished.
+/// Pause before a message is looked at again whose put or removal another process has not finished.
 const UNFINISHED: Duration = Duration::from_millis(100);
 
-/// After this long, the missing object of a message is not expected to appear any more.
+/// After this long, an object is not expected to appear or to go any more, and its message is handed out.
 const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 
 /// One subscriber's inbox, oldest message first, and its dead letters. Clones refer to the same inbox.
@@ -132,24 +133,43 @@ impl Inner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // The message of an object is a link to the bucket's note of it. Any other
-        // file holds the message itself.
-        let Ok(note) = serde_json::from_slice::<Note>(&bytes) else {
+        // The message of an object is a link to the bucket's note of it, and that of a removal to the removal's. Any
+        // other file holds the message itself.
+        let (note, expected, body) = if let Ok(note) = serde_json::from_slice::<Note>(&bytes) {
+            let body = note.finalized(&self.bucket.name).to_json();
+            (note, Object::There, body)
+        } else if let Ok(removal) = serde_json::from_slice::<RemovalNote>(&bytes) {
+            let body = removal.event(&self.bucket.name).to_json();
+            (removal.object, Object::Gone, body)
+        } else {
             return Ok(Some(Loaded::Body(bytes)));
         };
-        let is_there = self.bucket.root.join(&note.key).exists();
         let is_old = fs::metadata(&path)?.modified()?.elapsed().is_ok_and(|age| age > UNFINISHED_MAX);
-        if !is_there && !is_old {
-            return Ok(Some(Loaded::Unfinished));
-        }
-        Ok(Some(Loaded::Body(note.finalized(&self.bucket.name).to_json())))
+        let is_unfinished = !is_old && self.object(&note) != expected && self.is_noted(&note);
+        Ok(Some(if is_unfinished { Loaded::Unfinished } else { Loaded::Body(body) }))
+    }
+
+    fn object(&self, note: &Note) -> Object {
+        if self.bucket.root.join(&note.key).exists() { Object::There } else { Object::Gone }
+    }
+
+    /// Returns whether the key still belongs to the put that wrote this note. Both a put and a removal have other
+    /// steps to do where the bucket and the message say different things while this holds.
+    fn is_noted(&self, note: &Note) -> bool {
+        Note::read(&note::place(&self.bucket.root, &note.key)).is_ok_and(|there| there.id == note.id)
     }
 }
 
 enum Loaded {
     Body(Vec<u8>),
-    /// The put that created the message has not finished.
+    /// The put or the removal that created the message has not finished.
     Unfinished,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Object {
+    There,
+    Gone,
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 //! inboxes/infer.json               the subscription: the topics of `infer`
 //! inboxes/infer/waiting/<id>.json  a message that is not handled yet
 //! inboxes/infer/dead/<id>.json     a message that `infer` could not handle, and the reason
+//! inboxes/infer/schedules/sweep    the time up to which the schedule `sweep` has fired
 //! inboxes/infer/lock               held by the process that takes its messages
 //! inboxes/.tmp/                    messages that are being written
 //! ```
@@ -19,6 +20,7 @@ use crate::put::new_id;
 use async_trait::async_trait;
 use framepost_events::record::Record;
 use framepost_ports::{Bus, Error, ErrorKind, Result, Topic};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -151,12 +153,7 @@ impl LocalInboxes {
             let inner = &inboxes.inner;
             let place = inner.dir.join(&owned).join("waiting");
             for (id, json) in messages {
-                let staged = inner.stage(&json)?;
-                let linked = disk::link(&staged, &place.join(format!("{id}.json")));
-                disk::remove(&staged)?;
-                if linked? == Link::Gone {
-                    return Err(io::Error::from(io::ErrorKind::NotFound));
-                }
+                inner.give(&place, &id, &json)?;
                 inboxes.tell(&id);
             }
             Ok(())
@@ -164,16 +161,48 @@ impl LocalInboxes {
         given.await.map_err(|error| disk::error("give", name, error))
     }
 
-    /// Returns whether any subscriber hears of the object `key` when it is finalized.
-    pub(crate) fn hear_of(&self, key: &str) -> io::Result<bool> {
-        Ok(!self.inner.subscribers(|topic| topic.is_about_object(key))?.is_empty())
+    /// Returns the file with the time up to which a schedule of the subscriber `name` is settled.
+    pub(crate) fn schedule(&self, name: &str, schedule: &str) -> PathBuf {
+        self.inner.dir.join(name).join("schedules").join(schedule)
     }
 
-    /// Links `message` into the inbox of each subscriber to finalized objects, durable on return.
-    /// Does not notify the takers.
-    pub(crate) fn link_finalized(&self, message: &Path, id: &str, key: &str) -> io::Result<()> {
-        let subscribers = self.inner.subscribers(|topic| topic.is_about_object(key))?;
-        self.inner.link(message, id, &subscribers)
+    /// Puts the message into the inbox of `name`, if there is one, and settles the schedule up to `time`.
+    pub(crate) async fn settle_schedule(
+        &self,
+        name: &str,
+        schedule: &str,
+        time: Timestamp,
+        message: Option<(String, Vec<u8>)>,
+    ) -> Result<()> {
+        let place = self.schedule(name, schedule);
+        let waiting = self.inner.dir.join(name).join("waiting");
+        let inboxes = self.clone();
+        let settled = disk::blocking(move || {
+            let inner = &inboxes.inner;
+            if let Some((id, json)) = &message {
+                inner.give(&waiting, id, json)?;
+            }
+            let above = place.parent().ok_or(io::ErrorKind::NotFound)?;
+            disk::make_dirs(above)?;
+            fs::rename(inner.stage(time.to_string().as_bytes())?, &place)?;
+            disk::sync_dir(above)?;
+            // Only now, so that no message is handled whose time would be fired again after a crash.
+            if let Some((id, _)) = &message {
+                inboxes.tell(id);
+            }
+            Ok(())
+        });
+        settled.await.map_err(|error| disk::error("schedule", schedule, error))
+    }
+
+    /// Returns the subscribers with a topic for which `is_about` holds.
+    pub(crate) fn interested(&self, is_about: impl Fn(&Topic) -> bool) -> io::Result<Vec<String>> {
+        self.inner.subscribers(is_about)
+    }
+
+    /// Links `message` into the inbox of each of the subscribers, durable on return. Does not notify the takers.
+    pub(crate) fn link(&self, message: &Path, id: &str, subscribers: &[String]) -> io::Result<()> {
+        self.inner.link(message, id, subscribers)
     }
 
     /// Notifies the takers in this process that a message was linked.
@@ -219,6 +248,17 @@ impl Inner {
         file.write_all(bytes)?;
         file.sync_all()?;
         Ok(staged)
+    }
+
+    /// Adds a message to the waiting ones in `place`, durable on return, unless it waits there already.
+    fn give(&self, place: &Path, id: &str, json: &[u8]) -> io::Result<()> {
+        let staged = self.stage(json)?;
+        let linked = disk::link(&staged, &place.join(format!("{id}.json")));
+        disk::remove(&staged)?;
+        if linked? == Link::Gone {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(())
     }
 
     fn link(&self, message: &Path, id: &str, subscribers: &[String]) -> io::Result<()> {

@@ -7,8 +7,10 @@
 //! <bucket>/plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4     an object: a plain file by its key, for any player
 //! <bucket>/.framepost/meta/3f/3fb4…e1.json                    its note: key, size, digest, type, metadata, time
 //! <bucket>/.framepost/tmp/<id>, <id>.json                     a put that is under way: bytes and note
+//! <bucket>/.framepost/tmp/<id>.removal                        a removal that is under way
 //! <bucket>/.framepost/inboxes/infer/…                         what a subscriber has not dealt with: see [`LocalInboxes`]
 //! <bucket>/.framepost/lock                                    held shared by each process that has the bucket open
+//! <bucket>/.framepost/notes-lock                              held while a note leaves `meta`
 //! ```
 //!
 //! A note's name is the SHA-256 of its key, so that different keys have different notes. A note is written once
@@ -27,16 +29,28 @@
 //! Only one note can win step 2, so bytes and metadata always belong to the same put. `Created` is returned
 //! after step 4, so an answered put survives a power cut, together with its event.
 //!
+//! # A removal, step by step
+//!
+//! Under a lock that all processes share, so that each object is removed once:
+//!
+//! 1. **Commit**: if there are subscribers, write a note of the removal to `tmp/<id>.removal`, fsync file and directory.
+//! 2. Hard-link it into the inbox of each subscriber, fsync.
+//! 3. Remove the file at the key, fsync the directory. Remove directories that are empty then.
+//! 4. Remove the object's note in `meta`, which frees the key. Steps 3 and 4 are left out if the note is
+//!    another put's.
+//! 5. Remove the removal's note.
+//!
 //! # After a crash
 //!
 //! A put that crashed before step 2 has no effect: [`LocalBucket::open`] removes its files. After step 2 the
 //! put is committed, and `open` does the missing steps; each can be repeated. A power cut before step 4 may
-//! take the names in `tmp` if there is no subscriber; then the note has no file, and its key is free. If a second writer loses step 2
-//! while the first is between steps 2 and 4, or crashed there, it does those steps itself before it returns
-//! `AlreadyExists`. A message leaves an inbox only when it is done, so it is delivered at least once.
+//! take the names in `tmp` if there is no subscriber; then the note has no file, and its key is free. If a second
+//! writer loses step 2 while the first is between steps 2 and 4, or crashed there, it does those steps itself
+//! before it returns `AlreadyExists`. `open` also finishes a removal that crashed after its step 1. A message
+//! leaves an inbox only when it is done, so it is delivered at least once.
 //!
-//! Removing an object's file by hand frees its key: the bucket recognises a note without
-//! a file and replaces it.
+//! Removing an object's file by hand frees its key: the bucket recognises a note without a file and replaces it.
+//! Nobody is told of such a removal; [`LocalBucket::remove`] tells everybody who subscribed.
 //!
 //! The file system must support hard links and locks. ext4, xfs, btrfs, zfs, tmpfs and NFS do. FAT and exFAT do
 //! not, and `open` returns an error.
@@ -53,6 +67,8 @@ mod list;
 mod note;
 mod put;
 mod read;
+mod removal;
+mod timetable;
 
 pub use bucket::LocalBucket;
 pub use cloud::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalCloud};
@@ -62,3 +78,4 @@ pub use inboxes::LocalInboxes;
 pub use ledger::LocalLedger;
 pub use list::Listed;
 pub use read::{OpenObject, Stat};
+pub use timetable::LocalTimetable;

@@ -1,12 +1,19 @@
 //! The note that the bucket keeps for each object beside its bytes. It also serves as the object's event.
 
+use crate::key::HIDDEN;
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
 use framepost_events::{ObjectFinalized, Sha256};
 use framepost_ports::ObjectHead;
 use jiff::Timestamp;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Returns the place of an object's note in the bucket at `root`.
+pub(crate) fn place(root: &Path, key: &str) -> PathBuf {
+    let digest = Sha256::of(key.as_bytes()).to_string();
+    root.join(HIDDEN).join("meta").join(&digest[..2]).join(format!("{digest}.json"))
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]

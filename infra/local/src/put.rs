@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
 
@@ -249,8 +248,12 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
             Err(error) => return Err(error),
         };
         if inner.root.join(&winner.key).is_file() {
-            object.parent().map_or(Ok(()), disk::sync_dir)?;
-            return Ok(Put::AlreadyExists);
+            match object.parent().map_or(Ok(()), disk::sync_dir) {
+                Ok(()) => return Ok(Put::AlreadyExists),
+                // It was removed just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
         }
         if inner.staged(&winner.id).0.is_file() {
             inner.finish(&winner)?;
@@ -258,11 +261,11 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
         if object.is_file() {
             return Ok(Put::AlreadyExists);
         }
-        // The file was removed by hand. One writer of this process removes the note; the loop
-        // then decides which put wins.
-        let _one = inner.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The file was removed by hand, or a removal has not come to the note yet. One writer removes the note; the
+        // loop then decides which put wins.
+        let _lock = inner.lock_notes()?;
         if Note::read(&place).is_ok_and(|there| there.id == winner.id) && !object.is_file() {
-            tracing::warn!(key = note.key, "the object's file was removed, its key is free again");
+            tracing::warn!(key = note.key, "the object's file was removed without its note, its key is free again");
             fs::remove_file(&place)?;
         }
     }

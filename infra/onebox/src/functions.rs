@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use framepost_host::manifest::Trigger;
 use framepost_host::worker::{self, Summary};
-use framepost_host::{Clouds, Handler, Registered, topics};
-use framepost_local::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalInbox, LocalInboxes};
+use framepost_host::{Clouds, Handler, Registered, Schedules, topics};
+use framepost_local::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalInbox, LocalInboxes, LocalTimetable};
+use framepost_ports::SystemClock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -54,7 +55,9 @@ impl Functions {
                 inboxes.keep(name, topics).await?;
             } else {
                 let inbox = Arc::new(inboxes.subscribe(name, topics).await?);
-                subscribed.push(Subscribed { function: function.clone(), inbox });
+                let timetable = Arc::new(LocalTimetable::new(inboxes, name)?);
+                let schedules = Schedules::of(function.manifest(), timetable, Arc::new(SystemClock));
+                subscribed.push(Subscribed { function: function.clone(), inbox, schedules });
             }
         }
         Ok(subscribed)
@@ -89,6 +92,7 @@ fn words(trigger: &Trigger) -> String {
 pub(crate) struct Subscribed {
     function: Registered,
     inbox: Arc<LocalInbox>,
+    schedules: Schedules,
 }
 
 /// The running functions.
@@ -105,7 +109,7 @@ impl Working {
         failed: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut working = Self { workers: JoinSet::new(), stop: CancellationToken::new() };
-        for Subscribed { function, inbox } in subscribed {
+        for Subscribed { function, inbox, mut schedules } in subscribed {
             let name = function.name().to_owned();
             let handler: Handler =
                 function.make(clouds(&function)).await.with_context(|| format!("cannot start the function {name}"))?;
@@ -115,9 +119,13 @@ impl Working {
                 handling: function.manifest().runtime.timeout,
                 ..worker::Limits::default()
             };
+            schedules.fire_due().await.with_context(|| format!("cannot fire the schedules of {name}"))?;
             let (stop, failed) = (working.stop.clone(), failed.clone());
             working.workers.spawn(async move {
-                let worked = worker::run(handler, inbox, limits, stop.cancelled_owned()).await;
+                let worked = tokio::select! {
+                    worked = worker::run(handler, inbox, limits, stop.cancelled_owned()) => worked,
+                    never = schedules.run() => match never {},
+                };
                 if worked.is_err() {
                     failed.cancel();
                 }

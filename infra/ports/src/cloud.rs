@@ -3,7 +3,7 @@
 use crate::location::Location;
 use crate::{
     Bus, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink, ObjectSource,
-    Result, Topic,
+    Result, Timetable, Topic,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Subscription {
     pub panics_max: Option<u32>,
     /// Messages to be handled at a time; `None` where it makes no difference to the inbox.
     pub concurrency: Option<usize>,
+    /// The function's schedules, where whoever takes its messages has to fire them; `None` where the cloud does.
+    pub timetable: Option<Arc<dyn Timetable>>,
 }
 
 /// Makes the adapters of one cloud. Each is given a [`Location`] of this cloud's own, in a role that it can have; what

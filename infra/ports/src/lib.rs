@@ -26,6 +26,7 @@ mod objects;
 mod replay;
 mod sender_check;
 pub mod shown;
+mod timetable;
 mod topic;
 mod waiting;
 
@@ -48,5 +49,6 @@ pub use objects::{
 };
 pub use replay::{Feed, Given, ObjectListing};
 pub use sender_check::SenderCheck;
+pub use timetable::Timetable;
 pub use topic::{FilterValue, Keys, Records, Topic};
 pub use waiting::{InHand, WaitingList};

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub enum Topic {
     /// Each object of these that is complete.
     ObjectFinalized(Keys),
+    /// Each object of these that is gone.
+    ObjectRemoved(Keys),
     /// Each record of these.
     Record(Records),
 }
@@ -49,14 +51,22 @@ impl Topic {
     pub fn is_about_object(&self, key: &str) -> bool {
         match self {
             Self::ObjectFinalized(keys) => keys.hold(key),
-            Self::Record(_) => false,
+            Self::ObjectRemoved(_) | Self::Record(_) => false,
+        }
+    }
+
+    /// Whether it is about the object with this key, which is gone.
+    pub fn is_about_removed(&self, key: &str) -> bool {
+        match self {
+            Self::ObjectRemoved(keys) => keys.hold(key),
+            Self::ObjectFinalized(_) | Self::Record(_) => false,
         }
     }
 
     /// Whether it is about the record.
     pub fn is_about_record(&self, record: &Record) -> bool {
         match self {
-            Self::ObjectFinalized(_) => false,
+            Self::ObjectFinalized(_) | Self::ObjectRemoved(_) => false,
             Self::Record(records) => records.hold(record),
         }
     }

@@ -95,6 +95,11 @@ impl Account {
         Self { endpoint: moto.url(), identity: Identity::administrator() }
     }
 
+    /// The services at another endpoint, such as the S3 endpoint of `framepost up`.
+    pub fn at(endpoint: impl Into<String>, identity: Identity) -> Self {
+        Self { endpoint: endpoint.into(), identity }
+    }
+
     /// Accesses the same account with another identity.
     #[must_use]
     pub fn with(&self, identity: Identity) -> Self {

@@ -75,6 +75,29 @@ impl Cron {
         None
     }
 
+    /// Returns the last time after `after` and not after `until`; `None` if there is none.
+    pub fn latest_between(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let next_by = |second: i64| {
+            let next = self.next_after(Timestamp::from_second(second).ok()?)?;
+            (next <= until).then_some(next)
+        };
+        // Times are whole minutes, so the fraction of a second that is cut off here holds none.
+        let (mut low, mut high) = (after.as_second(), until.as_second());
+        let mut latest = next_by(low).filter(|first| *first > after)?;
+        // There is a time in (low, until], and none in (high, until].
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match next_by(middle) {
+                Some(next) => {
+                    latest = next;
+                    low = middle;
+                }
+                None => high = middle,
+            }
+        }
+        Some(latest)
+    }
+
     fn is_day(&self, day: DateTime) -> bool {
         let weekday = day.weekday().since(Weekday::Sunday);
         self.months.has(day.month()) && self.days.has(day.day()) && self.weekdays.has(weekday)
@@ -184,6 +207,24 @@ mod tests {
         ] {
             let next = cron.parse::<Cron>().unwrap().next_after(from.parse().unwrap());
             assert_eq!(next, Some(expected.parse().unwrap()), "{cron} after {from}");
+        }
+    }
+
+    #[test]
+    fn the_latest_time_is_found() {
+        for (cron, after, until, expected) in [
+            ("* * * * *", "2026-11-20T15:08:27Z", "2026-11-20T15:08:59.9Z", None),
+            ("* * * * *", "2026-11-20T15:08:27Z", "2026-11-20T15:09:00Z", Some("2026-11-20T15:09:00Z")),
+            ("* * * * *", "2026-11-20T15:09:00Z", "2026-11-20T15:09:59Z", None),
+            ("* * * * *", "2020-01-01T00:00:00Z", "2026-11-20T15:09:00.5Z", Some("2026-11-20T15:09:00Z")),
+            ("* * * 1 *", "2020-01-01T00:00:00Z", "2026-11-20T15:09:00Z", Some("2026-01-31T23:59:00Z")),
+            ("0 0 29 2 *", "2020-01-01T00:00:00Z", "2026-11-20T15:09:00Z", Some("2024-02-29T00:00:00Z")),
+            ("0 0 29 2 *", "2024-02-29T00:00:00Z", "2026-11-20T15:09:00Z", None),
+            ("*/15 * * * *", "2026-11-20T15:00:00Z", "2026-11-20T14:00:00Z", None),
+            ("*/15 * * * *", "1969-12-31T23:50:00.5Z", "1970-01-01T00:20:00Z", Some("1970-01-01T00:15:00Z")),
+        ] {
+            let latest = cron.parse::<Cron>().unwrap().latest_between(after.parse().unwrap(), until.parse().unwrap());
+            assert_eq!(latest, expected.map(|time| time.parse().unwrap()), "{cron} between {after} and {until}");
         }
     }
 

@@ -6,6 +6,7 @@ mod lambda;
 mod log_bus;
 mod push_token;
 mod requests;
+mod schedules;
 mod settle;
 mod support;
 mod worker_local;

@@ -6,3 +6,6 @@ mod inboxes;
 mod ledger;
 mod linked;
 mod recovery;
+mod removal;
+mod support;
+mod timetable;

@@ -1,35 +1,10 @@
 //! Crashes between the steps of a put. The crate's documentation numbers the steps.
 
-use bytes::Bytes;
-use framepost_events::Sha256;
+use crate::support::{KEY, files, object};
 use framepost_local::{LocalBucket, LocalInbox};
-use framepost_ports::{ByteRange, Inbox as _, Keys, NewObject, ObjectSink as _, ObjectSource as _, Put, Topic};
+use framepost_ports::{ByteRange, Inbox as _, Keys, ObjectSink as _, ObjectSource as _, Put, Topic};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-const KEY: &str = "plant-7/2026-11-20/gate/15/08-23.547000Z.0.mp4";
-
-fn object(key: &str, bytes: &'static str) -> NewObject {
-    NewObject {
-        key: key.to_owned(),
-        content_type: "video/mp4".to_owned(),
-        metadata: vec![("Source".to_owned(), bytes.to_owned())],
-        sha256: Sha256::of(bytes.as_bytes()),
-        crc32c: None,
-        content: Arc::new(Bytes::from_static(bytes.as_bytes())),
-    }
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
 
 /// The files of one finished put, from which the tests make the state after each step.
 struct Finished {

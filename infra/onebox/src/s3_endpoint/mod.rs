@@ -1,14 +1,14 @@
 //! An S3 endpoint for local buckets, so that the edge uploader writes here exactly as it writes to AWS.
 //!
-//! - Writing and listing need a signature with the access key. Reading an object needs none, so that a link
+//! - Writing, deleting and listing need a signature with the access key. Reading an object needs none, so that a link
 //!   works in any player. The endpoint is meant for loopback.
 //! - A put streams into the bucket and never replaces an object, with or without `If-None-Match: *`.
 //! - Only requests for this machine's own names or addresses are answered. This protects against DNS rebinding,
 //!   where a web page uses a host name that an attacker points to this machine.
 //! - Connections have the limits of all our listeners, see [`edge_uploader::listener`]. A put may have up to 5
 //!   GiB, any other request up to 1 MiB.
-//! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `HeadBucket` and
-//!   `ListObjectsV2`. Everything else is `NotImplemented`.
+//! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `DeleteObject`, `DeleteObjects`,
+//!   `HeadBucket` and `ListObjectsV2`. Everything else is `NotImplemented`.
 
 mod access;
 mod guard;

@@ -9,7 +9,8 @@ use framepost_ports::{Content as _, Error, ErrorKind, NewObject, ObjectSink as _
 use futures::Stream;
 use hyper::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
 use s3s::dto::{
-    ChecksumMode, CommonPrefix, ETag, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    ChecksumMode, CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    DeletedObject, ETag, Error as Refused, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
     HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object, PutObjectInput,
     PutObjectOutput, StreamingBlob, Timestamp,
 };
@@ -83,6 +84,35 @@ fn check_version(stat: &Stat, asked: Option<&str>) -> S3Result<()> {
         Some(version) if !stat.sha256.is_some_and(|digest| digest.to_string().starts_with(version)) => {
             Err(s3_error!(NoSuchVersion, "the object is of another version"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// What has to hold for an object to be deleted.
+#[derive(Debug, Clone, Copy)]
+struct Conditions<'a> {
+    version: Option<&'a str>,
+    /// Whether there are conditions that the endpoint does not check.
+    is_conditional: bool,
+}
+
+/// Removes an object. As in S3, it need not exist.
+async fn remove(bucket: &LocalBucket, key: &str, conditions: Conditions<'_>) -> S3Result<()> {
+    if conditions.is_conditional {
+        return Err(s3_error!(NotImplemented, "an object is deleted whatever its ETag, size or time"));
+    }
+    let removed = match conditions.version {
+        None => bucket.remove(key).await,
+        Some(_) => match bucket.stat(key).await {
+            Ok(stat) => {
+                check_version(&stat, conditions.version)?;
+                bucket.remove(key).await
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(refuse(&error)),
         _ => Ok(()),
     }
 }
@@ -167,6 +197,50 @@ impl S3 for Endpoint {
             body: Some(StreamingBlob::wrap(pieces(file, bytes.end - bytes.start))),
             ..Default::default()
         };
+        Ok(S3Response::new(output))
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = request.input;
+        let bucket = self.bucket(&input.bucket)?;
+        let conditions = Conditions {
+            version: input.version_id.as_deref(),
+            is_conditional: input.if_match.is_some()
+                || input.if_match_last_modified_time.is_some()
+                || input.if_match_size.is_some(),
+        };
+        remove(bucket, &input.key, conditions).await?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let input = request.input;
+        let bucket = self.bucket(&input.bucket)?;
+        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        for object in input.delete.objects {
+            let conditions = Conditions {
+                version: object.version_id.as_deref(),
+                is_conditional: object.e_tag.is_some() || object.last_modified_time.is_some() || object.size.is_some(),
+            };
+            match remove(bucket, &object.key, conditions).await {
+                Ok(()) if input.delete.quiet == Some(true) => {}
+                Ok(()) => deleted.push(DeletedObject {
+                    key: Some(object.key),
+                    version_id: object.version_id,
+                    ..Default::default()
+                }),
+                Err(error) => errors.push(Refused {
+                    code: Some(error.code().as_str().to_owned()),
+                    key: Some(object.key),
+                    message: error.message().map(str::to_owned),
+                    version_id: object.version_id,
+                }),
+            }
+        }
+        let output = DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), ..Default::default() };
         Ok(S3Response::new(output))
     }
 

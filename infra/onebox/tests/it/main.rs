@@ -5,3 +5,4 @@ mod functions;
 mod killed;
 mod replay;
 mod s3_endpoint;
+mod sweeper;

@@ -1,5 +1,6 @@
 //! The AWS adapter keeps the contract over HTTP against our endpoint, and players reach objects by plain links.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use framepost_aws::{Credentials, S3Bucket, S3Options};
 use framepost_events::Sha256;
@@ -7,6 +8,7 @@ use framepost_local::{LocalBucket, LocalInbox};
 use framepost_onebox::s3_endpoint;
 use framepost_ports::contract::{Subject, sink_and_source};
 use framepost_ports::{ErrorKind, Inbox as _, Keys, NewObject, ObjectSink as _, ObjectSource as _, Put, Topic, chain};
+use framepost_tests::aws::account::{Account, Answer, Identity};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 struct Rig {
     _dir: tempfile::TempDir,
+    local: LocalBucket,
     inbox: LocalInbox,
     address: std::net::SocketAddr,
     credentials: Credentials,
@@ -30,7 +33,7 @@ async fn rig() -> Rig {
     let address = listener.local_addr().unwrap();
     let (bucket, key) = (local.clone(), credentials.clone());
     tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
-    Rig { _dir: dir, inbox, address, credentials }
+    Rig { _dir: dir, local, inbox, address, credentials }
 }
 
 impl Rig {
@@ -98,6 +101,66 @@ async fn a_put_over_http_raises_an_event_and_plays_by_its_link() {
         answer.starts_with("HTTP/1.1 416") && answer.to_lowercase().contains("content-range: bytes */10"),
         "{answer}"
     );
+}
+
+const BATCH: &str = "<Delete><Object><Key>d</Key></Object><Object><Key>e</Key></Object><Object><Key>nothing</Key></Object>\
+    <Object><Key>../x</Key></Object><Object><Key>f</Key><VersionId>0000</VersionId></Object></Delete>";
+
+/// A signed request, without an SDK's opinion of what a bucket can do.
+async fn signed(
+    rig: &Rig,
+    method: &'static str,
+    path: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: &'static str,
+) -> Answer {
+    let identity = Identity {
+        access_key_id: rig.credentials.access_key_id.clone(),
+        secret_access_key: rig.credentials.secret_access_key.clone(),
+        session_token: None,
+    };
+    let account = Account::at(format!("http://{}", rig.address), identity);
+    let asked = tokio::task::spawn_blocking(move || {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        account.s3(method, path, &headers, body.as_bytes())
+    });
+    asked.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_key_deletes_and_the_functions_hear_of_it() {
+    let rig = rig().await;
+    let bucket = rig.connect(rig.credentials.clone()).await;
+    let removed = rig.local.inboxes().subscribe("sweeper", vec![Topic::ObjectRemoved(Keys::default())]).await.unwrap();
+    for key in ["a b/c.mp4", "d", "e", "f"] {
+        bucket.put(&object(key, "0123456789")).await.unwrap();
+    }
+    let request = format!("DELETE /footage/d HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", rig.address);
+    assert!(rig.raw(&request).await.starts_with("HTTP/1.1 403"));
+    assert!(removed.is_empty());
+    for _ in 0..2 {
+        let answer = signed(&rig, "DELETE", "/footage/a%20b/c.mp4", vec![], "").await;
+        assert_eq!((answer.status, answer.text().as_str()), (204, ""), "it need not be there");
+    }
+    let other_version = signed(&rig, "DELETE", "/footage/d?versionId=0000", vec![], "").await;
+    assert_eq!((other_version.status, other_version.elements("Code")), (404, vec!["NoSuchVersion".to_owned()]));
+    let conditional = signed(&rig, "DELETE", "/footage/d", vec![("if-match", "\"x\"".to_owned())], "").await;
+    assert_eq!(conditional.status, 501, "{}", conditional.text());
+    let digest = BASE64_STANDARD.encode(Sha256::of(BATCH.as_bytes()).0);
+    let headers = vec![("x-amz-checksum-sha256", digest), ("content-type", "application/xml".to_owned())];
+    let answer = signed(&rig, "POST", "/footage?delete=", headers, BATCH).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!((answer.elements("Deleted").len(), answer.elements("Code").len()), (3, 2), "{}", answer.text());
+    for (key, is_there) in [("a b/c.mp4", false), ("d", false), ("e", false), ("f", true)] {
+        assert_eq!(rig.local.stat(key).await.is_ok(), is_there, "{key}");
+    }
+    let mut told = Vec::new();
+    for delivery in removed.receive(10).await.unwrap() {
+        let body: serde_json::Value = serde_json::from_slice(&delivery.message.body).unwrap();
+        assert_eq!(body["type"], "io.framepost.object.removed.v1");
+        told.push(body["subject"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(told, ["a b/c.mp4", "d", "e"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
