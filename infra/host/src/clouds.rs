@@ -7,7 +7,7 @@ use crate::LogBus;
 use crate::environment::{self, EnvironmentError};
 use framepost_ports::location::{Place, Role};
 use framepost_ports::{
-    Bus, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectSink, ObjectSource, SystemClock,
+    Bus, Catalog, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectSink, ObjectSource, SystemClock,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,8 @@ use tokio::sync::OnceCell;
 type Make = fn() -> framepost_ports::Result<Arc<dyn Cloud>>;
 
 /// The clouds by their names in locations, which are those of cargo features; `None` where this program was built without.
-const CLOUDS: [(&str, Option<Make>); 3] = [("local", Some(local)), ("aws", AWS), ("gcp", GCP)];
+const CLOUDS: [(&str, Option<Make>); 5] =
+    [("local", Some(local)), ("aws", AWS), ("gcp", GCP), ("sqlite", SQLITE), ("postgres", POSTGRES)];
 
 #[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
 fn local() -> framepost_ports::Result<Arc<dyn Cloud>> {
@@ -34,6 +35,16 @@ const GCP: Option<Make> =
     Some(|| Ok(Arc::new(framepost_gcp::GcpCloud::from_variables(|name| std::env::var(name).ok())?)));
 #[cfg(not(feature = "gcp"))]
 const GCP: Option<Make> = None;
+
+#[cfg(feature = "sqlite")]
+const SQLITE: Option<Make> = Some(|| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+#[cfg(not(feature = "sqlite"))]
+const SQLITE: Option<Make> = None;
+
+#[cfg(feature = "postgres")]
+const POSTGRES: Option<Make> = Some(|| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+#[cfg(not(feature = "postgres"))]
+const POSTGRES: Option<Make> = None;
 
 /// Why something cannot be connected.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +131,7 @@ struct Later {
     variables: Variables,
     sink: OnceCell<Arc<dyn ObjectSink>>,
     ledger: OnceCell<Ledger>,
+    catalog: OnceCell<Arc<dyn Catalog>>,
 }
 
 impl Clouds {
@@ -135,7 +147,7 @@ impl Clouds {
         bus: Arc<dyn Bus>,
         variables: Variables,
     ) -> Self {
-        let later = Later { connector, variables, sink: OnceCell::new(), ledger: OnceCell::new() };
+        let later = Later { connector, variables, sink: OnceCell::new(), ledger: OnceCell::new(), catalog: OnceCell::new() };
         Self { source, bus, clock: Arc::new(SystemClock), later: Arc::new(later) }
     }
 
@@ -150,6 +162,13 @@ impl Clouds {
     #[must_use]
     pub fn with_ledger(self, ledger: Ledger) -> Self {
         let later = Later { ledger: OnceCell::new_with(Some(ledger)), ..self.later.again() };
+        Self { later: Arc::new(later), ..self }
+    }
+
+    /// Has this be what is known of the footage, whatever the environment says.
+    #[must_use]
+    pub fn with_catalog(self, catalog: Arc<dyn Catalog>) -> Self {
+        let later = Later { catalog: OnceCell::new_with(Some(catalog)), ..self.later.again() };
         Self { later: Arc::new(later), ..self }
     }
 
@@ -177,6 +196,15 @@ impl Clouds {
         self.later.ledger.get_or_try_init(connect).await.cloned()
     }
 
+    /// What is known of the footage: `FRAMEPOST_CATALOG`.
+    pub async fn catalog(&self) -> Result<Arc<dyn Catalog>, ConnectError> {
+        let connect = || async {
+            let at = self.location(environment::CATALOG, Role::Catalog)?;
+            Ok(self.later.connector.cloud_of(&at)?.catalog(&at).await?)
+        };
+        self.later.catalog.get_or_try_init(connect).await.cloned()
+    }
+
     /// What says what is to be seen in pictures. `at` is the location as the function's settings have it; errors name
     /// `variable`, which holds it.
     pub async fn detector(&self, variable: &'static str, at: &str) -> Result<Arc<dyn Detector>, ConnectError> {
@@ -198,6 +226,7 @@ impl Later {
             variables: self.variables.clone(),
             sink: self.sink.clone(),
             ledger: self.ledger.clone(),
+            catalog: self.catalog.clone(),
         }
     }
 }
@@ -252,6 +281,8 @@ mod tests {
             ("gs://claims", Role::Ledger),
             ("s3://footage", Role::Bucket),
             ("pubsub:projects/p/topics/t", Role::Bus),
+            ("sqlite:/srv/catalog.db", Role::Catalog),
+            ("postgres://h/d", Role::Catalog),
         ] {
             let at = Location::parse(text, role).unwrap();
             let (_, make) = CLOUDS.iter().find(|(name, _)| *name == at.cloud()).unwrap();

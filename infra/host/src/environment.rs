@@ -8,6 +8,7 @@
 //! | `FRAMEPOST_RECORDS` | one for [`Role::Bus`]; `log:` by default | where records go |
 //! | `FRAMEPOST_DEAD_LETTERS` | one for [`Role::DeadLetters`] | where rejected messages are parked |
 //! | `FRAMEPOST_LEDGER` | one for [`Role::Ledger`] | claims, for functions whose work costs: [`Clouds::ledger`](crate::Clouds::ledger) |
+//! | `FRAMEPOST_CATALOG` | one for [`Role::Catalog`] | what is known of the footage: [`Clouds::catalog`](crate::Clouds::catalog) |
 //! | `FRAMEPOST_SINK` | one for [`Role::Bucket`] | where functions that make objects put them: [`Clouds::sink`](crate::Clouds::sink) |
 //!
 //! What a location can be is said by [`framepost_ports::location`]. A local inbox keeps its own dead letters, so
@@ -92,6 +93,7 @@ const EVENTS: &str = "FRAMEPOST_EVENTS";
 const RECORDS: &str = "FRAMEPOST_RECORDS";
 const DEAD_LETTERS: &str = "FRAMEPOST_DEAD_LETTERS";
 pub(crate) const LEDGER: &str = "FRAMEPOST_LEDGER";
+pub(crate) const CATALOG: &str = "FRAMEPOST_CATALOG";
 pub(crate) const SINK: &str = "FRAMEPOST_SINK";
 
 impl Environment {

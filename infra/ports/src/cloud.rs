@@ -2,8 +2,8 @@
 
 use crate::location::Location;
 use crate::{
-    Bus, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink, ObjectSource,
-    Result, Timetable, Topic,
+    Bus, Catalog, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink,
+    ObjectSource, Result, Timetable, Topic,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -75,6 +75,11 @@ pub trait Cloud: Send + Sync {
     /// What says what is to be seen in pictures.
     async fn detector(&self, at: &Location) -> Result<Arc<dyn Detector>> {
         Err(not_one(at, "a detector"))
+    }
+
+    /// What is known of the footage.
+    async fn catalog(&self, at: &Location) -> Result<Arc<dyn Catalog>> {
+        Err(not_one(at, "a catalogue"))
     }
 
     /// The objects of a bucket, to be given to a function again.

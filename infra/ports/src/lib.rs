@@ -7,6 +7,7 @@
 //! new adapter crate, register it in `infra/host`, and add a Terraform root.
 
 mod bus;
+pub mod catalog;
 mod clock;
 mod cloud;
 #[cfg(feature = "testing")]
@@ -31,6 +32,7 @@ mod topic;
 mod waiting;
 
 pub use bus::Bus;
+pub use catalog::Catalog;
 pub use clock::{Clock, SystemClock};
 pub use cloud::{Cloud, Preparation, Subscriber, Subscription, not_one};
 pub use dead_letters::{

@@ -16,6 +16,8 @@
 //! | `oip+https://host/v2/models/NAME` | oip | a detector: a model server |
 //! | `rekognition:` | aws | a detector |
 //! | `vision:` | gcp | a detector |
+//! | `sqlite:/path/catalog.db` | sqlite | a catalogue: a file of this machine |
+//! | `postgres://[user[:password]@]host[:port]/database[?parameters]` | postgres | a catalogue |
 //!
 //! A location is parsed for what it is to be used as, its [`Role`], so that a mistake is found where it is written. Every
 //! program knows every location, whichever clouds are compiled in: who has none for a location's
@@ -41,6 +43,8 @@ pub enum Role {
     Ledger,
     /// What says what is to be seen in pictures.
     Detector,
+    /// What is known of the footage.
+    Catalog,
 }
 
 /// What stands behind the scheme.
@@ -55,8 +59,12 @@ pub enum Place {
         /// What the keys begin with: no slashes around it, and empty where it is the whole bucket.
         prefix: String,
     },
+    /// A file of this machine, absolute.
+    File(PathBuf),
     /// A service's own URL of the thing.
     Url(Url),
+    /// A database, with whatever secrets its URL has.
+    Database(Url),
     /// A name as the service has it.
     Name(String),
     /// Nothing: there is only one.
@@ -67,8 +75,10 @@ pub enum Place {
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Directory,
+    File,
     Bucket,
     Url,
+    Database,
     Name,
     /// An HTTP URL whose own scheme stands behind a plus: `oip+https://host/path`.
     Over,
@@ -88,7 +98,7 @@ struct Form {
 }
 
 /// Every form of a location. In a message they come in this order.
-const FORMS: [Form; 15] = [
+const FORMS: [Form; 17] = [
     Form { scheme: "s3", cloud: "aws", shape: Shape::Bucket, roles: &[Role::Bucket], example: "s3://bucket" },
     Form { scheme: "log", cloud: "local", shape: Shape::Only, roles: &[Role::Bus], example: "log:" },
     Form {
@@ -152,6 +162,20 @@ const FORMS: [Form; 15] = [
     },
     Form { scheme: "rekognition", cloud: "aws", shape: Shape::Only, roles: &[Role::Detector], example: "rekognition:" },
     Form { scheme: "vision", cloud: "gcp", shape: Shape::Only, roles: &[Role::Detector], example: "vision:" },
+    Form {
+        scheme: "sqlite",
+        cloud: "sqlite",
+        shape: Shape::File,
+        roles: &[Role::Catalog],
+        example: "sqlite:/path/catalog.db",
+    },
+    Form {
+        scheme: "postgres",
+        cloud: "postgres",
+        shape: Shape::Database,
+        roles: &[Role::Catalog],
+        example: "postgres://user@host/database",
+    },
 ];
 
 /// A place that a configuration names.
@@ -225,6 +249,15 @@ impl Shape {
                 let is_of_a_service = matches!(url.scheme(), "https" | "http") && url.has_host();
                 (is_named && is_of_a_service).then_some(Place::Url(url))
             }
+            Self::File => {
+                let is_file = rest.starts_with('/') && !rest.ends_with('/') && !rest.contains('\0');
+                is_file.then(|| Place::File(rest.into()))
+            }
+            Self::Database => {
+                let url: Url = whole.parse().ok()?;
+                let is_named = !url.path().trim_start_matches('/').is_empty() && rest.starts_with("//");
+                is_named.then_some(Place::Database(url))
+            }
             Self::Over => {
                 let (_, url) = whole.split_once('+')?;
                 let (scheme, rest) = url.split_once(':')?;
@@ -259,6 +292,8 @@ impl fmt::Display for Location {
             Place::Directory(dir) => write!(f, "{scheme}://{}", dir.display()),
             Place::Bucket { name, prefix } if prefix.is_empty() => write!(f, "{scheme}://{name}"),
             Place::Bucket { name, prefix } => write!(f, "{scheme}://{name}/{prefix}"),
+            Place::File(file) => write!(f, "{scheme}:{}", file.display()),
+            Place::Database(url) => f.write_str(ShownUrl::of(url.as_str()).as_str()),
             Place::Url(url) => {
                 let scheme = scheme.split('+').next().unwrap_or(scheme);
                 let between = if scheme == self.scheme { ':' } else { '+' };
@@ -274,7 +309,15 @@ impl fmt::Display for Location {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 6] = [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger, Role::Detector];
+    const ROLES: [Role; 7] = [
+        Role::Bucket,
+        Role::Events,
+        Role::Bus,
+        Role::DeadLetters,
+        Role::Ledger,
+        Role::Detector,
+        Role::Catalog,
+    ];
 
     #[test]
     fn each_form_is_read_in_its_roles_and_in_no_other() {
@@ -301,6 +344,13 @@ mod tests {
             }),
             ("oip+http://h/v2/models/m", "oip", &[Role::Detector], Place::Url("http://h/v2/models/m".parse().unwrap())),
             ("rekognition:", "aws", &[Role::Detector], Place::Only),
+            ("sqlite:/srv/c a.db", "sqlite", &[Role::Catalog], Place::File("/srv/c a.db".into())),
+            ("postgres://u:p@h/d?sslmode=require", "postgres", &[Role::Catalog], {
+                Place::Database("postgres://u:p@h/d?sslmode=require".parse().unwrap())
+            }),
+            ("postgres:///d?host=/run/postgresql", "postgres", &[Role::Catalog], {
+                Place::Database("postgres:///d?host=/run/postgresql".parse().unwrap())
+            }),
             ("file:///srv/a%20b", "local", &[Role::Bucket, Role::Events, Role::Ledger], {
                 Place::Directory("/srv/a b".into())
             }),
@@ -354,6 +404,12 @@ mod tests {
             "oip+ftp://h/v2/models/m",
             "oip+https://h/",
             "vision:x",
+            "sqlite:catalog.db",
+            "sqlite:/srv/",
+            "sqlite:",
+            "postgres://host",
+            "postgres:d",
+            "mysql://h/d",
             "azure://x",
             "http://footage",
         ] {
@@ -372,6 +428,8 @@ mod tests {
             ("file:///srv/footage", Role::Events, "file:///srv/footage"),
             ("sqs:https://u:secret@h/1/q?token=x", Role::Events, "sqs:https://h/1/q"),
             ("log:", Role::Bus, "log:"),
+            ("sqlite:/srv/c.db", Role::Catalog, "sqlite:/srv/c.db"),
+            ("postgres://u:secret@h:5432/d?password=secret", Role::Catalog, "postgres://h:5432/d"),
             ("oip+https://u:secret@h/v2/models/m?token=x", Role::Detector, "oip+https://h/v2/models/m"),
         ] {
             assert_eq!(Location::parse(text, role).unwrap().to_string(), shown);

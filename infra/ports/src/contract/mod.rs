@@ -3,11 +3,13 @@
 //! Each run uses random keys, so the suite also runs against a real bucket, bus or table that holds other data.
 
 mod bus;
+mod catalog;
 mod inbox;
 mod ledger;
 mod objects;
 
 pub use bus::{Listener, bus};
+pub use catalog::{Footage, catalog, catalog_of};
 pub use inbox::{InboxSubject, Waits, inbox};
 pub use ledger::ledger;
 pub use objects::{Subject, sink_and_source};

@@ -1,4 +1,4 @@
-//! In-memory fakes of a bucket, a bus, an inbox, dead letters, a ledger's store and a clock. Most
+//! In-memory fakes of a bucket, a bus, an inbox, dead letters, a ledger's store, a catalogue and a clock. Most
 //! can be made to fail.
 //!
 //! The fakes pass the same contract suite as the real adapters, so a test that uses a fake
@@ -6,6 +6,7 @@
 
 mod bucket;
 mod bus;
+mod catalog;
 mod clock;
 mod dead_letters;
 mod inbox;
@@ -13,6 +14,7 @@ mod ledger;
 
 pub use bucket::{Fault, MemoryBucket, Operation};
 pub use bus::RecordingBus;
+pub use catalog::MemoryCatalog;
 pub use clock::SimulatedClock;
 pub use dead_letters::ParkedLetters;
 pub use inbox::MemoryInbox;

@@ -1,0 +1,302 @@
+use crate::Result;
+use crate::catalog::{
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order,
+    SightingFold, SightingQuery, SightingRow, SpanEndRow,
+};
+use async_trait::async_trait;
+use framepost_events::ObjectRemoved;
+use framepost_events::record::{Data, GatewayReported, Model, ObjectRef, Record, RecordType as _};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A catalogue in memory, which works out each answer from all that it was told: slow, and simple enough to be the judge of
+/// the others.
+#[derive(Debug, Default)]
+pub struct MemoryCatalog {
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// By identity of the object, type, and what else the record depends on.
+    records: BTreeMap<(String, String, String), Record>,
+    removals: Vec<ObjectRemoved>,
+    /// When the last chunk became complete that a model looked at.
+    models: BTreeMap<String, Timestamp>,
+    reports: BTreeMap<String, GatewayReported>,
+}
+
+impl Told {
+    fn record(&mut self, record: &Record) {
+        let object = record.data.object();
+        let mut of = String::new();
+        match &record.data {
+            Data::ChunkInferred(inferred) => {
+                of = inferred.made_with().unwrap_or_default();
+                let last = self.models.entry(of.clone()).or_insert(record.time);
+                *last = (*last).max(record.time);
+            }
+            Data::GatewayReported(reported) => {
+                let site = reported.report.site.to_string();
+                let newer = |known: &GatewayReported| {
+                    (known.report.at, &known.object.key) <= (reported.report.at, &reported.object.key)
+                };
+                if self.reports.get(&site).is_none_or(newer) {
+                    self.reports.insert(site, (**reported).clone());
+                }
+                return;
+            }
+            _ => {}
+        }
+        if !self.removals.iter().any(|removed| takes(removed, object, record.time)) {
+            self.records.insert((object.identity(), record.event_type.clone(), of), record.clone());
+        }
+    }
+
+    fn chunks(&self) -> Vec<ChunkRow> {
+        let rows = self.records.values().filter_map(|record| match &record.data {
+            Data::ChunkProbed(chunk) => ChunkRow::new(record.time, (**chunk).clone()),
+            _ => None,
+        });
+        let mut newest = BTreeMap::<String, ChunkRow>::new();
+        for row in rows.filter(|row| row.camera().is_some()) {
+            let version = |row: &ChunkRow| (row.time, row.chunk.object.version.clone());
+            let known = newest.entry(row.chunk.object.key.clone()).or_insert_with(|| row.clone());
+            if version(known) < version(&row) {
+                *known = row;
+            }
+        }
+        let mut rows: Vec<ChunkRow> = newest.into_values().collect();
+        rows.sort_by_key(place);
+        rows
+    }
+
+    fn looks(&self, of: impl Fn(&CameraName) -> bool) -> Vec<LookRow> {
+        let rows = self.records.values().filter_map(|record| match &record.data {
+            Data::ChunkInferred(inferred) => LookRow::new(record.time, (**inferred).clone()),
+            _ => None,
+        });
+        let mut rows: Vec<LookRow> = rows.filter(|row| row.camera().is_some_and(|camera| of(&camera))).collect();
+        rows.sort_by_key(|row| (row.from, row.inferred.object.key.clone(), row.inferred.object.version.clone()));
+        rows
+    }
+
+    /// The later, the newer.
+    fn rank<'a>(&self, series: &'a str) -> (Option<Timestamp>, &'a str) {
+        (self.models.get(series).copied(), series)
+    }
+
+    fn sightings(&self) -> Vec<SightingRow> {
+        let looks = self.looks(|_| true);
+        let mut series = BTreeMap::<(CameraName, String), Vec<&LookRow>>::new();
+        for look in &looks {
+            if let Some(camera) = look.camera() {
+                series.entry((camera, look.series())).or_default().push(look);
+            }
+        }
+        let mut rows = Vec::new();
+        for ((camera, name), looks) in &series {
+            let Some(last) = looks.last() else { continue };
+            let mut fold = SightingFold::default();
+            let mut made: Vec<_> = looks.iter().flat_map(|look| fold.take(&look.look())).collect();
+            made.extend(fold.end());
+            for sighting in made {
+                let newer_looked = series.iter().any(|((other, other_name), looks)| {
+                    other == camera
+                        && self.rank(other_name) > self.rank(name)
+                        && looks.iter().any(|look| look.from <= sighting.from && sighting.from < look.to)
+                });
+                if !newer_looked {
+                    let model = Model { arm: None, ..last.inferred.model.clone() };
+                    rows.push(SightingRow { camera: camera.clone(), model, series: name.clone(), sighting });
+                }
+            }
+        }
+        rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
+        rows
+    }
+}
+
+fn place(row: &ChunkRow) -> ChunkPlace {
+    ChunkPlace { from: row.from, key: row.chunk.object.key.clone() }
+}
+
+fn takes(removed: &ObjectRemoved, object: &ObjectRef, time: Timestamp) -> bool {
+    let same = (removed.provider, &removed.bucket, &removed.key) == (object.provider, &object.bucket, &object.key);
+    same && removed.removes(&object.version, time)
+}
+
+impl MemoryCatalog {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Catalog for MemoryCatalog {
+    async fn apply(&self, changes: &[Change]) -> Result<()> {
+        let mut told = self.told();
+        for change in changes {
+            match change {
+                Change::Record(record) => told.record(record),
+                Change::Removed(removed) => {
+                    told.records.retain(|_, record| !takes(removed, record.data.object(), record.time));
+                    told.removals.push(removed.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn cameras(&self) -> Result<Vec<KnownCamera>> {
+        let told = self.told();
+        let mut names: BTreeSet<CameraName> = told.looks(|_| true).iter().filter_map(LookRow::camera).collect();
+        let chunks = told.chunks();
+        names.extend(chunks.iter().filter_map(ChunkRow::camera));
+        for record in told.records.values() {
+            match &record.data {
+                Data::GapRecorded(gap) => {
+                    names.insert(CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() });
+                }
+                Data::SpanEnded(end) => names.extend(CameraName::of(end.site.as_ref(), end.camera.as_ref())),
+                _ => {}
+            }
+        }
+        let known = names.into_iter().map(|name| {
+            let mut of = chunks.iter().filter(|row| row.camera().as_ref() == Some(&name));
+            let first = of.clone().next().map(|row| row.from);
+            KnownCamera { first, last: of.next_back().map(ChunkRow::brief), name }
+        });
+        Ok(known.collect())
+    }
+
+    async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>> {
+        let query = ChunkQuery {
+            cameras: Some(vec![camera.clone()]),
+            within,
+            order: Order::OldestFirst,
+            after: None,
+            limit,
+        };
+        Ok(self.chunks(&query).await?.iter().map(ChunkRow::brief).collect())
+    }
+
+    async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
+        let chunks = self.told().chunks();
+        let of_camera = |row: &&ChunkRow| row.camera().as_ref() == Some(camera);
+        let amount = |within: &Interval| {
+            let rows = chunks.iter().filter(of_camera).filter(|row| within.from <= row.from && row.from < within.to);
+            rows.fold(Amount::default(), |sum, row| Amount {
+                chunks: sum.chunks + 1,
+                length_us: sum.length_us
+                    + u64::try_from(row.to.as_microsecond() - row.from.as_microsecond()).unwrap_or_default(),
+                bytes: sum.bytes + row.chunk.size_bytes,
+            })
+        };
+        Ok(within.iter().map(amount).collect())
+    }
+
+    async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
+        let mut rows = self.told().chunks();
+        rows.retain(|row| {
+            let wanted = row.camera().is_some_and(|camera| query.cameras.as_ref().is_none_or(|of| of.contains(&camera)));
+            let is_next = query.after.as_ref().is_none_or(|after| match query.order {
+                Order::OldestFirst => place(row) > *after,
+                Order::NewestFirst => place(row) < *after,
+            });
+            wanted && is_next && query.within.meets(row.from, row.to)
+        });
+        if query.order == Order::NewestFirst {
+            rows.reverse();
+        }
+        rows.truncate(query.limit);
+        Ok(rows)
+    }
+
+    async fn chunk(&self, key: &str) -> Result<Option<ChunkRow>> {
+        Ok(self.told().chunks().into_iter().find(|row| row.chunk.object.key == key))
+    }
+
+    async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>> {
+        let told = self.told();
+        let rows = told.records.values().filter_map(|record| match &record.data {
+            Data::GapRecorded(gap) => Some(GapRow::new(record.time, (**gap).clone())),
+            _ => None,
+        });
+        let mut rows: Vec<GapRow> =
+            rows.filter(|row| row.camera() == *camera && within.meets(row.gap.from, row.gap.to)).collect();
+        rows.sort_by_key(|row| (row.gap.from, row.object.key.clone(), row.object.version.clone()));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>> {
+        let told = self.told();
+        let rows = told.records.values().filter_map(|record| match &record.data {
+            Data::SpanEnded(end) => Some(SpanEndRow { time: record.time, end: (**end).clone() }),
+            _ => None,
+        });
+        let mut rows: Vec<SpanEndRow> = rows
+            .filter(|row| row.camera().as_ref() == Some(camera) && within.meets(row.end.end, row.end.end))
+            .collect();
+        rows.sort_by_key(|row| (row.end.end, row.end.object.key.clone(), row.end.object.version.clone()));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn looks(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<LookRow>> {
+        let told = self.told();
+        let all = told.looks(|name| name == camera);
+        let is_newest = |row: &&LookRow| {
+            let better = |other: &&LookRow| {
+                other.inferred.object.identity() == row.inferred.object.identity()
+                    && told.rank(&other.series()) > told.rank(&row.series())
+            };
+            !all.iter().any(|other| better(&other))
+        };
+        let shown = all.iter().filter(|row| within.meets(row.from, row.to)).filter(is_newest);
+        Ok(shown.take(limit).cloned().collect())
+    }
+
+    async fn looked(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<Looked>> {
+        let rows = self.looks(camera, within, limit).await?;
+        Ok(rows.iter().map(|row| Looked { from: row.from, to: row.to, skipped: row.skipped() }).collect())
+    }
+
+    async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>> {
+        let mut rows = self.told().sightings();
+        rows.retain(|row| {
+            let sighting = &row.sighting;
+            query.cameras.as_ref().is_none_or(|of| of.contains(&row.camera))
+                && (query.labels.is_empty() || query.labels.contains(&sighting.label))
+                && sighting.from < query.within.to
+                && sighting.to >= query.within.from
+                && sighting.score >= query.score_min
+                && query.after.as_ref().is_none_or(|after| row.place() < *after)
+        });
+        rows.truncate(query.limit);
+        Ok(rows)
+    }
+
+    async fn reports(&self) -> Result<Vec<GatewayReported>> {
+        Ok(self.told().reports.values().cloned().collect())
+    }
+
+    async fn forget_removals(&self, before: Timestamp) -> Result<()> {
+        self.told().removals.retain(|removed| removed.time >= before);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        contract::catalog(Arc::new(MemoryCatalog::default()), Arc::new(MemoryCatalog::default())).await;
+    }
+}

@@ -1,0 +1,124 @@
+//! Detections become sightings.
+//!
+//! Chunks mostly come in the order of their times. Then the fold goes on from where it was: its state is kept with each camera
+//! and model. Where a look comes late or is gone, its whole day is built again from the looks that are there.
+
+use crate::executor::{Executor, values};
+use crate::write::{Touched, json};
+use framepost_events::record::ChunkInferred;
+use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
+use framepost_ports::Result;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The place of the last look that is in the fold.
+type Last = (i64, String);
+
+/// The start of the day that is built as a whole.
+fn day_of(time: Timestamp) -> Timestamp {
+    SightingFold::partition(time).from
+}
+
+/// Brings the sightings of a camera by a model up to date.
+pub(crate) async fn sightings(db: &mut impl Executor, camera: i64, series: i64, touched: Touched) -> Result<()> {
+    let sql = "SELECT from_us, key, fold FROM tail WHERE camera = $1 AND series = $2";
+    let tail = match db.query(sql, values![camera, series]).await?.first() {
+        Some(row) => Some(((row.int(0)?, row.text(1)?.to_owned()), row.json::<SightingFold>(2)?)),
+        None => None,
+    };
+    let is_next = |(from, key, _): &(i64, String, String)| match &tail {
+        Some((last, _)) => (*from, key) > (last.0, &last.1),
+        None => true,
+    };
+    let goes_on = touched.gone.is_empty() && touched.new.keys().next().is_some_and(is_next);
+    if goes_on {
+        let mut day = tail.as_ref().and_then(|((from, _), _)| Timestamp::from_microsecond(*from).ok()).map(day_of);
+        let mut fold = tail.map(|(_, fold)| fold).unwrap_or_default();
+        let mut last = (0, String::new());
+        let mut made = BTreeMap::new();
+        for ((from, key, _), look) in &touched.new {
+            let ended = fold.take(&look.look());
+            let here = day_of(look.from);
+            // What ended with its day was open before, and is written.
+            let ended = if day == Some(here) { ended } else { vec![] };
+            for sighting in ended.into_iter().chain(fold.open().cloned()) {
+                made.insert((here, sighting.label.clone(), sighting.from), sighting);
+            }
+            (day, last) = (Some(here), (*from, key.clone()));
+        }
+        for ((day, ..), sighting) in &made {
+            write(db, camera, series, *day, sighting).await?;
+        }
+        return set_tail(db, camera, series, &last, &fold).await;
+    }
+    let mut days = touched.gone;
+    days.extend(touched.new.values().map(|look| day_of(look.from)));
+    again(db, camera, series, days, tail.map(|(last, _)| last)).await
+}
+
+/// Builds these days again, and finds out where the fold stands then.
+async fn again(
+    db: &mut impl Executor,
+    camera: i64,
+    series: i64,
+    mut days: BTreeSet<Timestamp>,
+    tail: Option<Last>,
+) -> Result<()> {
+    let sql = "SELECT MAX(from_us) FROM look WHERE camera = $1 AND series = $2";
+    let newest = db.query(sql, values![camera, series]).await?;
+    let newest = newest.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
+    let last_day = newest.and_then(|us| Timestamp::from_microsecond(us).ok()).map(day_of);
+    if let Some(last_day) = last_day {
+        let known = tail.and_then(|(us, _)| Timestamp::from_microsecond(us).ok());
+        if known.is_none_or(|time| day_of(time) != last_day) {
+            days.insert(last_day);
+        }
+    } else {
+        db.execute("DELETE FROM tail WHERE camera = $1 AND series = $2", values![camera, series]).await?;
+    }
+    for day in days {
+        let (last, fold) = rebuild(db, camera, series, day).await?;
+        if Some(day) == last_day {
+            set_tail(db, camera, series, &last, &fold).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds one day from its looks. Returns the place of its last one, and the fold behind it.
+async fn rebuild(db: &mut impl Executor, camera: i64, series: i64, day: Timestamp) -> Result<(Last, SightingFold)> {
+    let Interval { from, to } = SightingFold::partition(day);
+    let sql = "DELETE FROM sighting WHERE camera = $1 AND series = $2 AND day_us = $3";
+    db.execute(sql, values![camera, series, day]).await?;
+    let sql = "SELECT from_us, to_us, key, time_us, record FROM look
+        WHERE camera = $1 AND series = $2 AND from_us >= $3 AND from_us < $4 ORDER BY from_us, key, version";
+    let rows = db.query(sql, values![camera, series, from, to]).await?;
+    let (mut fold, mut last) = (SightingFold::default(), (0, String::new()));
+    let mut made = Vec::new();
+    for row in rows {
+        let inferred: ChunkInferred = row.json(4)?;
+        let look = LookRow { time: row.time(3)?, from: row.time(0)?, to: row.time(1)?, inferred };
+        made.extend(fold.take(&look.look()));
+        last = (row.int(0)?, row.text(2)?.to_owned());
+    }
+    made.extend(fold.open().cloned());
+    for sighting in &made {
+        write(db, camera, series, day, sighting).await?;
+    }
+    Ok((last, fold))
+}
+
+async fn write(db: &mut impl Executor, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
+    let sql = "INSERT INTO sighting (camera, series, day_us, label, from_us, to_us, score, sighting)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (camera, series, day_us, label, from_us) DO UPDATE SET
+        to_us = excluded.to_us, score = excluded.score, sighting = excluded.sighting";
+    let Sighting { label, from, to, score, .. } = sighting;
+    let label = label.replace('\0', "\u{fffd}");
+    db.execute(sql, values![camera, series, day, label, *from, *to, *score, json(sighting)?]).await
+}
+
+async fn set_tail(db: &mut impl Executor, camera: i64, series: i64, last: &Last, fold: &SightingFold) -> Result<()> {
+    let sql = "INSERT INTO tail (camera, series, from_us, key, fold) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (camera, series) DO UPDATE SET from_us = excluded.from_us, key = excluded.key, fold = excluded.fold";
+    db.execute(sql, values![camera, series, last.0, last.1.as_str(), json(fold)?]).await
+}

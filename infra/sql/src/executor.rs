@@ -1,0 +1,131 @@
+//! What the rules need of a database: statements with values in, rows of values out.
+
+use framepost_ports::{Error, ErrorKind, Result};
+use jiff::Timestamp;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    #[cfg(feature = "sqlite")]
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+/// A value of a statement or a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+}
+
+macro_rules! from {
+    ($($Type:ty: $value:ident => $made:expr,)+) => {
+        $(impl From<$Type> for Value {
+            fn from($value: $Type) -> Self {
+                $made
+            }
+        })+
+    };
+}
+
+from! {
+    i64: value => Self::Int(value),
+    u32: value => Self::Int(value.into()),
+    // Sizes and counts of more than 2^63 do not exist.
+    u64: value => Self::Int(i64::try_from(value).unwrap_or(i64::MAX)),
+    usize: value => Self::Int(i64::try_from(value).unwrap_or(i64::MAX)),
+    bool: value => Self::Int(value.into()),
+    f64: value => Self::Real(value),
+    &str: value => Self::Text(value.to_owned()),
+    String: value => Self::Text(value),
+    Timestamp: value => Self::Int(value.as_microsecond()),
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// The values of a statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { &[$($crate::executor::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+/// A row of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row(pub(crate) Vec<Value>);
+
+impl Row {
+    fn wrong(&self, at: usize, expected: &str) -> Error {
+        let what = format!("column {at} is {:?}, not {expected}", self.0.get(at));
+        Error::new(ErrorKind::Corrupt, "read", "the catalogue").because(what)
+    }
+
+    pub(crate) fn int_or_null(&self, at: usize) -> Result<Option<i64>> {
+        match self.0.get(at) {
+            Some(Value::Int(value)) => Ok(Some(*value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.wrong(at, "a whole number")),
+        }
+    }
+
+    pub(crate) fn int(&self, at: usize) -> Result<i64> {
+        self.int_or_null(at)?.ok_or_else(|| self.wrong(at, "a whole number"))
+    }
+
+    pub(crate) fn real_or_null(&self, at: usize) -> Result<Option<f64>> {
+        match self.0.get(at) {
+            Some(Value::Real(value)) => Ok(Some(*value)),
+            Some(Value::Int(value)) => Ok(Some(*value as f64)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.wrong(at, "a number")),
+        }
+    }
+
+    pub(crate) fn text(&self, at: usize) -> Result<&str> {
+        self.text_or_null(at)?.ok_or_else(|| self.wrong(at, "a text"))
+    }
+
+    pub(crate) fn text_or_null(&self, at: usize) -> Result<Option<&str>> {
+        match self.0.get(at) {
+            Some(Value::Text(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.wrong(at, "a text")),
+        }
+    }
+
+    pub(crate) fn time(&self, at: usize) -> Result<Timestamp> {
+        Timestamp::from_microsecond(self.int(at)?).map_err(|_| self.wrong(at, "a time"))
+    }
+
+    /// Reads a text that serde wrote.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, at: usize) -> Result<T> {
+        serde_json::from_str(self.text(at)?).map_err(|_| self.wrong(at, "JSON of its kind"))
+    }
+
+    /// Reads the word of a unit variant.
+    pub(crate) fn word<T: serde::de::DeserializeOwned>(&self, at: usize) -> Result<Option<T>> {
+        let Some(word) = self.text_or_null(at)? else { return Ok(None) };
+        let value = serde_json::Value::String(word.to_owned());
+        serde_json::from_value(value).map(Some).map_err(|_| self.wrong(at, "a word of its kind"))
+    }
+}
+
+/// Runs statements on one connection. They are kept prepared, so a statement's text is one of few.
+pub(crate) trait Executor: Send {
+    fn dialect(&self) -> Dialect;
+
+    /// Runs a statement and returns its rows.
+    fn query(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// Runs a statement that has no rows.
+    fn execute(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Runs statements without values, separated by semicolons.
+    fn batch(&mut self, sql: &str) -> impl Future<Output = Result<()>> + Send;
+}

@@ -1,0 +1,31 @@
+//! The catalogue in SQL: [`SqliteCatalog`] in one file of this machine, [`PostgresCatalog`] on a server.
+//!
+//! Both understand the statements that this crate uses, and parameters are written `$1` in both. What differs is small:
+//! how a transaction begins, and how an id is made. So the rules are written once, over an [`Executor`]:
+//!
+//! ```text
+//! write   changes ─▶ rows, in one transaction
+//! build   detections ─▶ sightings, of the days that changed
+//! read    questions ─▶ rows
+//! schema  versions of the tables, forward only
+//! sqlite, postgres    connections, and what a statement's value is there
+//! ```
+//!
+//! Times are whole microseconds since 1970, as in keys. What nothing is asked by is kept as the record's JSON.
+
+mod build;
+mod cloud;
+mod executor;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod read;
+mod schema;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod write;
+
+pub use cloud::SqlCloud;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresCatalog;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteCatalog;

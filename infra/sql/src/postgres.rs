@@ -1,0 +1,257 @@
+//! The catalogue on a server, version 13 or newer.
+//!
+//! Connections are made when they are needed, kept, and made anew where one broke. Writers take one lock of the database for
+//! the length of their transaction: two that build the sightings of one camera at the same time would each miss what the other
+//! has not committed. Readers take none.
+
+use crate::executor::{Dialect, Executor, Row, Value};
+use crate::{read, schema, write};
+use async_trait::async_trait;
+use bytes::BytesMut;
+use framepost_events::record::GatewayReported;
+use framepost_ports::catalog::{
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, SightingQuery,
+    SightingRow, SpanEndRow,
+};
+use framepost_ports::{Error, ErrorKind, Result};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+/// Connections of one process at a time.
+const CONNECTIONS: usize = 8;
+/// How long connecting may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The lock of writers. Any number that no other program takes.
+const WRITERS_LOCK: i64 = 0x4652_414d_4550_4f53;
+
+/// A catalogue on a server. Clones are the same one.
+#[derive(Clone)]
+pub struct PostgresCatalog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    places: Semaphore,
+    idle: Mutex<Vec<Postgres>>,
+}
+
+/// A connection, with the statements that were prepared on it.
+struct Postgres {
+    client: Client,
+    prepared: HashMap<String, Statement>,
+}
+
+/// Runs `$work` in a transaction of `$catalog`.
+macro_rules! within {
+    ($kind:ident, $catalog:expr, |$db:ident| $work:expr) => {{
+        let (place, mut db) = $catalog.begin(Kind::$kind).await?;
+        let $db = &mut db;
+        let done = $work.await?;
+        $catalog.commit(db).await?;
+        drop(place);
+        Ok(done)
+    }};
+}
+
+impl PostgresCatalog {
+    /// Connects to the database of this URL and brings its tables to the newest version.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if the URL is none, or the tables are of a newer program; [`ErrorKind::Denied`] if the server does
+    /// not know the user.
+    pub async fn connect(url: &str) -> Result<Self> {
+        // The parser's error would show the URL.
+        let mut config: Config =
+            url.parse().map_err(|_| Error::new(ErrorKind::Invalid, "connect", "the catalogue").because("not a URL of a database"))?;
+        config.connect_timeout(PATIENCE).application_name("framepost");
+        let inner = Inner { config, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() };
+        let catalog = Self { inner: Arc::new(inner) };
+        let migrated: Result<()> = within!(Write, catalog, |db| schema::migrate(db));
+        migrated.map(|()| catalog)
+    }
+
+    async fn connection(&self) -> Result<Postgres> {
+        loop {
+            let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match idle {
+                Some(connection) if !connection.client.is_closed() => return Ok(connection),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let (client, connection) = self.inner.config.connect(NoTls).await.map_err(|error| failed("connect", error))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(error = framepost_ports::chain(&error), "a connection to the catalogue broke off");
+            }
+        });
+        Ok(Postgres { client, prepared: HashMap::new() })
+    }
+
+    /// Begins a transaction. A connection that is dropped before its end is closed, which rolls it back.
+    async fn begin(&self, kind: Kind) -> Result<(SemaphorePermit<'_>, Postgres)> {
+        let closed = |error: AcquireError| Error::new(ErrorKind::Io, "ask", "the catalogue").because(error);
+        let place = self.inner.places.acquire().await.map_err(closed)?;
+        let mut db = self.connection().await?;
+        db.batch(match kind {
+            Kind::Read => "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Kind::Write => "BEGIN",
+        })
+        .await?;
+        if matches!(kind, Kind::Write) {
+            db.query("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) AS locked", &[Value::Int(WRITERS_LOCK)]).await?;
+        }
+        Ok((place, db))
+    }
+
+    async fn commit(&self, mut db: Postgres) -> Result<()> {
+        db.batch("COMMIT").await?;
+        self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Read,
+    Write,
+}
+
+fn failed(operation: &'static str, error: tokio_postgres::Error) -> Error {
+    let kind = match error.code() {
+        None => ErrorKind::Transport,
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION | &SqlState::INSUFFICIENT_PRIVILEGE) => {
+            ErrorKind::Denied
+        }
+        Some(&SqlState::INVALID_CATALOG_NAME) => ErrorKind::NotFound,
+        // Class 22 and 42: the statement or a value is at fault; it will be so the next time.
+        Some(code) if code.code().starts_with("22") || code.code().starts_with("42") => ErrorKind::Invalid,
+        Some(_) => ErrorKind::Busy,
+    };
+    Error::new(kind, operation, "the catalogue").because(error)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, of: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) if *of == Type::INT4 => i32::try_from(*value)?.to_sql(of, out),
+            Self::Int(value) if *of == Type::FLOAT8 => (*value as f64).to_sql(of, out),
+            Self::Int(value) => value.to_sql(of, out),
+            Self::Real(value) => value.to_sql(of, out),
+            Self::Text(value) => value.to_sql(of, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+impl Executor for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let statement = match self.prepared.get(sql) {
+            Some(statement) => statement.clone(),
+            None => {
+                let statement = self.client.prepare(sql).await.map_err(|error| failed("ask", error))?;
+                self.prepared.insert(sql.to_owned(), statement.clone());
+                statement
+            }
+        };
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let rows = self.client.query(&statement, &values).await.map_err(|error| failed("ask", error))?;
+        rows.iter().map(read_row).collect()
+    }
+
+    async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<()> {
+        self.query(sql, values).await.map(|_| ())
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| failed("write", error))
+    }
+}
+
+fn read_row(row: &tokio_postgres::Row) -> Result<Row> {
+    let value = |(n, column): (usize, &tokio_postgres::Column)| {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(n)?.map(Value::Int),
+            Type::INT4 => row.try_get::<_, Option<i32>>(n)?.map(|value| Value::Int(value.into())),
+            Type::FLOAT8 => row.try_get::<_, Option<f64>>(n)?.map(Value::Real),
+            _ => row.try_get::<_, Option<String>>(n)?.map(Value::Text),
+        };
+        Ok(value.unwrap_or(Value::Null))
+    };
+    let values = row.columns().iter().enumerate().map(value).collect::<std::result::Result<_, tokio_postgres::Error>>();
+    values.map(Row).map_err(|error| failed("read", error))
+}
+
+#[async_trait]
+impl Catalog for PostgresCatalog {
+    async fn apply(&self, changes: &[Change]) -> Result<()> {
+        within!(Write, self, |db| write::apply(db, changes))
+    }
+
+    async fn cameras(&self) -> Result<Vec<KnownCamera>> {
+        within!(Read, self, |db| read::cameras(db))
+    }
+
+    async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>> {
+        within!(Read, self, |db| read::briefs(db, camera, within, limit))
+    }
+
+    async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
+        within!(Read, self, |db| read::recorded(db, camera, within))
+    }
+
+    async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
+        within!(Read, self, |db| read::chunks(db, query))
+    }
+
+    async fn chunk(&self, key: &str) -> Result<Option<ChunkRow>> {
+        within!(Read, self, |db| read::chunk(db, key))
+    }
+
+    async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>> {
+        within!(Read, self, |db| read::gaps(db, camera, within, limit))
+    }
+
+    async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>> {
+        within!(Read, self, |db| read::span_ends(db, camera, within, limit))
+    }
+
+    async fn looks(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<LookRow>> {
+        within!(Read, self, |db| read::looks(db, camera, within, limit))
+    }
+
+    async fn looked(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<Looked>> {
+        within!(Read, self, |db| read::looked(db, camera, within, limit))
+    }
+
+    async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>> {
+        within!(Read, self, |db| read::sightings(db, query))
+    }
+
+    async fn reports(&self) -> Result<Vec<GatewayReported>> {
+        within!(Read, self, |db| read::reports(db))
+    }
+
+    async fn forget_removals(&self, before: Timestamp) -> Result<()> {
+        within!(Write, self, |db| read::forget_removals(db, before))
+    }
+}

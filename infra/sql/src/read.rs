@@ -1,0 +1,314 @@
+//! Rows become answers.
+
+use crate::executor::{Executor, Row, Value, values};
+use framepost_events::finalized::Provider;
+use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
+use framepost_ports::catalog::{
+    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order, SightingQuery, SightingRow,
+    SpanEndRow,
+};
+use framepost_ports::{Error, ErrorKind, Result};
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// What a [`ChunkBrief`] is read from.
+const BRIEF: &str = "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
+    sample_entry, codec, audio_codec, random_access, activity, signature, content, chain";
+
+fn corrupt(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, "read", "the catalogue").because(format!("{what} is not one"))
+}
+
+fn object(row: &Row, key: usize) -> Result<ObjectRef> {
+    let (provider, bucket) = row.text(key + 1)?.split_once('/').ok_or_else(|| corrupt("a bucket"))?;
+    let provider = match provider {
+        "s3" => Provider::S3,
+        "gcs" => Provider::Gcs,
+        "local" => Provider::Local,
+        _ => return Err(corrupt("a provider")),
+    };
+    let (key, version) = (row.text(key)?.to_owned(), row.text(key + 2)?.to_owned());
+    Ok(ObjectRef { provider, bucket: bucket.to_owned(), key, version })
+}
+
+fn name(row: &Row, at: usize) -> Result<CameraName> {
+    let name = |at, what| row.text(at).map(str::to_owned).and_then(|text| text.try_into().map_err(|_| corrupt(what)));
+    let site = name(at, "a site")?;
+    let camera = row.text(at + 1)?.parse().map_err(|_| corrupt("a camera"))?;
+    Ok(CameraName { site, camera })
+}
+
+fn size(row: &Row, at: usize) -> Result<Option<u64>> {
+    Ok(row.int_or_null(at)?.and_then(|value| u64::try_from(value).ok()))
+}
+
+fn brief(row: &Row) -> Result<ChunkBrief> {
+    Ok(ChunkBrief {
+        from: row.time(0)?,
+        to: row.time(1)?,
+        object: object(row, 2)?,
+        time: row.time(5)?,
+        seconds: row.real_or_null(6)?,
+        size_bytes: size(row, 7)?.unwrap_or_default(),
+        init_bytes: size(row, 8)?,
+        media_end: size(row, 9)?,
+        timescale: size(row, 10)?.and_then(|value| u32::try_from(value).ok()),
+        sample_entry_digest: row.text_or_null(11)?.and_then(|text| text.parse().ok()),
+        codec: row.text(12)?.to_owned(),
+        audio_codec: row.text_or_null(13)?.map(str::to_owned),
+        starts_with_random_access: row.int_or_null(14)?.map(|value| value != 0),
+        activity: row.real_or_null(15)?,
+        signature: row.word(16)?.unwrap_or(Signature::Unknown),
+        content: row.word(17)?,
+        chain: row.word(18)?.unwrap_or(ChainState::Absent),
+    })
+}
+
+/// The id of a camera, and the length of its longest chunk.
+async fn camera(db: &mut impl Executor, name: &CameraName) -> Result<Option<(i64, i64)>> {
+    let sql = "SELECT id, longest_us FROM camera WHERE site = $1 AND name = $2";
+    let rows = db.query(sql, values![name.site.as_str(), name.camera.as_str()]).await?;
+    rows.first().map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
+}
+
+/// Where a search for what meets the stretch begins, if nothing is longer than this.
+fn before(within: Interval, longest_us: i64) -> i64 {
+    within.from.as_microsecond().saturating_sub(longest_us)
+}
+
+pub(crate) async fn cameras(db: &mut impl Executor) -> Result<Vec<KnownCamera>> {
+    let sql = "SELECT id, site, name FROM camera WHERE EXISTS (SELECT 1 FROM chunk WHERE chunk.camera = camera.id)
+            OR EXISTS (SELECT 1 FROM gap WHERE gap.camera = camera.id)
+            OR EXISTS (SELECT 1 FROM span_end WHERE span_end.camera = camera.id)
+            OR EXISTS (SELECT 1 FROM look WHERE look.camera = camera.id)
+        ORDER BY site, name";
+    let mut known = Vec::new();
+    for row in db.query(sql, &[]).await? {
+        let id = row.int(0)?;
+        let first = db.query("SELECT MIN(from_us) FROM chunk WHERE camera = $1", values![id]).await?;
+        let first = match first.first() {
+            Some(row) if row.int_or_null(0)?.is_some() => Some(row.time(0)?),
+            _ => None,
+        };
+        let sql = format!(
+            "SELECT {BRIEF} FROM chunk WHERE camera = $1 AND newest = 1 ORDER BY from_us DESC, key DESC LIMIT 1"
+        );
+        let last = db.query(&sql, values![id]).await?.first().map(brief).transpose()?;
+        known.push(KnownCamera { name: name(&row, 1)?, first, last });
+    }
+    Ok(known)
+}
+
+pub(crate) async fn briefs(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<ChunkBrief>> {
+    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
+    let sql = format!(
+        "SELECT {BRIEF} FROM chunk WHERE camera = $1 AND from_us >= $2 AND from_us < $3
+            AND (to_us > $4 OR (from_us = to_us AND from_us = $4)) AND newest = 1 ORDER BY from_us, key LIMIT $5"
+    );
+    let values = values![id, before(within, longest), within.to, within.from, limit];
+    db.query(&sql, values).await?.iter().map(brief).collect()
+}
+
+pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
+    let Some((id, _)) = camera(db, name).await? else { return Ok(vec![Amount::default(); within.len()]) };
+    let mut amounts = Vec::with_capacity(within.len());
+    for within in within {
+        // A sum is of a type of its own in PostgreSQL.
+        let sql = "SELECT COUNT(*), CAST(SUM(to_us - from_us) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM chunk
+            WHERE camera = $1 AND from_us >= $2 AND from_us < $3 AND newest = 1";
+        let rows = db.query(sql, values![id, within.from, within.to]).await?;
+        let row = rows.first().ok_or_else(|| corrupt("a sum"))?;
+        let [chunks, length_us, bytes] = [size(row, 0)?, size(row, 1)?, size(row, 2)?].map(Option::unwrap_or_default);
+        amounts.push(Amount { chunks, length_us, bytes });
+    }
+    Ok(amounts)
+}
+
+/// A condition that one of these cameras is meant; `None` where none is known.
+async fn among(
+    db: &mut impl Executor,
+    column: &str,
+    cameras: Option<&[CameraName]>,
+) -> Result<Option<(String, i64)>> {
+    let Some(names) = cameras else {
+        let rows = db.query("SELECT MAX(longest_us) FROM camera", &[]).await?;
+        let longest = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
+        return Ok(Some((String::new(), longest.unwrap_or_default())));
+    };
+    let (mut ids, mut longest) = (Vec::new(), 0);
+    for name in names {
+        if let Some((id, of_camera)) = camera(db, name).await? {
+            ids.push(id.to_string());
+            longest = longest.max(of_camera);
+        }
+    }
+    Ok((!ids.is_empty()).then(|| (format!("AND {column} IN ({})", ids.join(", ")), longest)))
+}
+
+pub(crate) async fn chunks(db: &mut impl Executor, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
+    let Some((among, longest)) = among(db, "camera", query.cameras.as_deref()).await? else { return Ok(vec![]) };
+    let within = query.within;
+    let mut values = values![before(within, longest), within.to, within.from, query.limit].to_vec();
+    let (comparison, direction) = match query.order {
+        Order::OldestFirst => (">", "ASC"),
+        Order::NewestFirst => ("<", "DESC"),
+    };
+    let mut after = String::new();
+    if let Some(place) = &query.after {
+        values.extend([Value::from(place.from), Value::from(place.key.as_str())]);
+        after = format!("AND (from_us, key) {comparison} ($5, $6)");
+    }
+    let sql = format!(
+        "SELECT from_us, to_us, time_us, record FROM chunk WHERE from_us >= $1 AND from_us < $2
+            AND (to_us > $3 OR (from_us = to_us AND from_us = $3)) AND newest = 1 {among} {after}
+            ORDER BY from_us {direction}, key {direction} LIMIT $4"
+    );
+    db.query(&sql, &values).await?.iter().map(chunk_row).collect()
+}
+
+fn chunk_row(row: &Row) -> Result<ChunkRow> {
+    Ok(ChunkRow { from: row.time(0)?, to: row.time(1)?, time: row.time(2)?, chunk: row.json(3)? })
+}
+
+pub(crate) async fn chunk(db: &mut impl Executor, key: &str) -> Result<Option<ChunkRow>> {
+    let sql = "SELECT from_us, to_us, time_us, record FROM chunk WHERE key = $1 AND newest = 1";
+    db.query(sql, values![key]).await?.first().map(chunk_row).transpose()
+}
+
+/// The rows of a camera in a table that has nothing besides its record. What is in it may be of any length.
+async fn plain_rows(
+    db: &mut impl Executor,
+    table: &'static str,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let Some((id, _)) = camera(db, name).await? else { return Ok(vec![]) };
+    let sql = format!(
+        "SELECT time_us, record FROM {table} WHERE camera = $1 AND from_us < $2
+            AND (to_us > $3 OR (from_us = to_us AND from_us = $3)) ORDER BY from_us, key, version LIMIT $4"
+    );
+    db.query(&sql, values![id, within.to, within.from, limit]).await
+}
+
+pub(crate) async fn gaps(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<GapRow>> {
+    let rows = plain_rows(db, "gap", name, within, limit).await?;
+    rows.iter().map(|row| Ok(GapRow::new(row.time(0)?, row.json(1)?))).collect()
+}
+
+pub(crate) async fn span_ends(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<SpanEndRow>> {
+    let rows = plain_rows(db, "span_end", name, within, limit).await?;
+    rows.iter().map(|row| Ok(SpanEndRow { time: row.time(0)?, end: row.json(1)? })).collect()
+}
+
+/// What detectors said of a camera's chunks: of each what the newest model said.
+async fn look_rows(
+    db: &mut impl Executor,
+    columns: &'static str,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
+    let sql = format!(
+        "SELECT l.from_us, l.to_us, {columns} FROM look l JOIN series e ON e.id = l.series
+        WHERE l.camera = $1 AND l.from_us >= $2 AND l.from_us < $3
+            AND (l.to_us > $4 OR (l.from_us = l.to_us AND l.from_us = $4))
+            AND NOT EXISTS (SELECT 1 FROM look other JOIN series newer ON newer.id = other.series
+                WHERE other.key = l.key AND other.place = l.place AND other.version = l.version
+                    AND other.series <> l.series AND (newer.last_us, newer.name) > (e.last_us, e.name))
+        ORDER BY l.from_us, l.key, l.version LIMIT $5"
+    );
+    db.query(&sql, values![id, before(within, longest), within.to, within.from, limit]).await
+}
+
+pub(crate) async fn looks(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<LookRow>> {
+    let rows = look_rows(db, "l.time_us, l.record", name, within, limit).await?;
+    let row = |row: &Row| Ok(LookRow { from: row.time(0)?, to: row.time(1)?, time: row.time(2)?, inferred: row.json(3)? });
+    rows.iter().map(row).collect()
+}
+
+pub(crate) async fn looked(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<Looked>> {
+    let rows = look_rows(db, "l.skipped", name, within, limit).await?;
+    rows.iter().map(|row| Ok(Looked { from: row.time(0)?, to: row.time(1)?, skipped: row.word(2)? })).collect()
+}
+
+pub(crate) async fn sightings(db: &mut impl Executor, query: &SightingQuery) -> Result<Vec<SightingRow>> {
+    let Some((among, _)) = among(db, "s.camera", query.cameras.as_deref()).await? else { return Ok(vec![]) };
+    // A sighting is of one day, and a chunk of it may go over midnight.
+    let within = query.within;
+    let from = before(within, 2 * DAY_US);
+    let mut values = values![from, within.to, within.from, query.score_min, query.limit].to_vec();
+    let mut further = among;
+    if !query.labels.is_empty() {
+        let places: Vec<String> = (0..query.labels.len()).map(|n| format!("${}", values.len() + 1 + n)).collect();
+        further = format!("{further} AND s.label IN ({})", places.join(", "));
+        values.extend(query.labels.iter().map(|label| Value::from(label.as_str())));
+    }
+    if let Some(after) = &query.after {
+        let n = values.len();
+        further = format!(
+            "{further} AND (s.from_us, c.site, c.name, s.label, e.name) < (${}, ${}, ${}, ${}, ${})",
+            n + 1,
+            n + 2,
+            n + 3,
+            n + 4,
+            n + 5
+        );
+        let texts = [after.camera.site.as_str(), after.camera.camera.as_str(), &after.label, &after.series];
+        values.push(Value::from(after.from));
+        values.extend(texts.map(Value::from));
+        // For the index; the row above decides.
+        further = format!("{further} AND s.from_us <= ${}", n + 1);
+    }
+    let sql = format!(
+        "SELECT c.site, c.name, e.name, e.model, s.sighting FROM sighting s
+            JOIN camera c ON c.id = s.camera JOIN series e ON e.id = s.series
+        WHERE s.from_us >= $1 AND s.from_us < $2 AND s.to_us >= $3 AND s.score >= $4 {further}
+            AND NOT EXISTS (SELECT 1 FROM look l JOIN series newer ON newer.id = l.series
+                WHERE l.camera = s.camera AND l.series <> s.series AND l.from_us <= s.from_us
+                    AND l.from_us >= s.from_us - c.longest_us AND l.to_us > s.from_us
+                    AND (newer.last_us, newer.name) > (e.last_us, e.name))
+        ORDER BY s.from_us DESC, c.site DESC, c.name DESC, s.label DESC, e.name DESC LIMIT $5"
+    );
+    let rows = db.query(&sql, &values).await?;
+    let row = |row: &Row| {
+        let (camera, series) = (name(row, 0)?, row.text(2)?.to_owned());
+        Ok(SightingRow { camera, series, model: row.json(3)?, sighting: row.json(4)? })
+    };
+    rows.iter().map(row).collect()
+}
+
+pub(crate) async fn reports(db: &mut impl Executor) -> Result<Vec<GatewayReported>> {
+    let rows = db.query("SELECT record FROM report ORDER BY site", &[]).await?;
+    rows.iter().map(|row| row.json(0)).collect()
+}
+
+pub(crate) async fn forget_removals(db: &mut impl Executor, before: jiff::Timestamp) -> Result<()> {
+    db.execute("DELETE FROM removal WHERE time_us < $1", values![before]).await
+}

@@ -1,0 +1,5 @@
+//! Both stores keep the contract.
+
+mod postgres;
+mod server;
+mod sqlite;

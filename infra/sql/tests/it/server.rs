@@ -1,0 +1,103 @@
+//! A PostgreSQL server of the test's own, on a free port of loopback, as an unprivileged user.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The user `nobody`: the server refuses to run as root.
+const NOBODY: u32 = 65_534;
+
+/// A running server, which is stopped when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    bin: PathBuf,
+    _directory: TempDir,
+}
+
+/// Where Debian puts the programs of the newest version.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let version = path.file_name()?.to_str()?.parse().ok()?;
+            path.join("bin/initdb").is_file().then(|| (version, path.join("bin")))
+        })
+        .collect();
+    found.sort();
+    found.pop().map(|(_, bin)| bin)
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+fn program(bin: &Path, name: &str) -> Command {
+    let mut command = Command::new(bin.join(name));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).env("LC_ALL", "C.UTF-8").current_dir("/");
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+impl Server {
+    /// Starts a server; `None`, and a line that says so, where there are no programs for it.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(bin) = programs() else {
+            println!("skipped: there is no PostgreSQL here (Debian: apt-get install postgresql)");
+            return None;
+        };
+        // Below `/tmp`, which the other user can enter.
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        if is_root() {
+            std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let data = directory.path().join("data");
+        let made = program(&bin, "initdb")
+            .args(["--username=framepost", "--auth=trust", "--no-sync", "--encoding=UTF8", "--pgdata"])
+            .arg(&data)
+            .status()
+            .unwrap();
+        assert!(made.success(), "initdb: {made}");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let child = program(&bin, "postgres")
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
+            .args(["-c", "fsync=off", "-c", "logging_collector=off", "-c", "log_min_messages=panic"])
+            .spawn()
+            .unwrap();
+        let server = Self { child, port, bin, _directory: directory };
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while !server.psql("postgres", "SELECT 1") {
+            assert!(Instant::now() < deadline, "the server does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(server)
+    }
+
+    fn psql(&self, database: &str, statement: &str) -> bool {
+        let mut command = program(&self.bin, "psql");
+        command.args(["-h", "127.0.0.1", "-U", "framepost", "-q", "-p", &self.port.to_string(), "-d", database, "-c", statement]);
+        command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// Makes an empty database and returns its URL.
+    pub(crate) fn database(&self, name: &str) -> String {
+        assert!(self.psql("postgres", &format!("CREATE DATABASE {name}")), "{name}");
+        format!("postgres://framepost@127.0.0.1:{}/{name}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ends connections and stops.
+        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+    }
+}
