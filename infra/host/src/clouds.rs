@@ -147,7 +147,8 @@ impl Clouds {
         bus: Arc<dyn Bus>,
         variables: Variables,
     ) -> Self {
-        let later = Later { connector, variables, sink: OnceCell::new(), ledger: OnceCell::new(), catalog: OnceCell::new() };
+        let later =
+            Later { connector, variables, sink: OnceCell::new(), ledger: OnceCell::new(), catalog: OnceCell::new() };
         Self { source, bus, clock: Arc::new(SystemClock), later: Arc::new(later) }
     }
 

@@ -4,6 +4,7 @@
 //! is made of the same [`Clouds`](framepost_host::Clouds) and has an inbox of its own in the bucket's directory, filled by what
 //! its manifest says that it is triggered by.
 
+mod api;
 mod apply;
 mod cameras;
 mod functions;
@@ -11,6 +12,7 @@ mod output;
 mod privacy;
 mod replay;
 pub mod s3_endpoint;
+mod token;
 mod up;
 
 pub use functions::Functions;
@@ -32,12 +34,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts everything: an S3 endpoint, the bus, the functions and the edge uploader.
-    Up(up::Arguments),
+    /// Starts everything: an S3 endpoint, the bus, the functions, the API and the edge uploader.
+    Up(Box<up::Arguments>),
     /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
     Probe(apply::Arguments),
     /// Gives objects that are in a bucket to a function again: another model, a setting that changed, a catalogue that is rebuilt.
     Replay(Box<replay::Arguments>),
+    /// Makes, lists and takes away tokens of the API.
+    Token(token::Arguments),
     /// Lists the functions that this program has, and what each is triggered by.
     Functions,
 }
@@ -61,9 +65,10 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
     descriptors::raise();
     telemetry::init_with(telemetry::Format::Human, levels(&functions, &cli.command));
     let result = match cli.command {
-        Command::Up(arguments) => up::run(arguments, &functions).await,
+        Command::Up(arguments) => up::run(*arguments, &functions).await,
         Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
+        Command::Token(arguments) => token::run(arguments),
         Command::Functions => {
             terminal::out(format_args!("{functions}"));
             Ok(ExitCode::SUCCESS)
@@ -75,7 +80,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
 /// The records themselves are on standard output, so a function's own lines about them would be there twice.
 fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)> {
     let host = match command {
-        Command::Up(_) | Command::Functions => LevelFilter::WARN,
+        Command::Up(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,
         // Its exit code and the records say the same.
         Command::Probe(_) | Command::Replay(_) => LevelFilter::OFF,
     };

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 /// Every function of this repository. A new one is one line here.
 fn functions() -> anyhow::Result<Vec<Registered>> {
-    let functions = [Registered::new(framepost_probe::MANIFEST, framepost_probe::start)];
+    let functions = [
+        Registered::new(framepost_probe::MANIFEST, framepost_probe::start),
+        Registered::new(framepost_catalog::MANIFEST, framepost_catalog::start),
+    ];
     functions.into_iter().collect::<Result<_, _>>().context("a function cannot be registered")
 }
 

@@ -6,7 +6,19 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// What lies in the data directory.
-const OURS: [&str; 6] = ["s3", "spool", "ledger", "access-key.json", "signing.key", "demo.mp4"];
+const OURS: [&str; 11] = [
+    "s3",
+    "spool",
+    "ledger",
+    "access-key.json",
+    "signing.key",
+    "demo.mp4",
+    "catalog.db",
+    "catalog.db-shm",
+    "catalog.db-wal",
+    "tokens.json",
+    "paths.key",
+];
 
 /// Creates `dir` if it does not exist, and makes everything that this process creates from now on readable only
 /// by its owner. Tightens what an earlier version left readable for others. A directory that also contains

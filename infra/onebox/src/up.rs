@@ -3,7 +3,7 @@
 use crate::cameras::{Credentials, cameras};
 use crate::functions::{Functions, Working};
 use crate::output::Output;
-use crate::{privacy, s3_endpoint};
+use crate::{api, privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::config::units::parse_duration;
@@ -19,9 +19,11 @@ use framepost_events::{Site, record};
 use framepost_host::{Clouds, Registered};
 use framepost_local::{LocalBucket, LocalInboxes};
 use framepost_ports::SystemClock;
+use framepost_sql::SqliteCatalog;
 use futures::FutureExt as _;
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +53,15 @@ pub(crate) struct Arguments {
     /// The S3 endpoint's port on loopback; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Where the API listens: usually 127.0.0.1:8642, or another port where that one is not free.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// How callers of the API are told apart.
+    #[arg(long, value_enum, default_value = "none")]
+    auth: api::Auth,
+    /// Goes on serving after all files are read, as it does when standard output is a terminal.
+    #[arg(long)]
+    stay: bool,
     /// The length of a chunk: it closes at the first random access frame after this long.
     #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
     window: Duration,
@@ -94,12 +105,23 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
+    let file = std::path::absolute(arguments.dir.join("catalog.db"))?;
+    let catalog = Arc::new(SqliteCatalog::open(file).await.context("cannot open the catalogue")?);
+    let api_listener = api::listen(arguments.listen, arguments.auth).await?;
+    let api_address = api_listener.local_addr()?;
+    let serving_api = tokio::spawn({
+        let (source, access) = (Arc::new(bucket.clone()), arguments.auth.access(&arguments.dir, api_address)?);
+        api::serve(api_listener, access, catalog.clone(), source, stop_endpoint.clone())
+    });
+
     let output = Arc::new(Output::to(inboxes.clone()));
     let of_this = Variables::new(&arguments, signer.as_deref())?;
     let failed = CancellationToken::new();
     let clouds = |function: &Registered| {
         let variables = of_this.for_function(function);
-        Clouds::new(Arc::new(bucket.clone()), output.clone(), Arc::new(variables)).with_sink(Arc::new(bucket.clone()))
+        Clouds::new(Arc::new(bucket.clone()), output.clone(), Arc::new(variables))
+            .with_sink(Arc::new(bucket.clone()))
+            .with_catalog(catalog.clone())
     };
     let working = Working::start(subscribed, clouds, &failed).await?;
 
@@ -123,6 +145,11 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         "bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})",
         credentials.access_key_id
     ));
+    let who = match arguments.auth {
+        api::Auth::None => "anyone on this machine may ask",
+        api::Auth::Tokens => "with a token: framepost token new",
+    };
+    terminal::err(format_args!("api       http://{api_address}/docs ({who})"));
     terminal::err("records   standard output, one JSON object a line");
 
     let outcome = record(&arguments, &gateway, &inboxes, &output, &signals, &failed).await;
@@ -130,6 +157,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     working.end().await?;
     stop_endpoint.cancel();
     serving.await??;
+    serving_api.await?;
     outcome
 }
 
@@ -205,9 +233,17 @@ async fn record(
             () = failed.cancelled() => {}
         }
     };
+    tokio::pin!(asked_to_stop);
     let verdict = tokio::select! {
-        verdict = all_done => verdict,
-        () = asked_to_stop => {
+        verdict = all_done => {
+            if arguments.stay || std::io::stdout().is_terminal() {
+                terminal::err("all files are read; Ctrl-C ends");
+                asked_to_stop.await;
+                gateway.stop();
+            }
+            verdict
+        }
+        () = &mut asked_to_stop => {
             gateway.stop();
             let drained = tokio::time::timeout(DRAIN, async {
                 let verdict = ended.await;

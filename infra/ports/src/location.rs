@@ -309,15 +309,8 @@ impl fmt::Display for Location {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 7] = [
-        Role::Bucket,
-        Role::Events,
-        Role::Bus,
-        Role::DeadLetters,
-        Role::Ledger,
-        Role::Detector,
-        Role::Catalog,
-    ];
+    const ROLES: [Role; 7] =
+        [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger, Role::Detector, Role::Catalog];
 
     #[test]
     fn each_form_is_read_in_its_roles_and_in_no_other() {

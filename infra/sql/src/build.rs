@@ -6,8 +6,8 @@
 use crate::executor::{Executor, values};
 use crate::write::{Touched, json};
 use framepost_events::record::ChunkInferred;
-use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
 use framepost_ports::Result;
+use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 

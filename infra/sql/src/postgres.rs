@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, SightingQuery,
-    SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow,
+    Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -70,8 +70,9 @@ impl PostgresCatalog {
     /// not know the user.
     pub async fn connect(url: &str) -> Result<Self> {
         // The parser's error would show the URL.
-        let mut config: Config =
-            url.parse().map_err(|_| Error::new(ErrorKind::Invalid, "connect", "the catalogue").because("not a URL of a database"))?;
+        let mut config: Config = url.parse().map_err(|_| {
+            Error::new(ErrorKind::Invalid, "connect", "the catalogue").because("not a URL of a database")
+        })?;
         config.connect_timeout(PATIENCE).application_name("framepost");
         let inner = Inner { config, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() };
         let catalog = Self { inner: Arc::new(inner) };
@@ -129,9 +130,11 @@ enum Kind {
 fn failed(operation: &'static str, error: tokio_postgres::Error) -> Error {
     let kind = match error.code() {
         None => ErrorKind::Transport,
-        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION | &SqlState::INSUFFICIENT_PRIVILEGE) => {
-            ErrorKind::Denied
-        }
+        Some(
+            &SqlState::INVALID_PASSWORD
+            | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            | &SqlState::INSUFFICIENT_PRIVILEGE,
+        ) => ErrorKind::Denied,
         Some(&SqlState::INVALID_CATALOG_NAME) => ErrorKind::NotFound,
         // Class 22 and 42: the statement or a value is at fault; it will be so the next time.
         Some(code) if code.code().starts_with("22") || code.code().starts_with("42") => ErrorKind::Invalid,

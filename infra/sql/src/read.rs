@@ -4,15 +4,16 @@ use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
 use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
 use framepost_ports::catalog::{
-    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order, SightingQuery, SightingRow,
-    SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order,
+    SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 
 const DAY_US: i64 = 86_400_000_000;
 
 /// What a [`ChunkBrief`] is read from.
-const BRIEF: &str = "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
+const BRIEF: &str =
+    "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
     sample_entry, codec, audio_codec, random_access, activity, signature, content, chain";
 
 fn corrupt(what: &str) -> Error {
@@ -130,11 +131,7 @@ pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: 
 }
 
 /// A condition that one of these cameras is meant; `None` where none is known.
-async fn among(
-    db: &mut impl Executor,
-    column: &str,
-    cameras: Option<&[CameraName]>,
-) -> Result<Option<(String, i64)>> {
+async fn among(db: &mut impl Executor, column: &str, cameras: Option<&[CameraName]>) -> Result<Option<(String, i64)>> {
     let Some(names) = cameras else {
         let rows = db.query("SELECT MAX(longest_us) FROM camera", &[]).await?;
         let longest = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
@@ -244,7 +241,8 @@ pub(crate) async fn looks(
     limit: usize,
 ) -> Result<Vec<LookRow>> {
     let rows = look_rows(db, "l.time_us, l.record", name, within, limit).await?;
-    let row = |row: &Row| Ok(LookRow { from: row.time(0)?, to: row.time(1)?, time: row.time(2)?, inferred: row.json(3)? });
+    let row =
+        |row: &Row| Ok(LookRow { from: row.time(0)?, to: row.time(1)?, time: row.time(2)?, inferred: row.json(3)? });
     rows.iter().map(row).collect()
 }
 

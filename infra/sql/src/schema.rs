@@ -18,7 +18,8 @@ pub(crate) async fn migrate(db: &mut impl Executor) -> Result<()> {
     let rows = db.query("SELECT MAX(version) FROM framepost_schema", &[]).await?;
     let found = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten().unwrap_or(0);
     if found > NEWEST {
-        let what = format!("the catalogue has version {found} of its tables, and this program knows {NEWEST}: it is too old");
+        let what =
+            format!("the catalogue has version {found} of its tables, and this program knows {NEWEST}: it is too old");
         return Err(Error::new(ErrorKind::Invalid, "open", "the catalogue").because(what));
     }
     // Keys are ordered by their bytes, in any locale.

@@ -9,13 +9,13 @@
 use crate::executor::{Dialect, Executor, Row, Value};
 use crate::{read, schema, write};
 use async_trait::async_trait;
-use futures::executor::block_on as now;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, SightingQuery,
-    SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow,
+    Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
+use futures::executor::block_on as now;
 use jiff::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
@@ -124,7 +124,9 @@ fn connect(file: &Path) -> Result<Connection> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::new(ErrorKind::Io, "ask", "the catalogue").because(error))?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Io, "ask", "the catalogue").because(error))?
 }
 
 fn failed(operation: &'static str, error: rusqlite::Error) -> Error {

@@ -55,7 +55,8 @@ fn plain(text: &str) -> String {
 }
 
 pub(crate) fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::new(ErrorKind::Invalid, "write", "the catalogue").because(error))
+    serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::Invalid, "write", "the catalogue").because(error))
 }
 
 /// The word of a unit variant.
@@ -240,7 +241,8 @@ impl<E: Executor> Writing<'_, E> {
     }
 
     async fn report(&mut self, reported: &GatewayReported) -> Result<()> {
-        let sql = "INSERT INTO report (site, at_us, key, record) VALUES ($1, $2, $3, $4) ON CONFLICT (site) DO UPDATE SET
+        let sql =
+            "INSERT INTO report (site, at_us, key, record) VALUES ($1, $2, $3, $4) ON CONFLICT (site) DO UPDATE SET
                 at_us = excluded.at_us, key = excluded.key, record = excluded.record
             WHERE (excluded.at_us, excluded.key) >= (report.at_us, report.key)";
         let report = &reported.report;

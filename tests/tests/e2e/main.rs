@@ -1,5 +1,6 @@
 //! End to end: the built programs with real media, servers and faults. One binary, so that it is linked once.
 
+mod api;
 mod aws;
 mod clips;
 mod clocks;

@@ -13,7 +13,9 @@
 mod rows;
 mod sightings;
 
-pub use rows::{Amount, CameraName, ChunkBrief, ChunkRow, GapRow, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow};
+pub use rows::{
+    Amount, CameraName, ChunkBrief, ChunkRow, GapRow, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
+};
 pub use sightings::{Best, LONGEST_PAUSE, Look, Sighting, SightingFold, sightings};
 
 use crate::Result;

@@ -3,7 +3,8 @@
 use super::{Look, Sighting};
 use framepost_events::gap::Gap;
 use framepost_events::record::{
-    ChainState, ChunkInferred, ChunkProbed, Content, GapRecorded, Model, ObjectRef, RecordType as _, Signature, Skipped, SpanEnded,
+    ChainState, ChunkInferred, ChunkProbed, Content, GapRecorded, Model, ObjectRef, RecordType as _, Signature,
+    Skipped, SpanEnded,
 };
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use jiff::{SignedDuration, Timestamp};
@@ -156,7 +157,8 @@ impl ChunkRow {
 /// From where to where it goes; the end follows from the start and the media's duration where nothing says it.
 fn stretch(duration: &framepost_events::record::Duration) -> Option<(Timestamp, Timestamp)> {
     let from = duration.from?;
-    let lasts = duration.seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok()).unwrap_or_default();
+    let lasts =
+        duration.seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok()).unwrap_or_default();
     let to = duration.to.or_else(|| from.checked_add(lasts).ok()).unwrap_or(from);
     Some((from, to.max(from)))
 }

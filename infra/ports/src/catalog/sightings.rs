@@ -205,12 +205,8 @@ mod tests {
     }
 
     fn frame(second: i64, labels: &[&str]) -> InferredFrame {
-        let seen = |label: &&str| Detection {
-            label: (*label).to_owned(),
-            score: 0.5,
-            bounds: Bounds::WHOLE,
-            zones: vec![],
-        };
+        let seen =
+            |label: &&str| Detection { label: (*label).to_owned(), score: 0.5, bounds: Bounds::WHOLE, zones: vec![] };
         InferredFrame { offset: 0.0, time: Some(at(second)), detections: labels.iter().map(seen).collect() }
     }
 
@@ -272,7 +268,8 @@ mod tests {
     #[test]
     fn a_new_day_begins_anew() {
         let midnight = 86_400 - at(0).as_second().rem_euclid(86_400);
-        let made = made(&[(midnight - 3, Looked(&["cat"])), (midnight, Looked(&["cat"])), (midnight + 3, Looked(&["cat"]))]);
+        let made =
+            made(&[(midnight - 3, Looked(&["cat"])), (midnight, Looked(&["cat"])), (midnight + 3, Looked(&["cat"]))]);
         let expected = [(midnight - 3, midnight - 3), (midnight, midnight + 3)];
         assert_eq!(made, expected.map(|(from, to)| ("cat".to_owned(), from, to)));
         let day = SightingFold::partition(at(midnight));
@@ -282,7 +279,13 @@ mod tests {
     #[test]
     fn what_is_open_can_be_written_down_and_taken_up_again() {
         let frames = [frame(0, &["cat", "cat"]), frame(1, &["cat", "person"])];
-        let look = |n: usize| Look { from: at(n as i64), to: at(n as i64 + 1), key: "k", skipped: None, frames: &frames[n..=n] };
+        let look = |n: usize| Look {
+            from: at(n as i64),
+            to: at(n as i64 + 1),
+            key: "k",
+            skipped: None,
+            frames: &frames[n..=n],
+        };
         let mut fold = SightingFold::default();
         assert!(fold.take(&look(0)).is_empty());
         let text = serde_json::to_string(&fold).unwrap();

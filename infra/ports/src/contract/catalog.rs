@@ -51,7 +51,12 @@ impl Footage {
     }
 
     fn object(key: &ObjectKey, version: &str) -> ObjectRef {
-        ObjectRef { provider: Provider::Local, bucket: "footage".to_owned(), key: key.to_string(), version: version.to_owned() }
+        ObjectRef {
+            provider: Provider::Local,
+            bucket: "footage".to_owned(),
+            key: key.to_string(),
+            version: version.to_owned(),
+        }
     }
 
     fn integrity(&mut self) -> Integrity {

@@ -1,7 +1,7 @@
 use crate::Result;
 use crate::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order,
-    SightingFold, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera,
+    LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
@@ -172,13 +172,8 @@ impl Catalog for MemoryCatalog {
     }
 
     async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>> {
-        let query = ChunkQuery {
-            cameras: Some(vec![camera.clone()]),
-            within,
-            order: Order::OldestFirst,
-            after: None,
-            limit,
-        };
+        let query =
+            ChunkQuery { cameras: Some(vec![camera.clone()]), within, order: Order::OldestFirst, after: None, limit };
         Ok(self.chunks(&query).await?.iter().map(ChunkRow::brief).collect())
     }
 
@@ -200,7 +195,8 @@ impl Catalog for MemoryCatalog {
     async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
         let mut rows = self.told().chunks();
         rows.retain(|row| {
-            let wanted = row.camera().is_some_and(|camera| query.cameras.as_ref().is_none_or(|of| of.contains(&camera)));
+            let wanted =
+                row.camera().is_some_and(|camera| query.cameras.as_ref().is_none_or(|of| of.contains(&camera)));
             let is_next = query.after.as_ref().is_none_or(|after| match query.order {
                 Order::OldestFirst => place(row) > *after,
                 Order::NewestFirst => place(row) < *after,

@@ -38,7 +38,12 @@ fn is_root() -> bool {
 
 fn program(bin: &Path, name: &str) -> Command {
     let mut command = Command::new(bin.join(name));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).env("LC_ALL", "C.UTF-8").current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir("/");
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -83,7 +88,19 @@ impl Server {
 
     fn psql(&self, database: &str, statement: &str) -> bool {
         let mut command = program(&self.bin, "psql");
-        command.args(["-h", "127.0.0.1", "-U", "framepost", "-q", "-p", &self.port.to_string(), "-d", database, "-c", statement]);
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "framepost",
+            "-q",
+            "-p",
+            &self.port.to_string(),
+            "-d",
+            database,
+            "-c",
+            statement,
+        ]);
         command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     }
 

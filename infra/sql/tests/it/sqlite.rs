@@ -8,7 +8,8 @@ use std::sync::Arc;
 async fn a_file_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     for seed in 1..6 {
-        let open = async |name: &str| Arc::new(SqliteCatalog::open(dir.path().join(format!("{name}-{seed}"))).await.unwrap());
+        let open =
+            async |name: &str| Arc::new(SqliteCatalog::open(dir.path().join(format!("{name}-{seed}"))).await.unwrap());
         contract::catalog_of(seed, 24, open("one").await, open("other").await).await;
     }
 }
@@ -17,7 +18,11 @@ async fn a_file_keeps_the_contract() {
 async fn what_is_no_catalogue_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("note.txt");
-    std::fs::write(&file, "a note that is long enough to be looked at as the head of a database, but is none. ".repeat(20)).unwrap();
+    std::fs::write(
+        &file,
+        "a note that is long enough to be looked at as the head of a database, but is none. ".repeat(20),
+    )
+    .unwrap();
     let error = SqliteCatalog::open(&file).await.err().unwrap();
     assert_eq!(error.kind(), framepost_ports::ErrorKind::Invalid, "{error:?}");
 }

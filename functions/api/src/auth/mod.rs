@@ -1,0 +1,135 @@
+//! Who may see what.
+
+mod hosts;
+mod signed;
+mod tokens;
+
+pub use hosts::OwnHosts;
+pub use signed::PathSigner;
+pub use tokens::{Scope, StoredToken, Tokens};
+
+use crate::problem::Problem;
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use framepost_ports::catalog::CameraName;
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// How callers are told apart.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Everybody who reaches the listener, which is on loopback, may see everything. Requests for other hosts are refused, so that
+    /// no web page reaches it under a name of its own.
+    Loopback(OwnHosts),
+    /// Who has a token (`Authorization: Bearer`) may see what it is for. Paths that are signed need none.
+    Tokens {
+        /// The tokens.
+        tokens: Arc<Tokens>,
+        /// Signs paths.
+        signer: PathSigner,
+    },
+}
+
+impl Access {
+    /// Everybody on this machine.
+    pub fn on_loopback(listen: SocketAddr) -> Self {
+        Self::Loopback(OwnHosts::of(listen))
+    }
+
+    /// A path that can be asked for without a token, as `path[?query]`. `None` where none is needed.
+    pub(crate) fn sign(&self, path_and_query: &str, now: Timestamp) -> Option<(String, Timestamp)> {
+        match self {
+            Self::Loopback(_) => None,
+            Self::Tokens { signer, .. } => Some(signer.sign(path_and_query, now)),
+        }
+    }
+}
+
+/// What a caller may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// All sites.
+    Everything,
+    /// These cameras of these sites.
+    Some(Arc<Vec<Grant>>),
+}
+
+/// A right to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// The site.
+    pub(crate) site: String,
+    /// One camera of it; all where absent.
+    pub(crate) camera: Option<String>,
+}
+
+impl Sight {
+    /// Whether this camera exists for the caller.
+    pub(crate) fn has(&self, camera: &CameraName) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Some(grants) => grants.iter().any(|grant| {
+                grant.site == camera.site.as_str()
+                    && grant.camera.as_ref().is_none_or(|name| name == camera.camera.as_str())
+            }),
+        }
+    }
+
+    /// Whether anything of this site exists for the caller as a whole, as a gateway's report does.
+    pub(crate) fn has_site(&self, site: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Some(grants) => grants.iter().any(|grant| grant.site == site && grant.camera.is_none()),
+        }
+    }
+}
+
+/// What was found out about the caller, in the request's extensions.
+impl<S: Send + Sync> FromRequestParts<S> for Sight {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthorized)
+    }
+}
+
+/// What a caller is called in the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(pub(crate) String);
+
+/// The token of a request.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Finds out who asks, or why not. The routes see a signed path without its signature.
+pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Result<(), Problem> {
+    match access {
+        Access::Loopback(hosts) => {
+            if !hosts.are_asked(&parts.headers, &parts.uri) {
+                return Err(Problem::other_host());
+            }
+            parts.extensions.insert(Sight::Everything);
+            Ok(())
+        }
+        Access::Tokens { tokens, signer } => {
+            let path = parts.uri.path();
+            if let Some(bare) = parts.uri.query().and_then(|query| signer.check(path, query, now)) {
+                let bare = if bare.is_empty() { path.to_owned() } else { format!("{path}?{bare}") };
+                parts.uri = bare.parse().map_err(|_| Problem::not_found())?;
+                // Exactly this was signed, for somebody who may see it.
+                parts.extensions.insert(Sight::Everything);
+                parts.extensions.insert(Caller("signed".to_owned()));
+                return Ok(());
+            }
+            let admitted = bearer(parts).and_then(|text| tokens.admit(text, now));
+            let (sight, id) = admitted.ok_or_else(Problem::unauthorized)?;
+            parts.extensions.insert(sight);
+            parts.extensions.insert(Caller(id));
+            Ok(())
+        }
+    }
+}

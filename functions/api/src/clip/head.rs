@@ -1,0 +1,157 @@
+//! The head of a clip: the initialization segment of its first chunk, with a duration and edit lists.
+
+use bytes::Bytes;
+use framepost_media::be;
+use framepost_media::boxes;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Seconds from the epoch of MP4 (1904) to 1970.
+const EPOCH_1904: i64 = 2_082_844_800;
+
+/// A head, and what is needed to move fragments behind it.
+pub(super) struct Head {
+    pub(super) bytes: Bytes,
+    /// By track: units a second.
+    pub(super) timescales: BTreeMap<u32, u32>,
+}
+
+/// A box within its parent's bytes.
+#[derive(Clone, Copy)]
+pub(super) struct BoxIn<'a> {
+    pub(super) kind: [u8; 4],
+    /// Where it begins.
+    pub(super) at: usize,
+    /// With its header.
+    pub(super) whole: &'a [u8],
+    pub(super) body: &'a [u8],
+}
+
+/// The boxes in these bytes; `None` where they are not boxes up to the end.
+pub(super) fn children(bytes: &[u8]) -> Option<Vec<BoxIn<'_>>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let (size, header) = boxes::size(rest)?;
+        let size = usize::try_from(size).ok().filter(|size| *size >= header && *size <= rest.len())?;
+        found.push(BoxIn { kind: be::array(rest, 4)?, at, whole: &rest[..size], body: &rest[header..size] });
+        at += size;
+    }
+    Some(found)
+}
+
+fn child<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<BoxIn<'a>> {
+    children(bytes)?.into_iter().find(|found| found.kind == *kind)
+}
+
+fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    let len = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut made = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes().to_vec();
+    made.extend_from_slice(kind);
+    for part in parts {
+        made.extend_from_slice(part);
+    }
+    made
+}
+
+/// Seconds in units; never negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clip is far shorter than 2^64 units")]
+fn units(seconds: f64, timescale: u32) -> u64 {
+    (seconds * f64::from(timescale)).round().max(0.0) as u64
+}
+
+/// The timescale of an `mvhd` or `mdhd` (§8.2.2, §8.4.2).
+fn timescale(header: &[u8]) -> Option<u32> {
+    let at = if be::u8_at(header, 0)? == 1 { 20 } else { 12 };
+    be::u32_at(header, at).filter(|timescale| *timescale > 0)
+}
+
+impl Head {
+    /// Makes the head of an initialization segment. The clip begins at `start`, `skipped` seconds into the media, and lasts
+    /// `played` seconds.
+    pub(super) fn of(init: &[u8], start: Timestamp, skipped: f64, played: f64) -> Option<Self> {
+        let mut made = Vec::with_capacity(init.len() + 256);
+        let mut timescales = BTreeMap::new();
+        for top in children(init)? {
+            if top.kind != *b"moov" {
+                made.extend_from_slice(top.whole);
+                continue;
+            }
+            let movie = timescale(child(top.body, b"mvhd")?.body)?;
+            let mut parts: Vec<Vec<u8>> = Vec::new();
+            for inner in children(top.body)? {
+                parts.push(match &inner.kind {
+                    b"mvhd" => boxed(b"mvhd", &[&created(inner.body, start)]),
+                    b"trak" => {
+                        let (track, of_track) = track(inner.body)?;
+                        timescales.insert(track, of_track);
+                        let list = edit_list(units(skipped, of_track), units(played, movie));
+                        with_edits(inner.body, &list)?
+                    }
+                    b"mvex" => with_duration(inner.body, units(skipped + played, movie))?,
+                    _ => inner.whole.to_vec(),
+                });
+            }
+            let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            made.extend(boxed(b"moov", &parts));
+        }
+        (!timescales.is_empty()).then(|| Self { bytes: made.into(), timescales })
+    }
+}
+
+/// The id and the timescale of a track.
+fn track(trak: &[u8]) -> Option<(u32, u32)> {
+    let tkhd = child(trak, b"tkhd")?.body;
+    let id = be::u32_at(tkhd, if be::u8_at(tkhd, 0)? == 1 { 20 } else { 12 })?;
+    let mdhd = child(child(trak, b"mdia")?.body, b"mdhd")?.body;
+    Some((id, timescale(mdhd)?))
+}
+
+/// The movie's header with the wall-clock time of the clip's start as its creation time (§8.2.2).
+fn created(mvhd: &[u8], start: Timestamp) -> Vec<u8> {
+    let mut header = mvhd.to_vec();
+    let time = u64::try_from(start.as_second() + EPOCH_1904).unwrap_or(0);
+    match header.first() {
+        Some(1) if header.len() >= 12 => header[4..12].copy_from_slice(&time.to_be_bytes()),
+        Some(0) if header.len() >= 8 => {
+            header[4..8].copy_from_slice(&u32::try_from(time).unwrap_or(0).to_be_bytes());
+        }
+        _ => {}
+    }
+    header
+}
+
+/// One edit: plays from `media_time` on for `duration` (§8.6.6). Times of a fragment count from the first sample, which is at 0.
+fn edit_list(media_time: u64, duration: u64) -> Vec<u8> {
+    let list = [
+        &[1, 0, 0, 0][..],
+        &1_u32.to_be_bytes(),
+        &duration.to_be_bytes(),
+        &media_time.to_be_bytes(),
+        // The rate 1.0.
+        &0x0001_0000_u32.to_be_bytes(),
+    ];
+    boxed(b"edts", &[&boxed(b"elst", &list)])
+}
+
+/// A track with this edit list instead of its own.
+fn with_edits(trak: &[u8], edits: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for inner in children(trak)? {
+        if inner.kind != *b"edts" {
+            parts.push(inner.whole);
+        }
+        if inner.kind == *b"tkhd" {
+            parts.push(edits);
+        }
+    }
+    Some(boxed(b"trak", &parts))
+}
+
+/// The movie's extension with a duration (§8.8.2).
+fn with_duration(mvex: &[u8], duration: u64) -> Option<Vec<u8>> {
+    let header = boxed(b"mehd", &[&[1, 0, 0, 0], &duration.to_be_bytes()]);
+    let inner = children(mvex)?;
+    let rest = inner.iter().filter(|inner| inner.kind != *b"mehd").map(|inner| inner.whole);
+    Some(boxed(b"mvex", &std::iter::once(&header[..]).chain(rest).collect::<Vec<_>>()))
+}

@@ -1,0 +1,169 @@
+//! Which chunks a clip is made of, and how long it is.
+
+use crate::hls::is_playable;
+use framepost_ports::catalog::{ChunkBrief, Interval};
+use jiff::{SignedDuration, Timestamp};
+
+/// What becomes of stretches without video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gaps {
+    /// What follows is put behind what comes before.
+    Skip,
+    /// There is no clip.
+    Refuse,
+}
+
+/// Why there is no clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Nothing is there that can be played.
+    Nothing,
+    /// There are gaps. The stretches between them can be had.
+    Gaps(Vec<Interval>),
+    /// The parameters of the picture or of the sound change. The stretches between the changes can be had.
+    Changes(Vec<Interval>),
+    /// A chunk is too large to be changed in memory.
+    TooLarge,
+}
+
+/// Chunks that are closer than this follow each other.
+const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
+/// The largest part of one object.
+const PART_BYTES_MAX: u64 = 64 << 20;
+
+/// A chunk's media in a clip.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(super) chunk: ChunkBrief,
+    /// Where its media begin in the object.
+    pub(super) start: u64,
+    /// Behind its media.
+    end: u64,
+    /// Seconds of media before it in the clip.
+    pub(super) begins_at: f64,
+}
+
+impl Part {
+    pub(super) fn len(&self) -> u64 {
+        self.end - self.start
+    }
+}
+
+/// What a clip is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    within: Interval,
+    parts: Vec<Part>,
+    /// Seconds of media.
+    total: f64,
+    /// Gaps that are left out.
+    skipped_gaps: usize,
+}
+
+fn seconds(chunk: &ChunkBrief) -> f64 {
+    let by_clock = chunk.to.duration_since(chunk.from).as_secs_f64();
+    chunk.seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(by_clock)
+}
+
+/// How far before its start a clip's chunks are asked for: a chunk may need the ones before it.
+pub(crate) const BEFORE: SignedDuration = SignedDuration::from_mins(2);
+
+impl Plan {
+    /// Plans a clip of a stretch of time. `chunks` are those from [`BEFORE`] its start on.
+    pub(crate) fn new(within: Interval, gaps: Gaps, chunks: &[ChunkBrief]) -> Result<Self, Refusal> {
+        let playable: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| is_playable(chunk)).collect();
+        let first = playable.iter().position(|chunk| within.meets(chunk.from, chunk.to)).ok_or(Refusal::Nothing)?;
+        // Back to where it can be decoded from.
+        let mut start = first;
+        while start > 0
+            && playable[start].starts_with_random_access == Some(false)
+            && playable[start].continues(playable[start - 1])
+        {
+            start -= 1;
+        }
+        let chosen: Vec<&ChunkBrief> =
+            playable[start..].iter().copied().filter(|chunk| chunk.from < within.to).collect();
+        let stretches = |is_border: &dyn Fn(&ChunkBrief, &ChunkBrief) -> bool| {
+            let mut stretches = vec![Interval { from: within.from.max(chosen[0].from), to: chosen[0].to }];
+            for pair in chosen.windows(2) {
+                if is_border(pair[0], pair[1]) {
+                    stretches.push(Interval { from: pair[1].from, to: pair[1].to });
+                } else if let Some(last) = stretches.last_mut() {
+                    last.to = pair[1].to;
+                }
+            }
+            if let Some(last) = stretches.last_mut() {
+                last.to = last.to.min(within.to);
+            }
+            stretches
+        };
+        let changes = stretches(&|before, here| {
+            (before.sample_entry_digest, before.timescale) != (here.sample_entry_digest, here.timescale)
+        });
+        if changes.len() > 1 {
+            return Err(Refusal::Changes(changes));
+        }
+        let unbroken = stretches(&|before, here| here.from.duration_since(before.to) > TOUCHING);
+        let starts_late = chosen[0].from.duration_since(within.from) > TOUCHING;
+        let ends_early = chosen.last().is_some_and(|last| within.to.duration_since(last.to) > TOUCHING);
+        if gaps == Gaps::Refuse && (unbroken.len() > 1 || starts_late || ends_early) {
+            return Err(Refusal::Gaps(unbroken));
+        }
+        let (mut parts, mut total) = (Vec::with_capacity(chosen.len()), 0.0);
+        for chunk in chosen {
+            let (Some(start), Some(end)) = (chunk.init_bytes, chunk.media_end) else { continue };
+            if end - start > PART_BYTES_MAX || start > PART_BYTES_MAX {
+                return Err(Refusal::TooLarge);
+            }
+            parts.push(Part { chunk: chunk.clone(), start, end, begins_at: total });
+            total += seconds(chunk);
+        }
+        Ok(Self { within, parts, total, skipped_gaps: unbroken.len() - 1 })
+    }
+
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The first chunk, and the length of its initialization segment. A plan has one chunk at least.
+    pub(super) fn init(&self) -> (&ChunkBrief, u64) {
+        let first = &self.parts[0];
+        (&first.chunk, first.start)
+    }
+
+    /// The wall-clock time of what is seen first.
+    pub(crate) fn starts_at(&self) -> Timestamp {
+        self.within.from.max(self.parts[0].chunk.from)
+    }
+
+    /// Seconds of media before that.
+    pub(super) fn skipped(&self) -> f64 {
+        self.starts_at().duration_since(self.parts[0].chunk.from).as_secs_f64()
+    }
+
+    /// Seconds that are seen.
+    pub(crate) fn played(&self) -> f64 {
+        let behind = self.parts.last().map_or(0.0, |last| last.chunk.to.duration_since(self.within.to).as_secs_f64());
+        (self.total - self.skipped() - behind.max(0.0)).max(0.0)
+    }
+
+    /// Bytes of media.
+    pub(crate) fn media_bytes(&self) -> u64 {
+        self.parts.iter().map(Part::len).sum()
+    }
+
+    /// The number of gaps that are left out.
+    pub(crate) fn skipped_gaps(&self) -> usize {
+        self.skipped_gaps
+    }
+
+    /// What tells it from every other clip: the objects' versions, and where it begins and ends.
+    pub(crate) fn identity(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = format!("{} {}", self.within.from, self.within.to);
+        for part in &self.parts {
+            let _ = write!(text, " {}@{}", part.chunk.object.key, part.chunk.object.version);
+        }
+        text
+    }
+}

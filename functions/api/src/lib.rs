@@ -1,0 +1,38 @@
+//! `api` answers questions about the footage over HTTP: what is there, when, what was seen, and the footage itself.
+//!
+//! ```text
+//! request ─▶ auth (who may see what) ─▶ routes ─▶ ports::Catalog      what is known
+//!                                          │
+//!                                          ├─▶ hls                    playlists, made of what is known alone
+//!                                          ├─▶ clip                   files that exist only while they are read
+//!                                          └─▶ media ─▶ ObjectSource  bytes, or a link to them
+//! ```
+//!
+//! [`router`] makes an axum router of a catalogue and a bucket, for whatever serves HTTP. Invariants:
+//!
+//! - What a caller may not see does not exist for it: it is in no list and no count, and asking for it is a 404.
+//! - An error is a problem document ([RFC 9457]) that says what was wrong and how to do it right, and nothing of the inside.
+//! - Every parameter has a limit, and one that is not known is refused. A list that goes on has an opaque cursor.
+//! - A playlist reads no object, and media are sent as they lie.
+//!
+//! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+
+mod answer;
+pub mod auth;
+mod clip;
+mod cursor;
+mod hls;
+mod json;
+mod openapi;
+mod parameters;
+mod problem;
+mod range;
+mod ranged;
+mod routes;
+#[cfg(feature = "host")]
+mod start;
+
+pub use auth::{Access, OwnHosts, PathSigner, Scope, StoredToken, Tokens};
+pub use routes::{Api, router};
+#[cfg(feature = "host")]
+pub use start::{MANIFEST, start};

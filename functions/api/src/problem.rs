@@ -1,0 +1,157 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use framepost_ports::catalog::Interval;
+use framepost_ports::{Error, ErrorKind, chain};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// What kind of problem it is, as a stable URI reference: `/problems/bad-parameter`.
+    pub(crate) r#type: String,
+    /// The kind in words, the same for each of its kind.
+    pub(crate) title: &'static str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What was the matter this time, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    /// The parameter that is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameter: Option<&'static str>,
+    /// Stretches of time that can be asked for instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ranges: Vec<Stretch>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    headers: HeaderMap,
+}
+
+/// A stretch of time.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Stretch {
+    /// Its start.
+    pub(crate) from: Timestamp,
+    /// Its end.
+    pub(crate) to: Timestamp,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
+        let r#type = format!("/problems/{kind}");
+        Self {
+            r#type,
+            title,
+            status: status.as_u16(),
+            detail: None,
+            parameter: None,
+            ranges: vec![],
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// Says what was the matter this time.
+    #[must_use]
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says what can be asked for instead.
+    #[must_use]
+    pub(crate) fn ranges(mut self, ranges: Vec<Interval>) -> Self {
+        self.ranges = ranges.into_iter().map(|Interval { from, to }| Stretch { from, to }).collect();
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn header(mut self, name: axum::http::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// A parameter that cannot be used.
+    pub(crate) fn parameter(name: &'static str, expected: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter cannot be used");
+        Self { parameter: Some(name), ..problem.detail(format!("{name}: {}", expected.into())) }
+    }
+
+    /// The query as a whole cannot be read.
+    pub(crate) fn query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter cannot be used").detail(detail)
+    }
+
+    /// There is nothing there, or nothing that the caller may see.
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here")
+    }
+
+    /// The caller did not say who it is, or not in a way that counts.
+    pub(crate) fn unauthorized() -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed");
+        problem.header(axum::http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"framepost\""))
+    }
+
+    /// The request is for another host.
+    pub(crate) fn other_host() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "other-host", "The request is for another host")
+    }
+
+    /// A range that no byte of the object is in.
+    pub(crate) fn range(size: u64) -> Self {
+        let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "no-such-range", "No byte is in this range");
+        match HeaderValue::try_from(format!("bytes */{size}")) {
+            Ok(value) => problem.header(axum::http::header::CONTENT_RANGE, value),
+            Err(_) => problem,
+        }
+    }
+
+    /// The resource is there and cannot be asked this way.
+    pub(crate) fn method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The resource does not have this method")
+    }
+
+    /// What was asked for cannot be made of the footage as it is.
+    pub(crate) fn conflict(kind: &'static str, title: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, title)
+    }
+}
+
+/// What the catalogue or the bucket could not do. The caller is told whether it is worth another try, and the log why.
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::not_found(),
+            kind => {
+                tracing::error!(error = chain(&error), "a request cannot be answered");
+                if kind.is_transient() {
+                    let problem = Self::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "unavailable",
+                        "Something behind this is out of order",
+                    );
+                    problem.header(axum::http::header::RETRY_AFTER, HeaderValue::from_static("2"))
+                } else {
+                    Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something behind this is broken")
+                }
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let headers = std::mem::take(&mut self.headers);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, headers, body).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(axum::http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

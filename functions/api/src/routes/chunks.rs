@@ -1,0 +1,128 @@
+//! `/v1/chunks` and `/v1/chunks/{key}`
+
+use super::Api;
+use crate::answer::{self, Keep};
+use crate::auth::Sight;
+use crate::cursor;
+use crate::json::{Chunk, Chunks};
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use framepost_ports::catalog::{CameraName, ChunkPlace, ChunkQuery, Interval, Order};
+use jiff::Timestamp;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+/// Longest stretch of time that is asked for at once, in seconds: 400 days.
+const LONGEST_S: i64 = 400 * 86_400;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// Of this site; of all without it.
+    site: Option<String>,
+    /// Of this camera of the site.
+    camera: Option<String>,
+    /// With a part after this time.
+    from: Option<Timestamp>,
+    /// Beginning before this time.
+    to: Option<Timestamp>,
+    /// Which way the list goes; the newest first unless said otherwise.
+    order: Option<OrderWord>,
+    /// The most on a page: 1 to 1000, usually 100.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum OrderWord {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// The cameras of the catalogue that are asked for and that the caller may see.
+pub(super) async fn wanted(
+    api: &Api,
+    sight: &Sight,
+    site: Option<&str>,
+    camera: Option<&str>,
+) -> Result<Option<Vec<CameraName>>, Problem> {
+    match (site, camera) {
+        (Some(site), Some(camera)) => {
+            let name = parameters::camera(site, camera)?;
+            Ok(Some(if sight.has(&name) { vec![name] } else { vec![] }))
+        }
+        (None, Some(_)) => Err(Problem::parameter("camera", "say of which `site`")),
+        (None, None) if *sight == Sight::Everything => Ok(None),
+        (site, None) => {
+            let site: Option<framepost_events::Site> = site
+                .map(|site| site.parse().map_err(|_| Problem::parameter("site", "no name of a site")))
+                .transpose()?;
+            let known = api.catalog.cameras().await?.into_iter().map(|known| known.name);
+            let is_wanted = |name: &CameraName| site.as_ref().is_none_or(|site| *site == name.site) && sight.has(name);
+            Ok(Some(known.filter(is_wanted).collect()))
+        }
+    }
+}
+
+/// The stretch of time; everything where neither end is said.
+pub(super) fn within(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Interval, Problem> {
+    match (from, to) {
+        (Some(from), Some(to)) => parameters::within(from, to, LONGEST_S),
+        (from, to) => {
+            Ok(Interval { from: from.unwrap_or(Interval::ALWAYS.from), to: to.unwrap_or(Interval::ALWAYS.to) })
+        }
+    }
+}
+
+/// Chunks with all that is known of each, a page at a time.
+#[utoipa::path(get, path = "/v1/chunks", tag = "find", params(Parameters),
+    responses((status = 200, body = Chunks),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Response, Problem> {
+    let limit = parameters::limit(asked.limit, 100, 1000)?;
+    let query = ChunkQuery {
+        cameras: wanted(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
+        within: within(asked.from, asked.to)?,
+        order: match asked.order {
+            Some(OrderWord::OldestFirst) => Order::OldestFirst,
+            Some(OrderWord::NewestFirst) | None => Order::NewestFirst,
+        },
+        after: asked.cursor.as_deref().map(cursor::chunk).transpose()?,
+        limit: limit + 1,
+    };
+    let mut rows = api.catalog.chunks(&query).await?;
+    let is_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| is_more);
+    let next = last.map(|row| cursor::of_chunk(ChunkPlace { from: row.from, key: row.chunk.object.key.clone() }));
+    let chunks = rows.into_iter().map(Chunk::from).collect();
+    answer::json(&headers, Keep::Ask, &Chunks { chunks, next })
+}
+
+/// One chunk.
+#[utoipa::path(get, path = "/v1/chunks/{*key}", tag = "find", params(("key" = String, Path, description = "The key, with its slashes.")),
+    responses((status = 200, body = Chunk),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Path(key): Path<String>,
+) -> Result<Response, Problem> {
+    let row = api.catalog.chunk(&key).await?.filter(|row| row.camera().is_some_and(|camera| sight.has(&camera)));
+    answer::json(&headers, Keep::Ask, &Chunk::from(row.ok_or_else(Problem::not_found)?))
+}

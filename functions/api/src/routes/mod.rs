@@ -1,0 +1,100 @@
+//! The routes, and what stands before all of them.
+
+mod cameras;
+mod chunks;
+mod clips;
+mod days;
+mod gateways;
+mod media;
+mod playlists;
+mod sightings;
+mod sign;
+mod timeline;
+
+use crate::auth::{self, Access, Caller};
+use crate::openapi;
+use crate::problem::Problem;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use framepost_ports::{Catalog, Clock, ObjectSource};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the API answers from.
+#[derive(Clone)]
+pub struct Api {
+    /// What is known of the footage.
+    pub catalog: Arc<dyn Catalog>,
+    /// The footage.
+    pub source: Arc<dyn ObjectSource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How callers are told apart.
+    pub access: Access,
+}
+
+/// Makes the router. It needs a tokio runtime.
+pub fn router(api: Api) -> Router {
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(cameras::list))
+        .routes(routes!(timeline::timeline))
+        .routes(routes!(days::list))
+        .routes(routes!(chunks::list))
+        .routes(routes!(chunks::one))
+        .routes(routes!(sightings::list))
+        .routes(routes!(sightings::detections))
+        .routes(routes!(gateways::list))
+        .routes(routes!(playlists::playlist))
+        .routes(routes!(media::media))
+        .routes(routes!(clips::clip))
+        .routes(routes!(sign::sign))
+        .split_for_parts();
+    routes
+        .merge(openapi::routes(&document))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method())
+        .layer(middleware::from_fn_with_state(api.clone(), admit))
+        .layer(middleware::from_fn(strict))
+        .with_state(api)
+}
+
+/// Lets a request in if it may be asked at all.
+async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    auth::check(&api.access, api.clock.now(), &mut parts)?;
+    let caller = parts.extensions.get::<Caller>().cloned();
+    let path = parts.uri.path().to_owned();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(Caller(caller)) = caller.filter(|_| FOOTAGE.iter().any(|footage| path.starts_with(footage))) {
+        tracing::info!(event = "footage-sent", caller, path, status = response.status().as_u16(), "footage sent");
+    }
+    Ok(response)
+}
+
+/// The paths of what is footage. Who asked for it is in the log.
+const FOOTAGE: [&str; 3] = ["/v1/media/", "/v1/playlists/", "/v1/clips/"];
+
+/// What a browser may make of an answer: nothing but what this server sends itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
+     connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+async fn strict(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let policies = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in policies {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

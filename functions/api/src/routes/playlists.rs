@@ -1,0 +1,118 @@
+//! `/v1/playlists/{site}/{camera}.m3u8`
+
+use super::Api;
+use crate::answer::{self, Keep};
+use crate::auth::Sight;
+use crate::hls::{self, Kind};
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use framepost_ports::catalog::{CameraName, ChunkBrief, Interval};
+use framepost_ports::url_path;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Longest stretch of time in one playlist, in seconds: a day with the hour that it may be longer.
+const LONGEST_S: i64 = 25 * 3_600;
+const CHUNKS_MAX: usize = 50_000;
+/// What a live playlist holds.
+const WINDOW: SignedDuration = SignedDuration::from_secs(30);
+/// How far back a live playlist looks for its first chunks.
+const BEHIND: SignedDuration = SignedDuration::from_mins(10);
+/// For how long one live playlist goes on counting. After that it begins anew.
+const SESSION: SignedDuration = SignedDuration::from_hours(6);
+
+const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// The start of what is played. Without it and without `to`, the playlist is live.
+    from: Option<Timestamp>,
+    /// The end, at most 25 hours after `from`.
+    to: Option<Timestamp>,
+    /// Set by the server, which sends a live playlist's reader here: from which chunk on it counts.
+    since: Option<Timestamp>,
+}
+
+/// A playlist for HLS players: of a stretch of time, or live. Media are byte ranges of chunks as they lie in the bucket.
+#[utoipa::path(get, path = "/v1/playlists/{site}/{name}", tag = "play",
+    params(("site" = String, Path), ("name" = String, Path, description = "The camera's name, and `.m3u8`."), Parameters),
+    responses((status = 200, content_type = "application/vnd.apple.mpegurl", body = String),
+        (status = 303, description = "The live playlist that begins now."),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn playlist(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Path((site, name)): Path<(String, String)>,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Response, Problem> {
+    let camera = name.strip_suffix(".m3u8").and_then(|name| parameters::camera(&site, name).ok());
+    let camera = camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
+    let text = match (asked.from, asked.to, asked.since) {
+        (Some(from), Some(to), None) => whole(&api, &camera, parameters::within(from, to, LONGEST_S)?).await?,
+        (None, None, Some(since)) => match live(&api, &camera, since).await? {
+            Some(text) => text,
+            None => return begin(&api, &camera, &name).await,
+        },
+        (None, None, None) => return begin(&api, &camera, &name).await,
+        _ => return Err(Problem::parameter("to", "give `from` and `to`, or neither for a live playlist")),
+    };
+    Ok(answer::bytes(&headers, Keep::Ask, CONTENT_TYPE, text.into_bytes()))
+}
+
+/// Where a playlist says that a chunk's bytes are. Relative, for servers behind a path of a proxy; and signed where a player
+/// would need a token otherwise.
+fn media(api: &Api) -> impl Fn(&str) -> String {
+    let (access, now) = (api.access.clone(), api.clock.now());
+    move |key| {
+        let path = format!("/v1/media/{}", url_path(key));
+        let path = access.sign(&path, now).map_or(path, |(signed, _)| signed);
+        format!("../..{}", &path["/v1".len()..])
+    }
+}
+
+async fn whole(api: &Api, camera: &CameraName, within: Interval) -> Result<String, Problem> {
+    let chunks = api.catalog.briefs(camera, within, CHUNKS_MAX).await?;
+    if !chunks.iter().any(hls::is_playable) {
+        return Err(Problem::not_found().detail("no footage of this time can be played"));
+    }
+    Ok(hls::playlist(Kind::Whole, &media(api), chunks.iter()))
+}
+
+/// The newest chunks that are there, counted from `since`; `None` where that is too long ago, or nothing has come since.
+async fn live(api: &Api, camera: &CameraName, since: Timestamp) -> Result<Option<String>, Problem> {
+    let now = api.clock.now();
+    if now.duration_since(since) > SESSION {
+        return Ok(None);
+    }
+    let chunks = api.catalog.briefs(camera, Interval { from: since, to: Timestamp::MAX }, CHUNKS_MAX).await?;
+    let chunks: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| hls::is_playable(chunk)).collect();
+    let Some(last) = chunks.last() else { return Ok(None) };
+    let edge = last.to.checked_sub(WINDOW).unwrap_or(since);
+    let gone = chunks.iter().take_while(|chunk| chunk.to <= edge).count();
+    Ok(Some(hls::playlist(Kind::Live { gone: gone as u64 }, &media(api), chunks[gone..].iter().copied())))
+}
+
+/// Sends the reader to the live playlist that begins now.
+async fn begin(api: &Api, camera: &CameraName, name: &str) -> Result<Response, Problem> {
+    let now = api.clock.now();
+    let from = now.checked_sub(BEHIND).unwrap_or(now);
+    let chunks = api.catalog.briefs(camera, Interval { from, to: Timestamp::MAX }, CHUNKS_MAX).await?;
+    let last = chunks.iter().rev().find(|chunk| hls::is_playable(chunk));
+    let last = last.ok_or_else(|| Problem::not_found().detail("nothing was recorded in the last 10 minutes"))?;
+    let edge = last.to.checked_sub(WINDOW).unwrap_or(from);
+    let first = chunks.iter().find(|chunk| hls::is_playable(chunk) && chunk.to > edge).unwrap_or(last);
+    let query = format!("since={}", first.from);
+    let path = format!("/v1/playlists/{}/{name}?{query}", camera.site);
+    // From the name on, as the reader sees it.
+    let start = path.len() - query.len() - name.len() - 1;
+    let path = api.access.sign(&path, now).map_or(path, |(signed, _)| signed);
+    Ok(Redirect::to(&path[start..]).into_response())
+}

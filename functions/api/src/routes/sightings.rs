@@ -1,0 +1,109 @@
+//! `/v1/sightings` and `/v1/detections`
+
+use super::Api;
+use super::chunks::{wanted, within};
+use crate::answer::{self, Keep};
+use crate::auth::Sight;
+use crate::cursor;
+use crate::json::{Detections, LookedAt, SightingJson, Sightings};
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use framepost_ports::catalog::{SightingQuery, SightingRow};
+use jiff::Timestamp;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// Of this site; of all without it.
+    site: Option<String>,
+    /// Of this camera of the site.
+    camera: Option<String>,
+    /// Of these labels, separated by commas; of all without it.
+    label: Option<String>,
+    /// With a part after this time.
+    from: Option<Timestamp>,
+    /// Beginning before this time.
+    to: Option<Timestamp>,
+    /// With at least this score, 0 to 1.
+    #[param(minimum = 0, maximum = 1)]
+    min_score: Option<f64>,
+    /// The most on a page: 1 to 1000, usually 50.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// What was seen, the newest first, a page at a time.
+#[utoipa::path(get, path = "/v1/sightings", tag = "find", params(Parameters),
+    responses((status = 200, body = Sightings),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Response, Problem> {
+    let limit = parameters::limit(asked.limit, 50, 1000)?;
+    let score_min = asked.min_score.unwrap_or(0.0);
+    if !(0.0..=1.0).contains(&score_min) {
+        return Err(Problem::parameter("minScore", "0 to 1"));
+    }
+    let query = SightingQuery {
+        cameras: wanted(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
+        labels: parameters::list("label", asked.label.as_deref(), 20)?,
+        within: within(asked.from, asked.to)?,
+        score_min,
+        after: asked.cursor.as_deref().map(cursor::sighting).transpose()?,
+        limit: limit + 1,
+    };
+    let mut rows = api.catalog.sightings(&query).await?;
+    let is_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| is_more).map(SightingRow::place).map(cursor::of_sighting);
+    let sightings = rows.into_iter().map(SightingJson::from).collect();
+    answer::json(&headers, Keep::Ask, &Sightings { sightings, next })
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DetectionParameters {
+    site: String,
+    camera: String,
+    from: Timestamp,
+    /// At most an hour after `from`.
+    to: Timestamp,
+}
+
+/// Most chunks in one answer.
+const CHUNKS_MAX: usize = 2000;
+
+/// What was seen in each picture, with boxes.
+#[utoipa::path(get, path = "/v1/detections", tag = "find", params(DetectionParameters),
+    responses((status = 200, body = Detections),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn detections(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<DetectionParameters>,
+) -> Result<Response, Problem> {
+    let camera = parameters::camera(&asked.site, &asked.camera)?;
+    let within = parameters::within(asked.from, asked.to, 3_600)?;
+    if !sight.has(&camera) {
+        return Err(Problem::not_found());
+    }
+    let rows = api.catalog.looks(&camera, within, CHUNKS_MAX + 1).await?;
+    let truncated = rows.len() > CHUNKS_MAX;
+    let chunks = rows.into_iter().take(CHUNKS_MAX).map(LookedAt::from).collect();
+    answer::json(&headers, Keep::Ask, &Detections { chunks, truncated })
+}

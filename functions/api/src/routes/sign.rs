@@ -1,0 +1,72 @@
+//! `/v1/sign`
+
+use super::Api;
+use crate::answer::{self, Keep};
+use crate::auth::Sight;
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use framepost_ports::catalog::CameraName;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// The longest path that is signed, in bytes.
+const LONGEST: usize = 4096;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// The path, and its query: of media, of a playlist or of a clip.
+    path: String,
+}
+
+/// A path that needs no token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Signed {
+    path: String,
+    /// Until when it is good. Ask again before; absent where no token is needed, so that it does not end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+}
+
+/// Signs a path, for players and links that cannot send a token.
+#[utoipa::path(get, path = "/v1/sign", tag = "play", params(Parameters),
+    responses((status = 200, body = Signed),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn sign(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Response, Problem> {
+    let expected = || Problem::parameter("path", "a path of /v1/media/, /v1/playlists/ or /v1/clips/");
+    let uri: Uri = (asked.path.len() <= LONGEST).then(|| asked.path.parse().ok()).flatten().ok_or_else(expected)?;
+    let is_plain = uri.scheme().is_none() && uri.authority().is_none();
+    let path = Some(uri.path()).filter(|_| is_plain).ok_or_else(expected)?;
+    let decoded = percent_decode_str(path).decode_utf8().map_err(|_| expected())?;
+    let camera = match decoded.strip_prefix("/v1/media/") {
+        Some(key) => api.catalog.chunk(key).await?.and_then(|row| row.camera()),
+        None => camera_of(&decoded).ok_or_else(expected)?,
+    };
+    camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
+    // As a request for it would be written.
+    let written = uri.path_and_query().map_or(path, |written| written.as_str()).to_owned();
+    let answer = match api.access.sign(&written, api.clock.now()) {
+        Some((path, expires)) => Signed { path, expires: Some(expires) },
+        None => Signed { path: written, expires: None },
+    };
+    answer::json(&headers, Keep::Ask, &answer)
+}
+
+/// The camera of a playlist's or a clip's path; `None` for another path.
+fn camera_of(path: &str) -> Option<Option<CameraName>> {
+    let rest = path.strip_prefix("/v1/playlists/").or_else(|| path.strip_prefix("/v1/clips/"))?;
+    let named = rest.split_once('/').and_then(|(site, file)| Some((site, file.rsplit_once('.')?.0)));
+    Some(named.and_then(|(site, name)| parameters::camera(site, name).ok()))
+}

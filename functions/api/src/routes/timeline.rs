@@ -1,0 +1,200 @@
+//! `/v1/timeline`
+
+use super::Api;
+use crate::answer::{self, Keep};
+use crate::auth::Sight;
+use crate::json::{
+    ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, Segment, SightingJson, Timeline,
+};
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use framepost_events::record::ChainState;
+use framepost_ports::catalog::{ChunkBrief, Interval, Looked, SightingQuery, SightingRow};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use utoipa::IntoParams;
+
+/// Longest stretch of time that is asked for at once, in seconds.
+const LONGEST_S: i64 = 8 * 86_400;
+/// Most chunks that are gone through.
+const CHUNKS_MAX: usize = 250_000;
+/// Most sightings, segments and pieces of activity in an answer.
+const LISTED_MAX: usize = 2000;
+/// Chunks that are closer than this follow each other: clocks and roundings move their borders a little.
+const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    site: String,
+    camera: String,
+    from: Timestamp,
+    /// At most 8 days after `from`.
+    to: Timestamp,
+    /// Stretches that are closer to each other than this many seconds are shown as one; 0 to 86400, usually 0.
+    #[param(minimum = 0, maximum = 86400)]
+    resolution: Option<f64>,
+    /// Counts the sightings that begin in each bin of so many seconds, 1 to 86400.
+    #[param(minimum = 1, maximum = 86400)]
+    count_seconds: Option<u32>,
+}
+
+/// What happened at one camera: where there is video, where there is none and why, what was seen, and whether it is sound.
+#[utoipa::path(get, path = "/v1/timeline", tag = "find", params(Parameters),
+    responses((status = 200, body = Timeline),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn timeline(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Response, Problem> {
+    let camera = parameters::camera(&asked.site, &asked.camera)?;
+    let within = parameters::within(asked.from, asked.to, LONGEST_S)?;
+    let resolution_seconds = asked.resolution.unwrap_or(0.0);
+    if !(0.0..=86_400.0).contains(&resolution_seconds) {
+        return Err(Problem::parameter("resolution", "0 to 86400 seconds"));
+    }
+    if asked.count_seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds)) {
+        return Err(Problem::parameter("countSeconds", "1 to 86400 seconds"));
+    }
+    if !sight.has(&camera) {
+        return Err(Problem::not_found());
+    }
+    let query = SightingQuery {
+        cameras: Some(vec![camera.clone()]),
+        labels: vec![],
+        within,
+        score_min: 0.0,
+        after: None,
+        limit: CHUNKS_MAX,
+    };
+    let (chunks, gaps, looked, seen) = tokio::try_join!(
+        api.catalog.briefs(&camera, within, CHUNKS_MAX),
+        api.catalog.gaps(&camera, within, CHUNKS_MAX),
+        api.catalog.looked(&camera, within, CHUNKS_MAX),
+        api.catalog.sightings(&query),
+    )?;
+    let resolution = SignedDuration::try_from_secs_f64(resolution_seconds).unwrap_or_default().max(TOUCHING);
+    let counts = asked.count_seconds.map(|seconds| counts(&seen, within, seconds)).unwrap_or_default();
+    let sightings_truncated = seen.len() > LISTED_MAX;
+    let mut sightings: Vec<SightingJson> = seen.into_iter().take(LISTED_MAX).map(SightingJson::from).collect();
+    sightings.reverse();
+    let timeline = Timeline {
+        site: camera.site,
+        camera: camera.camera,
+        from: within.from,
+        to: within.to,
+        now: api.clock.now(),
+        resolution_seconds: resolution.as_secs_f64(),
+        size_bytes: chunks.iter().map(|chunk| chunk.size_bytes).sum(),
+        chunks: chunks.len() as u64,
+        recorded: recorded(&chunks, resolution),
+        gaps: gaps.into_iter().map(Gap::from).collect(),
+        activity: activity(&chunks, within),
+        integrity: integrity(&chunks, resolution),
+        sightings,
+        sightings_truncated,
+        counts,
+        not_looked_at: not_looked_at(&chunks, &looked, resolution),
+        segments: if chunks.len() <= LISTED_MAX { chunks.iter().map(Segment::of).collect() } else { vec![] },
+    };
+    answer::json(&headers, Keep::Ask, &timeline)
+}
+
+fn follows(end: Timestamp, start: Timestamp, resolution: SignedDuration) -> bool {
+    start.duration_since(end) <= resolution
+}
+
+/// The stretches with video.
+fn recorded(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Recorded> {
+    let mut stretches: Vec<Recorded> = Vec::new();
+    for chunk in chunks {
+        match stretches.last_mut() {
+            Some(last) if follows(last.to, chunk.from, resolution) => {
+                last.to = last.to.max(chunk.to);
+                last.chunks += 1;
+            }
+            _ => stretches.push(Recorded { from: chunk.from, to: chunk.to, chunks: 1 }),
+        }
+    }
+    stretches
+}
+
+/// How sound they are. What is not sound is never joined with what is.
+fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<IntegrityStretch> {
+    let mut stretches: Vec<IntegrityStretch> = Vec::new();
+    for chunk in chunks {
+        let chain = if chunk.chain == ChainState::First { ChainState::Linked } else { chunk.chain };
+        let (from, to) = (chunk.from, chunk.to);
+        let here = IntegrityStretch { from, to, signature: chunk.signature, content: chunk.content, chain };
+        match stretches.last_mut() {
+            Some(last)
+                if (last.signature, last.content, last.chain) == (here.signature, here.content, here.chain)
+                    && follows(last.to, from, resolution) =>
+            {
+                last.to = last.to.max(to);
+            }
+            _ => stretches.push(here),
+        }
+    }
+    stretches
+}
+
+/// How much happens: of each chunk, or of bins where there are too many.
+fn activity(chunks: &[ChunkBrief], within: Interval) -> Vec<ActivityJson> {
+    let levels = chunks.iter().filter_map(|chunk| Some((chunk, chunk.activity?)));
+    if chunks.len() <= LISTED_MAX {
+        return levels.map(|(chunk, level)| ActivityJson { from: chunk.from, to: chunk.to, level }).collect();
+    }
+    let length_us = within.to.as_microsecond() - within.from.as_microsecond();
+    let bin_us = length_us / i64::try_from(LISTED_MAX).unwrap_or(i64::MAX) + 1;
+    let mut bins = BTreeMap::<i64, f64>::new();
+    for (chunk, level) in levels {
+        let bin = (chunk.from.as_microsecond() - within.from.as_microsecond()).div_euclid(bin_us);
+        let most = bins.entry(bin).or_default();
+        *most = most.max(level);
+    }
+    let at = |bin: i64| Timestamp::from_microsecond(within.from.as_microsecond() + bin * bin_us).unwrap_or(within.to);
+    bins.into_iter().map(|(bin, level)| ActivityJson { from: at(bin), to: at(bin + 1).min(within.to), level }).collect()
+}
+
+/// The number of sightings that begin in each bin.
+fn counts(seen: &[SightingRow], within: Interval, seconds: u32) -> Vec<Count> {
+    let bin_us = i64::from(seconds) * 1_000_000;
+    let start = within.from.as_microsecond();
+    let mut bins = BTreeMap::<(i64, &str), u64>::new();
+    for row in seen {
+        let bin = (row.sighting.from.as_microsecond() - start).max(0).div_euclid(bin_us);
+        *bins.entry((bin, &row.sighting.label)).or_default() += 1;
+    }
+    let at = |bin: i64| Timestamp::from_microsecond(start + bin * bin_us).unwrap_or(within.to);
+    bins.into_iter().map(|((bin, label), count)| Count { from: at(bin), label: label.to_owned(), count }).collect()
+}
+
+/// Where there is video that nobody looked at.
+fn not_looked_at(chunks: &[ChunkBrief], looked: &[Looked], resolution: SignedDuration) -> Vec<NotLookedAt> {
+    let mut stretches: Vec<NotLookedAt> = Vec::new();
+    let mut looks = looked.iter().peekable();
+    for chunk in chunks {
+        while looks.next_if(|look| look.from < chunk.from).is_some() {}
+        let reason = match looks.peek().filter(|look| look.from == chunk.from) {
+            Some(Looked { skipped: None, .. }) => continue,
+            Some(Looked { skipped: Some(why), .. }) => Reason::from(*why),
+            None => Reason::NotAsked,
+        };
+        match stretches.last_mut() {
+            Some(last) if last.reason == reason && follows(last.to, chunk.from, resolution) => {
+                last.to = last.to.max(chunk.to);
+            }
+            _ => stretches.push(NotLookedAt { from: chunk.from, to: chunk.to, reason }),
+        }
+    }
+    stretches
+}

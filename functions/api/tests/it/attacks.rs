@@ -1,0 +1,104 @@
+//! What a hostile caller tries.
+
+use crate::support::{ALL, Service};
+use axum::http::Method;
+use serde_json::Value;
+
+#[tokio::test]
+async fn no_parameter_takes_what_it_is_not_for() {
+    let service = Service::start().await;
+    let bad = [
+        "",
+        "x",
+        "%27%20OR%201%3D1--",
+        "%00",
+        "..%2F..%2Fetc%2Fpasswd",
+        "9223372036854775808",
+        "-1",
+        "NaN",
+        "%F0%9F%92%A5",
+    ];
+    let queries = [
+        ("/v1/timeline", vec!["site", "camera", "from", "to", "resolution", "countSeconds", "unknown"]),
+        ("/v1/chunks", vec!["site", "from", "to", "order", "limit", "cursor", "unknown"]),
+        ("/v1/sightings", vec!["site", "from", "to", "minScore", "limit", "cursor", "unknown"]),
+        ("/v1/detections", vec!["site", "camera", "from", "to", "unknown"]),
+        ("/v1/playlists/site-0/cam-0.m3u8", vec!["from", "to", "since", "unknown"]),
+    ];
+    for (path, parameters) in queries {
+        for parameter in parameters {
+            for value in bad {
+                let kept: Vec<&str> = ALL.split('&').filter(|part| !part.starts_with(parameter)).collect();
+                let kept = if path.contains("playlists") { vec![] } else { kept };
+                let kept: Vec<&str> = if matches!(path, "/v1/chunks" | "/v1/sightings") { vec![] } else { kept };
+                let answer = service.get(&format!("{path}?{}&{parameter}={value}", kept.join("&"))).await;
+                let status = answer.status.as_u16();
+                let is_fine = matches!((parameter, value, status), (_, _, 400))
+                    // An empty text, or a number that is in the range.
+                    || (status == 200 && answer.body.len() < 100_000 && matches!(parameter, "site" | "camera" | "resolution" | "minScore"));
+                assert!(is_fine, "{path} {parameter}={value}: {status} {}", answer.text());
+                if status == 400 {
+                    let problem = answer.json();
+                    assert_eq!(answer.header("content-type"), "application/problem+json");
+                    assert!(problem["title"].is_string() && problem["status"] == 400, "{problem}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_catalogued_is_read() {
+    let service = Service::start().await;
+    for path in [
+        "/v1/media/../../etc/passwd",
+        "/v1/media/..%2F..%2Fetc%2Fpasswd",
+        "/v1/media/%2Fetc%2Fpasswd",
+        "/v1/media/catalog.db",
+        "/v1/media/",
+        "/v1/media/site-0/2026-11-20/cam-0/23/58-00Z.0.mp4%00.txt",
+        "/v1/chunks/..%2Fcatalog.db",
+        "/v1/playlists/site-9/cam-0.m3u8",
+        "/v1/playlists/site-0/cam-0",
+        "/v1/playlists/site-0/..m3u8",
+        "/v1/nothing",
+        "/",
+    ] {
+        let answer = service.get(path).await;
+        assert_eq!(answer.status.as_u16(), 404, "{path}: {}", answer.text());
+        assert!(!answer.text().contains("passwd") && !answer.text().contains(".db"), "{path}: {}", answer.text());
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        let answer = service.ask(method.clone(), &format!("/v1/media/{}", service.keys[0]), &[]).await;
+        assert_eq!(answer.status.as_u16(), 405, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_under_a_name_of_its_own_reaches_nothing() {
+    let service = Service::start().await;
+    for host in ["rebound.example", "rebound.example:8642", "127.0.0.1.nip.io:8642", ""] {
+        for path in ["/v1/cameras", "/openapi.json", "/docs", "/v1/nothing"] {
+            let answer = service.ask(Method::GET, path, &[("host", host)]).await;
+            assert_eq!(answer.status.as_u16(), 403, "{host} {path}");
+        }
+    }
+    let own = service.ask(Method::GET, "/v1/cameras", &[("host", "localhost:8642")]).await;
+    assert_eq!(own.status.as_u16(), 200);
+    assert!(own.headers.get("access-control-allow-origin").is_none());
+}
+
+#[tokio::test]
+async fn long_stretches_are_refused() {
+    let service = Service::start().await;
+    let of = |from: &str, to: &str| format!("site=site-0&camera=cam-0&from={from}&to={to}");
+    let ever = of("-009999-01-02T01:59:59Z", "9999-12-30T22:00:00Z");
+    for path in ["/v1/timeline", "/v1/detections", "/v1/chunks", "/v1/sightings"] {
+        let answer = service.get(&format!("{path}?{ever}")).await;
+        assert_eq!(answer.status.as_u16(), 400, "{path}");
+        let problem: Value = answer.json();
+        assert_eq!(problem["parameter"], "to", "{problem}");
+        let backwards = service.get(&format!("{path}?{}", of("2026-11-21T00:00:00Z", "2026-11-20T00:00:00Z"))).await;
+        assert_eq!(backwards.status.as_u16(), 400, "{path}");
+    }
+}

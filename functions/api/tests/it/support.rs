@@ -1,0 +1,102 @@
+//! An API over made-up footage, and its answers.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use framepost_api::{Access, Api, router};
+use framepost_events::record::{Data, Record};
+use framepost_ports::catalog::{Catalog as _, Change};
+use framepost_ports::contract::Footage;
+use framepost_ports::memory::{MemoryBucket, MemoryCatalog, SimulatedClock};
+use serde_json::Value;
+use std::sync::Arc;
+use tower::ServiceExt as _;
+
+/// An API whose one camera of `site-0` has 20 chunks of 3 s, and then after a gap of 60 s 20 more. Another site has its own.
+pub(crate) struct Service {
+    router: Router,
+    pub(crate) keys: Vec<String>,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// The bytes of a chunk: each its own.
+pub(crate) fn bytes(key: &str, size: u64) -> Vec<u8> {
+    let seed = key.bytes().map(u64::from).sum::<u64>();
+    (0..size).map(|n| u8::try_from((seed + n * 7) % 251).unwrap()).collect()
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let mut footage = Footage::new(11);
+        let (camera, other) = (Footage::camera(0), Footage::camera(1));
+        let (catalog, bucket) = (MemoryCatalog::default(), MemoryBucket::new("footage"));
+        let mut records: Vec<Record> = Vec::new();
+        let mut keys = Vec::new();
+        for camera in [&camera, &other] {
+            for n in 0..40 {
+                let (ms, counter) = if n < 20 { (n * 3_000, n) } else { (n * 3_000 + 60_000, n - 20) };
+                let made = footage.chunk(camera, ms, u64::try_from(counter).unwrap(), "1");
+                if let Data::ChunkProbed(chunk) = &made[0].data {
+                    bucket.insert(&chunk.object.key, "video/mp4", vec![], bytes(&chunk.object.key, chunk.size_bytes));
+                    if camera == &Footage::camera(0) {
+                        keys.push(chunk.object.key.clone());
+                    }
+                }
+                records.extend(made);
+            }
+            records.push(footage.gap(camera, 60_000, 60_000));
+        }
+        let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
+        catalog.apply(&changes).await.unwrap();
+        let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
+        let router = router(Api {
+            catalog: Arc::new(catalog),
+            source: Arc::new(bucket),
+            clock,
+            access: Access::on_loopback(([127, 0, 0, 1], 8642).into()),
+        });
+        Self { router, keys }
+    }
+
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "127.0.0.1:8642");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[]).await
+    }
+}
+
+/// All footage of the camera.
+pub(crate) const ALL: &str = "site=site-0&camera=cam-0&from=2026-11-20T23:00:00Z&to=2026-11-21T01:00:00Z";

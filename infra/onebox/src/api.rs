@@ -1,0 +1,74 @@
+//! The API's listener.
+
+use crate::token;
+use anyhow::Context as _;
+use edge_uploader::listener::{self, ConnectionLimits};
+use framepost_api::{Access, Api, PathSigner, Tokens};
+use framepost_ports::{Catalog, ObjectSource, SystemClock};
+use hyper_util::service::TowerToHyperService;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const PORT: u16 = 8642;
+
+/// A page opens several connections, and nine cameras one each.
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    connections: 256,
+    header_time: Duration::from_mins(1),
+    idle_time: Duration::from_mins(2),
+    lifetime: Duration::from_hours(6),
+    header_bytes: 64 * 1024,
+};
+
+/// How callers of the API are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Auth {
+    /// Not at all: everybody on this machine may see everything.
+    None,
+    /// By tokens: `framepost token new`.
+    Tokens,
+}
+
+impl Auth {
+    /// The access to a listener at this address, as the data directory has it.
+    pub(crate) fn access(self, dir: &Path, address: SocketAddr) -> anyhow::Result<Access> {
+        Ok(match self {
+            Self::None => Access::on_loopback(address),
+            Self::Tokens => Access::Tokens {
+                tokens: Arc::new(Tokens::in_file(token::file(dir))),
+                signer: PathSigner::new(&token::path_secret(dir)?),
+            },
+        })
+    }
+}
+
+/// Listens where it is asked to; otherwise on the usual port, or on any other where something has that one.
+pub(crate) async fn listen(asked: Option<SocketAddr>, auth: Auth) -> anyhow::Result<TcpListener> {
+    if let Some(asked) = asked {
+        anyhow::ensure!(
+            asked.ip().is_loopback() || auth == Auth::Tokens,
+            "--listen {asked}: others than this machine reach that, so it needs --auth tokens"
+        );
+        return TcpListener::bind(asked).await.with_context(|| format!("cannot listen on {asked}"));
+    }
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen on loopback"),
+    }
+}
+
+/// Serves until `stop`, then finishes requests in progress.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    access: Access,
+    catalog: Arc<dyn Catalog>,
+    source: Arc<dyn ObjectSource>,
+    stop: CancellationToken,
+) {
+    let router = framepost_api::router(Api { catalog, source, clock: Arc::new(SystemClock), access });
+    listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop).await;
+}

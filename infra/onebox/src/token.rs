@@ -1,0 +1,140 @@
+//! `framepost token`: makes, lists and takes away the tokens of the API.
+
+use crate::privacy;
+use anyhow::{Context as _, bail, ensure};
+use edge_uploader::config::units::parse_duration;
+use edge_uploader::terminal;
+use framepost_api::{Scope, StoredToken};
+use framepost_events::{Camera, Site};
+use jiff::{SignedDuration, Timestamp};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Where everything is kept.
+    #[arg(long, default_value = "framepost-data", value_name = "DIR", global = true)]
+    dir: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Makes a token and prints it. It is kept nowhere.
+    New(New),
+    /// Lists the tokens: what each is called, what it is for, and until when.
+    List,
+    /// Takes a token away.
+    Revoke {
+        /// What it is called in the list.
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct New {
+    /// A site that its holder may see; can be given several times. Without any, everything.
+    #[arg(long, value_name = "SITE")]
+    site: Vec<Site>,
+    /// Of the one site, only these cameras.
+    #[arg(long, value_name = "CAMERA")]
+    camera: Vec<Camera>,
+    /// Its holder may see footage and what is known of it.
+    #[arg(long, required = true)]
+    read: bool,
+    /// For how long it counts: `12h`, `30d`. Without it, until it is taken away.
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
+    expires: Option<Duration>,
+}
+
+/// The file of the tokens.
+pub(crate) fn file(dir: &Path) -> PathBuf {
+    dir.join("tokens.json")
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let dir = arguments.dir;
+    match arguments.command {
+        Command::New(new) => {
+            privacy::keep(&dir).with_context(|| format!("cannot keep {} to oneself", dir.display()))?;
+            let (text, stored) = StoredToken::make(new.scopes()?, new.ends()?)?;
+            let mut tokens = read(&dir)?;
+            tokens.push(stored);
+            write(&dir, &tokens)?;
+            terminal::out(text);
+        }
+        Command::List => {
+            for StoredToken { id, reads, expires, .. } in read(&dir)? {
+                let reads: Vec<String> = reads.into_iter().map(String::from).collect();
+                let until = expires.map_or_else(String::new, |expires| format!("  until {expires}"));
+                terminal::out(format_args!("{id}  {}{until}", reads.join(" ")));
+            }
+        }
+        Command::Revoke { id } => {
+            let mut tokens = read(&dir)?;
+            let before = tokens.len();
+            tokens.retain(|token| token.id != id);
+            if tokens.len() == before {
+                bail!("there is no token {id:?}");
+            }
+            write(&dir, &tokens)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl New {
+    fn scopes(&self) -> anyhow::Result<Vec<Scope>> {
+        Ok(match (&self.site[..], &self.camera[..]) {
+            ([], []) => vec![Scope::All],
+            (sites, []) => sites.iter().cloned().map(Scope::Site).collect(),
+            ([site], cameras) => cameras.iter().map(|camera| Scope::Camera(site.clone(), camera.clone())).collect(),
+            _ => bail!("say with one --site whose --camera it is"),
+        })
+    }
+
+    fn ends(&self) -> anyhow::Result<Option<Timestamp>> {
+        let Some(lasts) = self.expires else { return Ok(None) };
+        ensure!(!lasts.is_zero(), "a token that ends at once is none");
+        Ok(Some(Timestamp::now().checked_add(SignedDuration::try_from(lasts)?)?))
+    }
+}
+
+fn read(dir: &Path) -> anyhow::Result<Vec<StoredToken>> {
+    let file = file(dir);
+    match std::fs::read(&file) {
+        Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{} holds no tokens", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(vec![]),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+    }
+}
+
+/// Replaces the file as a whole: who reads it sees the old one or the new one.
+fn write(dir: &Path, tokens: &[StoredToken]) -> anyhow::Result<()> {
+    let staged = dir.join(format!(".tokens-{}", std::process::id()));
+    let mut file_there = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+    file_there.write_all(&serde_json::to_vec_pretty(tokens)?)?;
+    file_there.sync_all()?;
+    std::fs::rename(&staged, file(dir))?;
+    Ok(())
+}
+
+/// Loads the secret that paths are signed with, or creates it on first use.
+pub(crate) fn path_secret(dir: &Path) -> anyhow::Result<Vec<u8>> {
+    let path = dir.join("paths.key");
+    if !path.exists() {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(hex::encode(secret).as_bytes())?;
+        file.sync_all()?;
+    }
+    let secret = hex::decode(std::fs::read_to_string(&path)?.trim())
+        .with_context(|| format!("{} is not a key", path.display()))?;
+    ensure!(secret.len() >= 32, "{} is too short for a key", path.display());
+    Ok(secret)
+}

@@ -1,0 +1,132 @@
+//! The API of `framepost up`: what was recorded is found, plays in ffmpeg, and comes out as a clip.
+
+use framepost_tests::binaries::Output;
+use framepost_tests::judge::packets::{Packet, Stream, packets};
+use framepost_tests::media::Clip;
+use framepost_tests::onebox::Onebox;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The address of the API, from standard error.
+fn address(onebox: &Onebox) -> SocketAddr {
+    onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+        lines.iter().find_map(|line| {
+            let rest = line.strip_prefix("api")?.split_once("http://")?.1;
+            rest.split('/').next()?.parse().ok()
+        })
+    })
+}
+
+/// The status, the head and the body of the answer to a request without anything.
+fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).expect("the API listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n").expect("a request");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, head, bytes.split_off(end + 4))
+}
+
+fn json(address: SocketAddr, path: &str) -> Value {
+    let (status, _, body) = ask(address, "GET", path, "");
+    assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+/// The digests of a stream's packets, as ffmpeg reads them from a URL.
+fn digests_of_url(url: &str, map: &str) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i", url, "-map", map, "-c", "copy", "-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg can be started");
+    assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit(',').next()).map(|digest| digest.trim().to_owned()).collect()
+}
+
+fn digests(file: &Path, stream: Stream) -> Vec<String> {
+    packets(file, stream).expect("packets").into_iter().map(|Packet { md5, .. }| md5).collect()
+}
+
+#[test]
+fn what_was_recorded_is_found_plays_and_comes_out_as_a_clip() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let clip = Clip::H264Aac.path();
+    let camera = clip.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+    let clip = clip.to_str().expect("a path");
+    let mut onebox = Onebox::up(directory.path(), &["--stay", "--listen", "127.0.0.1:0", "--window", "2s", clip]);
+    let address = address(&onebox);
+    onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
+        lines.iter().any(|line| line.contains("all files are read")).then_some(())
+    });
+    let cameras = json(address, "/v1/cameras");
+    let known = &cameras["cameras"][0];
+    assert_eq!(
+        (known["site"].as_str(), known["camera"].as_str()),
+        (Some("onebox"), Some(camera.as_str())),
+        "{cameras}"
+    );
+    let (from, to) = (known["first"].as_str().expect("a start"), known["last"].as_str().expect("an end"));
+    let timeline = json(address, &format!("/v1/timeline?site=onebox&camera={camera}&from={from}&to={to}"));
+    assert_eq!(timeline["recorded"].as_array().map(Vec::len), Some(1), "{timeline}");
+    assert!(timeline["chunks"].as_u64() > Some(2), "{timeline}");
+
+    let source = Path::new(clip);
+    let playlist = format!("http://{address}/v1/playlists/onebox/{camera}.m3u8?from={from}&to={to}");
+    assert_eq!(digests_of_url(&playlist, "0:v:0"), digests(source, Stream::Video));
+    assert_eq!(digests_of_url(&playlist, "0:a:0"), digests(source, Stream::Audio));
+
+    let whole = format!("/v1/clips/onebox/{camera}.mp4?from={from}&to={to}");
+    let file = directory.path().join("clip.mp4");
+    let (status, head, bytes) = ask(address, "GET", &whole, "");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
+    assert!(head.to_ascii_lowercase().contains(&format!("content-length: {}", bytes.len())), "{head}");
+    std::fs::write(&file, &bytes).expect("a file");
+    for stream in [Stream::Video, Stream::Audio] {
+        assert_eq!(digests(&file, stream), digests(source, stream), "{stream:?}");
+    }
+    ranges_are_parts(address, &whole, &bytes);
+    a_part_has_its_length(address, &camera, from, &file);
+    onebox.end();
+}
+
+/// Random ranges, put together, are the whole.
+fn ranges_are_parts(address: SocketAddr, path: &str, whole: &[u8]) {
+    for _ in 0..200 {
+        let start = fastrand::usize(0..whole.len());
+        let end = fastrand::usize(start..whole.len());
+        let (status, _, part) = ask(address, "GET", path, &format!("Range: bytes={start}-{end}\r\n"));
+        assert_eq!(status, 206);
+        assert!(part == whole[start..=end], "{start}-{end}");
+    }
+}
+
+/// A clip that begins and ends between key frames is as long as was asked, to a frame.
+fn a_part_has_its_length(address: SocketAddr, camera: &str, from: &str, file: &Path) {
+    let start: jiff::Timestamp = from.parse().expect("a time");
+    for (from_ms, to_ms) in [(0, 1_000), (333, 4_777), (2_001, 2_999)] {
+        let [from, to] = [from_ms, to_ms].map(|ms| start + jiff::SignedDuration::from_millis(ms));
+        let (status, _, bytes) = ask(address, "GET", &format!("/v1/clips/onebox/{camera}.mp4?from={from}&to={to}"), "");
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
+        std::fs::write(file, &bytes).expect("a file");
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "csv=p=0"])
+            .arg(file)
+            .output()
+            .expect("ffprobe can be started");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let times: Vec<f64> = text.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+        let played = f64::from(to_ms - from_ms) / 1000.0;
+        // ffmpeg shows pictures before an edit list's start at negative times, and of fragmented files those behind its end.
+        let shown = times.iter().filter(|time| **time > -0.001 && **time < played - 0.001).count() as f64 / 25.0;
+        assert!((shown - played).abs() < 0.041, "{from_ms} to {to_ms}: {shown} s of {played}: {times:?}");
+    }
+}
