@@ -22,7 +22,7 @@ pub(crate) fn compare(directory: &Path) {
                 file_to_chunks("without SHA instructions", &file, directory, Some(&hiding), Budget::Ratio(1.0));
             }
             Err(reason) => {
-                println!("file to chunks without SHA instructions: NOT MEASURED, they cannot be hidden: {reason}")
+                println!("file to chunks without SHA instructions: NOT MEASURED, they cannot be hidden: {reason}");
             }
         }
     } else {
