@@ -1,7 +1,7 @@
 //! Errors as problem documents (RFC 9457).
 
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use framepost_ports::catalog::Interval;
 use framepost_ports::{Error, ErrorKind, chain};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// What kind of problem it is, as a stable URI reference: `/problems/bad-parameter`.
-    pub(crate) r#type: String,
+    pub(crate) r#type: &'static str,
     /// The kind in words, the same for each of its kind.
     pub(crate) title: &'static str,
     /// The HTTP status.
@@ -29,7 +29,7 @@ pub(crate) struct Problem {
     pub(crate) ranges: Vec<Stretch>,
     #[serde(skip)]
     #[schema(ignore)]
-    headers: HeaderMap,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// A stretch of time.
@@ -42,17 +42,8 @@ pub(crate) struct Stretch {
 }
 
 impl Problem {
-    fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
-        let r#type = format!("/problems/{kind}");
-        Self {
-            r#type,
-            title,
-            status: status.as_u16(),
-            detail: None,
-            parameter: None,
-            ranges: vec![],
-            headers: HeaderMap::new(),
-        }
+    fn new(status: StatusCode, r#type: &'static str, title: &'static str) -> Self {
+        Self { r#type, title, status: status.as_u16(), detail: None, parameter: None, ranges: vec![], header: None }
     }
 
     /// Says what was the matter this time.
@@ -70,41 +61,42 @@ impl Problem {
     }
 
     #[must_use]
-    pub(crate) fn header(mut self, name: axum::http::HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
         self
     }
 
     /// A parameter that cannot be used.
     pub(crate) fn parameter(name: &'static str, expected: impl Into<String>) -> Self {
-        let problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter cannot be used");
+        let problem = Self::new(StatusCode::BAD_REQUEST, "/problems/bad-parameter", "A parameter cannot be used");
         Self { parameter: Some(name), ..problem.detail(format!("{name}: {}", expected.into())) }
     }
 
     /// The query as a whole cannot be read.
     pub(crate) fn query(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter cannot be used").detail(detail)
+        Self::new(StatusCode::BAD_REQUEST, "/problems/bad-parameter", "A parameter cannot be used").detail(detail)
     }
 
     /// There is nothing there, or nothing that the caller may see.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here")
+        Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "There is nothing here")
     }
 
     /// The caller did not say who it is, or not in a way that counts.
     pub(crate) fn unauthorized() -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed");
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", "A valid token is needed");
         problem.header(axum::http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"framepost\""))
     }
 
     /// The request is for another host.
     pub(crate) fn other_host() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "other-host", "The request is for another host")
+        Self::new(StatusCode::FORBIDDEN, "/problems/other-host", "The request is for another host")
     }
 
     /// A range that no byte of the object is in.
     pub(crate) fn range(size: u64) -> Self {
-        let problem = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "no-such-range", "No byte is in this range");
+        let problem =
+            Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "/problems/no-such-range", "No byte is in this range");
         match HeaderValue::try_from(format!("bytes */{size}")) {
             Ok(value) => problem.header(axum::http::header::CONTENT_RANGE, value),
             Err(_) => problem,
@@ -113,12 +105,12 @@ impl Problem {
 
     /// The resource is there and cannot be asked this way.
     pub(crate) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The resource does not have this method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "/problems/method", "The resource does not have this method")
     }
 
     /// What was asked for cannot be made of the footage as it is.
-    pub(crate) fn conflict(kind: &'static str, title: &'static str) -> Self {
-        Self::new(StatusCode::CONFLICT, kind, title)
+    pub(crate) fn conflict(r#type: &'static str, title: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, r#type, title)
     }
 }
 
@@ -132,12 +124,16 @@ impl From<Error> for Problem {
                 if kind.is_transient() {
                     let problem = Self::new(
                         StatusCode::SERVICE_UNAVAILABLE,
-                        "unavailable",
+                        "/problems/unavailable",
                         "Something behind this is out of order",
                     );
                     problem.header(axum::http::header::RETRY_AFTER, HeaderValue::from_static("2"))
                 } else {
-                    Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something behind this is broken")
+                    Self::new(
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "/problems/internal",
+                        "Something behind this is broken",
+                    )
                 }
             }
         }
@@ -146,10 +142,13 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        let headers = std::mem::take(&mut self.headers);
+        let header = self.header.take();
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (status, headers, body).into_response();
+        let mut response = (status, body).into_response();
+        if let Some((name, value)) = header.map(|header| *header) {
+            response.headers_mut().insert(name, value);
+        }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().insert(axum::http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

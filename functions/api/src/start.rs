@@ -1,9 +1,24 @@
 //! The function, made of what its host gives it.
 
+use crate::{Access, Api, PathSigner, Tokens, router};
+use anyhow::{Context as _, ensure};
+use framepost_host::Clouds;
+use std::sync::Arc;
+
 /// What this function is triggered by and what it needs: `function.yaml`.
 pub const MANIFEST: &str = include_str!("../function.yaml");
 
-/// Makes the router of its clouds.
-pub async fn start(_clouds: framepost_host::Clouds) -> anyhow::Result<axum::Router> {
-    anyhow::bail!("the API tells callers apart on one machine only so far: run `framepost up`")
+const TOKENS: &str = "FRAMEPOST_API_TOKENS";
+const KEY: &str = "FRAMEPOST_API_KEY";
+
+/// Makes the router of its clouds. Everybody may send requests to it there, so it needs tokens.
+pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
+    let needed = |name| clouds.variable(name).with_context(|| format!("{name} is not set, and everybody could ask"));
+    // Neither error shows what is there.
+    let tokens = Tokens::of(&needed(TOKENS)?).map_err(|_| anyhow::anyhow!("{TOKENS} is no list of tokens"))?;
+    let secret = hex::decode(needed(KEY)?.trim()).map_err(|_| anyhow::anyhow!("{KEY} is not hexadecimal"))?;
+    ensure!(secret.len() >= 32, "{KEY} has less than 64 hexadecimal digits");
+    let access = Access::Tokens { tokens: Arc::new(tokens), signer: PathSigner::new(&secret) };
+    let catalog = clouds.catalog().await?;
+    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, access }))
 }

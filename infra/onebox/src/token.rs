@@ -2,16 +2,14 @@
 
 use crate::privacy;
 use anyhow::{Context as _, bail, ensure};
-use edge_uploader::config::units::parse_duration;
 use edge_uploader::terminal;
 use framepost_api::{Scope, StoredToken};
 use framepost_events::{Camera, Site};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -47,8 +45,15 @@ struct New {
     #[arg(long, required = true)]
     read: bool,
     /// For how long it counts: `12h`, `30d`. Without it, until it is taken away.
-    #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
-    expires: Option<Duration>,
+    #[arg(long, value_parser = lasting, value_name = "DURATION")]
+    expires: Option<SignedDuration>,
+}
+
+/// A time such as `30d`, whose days have 24 hours.
+fn lasting(text: &str) -> Result<SignedDuration, String> {
+    let span: Span = text.parse().map_err(|_| "not a duration; write it like \"30d\" or \"12h\"".to_owned())?;
+    let lasts = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(SignedDuration::is_positive);
+    lasts.ok_or_else(|| "a token lasts for days, hours or less, and not for nothing".to_owned())
 }
 
 /// The file of the tokens.
@@ -98,9 +103,7 @@ impl New {
     }
 
     fn ends(&self) -> anyhow::Result<Option<Timestamp>> {
-        let Some(lasts) = self.expires else { return Ok(None) };
-        ensure!(!lasts.is_zero(), "a token that ends at once is none");
-        Ok(Some(Timestamp::now().checked_add(SignedDuration::try_from(lasts)?)?))
+        Ok(self.expires.map(|lasts| Timestamp::now().checked_add(lasts)).transpose()?)
     }
 }
 
@@ -137,4 +140,19 @@ pub(crate) fn path_secret(dir: &Path) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("{} is not a key", path.display()))?;
     ensure!(secret.len() >= 32, "{} is too short for a key", path.display());
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lasts_for_days_or_hours() {
+        for (text, hours) in [("30d", 720), ("12h", 12), ("1d 6h", 30)] {
+            assert_eq!(lasting(text), Ok(SignedDuration::from_hours(hours)), "{text}");
+        }
+        for bad in ["", "30", "-1d", "0s", "1 month", "1y", "forever", "9999999999999d"] {
+            assert!(lasting(bad).is_err(), "{bad}");
+        }
+    }
 }

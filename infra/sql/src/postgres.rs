@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow,
-    Looked, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
+    LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -168,13 +168,13 @@ impl Executor for Postgres {
     }
 
     async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        let statement = match self.prepared.get(sql) {
-            Some(statement) => statement.clone(),
-            None => {
-                let statement = self.client.prepare(sql).await.map_err(|error| failed("ask", error))?;
-                self.prepared.insert(sql.to_owned(), statement.clone());
-                statement
-            }
+        let known = self.prepared.get(sql).cloned();
+        let statement = if let Some(statement) = known {
+            statement
+        } else {
+            let statement = self.client.prepare(sql).await.map_err(|error| failed("ask", error))?;
+            self.prepared.insert(sql.to_owned(), statement.clone());
+            statement
         };
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         let rows = self.client.query(&statement, &values).await.map_err(|error| failed("ask", error))?;
@@ -252,6 +252,14 @@ impl Catalog for PostgresCatalog {
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {
         within!(Read, self, |db| read::reports(db))
+    }
+
+    async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>> {
+        within!(Read, self, |db| read::happenings(db, after, limit))
+    }
+
+    async fn last_happening(&self) -> Result<i64> {
+        within!(Read, self, |db| read::last_happening(db))
     }
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {

@@ -4,8 +4,8 @@ use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
 use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
 use framepost_ports::catalog::{
-    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow, Looked, Order,
-    SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera, LookRow, Looked,
+    Order, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 
@@ -307,6 +307,22 @@ pub(crate) async fn reports(db: &mut impl Executor) -> Result<Vec<GatewayReporte
     rows.iter().map(|row| row.json(0)).collect()
 }
 
+/// Happenings that are kept for readers that come back.
+const HAPPENINGS_KEPT: i64 = 100_000;
+
+pub(crate) async fn happenings(db: &mut impl Executor, after: i64, limit: usize) -> Result<Vec<Happening>> {
+    let sql = "SELECT id, record FROM happening WHERE id > $1 ORDER BY id LIMIT $2";
+    let rows = db.query(sql, values![after, limit]).await?;
+    rows.iter().map(|row| Ok(Happening { number: row.int(0)?, record: row.json(1)? })).collect()
+}
+
+pub(crate) async fn last_happening(db: &mut impl Executor) -> Result<i64> {
+    let rows = db.query("SELECT MAX(id) FROM happening", &[]).await?;
+    Ok(rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten().unwrap_or(0))
+}
+
 pub(crate) async fn forget_removals(db: &mut impl Executor, before: jiff::Timestamp) -> Result<()> {
+    let last = last_happening(db).await?;
+    db.execute("DELETE FROM happening WHERE id <= $1", values![last - HAPPENINGS_KEPT]).await?;
     db.execute("DELETE FROM removal WHERE time_us < $1", values![before]).await
 }

@@ -11,8 +11,8 @@ use crate::{read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera, LookRow,
-    Looked, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
+    LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use futures::executor::block_on as now;
@@ -81,7 +81,7 @@ impl SqliteCatalog {
             let mut reader = kept.map_or_else(|| connect(&inner.file), Ok)?;
             // All statements of a question see the same rows.
             reader.execute_batch("BEGIN").map_err(|error| failed("read", error))?;
-            let found = work(&mut Sqlite { connection: &mut reader });
+            let found = work(&mut Sqlite::new(&mut reader));
             reader.execute_batch("COMMIT").map_err(|error| failed("read", error))?;
             let mut readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
             if readers.len() < READERS_KEPT {
@@ -101,7 +101,7 @@ fn in_transaction<T>(writer: &mut Connection, work: impl FnOnce(&mut Sqlite<'_>)
         run(writer, "ROLLBACK")?;
     }
     run(writer, "BEGIN IMMEDIATE")?;
-    let done = work(&mut Sqlite { connection: writer }).and_then(|done| run(writer, "COMMIT").map(|()| done));
+    let done = work(&mut Sqlite::new(writer)).and_then(|done| run(writer, "COMMIT").map(|()| done));
     if done.is_err() && !writer.is_autocommit() {
         run(writer, "ROLLBACK")?;
     }
@@ -155,7 +155,11 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-impl Sqlite<'_> {
+impl<'a> Sqlite<'a> {
+    pub(crate) fn new(connection: &'a mut Connection) -> Self {
+        Self { connection }
+    }
+
     fn run(&mut self, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let columns = statement.column_count();
@@ -258,6 +262,14 @@ impl Catalog for SqliteCatalog {
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {
         self.read(|db| now(read::reports(db))).await
+    }
+
+    async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>> {
+        self.read(move |db| now(read::happenings(db, after, limit))).await
+    }
+
+    async fn last_happening(&self) -> Result<i64> {
+        self.read(|db| now(read::last_happening(db))).await
     }
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {

@@ -70,6 +70,9 @@ fn word(value: &impl Serialize) -> Option<String> {
 impl<E: Executor> Writing<'_, E> {
     async fn record(&mut self, record: &Record) -> Result<()> {
         let time = record.time;
+        if !self.is_removed(record.data.object(), time).await? {
+            self.note(record).await?;
+        }
         match &record.data {
             Data::ChunkProbed(chunk) => match ChunkRow::new(time, (**chunk).clone()) {
                 Some(row) => self.chunk(&row).await,
@@ -101,6 +104,11 @@ impl<E: Executor> Writing<'_, E> {
                 self.db.execute(sql, values).await
             }
         }
+    }
+
+    /// Notes that the record was written.
+    async fn note(&mut self, record: &Record) -> Result<()> {
+        self.db.execute("INSERT INTO happening (record) VALUES ($1)", values![json(record)?]).await
     }
 
     /// Whether a removal takes this version of the object.

@@ -66,8 +66,8 @@ mod tests {
         let signer = PathSigner::new(&[7; 32]);
         let now: Timestamp = "2026-11-20T15:00:00Z".parse().unwrap();
         for asked in ["/v1/media/a/b.mp4", "/v1/clips/s/c.mp4?from=1&to=2"] {
-            let (signed, expires) = signer.sign(asked, now);
-            let (path, query) = signed.split_once('?').unwrap();
+            let (made, expires) = signer.sign(asked, now);
+            let (path, query) = made.split_once('?').unwrap();
             let bare = asked.split_once('?').map_or("", |(_, query)| query);
             assert_eq!(signer.check(path, query, now), Some(bare));
             assert_eq!(signer.check(path, query, expires), None, "it ended");

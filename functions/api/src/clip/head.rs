@@ -40,14 +40,14 @@ pub(super) fn children(bytes: &[u8]) -> Option<Vec<BoxIn<'_>>> {
     Some(found)
 }
 
-fn child<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<BoxIn<'a>> {
-    children(bytes)?.into_iter().find(|found| found.kind == *kind)
+fn child(bytes: &[u8], kind: [u8; 4]) -> Option<BoxIn<'_>> {
+    children(bytes)?.into_iter().find(|found| found.kind == kind)
 }
 
-fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let len = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
     let mut made = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    made.extend_from_slice(kind);
+    made.extend_from_slice(&kind);
     for part in parts {
         made.extend_from_slice(part);
     }
@@ -77,11 +77,11 @@ impl Head {
                 made.extend_from_slice(top.whole);
                 continue;
             }
-            let movie = timescale(child(top.body, b"mvhd")?.body)?;
+            let movie = timescale(child(top.body, *b"mvhd")?.body)?;
             let mut parts: Vec<Vec<u8>> = Vec::new();
             for inner in children(top.body)? {
                 parts.push(match &inner.kind {
-                    b"mvhd" => boxed(b"mvhd", &[&created(inner.body, start)]),
+                    b"mvhd" => boxed(*b"mvhd", &[&created(inner.body, start)]),
                     b"trak" => {
                         let (track, of_track) = track(inner.body)?;
                         timescales.insert(track, of_track);
@@ -93,7 +93,7 @@ impl Head {
                 });
             }
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-            made.extend(boxed(b"moov", &parts));
+            made.extend(boxed(*b"moov", &parts));
         }
         (!timescales.is_empty()).then(|| Self { bytes: made.into(), timescales })
     }
@@ -101,9 +101,9 @@ impl Head {
 
 /// The id and the timescale of a track.
 fn track(trak: &[u8]) -> Option<(u32, u32)> {
-    let tkhd = child(trak, b"tkhd")?.body;
+    let tkhd = child(trak, *b"tkhd")?.body;
     let id = be::u32_at(tkhd, if be::u8_at(tkhd, 0)? == 1 { 20 } else { 12 })?;
-    let mdhd = child(child(trak, b"mdia")?.body, b"mdhd")?.body;
+    let mdhd = child(child(trak, *b"mdia")?.body, *b"mdhd")?.body;
     Some((id, timescale(mdhd)?))
 }
 
@@ -131,7 +131,7 @@ fn edit_list(media_time: u64, duration: u64) -> Vec<u8> {
         // The rate 1.0.
         &0x0001_0000_u32.to_be_bytes(),
     ];
-    boxed(b"edts", &[&boxed(b"elst", &list)])
+    boxed(*b"edts", &[&boxed(*b"elst", &list)])
 }
 
 /// A track with this edit list instead of its own.
@@ -145,13 +145,13 @@ fn with_edits(trak: &[u8], edits: &[u8]) -> Option<Vec<u8>> {
             parts.push(edits);
         }
     }
-    Some(boxed(b"trak", &parts))
+    Some(boxed(*b"trak", &parts))
 }
 
 /// The movie's extension with a duration (§8.8.2).
 fn with_duration(mvex: &[u8], duration: u64) -> Option<Vec<u8>> {
-    let header = boxed(b"mehd", &[&[1, 0, 0, 0], &duration.to_be_bytes()]);
+    let header = boxed(*b"mehd", &[&[1, 0, 0, 0], &duration.to_be_bytes()]);
     let inner = children(mvex)?;
     let rest = inner.iter().filter(|inner| inner.kind != *b"mehd").map(|inner| inner.whole);
-    Some(boxed(b"mvex", &std::iter::once(&header[..]).chain(rest).collect::<Vec<_>>()))
+    Some(boxed(*b"mvex", &std::iter::once(&header[..]).chain(rest).collect::<Vec<_>>()))
 }

@@ -108,12 +108,14 @@ async fn plan(api: &Api, camera: &CameraName, within: Interval, gaps: Gaps) -> R
     let chunks = api.catalog.briefs(camera, asked, CHUNKS_MAX).await?;
     Plan::new(within, gaps, &chunks).map_err(|refusal| match refusal {
         Refusal::Nothing => Problem::not_found().detail("no footage of this time can be played"),
-        Refusal::Gaps(ranges) => Problem::conflict("gaps", "There are stretches without video")
+        Refusal::Gaps(ranges) => Problem::conflict("/problems/gaps", "There are stretches without video")
             .detail("ask for one of `ranges`, or with gaps=skip")
             .ranges(ranges),
-        Refusal::Changes(ranges) => Problem::conflict("change", "The picture or the sound changes in between")
-            .detail("ask for one of `ranges`")
-            .ranges(ranges),
-        Refusal::TooLarge => Problem::conflict("too-large", "An object is too large for clips"),
+        Refusal::Changes(ranges) => {
+            Problem::conflict("/problems/change", "The picture or the sound changes in between")
+                .detail("ask for one of `ranges`")
+                .ranges(ranges)
+        }
+        Refusal::TooLarge => Problem::conflict("/problems/too-large", "An object is too large for clips"),
     })
 }

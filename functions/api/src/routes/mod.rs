@@ -4,6 +4,7 @@ mod cameras;
 mod chunks;
 mod clips;
 mod days;
+mod events;
 mod gateways;
 mod media;
 mod playlists;
@@ -50,6 +51,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(sightings::list))
         .routes(routes!(sightings::detections))
         .routes(routes!(gateways::list))
+        .routes(routes!(events::events))
         .routes(routes!(playlists::playlist))
         .routes(routes!(media::media))
         .routes(routes!(clips::clip))

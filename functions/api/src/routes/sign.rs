@@ -50,9 +50,12 @@ pub(super) async fn sign(
     let is_plain = uri.scheme().is_none() && uri.authority().is_none();
     let path = Some(uri.path()).filter(|_| is_plain).ok_or_else(expected)?;
     let decoded = percent_decode_str(path).decode_utf8().map_err(|_| expected())?;
-    let camera = match decoded.strip_prefix("/v1/media/") {
-        Some(key) => api.catalog.chunk(key).await?.and_then(|row| row.camera()),
-        None => camera_of(&decoded).ok_or_else(expected)?,
+    let camera = if let Some(key) = decoded.strip_prefix("/v1/media/") {
+        api.catalog.chunk(key).await?.and_then(|row| row.camera())
+    } else {
+        let prefixes = ["/v1/playlists/", "/v1/clips/"];
+        let rest = prefixes.iter().find_map(|prefix| decoded.strip_prefix(prefix));
+        camera_of(rest.ok_or_else(expected)?)
     };
     camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
     // As a request for it would be written.
@@ -64,9 +67,8 @@ pub(super) async fn sign(
     answer::json(&headers, Keep::Ask, &answer)
 }
 
-/// The camera of a playlist's or a clip's path; `None` for another path.
-fn camera_of(path: &str) -> Option<Option<CameraName>> {
-    let rest = path.strip_prefix("/v1/playlists/").or_else(|| path.strip_prefix("/v1/clips/"))?;
-    let named = rest.split_once('/').and_then(|(site, file)| Some((site, file.rsplit_once('.')?.0)));
-    Some(named.and_then(|(site, name)| parameters::camera(site, name).ok()))
+/// The camera of `site/camera.form`.
+fn camera_of(rest: &str) -> Option<CameraName> {
+    let (site, file) = rest.split_once('/')?;
+    parameters::camera(site, file.rsplit_once('.')?.0).ok()
 }

@@ -67,7 +67,7 @@ async fn the_description_names_every_route_and_the_page_shows_it() {
     let description = service.get("/openapi.json").await.json();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"), "{}", description["openapi"]);
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 12, "{paths:?}");
+    assert_eq!(paths.len(), 13, "{paths:?}");
     let page = service.get("/docs").await;
     assert!(page.text().contains("<code>GET /v1/timeline</code>"), "{}", page.text());
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
@@ -94,4 +94,17 @@ async fn days_are_those_of_a_time_zone() {
     assert_eq!((bad.status.as_u16(), &bad.json()["parameter"]), (400, &"zone".into()));
     let long = service.get("/v1/days?site=site-0&camera=cam-0&from=0001-01-01&to=9999-12-31").await;
     assert_eq!(long.status.as_u16(), 400);
+}
+
+#[tokio::test]
+async fn records_come_as_they_are_written_from_where_a_reader_was() {
+    let service = Service::start().await;
+    let path = "/v1/events?site=site-0&camera=cam-0";
+    let first = service.begin(path, &[("last-event-id", "0")], "id: 3\n").await;
+    assert!(first.contains("id: 1\n") && first.contains("event: io.framepost.chunk.probed.v1\n"), "{first}");
+    let later = service.begin(path, &[("last-event-id", "2")], "id: 3\n").await;
+    assert!(!later.contains("id: 1\n") && !later.contains("id: 2\n"), "{later}");
+    let data = later.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let record: Value = serde_json::from_str(data).unwrap();
+    assert_eq!((&record["data"]["site"], &record["data"]["camera"]), (&"site-0".into(), &"cam-0".into()));
 }

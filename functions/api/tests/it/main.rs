@@ -1,6 +1,8 @@
 //! The API as its callers see it, over a catalogue and a bucket in memory.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod attacks;
 mod find;
 mod play;
 mod support;
+mod tokens;

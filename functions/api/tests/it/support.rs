@@ -8,6 +8,7 @@ use framepost_events::record::{Data, Record};
 use framepost_ports::catalog::{Catalog as _, Change};
 use framepost_ports::contract::Footage;
 use framepost_ports::memory::{MemoryBucket, MemoryCatalog, SimulatedClock};
+use futures::StreamExt as _;
 use serde_json::Value;
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -47,7 +48,12 @@ pub(crate) fn bytes(key: &str, size: u64) -> Vec<u8> {
 }
 
 impl Service {
+    /// For everybody on this machine.
     pub(crate) async fn start() -> Self {
+        Self::with(Access::on_loopback(([127, 0, 0, 1], 8642).into())).await
+    }
+
+    pub(crate) async fn with(access: Access) -> Self {
         let mut footage = Footage::new(11);
         let (camera, other) = (Footage::camera(0), Footage::camera(1));
         let (catalog, bucket) = (MemoryCatalog::default(), MemoryBucket::new("footage"));
@@ -70,12 +76,7 @@ impl Service {
         let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
         catalog.apply(&changes).await.unwrap();
         let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
-        let router = router(Api {
-            catalog: Arc::new(catalog),
-            source: Arc::new(bucket),
-            clock,
-            access: Access::on_loopback(([127, 0, 0, 1], 8642).into()),
-        });
+        let router = router(Api { catalog: Arc::new(catalog), source: Arc::new(bucket), clock, access });
         Self { router, keys }
     }
 
@@ -91,6 +92,20 @@ impl Service {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The beginning of an answer without end, up to where it has `end`.
+    pub(crate) async fn begin(&self, path: &str, headers: &[(&str, &str)], end: &str) -> String {
+        let mut request = Request::builder().uri(path).header("host", "127.0.0.1:8642");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (mut body, mut text) = (response.into_body().into_data_stream(), String::new());
+        while !text.contains(end) {
+            text.push_str(&String::from_utf8_lossy(&body.next().await.unwrap().unwrap()));
+        }
+        text
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -14,7 +14,7 @@ mod rows;
 mod sightings;
 
 pub use rows::{
-    Amount, CameraName, ChunkBrief, ChunkRow, GapRow, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
 };
 pub use sightings::{Best, LONGEST_PAUSE, Look, Sighting, SightingFold, sightings};
 
@@ -156,6 +156,13 @@ pub trait Catalog: Send + Sync {
 
     /// The last report of each site.
     async fn reports(&self) -> Result<Vec<GatewayReported>>;
+
+    /// What was written after the happening with this number, the oldest first, `limit` at most. A record that came twice may be
+    /// there twice, and old ones are forgotten.
+    async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>>;
+
+    /// The number of the last happening; 0 before the first.
+    async fn last_happening(&self) -> Result<i64>;
 
     /// Forgets removals that are older than this: nothing about their objects comes any more.
     async fn forget_removals(&self, before: Timestamp) -> Result<()>;

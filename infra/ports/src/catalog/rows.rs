@@ -3,7 +3,7 @@
 use super::{Look, Sighting};
 use framepost_events::gap::Gap;
 use framepost_events::record::{
-    ChainState, ChunkInferred, ChunkProbed, Content, GapRecorded, Model, ObjectRef, RecordType as _, Signature,
+    ChainState, ChunkInferred, ChunkProbed, Content, GapRecorded, Model, ObjectRef, Record, RecordType as _, Signature,
     Skipped, SpanEnded,
 };
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
@@ -259,6 +259,15 @@ pub struct Looked {
     pub to: Timestamp,
     /// Why it was not; absent if it was.
     pub skipped: Option<Skipped>,
+}
+
+/// Something that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// Its number: a later one has a larger one.
+    pub number: i64,
+    /// What a function said.
+    pub record: Record,
 }
 
 /// A sighting, and who saw it.

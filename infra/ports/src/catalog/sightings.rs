@@ -279,12 +279,9 @@ mod tests {
     #[test]
     fn what_is_open_can_be_written_down_and_taken_up_again() {
         let frames = [frame(0, &["cat", "cat"]), frame(1, &["cat", "person"])];
-        let look = |n: usize| Look {
-            from: at(n as i64),
-            to: at(n as i64 + 1),
-            key: "k",
-            skipped: None,
-            frames: &frames[n..=n],
+        let look = |n: usize| {
+            let from = at(i64::try_from(n).unwrap());
+            Look { from, to: from + SignedDuration::from_secs(1), key: "k", skipped: None, frames: &frames[n..=n] }
         };
         let mut fold = SightingFold::default();
         assert!(fold.take(&look(0)).is_empty());

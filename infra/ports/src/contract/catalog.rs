@@ -276,6 +276,7 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
     let changes = footage.changes(chunks);
     one.apply(&[]).await.expect("nothing is nothing");
     one.apply(&changes).await.expect("all at once");
+    happenings_have_numbers(&*one).await;
     let shuffled = footage.shuffled(&changes);
     let mut rest = &shuffled[..];
     while !rest.is_empty() {
@@ -358,6 +359,21 @@ async fn same_pages_of_sightings(
             query.after = Some(last.place());
         }
     }
+}
+
+/// What was written can be read in pieces, from anywhere.
+async fn happenings_have_numbers(catalog: &dyn Catalog) {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let some = catalog.happenings(after, 7).await.expect("happenings");
+        let Some(last) = some.last() else { break };
+        assert!(some.first().is_some_and(|first| first.number > after), "{after}");
+        after = last.number;
+        all.extend(some);
+    }
+    assert!(all.len() > 50 && all.is_sorted_by(|a, b| a.number < b.number));
+    assert_eq!(catalog.last_happening().await.expect("the last"), after);
+    assert_eq!(catalog.happenings(after, 7).await.expect("nothing"), []);
 }
 
 /// Objects that go take their rows with them.

@@ -1,7 +1,7 @@
 use crate::Result;
 use crate::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Interval, KnownCamera,
-    LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Interval,
+    KnownCamera, LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
@@ -25,6 +25,7 @@ struct Told {
     /// When the last chunk became complete that a model looked at.
     models: BTreeMap<String, Timestamp>,
     reports: BTreeMap<String, GatewayReported>,
+    happened: Vec<Record>,
 }
 
 impl Told {
@@ -45,11 +46,13 @@ impl Told {
                 if self.reports.get(&site).is_none_or(newer) {
                     self.reports.insert(site, (**reported).clone());
                 }
+                self.happened.push(record.clone());
                 return;
             }
             _ => {}
         }
         if !self.removals.iter().any(|removed| takes(removed, object, record.time)) {
+            self.happened.push(record.clone());
             self.records.insert((object.identity(), record.event_type.clone(), of), record.clone());
         }
     }
@@ -277,6 +280,16 @@ impl Catalog for MemoryCatalog {
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {
         Ok(self.told().reports.values().cloned().collect())
+    }
+
+    async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>> {
+        let told = self.told();
+        let numbered = (1..).zip(told.happened.iter()).skip_while(|(number, _)| *number <= after);
+        Ok(numbered.take(limit).map(|(number, record)| Happening { number, record: record.clone() }).collect())
+    }
+
+    async fn last_happening(&self) -> Result<i64> {
+        Ok(i64::try_from(self.told().happened.len()).unwrap_or(i64::MAX))
     }
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {

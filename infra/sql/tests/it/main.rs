@@ -1,4 +1,5 @@
 //! Both stores keep the contract.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod postgres;
 mod server;

@@ -1,0 +1,13 @@
+//! The answers as JSON. Fields are only ever added.
+//!
+//! Times are RFC 3339 in UTC with up to nine fraction digits. What is not known is absent.
+
+mod footage;
+mod gateways;
+mod seen;
+mod timeline;
+
+pub(crate) use footage::{CameraJson, Cameras, Chunk, Chunks, Day, Days, Segment};
+pub(crate) use gateways::{Gateway, Gateways};
+pub(crate) use seen::{Detections, LookedAt, SightingJson, Sightings};
+pub(crate) use timeline::{ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, Timeline};

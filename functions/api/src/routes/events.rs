@@ -1,0 +1,144 @@
+//! `/v1/events`
+
+use super::Api;
+use crate::auth::Sight;
+use crate::parameters::{self, Asked};
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use framepost_events::record::{Data, Record};
+use framepost_events::{Camera, Site};
+use framepost_ports::catalog::{CameraName, Happening};
+use framepost_ports::chain;
+use futures::Stream;
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+use utoipa::IntoParams;
+
+/// How often it is looked for something new.
+const EVERY: Duration = Duration::from_millis(50);
+/// The longest pause after a failure.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Happenings that are read at a time.
+const PAGE: usize = 256;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// Of this site; of all without it.
+    site: Option<String>,
+    /// Of this camera of the site.
+    camera: Option<String>,
+}
+
+/// Records as they are written, as server-sent events: `event` is the record's type, `data` the record, and `id` a number that a
+/// reader sends back as `Last-Event-ID` to go on where it was. A record may come twice.
+#[utoipa::path(get, path = "/v1/events", tag = "find", params(Parameters),
+    responses((status = 200, content_type = "text/event-stream", body = String),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn events(
+    State(api): State<Api>,
+    sight: Sight,
+    headers: HeaderMap,
+    Asked(asked): Asked<Parameters>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let name = |text: &str, parameter| text.parse().map_err(|_| Problem::parameter(parameter, "no name"));
+    let site: Option<Site> = asked.site.as_deref().map(|site| name(site, "site")).transpose()?;
+    let camera: Option<Camera> = match asked.camera.as_deref() {
+        Some(camera) => Some(parameters::camera(asked.site.as_deref().unwrap_or_default(), camera)?.camera),
+        None => None,
+    };
+    let given = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
+    let after = match given {
+        Some(number) => number.max(0),
+        None => api.catalog.last_happening().await?,
+    };
+    let wanted = Wanted { sight, site, camera };
+    let reading = Reading { api, wanted, after, ready: VecDeque::new(), pause: EVERY };
+    let stream = futures::stream::unfold(reading, |mut reading| async move {
+        loop {
+            if let Some(event) = reading.ready.pop_front() {
+                return Some((Ok(event), reading));
+            }
+            reading.look().await;
+        }
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// Which records.
+struct Wanted {
+    sight: Sight,
+    site: Option<Site>,
+    camera: Option<Camera>,
+}
+
+/// The camera of a record.
+fn camera_of(data: &Data) -> Option<&Camera> {
+    match data {
+        Data::ChunkProbed(chunk) => chunk.camera.as_ref(),
+        Data::SpanEnded(end) => end.camera.as_ref(),
+        Data::GapRecorded(gap) => Some(&gap.gap.camera),
+        Data::ObjectRejected(rejected) => rejected.camera.as_ref(),
+        Data::GatewayReported(_) => None,
+        Data::ChunkInferred(inferred) => inferred.camera.as_ref(),
+    }
+}
+
+impl Wanted {
+    fn has(&self, record: &Record) -> bool {
+        let (site, camera) = (record.data.site(), camera_of(&record.data));
+        let may_see = match CameraName::of(site, camera) {
+            Some(camera) => self.sight.has(&camera),
+            None => match site {
+                Some(site) => self.sight.has_site(site.as_str()),
+                None => self.sight == Sight::Everything,
+            },
+        };
+        may_see
+            && (self.site.is_none() || self.site.as_ref() == site)
+            && (self.camera.is_none() || self.camera.as_ref() == camera)
+    }
+}
+
+/// One reader.
+struct Reading {
+    api: Api,
+    wanted: Wanted,
+    after: i64,
+    ready: VecDeque<Event>,
+    pause: Duration,
+}
+
+impl Reading {
+    /// Looks for something new, and waits where there is nothing.
+    async fn look(&mut self) {
+        match self.api.catalog.happenings(self.after, PAGE).await {
+            Ok(happened) => {
+                self.pause = EVERY;
+                let is_all = happened.len() < PAGE;
+                for Happening { number, record } in happened {
+                    self.after = number;
+                    if self.wanted.has(&record) {
+                        let data = serde_json::to_string(&record).unwrap_or_default();
+                        self.ready
+                            .push_back(Event::default().id(number.to_string()).event(record.event_type).data(data));
+                    }
+                }
+                if self.ready.is_empty() && is_all {
+                    tokio::time::sleep(self.pause).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "cannot look for what happened");
+                tokio::time::sleep(self.pause).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
