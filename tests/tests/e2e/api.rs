@@ -112,7 +112,7 @@ fn ranges_are_parts(address: SocketAddr, path: &str, whole: &[u8]) {
 /// A clip that begins and ends between key frames is as long as was asked, to a frame.
 fn a_part_has_its_length(address: SocketAddr, camera: &str, from: &str, file: &Path) {
     let start: jiff::Timestamp = from.parse().expect("a time");
-    for (from_ms, to_ms) in [(0, 1_000), (333, 4_777), (2_001, 2_999)] {
+    for (from_ms, to_ms) in [(0_i64, 1_000_i64), (333, 4_777), (2_001, 2_999)] {
         let [from, to] = [from_ms, to_ms].map(|ms| start + jiff::SignedDuration::from_millis(ms));
         let (status, _, bytes) = ask(address, "GET", &format!("/v1/clips/onebox/{camera}.mp4?from={from}&to={to}"), "");
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&bytes));
@@ -124,7 +124,7 @@ fn a_part_has_its_length(address: SocketAddr, camera: &str, from: &str, file: &P
             .expect("ffprobe can be started");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let times: Vec<f64> = text.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
-        let played = f64::from(to_ms - from_ms) / 1000.0;
+        let played = (to_ms - from_ms) as f64 / 1000.0;
         // ffmpeg shows pictures before an edit list's start at negative times, and of fragmented files those behind its end.
         let shown = times.iter().filter(|time| **time > -0.001 && **time < played - 0.001).count() as f64 / 25.0;
         assert!((shown - played).abs() < 0.041, "{from_ms} to {to_ms}: {shown} s of {played}: {times:?}");
