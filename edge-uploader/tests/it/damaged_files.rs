@@ -353,6 +353,26 @@ fn every_saved_frame_is_saved(name: &str) {
     assert!(worse.is_empty(), "{} of {tried}:\n{}", worse.len(), worse.join("\n"));
 }
 
+/// Each bit of each fragment's type. One of them makes it a `moov`.
+#[test]
+fn a_fragment_is_read_whatever_its_type_became() {
+    let original = std::fs::read(FILES.path().join("moofs.mp4")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("moofs.mp4");
+    let moofs: Vec<usize> = (0..original.len() - 4).filter(|at| original[*at..].starts_with(b"moof")).collect();
+    assert!(moofs.len() > 5);
+    for at in [moofs[0], moofs[2], moofs[moofs.len() - 1]] {
+        for bit in 0..32 {
+            let mut bytes = original.clone();
+            bytes[at + bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            let ours = saved(&path);
+            assert_eq!(ours.frames.len(), 150, "bit {bit} of the type at {at}: {:?} {:?}", ours.faults, ours.end);
+            assert!(!ours.is_whole(), "bit {bit} of the type at {at}");
+        }
+    }
+}
+
 #[test]
 fn of_fragments() {
     every_saved_frame_is_saved("moofs.mp4");

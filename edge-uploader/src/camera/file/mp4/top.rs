@@ -64,7 +64,7 @@ fn is_known(header: Header) -> bool {
 
 /// Returns whether the file ends at `at`, or continues with a known box.
 fn goes_on(file: &mut FileBytes, at: u64) -> bool {
-    at == file.size() || at < file.size() && header(file, at).is_some_and(is_known)
+    at == file.size() || at < file.size() && header(file, at).is_some_and(|next| is_known(named(file, next)))
 }
 
 /// Returns what is at `at`, with data that is not a box skipped.
@@ -73,7 +73,7 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     if at >= size {
         return Next::End;
     }
-    let (from, problem) = match header(file, at) {
+    let (from, problem) = match header(file, at).map(|found| named(file, found)) {
         None if size - at < 16 => {
             return Next::Lost { problem: format!("the file is cut short: the box at byte {at} has no whole header") };
         }
@@ -108,6 +108,21 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
         }
         None => Next::Lost { problem },
     }
+}
+
+/// Returns a fragment whose type is damaged as the fragment that it is: only a `moof` begins with `mfhd` and `traf`
+/// (ISO/IEC 14496-12, 8.8.4). A box of a known type keeps it, because a recorder may have voided a fragment, except for `moov`, one
+/// bit away.
+fn named(file: &mut FileBytes, found: Header) -> Header {
+    let may_be_damaged = !is_known(found) || &found.kind == b"moov";
+    // Two headers, and between them the eight bytes of `mfhd`.
+    let is_fragment = |bytes: &[u8]| {
+        bytes.get(8..16) == Some(b"\0\0\0\x10mfhd") && bytes.get(28..32) == Some(b"traf") && bytes[..4] != [0, 0, 0, 1]
+    };
+    if may_be_damaged && file.read(found.start, 32).is_ok_and(|bytes| is_fragment(&bytes)) {
+        return Header { kind: *b"moof", ..found };
+    }
+    found
 }
 
 /// Returns the `moof` at `at` up to the `mdat` behind it, if its own size is damaged.

@@ -143,6 +143,10 @@ impl Walk {
 
     fn take_fragment(&mut self, file: &mut FileBytes, movie: &mut Movie, found: Header) -> Result<(), Fault> {
         let bytes = read_box(file, found)?;
+        if bytes.get(4..8) != Some(b"moof") {
+            let detail = format!("the type of the moof box at byte {} is damaged", found.start);
+            note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+        }
         let moof = whole(&bytes).map(Box4::body).unwrap_or_default();
         let first = self.seen.is_empty();
         let parts = self.parts_of(movie, moof, found);
