@@ -39,6 +39,7 @@ module "event_route" {
   service         = module.function[each.key].service
   dead_letters    = module.dead_letters[each.key].topic
   pubsub_agent    = module.services.agents.pubsub
+  encryption_key  = var.encryption_key
   finalized_topic = module.bucket.topic
   removed_topic   = module.bucket.removed_topic
   records_topic   = module.records.topic

@@ -13,10 +13,11 @@ output "bucket_url" {
 }
 
 output "events" {
-  description = "Function to its subscriptions, by trigger, and its dead letters."
+  description = "Function to its subscriptions, by trigger, the topic for framepost replay, and its dead letters."
   value = {
     for name, route in module.event_route : name => {
       subscriptions = route.subscriptions
+      replay_topic  = route.replay_topic
       dead_letters  = module.dead_letters[name]
     }
   }

@@ -81,7 +81,8 @@ pub(crate) async fn send(publisher: &Publisher, topic: &str, message: Message) -
     .await
 }
 
-fn message(record: &Record) -> serde_json::Result<Message> {
+/// Returns the message of a record, with its attributes.
+pub(crate) fn message(record: &Record) -> serde_json::Result<Message> {
     let data = serde_json::to_value(&record.data)?;
     Ok(Message::new().set_data(serde_json::to_vec(record)?).set_attributes(attributes(record, &data)))
 }

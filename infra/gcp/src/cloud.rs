@@ -1,14 +1,14 @@
 //! Google's services as one cloud.
 
 use crate::{
-    GcsBucket, GcsLedger, GcsSource, GoogleOptions, PubSubBus, PubSubDeadLetters, PubSubInbox, PubSubSubscription,
-    Taking,
+    GcsBucket, GcsLedger, GcsListing, GcsSource, GoogleOptions, PubSubBus, PubSubDeadLetters, PubSubFeed, PubSubInbox,
+    PubSubSubscription, Taking, project_id,
 };
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Bus, Cloud, DeadLetters, Error, ErrorKind, LedgerStore, Location, ObjectSink, ObjectSource, Result, Subscriber,
-    Subscription, not_one,
+    Bus, Cloud, DeadLetters, Error, ErrorKind, Feed, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource,
+    Result, Subscriber, Subscription, not_one,
 };
 use std::sync::Arc;
 
@@ -16,21 +16,25 @@ use std::sync::Arc;
 const GCS_ENDPOINT: &str = "FRAMEPOST_GCS_ENDPOINT";
 /// Another server than Google's Pub/Sub.
 const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
+/// The project, by the name under which Google's own tools and libraries look for it.
+const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
 
 /// Makes adapters; each client of Google's SDK has connections of its own.
 #[derive(Debug, Clone, Default)]
 pub struct GcpCloud {
     storage: GoogleOptions,
     pubsub: GoogleOptions,
+    project: Option<String>,
 }
 
 impl GcpCloud {
     /// Cloud Storage and Pub/Sub as these options say.
     pub fn new(storage: GoogleOptions, pubsub: GoogleOptions) -> Self {
-        Self { storage, pubsub }
+        Self { storage, pubsub, project: None }
     }
 
-    /// As `FRAMEPOST_GCS_ENDPOINT` and `FRAMEPOST_PUBSUB_ENDPOINT` say, which are for emulators.
+    /// As `FRAMEPOST_GCS_ENDPOINT` and `FRAMEPOST_PUBSUB_ENDPOINT` say, which are for emulators, and
+    /// `GOOGLE_CLOUD_PROJECT`.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let options = |name: &'static str| -> Result<GoogleOptions> {
             let url = variable(name).filter(|url| !url.is_empty());
@@ -38,7 +42,16 @@ impl GcpCloud {
             let endpoint = url.map(|url| url.parse().map_err(|error: url::ParseError| invalid(error))).transpose()?;
             Ok(GoogleOptions { endpoint })
         };
-        Ok(Self::new(options(GCS_ENDPOINT)?, options(PUBSUB_ENDPOINT)?))
+        let project = variable(PROJECT).filter(|project| !project.is_empty());
+        Ok(Self { project, ..Self::new(options(GCS_ENDPOINT)?, options(PUBSUB_ENDPOINT)?) })
+    }
+
+    /// The project that is configured, or the one that this program runs in.
+    async fn project(&self) -> Option<String> {
+        match &self.project {
+            Some(project) => Some(project.clone()),
+            None => project_id().await,
+        }
     }
 }
 
@@ -77,6 +90,28 @@ impl Cloud for GcpCloud {
 
     async fn dead_letters(&self, at: &Location) -> Result<Arc<dyn DeadLetters>> {
         Ok(Arc::new(PubSubDeadLetters::connect(name(at, "a topic")?, &self.pubsub).await?))
+    }
+
+    async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
+        match at.place() {
+            Place::Bucket { name, prefix } if prefix.is_empty() => Ok(Arc::new(GcsListing::new(name, &self.storage)?)),
+            _ => Err(not_one(at, "a bucket without a path, since keys begin with the site")),
+        }
+    }
+
+    async fn feed(&self, at: &Location, function: &str) -> Result<Arc<dyn Feed>> {
+        let topic = match at.place() {
+            Place::Name(topic) => topic.clone(),
+            Place::Bucket { .. } => {
+                let unknown = || {
+                    Error::new(ErrorKind::Invalid, "find the topic of", function)
+                        .because("a bucket does not say which project it is of: set GOOGLE_CLOUD_PROJECT")
+                };
+                PubSubFeed::topic_of(&self.project().await.ok_or_else(unknown)?, function)
+            }
+            _ => return Err(not_one(at, "a topic")),
+        };
+        Ok(Arc::new(PubSubFeed::connect(&topic, &self.pubsub).await?))
     }
 
     async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {

@@ -27,9 +27,13 @@ mod cloud;
 mod connect;
 mod error;
 #[cfg(feature = "functions")]
+mod feed;
+#[cfg(feature = "functions")]
 mod inbox;
 #[cfg(feature = "functions")]
 mod ledger;
+#[cfg(feature = "functions")]
+mod listing;
 #[cfg(feature = "functions")]
 mod metadata;
 #[cfg(feature = "functions")]
@@ -47,9 +51,13 @@ pub use cloud::GcpCloud;
 pub use connect::GoogleOptions;
 pub use error::GoogleFailure;
 #[cfg(feature = "functions")]
+pub use feed::PubSubFeed;
+#[cfg(feature = "functions")]
 pub use inbox::PubSubInbox;
 #[cfg(feature = "functions")]
 pub use ledger::GcsLedger;
+#[cfg(feature = "functions")]
+pub use listing::GcsListing;
 #[cfg(feature = "functions")]
 pub use metadata::project_id;
 #[cfg(feature = "functions")]

@@ -5,12 +5,12 @@
 //! | `file:///dir` | local | a bucket, a bucket's events, a ledger |
 //! | `log:` | local | a bus: standard output |
 //! | `s3://bucket[/prefix]` | aws | a bucket |
-//! | `sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE` | aws | a function's events, dead letters |
+//! | `sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE` | aws | a function's events, the far end of its inbox, dead letters |
 //! | `eventbridge:NAME`, `eventbridge:ARN` | aws | a bus |
 //! | `dynamodb:TABLE` | aws | a ledger |
 //! | `gs://bucket[/prefix]` | gcp | a bucket, a ledger |
 //! | `pubsub:projects/P/subscriptions/S` | gcp | a function's events |
-//! | `pubsub:projects/P/topics/T` | gcp | a bus, dead letters |
+//! | `pubsub:projects/P/topics/T` | gcp | a bus, the far end of a function's inbox, dead letters |
 //! | `motion:` | local | a detector: what moves |
 //! | `onnx:DIR`, `onnx:s3://bucket/dir`, `onnx:gs://bucket/dir` | onnx | a detector: a model that runs here |
 //! | `oip+https://host/v2/models/NAME` | oip | a detector: a model server |
@@ -35,6 +35,8 @@ pub enum Role {
     Bucket,
     /// Where a function's events come from.
     Events,
+    /// Where messages are put for one function.
+    Feed,
     /// Where records are published.
     Bus,
     /// Where rejected messages are parked.
@@ -120,7 +122,7 @@ const FORMS: [Form; 17] = [
         scheme: "sqs",
         cloud: "aws",
         shape: Shape::Url,
-        roles: &[Role::Events, Role::DeadLetters],
+        roles: &[Role::Events, Role::Feed, Role::DeadLetters],
         example: "sqs:https://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE",
     },
     Form {
@@ -134,14 +136,14 @@ const FORMS: [Form; 17] = [
         scheme: "pubsub",
         cloud: "gcp",
         shape: Shape::Resource("topics"),
-        roles: &[Role::Bus, Role::DeadLetters],
+        roles: &[Role::Bus, Role::Feed, Role::DeadLetters],
         example: "pubsub:projects/P/topics/T",
     },
     Form {
         scheme: "file",
         cloud: "local",
         shape: Shape::Directory,
-        roles: &[Role::Bucket, Role::Events, Role::Ledger],
+        roles: &[Role::Bucket, Role::Events, Role::Feed, Role::Ledger],
         example: "file:///directory",
     },
     Form { scheme: "motion", cloud: "local", shape: Shape::Only, roles: &[Role::Detector], example: "motion:" },
@@ -309,8 +311,16 @@ impl fmt::Display for Location {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 7] =
-        [Role::Bucket, Role::Events, Role::Bus, Role::DeadLetters, Role::Ledger, Role::Detector, Role::Catalog];
+    const ROLES: [Role; 8] = [
+        Role::Bucket,
+        Role::Events,
+        Role::Feed,
+        Role::Bus,
+        Role::DeadLetters,
+        Role::Ledger,
+        Role::Detector,
+        Role::Catalog,
+    ];
 
     #[test]
     fn each_form_is_read_in_its_roles_and_in_no_other() {
@@ -327,9 +337,19 @@ mod tests {
                 name("arn:aws:events:eu-central-1:1:event-bus/b")
             }),
             ("dynamodb:claims", "aws", &[Role::Ledger], name("claims")),
-            (&format!("sqs:{queue}"), "aws", &[Role::Events, Role::DeadLetters], Place::Url(queue.parse().unwrap())),
+            (
+                &format!("sqs:{queue}"),
+                "aws",
+                &[Role::Events, Role::Feed, Role::DeadLetters],
+                Place::Url(queue.parse().unwrap()),
+            ),
             ("pubsub:projects/p/subscriptions/s", "gcp", &[Role::Events], name("projects/p/subscriptions/s")),
-            ("pubsub:projects/p/topics/t", "gcp", &[Role::Bus, Role::DeadLetters], name("projects/p/topics/t")),
+            (
+                "pubsub:projects/p/topics/t",
+                "gcp",
+                &[Role::Bus, Role::Feed, Role::DeadLetters],
+                name("projects/p/topics/t"),
+            ),
             ("motion:", "local", &[Role::Detector], Place::Only),
             ("onnx:s3://models/yolox", "onnx", &[Role::Detector], name("s3://models/yolox")),
             ("oip+https://h:8000/v2/models/m", "oip", &[Role::Detector], {
@@ -344,7 +364,7 @@ mod tests {
             ("postgres:///d?host=/run/postgresql", "postgres", &[Role::Catalog], {
                 Place::Database("postgres:///d?host=/run/postgresql".parse().unwrap())
             }),
-            ("file:///srv/a%20b", "local", &[Role::Bucket, Role::Events, Role::Ledger], {
+            ("file:///srv/a%20b", "local", &[Role::Bucket, Role::Events, Role::Feed, Role::Ledger], {
                 Place::Directory("/srv/a b".into())
             }),
         ] {

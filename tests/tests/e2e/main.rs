@@ -14,4 +14,5 @@ mod mistreated;
 mod package;
 mod parity;
 mod put_only;
+mod replayed;
 mod thinned;

@@ -49,9 +49,10 @@ pub(crate) struct Arguments {
     /// Where the objects are.
     #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Bucket))]
     bucket: Location,
-    /// The function's inbox: its queue. By default that of the bucket's own installation: the local inbox, or the queue
-    /// framepost-FUNCTION in the bucket's account and region.
-    #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Events))]
+    /// The far end of the function's inbox: its queue, or the topic that delivers to it alone. By default that of the bucket's own
+    /// installation: the local inbox, the queue framepost-FUNCTION in the bucket's account and region, or the topic
+    /// framepost-FUNCTION-replay in the project GOOGLE_CLOUD_PROJECT.
+    #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Feed))]
     inbox: Option<Location>,
     #[command(flatten)]
     range: Range,

@@ -2,6 +2,7 @@
 #
 #   topics ─▶ subscriptions ─push─▶ Cloud Run      max_deliveries without success, or rejected ─▶ dead-letters
 #   clock ───────────────────POST─▶ Cloud Run      comes again for an hour, then at its next time
+#   framepost replay ─▶ a topic of the function's own ─push─▶ Cloud Run      the others hear nothing of it
 #
 # Numbers that bite: a push is given up at the acknowledgement deadline, which therefore lies above the function's timeout;
 # a subscription is deleted after 31 idle days unless it is told never to expire; the attributes of a message can be
@@ -102,6 +103,54 @@ moved {
   to   = google_pubsub_subscription.this["object-finalized"]
 }
 
+# What `framepost replay` gives to this function alone. A topic without messages costs nothing.
+resource "google_pubsub_topic" "replay" {
+  count        = length(local.messages) == 0 ? 0 : 1
+  project      = var.project
+  name         = "${var.name}-replay"
+  kms_key_name = var.encryption_key
+
+  # Keys of footage stay where the footage is processed.
+  message_storage_policy {
+    allowed_persistence_regions = [var.service.location]
+  }
+}
+
+resource "google_pubsub_subscription" "replay" {
+  count   = length(local.messages) == 0 ? 0 : 1
+  project = var.project
+  name    = "${var.name}-replay"
+  topic   = google_pubsub_topic.replay[0].id
+
+  ack_deadline_seconds       = min(600, var.timeout_s + 30)
+  message_retention_duration = "${7 * local.day_s}s"
+
+  push_config {
+    push_endpoint = var.service.url
+
+    oidc_token {
+      service_account_email = google_service_account.push.email
+      audience              = var.service.url
+    }
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = var.dead_letters
+    max_delivery_attempts = var.max_deliveries
+  }
+
+  expiration_policy {
+    ttl = ""
+  }
+
+  depends_on = [google_cloud_run_v2_service_iam_member.push, google_service_account_iam_member.push_token]
+}
+
 # A POST of a CloudEvent of ours; Cloud Scheduler adds the time as a header.
 resource "google_cloud_scheduler_job" "this" {
   for_each         = local.schedules
@@ -167,7 +216,7 @@ resource "google_service_account_iam_member" "push_token" {
 
 # The other half of what dead-lettering needs; the topic's half is in the module dead-letters.
 resource "google_pubsub_subscription_iam_member" "dead_letters" {
-  for_each     = google_pubsub_subscription.this
+  for_each     = merge(google_pubsub_subscription.this, { for subscription in google_pubsub_subscription.replay : "replay" => subscription })
   project      = var.project
   subscription = each.value.name
   role         = "roles/pubsub.subscriber"

@@ -107,6 +107,12 @@ variable "max_deliveries" {
   }
 }
 
+variable "encryption_key" {
+  description = "A Cloud KMS key for what waits in the topic of this function; null for Google's own."
+  type        = string
+  default     = null
+}
+
 variable "pubsub_agent" {
   description = "The project's Pub/Sub service agent as IAM member."
   type        = string

@@ -51,6 +51,37 @@ run "pushes_as_itself" {
   }
 }
 
+run "replays_reach_this_function_alone" {
+  assert {
+    condition     = google_pubsub_topic.replay[0].name == "framepost-probe-replay" && output.replay_topic == google_pubsub_topic.replay[0].id
+    error_message = "framepost replay looks for the topic framepost-FUNCTION-replay."
+  }
+
+  assert {
+    condition = (google_pubsub_subscription.replay[0].topic == google_pubsub_topic.replay[0].id
+      && google_pubsub_subscription.replay[0].push_config[0] == google_pubsub_subscription.this["object-finalized"].push_config[0]
+      && google_pubsub_subscription.replay[0].dead_letter_policy[0] == google_pubsub_subscription.this["object-finalized"].dead_letter_policy[0]
+    && google_pubsub_subscription.replay[0].ack_deadline_seconds == 60)
+    error_message = "What is replayed is delivered like everything else."
+  }
+
+  assert {
+    condition     = contains(keys(google_pubsub_subscription_iam_member.dead_letters), "replay")
+    error_message = "What is replayed could not be dead-lettered."
+  }
+}
+
+run "schedules_are_not_replayed" {
+  variables {
+    triggers = { schedule-sweep = { event = "schedule", name = "sweep", cron = "0 * * * *" } }
+  }
+
+  assert {
+    condition     = length(google_pubsub_topic.replay) == 0 && length(google_pubsub_subscription.replay) == 0 && output.replay_topic == null
+    error_message = "There is nothing to replay for a function that only schedules call."
+  }
+}
+
 run "numbers_that_bite" {
   assert {
     condition     = google_pubsub_subscription.this["object-finalized"].ack_deadline_seconds == 60 && google_pubsub_subscription.this["object-finalized"].ack_deadline_seconds > var.timeout_s
@@ -151,7 +182,7 @@ run "each_trigger_has_a_subscription" {
   }
 
   assert {
-    condition     = google_pubsub_subscription.this["object-removed"].filter == "hasPrefix(attributes.objectId, \"plant-7/\")" && keys(google_pubsub_subscription_iam_member.dead_letters) == ["object-removed", "record", "record-2"]
+    condition     = google_pubsub_subscription.this["object-removed"].filter == "hasPrefix(attributes.objectId, \"plant-7/\")" && keys(google_pubsub_subscription_iam_member.dead_letters) == ["object-removed", "record", "record-2", "replay"]
     error_message = "Each with its dead letters."
   }
 }
