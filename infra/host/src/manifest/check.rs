@@ -1,6 +1,6 @@
 //! Checks of a manifest that involve several keys.
 
-use super::{Auth, Delivery, Keys, Manifest, Records, Trigger};
+use super::{Delivery, Keys, Manifest, Records, Trigger};
 use framepost_events::{record, schema};
 use serde_json::Value;
 
@@ -31,8 +31,8 @@ pub(super) fn manifest(manifest: &Manifest) -> Result<(), Fault> {
         return Err(("description".to_owned(), "between 1 and 256 bytes of text".to_owned()));
     }
     triggers(&manifest.triggers)?;
-    if manifest.has_inbox() && manifest.http().is_some_and(|http| http.auth == Auth::Function) {
-        let what = "where everybody may send requests (auth: function), everybody could send messages too: make two functions of it";
+    if manifest.has_inbox() && manifest.http().is_some() {
+        let what = "no program both answers requests (http) and takes messages: make two functions of it";
         return Err(("triggers".to_owned(), what.to_owned()));
     }
     delivery(manifest)?;

@@ -49,7 +49,6 @@ triggers:
   - event: record
     types: [io.framepost.chunk.probed.v1]
     filters: { site: [plant-7], startsWithRandomAccess: [true] }
-  - { event: http, path: /v1, auth: cloud }
   - { event: schedule, name: sweep, every_minutes: 15 }
   - { event: schedule, name: nightly, cron: "0 3 * * *" }
 delivery: { batch_size: 20, max_deliveries: 5 }
@@ -60,15 +59,20 @@ enabled: false
 package: image
 "#,
     );
-    assert_eq!(manifest.triggers.len(), 6);
+    assert_eq!(manifest.triggers.len(), 5);
     assert_eq!(manifest.runtime.timeout, Duration::from_mins(1));
     assert_eq!((manifest.runtime.cpu, manifest.runtime.instance_concurrency), (Some(4), Some(1)));
-    assert_eq!(manifest.http(), Some(&Http { path: "/v1".to_owned(), auth: Auth::Cloud }));
     let times: Vec<String> = manifest.schedules().map(|schedule| schedule.times.to_string()).collect();
     assert_eq!(times, ["*/15 * * * *", "0 3 * * *"]);
     assert_eq!(manifest.grants.len(), 5);
     assert_eq!((manifest.enabled, manifest.package), (false, Package::Image));
     assert_eq!(manifest.environment["WATCH_LEVEL"], "3");
+    let requests = with_triggers("  - { event: http, path: /v1, auth: cloud }\n");
+    let requests = parse(&requests.replace("delivery: { batch_size: 10, max_deliveries: 8 }\n", ""));
+    assert_eq!(
+        (requests.http(), requests.has_inbox()),
+        (Some(&Http { path: "/v1".to_owned(), auth: Auth::Cloud }), false)
+    );
     let parsed = parse(MINIMAL);
     assert_eq!((parsed.http(), parsed.schedules().count(), parsed.has_inbox()), (None, 0, true));
 }
@@ -190,6 +194,7 @@ fn what_is_wrong_with_a_trigger_is_told() {
             &["triggers[1]:", "one http trigger"],
         ),
         (&trigger("{ event: http, auth: function }\n  - event: object-removed"), &["triggers:", "make two functions"]),
+        (&trigger("event: object-finalized\n  - { event: http, auth: cloud }"), &["triggers:", "make two functions"]),
         (&trigger("event: object-finalized\n  - event: object-finalized"), &["triggers[1]:", "twice"]),
         (
             &trigger(

@@ -5,7 +5,7 @@
 //! | `object-finalized` | `prefixes`, `suffixes` | when an object in the bucket is complete |
 //! | `object-removed` | `prefixes`, `suffixes` | when an object was removed |
 //! | `record` | `types`, `filters` | for records of these types with one of the given values in each field |
-//! | `http` | `path`, `auth` | for requests |
+//! | `http` | `path`, `auth` | for requests; such a function has no other trigger |
 //! | `schedule` | `name`, and `every_minutes` or `cron` | at these times, in UTC |
 //! | `job-ended` | | reserved: jobs do not exist yet, and a manifest with it is refused |
 
@@ -46,7 +46,7 @@ pub struct Http {
 pub enum Auth {
     /// Identities with the right in the cloud: `lambda:InvokeFunctionUrl`, `roles/run.invoker`.
     Cloud,
-    /// Everybody. The function must authenticate the sender, and may have no other trigger.
+    /// Everybody. The function must authenticate the sender.
     Function,
 }
 

@@ -85,8 +85,8 @@ locals {
     ]) : "triggers[${n}]: ${fault}"]],
     length(local.requests[name]) <= 1 ? [] : ["triggers: one http trigger at most"],
     length(local.messages[name]) == 0 || can(declared.delivery.max_deliveries) ? [] : ["delivery.max_deliveries is missing"],
-    length(local.messages[name]) == 0 || !anytrue([for trigger in local.requests[name] : try(trigger.auth, "") == "function"]) ? [] :
-    ["triggers: where everybody may send requests (auth: function), everybody could send messages too: make two functions of it"],
+    length(local.messages[name]) == 0 || length(local.requests[name]) == 0 ? [] :
+    ["triggers: no program both answers requests (http) and takes messages: make two functions of it"],
     [for schedule in distinct([for trigger in local.messages[name] : trigger.name if trigger.event == "schedule" && can(trigger.name)]) :
       "triggers: two schedules are called ${schedule}"
     if length([for trigger in local.messages[name] : trigger if trigger.event == "schedule" && try(trigger.name, "") == schedule]) > 1],

@@ -111,7 +111,7 @@ run "with_words_for_each_fault" {
       "triggers[6]: a prefix or suffix is not empty and holds no quotes, backslashes, asterisks or control characters",
       "triggers: one http trigger at most",
       "delivery.max_deliveries is missing",
-      "triggers: where everybody may send requests (auth: function), everybody could send messages too: make two functions of it",
+      "triggers: no program both answers requests (http) and takes messages: make two functions of it",
       "triggers: two schedules are called a",
     ]
     error_message = jsonencode(local.faults)
