@@ -56,7 +56,7 @@ pub struct AudioParameters {
     pub config: Bytes,
     /// RFC 6381 codec string: `mp4a.40.2`.
     pub rfc6381: String,
-    /// Number of channels.
+    /// Channels of the decoded audio.
     pub channels: u16,
     /// Samples per second.
     pub sample_rate: u32,

@@ -51,7 +51,7 @@ pub struct CameraConfig {
     pub start: Option<jiff::Timestamp>,
 }
 
-/// Default for [`CameraConfig::inactivity`].
+/// How long a camera may send nothing before its session is given up, unless the configuration says otherwise.
 pub const DEFAULT_INACTIVITY: Duration = Duration::from_secs(10);
 
 impl CameraConfig {

@@ -183,7 +183,7 @@ impl Upload {
     }
 }
 
-/// Settings of signatures.
+/// `[signing]`: the key that signs manifests and reports.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signing {

@@ -15,7 +15,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// One comparison in this many also checks whether the system clock is synchronised.
 const ASK_EVERY: u32 = 60;
 
-/// The gateway's UTC.
+/// The gateway's clock: monotonic time anchored to UTC, slewed rather than set.
 pub(super) struct GatewayClock {
     clock: Arc<dyn Clock>,
     anchor: Mutex<Anchor>,

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The longest pause.
+/// The longest pause between two reads from the cameras' sockets.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Most data that may arrive in a pause from all cameras together, in KiB: about the default size of one socket
 /// buffer. A camera that sends larger bursts waits some hundredths of a second for the next read.

@@ -85,7 +85,7 @@ struct Walk<R> {
     bytes: u64,
 }
 
-/// A complete fragment.
+/// A `moof` and its `mdat`, both whole (ISO/IEC 14496-12 §8.8.4).
 struct Fragment {
     moof_offset: u64,
     end: u64,

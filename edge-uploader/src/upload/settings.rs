@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Backoff {
     /// The bound after the first failure.
     pub base: Duration,
-    /// The largest bound.
+    /// The bound does not grow beyond this.
     pub cap: Duration,
 }
 

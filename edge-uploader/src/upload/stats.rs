@@ -51,7 +51,7 @@ pub struct UploadStats {
     pub stored_bytes: u64,
     /// Bytes passed to the sink, including those of failed puts.
     pub sent_bytes: u64,
-    /// Puts in progress.
+    /// Number of puts whose answer has not come yet.
     pub in_flight: u64,
     /// Puts that had to be repeated.
     pub retries: Retries,

@@ -36,7 +36,7 @@ pub(super) fn read(body: &[u8]) -> Option<Block> {
     Some(Block { track, relative, duration: None, frames })
 }
 
-/// Reads a `BlockGroup`.
+/// Reads a `BlockGroup` (RFC 9559 §5.1.3.5); `None` if it has no readable block.
 pub(super) fn read_group(body: &[u8]) -> Option<Block> {
     let duration = ebml::child(body, 0x9b).and_then(unsigned);
     Some(Block { duration, ..read(ebml::child(body, 0xa1)?)? })

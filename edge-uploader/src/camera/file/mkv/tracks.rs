@@ -56,7 +56,7 @@ pub(super) struct Tracks {
     pub(super) factor: i64,
 }
 
-/// One `TrackEntry` element.
+/// What is read of one `TrackEntry` (RFC 9559 §5.1.4.1).
 struct Entry<'a> {
     body: &'a [u8],
     kind: u64,

@@ -11,7 +11,7 @@ const SOUGHT: [&[u8; 4]; 24] = [
     b"ctts", b"stsc", b"stsz", b"stz2", b"stco", b"co64", b"mvex", b"trex", b"traf", b"tfhd", b"tfdt", b"trun",
 ];
 
-/// A complete box.
+/// A box whose header and body are whole (ISO/IEC 14496-12 §4.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Box4<'a> {
     pub(super) kind: [u8; 4],
