@@ -14,37 +14,75 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-type Make = fn() -> framepost_ports::Result<Arc<dyn Cloud>>;
+type Make = fn(&Variables) -> framepost_ports::Result<Arc<dyn Cloud>>;
 
 /// The clouds by their names in locations, which are those of cargo features; `None` where this program was built without.
-const CLOUDS: [(&str, Option<Make>); 5] =
-    [("local", Some(local)), ("aws", AWS), ("gcp", GCP), ("sqlite", SQLITE), ("postgres", POSTGRES)];
+const CLOUDS: [(&str, Option<Make>); 7] = [
+    ("local", Some(local)),
+    ("aws", AWS),
+    ("gcp", GCP),
+    ("sqlite", SQLITE),
+    ("postgres", POSTGRES),
+    ("onnx", ONNX),
+    ("oip", OIP),
+];
 
 #[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
-fn local() -> framepost_ports::Result<Arc<dyn Cloud>> {
+fn local(_: &Variables) -> framepost_ports::Result<Arc<dyn Cloud>> {
     Ok(Arc::new(framepost_local::LocalCloud::default()))
 }
 
 #[cfg(feature = "aws")]
-const AWS: Option<Make> = Some(|| Ok(Arc::new(framepost_aws::AwsCloud::default())));
+const AWS: Option<Make> = Some(|_| Ok(Arc::new(framepost_aws::AwsCloud::default())));
 #[cfg(not(feature = "aws"))]
 const AWS: Option<Make> = None;
 
 #[cfg(feature = "gcp")]
 const GCP: Option<Make> =
-    Some(|| Ok(Arc::new(framepost_gcp::GcpCloud::from_variables(|name| std::env::var(name).ok())?)));
+    Some(|_| Ok(Arc::new(framepost_gcp::GcpCloud::from_variables(|name| std::env::var(name).ok())?)));
 #[cfg(not(feature = "gcp"))]
 const GCP: Option<Make> = None;
 
 #[cfg(feature = "sqlite")]
-const SQLITE: Option<Make> = Some(|| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+const SQLITE: Option<Make> = Some(|_| Ok(Arc::new(framepost_sql::SqlCloud::default())));
 #[cfg(not(feature = "sqlite"))]
 const SQLITE: Option<Make> = None;
 
 #[cfg(feature = "postgres")]
-const POSTGRES: Option<Make> = Some(|| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+const POSTGRES: Option<Make> = Some(|_| Ok(Arc::new(framepost_sql::SqlCloud::default())));
 #[cfg(not(feature = "postgres"))]
 const POSTGRES: Option<Make> = None;
+
+#[cfg(feature = "onnx")]
+const ONNX: Option<Make> = Some(models);
+#[cfg(not(feature = "onnx"))]
+const ONNX: Option<Make> = None;
+
+#[cfg(feature = "oip")]
+const OIP: Option<Make> = Some(models);
+#[cfg(not(feature = "oip"))]
+const OIP: Option<Make> = None;
+
+/// Models, which can lie in buckets of the other clouds.
+#[cfg(any(feature = "onnx", feature = "oip"))]
+#[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
+fn models(variables: &Variables) -> framepost_ports::Result<Arc<dyn Cloud>> {
+    let buckets = Arc::new(Connector::new(variables.clone()));
+    Ok(Arc::new(framepost_models::ModelCloud::new(buckets, variables.clone())))
+}
+
+#[cfg(any(feature = "onnx", feature = "oip"))]
+#[async_trait::async_trait]
+impl framepost_models::Buckets for Connector {
+    async fn source(&self, at: &Location) -> framepost_ports::Result<Arc<dyn ObjectSource>> {
+        let unknown = |error: ConnectError| match error {
+            ConnectError::Cloud(error) => error,
+            other => framepost_ports::Error::new(framepost_ports::ErrorKind::Invalid, "connect", at.to_string())
+                .because(other),
+        };
+        self.cloud_of(at).map_err(unknown)?.source(Some(at)).await
+    }
+}
 
 /// Why something cannot be connected.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +104,24 @@ pub enum ConnectError {
 }
 
 /// Makes each cloud once, when a location first needs it.
-#[derive(Default)]
 pub struct Connector {
     made: Mutex<BTreeMap<&'static str, Arc<dyn Cloud>>>,
+    variables: Variables,
+}
+
+/// With the variables of this process.
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new(Arc::new(|name| std::env::var(name).ok()))
+    }
 }
 
 impl Connector {
+    /// Makes clouds as `variables` say, where they have settings of their own.
+    pub fn new(variables: Variables) -> Self {
+        Self { made: Mutex::default(), variables }
+    }
+
     /// The cloud of this name, which `what` needs.
     pub(crate) fn cloud(&self, name: &'static str, what: impl fmt::Display) -> Result<Arc<dyn Cloud>, ConnectError> {
         let mut clouds = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +130,7 @@ impl Connector {
         }
         let make = CLOUDS.iter().find(|(known, _)| *known == name).and_then(|(_, make)| *make);
         let make = make.ok_or_else(|| ConnectError::NotBuilt { what: what.to_string(), feature: name })?;
-        let cloud = make()?;
+        let cloud = make(&self.variables)?;
         clouds.insert(name, cloud.clone());
         Ok(cloud)
     }
@@ -138,7 +188,7 @@ impl Clouds {
     /// Clouds of one's own, for a program that runs functions inside itself. What is not set here is
     /// connected as `variables` say.
     pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, variables: Variables) -> Self {
-        Self::connected(Arc::default(), source, bus, variables)
+        Self::connected(Arc::new(Connector::new(variables.clone())), source, bus, variables)
     }
 
     pub(crate) fn connected(
@@ -284,6 +334,11 @@ mod tests {
             ("pubsub:projects/p/topics/t", Role::Bus),
             ("sqlite:/srv/catalog.db", Role::Catalog),
             ("postgres://h/d", Role::Catalog),
+            ("motion:", Role::Detector),
+            ("onnx:models/yolox-nano", Role::Detector),
+            ("oip+https://host/v2/models/yolox-nano", Role::Detector),
+            ("rekognition:", Role::Detector),
+            ("vision:", Role::Detector),
         ] {
             let at = Location::parse(text, role).unwrap();
             let (_, make) = CLOUDS.iter().find(|(name, _)| *name == at.cloud()).unwrap();

@@ -1,0 +1,8 @@
+//! The crate's integration tests. One binary, so that it is linked once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+mod hostile;
+mod judge;
+mod python;
+mod servers;
