@@ -7,7 +7,7 @@ Scenarios, all unless named:
   plain      as a person applies it, -var site=… and packages from a directory; what is left when footage is in the bucket
   elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a function triggered by records
   added      directories with a function.yaml of every kind of trigger are added, and nothing else; one is an image that has to be
-             asked for; they are taken out again
+             asked for, one is that of the guide in functions/README.md; they are taken out again
 
 Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it is passed over.
 """
@@ -397,13 +397,14 @@ def added(work, plugin_dirs):
         package(packages / "probe" / "bootstrap.zip")
         for name in ("ask", "look", "watch"):
             shutil.copytree(REPOSITORY / "terraform/modules/any/functions/tests/good" / name, work / "functions" / name)
-        for name in ("ask", "watch"):
+        subprocess.run([REPOSITORY / "tests/terraform/guide", work], check=True)
+        for name in ("ask", "pace", "watch"):
             package(packages / name / "bootstrap.zip")
         if not root.apply("added"):
             return
         root.second_plan_is_empty("added")
         outputs = root.outputs()
-        check("they are functions", sorted(outputs["functions"]) == ["ask", "probe", "watch"], str(outputs["functions"]))
+        check("they are functions", sorted(outputs["functions"]) == ["ask", "pace", "probe", "watch"], str(outputs["functions"]))
         check("the probe has its queue as before", outputs["events"]["probe"]["queue"]["name"] == "framepost-probe")
 
         # One that its manifest leaves out, for who asks for it. Its image is in a registry of the account's.
@@ -435,7 +436,7 @@ def added(work, plugin_dirs):
         owner, bucket = moto.client("s3"), outputs["bucket"]["name"]
         queue = outputs["events"]["watch"]["queue"]["url"]
 
-        def heard():
+        def heard(queue=queue):
             messages = moto.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10).get("Messages", [])
             for message in messages:
                 moto.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
@@ -458,6 +459,10 @@ def added(work, plugin_dirs):
         check("a record of another site is not heard of", heard() == [])
         publish("plant-7")
         check("one of the site is", heard() == ["io.framepost.chunk.probed.v1"])
+        everything = heard(outputs["events"]["pace"]["queue"]["url"])
+        check("the guide's function hears of every chunk", everything == 2 * ["io.framepost.chunk.probed.v1"], str(everything))
+        least = moto.client("lambda").get_function_configuration(FunctionName="framepost-pace")["Environment"]["Variables"]["PACE_LEAST"]
+        check("and has its default", least == "5", least)
 
         # What moto does not send: the rule and the schedules as they stand.
         pattern = json.loads(moto.client("events").describe_rule(Name="framepost-watch-object-removed")["EventPattern"])
@@ -473,7 +478,7 @@ def added(work, plugin_dirs):
         check("and may send to the queue", decided is policy.Decision.ALLOW)
 
         # Taken out again, they leave nothing behind.
-        for name in ("ask", "look", "watch"):
+        for name in ("ask", "look", "pace", "watch"):
             shutil.rmtree(work / "functions" / name)
         if root.apply("taken out"):
             names = [f["FunctionName"] for f in moto.client("lambda").list_functions()["Functions"]]
