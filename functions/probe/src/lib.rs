@@ -22,7 +22,6 @@
 
 mod inspect;
 mod integrity;
-mod log;
 mod matroska;
 mod mp4;
 mod scan;
@@ -39,10 +38,9 @@ pub use start::{MANIFEST, start};
 use async_trait::async_trait;
 use framepost_events::ObjectFinalized;
 use framepost_events::manifest::PublicKey;
-use framepost_events::record::{Data, Record};
-use framepost_ports::{Bus, Error, ErrorKind, Function, ObjectSource, Outcome, Reason, chain};
+use framepost_events::record::{Data, Record, RejectReason};
+use framepost_ports::{Bus, ErrorKind, Function, ObjectSource, Outcome, Reason, chain, log_record};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How far the digest in an object's metadata is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,31 +120,36 @@ impl Function<ObjectFinalized> for Probe {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Outcome::Skip(Reason::new("object-gone", chain(&error)));
             }
-            Err(error) => return failed("read-failed", &error),
+            Err(error) => return Outcome::of_failure("read-failed", &error),
         };
         let record = Record::about(&(&event).into(), event.time, data);
         if let Err(error) = self.bus.publish(&record).await {
-            return failed("publish-failed", &error);
+            return Outcome::of_failure("publish-failed", &error);
         }
-        log::record(&record);
+        log_record(&record);
         match &record.data {
             Data::ObjectRejected(rejected) => {
-                Outcome::Reject(Reason::new(log::word(rejected.reason), rejected.detail.clone()))
+                Outcome::Reject(Reason::new(word(rejected.reason), rejected.detail.clone()))
             }
             _ => Outcome::Done,
         }
     }
 }
 
-/// Decides when a failed request is repeated. `code` says whether it was a read or a publish.
-fn failed(code: &str, error: &Error) -> Outcome {
-    let after = match error.kind() {
-        ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Corrupt => Duration::from_secs(5),
-        ErrorKind::Busy | ErrorKind::Io => Duration::from_secs(30),
-        ErrorKind::Invalid => return Outcome::Reject(Reason::new(code, chain(error))),
-        // A missing grant or topic, or a wrong clock, is a mistake that somebody will fix; the
-        // object is not at fault.
-        ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::ClockSkew => Duration::from_mins(15),
-    };
-    Outcome::Retry { after, reason: Reason::new(code, chain(error)) }
+/// Returns the reason's name in the record.
+fn word(reason: RejectReason) -> String {
+    match serde_json::to_value(reason) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_the_records() {
+        assert_eq!(word(RejectReason::NotMedia), "not-media");
+    }
 }

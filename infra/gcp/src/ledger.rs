@@ -36,7 +36,7 @@ use google_cloud_storage::model_ext::ReadRange;
 use std::time::Duration;
 
 /// Larger than any entry.
-const ENTRY_LIMIT_BYTES: u64 = 16 * 1024;
+const ENTRY_LIMIT_BYTES: u64 = 512 * 1024;
 /// Pauses before a write is tried again after a 429. The first is longer than the second that the service
 /// requires; later ones are longer still.
 const PUT_OFF: [Duration; 3] = [Duration::from_millis(1100), Duration::from_secs(2), Duration::from_secs(4)];

@@ -36,6 +36,7 @@ pub mod http;
 pub mod lambda;
 mod log_bus;
 pub mod manifest;
+mod program;
 mod registered;
 mod run;
 mod schedules;
@@ -48,6 +49,7 @@ pub use environment::{Environment, EnvironmentError, EventSource};
 pub use event::{About, AnyEvent, Event, Notice, ObjectKind};
 pub use handled::{Ending, Handled};
 pub use log_bus::LogBus;
+pub use program::MissingProgram;
 pub use registered::{Registered, topics};
 pub use run::run;
 #[cfg(feature = "http")]

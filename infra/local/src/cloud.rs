@@ -1,11 +1,11 @@
 //! The directories of this machine as a cloud.
 
-use crate::{LocalBucket, LocalFeed, LocalLedger, LocalTimetable};
+use crate::{LocalBucket, LocalFeed, LocalLedger, LocalTimetable, MotionDetector};
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Cloud, DeadLetters, Error, ErrorKind, Feed, Inbox, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource,
-    Result, Subscriber, Subscription, not_one,
+    Cloud, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, Location, ObjectListing, ObjectSink,
+    ObjectSource, Result, Subscriber, Subscription, not_one,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,13 @@ impl Cloud for LocalCloud {
 
     async fn feed(&self, at: &Location, function: &str) -> Result<Arc<dyn Feed>> {
         Ok(Arc::new(LocalFeed::new(&self.bucket(at).await?.inboxes(), function)?))
+    }
+
+    async fn detector(&self, at: &Location) -> Result<Arc<dyn Detector>> {
+        match at.place() {
+            Place::Only => Ok(Arc::new(MotionDetector::default())),
+            _ => Err(not_one(at, "a detector")),
+        }
     }
 
     async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {

@@ -1,4 +1,4 @@
-//! Parsers for media formats. They work on bytes in memory, do no I/O, read no clock, and depend on no
+//! Parsers for media formats, and a comparison of pictures. They work on bytes in memory, do no I/O, read no clock, and depend on no
 //! other part of this project.
 //!
 //! | module | contents |
@@ -9,6 +9,7 @@
 //! | [`config`] | decoder configuration records of H.264 and H.265, and the parameter sets in them |
 //! | [`aac`], [`mpeg4`] | AudioSpecificConfig, and the descriptors around it |
 //! | [`rfc6381`] | the codec strings of all of these |
+//! | [`motion`] | where something moves between pictures |
 //! | [`matrix`] | rotation and mirroring of a picture for display |
 //!
 //! The input may be damaged or hostile. Every function returns `None` or an error, none panics, and none
@@ -20,6 +21,7 @@ pub mod boxes;
 pub mod config;
 pub mod ebml;
 pub mod matrix;
+pub mod motion;
 pub mod mpeg4;
 pub mod nal;
 pub mod rfc6381;

@@ -87,6 +87,8 @@ fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)
     let own = |name: &str| (format!("framepost_{}", name.replace('-', "_")), LevelFilter::ERROR);
     let mut levels: Vec<_> = functions.iter().map(|function| own(function.name())).collect();
     levels.push(("framepost_host".to_owned(), host));
+    // The lines of records, whichever function logs them.
+    levels.push(("framepost_ports".to_owned(), LevelFilter::ERROR));
     levels
 }
 

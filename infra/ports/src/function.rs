@@ -1,5 +1,6 @@
 //! The interface of a function: it takes an event and returns the outcome.
 
+use crate::{Error, ErrorKind, chain};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -33,6 +34,21 @@ pub enum Outcome {
     },
     /// Handling can never succeed: park the message and do not repeat it.
     Reject(Reason),
+}
+
+impl Outcome {
+    /// Decides when a request that failed is repeated. `code` says what it was: `read-failed`, `publish-failed`.
+    pub fn of_failure(code: &str, error: &Error) -> Self {
+        let after = match error.kind() {
+            ErrorKind::Transport | ErrorKind::Intercepted | ErrorKind::Corrupt => Duration::from_secs(5),
+            ErrorKind::Busy | ErrorKind::Io => Duration::from_secs(30),
+            ErrorKind::Invalid => return Self::Reject(Reason::new(code, chain(error))),
+            // A missing grant or topic, or a wrong clock, is a mistake that somebody will fix; the
+            // object is not at fault.
+            ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::ClockSkew => Duration::from_mins(15),
+        };
+        Self::Retry { after, reason: Reason::new(code, chain(error)) }
+    }
 }
 
 /// The handler of one function. It is called concurrently. A panic affects only the event that caused it.

@@ -24,6 +24,7 @@ pub mod location;
 #[cfg(feature = "testing")]
 pub mod memory;
 mod objects;
+mod record_log;
 mod replay;
 mod sender_check;
 pub mod shown;
@@ -49,6 +50,7 @@ pub use location::Location;
 pub use objects::{
     ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Seen,
 };
+pub use record_log::log_record;
 pub use replay::{Feed, Given, ObjectListing};
 pub use sender_check::SenderCheck;
 pub use timetable::Timetable;

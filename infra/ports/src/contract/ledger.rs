@@ -1,6 +1,6 @@
 //! The contract of [`LedgerStore`]: a claim has one holder at a time.
 
-use crate::ledger::{Claim, Claimed, Entry, Hold, LedgerStore, Swap};
+use crate::ledger::{Claim, Claimed, Entry, Hold, LedgerStore, NOTE_BYTES_MAX, Quota, Swap, Taken};
 use crate::memory::SimulatedClock;
 use crate::{Clock as _, Ledger, Reason};
 use futures::future::join_all;
@@ -32,6 +32,8 @@ pub async fn ledger(store: Arc<dyn LedgerStore>) {
     run.a_job_outlives_its_holder().await;
     run.a_completion_goes_on_with_its_job().await;
     run.any_name_is_its_own_work().await;
+    run.a_long_note_is_kept().await;
+    run.a_quota_is_used_up_and_never_exceeded().await;
 }
 
 struct Run {
@@ -197,6 +199,42 @@ impl Run {
         assert_eq!(self.done(&mut submitter).await, Hold::Lost, "two cannot go on");
         assert_eq!(self.done(&mut claim).await, Hold::Kept);
         assert_eq!(resume("job-1").await.expect("resume"), Claimed::Done, "the event comes twice");
+    }
+
+    async fn a_long_note_is_kept(&self) {
+        let work = self.work("noted");
+        let mut claim = self.won(&work).await;
+        let note = "ä".repeat(NOTE_BYTES_MAX / 2);
+        assert_eq!(self.ledger.submitted(&mut claim, &note, LEASE).await.expect("submitted"), Hold::Kept);
+        self.clock.advance(LEASE);
+        assert_eq!(self.won(&work).await.job(), Some(&*note));
+    }
+
+    async fn a_quota_is_used_up_and_never_exceeded(&self) {
+        let quota = |name: &str, most, quantum| Quota { name: self.work(name), most, quantum, keep: LEASE };
+        for (quota, units, tasks, expected) in
+            [(quota("calls", 20, 1), 1, 200, 20), (quota("millicents", 20_000, 1000), 1000, 60, 20)]
+        {
+            let limit = Arc::new(tokio::sync::Semaphore::new(50));
+            let takers = (0..tasks).map(|_| {
+                let (ledger, quota, limit) = (self.ledger.clone(), quota.clone(), limit.clone());
+                tokio::spawn(async move {
+                    let _permit = limit.acquire().await.expect("it is never closed");
+                    ledger.take(&quota, units).await.expect("take")
+                })
+            });
+            let taken = join_all(takers).await.into_iter().map(|taken| taken.expect("no panic"));
+            assert_eq!(taken.filter(|taken| *taken == Taken::Yes).count(), expected);
+            let again = || self.ledger.take(&quota, units);
+            assert_eq!(again().await.expect("take"), Taken::TooFew);
+            self.ledger.give_back(&quota, 2 * units).await.expect("give back");
+            assert_eq!(self.ledger.take(&quota, 3 * units).await.expect("take"), Taken::TooFew, "all or none");
+            for expected in [Taken::Yes, Taken::Yes, Taken::TooFew] {
+                assert_eq!(again().await.expect("take"), expected);
+            }
+        }
+        let nothing = quota("nothing", 0, 1);
+        assert_eq!(self.ledger.take(&nothing, 1).await.expect("take"), Taken::TooFew);
     }
 
     async fn any_name_is_its_own_work(&self) {

@@ -18,7 +18,7 @@ pub enum State {
     Failed,
 }
 
-/// The document for one piece of work. Its JSON is smaller than a kilobyte.
+/// The document for one piece of work. Its JSON is smaller than a kilobyte, apart from [`job`](Self::job).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
@@ -27,7 +27,8 @@ pub struct Entry {
     pub attempts: u32,
     /// When the lease expires.
     pub until: Timestamp,
-    /// The id of the external job.
+    /// The id of the external job, or what a holder noted so that the next one does not do it again. At most
+    /// [`NOTE_BYTES_MAX`](super::NOTE_BYTES_MAX).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
     /// Why the last attempt failed.
@@ -83,10 +84,10 @@ impl Entry {
     }
 }
 
-fn after(time: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn after(time: Timestamp, by: Duration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn unique() -> String {
+pub(super) fn unique() -> String {
     format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
 }

@@ -43,14 +43,21 @@
 //! Leases are compared with the caller's clock, so they must be longer than the difference between clocks:
 //! minutes, not milliseconds. A wrong clock causes repeated work, never lost work.
 //!
+//! # Quotas
+//!
+//! [`Ledger::take`] takes units of a [`Quota`], such as the calls that may be paid for in a day. It is never exceeded, however
+//! many take from it at a time.
+//!
 //! # Storage
 //!
 //! The ledger keeps one small document for each piece of work, which it reads and writes conditionally.
 //! [`LedgerStore`] is all that a cloud has to implement; this module implements the rules.
 
 mod entry;
+mod quota;
 
 pub use entry::{Entry, State};
+pub use quota::{Quota, Taken};
 
 use crate::{Clock, Error, ErrorKind, Reason, Result};
 use async_trait::async_trait;
@@ -61,6 +68,9 @@ use std::time::Duration;
 /// How long an entry is kept after its last change. Longer than any queue keeps a message, so that a late
 /// duplicate of finished work still finds the entry.
 pub const RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// The longest text that a claim can keep as its job. Every store has room for an entry with it.
+pub const NOTE_BYTES_MAX: usize = 200 * 1024;
 
 /// Attempts of one operation against concurrent writers. Each attempt decides by the entry that it finds.
 const MAX_ROUNDS: u32 = 16;

@@ -1,11 +1,10 @@
-//! Logs a record as one structured event.
+//! The log line of a record.
 
 use framepost_events::record::{Record, Severity};
-use serde::Serialize;
 
 /// Logs `record`, and each part of it that has a line of its own. All fields of a line are in one field, `record`, whose
 /// JSON object the host's log formats expand.
-pub(crate) fn record(record: &Record) {
+pub fn log_record(record: &Record) {
     let fields = serde_json::Value::Object(record.log_fields()).to_string();
     let (message, severity) = record.data.log_message();
     match severity {
@@ -16,24 +15,5 @@ pub(crate) fn record(record: &Record) {
         let once_id = format!("{}-{n}", record.id);
         let fields = serde_json::Value::Object(fields).to_string();
         tracing::info!(once_id, record = fields, "{message}");
-    }
-}
-
-/// Returns a unit variant's name in the record.
-pub(crate) fn word(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use framepost_events::record::RejectReason;
-
-    #[test]
-    fn the_words_are_the_records() {
-        assert_eq!(word(RejectReason::NotMedia), "not-media");
     }
 }

@@ -1,0 +1,208 @@
+//! Which chunks are looked at: those in which something happens, and each camera at least once in a while.
+//!
+//! The rule keeps no state. Of each camera, one instant in every interval is looked at, whichever chunk contains it; which
+//! one depends on the camera's name, so that not all cameras are looked at in the same second.
+
+use crate::settings::{CameraSettings, hash};
+use framepost_events::record::ChunkProbed;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What the gate says of a chunk, before anything of it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing happens in it: it is not looked at.
+    Still,
+    /// It is looked at, if its pictures differ.
+    IfChanged,
+    /// It is looked at: it is this camera's turn.
+    Turn,
+}
+
+/// Decides by the activity that the record has, and by the time.
+pub fn gate(chunk: &ChunkProbed, settings: &CameraSettings) -> Gate {
+    let is_still = chunk.activity.is_some_and(|activity| activity.level < settings.still_below);
+    match (is_turn(chunk, settings.look_every), is_still) {
+        (true, _) => Gate::Turn,
+        (false, true) => Gate::Still,
+        (false, false) => Gate::IfChanged,
+    }
+}
+
+/// Whether the chunk contains the instant of this camera's turn. What has no time is always looked at.
+fn is_turn(chunk: &ChunkProbed, every: Duration) -> bool {
+    let (Some(from), Some(to)) = (chunk.duration.from, chunk.duration.to) else { return true };
+    let name = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    let camera = format!(
+        "{}/{}",
+        name(chunk.site.as_ref().map(framepost_events::Site::as_str)),
+        name(chunk.camera.as_ref().map(framepost_events::Camera::as_str)),
+    );
+    let every_us = i64::try_from(every.as_micros()).unwrap_or(i64::MAX).max(1);
+    // Less than `every`, so it fits.
+    let phase_us = i64::try_from(hash(&camera) % every_us.unsigned_abs()).unwrap_or(0);
+    // Turns that have begun before an instant.
+    let turns = |at: Timestamp| (at.as_microsecond() - 1 - phase_us).div_euclid(every_us);
+    turns(to) > turns(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use framepost_events::activity::Activity;
+    use framepost_events::record::{Data, Record};
+
+    fn chunk(camera: &str, from_us: i64, to_us: i64, level: Option<f64>) -> ChunkProbed {
+        let sample = include_str!("../../../events/samples/records/chunk-probed.json");
+        let Data::ChunkProbed(chunk) = serde_json::from_str::<Record>(sample).unwrap().data else { panic!("a chunk") };
+        let mut chunk = *chunk;
+        chunk.camera = Some(camera.parse().unwrap());
+        let at = |us| Timestamp::from_microsecond(1_800_000_000_000_000 + us).unwrap();
+        chunk.duration.from = Some(at(from_us));
+        chunk.duration.to = Some(at(to_us));
+        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000 });
+        chunk
+    }
+
+    fn settings() -> CameraSettings {
+        Settings::from_variables(|_| None).unwrap().camera
+    }
+
+    #[test]
+    fn exactly_one_chunk_of_each_minute_is_the_cameras_turn() {
+        for camera in ["gate", "dock", "a", "b", "c"] {
+            for length_us in [999_983, 3_003_000, 4_000_000, 59_000_000] {
+                let mut turns = Vec::new();
+                let mut from = 0;
+                while from < 3_600_000_000 {
+                    if gate(&chunk(camera, from, from + length_us, Some(0.5)), &settings()) == Gate::Turn {
+                        turns.push(from);
+                    }
+                    from += length_us;
+                }
+                assert!((59..=61).contains(&turns.len()), "{camera} {length_us}: {}", turns.len());
+                let gaps = turns.windows(2).map(|pair| pair[1] - pair[0]);
+                let around = 60_000_000 - length_us..=60_000_000 + length_us;
+                assert!(gaps.clone().all(|gap| around.contains(&gap)), "{camera} {length_us}");
+            }
+        }
+        let long = chunk("gate", 0, 60_000_000, Some(0.5));
+        assert_eq!(gate(&long, &settings()), Gate::Turn, "it is longer than the interval");
+    }
+
+    #[test]
+    fn activity_decides_between_turns_and_what_is_not_known_is_looked_at() {
+        let all: Vec<ChunkProbed> =
+            (0..20).map(|n| chunk("gate", n * 3_000_000, (n + 1) * 3_000_000, Some(0.5))).collect();
+        let between = all.iter().find(|chunk| gate(chunk, &settings()) == Gate::Still).unwrap();
+        let with = |level: Option<f64>| {
+            let mut chunk = between.clone();
+            chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1 });
+            gate(&chunk, &settings())
+        };
+        assert_eq!((with(Some(1.49)), with(Some(1.5)), with(None)), (Gate::Still, Gate::IfChanged, Gate::IfChanged));
+        let mut timeless = between.clone();
+        timeless.duration.from = None;
+        assert_eq!(gate(&timeless, &settings()), Gate::Turn);
+        let open = CameraSettings { still_below: 0.0, ..settings() };
+        assert_eq!(gate(between, &open), Gate::IfChanged);
+    }
+
+    /// A chunk of a made-up day: who is there, and whether they move.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Scene {
+        Empty,
+        Stands,
+        Walks,
+        /// They are there, and gone at its end.
+        Leaves,
+    }
+
+    impl Scene {
+        fn moves(self) -> bool {
+            matches!(self, Self::Walks | Self::Leaves)
+        }
+    }
+
+    /// A day in chunks of 3 s: a busy morning, visitors who stay for minutes, an empty night.
+    fn day(random: &mut fastrand::Rng) -> Vec<(Scene, f64)> {
+        let mut day = Vec::new();
+        // Noise moves the level of a still picture by a tenth or so; who walks through it sends a multiple.
+        let noise = |random: &mut fastrand::Rng| (0..6).map(|_| random.f64()).sum::<f64>() / 3.0 - 1.0;
+        while day.len() < 28_800 {
+            let hour = day.len() / 1200;
+            let (empty, stay) = match hour {
+                7..10 => (random.usize(2..30), random.usize(0..5)),
+                10..18 => (random.usize(20..300), random.usize(0..80)),
+                _ => (random.usize(400..1500), random.usize(0..10)),
+            };
+            let walk = random.usize(1..4);
+            let visit = [(Scene::Empty, empty), (Scene::Walks, walk), (Scene::Stands, stay), (Scene::Leaves, 1)];
+            for scene in visit.into_iter().flat_map(|(scene, chunks)| std::iter::repeat_n(scene, chunks)) {
+                let quiet = 1.0 + 0.3 * noise(random);
+                let level = if scene.moves() { 1.4 + 6.0 * random.f64().powi(2) + quiet } else { quiet };
+                day.push((scene, level));
+            }
+        }
+        day.truncate(28_800);
+        day
+    }
+
+    /// Runs of chunks in which somebody is seen.
+    fn sightings(seen: &[bool]) -> Vec<std::ops::Range<usize>> {
+        let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+        for n in (0..seen.len()).filter(|n| seen[*n]) {
+            match runs.last_mut() {
+                Some(run) if run.end == n => run.end = n + 1,
+                _ => runs.push(n..n + 1),
+            }
+        }
+        runs
+    }
+
+    #[test]
+    fn a_gated_day_has_the_same_sightings_for_a_part_of_the_cost() {
+        println!("still below | looked at | of still chunks | missed | borders moved by");
+        for (below, is_default) in [(0.0, false), (1.0, false), (1.25, false), (1.5, true), (2.0, false), (3.0, false)]
+        {
+            let day = day(&mut fastrand::Rng::with_seed(5));
+            let settings = CameraSettings { still_below: below, ..settings() };
+            let truth: Vec<bool> = day.iter().map(|(scene, _)| *scene != Scene::Empty).collect();
+            let (mut seen, mut is_there) = (Vec::new(), false);
+            let (mut looked, mut still, mut looked_at_still) = (0, 0, 0);
+            for (n, (scene, level)) in day.iter().enumerate() {
+                let from = i64::try_from(n).unwrap() * 3_000_000;
+                let is_looked_at = gate(&chunk("gate", from, from + 3_000_000, Some(*level)), &settings) != Gate::Still;
+                looked += usize::from(is_looked_at);
+                still += usize::from(!scene.moves());
+                looked_at_still += usize::from(is_looked_at && !scene.moves());
+                // What is still is as it was at the end of the chunk before.
+                seen.push(if is_looked_at { truth[n] } else { is_there });
+                if is_looked_at {
+                    is_there = truth[n] && *scene != Scene::Leaves;
+                }
+            }
+            let (expected, found) = (sightings(&truth), sightings(&seen));
+            let overlaps = |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| a.start < b.end && b.start < a.end;
+            let missed =
+                expected.iter().filter(|run| run.len() >= 2 && !found.iter().any(|other| overlaps(run, other)));
+            let missed = missed.count();
+            let moved = found.iter().filter_map(|run| {
+                let original = expected.iter().find(|other| overlaps(run, other))?;
+                Some(run.start.abs_diff(original.start).max(run.end.abs_diff(original.end)))
+            });
+            let moved = moved.max().unwrap_or(0);
+            println!(
+                "{below:11} | {:8.1}% | {:14.1}% | {missed:6} | {moved}",
+                100.0 * looked as f64 / day.len() as f64,
+                100.0 * looked_at_still as f64 / still as f64,
+            );
+            if is_default {
+                assert_eq!((missed, found.len()), (0, expected.len()));
+                assert!(moved <= 1, "borders moved by {moved} chunks");
+                assert!(looked_at_still * 5 <= still, "{looked_at_still} of {still} still chunks cost something");
+            }
+        }
+    }
+}

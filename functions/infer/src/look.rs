@@ -1,0 +1,105 @@
+//! Gives pictures to a detector, and makes frames of what it says.
+
+use crate::regions;
+use crate::settings::{CameraSettings, Regions};
+use framepost_events::record::{ChunkProbed, InferredFrame};
+use framepost_media::motion::{self, Movement, Rgb};
+use framepost_ports::{Detector, Picture, Result};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// The most detections of a picture, and of a record.
+const OF_PICTURE_MAX: usize = 100;
+const OF_RECORD_MAX: usize = 1000;
+
+/// What moves in the pictures. It takes some milliseconds of a processor.
+pub(crate) async fn movements(pictures: &[Picture]) -> Vec<Movement> {
+    let pictures = pictures.to_vec();
+    let compare = move || {
+        let view = |picture: &Picture| (picture.width(), picture.height(), picture.rgb().clone());
+        let views: Vec<_> = pictures.iter().map(view).collect();
+        let rgb: Vec<_> =
+            views.iter().map(|(width, height, pixels)| Rgb { width: *width, height: *height, pixels }).collect();
+        motion::movement(&rgb)
+    };
+    tokio::task::spawn_blocking(compare).await.unwrap_or_default()
+}
+
+/// Pictures for a detector, with what it takes to put the answer together.
+pub(crate) struct Look {
+    pictures: Vec<Picture>,
+    crops: Vec<regions::Crop>,
+}
+
+impl Look {
+    /// The pictures as they are, and where that is asked for the parts of them that move.
+    pub(crate) fn new(
+        pictures: Vec<Picture>,
+        movements: &[Movement],
+        detector: &dyn Detector,
+        settings: &CameraSettings,
+    ) -> Self {
+        let crops = match (settings.regions, detector.input_size()) {
+            (Regions::On, Some(size)) => regions::crops(&pictures, movements, size),
+            _ => vec![],
+        };
+        Self { pictures, crops }
+    }
+
+    /// The pictures as they are. Clones share their pixels.
+    pub(crate) fn pictures(&self) -> Vec<Picture> {
+        self.pictures.clone()
+    }
+
+    /// The number of pictures that the detector is given, each of which is paid for.
+    pub(crate) fn calls(&self) -> u32 {
+        u32::try_from(self.pictures.len() + self.crops.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Asks the detector.
+    pub(crate) async fn ask(
+        &self,
+        detector: &dyn Detector,
+        chunk: &ChunkProbed,
+        settings: &CameraSettings,
+    ) -> Result<Vec<InferredFrame>> {
+        let all: Vec<Picture> =
+            self.pictures.iter().chain(self.crops.iter().map(|crop| &crop.picture)).cloned().collect();
+        let mut seen = detector.detect(&all).await?;
+        // A detector that answers for fewer pictures saw nothing in the others.
+        seen.resize_with(all.len(), Vec::new);
+        let of_crops = seen.split_off(self.pictures.len());
+        let merged = regions::merged(seen, &self.crops, of_crops);
+        let mut left = OF_RECORD_MAX;
+        let frames = self.pictures.iter().zip(merged).map(|(picture, detections)| {
+            let detections = settings.keep(detections, OF_PICTURE_MAX.min(left));
+            left -= detections.len();
+            frame(chunk, picture.offset(), detections)
+        });
+        Ok(frames.collect())
+    }
+}
+
+fn frame(
+    chunk: &ChunkProbed,
+    offset: Duration,
+    detections: Vec<framepost_events::detection::Detection>,
+) -> InferredFrame {
+    // Whole microseconds, as times have.
+    let offset = Duration::from_micros(u64::try_from(offset.as_micros()).unwrap_or(u64::MAX));
+    InferredFrame { offset: offset.as_secs_f64(), time: time(chunk, offset), detections }
+}
+
+/// The wall-clock time of an offset: the clock may have been slewed within the chunk.
+fn time(chunk: &ChunkProbed, offset: Duration) -> Option<Timestamp> {
+    let duration = &chunk.duration;
+    let from = duration.from?;
+    let rate = match (duration.to, duration.seconds) {
+        (Some(to), Some(seconds)) if seconds > 0.0 => to.duration_since(from).as_secs_f64() / seconds,
+        _ => 1.0,
+    };
+    // A file whose metadata says something odd has the times of its own frames.
+    let rate = if (0.9..1.1).contains(&rate) { rate } else { 1.0 };
+    let offset = SignedDuration::try_from_secs_f64(offset.as_secs_f64() * rate).ok()?;
+    from.checked_add(offset).ok()
+}

@@ -1,0 +1,280 @@
+//! The function as a whole: records, the gate, paid calls under failures, the budget under load.
+
+use crate::support::{Counting, FRAGMENTED, Object, decoder, footage, record};
+use async_trait::async_trait;
+use bytes::Bytes;
+use framepost_events::activity::Activity;
+use framepost_events::record::{ChunkInferred, Container, Data, Record, Skipped};
+use framepost_infer::{Infer, Parts, Settings};
+use framepost_ports::memory::{MemoryLedger, SimulatedClock};
+use framepost_ports::{Bus, Effect, Error, ErrorKind, Function as _, Ledger, Outcome, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Keeps records, and fails while it is told to.
+#[derive(Default)]
+struct Shelf {
+    records: Mutex<Vec<Record>>,
+    is_broken: AtomicBool,
+}
+
+#[async_trait]
+impl Bus for Shelf {
+    async fn publish(&self, record: &Record) -> Result<()> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Busy, "publish", "records"));
+        }
+        self.records.lock().unwrap().push(record.clone());
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn last(&self) -> (Record, ChunkInferred) {
+        let record = self.records.lock().unwrap().last().unwrap().clone();
+        let Data::ChunkInferred(inferred) = record.data.clone() else { panic!("{record:?}") };
+        (record, *inferred)
+    }
+}
+
+/// A function over one object, with what stands around it.
+struct House {
+    bytes: Bytes,
+    object: Arc<Object>,
+    bus: Arc<Shelf>,
+    detector: Arc<Counting>,
+    store: Arc<MemoryLedger>,
+    clock: Arc<SimulatedClock>,
+    variables: Vec<(&'static str, &'static str)>,
+}
+
+impl House {
+    fn new(source: &str, detector: Counting) -> Option<Self> {
+        decoder()?;
+        let arguments = [&["-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p"][..], &FRAGMENTED].concat();
+        let bytes = footage(source, &arguments, "a.mp4")?;
+        Some(Self {
+            object: Arc::new(Object::of(bytes.clone())),
+            bytes,
+            bus: Arc::default(),
+            detector: Arc::new(detector),
+            store: Arc::default(),
+            clock: Arc::new(SimulatedClock::new("2026-11-26T12:00:00Z".parse().unwrap())),
+            variables: vec![],
+        })
+    }
+
+    fn infer(&self) -> Infer {
+        let settings = Settings::from_variables(|name| {
+            self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        });
+        let parts = Parts {
+            source: self.object.clone(),
+            bus: self.bus.clone(),
+            clock: self.clock.clone(),
+            detectors: vec![self.detector.clone()],
+            ledger: Some(Ledger::new(self.store.clone(), self.clock.clone())),
+            decoder: decoder().unwrap(),
+        };
+        Infer::new(parts, settings.unwrap()).unwrap()
+    }
+
+    /// A record of the object, as the `n`th chunk of its camera.
+    fn chunk(&self, n: i64, level: Option<f64>) -> Record {
+        let mut record = record(&self.bytes, Container::Fmp4, 3.0);
+        let Data::ChunkProbed(chunk) = &mut record.data else { panic!("a chunk") };
+        for time in [&mut chunk.duration.from, &mut chunk.duration.to].into_iter().flatten() {
+            *time += jiff::SignedDuration::from_secs(3 * n);
+        }
+        chunk.object.version = format!("{n}.1");
+        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000 });
+        record
+    }
+}
+
+const BUSY: &str = "testsrc2=s=320x180:r=10:d=3";
+const STILL: &str = "color=gray:s=320x180:r=10:d=3";
+
+#[tokio::test]
+async fn a_chunk_is_looked_at_and_the_same_record_comes_every_time() {
+    let Some(house) = House::new(BUSY, Counting::free()) else { return };
+    let infer = house.infer();
+    let event = house.chunk(0, None);
+    assert_eq!(infer.handle(event.clone()).await, Outcome::Done);
+    let (first, inferred) = house.bus.last();
+    assert_eq!(inferred.skipped, None);
+    let offsets: Vec<f64> = inferred.frames.iter().map(|frame| frame.offset).collect();
+    assert_eq!(offsets, [0.0, 1.0, 2.0]);
+    let Data::ChunkProbed(chunk) = &event.data else { panic!("a chunk") };
+    let second = chunk.duration.from.unwrap() + jiff::SignedDuration::from_secs(1);
+    assert_eq!(inferred.frames[1].time, Some(second));
+    let summary = &inferred.summary[0];
+    assert_eq!((summary.label.as_str(), summary.pictures, summary.most), ("thing", 3, 1));
+    assert_eq!((inferred.calls, inferred.dollars), (None, None), "it costs nothing");
+    assert_eq!(infer.handle(event).await, Outcome::Done);
+    let (again, mut data) = house.bus.last();
+    data.detector_ms = inferred.detector_ms;
+    assert_eq!((again.id, data), (first.id, inferred));
+}
+
+#[tokio::test]
+async fn still_chunks_are_not_read_but_one_in_a_minute_is() {
+    let Some(house) = House::new(BUSY, Counting::free()) else { return };
+    let infer = house.infer();
+    let mut looked = 0;
+    for n in 0..40 {
+        assert_eq!(infer.handle(house.chunk(n, Some(0.9))).await, Outcome::Done);
+        let (_, inferred) = house.bus.last();
+        looked += usize::from(inferred.skipped.is_none());
+        assert!(matches!(inferred.skipped, None | Some(Skipped::Still)));
+    }
+    assert_eq!(looked, 2, "two minutes");
+    assert_eq!(house.object.requests().len(), looked);
+}
+
+#[tokio::test]
+async fn pictures_that_do_not_differ_cost_no_call_but_one_in_a_minute() {
+    let Some(house) = House::new(STILL, Counting::paid()) else { return };
+    let infer = house.infer();
+    for n in 0..20 {
+        assert_eq!(infer.handle(house.chunk(n, None)).await, Outcome::Done);
+    }
+    assert_eq!(house.detector.asked(), 3, "the pictures of one chunk");
+    assert_eq!(house.object.requests().len(), 20, "nothing is known of their activity");
+}
+
+#[tokio::test]
+async fn what_was_paid_for_is_published_later_and_never_paid_again() {
+    let Some(house) = House::new(BUSY, Counting::paid()) else { return };
+    let infer = house.infer();
+    house.bus.is_broken.store(true, Ordering::SeqCst);
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Retry { .. }));
+    assert_eq!(house.detector.asked(), 3);
+    house.bus.is_broken.store(false, Ordering::SeqCst);
+    // Somebody else may still be at it, until the lease is over.
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Retry { .. }));
+    house.clock.advance(Duration::from_mins(6));
+    assert_eq!(house.infer().handle(house.chunk(0, None)).await, Outcome::Done);
+    let (_, inferred) = house.bus.last();
+    assert_eq!((inferred.frames.len(), inferred.calls, inferred.dollars), (3, Some(3), Some(0.003)));
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Skip(_)), "a duplicate");
+    assert_eq!((house.detector.asked(), house.bus.records.lock().unwrap().len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_lost_is_not_made_again() {
+    let Some(house) = House::new(BUSY, Counting::paid()) else { return };
+    // The process is killed in the middle of the call: its future is dropped.
+    let slow = Arc::new(Slow(Counting::paid()));
+    let infer = {
+        let parts = Parts {
+            source: house.object.clone(),
+            bus: house.bus.clone(),
+            clock: house.clock.clone(),
+            detectors: vec![slow.clone()],
+            ledger: Some(Ledger::new(house.store.clone(), house.clock.clone())),
+            decoder: decoder().unwrap(),
+        };
+        Infer::new(parts, Settings::from_variables(|_| None).unwrap()).unwrap()
+    };
+    let killed = async {
+        while slow.0.asked() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        outcome = infer.handle(house.chunk(0, None)) => panic!("{outcome:?}"),
+        () = killed => {}
+    }
+    house.clock.advance(Duration::from_mins(6));
+    assert_eq!(house.infer().handle(house.chunk(0, None)).await, Outcome::Done);
+    let (_, inferred) = house.bus.last();
+    assert_eq!(inferred.skipped, Some(Skipped::Interrupted));
+    assert_eq!((slow.0.asked(), house.detector.asked()), (3, 0));
+}
+
+/// Never answers.
+struct Slow(Counting);
+
+#[async_trait]
+impl framepost_ports::Detector for Slow {
+    fn model(&self) -> &framepost_events::record::Model {
+        self.0.model()
+    }
+
+    fn price(&self) -> Option<framepost_ports::Price> {
+        self.0.price
+    }
+
+    async fn detect(
+        &self,
+        pictures: &[framepost_ports::Picture],
+    ) -> Result<Vec<Vec<framepost_events::detection::Detection>>> {
+        let _ = self.0.detect(pictures).await;
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_refuses_is_tried_again_or_rejected_and_its_budget_given_back() {
+    let Some(mut house) = House::new(BUSY, Counting::paid()) else { return };
+    house.variables = vec![("FRAMEPOST_BUDGET", "3 calls")];
+    let infer = house.infer();
+    let fail = |error| house.detector.failures.lock().unwrap().push(error);
+    fail(Error::new(ErrorKind::Busy, "detect", "throttled").with_effect(Effect::None));
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Retry { .. }));
+    fail(Error::new(ErrorKind::Invalid, "detect", "too large"));
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Reject(_)));
+    assert_eq!(infer.handle(house.chunk(0, None)).await, Outcome::Done);
+    assert_eq!(house.bus.last().1.calls, Some(3));
+    fail(Error::new(ErrorKind::Transport, "detect", "no answer"));
+    assert_eq!(infer.handle(house.chunk(1, None)).await, Outcome::Done);
+    assert_eq!(house.bus.last().1.skipped, Some(Skipped::Budget), "the third call was the last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_of_20_calls_makes_exactly_20_of_200_chunks_and_goes_on_the_next_day() {
+    let Some(mut house) = House::new(BUSY, Counting::paid()) else { return };
+    house.variables = vec![("FRAMEPOST_BUDGET", "20 calls"), ("FRAMEPOST_PICTURES", "first")];
+    let infer = Arc::new(house.infer());
+    let limit = Arc::new(tokio::sync::Semaphore::new(50));
+    let chunks = (0..200).map(|n| {
+        let (infer, event, limit) = (infer.clone(), house.chunk(n, None), limit.clone());
+        tokio::spawn(async move {
+            let _permit = limit.acquire().await.unwrap();
+            infer.handle(event).await
+        })
+    });
+    for outcome in futures::future::join_all(chunks).await {
+        assert_eq!(outcome.unwrap(), Outcome::Done);
+    }
+    assert_eq!(house.detector.asked(), 20);
+    let skipped = house
+        .bus
+        .records
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|record| matches!(&record.data, Data::ChunkInferred(data) if data.skipped == Some(Skipped::Budget)))
+        .count();
+    assert_eq!(skipped, 180);
+    house.clock.advance(Duration::from_hours(12));
+    assert_eq!(infer.handle(house.chunk(500, None)).await, Outcome::Done);
+    assert_eq!((house.detector.asked(), house.bus.last().1.skipped), (21, None));
+}
+
+#[tokio::test]
+async fn a_paid_detector_without_a_ledger_is_refused() {
+    let Some(house) = House::new(BUSY, Counting::paid()) else { return };
+    let parts = Parts {
+        source: house.object.clone(),
+        bus: house.bus.clone(),
+        clock: house.clock.clone(),
+        detectors: vec![house.detector.clone()],
+        ledger: None,
+        decoder: decoder().unwrap(),
+    };
+    let refused = Infer::new(parts, Settings::from_variables(|_| None).unwrap());
+    assert!(refused.is_err_and(|error| error.to_string().contains("FRAMEPOST_LEDGER")));
+}

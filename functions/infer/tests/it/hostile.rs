@@ -1,0 +1,177 @@
+//! Damaged and hostile chunks, and programs that hang, flood or die in place of ffmpeg.
+
+use crate::support::{FRAGMENTED, Object, chunk, decoder, ffmpeg, footage};
+use bytes::Bytes;
+use framepost_events::record::Container;
+use framepost_infer::pictures::{Decoder, Limits, PicturesError, Wanted, pictures};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Damaged chunks that are tried.
+const DAMAGED: usize = 240;
+
+/// A program that pretends to be ffmpeg. The script has its own process id as `$$`.
+fn pretender(dir: &Path, script: &str) -> PathBuf {
+    let path = dir.join("ffmpeg");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn small_chunk() -> Option<Bytes> {
+    let arguments = [&["-c:v", "libx264", "-g", "5", "-pix_fmt", "yuv420p"][..], &FRAGMENTED].concat();
+    footage("testsrc2=s=160x90:r=10:d=1", &arguments, "a.mp4")
+}
+
+#[tokio::test]
+async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
+    let Some(bytes) = small_chunk() else { return };
+    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
+    let limits = Limits { decoding: Duration::from_secs(1), ..Limits::default() };
+    let picture = r"printf 'P6\n2 1\n255\nabcdef'";
+    let time = "echo 'frame:0    pts:0       pts_time:0.5' >&2";
+    for (name, script, expected) in [
+        ("hangs", "cat > /dev/null; sleep 1000".to_owned(), "time"),
+        ("hangs without reading", "sleep 1000".to_owned(), "time"),
+        ("hangs with children", "sleep 1000 & sleep 1000 & wait".to_owned(), "time"),
+        ("closes everything and hangs", "exec >&- 2>&-; exec sleep 1000".to_owned(), "machine"),
+        ("counts for ever", "while :; do :; done".to_owned(), "time"),
+        ("floods the output", "exec cat /dev/zero".to_owned(), "none"),
+        ("floods the output with pictures", format!("while :; do {picture}; done"), "none"),
+        ("floods the complaints", "exec cat /dev/zero >&2".to_owned(), "time"),
+        ("dies", "exit 1".to_owned(), "none"),
+        ("dies by a signal", "kill -SEGV $$".to_owned(), "none"),
+        ("is killed", "kill -KILL $$".to_owned(), "machine"),
+        ("says nothing", "cat > /dev/null".to_owned(), "none"),
+        ("says less than a picture", r"printf 'P6\n20 10\n255\nabc'".to_owned(), "none"),
+        ("says a huge picture", r"printf 'P6\n65535 65535\n255\nabc'".to_owned(), "none"),
+        ("a picture without a time", picture.to_owned(), "none"),
+        ("writes a file", "cat > /dev/null; echo x > \"$0.written\"; exit 1".to_owned(), "none"),
+        ("a picture, and dies", format!("{picture}; {time}; exit 1"), "picture"),
+        ("a picture", format!("cat > /dev/null; {picture}; {time}"), "picture"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = pretender(dir.path(), &script);
+        let decoder = Decoder::new(&program, limits);
+        let begun = Instant::now();
+        let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
+        let told = match &result {
+            Ok(pictures) if pictures.len() == 1 => "picture",
+            Ok(_) => "pictures",
+            Err(PicturesError::Limit(_)) => "time",
+            Err(PicturesError::None(_)) => "none",
+            Err(PicturesError::Machine(_)) => "machine",
+            Err(PicturesError::Read(_)) => "read",
+        };
+        assert_eq!(told, expected, "{name}: {result:?}");
+        assert!(begun.elapsed() < Duration::from_secs(8), "{name}: {:?}", begun.elapsed());
+        no_process_runs(&program, name).await;
+        let written = dir.path().join("ffmpeg.written").metadata().map_or(0, |written| written.len());
+        assert_eq!(written, 0, "{name}");
+    }
+    let missing = Decoder::new("/nowhere/ffmpeg", limits);
+    let result = pictures(&Object::of(bytes.clone()), &missing, &chunk, Wanted::First).await;
+    assert!(matches!(result, Err(PicturesError::Machine(_))));
+}
+
+/// Waits until no process has the program in its command line.
+async fn no_process_runs(program: &Path, name: &str) {
+    let needle = program.to_str().unwrap();
+    let runs = || {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        lines.any(|line| String::from_utf8_lossy(&line).contains(needle))
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while runs() {
+        assert!(Instant::now() < deadline, "{name}: it still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_no_process() {
+    let Some(bytes) = small_chunk() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let started = dir.path().join("started");
+    let program = pretender(dir.path(), &format!("mkdir {}; sleep 1000 & sleep 1000", started.display()));
+    let decoder = Decoder::new(&program, Limits::default());
+    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
+    let object = Object::of(bytes);
+    let given_up = async {
+        while !started.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        result = pictures(&object, &decoder, &chunk, Wanted::First) => panic!("{result:?}"),
+        () = given_up => {}
+    }
+    no_process_runs(&program, "given up").await;
+}
+
+#[tokio::test]
+async fn of_many_damaged_chunks_none_does_harm() {
+    let (Some(bytes), Some(decoder)) = (small_chunk(), decoder()) else { return };
+    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
+    let mut random = fastrand::Rng::with_seed(13);
+    let begun = Instant::now();
+    let mut counts = [0; 3];
+    // A thousand take a minute and a half of a processor, and show no more.
+    for _ in 0..DAMAGED / 8 {
+        let round = (0..8).map(|_| {
+            let mut damaged = bytes.to_vec();
+            for _ in 0..random.usize(1..20) {
+                let at = random.usize(..damaged.len());
+                damaged[at] ^= 1 << random.u8(..8);
+            }
+            Object::of(damaged)
+        });
+        let objects: Vec<Object> = round.collect();
+        let decoded = objects.iter().map(|object| pictures(object, &decoder, &chunk, Wanted::RandomAccess));
+        for result in futures::future::join_all(decoded).await {
+            let n = match result {
+                Ok(pictures) => {
+                    assert!(pictures.len() <= 30);
+                    0
+                }
+                Err(PicturesError::None(_)) => 1,
+                Err(PicturesError::Limit(_)) => 2,
+                Err(error) => panic!("{error:?}"),
+            };
+            counts[n] += 1;
+        }
+    }
+    println!(
+        "damaged: {} with pictures, {} without, {} beyond a limit, in {:?}",
+        counts[0],
+        counts[1],
+        counts[2],
+        begun.elapsed()
+    );
+    assert!(counts[0] > 0 && counts[2] < 10);
+}
+
+#[tokio::test]
+async fn a_picture_of_16_k_in_few_bytes_takes_bounded_memory() {
+    let (Some(program), true) = (ffmpeg(), cfg!(target_os = "linux")) else { return };
+    let arguments =
+        [&["-c:v", "mjpeg", "-q:v", "31", "-pix_fmt", "yuvj420p", "-frames:v", "1"][..], &FRAGMENTED].concat();
+    let Some(bytes) = footage("color=gray:s=16000x16000:r=1:d=1", &arguments, "a.mp4") else { return };
+    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
+    let begun = Instant::now();
+    let refused =
+        pictures(&Object::of(bytes.clone()), &Decoder::new(&program, Limits::default()), &chunk, Wanted::First).await;
+    assert!(matches!(refused, Err(PicturesError::None(_))), "{refused:?}");
+    // A picture that may be decoded takes more memory than there is.
+    let large = footage("color=gray:s=8000x8000:r=1:d=1", &arguments, "a.mp4").unwrap();
+    let chunk = crate::support::chunk(&large, Container::Fmp4, 1.0);
+    let little = Limits { memory_bytes: 300 << 20, ..Limits::default() };
+    let refused = pictures(&Object::of(large.clone()), &Decoder::new(&program, little), &chunk, Wanted::First).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let enough =
+        pictures(&Object::of(large), &Decoder::new(&program, Limits::default()), &chunk, Wanted::First).await.unwrap();
+    assert_eq!((enough[0].width(), enough[0].height()), (4096, 4096), "shrunk to the limit");
+    println!("{} bytes of 16000 x 16000 pixels: {:?}", bytes.len(), begun.elapsed());
+}

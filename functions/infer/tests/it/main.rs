@@ -1,0 +1,8 @@
+//! Tests of the function with real footage, a real ffmpeg, and programs that pretend to be one.
+#![expect(clippy::unwrap_used, clippy::similar_names, reason = "what is not as expected fails the test")]
+
+mod decoding;
+mod handling;
+mod hostile;
+mod shared;
+mod support;
