@@ -20,6 +20,7 @@
 mod answer;
 pub mod auth;
 mod clip;
+mod console;
 mod cursor;
 mod hls;
 mod json;

@@ -149,6 +149,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         api::Auth::None => "anyone on this machine may ask",
         api::Auth::Tokens => "with a token: framepost token new",
     };
+    terminal::err(format_args!("console   http://{api_address}/"));
     terminal::err(format_args!("api       http://{api_address}/docs ({who})"));
     terminal::err("records   standard output, one JSON object a line");
 

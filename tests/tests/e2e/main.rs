@@ -4,6 +4,7 @@ mod api;
 mod aws;
 mod clips;
 mod clocks;
+mod console;
 mod dependencies;
 mod gcp;
 mod hostile;

@@ -13,6 +13,7 @@ mod sign;
 mod timeline;
 
 use crate::auth::{self, Access, Caller};
+use crate::console;
 use crate::openapi;
 use crate::problem::Problem;
 use axum::Router;
@@ -62,6 +63,7 @@ pub fn router(api: Api) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(middleware::from_fn_with_state(api.clone(), admit))
+        .merge(console::routes().layer(middleware::from_fn_with_state(api.clone(), own_host)))
         .layer(middleware::from_fn(strict))
         .with_state(api)
 }
@@ -77,6 +79,15 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<R
         tracing::info!(event = "footage-sent", caller, path, status = response.status().as_u16(), "footage sent");
     }
     Ok(response)
+}
+
+/// Lets a request for the console in. It is the same for everybody, and what it shows, it asks for like every other caller. On
+/// loopback no other name than this machine's leads to it, either.
+async fn own_host(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
+    match &api.access {
+        Access::Loopback(hosts) if !hosts.are_asked(request.headers(), request.uri()) => Err(Problem::other_host()),
+        Access::Loopback(_) | Access::Tokens { .. } => Ok(next.run(request).await),
+    }
 }
 
 /// The paths of what is footage. Who asked for it is in the log.

@@ -62,7 +62,8 @@ async fn only_what_is_catalogued_is_read() {
         "/v1/playlists/site-0/cam-0",
         "/v1/playlists/site-0/..m3u8",
         "/v1/nothing",
-        "/",
+        "/console/",
+        "/console/../Cargo.toml",
     ] {
         let answer = service.get(path).await;
         assert_eq!(answer.status.as_u16(), 404, "{path}: {}", answer.text());
@@ -78,7 +79,7 @@ async fn only_what_is_catalogued_is_read() {
 async fn a_page_under_a_name_of_its_own_reaches_nothing() {
     let service = Service::start().await;
     for host in ["rebound.example", "rebound.example:8642", "127.0.0.1.nip.io:8642", ""] {
-        for path in ["/v1/cameras", "/openapi.json", "/docs", "/v1/nothing"] {
+        for path in ["/v1/cameras", "/openapi.json", "/docs", "/v1/nothing", "/", "/console/app.js"] {
             let answer = service.ask(Method::GET, path, &[("host", host)]).await;
             assert_eq!(answer.status.as_u16(), 403, "{host} {path}");
         }

@@ -1,0 +1,177 @@
+// What a player has appended: chunks one behind the other on the media's own time line, each with its wall-clock time.
+//
+// The player's time has no gaps. What is between two chunks on the clock is told by `edges`.
+
+import { bytes } from "./api.js";
+import { parse } from "./time.js";
+
+/** @typedef {{ chunk: import("./types.js").Chunk, start: number, end: number, from: number, to: number }} Part
+ * `start` and `end` in seconds of media, `from` and `to` in milliseconds since 1970. */
+
+/** Chunks that are further apart than this have a gap between them. */
+export const TOUCHING_MS = 500;
+/** Seconds behind the playhead that are kept. */
+const KEPT_BEHIND_S = 30;
+/** A live picture with so many seconds ahead of it is late; with so few it is in time. */
+const LATE_S = 7;
+const IN_TIME_S = 4.5;
+
+/** The type of `mediaSource.readyState`'s owner: Safari on phones has its own. */
+const Source = /** @type {typeof MediaSource | undefined} */ (
+  /** @type {any} */ (globalThis).ManagedMediaSource ?? globalThis.MediaSource);
+
+/** Whether the browser can play a type. @param {string} type */
+export function plays(type) {
+  return Source !== undefined && Source.isTypeSupported(type);
+}
+
+/** A `MediaSource` that chunks are appended to. */
+export class Buffer {
+  /** @param {HTMLVideoElement} video */
+  constructor(video) {
+    /** @type {Part[]} */
+    this.parts = [];
+    this.video = video;
+    // Without one nothing plays, as `plays` says, so nothing is appended.
+    this.source = Source && new Source();
+    this.type = "";
+    /** @type {SourceBuffer | undefined} */
+    this.buffer = undefined;
+    /** The digest of the sample entries that the decoder has. @type {string | undefined} */
+    this.digest = undefined;
+    video.disableRemotePlayback = true;
+    this.url = this.source ? URL.createObjectURL(this.source) : "";
+    this.opened = new Promise((/** @type {(value?: unknown) => void} */ open) => {
+      this.source?.addEventListener("sourceopen", () => open(), { once: true });
+    });
+    if (this.url) video.src = this.url;
+  }
+
+  /** Ends it. */
+  close() {
+    URL.revokeObjectURL(this.url);
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  /** Seconds of media up to where it is appended. */
+  end() {
+    return this.parts.at(-1)?.end ?? 0;
+  }
+
+  /** The part that is played at a time of the media. @param {number} seconds */
+  at(seconds) {
+    return this.parts.find((part) => seconds < part.end - 0.0005) ?? this.parts.at(-1);
+  }
+
+  /** The wall-clock time of a time of the media. @param {number} seconds */
+  wall(seconds) {
+    const part = this.at(seconds);
+    if (!part) return undefined;
+    const share = Math.min(1, Math.max(0, (seconds - part.start) / (part.end - part.start || 1)));
+    return part.from + share * (part.to - part.from);
+  }
+
+  /** The time of the media at a wall-clock time, if that is appended. @param {number} ms */
+  media(ms) {
+    const part = this.parts.find((part) => ms >= part.from && ms < part.to);
+    return part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
+  }
+
+  /**
+   * Appends a chunk behind the others.
+   * @param {import("./types.js").Chunk} chunk @param {AbortSignal} signal
+   */
+  async append(chunk, signal) {
+    const data = new Uint8Array(await bytes(chunk.media, signal));
+    await this.opened;
+    signal.throwIfAborted();
+    const buffer = this.prepared(chunk.mimeType);
+    // What does not start with a picture that can be decoded by itself goes on with the decoder as it is: an initialization
+    // segment would make it wait for such a picture.
+    const goesOn = chunk.startsWithRandomAccess === false && this.digest === chunk.sampleEntryDigest && this.parts.length > 0;
+    const media = data.subarray(goesOn ? chunk.initBytes ?? 0 : 0, chunk.mediaEnd ?? data.length);
+    const start = this.parts.length > 0 ? Math.max(this.appended(), 0) : 0;
+    buffer.timestampOffset = start;
+    await this.update(buffer, () => buffer.appendBuffer(media));
+    this.digest = chunk.sampleEntryDigest;
+    const end = this.appended();
+    // Bytes that are no boxes are taken, and nothing comes of them.
+    if (end <= start) throw new Error("there is nothing to play in the file");
+    this.parts.push({ chunk, start, end, from: parse(chunk.from), to: parse(chunk.to) });
+    await this.evict(buffer);
+  }
+
+  /** Sound and picture may end some milliseconds apart: playing goes over such a hole. */
+  overHole() {
+    const { buffered, currentTime } = this.video;
+    for (let index = 0; index < buffered.length; index += 1) {
+      const start = buffered.start(index);
+      if (start > currentTime && start - currentTime < 0.6) {
+        this.video.currentTime = start + 0.001;
+        return;
+      }
+    }
+  }
+
+  /** Plays a little faster where a live picture has fallen behind, until it has not. @param {number} ahead seconds that are appended ahead */
+  catchUp(ahead) {
+    const rate = ahead > LATE_S ? 1.08 : ahead < IN_TIME_S ? 1 : this.video.playbackRate;
+    if (rate !== this.video.playbackRate) this.video.playbackRate = rate;
+  }
+
+  /** Whether it can take nothing any more. */
+  isBroken() {
+    return this.video.error !== null || this.source?.readyState === "ended";
+  }
+
+  appended() {
+    const ranges = this.buffer?.buffered;
+    return ranges && ranges.length > 0 ? ranges.end(ranges.length - 1) : 0;
+  }
+
+  /** @param {string} type */
+  prepared(type) {
+    if (!this.source) throw new Error("this browser cannot play chunks");
+    if (!this.buffer) {
+      this.buffer = this.source.addSourceBuffer(type);
+      this.type = type;
+    } else if (this.type !== type) {
+      this.buffer.changeType(type);
+      this.type = type;
+    }
+    return this.buffer;
+  }
+
+  /** @param {SourceBuffer} buffer */
+  async evict(buffer) {
+    const behind = this.video.currentTime - KEPT_BEHIND_S;
+    const gone = this.parts.filter((part) => part.end < behind);
+    const last = gone.at(-1);
+    if (!last || last.end < KEPT_BEHIND_S) return;
+    await this.update(buffer, () => buffer.remove(0, last.end));
+    this.parts.splice(0, gone.length);
+  }
+
+  /** Takes everything out, to begin anew somewhere else. */
+  async clear() {
+    this.parts = [];
+    this.digest = undefined;
+    const { buffer } = this;
+    if (!buffer || this.source?.readyState === "closed") return;
+    if (buffer.updating) await new Promise((go) => buffer.addEventListener("updateend", go, { once: true }));
+    if (this.source?.readyState !== "open") return;
+    buffer.abort();
+    if (buffer.buffered.length > 0) await this.update(buffer, () => buffer.remove(0, Infinity));
+  }
+
+  /** @param {SourceBuffer} buffer @param {() => void} change */
+  update(buffer, change) {
+    return new Promise((/** @type {(value?: unknown) => void} */ resolve, reject) => {
+      const failed = () => reject(new Error("the file cannot be played"));
+      buffer.addEventListener("error", failed, { once: true });
+      buffer.addEventListener("updateend", () => { buffer.removeEventListener("error", failed); resolve(); }, { once: true });
+      change();
+    });
+  }
+}

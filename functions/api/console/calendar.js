@@ -1,0 +1,108 @@
+// A month of days, each with a bar as long as the part of it that has video.
+
+import { json, now } from "./api.js";
+import { fill, h, iconButton, say } from "./dom.js";
+import { DAY, HOUR, midnight, monthStart, parse, text, utc, wall, zone } from "./time.js";
+
+/** The first day of a week where the viewer is: 1 is Monday, 7 Sunday. */
+function firstDay() {
+  const locale = /** @type {any} */ (new Intl.Locale(navigator.language));
+  return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
+}
+
+/** Events: `day` (detail: the day's midnight). */
+export class Calendar extends EventTarget {
+  /** @param {{ site: string, camera: string }} of @param {number} at */
+  constructor(of, at) {
+    super();
+    this.of = of;
+    this.chosen = midnight(at);
+    this.month = monthStart(at);
+    /** @type {Map<number, number>} */
+    this.shares = new Map();
+    this.loadedMonth = NaN;
+    this.element = h("section", { class: "calendar", "aria-label": "Days" });
+    this.draw();
+    this.load();
+  }
+
+  /** @param {number} ms */
+  show(ms) {
+    const day = midnight(ms);
+    if (day === this.chosen) return;
+    this.chosen = day;
+    this.month = monthStart(ms);
+    this.draw();
+    this.load();
+  }
+
+  async load() {
+    if (this.loadedMonth === this.month) return;
+    const month = (this.loadedMonth = this.month);
+    try {
+      const date = (/** @type {number} */ ms) => utc(wall(ms)).slice(0, 10);
+      const { days } = await json("/v1/days", { site: this.of.site, camera: this.of.camera, from: date(month), to: date(monthStart(month, 1) - HOUR), zone: zone() });
+      for (const { from, to, seconds } of /** @type {import("./types.js").Day[]} */ (days)) {
+        this.shares.set(parse(from), Math.min(1, (seconds * 1000) / (parse(to) - parse(from))));
+      }
+      this.draw();
+    } catch {
+      this.loadedMonth = NaN;
+    }
+  }
+
+  /** @param {number} months */
+  turn(months) {
+    this.month = monthStart(this.month, months);
+    this.draw();
+    this.load();
+    say(text(this.month + DAY, "month"));
+  }
+
+  draw() {
+    const focused = this.element.contains(document.activeElement) && document.activeElement?.classList.contains("day");
+    const weekday = (new Date(this.month + 12 * HOUR).getUTCDay() + 7 - (firstDay() % 7)) % 7;
+    const days = [];
+    for (let day = this.month; day < monthStart(this.month, 1); day = midnight(day, 1)) days.push(this.day(day, days.length === 0 ? weekday : -1));
+    const names = Array.from({ length: 7 }, (_, index) => {
+      const name = new Intl.DateTimeFormat(undefined, { weekday: "narrow", timeZone: "UTC" }).format(new Date(Date.UTC(2024, 0, (firstDay() % 7) + 7 + index)));
+      return h("span", { "aria-hidden": "true" }, name);
+    });
+    fill(this.element,
+      h("header", {}, h("h2", {}, text(this.month + DAY, "month")), h("span", { class: "space" }),
+        iconButton("left", "Month before", () => this.turn(-1), "bare"), iconButton("right", "Month after", () => this.turn(1), "bare")),
+      h("div", { class: "days", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, ...names, ...days));
+    if (focused) /** @type {HTMLElement | null} */ (this.element.querySelector(".day.chosen"))?.focus();
+  }
+
+  /** @param {number} day @param {number} column of a month's first day, else -1 */
+  day(day, column) {
+    const share = this.shares.get(day) ?? 0;
+    const chosen = day === this.chosen;
+    const bar = h("i", {});
+    bar.style.width = `${Math.round(share * 100)}%`;
+    const words = `${text(day, "full")}, ${share > 0 ? `video for ${Math.max(1, Math.round(share * 100))} % of it` : "no video"}`;
+    const element = h("button", {
+      type: "button", class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
+      tabindex: chosen || (column >= 0 && monthStart(this.chosen) !== this.month) ? 0 : -1, disabled: day > now(), "data-day": day,
+      onclick: () => this.dispatchEvent(new CustomEvent("day", { detail: day })),
+    }, h("span", {}, text(day, "number").replace(/\D/g, "")), h("b", {}, share > 0 && bar));
+    if (column >= 0) element.style.gridColumnStart = String(column + 1);
+    return element;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 });
+    const step = steps[event.key];
+    if (event.key === "PageUp" || event.key === "PageDown") this.turn(event.key === "PageUp" ? -1 : 1);
+    else if (step !== undefined) {
+      const from = Number(/** @type {HTMLElement} */ (event.target).dataset.day);
+      const next = midnight(from, step);
+      const found = /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-day="${next}"]`));
+      found?.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

@@ -1,0 +1,64 @@
+// The controls below the picture: the picture's time, playing, speed, sound, boxes.
+
+import { fill, h, icon, iconButton, setText } from "./dom.js";
+import { text, utc } from "./time.js";
+
+const RATES = [0.25, 0.5, 1, 2, 4, 8, 16, 32];
+
+/**
+ * @param {import("./player.js").Player} player
+ * @param {{ sighting: (step: number) => void, boxes: () => boolean, full: () => void }} actions
+ */
+export function controls(player, actions) {
+  const clock = h("b", {}, "");
+  const thousandths = h("small", {}, "");
+  const inUtc = h("span", { class: "faint" });
+  const play = h("button", { type: "button", class: "button square play", "aria-label": "Play", onclick: () => toggle() }, icon("play"));
+  const rate = h("select", { class: "rate", "aria-label": "Speed", onchange: (/** @type {any} */ event) => player.setRate(Number(event.target.value)) },
+    ...RATES.map((value) => h("option", { value, selected: value === 1 }, `${value}×`)));
+  const sound = iconButton("muted", "Sound", () => {
+    player.video.muted = !player.video.muted;
+    fill(sound, icon(player.video.muted ? "muted" : "sound"));
+    sound.setAttribute("aria-pressed", String(!player.video.muted));
+  });
+  sound.setAttribute("aria-pressed", "false");
+  const boxes = iconButton("boxes", "Boxes", () => boxes.setAttribute("aria-pressed", String(actions.boxes())));
+  boxes.setAttribute("aria-pressed", "true");
+
+  function toggle() {
+    if (player.playing) player.pause();
+    else player.play();
+  }
+
+  let playing = false;
+  return {
+    element: h("div", { class: "controls" },
+      h("div", { class: "clock" }, h("span", {}, clock, thousandths), inUtc),
+      h("div", { class: "row" }, iconButton("previous", "Sighting before", () => actions.sighting(-1)), iconButton("back", "Frame back", () => player.step(-1), "wide"),
+        play, iconButton("forward", "Frame on", () => player.step(1), "wide"), iconButton("next", "Next sighting", () => actions.sighting(1))),
+      h("div", { class: "row end wide" }, rate, sound, boxes, iconButton("full", "Full screen", actions.full))),
+    toggle,
+    sound: () => sound.click(),
+    boxes: () => boxes.click(),
+    /** @param {number} step */
+    rate(step) {
+      const next = RATES[RATES.indexOf(player.rate) + step];
+      if (next === undefined) return;
+      rate.value = String(next);
+      player.setRate(next);
+    },
+    /** Shows the player's time. */
+    show() {
+      const ms = Math.floor(player.wall);
+      setText(clock, text(ms, "hms"));
+      setText(thousandths, `.${String(((ms % 1000) + 1000) % 1000).padStart(3, "0")}`);
+      setText(inUtc, `${utc(ms).slice(11, 19)} UTC`);
+      if (rate.value !== String(player.rate)) rate.value = String(player.rate);
+      if (playing !== player.playing) {
+        playing = player.playing;
+        fill(play, icon(playing ? "pause" : "play"));
+        play.setAttribute("aria-label", playing ? "Pause" : "Play");
+      }
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// Above the fastest speed that is played: key frames only.
+
+import { chunks } from "./api.js";
+import { TOUCHING_MS } from "./buffer.js";
+import { picture } from "./pictures.js";
+import { FASTEST_PLAYED } from "./player.js";
+import { MINUTE, parse } from "./time.js";
+
+/**
+ * Lets time run, with a key frame of each chunk that it comes to.
+ * @param {import("./player.js").Player} player @param {number} passed in ms
+ */
+export function run(player, passed) {
+  player.wall += passed * player.rate;
+  player.tell();
+  if (player.showing) return;
+  player.showing = true;
+  showKeyFrame(player).finally(() => { player.showing = false; });
+}
+
+/** Shows the first picture of the chunk that time has come to. @param {import("./player.js").Player} player */
+async function showKeyFrame(player) {
+  const found = (await chunks(player.of, player.wall, player.wall + 10 * MINUTE, 1).catch(() => []))[0];
+  if (!found) {
+    const next = await player.next(player.wall).catch(() => undefined);
+    if (next) player.wall = parse(next.from);
+    else player.pause();
+    return;
+  }
+  if (parse(found.from) > player.wall + TOUCHING_MS) {
+    player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: parse(found.from) } }));
+    player.wall = parse(found.from);
+  }
+  player.chunk = found;
+  const bitmap = await picture(found, 0).catch(() => undefined);
+  if (!bitmap || player.rate <= FASTEST_PLAYED) return;
+  player.still.width = bitmap.width;
+  player.still.height = bitmap.height;
+  player.still.getContext("2d")?.drawImage(bitmap, 0, 0);
+  player.still.hidden = false;
+}

@@ -1,0 +1,50 @@
+// Single keys. They never act in fields, and not with Ctrl, Alt or Meta.
+
+/** @param {EventTarget | null} target */
+function isField(target) {
+  return target instanceof HTMLElement && (target.matches("input, select, textarea") || target.isContentEditable);
+}
+
+/** Listens for keys until the answer is called. @param {(key: string, event: KeyboardEvent) => boolean} act whether it did something */
+export function onKeys(act) {
+  const listener = (/** @type {KeyboardEvent} */ event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || isField(event.target) || event.defaultPrevented) return;
+    // A focused button or link keeps its own keys.
+    const own = event.target instanceof HTMLElement && event.target.matches("button, a") && (event.key === " " || event.key === "Enter");
+    if (!own && act(event.key, event)) event.preventDefault();
+  };
+  addEventListener("keydown", listener);
+  return () => removeEventListener("keydown", listener);
+}
+
+/**
+ * @typedef {{ toggle: () => void, sound: () => void, boxes: () => void, rate: (step: number) => void, step: (frames: number) => void,
+ *   move: (ms: number) => void, sighting: (step: number) => void, fault: (step: number) => void, live: () => void, share: () => void,
+ *   verify: () => void, export: () => void, mark: (end: "from" | "to") => void, clear: () => void, zoom: (factor: number) => void,
+ *   day: () => void, start: () => void, full: () => void, close: () => void }} CameraActions
+ */
+
+/** The keys of one camera's screen. @param {CameraActions} act */
+export function cameraKeys(act) {
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
+  const keys = {
+    " ": act.toggle, k: act.toggle, m: act.sound, b: act.boxes, f: act.full, s: act.share, v: act.verify, e: act.export,
+    "<": () => act.rate(-1), ">": () => act.rate(1), ",": () => act.step(-1), ".": () => act.step(1),
+    ArrowLeft: (event) => act.move(event.shiftKey ? -60_000 : -1000), ArrowRight: (event) => act.move(event.shiftKey ? 60_000 : 1000),
+    ArrowUp: () => act.sighting(-1), ArrowDown: () => act.sighting(1), j: () => act.move(-10_000), l: () => act.move(10_000),
+    "[": () => act.fault(-1), "]": () => act.fault(1), i: () => act.mark("from"), o: () => act.mark("to"), x: act.clear,
+    "+": () => act.zoom(0.5), "=": () => act.zoom(0.5), "-": () => act.zoom(2), 0: act.day, Home: act.start, End: act.live, Escape: act.close,
+  };
+  return onKeys((key, event) => {
+    const found = keys[key.length === 1 ? key.toLowerCase() : key];
+    found?.(event);
+    return found !== undefined;
+  });
+}
+
+/** What keys do, for people. */
+export const KEYS = /** @type {const} */ ([
+  ["Space, K", "play, pause"], ["← →, with Shift", "1 s, 1 min"], ["J, L", "10 s back, on"], [", .", "frame back, on"], ["↑ ↓", "sighting back, on"],
+  ["[ ]", "gap back, on"], ["< >", "slower, faster"], ["I, O, X", "range starts, ends, clear"], ["E", "export"], ["+ −, 0", "zoom, whole day"],
+  ["Home, End", "start of the day, live"], ["B, M, F", "boxes, sound, full screen"], ["S, V", "copy link, verify"], ["1–9, /", "camera, search"], ["?, Esc", "this list, close"],
+]);

@@ -1,0 +1,294 @@
+// Draws the timeline: lanes of one camera over a span of time. It knows no events and asks nobody.
+
+import { overview } from "./overview.js";
+import { colour, font, hatch } from "./palette.js";
+import { ticks } from "./ticks.js";
+import { DAY, length, parse, text } from "./time.js";
+import { cause, kind, labelText, range } from "./words.js";
+
+/** @typedef {import("./types.js").Timeline} Timeline */
+/** @typedef {{ span: import("./types.js").Span, data: Timeline | undefined, day: Timeline | undefined, daySpan: import("./types.js").Span,
+ *   labels: string[], hidden: Set<string>, playhead: number, hover: number | undefined, chosen: string | undefined,
+ *   marked: { from: number | undefined, to: number | undefined }, now: number, narrow: boolean }} Picture */
+
+export const HEIGHTS = { axis: 24, rec: 44, seen: 22, sign: 18, overview: 35 };
+
+/** The height of all lanes. @param {Picture} picture */
+export function height(picture) {
+  const { axis, rec, seen, sign, overview } = HEIGHTS;
+  return axis + rec + picture.labels.length * seen + sign + (picture.narrow ? 0 : overview);
+}
+
+/** @typedef {{ c: CanvasRenderingContext2D, w: number, x: (ms: number) => number, p: Picture }} Pen */
+
+/** @param {HTMLCanvasElement} canvas @param {Picture} picture */
+export function drawLanes(canvas, picture) {
+  const w = canvas.clientWidth;
+  const tall = height(picture);
+  const ratio = devicePixelRatio || 1;
+  const c = canvas.getContext("2d");
+  if (!w || !c) return;
+  canvas.style.height = `${tall}px`;
+  canvas.width = Math.round(w * ratio);
+  canvas.height = Math.round(tall * ratio);
+  c.scale(ratio, ratio);
+  const { span } = picture;
+  const x = (/** @type {number} */ ms) => ((ms - span.from) / (span.to - span.from)) * w;
+  /** @type {Pen} */
+  const pen = { c, w, x, p: picture };
+  const lanesEnd = tall - (picture.narrow ? 0 : HEIGHTS.overview);
+  axis(pen, lanesEnd);
+  recorded(pen, HEIGHTS.axis + 4, HEIGHTS.rec - 8);
+  let y = HEIGHTS.axis + HEIGHTS.rec;
+  for (const label of picture.labels) {
+    seen(pen, label, y, HEIGHTS.seen);
+    y += HEIGHTS.seen;
+  }
+  signed(pen, y, HEIGHTS.sign);
+  marks(pen, lanesEnd);
+  if (!picture.narrow) overview(pen, lanesEnd + 9, HEIGHTS.overview - 9);
+}
+
+/** @param {Pen} pen @param {string} words @param {number} x @param {number} y @param {string} ink @param {CanvasTextAlign} align @param {number} weight */
+function write({ c }, words, x, y, ink, align = "left", weight = 400) {
+  c.font = font(weight);
+  c.textAlign = align;
+  c.textBaseline = "middle";
+  c.fillStyle = colour(ink);
+  c.fillText(words, x, y);
+}
+
+/** @param {Pen} pen @param {number} end */
+function axis(pen, end) {
+  const { c, w, x, p } = pen;
+  const room = c.measureText("00:00:00 AM").width;
+  for (const mark of ticks(p.span, w)) {
+    const at = x(mark.at);
+    c.fillStyle = colour("line");
+    c.fillRect(Math.round(at), HEIGHTS.axis - 4, 1, end - HEIGHTS.axis + 4);
+    if (at > 16 && at < w - 18 && Math.abs(at - x(p.playhead)) > room) write(pen, mark.text, at, HEIGHTS.axis / 2 - 2, "ink-3", "center");
+  }
+}
+
+/** @param {Pen} pen @param {number} y @param {number} tall */
+function recorded(pen, y, tall) {
+  const { c, w, x, p } = pen;
+  const { data } = p;
+  if (!data) {
+    write(pen, "Loading", 8, y + tall / 2, "ink-3");
+    return;
+  }
+  for (const run of data.recorded) {
+    const from = Math.max(-1, x(parse(run.from)));
+    const to = Math.min(w + 1, x(parse(run.to)));
+    if (to < 0 || from > w) continue;
+    c.fillStyle = colour("rec");
+    c.fillRect(from, y, Math.max(1, to - from), tall);
+    c.fillStyle = colour("rec-act");
+    c.fillRect(from, y + tall - 1.5, Math.max(1, to - from), 1.5);
+  }
+  c.fillStyle = colour("rec-act");
+  for (const { from, to, level } of data.activity) {
+    const left = x(parse(from));
+    const right = x(parse(to));
+    if (right < 0 || left > w) continue;
+    // About 1 is quiet; a camera that sends four times as much fills the lane.
+    const share = Math.min(1, Math.max(0.04, (level - 0.6) / 3.4));
+    c.fillRect(left, y + tall * (1 - share * 0.85), Math.max(1, right - left - (right - left > 4 ? 1 : 0)), tall * share * 0.85);
+  }
+  if (p.span.to - p.span.from <= 120_000) {
+    c.fillStyle = colour("ink-3");
+    for (const file of data.segments) c.fillRect(Math.round(x(parse(file.from))), y, 1, 5);
+  }
+  for (const gap of data.gaps) gapIn(pen, gap, y, tall);
+}
+
+/** @param {Pen} pen @param {import("./types.js").Gap} gap @param {number} y @param {number} tall */
+function gapIn(pen, gap, y, tall) {
+  const { c, w, x } = pen;
+  const [start, end] = [parse(gap.from), parse(gap.to)];
+  const from = Math.max(-4, x(start));
+  const wide = Math.max(3, Math.min(w + 4, x(end)) - from);
+  if (from > w || from + wide < 0) return;
+  c.fillStyle = colour("bg");
+  c.fillRect(from, y, wide, tall);
+  c.fillStyle = hatch(c);
+  c.fillRect(from, y, wide, tall);
+  if (wide > 5) {
+    c.strokeStyle = colour("gap");
+    c.setLineDash([3, 3]);
+    c.strokeRect(from + 0.5, y + 0.5, wide - 1, tall - 1);
+    c.setLineDash([]);
+  }
+  c.font = font(400);
+  const left = Math.max(0, from);
+  const room = Math.min(w, from + wide) - left;
+  const first = `No video ${range(start, end)}`;
+  const lines = [[`${first}: ${cause(gap)}`], [first, cause(gap)], [length(end - start)]]
+    .find((lines) => lines.every((line) => c.measureText(line).width + 14 < room));
+  lines?.forEach((line, index) => {
+    const at = y + tall / 2 + (index - (lines.length - 1) / 2) * 14;
+    const half = c.measureText(line).width / 2 + 4;
+    c.fillStyle = colour("bg");
+    c.fillRect(left + room / 2 - half, at - 7, half * 2, 14);
+    write(pen, line, left + room / 2, at, "ink", "center");
+  });
+}
+
+/** @param {Pen} pen @param {string} label @param {number} y @param {number} tall */
+function seen(pen, label, y, tall) {
+  const { c, w, x, p } = pen;
+  const middle = y + tall / 2;
+  c.fillStyle = colour("line");
+  c.fillRect(0, Math.round(middle), w, 1);
+  if (p.hidden.has(label) || !p.data) return;
+  const shape = kind(label);
+  c.fillStyle = colour(shape);
+  if (p.span.to - p.span.from > 2 * DAY) {
+    for (const { from, count, label: of } of p.data.counts) {
+      if (of !== label) continue;
+      const high = Math.min(tall - 4, 2 + count * 2);
+      c.fillRect(Math.round(x(parse(from))), y + tall - 2 - high, 8, high);
+    }
+    return;
+  }
+  for (const sighting of p.data.sightings) {
+    if (sighting.label !== label) continue;
+    const from = x(parse(sighting.from));
+    const wide = x(parse(sighting.to)) - from;
+    if (from > w || from + wide < -8) continue;
+    c.fillStyle = colour(shape);
+    c.beginPath();
+    if (wide < 11) point(c, shape, from + wide / 2, middle);
+    else bar(c, shape, from, middle, wide, 14);
+    c.fill();
+    if (wide > 64 && !(x(p.playhead) > from && x(p.playhead) < from + 60)) {
+      write(pen, labelText(label), from + 10, middle + 0.5, "on-ink", "left", 500);
+    }
+    if (p.chosen === sighting.from + label) {
+      c.strokeStyle = colour("ink");
+      c.lineWidth = 1.5;
+      c.strokeRect(from - 2.5, middle - 9.5, Math.max(wide, 8) + 5, 19);
+      c.lineWidth = 1;
+    }
+  }
+}
+
+/** @param {CanvasRenderingContext2D} c @param {import("./words.js").Kind} shape @param {number} x @param {number} y */
+function point(c, shape, x, y) {
+  if (shape === "person") c.arc(x, y, 4, 0, 7);
+  else if (shape === "animal") polygon(c, [[x, y - 5], [x + 5, y], [x, y + 5], [x - 5, y]]);
+  else if (shape === "vehicle") c.rect(x - 3.5, y - 3.5, 7, 7);
+  else for (const bar of [-4, -1, 2]) c.rect(x + bar, y - (bar === -1 ? 5 : 3), 2, bar === -1 ? 10 : 6);
+}
+
+/** @param {CanvasRenderingContext2D} c @param {import("./words.js").Kind} shape @param {number} x @param {number} y @param {number} w @param {number} h */
+function bar(c, shape, x, y, w, h) {
+  const half = h / 2;
+  if (shape === "animal") {
+    polygon(c, [[x, y], [x + half, y - half], [x + w - half, y - half], [x + w, y], [x + w - half, y + half], [x + half, y + half]]);
+  } else c.roundRect(x, y - half, w, h, shape === "person" ? half : 1);
+}
+
+/** @param {CanvasRenderingContext2D} c @param {number[][]} corners */
+function polygon(c, corners) {
+  for (const [x = 0, y = 0] of corners) c.lineTo(x, y);
+  c.closePath();
+}
+
+/** Whether a stretch is one that somebody should act on. @param {import("./types.js").Stretch} stretch */
+export function isBad(stretch) {
+  return stretch.signature === "invalid" || stretch.content === "mismatch" || stretch.chain === "broken";
+}
+
+/** @param {Pen} pen @param {number} y @param {number} tall */
+function signed(pen, y, tall) {
+  const { c, w, x, p } = pen;
+  const middle = Math.round(y + tall / 2);
+  const stretches = [...(p.data?.integrity ?? [])].sort((a, b) => Number(isBad(a)) - Number(isBad(b)));
+  for (const stretch of stretches) {
+    const from = Math.max(-10, x(parse(stretch.from)));
+    const to = Math.min(w + 10, x(parse(stretch.to)));
+    if (to < 0 || from > w) continue;
+    if (isBad(stretch)) {
+      const wide = Math.max(14, to - from);
+      const left = (from + to - wide) / 2;
+      c.fillStyle = colour("bad");
+      c.beginPath();
+      c.roundRect(left, y + 2, wide, tall - 4, 2);
+      c.fill();
+      c.strokeStyle = colour("on-ink");
+      c.lineWidth = 1.6;
+      for (const side of [-3, 3]) {
+        c.beginPath();
+        c.moveTo((from + to) / 2 - side, middle - 3);
+        c.lineTo((from + to) / 2 + side, middle + 3);
+        c.stroke();
+      }
+    } else {
+      c.strokeStyle = colour(stretch.signature === "valid" ? "ink-3" : "warn");
+      c.lineWidth = 2;
+      if (stretch.signature === "unknown") c.setLineDash([7, 4]);
+      if (stretch.signature === "absent") {
+        c.setLineDash([0.1, 5]);
+        c.lineCap = "round";
+      }
+      c.beginPath();
+      c.moveTo(from, middle);
+      c.lineTo(Math.max(from + 1, to), middle);
+      c.stroke();
+      c.setLineDash([]);
+      c.lineCap = "butt";
+    }
+    c.lineWidth = 1;
+  }
+}
+
+/** "Now", the marked range, the playhead and where the pointer is. @param {Pen} pen @param {number} end */
+function marks(pen, end) {
+  const { c, w, x, p } = pen;
+  const top = HEIGHTS.axis;
+  if (p.now > p.span.from && p.now < p.span.to) {
+    const at = x(p.now);
+    c.fillStyle = colour("bg");
+    c.fillRect(at, top, w - at, end - top);
+    c.strokeStyle = colour("ink-3");
+    c.setLineDash([2, 3]);
+    c.beginPath();
+    c.moveTo(at, top - 2);
+    c.lineTo(at, end);
+    c.stroke();
+    c.setLineDash([]);
+    if (w - at > 30) write(pen, "now", at + 5, end - 9, "ink-3");
+  }
+  const { from, to } = p.marked;
+  if (from !== undefined || to !== undefined) {
+    const [left, right] = [x(from ?? p.span.from), x(to ?? p.span.to)];
+    c.fillStyle = colour("accent-wash");
+    c.fillRect(left, top, right - left, end - top);
+    c.fillStyle = colour("accent");
+    for (const [at, inward, set] of /** @type {[number, number, boolean][]} */ ([[left, 0, from !== undefined], [right, -5, to !== undefined]])) {
+      if (!set) continue;
+      c.fillRect(at - 1, top - 4, 2, end - top + 4);
+      for (const y of [top - 4, end - 2]) c.fillRect(at - 1 + inward, y, 7, 2);
+    }
+  }
+  if (p.hover !== undefined) {
+    c.fillStyle = colour("ink-2");
+    c.fillRect(x(p.hover) - 0.5, top - 4, 1, end - top + 4);
+  }
+  const at = x(p.playhead);
+  if (at < -40 || at > w + 40) return;
+  c.fillStyle = colour("bg");
+  c.fillRect(at - 2.5, top - 2, 5, end - top + 2);
+  c.fillStyle = colour("ink");
+  c.fillRect(at - 0.9, top - 6, 1.8, end - top + 6);
+  c.font = font(600);
+  const words = text(p.playhead, "hms");
+  const wide = c.measureText(words).width + 12;
+  const middle = Math.min(w - wide / 2, Math.max(wide / 2, at));
+  c.beginPath();
+  c.roundRect(middle - wide / 2, 0, wide, 18, 4);
+  c.fill();
+  write(pen, words, middle, 9.5, "on-ink", "center", 600);
+}

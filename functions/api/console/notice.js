@@ -1,0 +1,76 @@
+// The line above the page: no connection, a token that is needed, a clock that is wrong.
+
+import { clockSkew, line, lineState, token, useToken } from "./api.js";
+import { button, byId, fill, h, icon, setText } from "./dom.js";
+import { known } from "./state.js";
+import { length } from "./time.js";
+
+const LONGEST_S = 30;
+/** From here on the viewer's clock is said to be wrong. */
+const SKEW_MS = 2000;
+const EVERY_MS = 2000;
+
+/** Keeps asking for what is new, and says why it does not come. */
+export function keepFresh() {
+  let wait = 1;
+  let left = 0;
+  let drawn = "";
+  const count = h("span", {});
+
+  async function ask() {
+    try {
+      await known.refresh();
+      wait = 1;
+    } catch {
+      if (lineState() === "offline") {
+        left = wait;
+        wait = Math.min(LONGEST_S, wait * 2);
+      }
+    }
+    draw();
+  }
+
+  function signIn(/** @type {SubmitEvent} */ event) {
+    event.preventDefault();
+    const field = /** @type {HTMLInputElement} */ (byId("token"));
+    if (!field.value) return;
+    useToken(field.value.trim());
+    known.gatewaysAt = -Infinity;
+    ask();
+  }
+
+  function draw() {
+    const state = lineState();
+    const skew = Math.abs(clockSkew()) > SKEW_MS ? Math.round(clockSkew() / 1000) : 0;
+    setText(count, left > 0 ? `Next try in ${left} s.` : "Trying.");
+    const key = state === "ok" ? `ok ${skew}` : state;
+    if (key === drawn) return;
+    drawn = key;
+    const place = byId("notice");
+    if (state === "offline") {
+      fill(place, h("div", { class: "notice warned", role: "status" }, icon("offline", "warn"), h("strong", {}, "No connection to the server."), "What is loaded stays usable. ", count,
+        h("span", { class: "space" }), button("Try now", () => { left = 0; ask(); })));
+    } else if (state === "unauthorized") {
+      fill(place, h("form", { class: "notice warned", onsubmit: signIn }, icon("lock", "warn"),
+        h("label", { for: "token" }, token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
+        h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button", { type: "submit", class: "button primary" }, "Use token")));
+    } else if (skew !== 0) {
+      fill(place, h("div", { class: "notice", role: "status" }, `This device’s clock is ${length(Math.abs(skew) * 1000)} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
+    } else fill(place);
+  }
+
+  line.addEventListener("line", draw);
+  setInterval(() => {
+    if (lineState() !== "offline") return;
+    left = Math.max(0, left - 1);
+    draw();
+    if (left === 0) ask();
+  }, 1000);
+  setInterval(() => {
+    if (lineState() === "ok" && !document.hidden) ask();
+  }, EVERY_MS);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && lineState() === "ok") ask();
+  });
+  return ask();
+}

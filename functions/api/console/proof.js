@@ -1,0 +1,70 @@
+// Whether the picture is what its gateway wrote: the record's word, and a check in the browser.
+
+import { ask } from "./api.js";
+import { button, fill, h, icon, say } from "./dom.js";
+import { proof } from "./words.js";
+
+export class ProofView {
+  constructor() {
+    this.element = h("section", { class: "proof", "aria-label": "Proof" });
+    /** @type {import("./types.js").Chunk | undefined} */
+    this.chunk = undefined;
+    this.drawn = "";
+  }
+
+  /** @param {import("./types.js").Chunk | undefined} chunk */
+  show(chunk) {
+    const key = chunk?.key ?? "-";
+    if (this.drawn === key) return;
+    this.drawn = key;
+    this.chunk = chunk;
+    this.draw();
+  }
+
+  draw(checked = "") {
+    const { chunk } = this;
+    if (!chunk) {
+      fill(this.element, h("div", { class: "row" }, icon("minus", "quiet"), h("div", {}, h("strong", {}, "Nothing to check"), h("p", {}, "There is no picture here."))));
+      return;
+    }
+    const { sign, tone, title, more } = proof(chunk.integrity);
+    const clock = chunk.clock?.split(";")[0];
+    const uncertainty = chunk.uncertaintyUs === undefined ? "" : `, ± ${Math.max(1, Math.round(chunk.uncertaintyUs / 1000))} ms`;
+    const verify = button("Verify this", () => this.verify(), "outlined small");
+    fill(this.element,
+      h("div", { class: "row" }, icon(sign, tone), h("div", {}, h("strong", {}, title), h("p", {}, more))),
+      h("div", { class: "row check" }, h("p", { class: "digest" }, checked || (clock ? `Clock: ${clock}${uncertainty}` : "")), verify));
+  }
+
+  /** Hashes the file in the browser and compares it with what the record says. */
+  async verify() {
+    const { chunk } = this;
+    if (!chunk) return;
+    this.draw("Checking");
+    let words;
+    try {
+      const response = await ask(chunk.media);
+      const total = Number(response.headers.get("content-length")) || chunk.sizeBytes;
+      const parts = [];
+      let received = 0;
+      const reader = response.body?.getReader();
+      for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
+        parts.push(read.value);
+        received += read.value.length;
+        if (this.chunk === chunk) this.draw(`Checking ${Math.round((received / total) * 100)} %`);
+      }
+      const data = await new Blob(parts).arrayBuffer();
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+      const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const said = chunk.integrity.sha256?.toLowerCase();
+      if (said === undefined) words = `The record has no digest. The file’s is ${hex}`;
+      else if (said === hex) words = "Checked in this browser: matches";
+      else words = `Does not match. Record: ${said} File: ${hex}`;
+    } catch {
+      words = "Could not be checked: the file did not arrive.";
+    }
+    if (this.chunk !== chunk) return;
+    this.draw(words);
+    say(words);
+  }
+}

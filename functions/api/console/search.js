@@ -1,0 +1,116 @@
+// What was seen, anywhere: by label, camera, days and score.
+
+import { json, now } from "./api.js";
+import { button, fill, h, say } from "./dom.js";
+import { thumbnail } from "./seen.js";
+import { cameraLink, known } from "./state.js";
+import { DAY, dateText, midnight, parse, text, utc } from "./time.js";
+import { labelText, sign } from "./words.js";
+
+const PAGE = 60;
+const DAYS = /** @type {const} */ ([["Today", 0], ["7 days", 6], ["30 days", 29], ["All", -1]]);
+
+/** The screen. @param {HTMLElement} main @param {URLSearchParams} asked */
+export function search(main, asked) {
+  let labels = new Set((asked.get("label") ?? "").split(",").filter(Boolean));
+  let camera = asked.get("camera") ?? "";
+  let days = Number(asked.get("days") ?? 6);
+  let score = Number(asked.get("score") ?? 0);
+  /** @type {import("./types.js").Sighting[]} */
+  let found = [];
+  /** @type {string | undefined} */
+  let next;
+  let work = new AbortController();
+  /** Labels that were seen so far, to choose from. @type {Set<string>} */
+  const all = new Set(["person", "vehicle", "animal", "motion", ...labels]);
+  const count = h("span", { class: "quiet" });
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "Labels" });
+  const cameras = h("select", { "aria-label": "Camera", onchange: (/** @type {any} */ event) => { camera = event.target.value; ask(); } });
+  const range = h("select", { "aria-label": "Days", onchange: (/** @type {any} */ event) => { days = Number(event.target.value); ask(); } },
+    ...DAYS.map(([name, value]) => h("option", { value, selected: value === days }, name)));
+  const least = h("select", { "aria-label": "Least score", onchange: (/** @type {any} */ event) => { score = Number(event.target.value); ask(); } },
+    ...[0, 0.5, 0.7, 0.9].map((value) => h("option", { value, selected: value === score }, value === 0 ? "Any score" : `Score from ${value}`)));
+  const results = h("div", { class: "results" });
+  fill(main, h("header", { class: "head" }, h("h1", {}, "Search"), count), h("div", { class: "filters" }, chips, h("span", { class: "space" }), range, cameras, least), results);
+
+  function choices() {
+    fill(chips, ...[...all].map((label) => h("button", {
+      type: "button", class: "chip", "aria-pressed": String(labels.has(label)),
+      onclick: () => { labels = new Set(labels.has(label) ? [...labels].filter((one) => one !== label) : [...labels, label]); ask(); },
+    }, sign(label), labelText(label))));
+    const options = (known.cameras ?? []).map((one) => ({ value: `${one.site}/${one.camera}`, name: one.camera }));
+    fill(cameras, h("option", { value: "" }, "All cameras"), ...options.map(({ value, name }) => h("option", { value, selected: value === camera }, name)));
+  }
+
+  function query() {
+    const [site, ...name] = camera.split("/");
+    return {
+      label: [...labels].join(",") || undefined, site: site || undefined, camera: name.join("/") || undefined,
+      from: days < 0 ? undefined : utc(midnight(now(), -days)), minScore: score || undefined, limit: PAGE,
+    };
+  }
+
+  async function ask() {
+    work.abort();
+    const mine = (work = new AbortController());
+    const place = new URLSearchParams();
+    if (labels.size > 0) place.set("label", [...labels].join(","));
+    if (camera) place.set("camera", camera);
+    if (days !== 6) place.set("days", String(days));
+    if (score) place.set("score", String(score));
+    history.replaceState(null, "", `#/search${place.size > 0 ? `?${place}` : ""}`);
+    choices();
+    try {
+      const answer = await json("/v1/sightings", query(), mine.signal);
+      found = answer.sightings;
+      next = answer.next;
+      draw();
+      say(`${found.length} found`);
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      fill(results, h("p", { class: "empty" }, error instanceof Error ? error.message : ""), button("Try again", () => ask()));
+    }
+  }
+
+  async function more() {
+    const answer = await json("/v1/sightings", { ...query(), cursor: next }, work.signal).catch(() => undefined);
+    if (!answer) return;
+    found = [...found, ...answer.sightings];
+    next = answer.next;
+    draw();
+  }
+
+  function draw() {
+    count.textContent = found.length === 0 ? "" : `${found.length.toLocaleString()}${next ? " and more" : ""} found`;
+    const before = all.size;
+    for (const one of found) all.add(one.label);
+    if (all.size !== before) choices();
+    if (found.length === 0) {
+      fill(results, h("div", { class: "first" }, h("h2", {}, "Nothing was found"),
+        h("p", {}, days >= 0 ? "Nothing like this was seen in these days." : "Nothing like this was ever seen. A detector has to look at the pictures first."),
+        days >= 0 && button("Search all days", () => { days = -1; range.value = "-1"; ask(); })));
+      return;
+    }
+    /** @type {Map<number, import("./types.js").Sighting[]>} */
+    const byDay = new Map();
+    for (const one of found) {
+      const day = midnight(parse(one.from));
+      byDay.set(day, [...(byDay.get(day) ?? []), one]);
+    }
+    fill(results, ...[...byDay].flatMap(([day, list]) => [
+      h("h2", {}, dateText(day + DAY / 2), " ", h("span", { class: "quiet" }, String(list.length))),
+      h("div", { class: "grid" }, ...list.map((one) => h("a", { class: "hit", href: cameraLink(one, parse(one.from)) }, thumbnail(one),
+        h("span", { class: "row" }, sign(one.label), h("span", { class: "cut" }, labelText(one.label)), h("span", { class: "space" }), h("span", { class: "quiet" }, text(parse(one.from), "hms"))),
+        h("span", { class: "row" }, h("span", { class: "quiet cut" }, one.camera), h("span", { class: "space" }), h("span", { class: "quiet" }, one.score.toFixed(2)))))),
+    ]), next !== undefined && button("Show more", () => more()));
+  }
+
+  known.addEventListener("cameras", choices);
+  ask();
+  return {
+    close() {
+      work.abort();
+      known.removeEventListener("cameras", choices);
+    },
+  };
+}

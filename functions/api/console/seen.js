@@ -1,0 +1,99 @@
+// What was seen on a day at one camera, newest first, beside the picture.
+
+import { fill, h } from "./dom.js";
+import { draw, picture } from "./pictures.js";
+import { DAY, length, midnight, parse, text } from "./time.js";
+import { labelText, sign } from "./words.js";
+import { now } from "./api.js";
+
+const LISTED_MAX = 200;
+
+/** A canvas that fetches the best picture of a sighting when it comes into view. @param {import("./types.js").Sighting} sighting */
+export function thumbnail(sighting) {
+  const canvas = h("canvas", { width: 192, height: 108, "aria-hidden": "true" });
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    picture(sighting.best, sighting.best.offset)
+      .then((bitmap) => draw(canvas, bitmap, sighting.best.box))
+      .catch(() => canvas.classList.add("gone"));
+  });
+  watch.observe(canvas);
+  return canvas;
+}
+
+/** Events: `go` (detail: the sighting). */
+export class SeenList extends EventTarget {
+  constructor() {
+    super();
+    this.count = h("span", { class: "quiet" });
+    this.title = h("h2", {}, "Seen today");
+    this.chips = h("div", { class: "chips", role: "group", "aria-label": "Show" });
+    this.list = h("div", { class: "sightings", tabindex: "-1" });
+    this.element = h("section", { class: "seen", "aria-label": "Seen" },
+      h("div", { class: "sub" }, this.title, this.count), this.chips, this.list);
+    /** @type {string | undefined} */
+    this.label = undefined;
+    /** @type {import("./types.js").Timeline | undefined} */
+    this.day = undefined;
+    this.drawn = "";
+    this.scrolledAt = 0;
+    /** @type {Map<string, HTMLElement>} */
+    this.rows = new Map();
+    this.list.addEventListener("wheel", () => { this.scrolledAt = performance.now(); }, { passive: true });
+  }
+
+  /** @param {import("./types.js").Timeline | undefined} day @param {number} from the day's start */
+  show(day, from) {
+    this.day = day;
+    this.title.textContent = from === midnight(now()) ? "Seen today" : `Seen on ${text(from + DAY / 2, "day")}`;
+    const all = [...(day?.sightings ?? [])].reverse();
+    const key = `${from} ${all.length} ${all[0]?.from} ${all[0]?.to} ${this.label} ${day === undefined} ${day?.notLookedAt.length}`;
+    if (this.drawn === key) return;
+    this.drawn = key;
+    this.draw(all);
+  }
+
+  /** @param {import("./types.js").Sighting[]} all */
+  draw(all) {
+    this.count.textContent = all.length.toLocaleString();
+    const labels = [...new Set(all.map((one) => one.label))].sort();
+    const count = (/** @type {string | undefined} */ label) => all.filter((one) => one.label === label).length;
+    const chip = (/** @type {string | undefined} */ label, /** @type {import("./dom.js").Child[]} */ ...words) => h("button", {
+      type: "button", class: "chip", "aria-pressed": String(this.label === label), "aria-label": label === undefined ? "All" : `${labelText(label)}, ${count(label)}`,
+      onclick: () => { this.label = label; this.drawn = ""; this.draw(all); },
+    }, ...words);
+    fill(this.chips, ...(labels.length === 0 ? [] : [chip(undefined, "All"),
+      ...labels.map((label) => chip(label, sign(label), count(label)))]));
+    const wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
+    this.rows.clear();
+    const rows = wanted.map((one) => {
+      const row = h("button", { type: "button", class: "sighting", "aria-pressed": "false", onclick: () => this.dispatchEvent(new CustomEvent("go", { detail: one })) },
+        thumbnail(one), h("span", { class: "name" }, sign(one.label), labelText(one.label)), h("span", { class: "number" }, one.score.toFixed(2)),
+        h("span", { class: "when" }, text(parse(one.from), "hms")), h("span", { class: "number" }, length(parse(one.to) - parse(one.from))));
+      this.rows.set(one.from + one.label, row);
+      return row;
+    });
+    fill(this.list, ...(rows.length > 0 ? rows : [h("p", { class: "empty" }, this.emptyWords())]));
+  }
+
+  emptyWords() {
+    if (this.day === undefined) return "Loading what was seen.";
+    if (this.day.recorded.length === 0) return "Nothing was recorded on this day.";
+    const reasons = this.day.notLookedAt.map((one) => one.reason);
+    if (reasons.includes("not-asked")) return "No detector has looked at this day’s pictures.";
+    if (reasons.includes("budget")) return "Nothing was seen where a detector looked. The day’s budget was used up before the rest.";
+    return "Nothing was seen on this day.";
+  }
+
+  /** Marks the row of a sighting. @param {string | undefined} key */
+  choose(key) {
+    for (const [of, row] of this.rows) {
+      const is = of === key;
+      if (row.getAttribute("aria-pressed") === String(is)) continue;
+      row.setAttribute("aria-pressed", String(is));
+      if (is && performance.now() - this.scrolledAt > 4000) row.scrollIntoView({ block: "nearest" });
+    }
+  }
+}
+

@@ -1,0 +1,89 @@
+// What stands around every screen: the side bar, the tabs of phones, the list of keys.
+
+import { now } from "./api.js";
+import { button, byId, fill, h, icon, iconButton, setText } from "./dom.js";
+import { KEYS, onKeys } from "./keys.js";
+import { switchTheme } from "./palette.js";
+import { cameraLink, freshness, isFresh, known } from "./state.js";
+import { switchZone, zoneText } from "./time.js";
+
+const SCREENS = /** @type {const} */ ([["live", "Live", "#/"], ["side", "Side by side", "#/side"], ["search", "Search", "#/search"], ["health", "Health", "#/health"]]);
+
+/** @type {Map<string, { link: HTMLElement, age: HTMLElement, mark: HTMLElement, tone: string }>} */
+const rows = new Map();
+
+/** @param {() => void} redraw draws the screen again */
+export function shell(redraw) {
+  const zone = h("button", { type: "button", class: "button bare zone", title: "Change between your time and UTC", onclick: () => {
+    switchZone();
+    setText(zone, zoneText(now()));
+    redraw();
+  } }, zoneText(now()));
+  const cameras = h("div", { class: "cameras" });
+  fill(byId("side"),
+    h("a", { class: "brand", href: "#/" }, icon("logo", "large"), h("span", {}, "Framepost")),
+    h("div", { class: "screens" }, ...SCREENS.map(([name, words, href]) => h("a", { href, "data-screen": name, title: words }, icon(name), h("span", {}, words)))),
+    h("h2", { class: "section" }, "Cameras"), cameras, h("span", { class: "space" }), h("div", { id: "calendar" }),
+    h("div", { class: "side-foot" }, zone, h("span", { class: "space" }), iconButton("keys", "Keys", () => showKeys(), "bare"), iconButton("theme", "Dark or light", switchTheme, "bare")));
+  fill(byId("tabs"), ...[["live", "Live", "#/"], ["camera", "Camera", "#/camera"], ["search", "Search", "#/search"], ["health", "Health", "#/health"]].map(([name, words, href]) =>
+    h("a", { href: href ?? "#/", "data-screen": name ?? "" }, icon(/** @type {import("./dom.js").Icon} */ (name), "large"), words)));
+
+  known.addEventListener("cameras", () => {
+    rows.clear();
+    fill(cameras, ...(known.cameras ?? []).map((camera) => {
+      const age = h("span", { class: "age" });
+      const mark = h("span", { class: "mark" });
+      const link = h("a", { href: cameraLink(camera), title: camera.site }, mark, h("span", { class: "cut" }, camera.camera), age);
+      rows.set(`${camera.site}/${camera.camera}`, { link, age, mark, tone: "" });
+      return link;
+    }));
+    tick();
+    mark();
+  });
+  setInterval(tick, 1000);
+  onKeys((key) => {
+    if (key === "?") showKeys();
+    else if (key === "/") location.hash = "#/search";
+    else if (/^[1-9]$/.test(key)) {
+      const camera = known.cameras?.[Number(key) - 1];
+      if (camera) location.hash = cameraLink(camera);
+    } else return false;
+    return true;
+  });
+}
+
+function tick() {
+  for (const camera of known.cameras ?? []) {
+    const row = rows.get(`${camera.site}/${camera.camera}`);
+    if (!row) continue;
+    const { tone, age } = freshness(camera);
+    setText(row.age, age);
+    const shown = isFresh(camera) ? "fresh" : tone;
+    if (row.tone === shown) continue;
+    row.tone = shown;
+    fill(row.mark, shown === "warn" ? icon("warning", "warn") : shown === "bad" ? icon("fault", "bad") : h("i", {}));
+  }
+}
+
+let current = { screen: "live", camera: "" };
+
+/** Marks where the person is. @param {string} [screen] @param {string} [camera] as `site/name` */
+export function mark(screen = current.screen, camera = current.camera) {
+  current = { screen, camera };
+  for (const link of document.querySelectorAll("[data-screen]")) {
+    if (/** @type {HTMLElement} */ (link).dataset.screen === screen) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  for (const [name, { link }] of rows) {
+    if (name === camera) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function showKeys() {
+  const dialog = h("dialog", { "aria-label": "Keys" }, h("h2", {}, "Keys"),
+    h("dl", {}, ...KEYS.flatMap(([keys, does]) => [h("dt", {}, keys), h("dd", {}, does)])), button("Close", () => dialog.close()));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}

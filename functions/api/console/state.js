@@ -1,0 +1,76 @@
+// What every screen knows: the cameras, what gateways say of them, and how old their pictures are.
+
+import { cameras, gateways, lineState, now } from "./api.js";
+import { length, parse } from "./time.js";
+
+/** From this age on a camera is late. */
+const LATE_MS = 20_000;
+
+/** @typedef {import("./types.js").Camera} Camera */
+
+class Known extends EventTarget {
+  /** @type {Camera[] | undefined} */
+  cameras = undefined;
+  /** @type {import("./types.js").Gateways | undefined} */
+  gateways = undefined;
+  gatewaysAt = -Infinity;
+
+  /** Asks for what is new. Throws what the API throws. */
+  async refresh() {
+    const before = this.cameras;
+    this.cameras = (await cameras()).cameras;
+    if (performance.now() - this.gatewaysAt > 10_000) {
+      this.gatewaysAt = performance.now();
+      this.gateways = await gateways();
+    }
+    const names = (/** @type {Camera[] | undefined} */ list) => (list ?? ["none"]).map((one) => (typeof one === "string" ? one : one.site + "/" + one.camera)).join();
+    if (names(before) !== names(this.cameras)) this.dispatchEvent(new Event("cameras"));
+    this.dispatchEvent(new Event("fresh"));
+  }
+
+  /** @param {{ site: string, camera: string }} of */
+  camera(of) {
+    return this.cameras?.find((one) => one.site === of.site && one.camera === of.camera);
+  }
+
+  /** What its gateway last said of a camera. @param {{ site: string, camera: string }} of */
+  reported(of) {
+    return this.gateways?.gateways.find((one) => one.site === of.site)?.report.cameras.find((one) => one.camera === of.camera);
+  }
+}
+
+export const known = new Known();
+
+/** @typedef {{ tone: "calm" | "warn" | "bad", age: string, why: string }} Freshness */
+
+/** How fresh a camera's last picture is, in words. @param {Camera} camera @returns {Freshness} */
+export function freshness(camera) {
+  const last = parse(camera.last);
+  if (lineState() !== "ok") return { tone: "calm", age: "not known", why: "" };
+  if (Number.isNaN(last)) return { tone: "warn", age: "no picture", why: "Nothing was recorded yet" };
+  const age = Math.max(0, now() - last);
+  const words = age < 1000 ? "now" : length(age);
+  if (age < LATE_MS) return { tone: "calm", age: words, why: "" };
+  const reported = known.reported(camera);
+  const report = known.gateways?.gateways.find((one) => one.site === camera.site)?.report;
+  // A report that is old says nothing about now.
+  const fresh = report !== undefined && now() - parse(report.at) < 15 * 60_000;
+  if (fresh && reported?.state === "finished") return { tone: "calm", age: words, why: "The file was read to its end" };
+  if (fresh && (reported?.state === "lost" || reported?.state === "connecting")) return { tone: "bad", age: words, why: "The camera does not answer" };
+  if (fresh && reported?.state === "unstored") return { tone: "bad", age: words, why: "Pictures come, but cannot be stored" };
+  if (fresh && reported?.state === "failed") return { tone: "bad", age: words, why: "The recording failed" };
+  if (fresh && reported && reported.waitingObjects > 0) return { tone: "warn", age: words, why: "The uplink is slow" };
+  if (age > 10 * 60_000) return { tone: "bad", age: words, why: "Nothing has come since" };
+  return { tone: "warn", age: words, why: "Late" };
+}
+
+/** Whether a camera's picture is up to date. @param {Camera} camera */
+export function isFresh(camera) {
+  return lineState() === "ok" && now() - parse(camera.last) < LATE_MS;
+}
+
+/** The place of a camera in the page. @param {{ site: string, camera: string }} of @param {number} [ms] */
+export function cameraLink(of, ms) {
+  const at = ms === undefined ? "" : `?t=${new Date(ms).toISOString()}`;
+  return `#/camera/${encodeURIComponent(of.site)}/${encodeURIComponent(of.camera)}${at}`;
+}

@@ -1,0 +1,89 @@
+// The last 24 hours of a camera in a line: recorded, gaps, and how much was seen.
+
+import { now, timeline } from "./api.js";
+import { h } from "./dom.js";
+import { colour, themes } from "./palette.js";
+import { DAY, length, parse } from "./time.js";
+
+/** How often it is asked for again. */
+const REFRESH_MS = 60_000;
+const BIN_S = 300;
+
+export class Strip {
+  /** @param {{ site: string, camera: string }} of */
+  constructor(of) {
+    this.of = of;
+    this.canvas = h("canvas", { class: "strip", role: "img", "aria-label": "The last 24 hours" });
+    /** @type {import("./types.js").Timeline | undefined} */
+    this.data = undefined;
+    /** @type {string | undefined} */
+    this.label = undefined;
+    this.loadedAt = -Infinity;
+    this.loading = false;
+    this.redraw = () => this.draw();
+    themes.addEventListener("theme", this.redraw);
+    this.resized = new ResizeObserver(this.redraw);
+    this.resized.observe(this.canvas);
+  }
+
+  close() {
+    themes.removeEventListener("theme", this.redraw);
+    this.resized.disconnect();
+  }
+
+  async load() {
+    if (this.loading || performance.now() - this.loadedAt < REFRESH_MS) return;
+    this.loading = true;
+    const to = now();
+    try {
+      this.data = await timeline(this.of, to - DAY, to, { resolution: 120, countSeconds: BIN_S });
+      this.loadedAt = performance.now();
+      const { gaps } = this.data;
+      const sum = gaps.reduce((all, gap) => all + parse(gap.to) - parse(gap.from), 0);
+      this.canvas.setAttribute("aria-label", `The last 24 hours: ${gaps.length === 0 ? "no gaps" : `${gaps.length} gaps, ${length(sum)}`}, ${this.data.sightings.length} sightings`);
+      this.draw();
+    } catch {
+      // What was there stays, and the next round asks again.
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  draw() {
+    const { canvas, data } = this;
+    const w = canvas.clientWidth;
+    const c = canvas.getContext("2d");
+    if (!w || !c) return;
+    const ratio = devicePixelRatio || 1;
+    canvas.width = w * ratio;
+    canvas.height = 16 * ratio;
+    c.scale(ratio, ratio);
+    c.fillStyle = colour("line");
+    c.fillRect(0, 13, w, 1);
+    if (!data) return;
+    const start = parse(data.now) - DAY;
+    const x = (/** @type {number} */ ms) => ((ms - start) / DAY) * w;
+    c.fillStyle = colour("rec-act");
+    for (const run of data.recorded) c.fillRect(x(parse(run.from)), 11, Math.max(1, x(parse(run.to)) - x(parse(run.from))), 5);
+    for (const gap of data.gaps) {
+      const wide = Math.max(5, x(parse(gap.to)) - x(parse(gap.from)));
+      const from = Math.min(w - wide, x(parse(gap.from)));
+      c.fillStyle = colour("bg");
+      c.fillRect(from - 1, 10, wide + 2, 6);
+      c.strokeStyle = colour("ink-2");
+      c.strokeRect(from + 0.5, 11.5, wide - 1, 4);
+    }
+    /** @type {Map<number, number>} */
+    const bins = new Map();
+    for (const { from, label, count } of data.counts) {
+      if (this.label !== undefined && this.label !== label) continue;
+      const bin = Math.floor(x(parse(from)) / 5);
+      bins.set(bin, (bins.get(bin) ?? 0) + count);
+    }
+    c.fillStyle = colour("ink-3");
+    for (const [bin, count] of bins) {
+      const high = Math.min(9, 1.5 + count * 1.6);
+      c.fillRect(bin * 5, 10 - high, 4, high);
+    }
+  }
+}

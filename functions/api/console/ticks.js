@@ -1,0 +1,37 @@
+// Where the axis has its marks, and what they say: times of the shown zone's clocks.
+
+import { DAY, HOUR, MINUTE, SECOND, fromWall, text, wall } from "./time.js";
+
+const STEPS = [
+  SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
+  DAY, 7 * DAY,
+];
+/** The least room between marks. */
+const ROOM_PX = 74;
+
+/**
+ * The marks of a span that is `width` pixels wide.
+ * @param {import("./types.js").Span} span @param {number} width @returns {{ at: number, text: string }[]}
+ */
+export function ticks(span, width) {
+  const msPerPx = (span.to - span.from) / width;
+  const step = STEPS.find((step) => step / msPerPx >= ROOM_PX) ?? 7 * DAY;
+  const marks = [];
+  let last = -Infinity;
+  for (let at = Math.ceil(wall(span.from) / step) * step; marks.length < 100; at += step) {
+    const ms = step < HOUR ? span.from + (at - wall(span.from)) : fromWall(at);
+    if (ms >= span.to) break;
+    // An hour that the clocks leave out has no mark of its own.
+    if (ms <= last || ms < span.from) continue;
+    last = ms;
+    marks.push({ at: ms, text: words(ms, step, at) });
+  }
+  return marks;
+}
+
+/** @param {number} ms @param {number} step @param {number} wallMs */
+function words(ms, step, wallMs) {
+  if (step >= DAY) return text(ms, "day");
+  if (((wallMs % DAY) + DAY) % DAY === 0) return text(ms, "date");
+  return text(ms, step < MINUTE ? "hms" : "hm");
+}

@@ -1,0 +1,294 @@
+// The timeline of one camera: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
+
+import { now, timeline } from "./api.js";
+import { fill, h, iconButton, say, setText } from "./dom.js";
+import { listen } from "./gestures.js";
+import { drawLanes } from "./lanes.js";
+import { outline } from "./outline.js";
+import { themes } from "./palette.js";
+import { DAY, HOUR, MINUTE, SECOND, midnight, parse, text } from "./time.js";
+import { gapText, kind, labelText, sign } from "./words.js";
+import { hoverCard } from "./hover.js";
+
+const SHORTEST = 10 * SECOND;
+const LONGEST = 31 * DAY;
+const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
+/** How often what is new is asked for. */
+const REFRESH_MS = 5000;
+
+/** Events: `seek` (detail: ms), `range` (in or out changed), `view` (the span changed). */
+export class TimelineView extends EventTarget {
+  /** @param {{ site: string, camera: string }} of @param {number} playhead */
+  constructor(of, playhead) {
+    super();
+    this.of = of;
+    this.playhead = playhead;
+    this.span = { from: playhead - 40 * MINUTE, to: playhead + 20 * MINUTE };
+    /** @type {import("./types.js").Timeline | undefined} */
+    this.data = undefined;
+    /** @type {import("./types.js").Timeline | undefined} */
+    this.day = undefined;
+    this.daySpan = { from: midnight(playhead), to: midnight(playhead, 1) };
+    this.loaded = { from: 0, to: 0, width: 0, at: 0 };
+    /** @type {{ from: number | undefined, to: number | undefined }} */
+    this.marked = { from: undefined, to: undefined };
+    /** @type {string | undefined} */
+    this.chosen = undefined;
+    /** @type {string[]} */
+    this.labels = [];
+    this.hidden = new Set();
+    /** @type {number | undefined} */
+    this.hover = undefined;
+    this.dirty = true;
+    this.failed = false;
+    this.work = new AbortController();
+    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.slider = h("div", { class: "lanes", role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
+    this.gutter = h("div", { class: "gutter" });
+    this.spanText = h("span", { class: "quiet" });
+    this.fact = h("div", { class: "fact", hidden: true });
+    this.list = h("ul", { class: "sr", "aria-label": "In this span" });
+    this.card = hoverCard(this);
+    this.scales = h("div", { class: "segments", role: "group", "aria-label": "Span" },
+      ...SPANS.map(([name, ms]) => h("button", { type: "button", class: "button", "aria-pressed": "false", onclick: () => this.scale(ms) }, name)));
+    this.element = h("section", { class: "timeline", "aria-label": "Timeline" },
+      h("div", { class: "timeline-head" }, this.scales, this.spanText, h("span", { class: "space" }), this.fact,
+        h("button", { type: "button", class: "button wide", onclick: () => this.mark("from") }, "In", h("kbd", {}, "I")),
+        h("button", { type: "button", class: "button wide", onclick: () => this.mark("to") }, "Out", h("kbd", {}, "O")),
+        iconButton("minus", "Show more time", () => this.zoom(2)), iconButton("plus", "Show less time", () => this.zoom(0.5))),
+      h("div", { class: "timeline-body" }, this.gutter, h("div", { class: "lanes-box" }, this.slider, this.card.element)), this.list);
+    listen(this);
+    const redraw = () => { this.dirty = true; };
+    themes.addEventListener("theme", redraw);
+    const resized = new ResizeObserver(redraw);
+    resized.observe(this.slider);
+    this.timer = setInterval(() => this.load(), 1000);
+    this.running = true;
+    const frame = () => {
+      if (!this.running) {
+        resized.disconnect();
+        themes.removeEventListener("theme", redraw);
+        return;
+      }
+      if (this.dirty) this.draw();
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+    this.load();
+  }
+
+  close() {
+    this.running = false;
+    clearInterval(this.timer);
+    this.work.abort();
+  }
+
+  narrow() {
+    return matchMedia("(max-width: 719px)").matches;
+  }
+
+  msPerPx() {
+    return (this.span.to - this.span.from) / (this.slider.clientWidth || 1);
+  }
+
+  /** @param {{ clientX: number }} event */
+  timeAt(event) {
+    return this.span.from + (event.clientX - this.slider.getBoundingClientRect().left) * this.msPerPx();
+  }
+
+  /** Moves the visible span to where the overview was touched. @param {PointerEvent} event */
+  frame(event) {
+    const { left, width } = this.slider.getBoundingClientRect();
+    const at = this.daySpan.from + ((event.clientX - left) / width) * (this.daySpan.to - this.daySpan.from);
+    const half = (this.span.to - this.span.from) / 2;
+    this.show(at - half, at + half);
+  }
+
+  /** @param {number} ms */
+  seek(ms) {
+    this.dispatchEvent(new CustomEvent("seek", { detail: Math.min(ms, now()) }));
+  }
+
+  /** Zooms by a factor around a time. @param {number} factor @param {number} [around] */
+  zoom(factor, around) {
+    const { from, to } = this.span;
+    const inside = this.playhead > from && this.playhead < to;
+    const fixed = around ?? (inside ? this.playhead : (from + to) / 2);
+    const length = Math.min(LONGEST, Math.max(SHORTEST, (to - from) * factor));
+    const share = (fixed - from) / (to - from);
+    this.show(fixed - share * length, fixed + (1 - share) * length);
+    if (around === undefined) say(`${text(this.span.from, "hm")} to ${text(this.span.to, "hm")}`);
+  }
+
+  /** Shows a span of a length around the playhead; a day is the whole day. @param {number} ms */
+  scale(ms) {
+    if (ms === DAY) this.show(midnight(this.playhead), midnight(this.playhead, 1));
+    else this.show(this.playhead - ms * 0.6, this.playhead + ms * 0.4);
+  }
+
+  /** @param {number} ms */
+  pan(ms) {
+    this.show(this.span.from + ms, this.span.to + ms);
+  }
+
+  /** @param {number} from @param {number} to */
+  show(from, to) {
+    this.span = { from, to };
+    this.dirty = true;
+    this.dispatchEvent(new Event("view"));
+    this.load();
+  }
+
+  /**
+   * Moves the playhead. The span follows where the playhead would leave it, but does not come back to one that somebody panned
+   * away from, unless asked to.
+   * @param {number} ms @param {"follow" | "reveal"} [how]
+   */
+  moveTo(ms, how = "follow") {
+    const before = this.playhead;
+    const { from, to } = this.span;
+    const outside = ms < from || ms > to;
+    const seen = how === "reveal" || (before >= from && before <= to);
+    if (Math.abs(ms - before) < this.msPerPx() / 2 && Math.floor(ms / SECOND) === Math.floor(before / SECOND) && !(outside && how === "reveal")) return;
+    this.playhead = ms;
+    if (outside && seen) this.show(ms - (to - from) * 0.6, ms + (to - from) * 0.4);
+    else if (how === "follow" && before <= to && before > from && ms > to - (to - from) * 0.04) this.pan((to - from) * 0.5);
+    this.dirty = true;
+    if (ms < this.daySpan.from || ms >= this.daySpan.to) {
+      this.daySpan = { from: midnight(ms), to: midnight(ms, 1) };
+      this.day = undefined;
+      this.loaded.at = 0;
+      this.load();
+    }
+  }
+
+  /** Marks where the range begins or ends. @param {"from" | "to"} end @param {number} [at] */
+  mark(end, at = this.playhead) {
+    this.marked[end] = at;
+    const { from, to } = this.marked;
+    if (from !== undefined && to !== undefined && from >= to) this.marked[end === "from" ? "to" : "from"] = undefined;
+    this.ranged();
+  }
+
+  clearRange() {
+    this.marked = { from: undefined, to: undefined };
+    this.ranged();
+  }
+
+  ranged() {
+    this.dirty = true;
+    this.tellRange("");
+    this.dispatchEvent(new Event("range"));
+  }
+
+  /** Says the range and what is known of its size in the head. @param {string} bytes */
+  tellRange(bytes) {
+    const { from, to } = this.marked;
+    const set = from !== undefined || to !== undefined;
+    this.fact.hidden = !set;
+    if (!set) return;
+    const words = `${from === undefined ? "…" : text(from, "hms")} – ${to === undefined ? "…" : text(to, "hms")}`;
+    fill(this.fact, h("span", {}, words), bytes && h("span", { class: "quiet" }, bytes), iconButton("close", "Clear the range", () => this.clearRange()));
+  }
+
+  /** Asks for what is seen, and a screen to both sides, where that is not there. */
+  async load() {
+    const { from, to } = this.span;
+    const length = to - from;
+    const { loaded } = this;
+    const covered = loaded.from <= from && loaded.to >= to && loaded.width < length * 2.5 && loaded.width > length / 2.5;
+    const stale = to > now() - MINUTE && performance.now() - loaded.at > REFRESH_MS;
+    if ((covered && !stale) || (this.asking && covered) || document.hidden) return;
+    this.work.abort();
+    const work = (this.work = new AbortController());
+    this.asking = true;
+    // While somebody zooms, only the last wish counts.
+    if (!covered) await new Promise((go) => setTimeout(go, this.data ? 80 : 0));
+    if (work.signal.aborted) return;
+    const side = length > 4 * DAY ? length / 10 : length;
+    const wish = { from: from - side, to: to + side };
+    const width = this.slider.clientWidth || 1000;
+    try {
+      const resolution = Math.min(86_400, length / width / SECOND);
+      const countSeconds = Math.max(1, Math.min(86_400, Math.round((length / width / SECOND) * 10)));
+      const [data, day] = await Promise.all([
+        timeline(this.of, wish.from, wish.to, { resolution, countSeconds }, work.signal),
+        timeline(this.of, this.daySpan.from, this.daySpan.to, { resolution: 60 }, work.signal),
+      ]);
+      this.data = data;
+      this.day = day;
+      this.failed = false;
+      this.loaded = { ...wish, width: length, at: performance.now() };
+      this.labelled();
+      this.dirty = true;
+      this.dispatchEvent(new Event("data"));
+    } catch {
+      if (work.signal.aborted) return;
+      this.failed = true;
+      this.loaded.at = performance.now();
+    } finally {
+      if (!work.signal.aborted) this.asking = false;
+    }
+  }
+
+  asking = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  outlining = undefined;
+
+  labelled() {
+    const all = [...(this.day?.sightings ?? []), ...(this.data?.sightings ?? [])].map((sighting) => sighting.label);
+    const order = ["person", "vehicle", "animal", "motion"];
+    const labels = [...new Set(all)].sort((a, b) => order.indexOf(kind(a)) - order.indexOf(kind(b)) || (a < b ? -1 : 1)).slice(0, 6);
+    if (labels.join() === this.labels.join() && this.gutter.firstChild) return;
+    this.labels = labels;
+    const name = (/** @type {string} */ words) => h("span", { class: "wide" }, words);
+    fill(this.gutter, h("div", { class: "lane-axis" }), h("div", { class: "lane-rec" }, name("Recorded")),
+      ...labels.map((label) => h("button", {
+        type: "button", class: "lane-seen", "aria-pressed": "true", title: `Show or hide ${label}`, "aria-label": labelText(label),
+        onclick: (/** @type {any} */ event) => this.toggle(label, event.currentTarget),
+      }, sign(label), name(labelText(label)))),
+      h("div", { class: "lane-sign" }, name("Signed")), h("div", { class: "lane-day wide" }, text(this.daySpan.from, "day")));
+  }
+
+  /** @param {string} label @param {HTMLElement} by */
+  toggle(label, by) {
+    if (!this.hidden.delete(label)) this.hidden.add(label);
+    by.setAttribute("aria-pressed", String(!this.hidden.has(label)));
+    this.dirty = true;
+  }
+
+  draw() {
+    this.dirty = false;
+    const began = performance.now();
+    drawLanes(this.canvas, { ...this, now: now(), narrow: this.narrow() });
+    performance.measure("framepost-timeline", { start: began, end: performance.now() });
+    const { from, to } = this.span;
+    const length = to - from;
+    const form = length > DAY ? "day" : length < 10 * MINUTE ? "hms" : "hm";
+    setText(this.spanText, `${text(from, form)} – ${text(to, form)}`);
+    const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
+    for (const scale of this.scales.children) scale.setAttribute("aria-pressed", String(scale.textContent === name));
+    const { slider } = this;
+    slider.setAttribute("aria-valuemin", String(Math.round(from / SECOND)));
+    slider.setAttribute("aria-valuemax", String(Math.round(to / SECOND)));
+    slider.setAttribute("aria-valuenow", String(Math.round(this.playhead / SECOND)));
+    slider.setAttribute("aria-valuetext", this.what(this.playhead));
+    // A list of hundreds is not made anew while something moves.
+    clearTimeout(this.outlining);
+    this.outlining = setTimeout(() => outline(this), 300);
+  }
+
+  /** What there is at a time, in words. @param {number} ms */
+  what(ms) {
+    const gap = this.gapAt(ms);
+    const labels = (this.data?.sightings ?? []).filter((seen) => ms >= parse(seen.from) && ms <= parse(seen.to)).map((seen) => seen.label);
+    const words = gap ? gapText(gap) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
+    return [text(ms, "hms"), words].filter(Boolean).join(", ");
+  }
+
+  /** @param {number} ms */
+  gapAt(ms) {
+    return this.data?.gaps.find((gap) => ms >= parse(gap.from) && ms < parse(gap.to));
+  }
+}
+

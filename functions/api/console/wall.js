@@ -1,0 +1,174 @@
+// The live wall: every camera's newest picture, how old it is, and its last day.
+
+import { now } from "./api.js";
+import { plays } from "./buffer.js";
+import { fill, h, icon, setText } from "./dom.js";
+import { draw, picture } from "./pictures.js";
+import { cameraLink, freshness, isFresh, known } from "./state.js";
+import { Strip } from "./strip.js";
+import { HOUR, parse, text } from "./time.js";
+import { labelText, sign } from "./words.js";
+
+/** A sighting that ended this long ago is "now" on the picture. */
+const NOW_MS = 10_000;
+
+class Tile {
+  /** @param {import("./types.js").Camera} camera */
+  constructor(camera) {
+    this.camera = camera;
+    this.canvas = h("canvas", { width: 640, height: 360, "aria-hidden": "true" });
+    this.tag = h("div", { class: "tag", hidden: true });
+    this.over = h("div", { class: "over", hidden: true });
+    this.seen = h("span", { class: "row last-seen" });
+    this.age = h("span", { class: "age" });
+    this.strip = new Strip(camera);
+    this.element = h("a", { class: "tile", href: cameraLink(camera) },
+      h("figure", { class: "on-picture" }, this.canvas, this.tag, this.over),
+      h("div", { class: "caption" }, h("span", { class: "name" }, camera.camera), h("span", { class: "space" }), this.seen, this.age), this.strip.canvas);
+    this.visible = false;
+    this.watch = new IntersectionObserver((entries) => {
+      this.visible = entries.at(-1)?.isIntersecting ?? false;
+      this.update();
+    });
+    this.watch.observe(this.element);
+    this.drawn = "";
+    this.busy = false;
+    this.unplayable = false;
+    this.tagged = "";
+    this.lastSeen = "";
+  }
+
+  close() {
+    this.watch.disconnect();
+    this.strip.close();
+  }
+
+  /** What changes without anything new. */
+  tick() {
+    const { tone, age, why } = freshness(this.camera);
+    const words = age === "not known" || age === "no picture" || age === "now" ? age : `${age} ago`;
+    setText(this.age, words);
+    const late = !isFresh(this.camera) && why !== "";
+    this.element.classList.toggle("dim", late && tone === "bad");
+    this.over.hidden = !this.unplayable && !(late && tone === "bad");
+    if (!this.over.hidden && !this.unplayable) {
+      const last = parse(this.camera.last);
+      setText(this.over, "");
+      fill(this.over, h("strong", { class: "row" }, icon("fault", "bad"), `No video since ${text(last, now() - last > 20 * HOUR ? "date" : "hm")}`), h("span", {}, `${why}. Last picture ${text(last, "hms")}.`));
+    }
+    const seen = this.strip.data?.sightings.at(-1);
+    const current = seen && now() - parse(seen.to) < NOW_MS ? seen.label : "";
+    const tag = late && tone !== "bad" ? `${tone} ${why}` : current && `seen ${current}`;
+    if (this.tagged !== tag) {
+      this.tagged = tag;
+      this.tag.hidden = tag === "";
+      if (late && tone === "warn") fill(this.tag, icon("warning", "warn"), why);
+      else if (late) fill(this.tag, why);
+      else if (current) fill(this.tag, sign(current), labelText(current));
+    }
+    const last = seen ? `${seen.label} ${seen.from}` : "";
+    if (this.lastSeen !== last) {
+      this.lastSeen = last;
+      fill(this.seen, ...(seen ? [sign(seen.label), `${labelText(seen.label)} ${text(parse(seen.from), "hm")}`] : []));
+    }
+  }
+
+  /** Shows the newest picture, if somebody can see it. */
+  async update() {
+    this.camera = known.camera(this.camera) ?? this.camera;
+    if (!this.visible || document.hidden) return;
+    this.strip.load();
+    const chunk = this.camera.lastChunk;
+    if (!chunk || this.drawn === chunk.key || this.busy) return;
+    if (!plays(chunk.mimeType)) {
+      this.drawn = chunk.key;
+      this.unplayable = true;
+      this.over.hidden = false;
+      fill(this.over, h("strong", {}, "This browser cannot play this camera’s video"), h("span", {}, chunk.mimeType.split("\"")[1] ?? ""));
+      return;
+    }
+    this.busy = true;
+    try {
+      const bitmap = await picture(chunk, -0.05);
+      draw(this.canvas, bitmap);
+      this.drawn = chunk.key;
+      this.unplayable = false;
+      performance.mark("framepost-wall-picture");
+    } catch {
+      // The next chunk may be better.
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+/** The screen. @param {HTMLElement} main */
+export function wall(main) {
+  /** @type {Tile[]} */
+  let tiles = [];
+  /** @type {string | undefined} */
+  let label;
+  const count = h("span", { class: "quiet" });
+  const chips = h("div", { class: "chips", role: "group", "aria-label": "The last 24 hours" });
+  const grid = h("div", { class: "wall" });
+  fill(main, h("header", { class: "head" }, h("h1", {}, "Live"), count, h("span", { class: "space" }), chips), grid);
+
+  function build() {
+    for (const tile of tiles) tile.close();
+    tiles = (known.cameras ?? []).map((camera) => new Tile(camera));
+    grid.dataset.columns = String(known.cameras === undefined ? 2 : tiles.length <= 1 ? 1 : tiles.length <= 4 ? 2 : tiles.length <= 9 ? 3 : 4);
+    if (known.cameras === undefined) fill(grid, ...Array.from({ length: 4 }, () => h("div", { class: "tile blank" }, h("figure", {}))));
+    else if (tiles.length === 0) {
+      fill(grid, h("div", { class: "first" }, h("h2", {}, "Nothing records here yet"),
+        h("p", {}, "This page changes by itself when the first file comes. On a machine that reaches a camera:"),
+        h("pre", {}, h("code", {}, "framepost up rtsp://camera.example/stream"))));
+    } else fill(grid, ...tiles.map((tile) => tile.element));
+    fresh();
+  }
+
+  function choose(/** @type {string | undefined} */ next) {
+    label = next;
+    for (const tile of tiles) {
+      tile.strip.label = label;
+      tile.strip.draw();
+    }
+    drawnLabels = "";
+    drawChips();
+  }
+
+  let drawnLabels = "";
+  function drawChips() {
+    const labels = [...new Set(tiles.flatMap((tile) => tile.strip.data?.counts.map((one) => one.label) ?? []))].sort();
+    const key = `${labels} ${label}`;
+    if (key === drawnLabels) return;
+    drawnLabels = key;
+    const chip = (/** @type {string | undefined} */ of, /** @type {import("./dom.js").Child[]} */ ...words) =>
+      h("button", { type: "button", class: "chip", "aria-pressed": String(of === label), onclick: () => choose(of) }, ...words);
+    fill(chips, ...(labels.length === 0 ? [] : [h("span", { class: "quiet wide" }, "The last 24 hours:"), chip(undefined, "All"), ...labels.map((of) => chip(of, sign(of), labelText(of)))]));
+  }
+
+  function tick() {
+    for (const tile of tiles) tile.tick();
+    const fine = tiles.filter((tile) => isFresh(tile.camera)).length;
+    setText(count, tiles.length === 0 ? "" : `${fine} of ${tiles.length} cameras up to date`);
+    drawChips();
+  }
+
+  function fresh() {
+    for (const tile of tiles) tile.update();
+    tick();
+  }
+
+  known.addEventListener("cameras", build);
+  known.addEventListener("fresh", fresh);
+  const ticking = setInterval(tick, 1000);
+  build();
+  return {
+    close() {
+      known.removeEventListener("cameras", build);
+      known.removeEventListener("fresh", fresh);
+      clearInterval(ticking);
+      for (const tile of tiles) tile.close();
+    },
+  };
+}

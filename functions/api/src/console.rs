@@ -1,0 +1,124 @@
+//! The console: a page that shows what the API knows. Its files are in `console/`, embedded as they are written.
+//!
+//! The page itself is public, because it holds nothing of anybody. What it shows, it asks the API for like every other caller.
+
+use crate::answer::{self, Keep};
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::get;
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! modules {
+    ($($name:literal),+ $(,)?) => {
+        [$((concat!("/console/", $name), SCRIPT, include_bytes!(concat!("../console/", $name)).as_slice())),+]
+    };
+}
+
+const PAGE: &[u8] = include_bytes!("../console/index.html");
+
+const OTHERS: [(&str, &str, &[u8]); 2] = [
+    ("/console/console.css", "text/css; charset=utf-8", include_bytes!("../console/console.css")),
+    ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
+];
+
+const MODULES: [(&str, &str, &[u8]); 36] = modules![
+    "api.js",
+    "app.js",
+    "boxes.js",
+    "buffer.js",
+    "calendar.js",
+    "camera.js",
+    "controls.js",
+    "dom.js",
+    "export.js",
+    "gestures.js",
+    "health.js",
+    "hover.js",
+    "keyframes.js",
+    "keys.js",
+    "lanes.js",
+    "notice.js",
+    "outline.js",
+    "overview.js",
+    "palette.js",
+    "pictures.js",
+    "player.js",
+    "proof.js",
+    "search.js",
+    "seen.js",
+    "shell.js",
+    "side.js",
+    "stage.js",
+    "state.js",
+    "strip.js",
+    "theme.js",
+    "ticks.js",
+    "time.js",
+    "timeline.js",
+    "types.js",
+    "wall.js",
+    "words.js",
+];
+
+/// The routes of the page and its files. What changes with a new version of the program is asked for each time, and mostly not
+/// sent again.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let page = ("/", "text/html; charset=utf-8", PAGE);
+    let files = std::iter::once(page).chain(OTHERS).chain(MODULES);
+    files.fold(Router::new(), |router, (path, content_type, bytes)| {
+        let file = async move |headers: HeaderMap| answer::bytes(&headers, Keep::Ask, content_type, bytes.to_vec());
+        router.route(path, get(file))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::collections::BTreeSet;
+    use std::io::Write as _;
+
+    /// Its length as it is sent.
+    fn packed(bytes: &[u8]) -> usize {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap().len()
+    }
+
+    /// All files of the directory are served, all imports are there, and the whole is as small as was agreed.
+    #[test]
+    fn every_file_is_served_and_all_of_them_are_small() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/console");
+        let files: BTreeSet<String> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "index.html")
+            .collect();
+        let served = OTHERS.iter().chain(&MODULES);
+        let names: BTreeSet<String> =
+            served.clone().map(|(path, ..)| path.trim_start_matches("/console/").to_owned()).collect();
+        assert_eq!(names, files);
+        let sent = std::iter::once(PAGE).chain(served.clone().map(|(_, _, bytes)| *bytes)).map(packed).sum::<usize>();
+        assert!(sent <= 100 * 1024, "{sent} bytes");
+        for (path, _, bytes) in served.filter(|(path, ..)| path.ends_with(".js")) {
+            let text = std::str::from_utf8(bytes).unwrap();
+            for forbidden in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "http://",
+                "https://",
+            ] {
+                let allowed = forbidden == "http://"
+                    && text.matches(forbidden).count() == text.matches("\"http://www.w3.org/2000/svg\"").count();
+                assert!(allowed || !text.contains(forbidden), "{path}: {forbidden}");
+            }
+            assert!(text.lines().count() <= 300, "{path}: longer than 300 lines");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+// Drives the console like a person: `node drive.mjs BASE SITE CAMERA OTHER PICTURES`. The camera has a gap, and
+// the other one has footage of the same time.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { HOSTILE, withSightings } from "./answers.mjs";
+import { check, complaints, failures, open, until } from "./browser.mjs";
+
+const [base, site, camera, other, pictures] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+const json = async (/** @type {string} */ path) => (await fetch(new URL(path, base))).json();
+const of = `site=${site}&camera=${camera}`;
+const { chunks } = await json(`v1/chunks?${of}&order=oldest-first&limit=1000`);
+const [first, last] = [chunks[0].from, chunks.at(-1).to];
+const { gaps } = await json(`v1/timeline?${of}&from=${first}&to=${last}`);
+const gap = gaps[0];
+const page_of = (ms) => `${base}#/camera/${site}/${camera}?t=${new Date(ms).toISOString()}`;
+
+const { browser, page } = await open();
+const shot = (name, options = {}) => page.screenshot({ path: path.join(pictures, `${name}.png`), ...options });
+const scheme = (value) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }, { name: "prefers-reduced-motion", value: "reduce" }]);
+const clock = () => page.$eval(".clock", (element) => element.textContent);
+const picture = () => until(page, () => (document.querySelector("video")?.readyState ?? 0) >= 2);
+
+// As it is, with nothing put in: the picture of the README.
+await scheme("dark");
+await page.goto(page_of(Date.parse(chunks[2].from) + 400));
+check("the console opens at a moment", await picture());
+await until(page, () => document.querySelectorAll("ul.sr button").length > 0 && document.querySelector(".day i") !== null);
+await shot("console");
+
+const seen = await withSightings(page, chunks);
+const began = Date.now();
+await page.goto(base);
+check("the wall shows a picture", await until(page, () => performance.getEntriesByName("framepost-wall-picture").length > 0), `${Date.now() - began} ms after the start`);
+check("a camera's name is text", await until(page, (name) => [...document.querySelectorAll(".tile .name")].some((one) => one.textContent === name), HOSTILE));
+check("no element came of it", (await page.$("img")) === null);
+await shot("wall-dark");
+
+const start = Date.parse(chunks[1].from) + 300;
+let asked = Date.now();
+await page.goto(page_of(start));
+check("the camera shows a picture", await picture(), `${Date.now() - asked} ms`);
+check("a box is where a detector said", await until(page, () => document.querySelector(".box.person span")?.textContent === "Person 0.91"));
+await until(page, () => document.querySelectorAll(".gutter button").length >= 3);
+const boxed = await page.$eval(".box.person", (element) => element.getBoundingClientRect().width / element.parentElement.getBoundingClientRect().width);
+check("it is as wide as was said", Math.abs(boxed - 0.2) < 0.01, boxed.toFixed(3));
+await shot("camera-dark");
+await page.click(".play");
+const frames = () => page.evaluate(() => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames);
+const before = await frames();
+check("it plays on", await until(page, () => document.querySelector("video").currentTime > 3), `${(await frames()) - before} frames`);
+await page.keyboard.press(" ");
+check("space pauses", await until(page, () => document.querySelector("video").paused));
+const paused = await clock();
+await page.keyboard.press(".");
+check("a step shows another picture", await until(page, (was) => document.querySelector(".clock").textContent !== was, paused));
+
+// The timeline: zoom, click, gap.
+await page.click(".segments .button:nth-child(5)");
+const lanes = await (await page.$(".lanes")).boundingBox();
+const now_at = () => page.$eval(".lanes", (element) => Number(element.getAttribute("aria-valuenow")));
+const was = await now_at();
+asked = Date.now();
+await page.mouse.click(lanes.x + lanes.width * 0.62, lanes.y + 46);
+check("a click seeks", await until(page, (was) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) !== was, was));
+check("and shows the picture", await until(page, () => document.querySelector(".words").hidden), `${Date.now() - asked} ms`);
+const span = () => page.$eval(".timeline-head > .quiet", (element) => element.textContent);
+const wide = await span();
+await page.mouse.move(lanes.x + lanes.width / 2, lanes.y + 46);
+await page.mouse.wheel({ deltaY: 600 });
+check("the wheel zooms", await until(page, (was) => document.querySelector(".timeline-head > .quiet").textContent !== was, wide));
+await page.goto(page_of(Date.parse(gap.from) + 2000));
+check("a gap says its cause", await until(page, () => document.querySelector(".words")?.textContent.includes("The source has no pictures here")));
+check("and where it goes on", await until(page, () => [...document.querySelectorAll(".words button")].some((one) => one.textContent.startsWith("Go on at"))));
+check("for screen readers, too", await until(page, () => [...document.querySelectorAll("ul.sr button")].some((one) => one.textContent.includes("the source has no pictures here"))));
+await shot("gap-dark");
+await page.keyboard.press(" ");
+check("playing goes over it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
+check("and says so", await until(page, () => document.querySelector(".stage .tag").textContent.startsWith("Skipped")));
+await page.keyboard.press(" ");
+await page.goto(page_of(Date.parse(gap.from) - 1200));
+await picture();
+await page.keyboard.press(" ");
+check("so does playing into it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
+await page.keyboard.press(" ");
+await page.goto(page_of(start));
+check("a link to another instant goes there", await until(page, (at) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) === at && document.querySelector(".words").hidden, Math.round(start / 1000)));
+await page.keyboard.press("v");
+check("the file is verified in the browser", await until(page, () => document.querySelector(".digest").textContent === "Checked in this browser: matches"));
+
+// Export.
+await page.keyboard.press("e");
+check("the export has its size", await until(page, () => document.querySelector(".foot-bar a")?.textContent.startsWith("Download")));
+const link = await page.$eval(".foot-bar a", (element) => ({ href: element.href, words: element.textContent }));
+const clip = path.join(pictures, "clip.mp4");
+writeFileSync(clip, Buffer.from(await (await fetch(link.href)).arrayBuffer()));
+const probed = execFileSync("ffprobe", ["-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries", "stream=nb_read_packets:format=duration", "-of", "json", clip]).toString();
+check("ffprobe reads the clip", Number(JSON.parse(probed).streams[0].nb_read_packets) > 50, `${link.words}, ${JSON.parse(probed).format.duration} s`);
+await scheme("light");
+await shot("export-light");
+await page.keyboard.press("Escape");
+
+// Search.
+await page.goto(`${base}#/search?days=-1`);
+check("search finds what was seen", await until(page, (count) => document.querySelectorAll(".hit").length === count, seen.length));
+check("a label is text", await until(page, (label) => [...document.querySelectorAll(".hit")].some((one) => one.textContent.includes(label)), HOSTILE));
+await shot("search-light");
+await page.evaluate(() => [...document.querySelectorAll(".hit")].find((one) => one.textContent.includes("Vehicle")).click());
+check("a result opens its moment", await picture());
+check("at its time", Math.abs((await now_at()) - Date.parse(seen[1].from) / 1000) < 2);
+await page.goto(`${base}#/side?cameras=${site}/${camera},${site}/${other}&t=${new Date(start + 1000).toISOString()}`);
+const both = () => [...document.querySelectorAll(".cell video")].filter((video) => video.readyState >= 2).length === 2;
+check("two cameras show one moment", await until(page, both));
+await page.keyboard.press(" ");
+await until(page, () => [...document.querySelectorAll(".cell video")].every((video) => video.currentTime > 2.5));
+const apart = Number.parseInt((await page.$eval(".head .quiet", (element) => element.textContent)).replace(/\D+/, ""), 10);
+check("within one frame of each other, playing", apart <= 40, `${apart} ms`);
+await page.keyboard.press(" ");
+await shot("side-light");
+await page.goto(`${base}#/health`);
+check("health lists the cameras", await until(page, (name) => [...document.querySelectorAll("tbody th")].some((one) => one.textContent === name), camera));
+await shot("health-light");
+
+// Phone, and the line breaking.
+await scheme("dark");
+await page.setViewport({ width: 390, height: 844, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+await page.goto(page_of(start));
+await picture();
+check("a phone's page is not wider than the phone", await page.evaluate(() => document.documentElement.scrollWidth <= 390));
+await shot("phone-dark");
+await page.setViewport({ width: 1440, height: 900 });
+check("no errors, no refusals by the policy, no dialogs", complaints.length === 0, complaints.join(" | "));
+await page.setOfflineMode(true);
+check("without a connection it says so", await until(page, () => document.querySelector(".notice")?.textContent.includes("No connection")));
+check("and no age is claimed", await until(page, () => [...document.querySelectorAll(".cameras .age")].every((one) => one.textContent === "not known")));
+await page.setOfflineMode(false);
+check("it comes back by itself", await until(page, () => document.querySelector(".notice") === null));
+
+// A token that is needed, a file that is gone, and one that is damaged.
+const other_page = await browser.newPage();
+let media = "as it is";
+await other_page.setRequestInterception(true);
+other_page.on("request", (request) => {
+  const { pathname } = new URL(request.url());
+  if (pathname.startsWith("/v1/") && request.headers().authorization !== "Bearer secret") {
+    return request.respond({ status: 401, contentType: "application/problem+json", body: "{\"title\":\"A valid token is needed\"}" });
+  }
+  if (pathname.startsWith("/v1/media/") && media === "gone") return request.respond({ status: 404, contentType: "application/problem+json", body: "{}" });
+  if (pathname.startsWith("/v1/media/") && media === "damaged") return request.respond({ contentType: "video/mp4", body: "x".repeat(4096) });
+  return request.continue();
+});
+await other_page.goto(base);
+check("a token is asked for", await until(other_page, () => document.querySelector("#token") !== null));
+await other_page.type("#token", "secret");
+await other_page.keyboard.press("Enter");
+check("and used", await until(other_page, () => performance.getEntriesByName("framepost-wall-picture").length > 0));
+const words = (text) => until(other_page, (text) => document.querySelector(".words")?.textContent.includes(text), text);
+media = "gone";
+await other_page.goto(page_of(start));
+check("a file that is gone is said to be", await words("The file is gone"));
+media = "damaged";
+await other_page.evaluate(() => [...document.querySelectorAll(".words button")].find((one) => one.textContent === "Try again").click());
+check("a damaged one, too", await words("The file is damaged"));
+media = "as it is";
+await other_page.evaluate(() => [...document.querySelectorAll(".words button")].find((one) => one.textContent === "Try again").click());
+check("and a sound one plays after it", await until(other_page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2));
+await other_page.close();
+
+// Accessibility. The checker is a script of its own, which the policy rightly refuses.
+await page.setBypassCSP(true);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+for (const [name, hash] of [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]]) {
+  await page.goto(base + hash);
+  await page.reload();
+  await until(page, () => document.querySelector("h1") !== null);
+  if (name === "camera") await picture();
+  await page.evaluate(axe);
+  for (const value of ["dark", "light"]) {
+    await scheme(value);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+    check(`axe: ${name}, ${value}`, violations.length === 0, violations.map(({ id, nodes }) => `${id} ${nodes[0].html.slice(0, 120)}`).join(" | "));
+  }
+}
+await browser.close();
+process.exit(failures() === 0 ? 0 : 1);
