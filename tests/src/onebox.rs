@@ -20,10 +20,11 @@ pub struct Onebox {
 }
 
 impl Onebox {
-    /// Starts `framepost up --dir DIR VIDEO...`. Without a video it plays its own clip live.
+    /// Starts `framepost up --dir DIR VIDEO...`. Without a video it plays its own clip live. `infer` is left out: its decoding
+    /// would take processor time from what is measured.
     pub fn up<V: AsRef<OsStr>>(directory: &Path, videos: &[V]) -> Self {
         let mut command = Program::Framepost.command();
-        command.arg("up").arg("--dir").arg(directory).args(videos);
+        command.args(["up", "--without", "infer", "--dir"]).arg(directory).args(videos);
         Self { running: Running::start(&mut command), directory: directory.to_owned() }
     }
 

@@ -36,8 +36,7 @@ pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments
                 continue;
             }
         };
-        let directory = std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned();
-        let clouds = Clouds::new(Arc::new(Files(directory)), output.clone(), Arc::new(|_: &str| None));
+        let clouds = Clouds::new(Arc::new(Files::beside(path)?), output.clone(), Arc::new(|_: &str| None));
         let handler = function.make(clouds).await?;
         let settled = handler.settle(&Message::new(event.key.clone(), Carrier::Queue, event.to_json()), None).await;
         for handled in settled.handled {
@@ -57,7 +56,7 @@ pub(crate) async fn run(name: &str, functions: &Functions, arguments: &Arguments
 }
 
 /// Describes a file as an object: the directory is the bucket, the name the key.
-fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
+pub(crate) fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(std::io::Error::other("it is not a file"));
@@ -79,7 +78,14 @@ fn finalized(path: &Path) -> std::io::Result<ObjectFinalized> {
 }
 
 /// The files of one directory as an object source.
-struct Files(PathBuf);
+pub(crate) struct Files(PathBuf);
+
+impl Files {
+    /// The files of the directory that this one is in.
+    pub(crate) fn beside(path: &Path) -> std::io::Result<Self> {
+        Ok(Self(std::path::absolute(path)?.parent().unwrap_or(Path::new("/")).to_owned()))
+    }
+}
 
 #[async_trait]
 impl ObjectSource for Files {

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use framepost_host::manifest::Trigger;
 use framepost_host::worker::{self, Summary};
-use framepost_host::{Clouds, Handler, Registered, Schedules, topics};
+use framepost_host::{Clouds, Handler, MissingProgram, Registered, Schedules, topics};
 use framepost_local::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalInbox, LocalInboxes, LocalTimetable};
 use framepost_ports::SystemClock;
 use std::collections::BTreeMap;
@@ -39,11 +39,15 @@ impl Functions {
         self.0.get(name).with_context(|| format!("there is no function {name:?}; there are {}", known()))
     }
 
-    /// Opens the inbox of each function that messages trigger. For functions that are left out, messages wait.
+    /// Creates each function that messages trigger, and opens its inbox. For functions that are left out, messages wait.
+    ///
+    /// Whether a function whose program is not installed is left out, or an error, is said by `without_program`.
     pub(crate) async fn subscribe(
         &self,
         inboxes: &LocalInboxes,
         left_out: &[String],
+        clouds: impl Fn(&Registered) -> Clouds,
+        without_program: impl Fn(&str, &MissingProgram) -> WithoutProgram,
     ) -> anyhow::Result<Vec<Subscribed>> {
         for name in left_out {
             self.get(name)?;
@@ -53,12 +57,24 @@ impl Functions {
             let (name, topics) = (function.name(), topics(&function.manifest().triggers));
             if left_out.iter().any(|other| other == name) {
                 inboxes.keep(name, topics).await?;
-            } else {
-                let inbox = Arc::new(inboxes.subscribe(name, topics).await?);
-                let timetable = Arc::new(LocalTimetable::new(inboxes, name)?);
-                let schedules = Schedules::of(function.manifest(), timetable, Arc::new(SystemClock));
-                subscribed.push(Subscribed { function: function.clone(), inbox, schedules });
+                continue;
             }
+            let handler = match function.make(clouds(function)).await {
+                Ok(handler) => handler,
+                Err(error) => match error.downcast_ref().map(|missing| without_program(name, missing)) {
+                    Some(WithoutProgram::LeaveOut) => {
+                        inboxes.keep(name, topics).await?;
+                        continue;
+                    }
+                    Some(WithoutProgram::Fail) | None => {
+                        return Err(error.context(format!("cannot start the function {name}")));
+                    }
+                },
+            };
+            let inbox = Arc::new(inboxes.subscribe(name, topics).await?);
+            let timetable = Arc::new(LocalTimetable::new(inboxes, name)?);
+            let schedules = Schedules::of(function.manifest(), timetable, Arc::new(SystemClock));
+            subscribed.push(Subscribed { function: function.clone(), handler, inbox, schedules });
         }
         Ok(subscribed)
     }
@@ -88,9 +104,19 @@ fn words(trigger: &Trigger) -> String {
     }
 }
 
-/// A function with its inbox, before it is created.
+/// What becomes of a function whose program is not installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutProgram {
+    /// The rest goes on without it, and its messages wait.
+    LeaveOut,
+    /// Nothing starts.
+    Fail,
+}
+
+/// A function with its inbox.
 pub(crate) struct Subscribed {
     function: Registered,
+    handler: Handler,
     inbox: Arc<LocalInbox>,
     schedules: Schedules,
 }
@@ -102,17 +128,11 @@ pub(crate) struct Working {
 }
 
 impl Working {
-    /// Creates each function and starts it. Cancels `failed` if one of them cannot continue.
-    pub(crate) async fn start(
-        subscribed: Vec<Subscribed>,
-        clouds: impl Fn(&Registered) -> Clouds,
-        failed: &CancellationToken,
-    ) -> anyhow::Result<Self> {
+    /// Starts each function. Cancels `failed` if one of them cannot continue.
+    pub(crate) async fn start(subscribed: Vec<Subscribed>, failed: &CancellationToken) -> anyhow::Result<Self> {
         let mut working = Self { workers: JoinSet::new(), stop: CancellationToken::new() };
-        for Subscribed { function, inbox, mut schedules } in subscribed {
+        for Subscribed { function, handler, inbox, mut schedules } in subscribed {
             let name = function.name().to_owned();
-            let handler: Handler =
-                function.make(clouds(&function)).await.with_context(|| format!("cannot start the function {name}"))?;
             let handler = handler.parking_in(inbox.clone()).panics_max(LOCAL_PANICS_MAX);
             let limits = worker::Limits {
                 concurrency: LOCAL_CONCURRENCY,

@@ -7,6 +7,7 @@
 mod api;
 mod apply;
 mod cameras;
+mod detect;
 mod functions;
 mod output;
 mod privacy;
@@ -38,6 +39,8 @@ enum Command {
     Up(Box<up::Arguments>),
     /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
     Probe(apply::Arguments),
+    /// Looks at files: the record of what is to be seen in each, and on request the pictures with boxes.
+    Detect(detect::Arguments),
     /// Gives objects that are in a bucket to a function again: another model, a setting that changed, a catalogue that is rebuilt.
     Replay(Box<replay::Arguments>),
     /// Makes, lists and takes away tokens of the API.
@@ -67,6 +70,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
     let result = match cli.command {
         Command::Up(arguments) => up::run(*arguments, &functions).await,
         Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
+        Command::Detect(arguments) => detect::run(arguments, &functions).await,
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
         Command::Token(arguments) => token::run(arguments),
         Command::Functions => {
@@ -82,7 +86,7 @@ fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)
     let host = match command {
         Command::Up(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,
         // Its exit code and the records say the same.
-        Command::Probe(_) | Command::Replay(_) => LevelFilter::OFF,
+        Command::Probe(_) | Command::Detect(_) | Command::Replay(_) => LevelFilter::OFF,
     };
     let own = |name: &str| (format!("framepost_{}", name.replace('-', "_")), LevelFilter::ERROR);
     let mut levels: Vec<_> = functions.iter().map(|function| own(function.name())).collect();

@@ -9,6 +9,7 @@ fn functions() -> anyhow::Result<Vec<Registered>> {
     let functions = [
         Registered::new(framepost_probe::MANIFEST, framepost_probe::start),
         Registered::new(framepost_catalog::MANIFEST, framepost_catalog::start),
+        Registered::new(framepost_infer::MANIFEST, framepost_infer::start),
     ];
     functions.into_iter().collect::<Result<_, _>>().context("a function cannot be registered")
 }

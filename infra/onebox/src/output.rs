@@ -21,8 +21,9 @@ pub(crate) struct Output {
 }
 
 /// What a summary calls the records of a type. A type that is not here is called by its own name.
-const WORDS: [(&str, &str); 4] = [
+const WORDS: [(&str, &str); 5] = [
     (record::CHUNK_PROBED, "chunks"),
+    (record::CHUNK_INFERRED, "looked at"),
     (record::SPAN_ENDED, "span ends"),
     (record::GAP_RECORDED, "gaps recorded"),
     (record::OBJECT_REJECTED, "rejected"),

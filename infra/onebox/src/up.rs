@@ -1,7 +1,7 @@
 //! `framepost up`: runs the whole pipeline.
 
 use crate::cameras::{Credentials, cameras};
-use crate::functions::{Functions, Working};
+use crate::functions::{Functions, WithoutProgram, Working};
 use crate::output::Output;
 use crate::{api, privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
@@ -16,7 +16,7 @@ use edge_uploader::{report, spool, terminal};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
 use framepost_events::{Site, record};
-use framepost_host::{Clouds, Registered};
+use framepost_host::{Clouds, MissingProgram, Registered};
 use framepost_local::{LocalBucket, LocalInboxes};
 use framepost_ports::SystemClock;
 use framepost_sql::SqliteCatalog;
@@ -32,6 +32,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const BUCKET: &str = "footage";
+/// The variable by which functions are told which detector to use.
+pub(crate) const DETECTOR: &str = "FRAMEPOST_DETECTOR";
 
 /// Time after Ctrl-C for closing spans, emptying the spool and receiving records.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -71,6 +73,9 @@ pub(crate) struct Arguments {
     /// Signs every chunk and chains it to the one before, and has the functions check all of it.
     #[arg(long)]
     sign: bool,
+    /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME.
+    #[arg(long, value_name = "URL")]
+    detector: Option<String>,
     /// Leaves a function out; can be given several times. What it would have been told waits until it is there again.
     #[arg(long, value_name = "FUNCTION")]
     without: Vec<String>,
@@ -91,7 +96,25 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let bucket = LocalBucket::open(&bucket_dir).await.context("cannot open the bucket")?;
     // Before there can be an object that somebody should hear of.
     let inboxes = bucket.inboxes();
-    let subscribed = functions.subscribe(&inboxes, &arguments.without).await?;
+    let file = std::path::absolute(arguments.dir.join("catalog.db"))?;
+    let catalog = Arc::new(SqliteCatalog::open(file).await.context("cannot open the catalogue")?);
+    let output = Arc::new(Output::to(inboxes.clone()));
+    let of_this = Variables::new(&arguments, signer.as_deref())?;
+    let clouds = |function: &Registered| {
+        let variables = of_this.for_function(function);
+        Clouds::new(Arc::new(bucket.clone()), output.clone(), Arc::new(variables))
+            .with_sink(Arc::new(bucket.clone()))
+            .with_catalog(catalog.clone())
+    };
+    let is_chosen = arguments.detector.is_some() || std::env::var_os(DETECTOR).is_some_and(|value| !value.is_empty());
+    let without_program = |name: &str, missing: &MissingProgram| {
+        if is_chosen {
+            return WithoutProgram::Fail;
+        }
+        terminal::err(format_args!("framepost: goes on without {name}: {missing}"));
+        WithoutProgram::LeaveOut
+    };
+    let subscribed = functions.subscribe(&inboxes, &arguments.without, clouds, without_program).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", arguments.port))
         .await
         .with_context(|| format!("cannot listen on port {}", arguments.port))?;
@@ -105,8 +128,6 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
-    let file = std::path::absolute(arguments.dir.join("catalog.db"))?;
-    let catalog = Arc::new(SqliteCatalog::open(file).await.context("cannot open the catalogue")?);
     let api_listener = api::listen(arguments.listen, arguments.auth).await?;
     let api_address = api_listener.local_addr()?;
     let serving_api = tokio::spawn({
@@ -114,16 +135,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         api::serve(api_listener, access, catalog.clone(), source, stop_endpoint.clone())
     });
 
-    let output = Arc::new(Output::to(inboxes.clone()));
-    let of_this = Variables::new(&arguments, signer.as_deref())?;
     let failed = CancellationToken::new();
-    let clouds = |function: &Registered| {
-        let variables = of_this.for_function(function);
-        Clouds::new(Arc::new(bucket.clone()), output.clone(), Arc::new(variables))
-            .with_sink(Arc::new(bucket.clone()))
-            .with_catalog(catalog.clone())
-    };
-    let working = Working::start(subscribed, clouds, &failed).await?;
+    let working = Working::start(subscribed, &failed).await?;
 
     let options = S3Options {
         endpoint_url: Some(endpoint.parse()?),
@@ -171,6 +184,9 @@ impl Variables {
         let ledger = url::Url::from_directory_path(&ledger)
             .map_err(|()| anyhow::anyhow!("{} cannot be written as a URL", ledger.display()))?;
         let mut variables = BTreeMap::from([("FRAMEPOST_LEDGER", ledger.to_string())]);
+        if let Some(detector) = &arguments.detector {
+            variables.insert(DETECTOR, detector.clone());
+        }
         if let Some(signer) = signer {
             variables.insert("FRAMEPOST_PUBLIC_KEYS", signer.public_key().to_string());
             variables.insert("FRAMEPOST_CONTENT_CHECK", "full".to_owned());

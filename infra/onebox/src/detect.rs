@@ -1,0 +1,155 @@
+//! `framepost detect FILE...`: what a detector sees in files, and on request their pictures with boxes to look at.
+
+use crate::apply::{self, Files};
+use crate::functions::Functions;
+use crate::output::Output;
+use crate::up::DETECTOR;
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use edge_uploader::terminal;
+use framepost_events::detection::Detection;
+use framepost_events::record::{Data, InferredFrame, Record};
+use framepost_host::{Clouds, Variables};
+use framepost_infer::{Infer, Seen};
+use framepost_ports::{Bus, Carrier, Message, Outcome, Picture, Result};
+use jpeg_encoder::{ColorType, Encoder};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The quality of drawn pictures, of 100.
+const QUALITY: u8 = 90;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// MP4, fragmented MP4, MKV or WebM files; of one that is longer than a chunk, pictures from start to end.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME. FRAMEPOST_DETECTOR
+    /// otherwise, or motion:.
+    #[arg(long, value_name = "URL")]
+    detector: Option<String>,
+    /// Writes each picture with its boxes there, as JPEG.
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
+}
+
+/// Probes each file, looks at it however still it is, and prints the record.
+pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
+    if let Some(dir) = &arguments.draw {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    let ledger = std::env::temp_dir().join(format!("framepost-detect-{}", std::process::id()));
+    let variables = variables(arguments.detector.clone(), &ledger)?;
+    let output = Output::default();
+    let mut code = ExitCode::SUCCESS;
+    for path in &arguments.files {
+        if let Err(error) = file(path, &arguments, functions, &variables, &output).await {
+            terminal::err(format_args!("framepost: {}: {error:#}", path.display()));
+            code = ExitCode::FAILURE;
+        }
+    }
+    // Only a paid detector made it.
+    let _ = std::fs::remove_dir_all(ledger);
+    Ok(code)
+}
+
+/// Whoever asks wants an answer: nothing is still, and nothing was done before.
+fn variables(detector: Option<String>, ledger: &Path) -> anyhow::Result<Variables> {
+    let ledger = url::Url::from_directory_path(ledger).ok().context("the temporary directory has no absolute path")?;
+    Ok(Arc::new(move |name: &str| match name {
+        DETECTOR => detector.clone().or_else(|| std::env::var(name).ok()),
+        "FRAMEPOST_STILL_BELOW" | "FRAMEPOST_STILL_DIFFERENCE" => Some("0".to_owned()),
+        "FRAMEPOST_LEDGER" => Some(ledger.to_string()),
+        _ => std::env::var(name).ok(),
+    }))
+}
+
+async fn file(
+    path: &Path,
+    arguments: &Arguments,
+    functions: &Functions,
+    variables: &Variables,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let event = apply::finalized(path)?;
+    let source = Arc::new(Files::beside(path)?);
+    let kept = Arc::new(Kept::default());
+    let probe =
+        functions.get("probe")?.make(Clouds::new(source.clone(), kept.clone(), Arc::new(|_: &str| None))).await?;
+    probe.settle(&Message::new(event.key.clone(), Carrier::Queue, event.to_json()), None).await;
+    let Some(probed) = kept.take() else { bail!("it cannot be read") };
+    let infer: Infer = framepost_infer::start(Clouds::new(source, kept, variables.clone())).await?;
+    let Seen { record, pictures } = match &probed.data {
+        Data::ChunkProbed(_) => infer.see(&probed).await.map_err(|outcome| anyhow::anyhow!(why(outcome)))?,
+        Data::ObjectRejected(rejected) => bail!("{}", rejected.detail),
+        other => bail!("{} has no pictures", other.event_type()),
+    };
+    output.publish(&record).await?;
+    if let (Some(dir), Data::ChunkInferred(inferred)) = (&arguments.draw, &record.data) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for (picture, InferredFrame { detections, .. }) in pictures.iter().zip(&inferred.frames) {
+            let place = dir.join(format!("{name}-{:06}ms.jpg", picture.offset().as_millis()));
+            draw(picture, detections, &place).with_context(|| format!("cannot write {}", place.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn why(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Done => "it is done".to_owned(),
+        Outcome::Skip(reason) | Outcome::Reject(reason) | Outcome::Retry { reason, .. } => reason.detail,
+    }
+}
+
+/// Writes the picture with a frame around each box, in a colour for each label.
+fn draw(picture: &Picture, detections: &[Detection], place: &Path) -> anyhow::Result<()> {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let mut rgb = picture.rgb().to_vec();
+    let thickness = (width / 400).max(2);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fractions of the picture")]
+    let at = |fraction: f64, side: usize| (fraction * side as f64) as usize;
+    for Detection { label, bounds, .. } in detections {
+        let colour = colour(label);
+        let (left, right) = (at(bounds.left, width), at(bounds.right(), width));
+        let (top, bottom) = (at(bounds.top, height), at(bounds.bottom(), height));
+        for y in top..bottom.min(height) {
+            for x in left..right.min(width) {
+                let edge = (x - left).min(right - 1 - x).min(y - top).min(bottom - 1 - y);
+                if edge < thickness {
+                    rgb[(y * width + x) * 3..][..3].copy_from_slice(&colour);
+                }
+            }
+        }
+    }
+    let side = |side: u32| u16::try_from(side).context("a JPEG has at most 65 535 pixels a side");
+    Encoder::new_file(place, QUALITY)?.encode(&rgb, side(picture.width())?, side(picture.height())?, ColorType::Rgb)?;
+    Ok(())
+}
+
+/// One of some bright colours, the same for the same label.
+fn colour(label: &str) -> [u8; 3] {
+    const COLOURS: [[u8; 3]; 6] =
+        [[255, 64, 64], [64, 255, 64], [80, 160, 255], [255, 220, 0], [255, 0, 255], [0, 255, 255]];
+    let sum: usize = label.bytes().map(usize::from).sum();
+    COLOURS[sum % COLOURS.len()]
+}
+
+/// A bus that keeps the last record.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Option<Record>>);
+
+impl Kept {
+    fn take(&self) -> Option<Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait]
+impl Bus for Kept {
+    async fn publish(&self, record: &Record) -> Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(record.clone());
+        Ok(())
+    }
+}
