@@ -74,7 +74,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
         Command::Token(arguments) => token::run(arguments),
         Command::Functions => {
-            terminal::out(format_args!("{functions}"));
+            terminal::out_lines(&functions.to_string());
             Ok(ExitCode::SUCCESS)
         }
     };
