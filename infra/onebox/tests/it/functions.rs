@@ -26,7 +26,7 @@ fn a_function_that_is_not_there_cannot_be_left_out() {
     let data = dir.path().join("data");
     let (code, out, error) = framepost(&["up", "--dir", data.to_str().unwrap(), "--without", "prob"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert!(error.contains("there is no function \"prob\"; there are catalog, probe"), "{error}");
+    assert!(error.contains("there is no function \"prob\"; there are catalog, infer, probe"), "{error}");
 }
 
 #[test]
