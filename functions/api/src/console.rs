@@ -79,6 +79,7 @@ mod tests {
     use flate2::write::GzEncoder;
     use std::collections::BTreeSet;
     use std::io::Write as _;
+    use std::path::Path;
 
     /// Its length as it is sent.
     fn packed(bytes: &[u8]) -> usize {
@@ -102,7 +103,9 @@ mod tests {
         assert_eq!(names, files);
         let sent = std::iter::once(PAGE).chain(served.clone().map(|(_, _, bytes)| *bytes)).map(packed).sum::<usize>();
         assert!(sent <= 100 * 1024, "{sent} bytes");
-        for (path, _, bytes) in served.filter(|(path, ..)| path.ends_with(".js")) {
+        for (path, _, bytes) in
+            served.filter(|(path, ..)| Path::new(path).extension().is_some_and(|extension| extension == "js"))
+        {
             let text = std::str::from_utf8(bytes).unwrap();
             for forbidden in [
                 "innerHTML",

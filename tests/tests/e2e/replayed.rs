@@ -28,8 +28,8 @@ fn replay(bucket: &str, state: &Path, environment: &[(&str, &str)], arguments: &
     running.lines(Output::Stderr).join("\n")
 }
 
-fn event(notices: Vec<Notice>) -> String {
-    match &notices[..] {
+fn event(notices: &[Notice]) -> String {
+    match notices {
         [Notice::Finalized(event)] => event.key.clone(),
         other => panic!("{other:?}"),
     }
@@ -61,7 +61,7 @@ fn objects_of_cloud_storage_go_to_the_functions_own_topic() {
         .iter()
         .map(|message| {
             let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            event(finalized::parse_pubsub(attributes, &message.data).expect("an event"))
+            event(&finalized::parse_pubsub(attributes, &message.data).expect("an event"))
         })
         .collect();
     told.sort();
@@ -98,7 +98,9 @@ fn objects_of_s3_go_to_the_functions_own_queue() {
     while told.len() < 12 {
         let messages = queue.take();
         assert!(!messages.is_empty(), "{told:?}");
-        told.extend(messages.iter().map(|message| event(finalized::parse(message.body.as_bytes()).expect("an event"))));
+        told.extend(
+            messages.iter().map(|message| event(&finalized::parse(message.body.as_bytes()).expect("an event"))),
+        );
     }
     told.sort();
     assert_eq!(told, keys()[..12]);
