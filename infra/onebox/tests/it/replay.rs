@@ -127,7 +127,10 @@ fn what_cannot_be_replayed_is_told() {
     let bucket = Bucket::filled();
     let place = bucket.path();
     for (arguments, expected) in [
-        (vec!["replay", "nobody", "--bucket", "file:///x"], "there is no function \"nobody\"; there are catalog, infer, probe"),
+        (
+            vec!["replay", "nobody", "--bucket", "file:///x"],
+            "there is no function \"nobody\"; there are catalog, infer, probe",
+        ),
         (vec!["replay", "probe", "--bucket", "ftp://x"], "expected s3://bucket, gs://bucket or file:///directory"),
         (vec!["replay", "probe", "--bucket", "file:///x", "--rate", "0/s"], "such as 50/s"),
         (vec!["replay", "probe", "--bucket", "file:///x", "--inbox", "log:"], "expected sqs:"),
