@@ -69,6 +69,11 @@ impl Cloud for LocalCloud {
     }
 
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
+        // Opening a bucket creates it. Whoever lists one that is not there has misspelt it.
+        let dir = directory(at, "a bucket")?;
+        if !tokio::fs::metadata(dir).await.is_ok_and(|found| found.is_dir()) {
+            return Err(Error::not_found("list", &at.to_string()));
+        }
         Ok(Arc::new(self.bucket(at).await?))
     }
 

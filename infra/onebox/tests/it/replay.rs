@@ -139,6 +139,12 @@ fn what_cannot_be_replayed_is_told() {
         assert!(!output.status.success());
         assert!(said(&output).contains(expected), "{}", said(&output));
     }
+    let misspelt = place.with_file_name("fotage");
+    let url = format!("file://{}", misspelt.display());
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_framepost")).args(["replay", "probe", "--bucket", &url]).output().unwrap();
+    assert!(!output.status.success() && said(&output).contains("not found"), "{}", said(&output));
+    assert!(!misspelt.exists(), "listing created it");
     std::fs::remove_dir_all(place.join(".framepost/inboxes/probe")).unwrap();
     let nowhere = bucket.replay(&["--yes"]);
     assert!(!nowhere.status.success());
