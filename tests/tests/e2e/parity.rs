@@ -18,7 +18,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("bucket.noncurrent_days", "on Google a week of soft delete comes on top"),
     ("bucket.overwriters", "S3's bucket policy refuses overwriting; on Google no identity here is granted it"),
     ("functions.packages", "Lambda takes zips"),
-    ("functions.images", "Cloud Run takes images"),
     ("functions.architecture", "Cloud Run has one"),
     ("functions.tracing", "X-Ray's"),
     ("functions.platform_log_level", "Lambda's own log lines"),
