@@ -80,6 +80,34 @@ fn what_is_built_is_the_service_and_nothing_else() {
     assert_eq!((&refused["reason"], &refused["severity"]), (&json!("not-an-event"), &json!("WARNING")));
 }
 
+/// A function that starts another program finds it in its image, with all that the program needs.
+#[test]
+fn infer_brings_the_program_that_decodes() {
+    let Some(images) = Images::new() else { return };
+    let image = "localhost/framepost-infer";
+    images.build(Recipe::Function { name: "infer", clouds: "gcp", programs: "ffmpeg" }, image);
+    let root = images.root(image);
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/onebox/assets/demo.mp4");
+    std::fs::copy(clip, root.join("clip.mp4")).expect("a clip");
+    let decode = ["-v", "error", "-i", "/clip.mp4", "-frames:v", "1", "-f", "rawvideo", "pipe:1"];
+    let mut ffmpeg = Command::new("chroot");
+    let decoded = ffmpeg.arg("--userspec=65534:65534").arg(&root).arg("ffmpeg").args(decode).output().expect("chroot");
+    let said = String::from_utf8_lossy(&decoded.stderr);
+    assert!(decoded.status.success() && !decoded.stdout.is_empty() && said.is_empty(), "{said}");
+
+    // It looks for what it starts before it listens.
+    let environment =
+        [("PORT", "0"), ("FRAMEPOST_ADDRESS", "127.0.0.1"), ("FRAMEPOST_GCS_ENDPOINT", "http://127.0.0.1:9")];
+    let mut service = images.start(image, &root, &environment);
+    let url = service.wait_for(Output::Stdout, Duration::from_mins(1), |lines| {
+        let address = lines.iter().find_map(|line| line_of(line)["address"].as_str().map(str::to_owned))?;
+        Some(format!("http://{address}/"))
+    });
+    assert_eq!(http::request("GET", &format!("{url}health"), &[], b"").expect("an answer").status, 200);
+    service.terminate();
+    service.wait_for_exit_code(0, Duration::from_mins(1));
+}
+
 /// A gateway that forgets nothing when it is killed, in the image as it is documented: nobody's user, nothing but the volume to
 /// write to.
 #[test]
