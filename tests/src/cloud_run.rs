@@ -157,6 +157,9 @@ pub enum Manners {
     TwiceShuffled,
 }
 
+/// So many pulls in a row that find nothing mean that there is nothing.
+const EMPTY_PULLS: u32 = 3;
+
 /// Pushes all messages of `subscription` until each is acknowledged and no more arrive. Messages that are not
 /// answered with 2xx are returned and pushed again. Panics after `within`.
 pub fn push_all(
@@ -172,10 +175,12 @@ pub fn push_all(
     let mut pushed = Vec::new();
     let mut acknowledged = BTreeSet::new();
     let mut given_back = BTreeSet::new();
+    let mut empty = 0;
     loop {
         let mut messages = google.pull(subscription);
-        // Returned messages may take a moment to be available again.
-        if messages.is_empty() && given_back.is_subset(&acknowledged) {
+        // Returned messages may take a moment to be available again, and one pull may find none although there are some.
+        empty = if messages.is_empty() { empty + 1 } else { 0 };
+        if empty >= EMPTY_PULLS && given_back.is_subset(&acknowledged) {
             return pushed;
         }
         assert!(Instant::now() < deadline, "messages come again and again: {pushed:#?}\n{}", service.running.log());
