@@ -11,6 +11,7 @@ use crate::media::{Frame, Reference, StreamParameters, TrackKind};
 use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, ClockInfo, VideoAttributes};
 use framepost_events::key::whole_micros;
 use jiff::Timestamp;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -217,7 +218,8 @@ impl Segmenter {
     }
 
     fn push_video(&mut self, frame: Frame, wall: Timestamp, origin: Origin) -> Result<(), Error> {
-        let (timescale, newest) = (self.timeline.timescale(), self.newest);
+        let timescale = self.timeline.timescale();
+        let newest = self.newest;
         let jump = |pts| Error::Discontinuity { pts, after: newest.unwrap_or(0), timescale };
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
         if let Some(newest) = newest {
@@ -298,12 +300,15 @@ impl Segmenter {
     /// length. At its random access frame, a chunk is cut in any case.
     fn find_cut(&self, input: Input) -> Option<Cut> {
         let first = self.video.front()?;
-        let (mut earliest, mut latest, mut bytes) = (first.pts, first.pts, first.data.len());
+        let mut earliest = first.pts;
+        let mut latest = first.pts;
+        let mut bytes = first.data.len();
         let (start, mut since, starts_with, frames) = match &self.chunk {
             Some(chunk) => (chunk.start, chunk.since, chunk.starts_with, chunk.summary.video_frames()),
             None => (first.pts, first.pts, starts_with(first), 0),
         };
-        let (chunk_max, fragment_max) = (self.chunk_max(), self.timeline.ticks(self.settings.fragment_max));
+        let chunk_max = self.chunk_max();
+        let fragment_max = self.timeline.ticks(self.settings.fragment_max);
         for (index, frame) in self.video.iter().enumerate().skip(1) {
             let random_access = frame.reference.is_random_access();
             let without = frame.pts - since;
@@ -490,21 +495,10 @@ fn starts_with(sample: &Sample) -> ChunkStart {
 }
 
 /// Returns `source` in a form that object metadata can hold: visible ASCII, percent-encoded as in a
-/// URL, and limited in length.
+/// URL, and at most 512 bytes long.
 fn visible(source: &str) -> String {
-    const LONGEST: usize = 512;
-    let mut out = String::with_capacity(source.len());
-    for byte in source.bytes() {
-        if (0x20..0x7f).contains(&byte) {
-            out.push(byte.into());
-        } else {
-            out.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
-        }
-    }
-    out.truncate(LONGEST);
-    out
-}
-
-fn hexadecimal(digit: u8) -> char {
-    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
+    const LONGEST_BYTES: usize = 512;
+    let mut visible = utf8_percent_encode(source, CONTROLS).to_string();
+    visible.truncate(LONGEST_BYTES);
+    visible
 }

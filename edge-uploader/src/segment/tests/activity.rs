@@ -44,7 +44,9 @@ fn judged(chunks: &[(bool, f64)]) -> (f64, f64) {
     let count = |moves: bool, active: bool| {
         chunks.iter().filter(|(truth, level)| (*truth, *level > ACTIVE_LEVEL) == (moves, active)).count() as f64
     };
-    let (right, wrong, missed) = (count(true, true), count(false, true), count(true, false));
+    let right = count(true, true);
+    let wrong = count(false, true);
+    let missed = count(true, false);
     (right / (right + wrong), right / (right + missed))
 }
 

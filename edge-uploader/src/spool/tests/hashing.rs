@@ -22,7 +22,8 @@ fn files_come_out_in_order_with_the_digests_that_each_has_alone() {
     for round in 0..60 {
         let way = if round % 3 == 0 { Way::OneByOne } else { Way::Together };
         let mut hashing = Hashing::new(way);
-        let (mut found, mut expected) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
+        let mut expected = Vec::new();
         for number in 0..round % 21 {
             let length = if random.bool() { random.usize(0..LONGEST) } else { 65_536 * random.usize(0..3) };
             let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();

@@ -9,6 +9,7 @@ use edge_uploader::camera::rtsp::{RtspOptions, Transport};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const COUNT: u16 = 8;
@@ -279,30 +280,31 @@ async fn signs_of_life_are_what_the_camera_takes_and_their_answers_do_not_matter
 
 #[tokio::test]
 async fn udp_packets_may_come_out_of_order() {
-    let answers = |request: &Request| {
+    let client = Arc::new(OnceLock::new());
+    let told = Arc::clone(&client);
+    let answers = move |request: &Request| {
         if request.method != "SETUP" {
             return usual(request).into_bytes();
         }
         let port = request.header("transport").split("client_port=").nth(1).unwrap_or_default().to_owned();
         let rtp_port: u16 = port.split('-').next().and_then(|port| port.parse().ok()).expect("a client port");
-        std::thread::spawn(move || {
-            let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-            let mut packets = pictures(40);
-            // Neighbours change places, and one comes two places late.
-            for at in (1..38).step_by(3) {
-                packets.swap(at, at + 1);
-            }
-            let late = packets.remove(30);
-            packets.insert(32, late);
-            std::thread::sleep(Duration::from_millis(200));
-            for packet in packets {
-                socket.send_to(&packet, SocketAddr::from(([127, 0, 0, 1], rtp_port))).expect("sent");
-            }
-        });
+        told.get_or_init(|| SocketAddr::from(([127, 0, 0, 1], rtp_port)));
         let transport = format!("RTP/AVP/UDP;unicast;client_port={port};server_port=9-10;source=127.0.0.1");
         status(request, "200 OK", &format!("Session: 1\r\nTransport: {transport}\r\n")).into_bytes()
     };
-    let peer = Peer::start(answers, Vec::new());
+    // Sent once PLAY is answered.
+    let peer = Peer::start_at("127.0.0.1", answers, move |_| {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let mut packets = pictures(40);
+        // Neighbours change places, and one comes two places late.
+        for at in (1..38).step_by(3) {
+            packets.swap(at, at + 1);
+        }
+        let late = packets.remove(30);
+        packets.insert(32, late);
+        let client = client.get().expect("SETUP comes before PLAY");
+        packets.iter().try_for_each(|packet| socket.send_to(packet, client).map(drop))
+    });
     let options = RtspOptions { transport: Transport::Udp, ..options() };
     let found = frames(&peer.url(""), options, 40).await.expect("all of them");
     let numbers: Vec<u8> = found.iter().filter_map(|frame| frame.data.last().copied()).collect();

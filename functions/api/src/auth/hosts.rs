@@ -24,7 +24,8 @@ impl OwnHosts {
     /// counts (RFC 9112 §3.2).
     pub fn are_asked(self, headers: &HeaderMap, uri: &Uri) -> bool {
         let mut hosts = headers.get_all(HOST).iter();
-        let (host, another) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        let another = hosts.next();
         let in_line = uri.authority().map(Authority::as_str);
         another.is_none() && host.is_some_and(|host| self.has(host)) && in_line.is_none_or(|line| self.has(line))
     }

@@ -29,7 +29,8 @@ pub(super) struct BoxIn<'a> {
 
 /// The boxes in these bytes; `None` where they are not boxes up to the end.
 pub(super) fn children(bytes: &[u8]) -> Option<Vec<BoxIn<'_>>> {
-    let (mut found, mut at) = (Vec::new(), 0);
+    let mut found = Vec::new();
+    let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
         let (size, header) = boxes::size(rest)?;

@@ -109,7 +109,8 @@ impl Plan {
         if gaps == Gaps::Refuse && (unbroken.len() > 1 || starts_late || ends_early) {
             return Err(Refusal::Gaps(unbroken));
         }
-        let (mut parts, mut total) = (Vec::with_capacity(chosen.len()), 0.0);
+        let mut parts = Vec::with_capacity(chosen.len());
+        let mut total = 0.0;
         for chunk in chosen {
             let (Some(start), Some(end)) = (chunk.init_bytes, chunk.media_end) else { continue };
             if end - start > PART_BYTES_MAX || start > PART_BYTES_MAX {

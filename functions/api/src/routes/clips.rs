@@ -97,7 +97,8 @@ pub(super) async fn clip(
     };
     let source = api.source.clone();
     let read = move |start, end| {
-        let (clip, source) = (clip.clone(), source.clone());
+        let clip = clip.clone();
+        let source = source.clone();
         async move { clip.read(&*source, start, end).await }
     };
     ranged::answer(&method, &headers, of, read).await

@@ -92,7 +92,8 @@ fn camera_of(data: &Data) -> Option<&Camera> {
 
 impl Wanted {
     fn has(&self, record: &Record) -> bool {
-        let (site, camera) = (record.data.site(), camera_of(&record.data));
+        let site = record.data.site();
+        let camera = camera_of(&record.data);
         let may_see = match CameraName::of(site, camera) {
             Some(camera) => self.sight.has(&camera),
             None => match site {

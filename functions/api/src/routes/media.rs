@@ -41,9 +41,11 @@ pub(super) async fn media(
         },
         file_name: None,
     };
-    let (source, object) = (api.source.clone(), chunk.object);
+    let source = api.source.clone();
+    let object = chunk.object;
     let read = move |start, end: u64| {
-        let (source, object) = (source.clone(), object.clone());
+        let source = source.clone();
+        let object = object.clone();
         let range = ByteRange { start, len: (end - start).min(PIECE_BYTES) };
         async move { Ok(source.read(&object.bucket, &object.key, None, range).await?.bytes) }
     };

@@ -70,7 +70,8 @@ pub(super) async fn playlist(
 /// Where a playlist says that a chunk's bytes are. Relative, for servers behind a path of a proxy; and signed where a player
 /// would need a token otherwise.
 fn media(api: &Api) -> impl Fn(&str) -> String {
-    let (access, now) = (api.access.clone(), api.clock.now());
+    let access = api.access.clone();
+    let now = api.clock.now();
     move |key| {
         let path = format!("/v1/media/{}", url_path(key));
         let path = access.sign(&path, now).map_or(path, |(signed, _)| signed);

@@ -132,7 +132,8 @@ fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Integrity
     let mut stretches: Vec<IntegrityStretch> = Vec::new();
     for chunk in chunks {
         let chain = if chunk.chain == ChainState::First { ChainState::Linked } else { chunk.chain };
-        let (from, to) = (chunk.from, chunk.to);
+        let from = chunk.from;
+        let to = chunk.to;
         let here = IntegrityStretch { from, to, signature: chunk.signature, content: chunk.content, chain };
         match stretches.last_mut() {
             Some(last)

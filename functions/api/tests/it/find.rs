@@ -35,7 +35,8 @@ async fn lists_go_on_page_by_page() {
     for (path, name) in [("/v1/chunks", "chunks"), ("/v1/sightings", "sightings")] {
         let all = service.get(&format!("{path}?limit=1000")).await.json()[name].as_array().unwrap().clone();
         assert!(all.len() > 10, "{}", all.len());
-        let (mut found, mut cursor) = (Vec::<Value>::new(), String::new());
+        let mut found = Vec::<Value>::new();
+        let mut cursor = String::new();
         for _ in 0..=all.len() {
             let page = service.get(&format!("{path}?limit=7{cursor}")).await.json();
             found.extend(page[name].as_array().unwrap().clone());
