@@ -2,7 +2,7 @@
 
 use super::activity::Quiet;
 use super::chunk::{Chunk, Sample};
-use super::settings::{Settings, Stats};
+use super::settings::{Settings, Stats, visible};
 use super::thin::{Keep, Thin};
 use super::timeline::{Timeline, wall_after};
 use super::{Output, boxes};
@@ -11,7 +11,6 @@ use crate::media::{Frame, Reference, StreamParameters, TrackKind};
 use framepost_events::attributes::{Attributes, AudioAttributes, ChunkStart, ClockInfo, VideoAttributes};
 use framepost_events::key::whole_micros;
 use jiff::Timestamp;
-use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -492,13 +491,4 @@ impl Segmenter {
 /// Returns how a chunk starts that begins with this sample.
 fn starts_with(sample: &Sample) -> ChunkStart {
     if sample.reference.is_random_access() { ChunkStart::RandomAccess } else { ChunkStart::Between }
-}
-
-/// Returns `source` in a form that object metadata can hold: visible ASCII, percent-encoded as in a
-/// URL, and at most 512 bytes long.
-fn visible(source: &str) -> String {
-    const LONGEST_BYTES: usize = 512;
-    let mut visible = utf8_percent_encode(source, CONTROLS).to_string();
-    visible.truncate(LONGEST_BYTES);
-    visible
 }

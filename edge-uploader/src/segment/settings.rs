@@ -1,6 +1,7 @@
 //! The settings of a segmenter, and its counters.
 
 use super::Keep;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::time::Duration;
 
 /// Settings of a segmenter, fixed when it is created.
@@ -59,4 +60,13 @@ pub struct Stats {
     pub audio_late: u64,
     /// Video frames recorded with the presentation time of the frame before.
     pub repeated: u64,
+}
+
+/// Returns `source` in a form that object metadata can hold: visible ASCII, percent-encoded as in a
+/// URL, and at most 512 bytes long.
+pub(super) fn visible(source: &str) -> String {
+    const LONGEST_BYTES: usize = 512;
+    let mut visible = utf8_percent_encode(source, CONTROLS).to_string();
+    visible.truncate(LONGEST_BYTES);
+    visible
 }
