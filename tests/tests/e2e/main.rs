@@ -7,6 +7,7 @@ mod clocks;
 mod console;
 mod dependencies;
 mod gcp;
+mod guide;
 mod hostile;
 mod image;
 mod live;
