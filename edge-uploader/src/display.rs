@@ -65,7 +65,7 @@ impl Moment {
 }
 
 impl Display {
-    /// Starts the display.
+    /// Prints a line of progress from now on: five times a second on a terminal, every 5 s elsewhere.
     pub fn start(gateway: &Arc<Gateway>) -> Self {
         let stop = CancellationToken::new();
         let terminal = if terminal::is_interactive() { Terminal::Yes } else { Terminal::No };

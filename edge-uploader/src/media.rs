@@ -58,7 +58,7 @@ pub struct AudioParameters {
     pub rfc6381: String,
     /// Channels of the decoded audio.
     pub channels: u16,
-    /// Samples per second.
+    /// Samples per second and channel of the decoded audio.
     pub sample_rate: u32,
     /// Units per second of the frames' `pts`.
     pub timescale: u32,

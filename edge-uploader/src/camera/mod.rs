@@ -146,7 +146,7 @@ pub enum CameraError {
         what: String,
         /// What is wrong, and what to do.
         problem: String,
-        /// The underlying error.
+        /// What the system or a library reported; `None` where this module found the problem itself.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
@@ -166,7 +166,7 @@ pub enum CameraError {
         /// The URL, without credentials.
         what: String,
         problem: String,
-        /// The underlying error.
+        /// What the system or a library reported; `None` where this module found the problem itself.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },

@@ -10,9 +10,9 @@ use url::Url;
 /// Options for all kinds of cameras.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Options for `rtsp://…`.
+    /// Used where the address is a URL: `rtsp://…` or `rtsps://…`.
     pub rtsp: RtspOptions,
-    /// Options for files.
+    /// Used where the address is the path of a file.
     pub file: FileOptions,
 }
 

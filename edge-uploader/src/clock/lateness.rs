@@ -146,7 +146,7 @@ impl Lateness {
         self.before_us = self.before_us.map(|late| late.saturating_sub(by_us));
     }
 
-    /// Discards all stretches.
+    /// Discards all stretches: after a pause, or when times are estimated in another way, they say nothing of what comes.
     pub(super) fn forget(&mut self) {
         self.open = None;
         self.closed.clear();

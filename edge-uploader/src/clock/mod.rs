@@ -47,7 +47,7 @@ pub const STEP_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrustedClock {
-    /// The gateway's clock.
+    /// The gateway's clock: a frame's time follows from when it arrived.
     #[default]
     Gateway,
     /// The camera's clock, according to its RTCP sender reports. The gateway's clock is used

@@ -109,7 +109,7 @@ impl Arguments {
 enum Ending {
     /// Finite sources were read to their end, and everything is uploaded.
     Complete,
-    /// A signal arrived.
+    /// SIGINT or SIGTERM arrived.
     Interrupted,
 }
 

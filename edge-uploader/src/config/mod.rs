@@ -44,7 +44,7 @@ pub struct Config {
     pub cameras: Vec<CameraConfig>,
 }
 
-/// Recording settings.
+/// How video is cut into chunks: `[recording]`, or a camera's own `recording`, which replaces all of it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {

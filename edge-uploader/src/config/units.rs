@@ -29,7 +29,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| NOT_A_DURATION.to_owned())
 }
 
-/// [`duration`], or `"off"`.
+/// Deserializes a [`duration`], or `None` from `"off"`.
 pub fn duration_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text == "off" { Ok(None) } else { parse_duration(&text).map(Some).map_err(de::Error::custom) }

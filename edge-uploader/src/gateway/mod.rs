@@ -41,7 +41,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A running gateway.
+/// A running gateway. It owns the spool and the uploader; a task for each camera runs beside it.
 pub struct Gateway {
     site: Site,
     spool: Spool,
@@ -207,7 +207,7 @@ impl Gateway {
         self.uploader.stats()
     }
 
-    /// The site.
+    /// Returns the site, the same for all cameras.
     pub fn site(&self) -> &Site {
         &self.site
     }

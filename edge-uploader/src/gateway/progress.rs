@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub enum CameraState {
     /// The connection is being made.
     Connecting,
-    /// Frames are arriving.
+    /// Frames are arriving. Whether they are stored, [`unstored`](CameraCounters::unstored) says.
     Recording,
     /// The connection was lost, and will be made again soon.
     Lost,
@@ -37,7 +37,7 @@ pub enum CameraState {
 /// What a camera sends, as its last session described it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedStream {
-    /// RFC 6381.
+    /// Codec of the video, as in RFC 6381: `avc1.64001f`.
     pub codec: String,
     /// Pixels, after cropping.
     pub width: u32,

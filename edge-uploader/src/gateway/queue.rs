@@ -29,7 +29,7 @@ const RESUME_WITHIN: Duration = Duration::from_secs(10);
 /// Messages from the receiver to the recorder.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A session began.
+    /// A session began; the events that follow are its own.
     Connected { timing: Timing },
     /// An event of the session. It occupies its place in the queue until it is dropped.
     #[expect(dead_code, reason = "the place is only there to be dropped")]

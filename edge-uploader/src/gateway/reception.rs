@@ -28,7 +28,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// buffer. A camera that sends larger bursts waits some hundredths of a second for the next read.
 const PAUSE_KIB: u32 = 128;
 
-/// The receiving thread.
+/// A handle to the thread that reads the sockets of all cameras whose data can wait.
 pub(super) struct Reception {
     handle: Handle,
     tasks: TaskTracker,

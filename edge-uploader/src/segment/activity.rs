@@ -41,7 +41,7 @@ pub(crate) const ACTIVE_LEVEL: f64 = 2.0;
 pub struct Quiet {
     /// Seconds of video by the logarithm of their rate, in units of [`BIN`].
     bins: BTreeMap<u16, f64>,
-    /// The highest logarithm.
+    /// The natural logarithm of the highest rate in bytes a second, which sinks by [`SINK_PER_SECOND`].
     high: f64,
 }
 

@@ -27,7 +27,7 @@ use std::num::NonZeroU32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// Keeps all frames.
+    /// Keeps the stream as the camera sends it.
     #[default]
     All,
     /// Keeps only frames that can be shown alone ([`Reference::RandomAccess`]). Audio is dropped, because there

@@ -61,7 +61,7 @@ pub enum Error {
     #[error("the attributes of {key} cannot be used")]
     Attributes {
         key: String,
-        /// The underlying error.
+        /// Why: JSON that cannot be read, or attributes that no metadata can hold.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

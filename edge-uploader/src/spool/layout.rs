@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The role of a file in `objects/`, given by the suffix after the object's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suffix {
-    /// The closed object.
+    /// The closed object, ready to be uploaded: the only file without a suffix.
     Object,
     /// The object being recorded.
     Part,
@@ -46,7 +46,7 @@ pub(super) struct CameraName {
     pub(super) camera: Camera,
 }
 
-/// The spool's directory.
+/// Names the files below the spool's directory. It reads and writes none.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     dir: PathBuf,

@@ -75,7 +75,7 @@ pub enum Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Repeat {
-    /// The source ends.
+    /// The source ends, and the camera is [finished](crate::gateway::CameraState::Finished).
     #[default]
     Once,
     /// The file starts again with continuing times, like a live camera without end. Its

@@ -29,7 +29,7 @@ const CHANGES_APART_MAX: Duration = Duration::from_mins(10);
 /// Sender reports arrive every few seconds. More frequent ones are ignored.
 const REPORTS_APART: Duration = Duration::from_millis(500);
 
-/// One RTP stream.
+/// The state of one RTP stream, video or audio, for as long as its session lasts.
 struct Rtp {
     payload_type: u8,
     seen: bool,

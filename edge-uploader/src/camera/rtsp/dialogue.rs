@@ -219,7 +219,7 @@ struct Step<'a> {
 pub(super) enum Route {
     /// Interleaved in the connection; RTCP uses the next channel.
     Channel(u8),
-    /// In UDP datagrams.
+    /// In UDP datagrams: RTP at an even port, RTCP at the next one (RFC 3550 §11).
     Udp(Box<Udp>),
 }
 

@@ -81,7 +81,7 @@ pub enum Transport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Audio {
-    /// Record AAC audio.
+    /// Record audio if it is AAC. Audio in another format is not requested.
     #[default]
     Record,
     /// Do not request audio.

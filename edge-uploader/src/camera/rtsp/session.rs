@@ -60,7 +60,7 @@ enum Woken {
     Bytes,
     /// A datagram arrived on the route with this index.
     Datagram(usize, Datagram),
-    /// A timer expired.
+    /// The alarm went off: a waiting packet, a keep-alive or the end of the session is due.
     Time,
 }
 

@@ -6,9 +6,9 @@ use url::Url;
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scheme {
-    /// Without any protection.
+    /// `rtsp`: plain TCP. The order of the variants is that of protection.
     Rtsp,
-    /// With TLS.
+    /// `rtsps`: TLS on the same connection (RFC 7826 §4.2).
     Rtsps,
 }
 

@@ -59,7 +59,7 @@ struct File {
     draft: Attributes,
     /// As on disk before the end was written.
     part: Vec<u8>,
-    /// As closed.
+    /// As on disk once it is closed; empty until then.
     bytes: Vec<u8>,
     attributes: Attributes,
 }

@@ -135,7 +135,7 @@ fn tighten(file: &impl AsFd, stat: &FileStat) {
 /// How much room a disk has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// In all.
+    /// Size of the file system, the system's reserve included.
     pub total_bytes: u64,
     /// For programs that are not the system's own.
     pub free_bytes: u64,

@@ -106,7 +106,7 @@ pub(super) struct Outside {
     source: Source,
 }
 
-/// What is recorded.
+/// Who makes the chunks. It decides whether a second put of one must have been remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Camera,

@@ -87,7 +87,7 @@ pub(crate) static LARGER: LazyLock<Clip> = LazyLock::new(|| made("256x144"));
 /// What a session does next.
 pub(crate) enum Step {
     Event(CameraEvent),
-    /// The session breaks.
+    /// The session ends with [`CameraError::Lost`], whose problem this is.
     Lose(&'static str),
     /// The session's code is broken.
     Panic,

@@ -17,7 +17,7 @@ const COUNT: u16 = 8;
 /// Changes the usual answers: what they are, and what to make of them.
 type Quirk = fn(&Request, String) -> String;
 
-/// With another description.
+/// The usual answer, except that DESCRIBE is answered with `description`.
 fn saying(request: &Request, usual: String, description: &str) -> String {
     if request.method == "DESCRIBE" { described(request, description) } else { usual }
 }

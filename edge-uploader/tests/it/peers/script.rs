@@ -14,7 +14,7 @@ pub(super) const SPS: [u8; 21] =
 pub(super) const PPS: [u8; 4] = [0x68, 0xcb, 0x8c, 0xb2];
 pub(super) const SPROP: &str = "Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==";
 
-/// One request.
+/// A request as the edge sent it.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -93,7 +93,7 @@ pub(super) fn stream(count: u16) -> Vec<u8> {
     pictures(count).iter().flat_map(|packet| framed(0, packet)).collect()
 }
 
-/// Answers requests.
+/// The camera's side of the dialogue: what it answers to a request, as bytes on the wire.
 pub(super) trait Answers: Fn(&Request) -> Vec<u8> + Send + Sync + 'static {}
 impl<F: Fn(&Request) -> Vec<u8> + Send + Sync + 'static> Answers for F {}
 
