@@ -16,7 +16,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// Its bytes.
+    /// Reads the object's file; panics if it is gone.
     pub fn bytes(&self) -> Vec<u8> {
         std::fs::read(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }

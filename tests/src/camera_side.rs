@@ -193,7 +193,7 @@ impl CameraSide {
         }
     }
 
-    /// Hangs up.
+    /// Shuts the TCP connection down in both directions.
     pub(crate) fn hang_up(&self) -> Result<()> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).shutdown(std::net::Shutdown::Both)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
     pub spool: PathBuf,
-    /// `s3://…` or `file:///…`.
+    /// Where chunks go: `s3://…` or `file:///…`.
     pub to: String,
     /// The S3 endpoint, where it is not AWS's.
     pub endpoint_url: Option<String>,

@@ -204,7 +204,7 @@ impl GoogleEmulators {
         self.call("GET", &url, &Value::Null)
     }
 
-    /// An object's bytes.
+    /// Downloads an object; panics if the emulator has none of this name.
     pub fn bytes(&self, bucket: &str, name: &str) -> Vec<u8> {
         let url = format!("{}/storage/v1/b/{bucket}/o/{}?alt=media", self.storage, http::escaped(name));
         let answer = http::request("GET", &url, &[], b"").unwrap_or_else(|error| panic!("{url}: {error}"));

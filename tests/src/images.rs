@@ -19,7 +19,7 @@ pub struct Images {
     directory: tempfile::TempDir,
 }
 
-/// What is built.
+/// Which container file is used, with what arguments.
 #[derive(Debug, Clone, Copy)]
 pub enum Recipe<'a> {
     /// A function's image, by `infra/deploy/Containerfile`.

@@ -29,17 +29,14 @@ pub enum Clip {
     H265,
     /// H.265, open GOPs (CRA).
     H265OpenGop,
-    /// H.264 with AAC.
     H264Aac,
-    /// H.265 with AAC.
     H265Aac,
     /// H.264 with Opus, which cannot be recorded.
     H264Opus,
-    /// H.264 in Matroska.
+    /// H.264 in Matroska (RFC 9559), without audio.
     Matroska,
     /// H.264 with AAC in Matroska.
     MatroskaAac,
-    /// H.265 in Matroska.
     MatroskaH265,
     /// H.264 in fragmented MP4.
     Fragmented,

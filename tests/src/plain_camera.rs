@@ -4,7 +4,7 @@ use crate::camera_side::{CameraSide, PPS, SPS};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-/// Between two pictures.
+/// The time between two pictures: 25 a second.
 const PICTURE: Duration = Duration::from_millis(40);
 /// Pictures between two random access pictures: a second.
 const GROUP: u32 = 25;
@@ -32,7 +32,7 @@ impl PlainCamera {
         Self { port }
     }
 
-    /// Its URL.
+    /// Returns the URL to record from.
     pub fn url(self) -> String {
         format!("rtsp://127.0.0.1:{}/live", self.port)
     }

@@ -53,7 +53,7 @@ impl RangeServer {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT/name`.
+    /// Returns the URL of a file: `http://127.0.0.1:PORT/name`.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }

@@ -34,7 +34,7 @@ impl RtspServer {
         Self { options, port, running: Some(running) }
     }
 
-    /// `rtsp://127.0.0.1:PORT/mount`, without credentials.
+    /// Returns `rtsp://127.0.0.1:PORT/mount`, without credentials.
     pub fn url(&self, mount: &str) -> String {
         format!("rtsp://127.0.0.1:{}/{mount}", self.port)
     }

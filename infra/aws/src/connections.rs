@@ -69,7 +69,7 @@ const DOCUMENT_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 enum Reading {
     /// As a stream of an object's bytes, which the caller can stop at any time.
     Object,
-    /// Collected in memory.
+    /// As a whole in memory, at most [`DOCUMENT_LIMIT_BYTES`]: every answer that is not an object.
     Document,
 }
 

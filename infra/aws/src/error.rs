@@ -16,7 +16,7 @@ pub struct Failure {
     pub status: u16,
     /// The error code; `-` if the response has none, as for a HEAD request.
     pub code: String,
-    /// Text for people.
+    /// The service's own words, not meant to be matched against.
     pub message: String,
     /// Request id for Amazon's support; `-` if the response has none.
     pub request_id: String,

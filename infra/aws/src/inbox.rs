@@ -29,7 +29,7 @@ pub struct SqsInbox {
     queue: SqsQueue,
     visibility_timeout: Duration,
     in_hand: Arc<InHand>,
-    /// `None` after [`close`](Inbox::close).
+    /// To the task that settles; `None` after [`close`](Inbox::close).
     answers: Mutex<Option<mpsc::Sender<(Handle, Answer)>>>,
     settler: Mutex<Option<JoinHandle<()>>>,
 }

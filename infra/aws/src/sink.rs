@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
-/// An S3 bucket.
+/// A bucket of S3, or of a server that speaks its protocol, as source and sink of objects.
 #[derive(Debug, Clone)]
 pub struct S3Bucket {
     connection: Connection,

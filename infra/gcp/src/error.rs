@@ -14,7 +14,7 @@ const WORDS_LIMIT_CHARS: usize = 400;
 pub struct GoogleFailure {
     /// The HTTP status, or the name of the gRPC code.
     pub code: String,
-    /// Text for people.
+    /// Google's own words, not meant to be matched against.
     pub message: String,
 }
 

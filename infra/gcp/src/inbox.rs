@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// back-off decides when it is delivered again, as for push subscriptions.
 #[derive(Debug)]
 pub struct PubSubInbox {
-    /// `None` after [`close`](Inbox::close).
+    /// Where messages are pulled from; `None` after [`close`](Inbox::close).
     subscription: Mutex<Option<PubSubSubscription>>,
     closing: CancellationToken,
 }

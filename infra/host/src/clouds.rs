@@ -168,7 +168,7 @@ pub struct Clouds {
     pub source: Arc<dyn ObjectSource>,
     /// The bus for records.
     pub bus: Arc<dyn Bus>,
-    /// The time.
+    /// The wall clock, which tests replace.
     pub clock: Arc<dyn Clock>,
     later: Arc<Later>,
 }

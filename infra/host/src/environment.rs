@@ -41,7 +41,7 @@ pub enum EnvironmentError {
     #[error("{name} is not set: {expected}")]
     Missing {
         name: &'static str,
-        /// What to set.
+        /// What the variable must be set to, in words.
         expected: &'static str,
     },
     /// The variable has an unknown value.
@@ -50,13 +50,12 @@ pub enum EnvironmentError {
         name: &'static str,
         /// The value that was set.
         value: String,
-        /// The valid values.
+        /// The values that the variable can have, in words.
         expected: &'static str,
     },
     /// It has to be there and name a location.
     #[error("{name} is not set: {why}; expected {expected}")]
     Nowhere {
-        /// The variable.
         name: &'static str,
         /// Why it has to be there.
         why: &'static str,
@@ -66,9 +65,8 @@ pub enum EnvironmentError {
     /// It is no location that can be used so. Its value may hold a secret and is not shown.
     #[error("{name}: {source}")]
     NoLocation {
-        /// The variable.
         name: &'static str,
-        /// What is known.
+        /// Why it is none, without its value.
         source: LocationError,
     },
 }
@@ -83,7 +81,7 @@ impl EnvironmentError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub events: EventSource,
-    /// Where records go.
+    /// The bus that the function's records are published on.
     pub records: Location,
     /// Where rejected messages are parked; the log is enough where that is nowhere.
     pub dead_letters: Option<Location>,

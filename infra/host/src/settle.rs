@@ -34,7 +34,7 @@ pub enum Answer {
     Again(Duration),
 }
 
-/// A settled message.
+/// What has become of a message: the answer that its carrier gets, and what was handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// The answer to the carrier.

@@ -39,7 +39,7 @@ use framepost_events::Sha256;
 use raw::RawManifest;
 use serde::Deserialize;
 
-/// The file's name.
+/// The name of the file in a model's directory.
 pub const FILE_NAME: &str = "model.toml";
 /// The longest `model.toml` and file of labels, in bytes.
 pub(crate) const TEXT_LIMIT_BYTES: u64 = 256 * 1024;
@@ -75,7 +75,7 @@ pub struct Manifest {
     /// Of two boxes of one class with more intersection over union than this, the one with the lower score is dropped. `None`
     /// drops none.
     pub iou: Option<f32>,
-    /// What it expects.
+    /// How a picture becomes its input: size, layout, type, colours, normalisation.
     pub input: Input,
     /// What its answer means.
     pub decoder: Decoder,
@@ -86,7 +86,7 @@ pub struct Manifest {
 pub struct ModelFile {
     /// Its name, in the directory of the `model.toml`.
     pub name: String,
-    /// Its digest.
+    /// The SHA-256 of its bytes; another file is refused.
     pub sha256: Sha256,
 }
 
@@ -95,7 +95,7 @@ pub struct ModelFile {
 pub enum Labels {
     /// In a file beside the `model.toml`, one a line.
     File(String),
-    /// Here.
+    /// In the `model.toml` itself, in the order of the classes.
     List(Vec<String>),
 }
 
@@ -124,9 +124,9 @@ pub struct Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
-    /// Colour, row, column.
+    /// `[1, 3, height, width]`: one plane for each colour.
     Nchw,
-    /// Row, column, colour.
+    /// `[1, height, width, 3]`: the colours of each pixel side by side.
     Nhwc,
 }
 

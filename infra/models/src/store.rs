@@ -40,7 +40,7 @@ enum Inner {
 /// What a directory says of its model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
-    /// Its `model.toml`.
+    /// Its `model.toml`, read and checked.
     pub manifest: Manifest,
     /// The labels of its classes. An empty one is not reported.
     pub labels: Vec<String>,

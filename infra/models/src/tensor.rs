@@ -22,7 +22,7 @@ pub enum InputData {
 /// What a model returns: one of its outputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputTensor {
-    /// The output's name.
+    /// The output's name in the model; a `model.toml` may choose an output by it.
     pub name: String,
     /// The length of each dimension.
     pub shape: Vec<usize>,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Functions by name.
+/// The functions that a onebox runs, by name.
 #[derive(Debug)]
 pub struct Functions(BTreeMap<String, Registered>);
 
@@ -109,7 +109,7 @@ fn words(trigger: &Trigger) -> String {
 pub(crate) enum WithoutProgram {
     /// The rest goes on without it, and its messages wait.
     LeaveOut,
-    /// Nothing starts.
+    /// The onebox does not start, and says which program is missing.
     Fail,
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct Subscribed {
     schedules: Schedules,
 }
 
-/// The running functions.
+/// The workers of the functions that were started; cancelling `stop` ends them.
 pub(crate) struct Working {
     workers: JoinSet<anyhow::Result<Summary>>,
     stop: CancellationToken,

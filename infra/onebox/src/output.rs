@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     subscribers: Option<LocalInboxes>,
-    /// By their types.
+    /// How many records were published of each type.
     counts: Mutex<BTreeMap<String, u64>>,
     /// Cancelled when nobody reads any more.
     pub(crate) closed: CancellationToken,

@@ -14,7 +14,7 @@ pub type Preparation = Box<dyn FnOnce() + Send>;
 /// Who subscribes, and to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscriber {
-    /// The function's name.
+    /// The function's name, as in its `function.yaml`.
     pub name: String,
     /// What it hears of, where the cloud does not already know.
     pub topics: Vec<Topic>,
@@ -57,7 +57,7 @@ pub trait Cloud: Send + Sync {
         Err(not_one(at, "a place that events come from"))
     }
 
-    /// Where records go.
+    /// Connects to the bus at `at`, on which records are published. Fails unless this cloud has one there.
     async fn bus(&self, at: &Location) -> Result<Arc<dyn Bus>> {
         Err(not_one(at, "a bus"))
     }

@@ -56,7 +56,7 @@ impl Effect {
     }
 }
 
-/// A failed request.
+/// A request to a cloud that failed: what was asked of what, which kind of failure, and what effect it may have had.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} {what}: {kind}")]
 pub struct Error {

@@ -79,10 +79,10 @@ pub trait Inbox: Send + Sync {
 /// Answers one message. A receipt that is dropped without an answer returns its message to the inbox.
 #[async_trait]
 pub trait Receipt: Send {
-    /// Implements [`Delivery::done`].
+    /// Tells the service that the message is handled, so that it forgets it. Implements [`Delivery::done`].
     async fn done(self: Box<Self>) -> Result<()>;
 
-    /// Implements [`Delivery::again`].
+    /// Gives the message back, to be delivered after `after` where the service can wait. Implements [`Delivery::again`].
     async fn again(self: Box<Self>, after: Duration) -> Result<()>;
 }
 

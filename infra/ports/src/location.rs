@@ -56,7 +56,7 @@ pub enum Place {
     Directory(PathBuf),
     /// Objects of a bucket.
     Bucket {
-        /// The bucket's name.
+        /// The bucket's name, which is the host of the URL.
         name: String,
         /// What the keys begin with: no slashes around it, and empty where it is the whole bucket.
         prefix: String,
@@ -84,7 +84,7 @@ enum Shape {
     Name,
     /// An HTTP URL whose own scheme stands behind a plus: `oip+https://host/path`.
     Over,
-    /// `projects/P/<kind>/NAME`.
+    /// `projects/P/<kind>/NAME`, whose kind is in the variant: `topics`, `subscriptions`.
     Resource(&'static str),
     Only,
 }
@@ -95,7 +95,7 @@ struct Form {
     cloud: &'static str,
     shape: Shape,
     roles: &'static [Role],
-    /// For messages.
+    /// What an error message shows of this form.
     example: &'static str,
 }
 

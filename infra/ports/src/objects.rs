@@ -50,7 +50,7 @@ pub struct NewObject {
     /// CRC-32C (Castagnoli) of the bytes, for the clouds that check it. If absent, an adapter
     /// that needs it computes it.
     pub crc32c: Option<u32>,
-    /// The object's bytes.
+    /// Where the bytes come from; it is read again for each attempt to put them.
     pub content: Arc<dyn Content>,
 }
 
@@ -85,7 +85,7 @@ pub enum Put {
 /// What a bucket knows about an object's bytes. Unknown values are `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Number of bytes.
+    /// Size of the object in bytes.
     pub bytes: Option<u64>,
     /// SHA-256 of the bytes.
     pub sha256: Option<Sha256>,
@@ -163,7 +163,7 @@ pub struct ObjectRead {
     pub bytes: Bytes,
 }
 
-/// Reads objects.
+/// Reads objects of any bucket of one cloud.
 #[async_trait]
 pub trait ObjectSource: Send + Sync {
     /// Reads the bytes of `range` and the metadata with one request. `version` is

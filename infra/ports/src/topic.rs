@@ -26,7 +26,7 @@ pub struct Keys {
     pub suffixes: Vec<String>,
 }
 
-/// Which records.
+/// A choice of records, by their types and by values of their fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
     /// CloudEvents types, one at least.
@@ -40,9 +40,9 @@ pub struct Records {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a text, true or false")]
 pub enum FilterValue {
-    /// `true` or `false`.
+    /// Compared with a field that is a boolean.
     Flag(bool),
-    /// A text.
+    /// Compared with a field that is a text, letter case included.
     Text(String),
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Touched {
     pub(crate) gone: BTreeSet<Timestamp>,
 }
 
-/// One transaction's work.
+/// What one transaction writes, and what it has learnt of the rows that are there.
 struct Writing<'a, E> {
     db: &'a mut E,
     /// Ids, and the longest chunk that the row knows.

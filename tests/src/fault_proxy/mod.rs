@@ -209,7 +209,7 @@ impl FaultProxy {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`, the proxy's own URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -12,7 +12,7 @@ use crate::camera_side::CameraSide;
 use crate::edge::Transport;
 use std::net::TcpListener;
 
-/// What it does.
+/// What the hostile camera does. Where no rate is given, it sends as fast as the test lets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
     /// An access unit that never ends.
@@ -45,9 +45,9 @@ pub enum Attack {
     RandomTime,
     /// A sound packet of countless frames, again and again.
     Sounds,
-    /// RTCP sender reports.
+    /// RTCP sender reports without a pause (RFC 3550 §6.4.1).
     Reports,
-    /// RTCP goodbyes.
+    /// RTCP goodbyes without a pause (RFC 3550 §6.6).
     Goodbyes,
     /// Packets of a new source each.
     Sources,
@@ -83,13 +83,13 @@ pub enum Attack {
     Continues,
     /// Another nonce for each answer.
     Unauthorized,
-    /// Sends to itself.
+    /// Answers with a redirection to the URL that was asked for, again and again.
     Ring,
     /// Hangs up after two seconds of pictures, each time.
     HangsUp,
     /// Plays, and sends nothing.
     Silent,
-    /// Never answers.
+    /// Takes the connection and answers no request.
     Mute,
     /// Accepts a TLS connection and never answers.
     StalledHandshake,
@@ -102,7 +102,7 @@ pub enum Attack {
 }
 
 impl Attack {
-    /// All of them.
+    /// All variants, in their order.
     pub const ALL: [Self; 42] = [
         Self::EndlessUnit,
         Self::TinyFragments,
@@ -193,7 +193,7 @@ impl HostileCamera {
         Self { attack, port }
     }
 
-    /// Its URL.
+    /// Returns the URL to record from; its scheme depends on the attack.
     pub fn url(self) -> String {
         format!("{}://127.0.0.1:{}/live", self.attack.scheme(), self.port)
     }

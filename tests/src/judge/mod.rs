@@ -19,7 +19,7 @@ use std::process::Command;
 pub struct Claims<'a> {
     /// The object's key, as text.
     pub key: Option<&'a str>,
-    /// The record's `duration.seconds`.
+    /// The length in seconds that the record claims in `duration.seconds`.
     pub seconds: Option<f64>,
     pub attributes: Option<&'a Attributes>,
     /// How far durations may differ: the duration of the longest frame.
@@ -139,9 +139,9 @@ pub struct Probed {
     pub container_seconds: f64,
     /// From the first presentation time to the end of the last video packet.
     pub video_seconds: f64,
-    /// Pixels.
+    /// In pixels, after cropping, as players show it.
     pub width: u64,
-    /// Pixels.
+    /// In pixels, after cropping, as players show it.
     pub height: u64,
     /// Whether the first video packet is a key frame.
     pub keyframe_first: bool,

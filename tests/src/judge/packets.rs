@@ -16,7 +16,7 @@ pub enum Stream {
 pub struct Packet {
     /// Presentation time in seconds, if the file has one.
     pub pts_seconds: Option<f64>,
-    /// Bytes.
+    /// Size in bytes, as in the file.
     pub size: u64,
     /// MD5 of the bytes.
     pub md5: String,

@@ -28,10 +28,10 @@ const STALLED: Duration = Duration::from_secs(5);
 /// A frame that is sent so late was late.
 const LATE: Duration = Duration::from_millis(500);
 
-/// How it went.
+/// What the cameras have done since they started, all of them together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Played {
-    /// Frames sent.
+    /// Frames sent, counted once for each client.
     pub frames: u64,
     /// Times that a whole group was sent late: then these cameras were too slow, and not the gateway.
     pub late: u64,

@@ -47,7 +47,7 @@ impl Sink {
         Self { address, keys }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`, the S3 endpoint of any bucket name.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

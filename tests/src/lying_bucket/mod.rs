@@ -112,7 +112,7 @@ impl LyingBucket {
         Self { address, inside }
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener, which is on loopback.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -25,7 +25,7 @@ use tokio::process::{Child, ChildStdin, Command};
 /// The time in which a process that has said everything must end.
 const END: Duration = Duration::from_secs(2);
 
-/// Decodes pictures.
+/// Decodes the wanted pictures of a chunk with `ffmpeg` as a child process, within its [`Limits`].
 #[derive(Debug)]
 pub struct Decoder {
     program: PathBuf,

@@ -14,7 +14,7 @@ const SECONDS_PER_HOUR: i64 = 3600;
 pub struct Arm {
     /// The name that records have; `None` where there is only one.
     pub name: Option<String>,
-    /// The detector's location.
+    /// The detector's location: `motion:`, `onnx:DIRECTORY`, `oip+https://…` and others.
     pub detector: String,
     /// How often it is used, relative to the others.
     pub share: u32,
@@ -79,7 +79,7 @@ impl FromStr for Arms {
     }
 }
 
-/// Reads `name=location@share`.
+/// Reads an arm of several: `name=location@share`. `None` where a part is missing, or the share is above 1 000 000.
 fn arm(text: &str) -> Option<Arm> {
     let (name, rest) = text.trim().split_once('=')?;
     let (detector, share) = rest.rsplit_once('@')?;

@@ -40,13 +40,13 @@ pub struct Settings {
     pub arms: Arms,
     /// For cameras without settings of their own.
     pub camera: CameraSettings,
-    /// By `site/camera`.
+    /// Settings of single cameras, by `site/camera`; what one leaves out is that of `camera`.
     overrides: BTreeMap<String, Overrides>,
     /// The most that a site may spend in a day.
     pub budget: Option<Budget>,
     /// The program that decodes.
     pub ffmpeg: String,
-    /// Its limits.
+    /// What decoding one chunk may take.
     pub limits: Limits,
 }
 

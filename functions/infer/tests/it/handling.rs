@@ -194,7 +194,7 @@ async fn a_call_whose_answer_is_lost_is_not_made_again() {
     assert_eq!((slow.0.asked(), house.detector.asked()), (3, 0));
 }
 
-/// Never answers.
+/// A detector that is asked and never answers, so that the function is cut off in between.
 struct Slow(Counting);
 
 #[async_trait]

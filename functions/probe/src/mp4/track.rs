@@ -21,7 +21,7 @@ pub(super) struct VideoTrack {
     pub(super) frames_in_moov: u64,
     /// How `tkhd` turns the picture.
     pub(super) matrix: DisplayMatrix,
-    /// Its `stsd`.
+    /// Where its sample descriptions lie: `stsd` (ISO/IEC 14496-12 §8.5.2).
     pub(super) stsd: BoxAt,
     /// Whether the first of the frames in `moov` is a sync sample, if the table of these is known.
     pub(super) first_is_sync: Option<bool>,

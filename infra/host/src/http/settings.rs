@@ -32,7 +32,7 @@ pub struct Settings {
 pub struct PushSettings {
     /// The audience of the token; unless the subscription names another, its push endpoint.
     pub audience: String,
-    /// The service account.
+    /// The e-mail address of the service account that pushes.
     pub email: String,
     /// The public keys as a JSON Web Key Set; those of the cloud unless given.
     pub keys_url: Option<Url>,

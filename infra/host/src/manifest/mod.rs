@@ -49,7 +49,7 @@ use std::time::Duration;
 pub struct Manifest {
     /// The name of the function and its directory, and the last part of its resources' names.
     pub name: String,
-    /// Description for consoles.
+    /// One line for people, which the cloud's console shows beside the name.
     pub description: String,
     /// The triggers. Several triggers share one inbox, except for [`Trigger::Http`], which has none.
     pub triggers: Vec<Trigger>,

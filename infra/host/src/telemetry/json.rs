@@ -19,7 +19,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Fields in order.
+/// The fields of a line, each name once, in the order in which they first appeared.
 #[derive(Debug, Default)]
 struct Fields(Vec<(Cow<'static, str>, Value)>);
 

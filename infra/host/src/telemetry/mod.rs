@@ -24,7 +24,7 @@ const OURS: [&str; 2] = ["framepost", "edge_uploader"];
 pub enum Format {
     /// CloudWatch, and any program that reads JSON.
     Json,
-    /// Google's Cloud Logging.
+    /// Cloud Logging, with its names for severity and trace.
     #[cfg(feature = "gcp")]
     CloudLogging(Service),
     Human,

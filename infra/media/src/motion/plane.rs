@@ -9,7 +9,7 @@ const AROUND: usize = 8;
 /// The most by which light is taken to scale contrast.
 const SCALE_MOST: f32 = 5.0;
 
-/// A shrunk picture.
+/// A picture shrunk to at most [`SIDE_MOST`] pixels a side, with what the comparison needs of each pixel.
 pub(super) struct Plane {
     pub(super) width: usize,
     pub(super) height: usize,

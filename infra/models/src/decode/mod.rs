@@ -36,7 +36,7 @@ pub enum DecodeError {
     Shape {
         name: String,
         found: Vec<usize>,
-        /// In words.
+        /// The shape that the decoder reads, with words for dimensions of any length.
         expected: String,
     },
     /// An output has fewer or more elements than its dimensions say.
@@ -95,7 +95,7 @@ pub fn decode(
 /// What is known of classes.
 struct Classes<'a> {
     labels: &'a [String],
-    /// The lowest score.
+    /// The lowest score that is reported; the best class of a candidate below it is none.
     score: f32,
 }
 
@@ -118,7 +118,7 @@ impl Classes<'_> {
     }
 }
 
-/// A checked output.
+/// An output whose number of elements is what its shape says.
 struct View<'a> {
     name: &'a str,
     /// Without the first dimension, where that is 1.

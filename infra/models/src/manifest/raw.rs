@@ -15,7 +15,7 @@ use toml::Spanned;
 const SIDE_MAX: u32 = 4096;
 /// The most pixels of a model's input: 2048 × 2048.
 const PIXELS_MAX: u32 = 4 * 1024 * 1024;
-/// The most classes.
+/// The most labels that a model may have.
 const LABELS_MAX: usize = 10_000;
 /// The longest label and the longest name, in bytes.
 const NAME_LIMIT_BYTES: usize = 100;

@@ -11,14 +11,14 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// How tensors travel.
+/// How the elements of tensors travel: behind the JSON document (binary extension), or as numbers in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tensors {
     Binary,
     Json,
 }
 
-/// A request's body.
+/// The body of an inference request.
 #[derive(Debug, PartialEq)]
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
@@ -167,7 +167,7 @@ struct AnswerOutput {
     name: String,
     shape: Vec<usize>,
     datatype: String,
-    /// KServe writes null.
+    /// Absent, or null as KServe writes it.
     parameters: Option<AnswerParameters>,
     data: Option<Flat>,
 }

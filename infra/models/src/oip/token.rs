@@ -18,7 +18,7 @@ const MARGIN: Duration = Duration::from_mins(2);
 /// Where the bearer token comes from.
 #[derive(Default)]
 pub enum Token {
-    /// None is sent.
+    /// Requests have no `Authorization` header.
     #[default]
     None,
     /// The value of a variable.

@@ -53,7 +53,7 @@ pub(crate) struct Amount {
     pub(crate) listed: u64,
 }
 
-/// The estimated cost.
+/// What a replay would give and cost, as it is shown before the question.
 #[derive(Debug)]
 pub(crate) struct Estimate<'a> {
     pub(crate) amount: Amount,

@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     /// Says how many objects there are and what it would cost, and gives none.
     #[arg(long)]
     dry_run: bool,
-    /// Does not ask.
+    /// Starts without asking for confirmation.
     #[arg(long)]
     yes: bool,
     /// Where is kept how far a replay has come.

@@ -36,9 +36,9 @@ pub enum Change {
 /// A stretch of time, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interval {
-    /// Its start.
+    /// The first time in it.
     pub from: Timestamp,
-    /// Its end.
+    /// The first time after it.
     pub to: Timestamp,
 }
 
@@ -55,9 +55,9 @@ impl Interval {
 /// Which way a list goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// The oldest first.
+    /// By ascending start: as footage is played.
     OldestFirst,
-    /// The newest first.
+    /// By descending start: as footage is looked for.
     NewestFirst,
 }
 
@@ -68,7 +68,7 @@ pub struct ChunkQuery {
     pub cameras: Option<Vec<CameraName>>,
     /// With a part in this stretch of time.
     pub within: Interval,
-    /// Which way.
+    /// By which end of the stretch the page begins.
     pub order: Order,
     /// The place in the list of the last one that is known already.
     pub after: Option<ChunkPlace>,
@@ -79,9 +79,9 @@ pub struct ChunkQuery {
 /// The place of a chunk in a list: by time, and by key where two start at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChunkPlace {
-    /// Its start.
+    /// Wall-clock time of its first sample.
     pub from: Timestamp,
-    /// Its key.
+    /// The key of its object.
     pub key: String,
 }
 
@@ -105,11 +105,11 @@ pub struct SightingQuery {
 /// The place of a sighting in a list: by its start, and where two start at the same time by the rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SightingPlace {
-    /// Its start.
+    /// The time of its first picture with the label.
     pub from: Timestamp,
-    /// The camera.
+    /// The camera that saw it.
     pub camera: CameraName,
-    /// What was seen.
+    /// The label, in the words of the model.
     pub label: String,
     /// Which model and settings saw it: [`SightingRow::series`].
     pub series: String,

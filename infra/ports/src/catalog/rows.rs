@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 /// A camera, by its names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CameraName {
-    /// Its site.
+    /// The site, which is the prefix of its keys.
     pub site: Site,
-    /// Its own name.
+    /// Its name, which is unique within the site.
     pub camera: Camera,
 }
 
@@ -28,29 +28,29 @@ impl CameraName {
 /// How much was recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Chunks.
+    /// Number of chunks.
     pub chunks: u64,
     /// Their length together, in µs.
     pub length_us: u64,
-    /// Their size together.
+    /// The size of their objects together.
     pub bytes: u64,
 }
 
 /// A camera that has a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownCamera {
-    /// Its names.
+    /// Its site and its name there.
     pub name: CameraName,
     /// The start of its first chunk.
     pub first: Option<Timestamp>,
-    /// Its last chunk.
+    /// Its last chunk by start; `None` if it has none that is left.
     pub last: Option<ChunkBrief>,
 }
 
 /// What a timeline, a playlist or a clip needs of a chunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChunkBrief {
-    /// The object.
+    /// The object that is the chunk.
     pub object: ObjectRef,
     /// When the object became complete.
     pub time: Timestamp,
@@ -70,7 +70,7 @@ pub struct ChunkBrief {
     pub timescale: Option<u32>,
     /// Of the sample descriptions.
     pub sample_entry_digest: Option<Sha256>,
-    /// RFC 6381.
+    /// Codec of the video, as in RFC 6381: `avc1.64001f`.
     pub codec: String,
     /// RFC 6381; absent without sound.
     pub audio_codec: Option<String>,
@@ -113,7 +113,7 @@ pub struct ChunkRow {
     pub from: Timestamp,
     /// Wall-clock time of the end of the last sample.
     pub to: Timestamp,
-    /// What `probe` said.
+    /// The data of its `chunk.probed` record.
     pub chunk: ChunkProbed,
 }
 
@@ -124,7 +124,7 @@ impl ChunkRow {
         Some(Self { time, from, to, chunk })
     }
 
-    /// Its camera.
+    /// Returns its camera; `None` if the object's key names none.
     pub fn camera(&self) -> Option<CameraName> {
         CameraName::of(self.chunk.site.as_ref(), self.chunk.camera.as_ref())
     }
@@ -166,11 +166,11 @@ fn stretch(duration: &framepost_events::record::Duration) -> Option<(Timestamp, 
 /// An interval without video.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GapRow {
-    /// Its object.
+    /// The JSON object in the bucket that says it.
     pub object: ObjectRef,
     /// When the object became complete.
     pub time: Timestamp,
-    /// The gap.
+    /// The gap as the gateway described it, with its cause.
     pub gap: Gap,
 }
 
@@ -181,7 +181,7 @@ impl GapRow {
         Self { object, time, gap }
     }
 
-    /// Its camera.
+    /// Returns the camera that has no footage there.
     pub fn camera(&self) -> CameraName {
         CameraName { site: self.gap.site.clone(), camera: self.gap.camera.clone() }
     }
@@ -192,12 +192,12 @@ impl GapRow {
 pub struct SpanEndRow {
     /// When the object became complete.
     pub time: Timestamp,
-    /// What `probe` said.
+    /// The data of its `span.ended` record.
     pub end: SpanEnded,
 }
 
 impl SpanEndRow {
-    /// Its camera.
+    /// Returns its camera; `None` if the object's key names none.
     pub fn camera(&self) -> Option<CameraName> {
         CameraName::of(self.end.site.as_ref(), self.end.camera.as_ref())
     }
@@ -212,7 +212,7 @@ pub struct LookRow {
     pub from: Timestamp,
     /// Wall-clock time of the end of its last sample.
     pub to: Timestamp,
-    /// What `infer` said.
+    /// The data of its `chunk.inferred` record.
     pub inferred: ChunkInferred,
 }
 
@@ -223,7 +223,7 @@ impl LookRow {
         Some(Self { time, from, to, inferred })
     }
 
-    /// Its camera.
+    /// Returns the chunk's camera; `None` if the object's key names none.
     pub fn camera(&self) -> Option<CameraName> {
         CameraName::of(self.inferred.site.as_ref(), self.inferred.camera.as_ref())
     }
@@ -273,13 +273,13 @@ pub struct Happening {
 /// A sighting, and who saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SightingRow {
-    /// The camera.
+    /// The camera that saw it.
     pub camera: CameraName,
     /// The model that saw it, without the arm of a comparison: both arms have the same sightings.
     pub model: Model,
     /// The model and the settings in one text.
     pub series: String,
-    /// What was seen.
+    /// The label, the interval and the best picture.
     pub sighting: Sighting,
 }
 

@@ -22,11 +22,11 @@ pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(20);
 /// What one model said of one chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// The chunk's start.
+    /// Wall-clock time of the chunk's first sample.
     pub from: Timestamp,
-    /// The chunk's end.
+    /// Wall-clock time of the end of the chunk's last sample.
     pub to: Timestamp,
-    /// The chunk's key.
+    /// Key of the chunk's object, for [`Best::key`].
     pub key: &'a str,
     /// Why it was not looked at.
     pub skipped: Option<Skipped>,
@@ -37,13 +37,13 @@ pub struct Look<'a> {
 /// An interval in which a camera saw a label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// What was seen.
+    /// The label, in the words of the model.
     pub label: String,
     /// The time of the first picture with it.
     pub from: Timestamp,
     /// The time of the last picture with it, or the end of the still chunks after that.
     pub to: Timestamp,
-    /// The highest score.
+    /// The highest score of a picture in it, 0 to 1.
     pub score: f64,
     /// The number of pictures that it was seen in.
     pub pictures: u64,
@@ -58,7 +58,7 @@ pub struct Sighting {
 /// The picture in which a label had its highest score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Its wall-clock time.
+    /// Its wall-clock time, within the sighting.
     pub time: Timestamp,
     /// The key of its chunk.
     pub key: String,

@@ -32,7 +32,7 @@ impl Footage {
         Self { random: fastrand::Rng::with_seed(seed), start }
     }
 
-    /// Its first moment.
+    /// Returns the time from which it goes on: 23:58, UTC.
     pub fn start(&self) -> Timestamp {
         self.start
     }

@@ -15,11 +15,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// An operation that can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// The method [`ObjectSink::put`].
+    /// Creating an object: [`ObjectSink::put`].
     Put,
-    /// The method [`ObjectSink::look`].
+    /// Asking what is there: [`ObjectSink::look`].
     Look,
-    /// The method [`ObjectSource::read`].
+    /// Reading a range: [`ObjectSource::read`].
     Read,
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Prints the section.
+/// Measures a file into chunks, live cameras and many cameras against their yardsticks, and prints a row for each.
 pub(crate) fn compare(directory: &Path) {
     let file = forty_minutes(directory);
     if has_sha() {

@@ -7,7 +7,7 @@ pub(crate) const MIB: f64 = 1024.0 * 1024.0;
 /// What a figure may be at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Budget {
-    /// Nobody says.
+    /// The figure is printed and not judged.
     None,
     /// The ratio to the other's.
     Ratio(f64),

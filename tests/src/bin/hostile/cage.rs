@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// `MemoryMax=256M`.
+/// In bytes, as `MemoryMax=256M` in `infra/deploy/edge-uploader.service`.
 const MEMORY_MAX: &str = "268435456";
 
 /// A control group for one process after the other; none where that is not allowed.

@@ -35,7 +35,7 @@ impl OneObject {
         self
     }
 
-    /// Requests and bytes.
+    /// Returns how many reads were made, and how many bytes they asked for together.
     pub fn cost(&self) -> (usize, u64) {
         let reads = self.reads.lock().unwrap();
         (reads.len(), reads.iter().map(|range| range.len).sum())
