@@ -16,7 +16,7 @@ pub(crate) struct Problem {
     pub(crate) r#type: &'static str,
     /// The kind in words, the same for each of its kind.
     pub(crate) title: &'static str,
-    /// The HTTP status.
+    /// The HTTP status of the response, repeated as RFC 9457 §3.1.2 asks.
     pub(crate) status: u16,
     /// What was the matter this time, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,9 +35,9 @@ pub(crate) struct Problem {
 /// A stretch of time.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Stretch {
-    /// Its start.
+    /// The first time in it.
     pub(crate) from: Timestamp,
-    /// Its end.
+    /// The first time after it.
     pub(crate) to: Timestamp,
 }
 

@@ -7,7 +7,7 @@ pub(crate) enum Part {
     Whole,
     /// From the first byte to the one before `end`.
     Bytes {
-        /// The first byte.
+        /// Offset of the first byte.
         start: u64,
         /// Behind the last byte.
         end: u64,

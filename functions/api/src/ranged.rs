@@ -14,7 +14,7 @@ use bytes::Bytes;
 use framepost_events::Sha256;
 use framepost_ports::{Error, ErrorKind};
 
-/// What is sent.
+/// What a path stands for, whole (RFC 9110 §3.2); a response may carry a range of it.
 pub(crate) struct Representation {
     pub(crate) size: u64,
     /// What tells these bytes from all others.

@@ -54,7 +54,7 @@ use tokio::sync::Semaphore;
 pub struct Parts {
     /// Where chunks are read.
     pub source: Arc<dyn ObjectSource>,
-    /// Where records go.
+    /// The bus that `chunk.inferred` records are published on.
     pub bus: Arc<dyn Bus>,
     /// The time, for the day of a budget.
     pub clock: Arc<dyn Clock>,
@@ -62,7 +62,7 @@ pub struct Parts {
     pub detectors: Vec<Arc<dyn Detector>>,
     /// Where paid work is claimed. Needed if a detector is paid.
     pub ledger: Option<Ledger>,
-    /// What decodes.
+    /// Makes pictures of a chunk's bytes.
     pub decoder: Decoder,
 }
 

@@ -35,7 +35,7 @@ const MICROS: f64 = 1e6;
 /// The most that a site may spend in a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Budget {
-    /// So many calls.
+    /// Pictures that a detector may be given, whatever they cost.
     Calls(u64),
     /// So many US dollars.
     Dollars(f64),
@@ -78,7 +78,7 @@ pub(crate) enum Permission {
     OverBudget,
     /// Another one is doing it.
     Wait(Duration),
-    /// It is published.
+    /// Done before: the record is published.
     Done,
 }
 

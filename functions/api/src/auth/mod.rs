@@ -25,9 +25,9 @@ pub enum Access {
     Loopback(OwnHosts),
     /// Who has a token (`Authorization: Bearer`) may see what it is for. Paths that are signed need none.
     Tokens {
-        /// The tokens.
+        /// The tokens that are accepted, and what each may see.
         tokens: Arc<Tokens>,
-        /// Signs paths.
+        /// Signs the paths of media, and checks the signatures on them.
         signer: PathSigner,
     },
 }
@@ -50,7 +50,7 @@ impl Access {
 /// What a caller may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sight {
-    /// All sites.
+    /// All cameras of all sites, those that come later included.
     Everything,
     /// These cameras of these sites.
     Some(Arc<Vec<Grant>>),
@@ -59,7 +59,7 @@ pub(crate) enum Sight {
 /// A right to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
-    /// The site.
+    /// The site that may be seen, by its name.
     pub(crate) site: String,
     /// One camera of it; all where absent.
     pub(crate) camera: Option<String>,

@@ -34,11 +34,11 @@ pub struct StoredToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Scope {
-    /// Everything.
+    /// All cameras of all sites: `*`.
     All,
-    /// A site.
+    /// All cameras of a site: `SITE`.
     Site(Site),
-    /// A camera.
+    /// One camera: `SITE/CAMERA`.
     Camera(Site, Camera),
 }
 

@@ -20,9 +20,9 @@ pub(super) struct Head {
 #[derive(Clone, Copy)]
 pub(super) struct BoxIn<'a> {
     pub(super) kind: [u8; 4],
-    /// Where it begins.
+    /// Offset of its header from the start of the bytes that were searched.
     pub(super) at: usize,
-    /// With its header.
+    /// Header and body.
     pub(super) whole: &'a [u8],
     pub(super) body: &'a [u8],
 }

@@ -37,7 +37,7 @@ pub(crate) struct Part {
     pub(super) chunk: ChunkBrief,
     /// Where its media begin in the object.
     pub(super) start: u64,
-    /// Behind its media.
+    /// Offset in the object behind its last fragment.
     end: u64,
     /// Seconds of media before it in the clip.
     pub(super) begins_at: f64,
@@ -54,7 +54,7 @@ impl Part {
 pub(crate) struct Plan {
     within: Interval,
     parts: Vec<Part>,
-    /// Seconds of media.
+    /// The length of all parts together in seconds, what lies outside `within` included.
     total: f64,
     /// Gaps that are left out.
     skipped_gaps: usize,
@@ -148,7 +148,7 @@ impl Plan {
         (self.total - self.skipped() - behind.max(0.0)).max(0.0)
     }
 
-    /// Bytes of media.
+    /// Returns the size of all parts together in bytes, without the clip's own head.
     pub(crate) fn media_bytes(&self) -> u64 {
         self.parts.iter().map(Part::len).sum()
     }

@@ -17,7 +17,7 @@ pub(crate) struct Cameras {
     pub(crate) now: Timestamp,
 }
 
-/// A camera.
+/// A camera, and when its footage begins and ends.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Camera)]
@@ -202,14 +202,14 @@ pub(crate) struct Days {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Day {
-    /// `2026-11-20`
+    /// The date in the time zone: `2026-11-20`.
     pub(crate) day: String,
     /// Its midnight in the time zone.
     pub(crate) from: Timestamp,
     /// The next midnight: 23 to 25 hours later.
     pub(crate) to: Timestamp,
-    /// Seconds of footage.
+    /// The length of its footage in seconds, gaps not counted.
     pub(crate) seconds: f64,
-    /// Bytes of footage.
+    /// The size of its chunks in bytes.
     pub(crate) size_bytes: u64,
 }

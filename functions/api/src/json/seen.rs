@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 /// A page of sightings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sightings {
-    /// The newest first.
+    /// The sightings of this page, the newest first.
     pub(crate) sightings: Vec<SightingJson>,
     /// The `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub(crate) struct SightingJson {
     pub(crate) site: Site,
     #[schema(value_type = String)]
     pub(crate) camera: Camera,
-    /// What was seen.
+    /// The label, in the words of the model.
     pub(crate) label: String,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,

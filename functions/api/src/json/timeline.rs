@@ -82,7 +82,7 @@ impl From<GapRow> for Gap {
     }
 }
 
-/// How much happens.
+/// How much the picture changed in an interval, as far as the camera's bit rate tells.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Activity)]
 pub(crate) struct ActivityJson {
@@ -128,7 +128,7 @@ pub(crate) struct NotLookedAt {
     pub(crate) reason: Reason,
 }
 
-/// Why nobody looked.
+/// Why no detector has looked at the pictures of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reason {

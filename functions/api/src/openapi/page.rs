@@ -43,7 +43,7 @@ fn kind(schema: &Value) -> String {
     if name == "array" { format!("list of {}", kind(&schema["items"])) } else { escaped(&name) }
 }
 
-/// The whole page.
+/// Returns the page of the documentation as HTML, made of the OpenAPI document.
 pub(super) fn html(document: &Value) -> String {
     let mut page = format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\

@@ -112,7 +112,7 @@ pub(super) async fn list(
     answer::json(&headers, Keep::Ask, &Chunks { chunks, next })
 }
 
-/// One chunk.
+/// One chunk, with all that its record says.
 #[utoipa::path(get, path = "/v1/chunks/{*key}", tag = "find", params(("key" = String, Path, description = "The key, with its slashes.")),
     responses((status = 200, body = Chunk),
         (status = 401, body = Problem, content_type = "application/problem+json"),

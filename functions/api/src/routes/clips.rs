@@ -23,7 +23,7 @@ const CHUNKS_MAX: usize = 50_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// The first millisecond.
+    /// The time at which the clip starts, to the millisecond.
     from: Timestamp,
     /// Behind the last millisecond; at most 25 hours after `from`.
     to: Timestamp,

@@ -71,7 +71,7 @@ pub(super) async fn events(
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
-/// Which records.
+/// The records that a reader asked for and may see.
 struct Wanted {
     sight: Sight,
     site: Option<Site>,
@@ -107,7 +107,7 @@ impl Wanted {
     }
 }
 
-/// One reader.
+/// The state of one reader's stream of events.
 struct Reading {
     api: Api,
     wanted: Wanted,

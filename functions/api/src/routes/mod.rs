@@ -33,9 +33,9 @@ use utoipa_axum::routes;
 pub struct Api {
     /// What is known of the footage.
     pub catalog: Arc<dyn Catalog>,
-    /// The footage.
+    /// Where the bytes of chunks are read.
     pub source: Arc<dyn ObjectSource>,
-    /// The time.
+    /// The wall clock, which tests replace.
     pub clock: Arc<dyn Clock>,
     /// How callers are told apart.
     pub access: Access,
