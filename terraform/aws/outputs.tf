@@ -8,7 +8,7 @@ output "bucket" {
 }
 
 output "bucket_url" {
-  description = "What a gateway uploads to."
+  description = "The bucket as a gateway's edge.toml names it in upload.to."
   value       = "s3://${module.bucket.name}"
 }
 
@@ -62,7 +62,7 @@ output "alarms" {
 }
 
 output "dashboard_url" {
-  description = "Where to look."
+  description = "URL of the dashboard in the cloud's console."
   value       = module.observability.dashboard_url
 }
 

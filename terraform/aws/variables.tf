@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of all resources begin with it, so that several deployments can share a project or an account."
   type        = string
   default     = "framepost"
 
@@ -178,13 +178,13 @@ variable "alarms" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days for which logs are kept: one of the values that CloudWatch offers, such as 30 or 365."
   type        = number
   default     = 30
 }
 
 variable "labels" {
-  description = "Tags of everything that can have some."
+  description = "Tags of every resource that can have tags."
   type        = map(string)
   default     = {}
 }

@@ -8,7 +8,7 @@ output "bucket" {
 }
 
 output "bucket_url" {
-  description = "What a gateway uploads to."
+  description = "The bucket as a gateway's edge.toml names it in upload.to."
   value       = module.bucket.url
 }
 
@@ -54,12 +54,12 @@ output "gateway_keys" {
 }
 
 output "alarms" {
-  description = "Every alarm."
+  description = "Names of all alarms, sorted, as Cloud Monitoring shows them."
   value       = { names = module.observability.alarm_names }
 }
 
 output "dashboard_url" {
-  description = "Where to look."
+  description = "URL of the dashboard in the cloud's console."
   value       = module.observability.dashboard_url
 }
 

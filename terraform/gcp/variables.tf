@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of all resources begin with it, so that several deployments can share a project or an account."
   type        = string
   default     = "framepost"
 
@@ -25,7 +25,7 @@ variable "region" {
 }
 
 variable "enable_apis" {
-  description = "Enable the project's APIs that are needed. With false somebody else has."
+  description = "Whether the APIs that are needed are enabled here; with false, somebody else has enabled them."
   type        = bool
   default     = true
 }
@@ -203,13 +203,13 @@ variable "alarms" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept."
+  description = "Days for which the functions' logs are kept. Up to 30 are in the price of taking them in."
   type        = number
   default     = 30
 }
 
 variable "labels" {
-  description = "Labels of everything that can have some."
+  description = "Labels of every resource that can have labels."
   type        = map(string)
   default     = {}
 

@@ -81,7 +81,7 @@ def condition_holds(operator, key, expected, context):
 
 
 def substituted(text, context):
-    """`${aws:username}` and the like."""
+    """Returns a policy's text with its variables, such as `${aws:username}`, replaced from the request's context."""
 
     def value(variable):
         name = variable.group(1)

@@ -57,12 +57,12 @@ FAULTS = {
 
 
 def units(data):
-    """The NAL units of Annex B."""
+    """Splits a byte stream into NAL units at its start codes (H.264 and H.265 Annex B)."""
     return [unit for unit in re.split(b"\x00\x00\x00?\x01", data) if unit]
 
 
 class Video:
-    """Access units, and the parameter sets."""
+    """An elementary stream: `pictures`, lists of NAL units, and `sets`, the first parameter set of each kind."""
 
     def __init__(self, path):
         self.h265 = path.suffix == ".h265"
@@ -106,7 +106,7 @@ class Video:
 
 
 class Sound:
-    """Raw AAC frames."""
+    """An ADTS stream: its AAC `frames` without headers, and `config`, the AudioSpecificConfig in hexadecimal."""
 
     RATES = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350]
 
@@ -126,7 +126,7 @@ class Sound:
 
 
 class Session:
-    """One client."""
+    """The connection of one client, and the stream that it was promised. `ended` stops the sending thread."""
 
     def __init__(self, camera, connection):
         self.camera, self.connection, self.lock = camera, connection, threading.Lock()

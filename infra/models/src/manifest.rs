@@ -137,7 +137,7 @@ pub enum Element {
     /// 0 to 255, as the pixel is.
     U8,
     F32,
-    /// IEEE 754 binary16.
+    /// Half precision: IEEE 754 binary16.
     F16,
 }
 

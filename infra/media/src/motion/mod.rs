@@ -22,9 +22,9 @@ use plane::Plane;
 /// Rows of 8-bit red, green and blue, from the top, without padding.
 #[derive(Debug, Clone, Copy)]
 pub struct Rgb<'a> {
-    /// Width in pixels.
+    /// Pixels of a row.
     pub width: u32,
-    /// Height in pixels.
+    /// Number of rows.
     pub height: u32,
     /// `width × height × 3` bytes. Missing ones count as black.
     pub pixels: &'a [u8],
@@ -33,13 +33,13 @@ pub struct Rgb<'a> {
 /// A rectangle in which something moved. The edges are fractions of the picture, from its left and its upper edge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moving {
-    /// Left edge.
+    /// The left edge's distance from the picture's left edge.
     pub left: f64,
-    /// Upper edge.
+    /// The upper edge's distance from the picture's upper edge.
     pub top: f64,
-    /// Right edge.
+    /// The right edge's distance from the picture's left edge.
     pub right: f64,
-    /// Lower edge.
+    /// The lower edge's distance from the picture's upper edge.
     pub bottom: f64,
     /// How strongly it differs from the background, 0 to 1.
     pub score: f64,

@@ -1,10 +1,10 @@
 variable "directory" {
-  description = "Where */function.yaml are."
+  description = "Directory whose subdirectories are functions, each with a function.yaml."
   type        = string
 }
 
 variable "environment" {
-  description = "Variables of every function."
+  description = "Environment variables that every function gets."
   type        = map(string)
   default     = {}
 }

@@ -12,7 +12,7 @@ output "name" {
 
 # Does not depend on the policy, which itself depends on the gateways' ARNs.
 output "arn" {
-  description = "The bucket's ARN."
+  description = "ARN of the bucket; unlike the name, it is known before the bucket's policy is in place."
   value       = local.bucket.arn
 }
 

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The bucket's name."
+  description = "Name of the bucket, without s3://. A new one must differ from every other of the AWS partition."
   type        = string
 
   validation {
@@ -27,7 +27,7 @@ variable "encryption_key_arn" {
 }
 
 variable "expire_days" {
-  description = "Footage is deleted this many days after it was written. Never, without it."
+  description = "Footage is deleted this many days after it was written; null keeps it for good."
   type        = number
   default     = null
 

@@ -1,10 +1,10 @@
 output "name" {
-  description = "The Lambda function's name."
+  description = "Name of the Lambda function, which metrics and alarms go by."
   value       = aws_lambda_function.this.function_name
 }
 
 output "arn" {
-  description = "The Lambda function's ARN."
+  description = "ARN of the Lambda function, without a version."
   value       = aws_lambda_function.this.arn
 }
 
@@ -14,7 +14,7 @@ output "role_arn" {
 }
 
 output "log_group" {
-  description = "The log group's name."
+  description = "Name of the log group that the function writes to."
   value       = aws_cloudwatch_log_group.this.name
 }
 

@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the function does."
+  description = "One line for the Lambda function's description in the console."
   type        = string
   default     = null
 }
@@ -65,7 +65,7 @@ variable "timeout_s" {
 }
 
 variable "environment" {
-  description = "The function's environment."
+  description = "Environment variables of the function."
   type        = map(string)
   default     = {}
 

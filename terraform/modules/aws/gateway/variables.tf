@@ -1,10 +1,10 @@
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of policies, users and roles begin with it."
   type        = string
 }
 
 variable "sites" {
-  description = "The sites; each gets a policy and a principal of its own."
+  description = "Names of the sites. Each gets a policy and a principal of its own."
   type        = set(string)
 
   validation {

@@ -1,9 +1,9 @@
 output "table_name" {
-  description = "The table's name."
+  description = "Name of the DynamoDB table of claims."
   value       = aws_dynamodb_table.this.name
 }
 
 output "table_arn" {
-  description = "The table's ARN."
+  description = "ARN of the DynamoDB table of claims."
   value       = aws_dynamodb_table.this.arn
 }

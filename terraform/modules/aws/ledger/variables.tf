@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The table's name."
+  description = "Name of the DynamoDB table of claims, unique in the account and region."
   type        = string
 }
 

@@ -4,12 +4,12 @@ output "topic_arn" {
 }
 
 output "dashboard_url" {
-  description = "Where to look."
+  description = "URL of the dashboard in the cloud's console."
   value       = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}#dashboards/dashboard/${var.name}"
 }
 
 output "alarm_names" {
-  description = "Every alarm."
+  description = "Names of all alarms, sorted."
   value       = sort([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name])
 }
 

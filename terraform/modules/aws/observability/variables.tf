@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of alarms, the dashboard and the topic begin with it; those of metrics end with it."
   type        = string
 }
 

@@ -1,10 +1,10 @@
 output "bus_name" {
-  description = "The bus's name."
+  description = "Name of the EventBridge bus that records are published on."
   value       = aws_cloudwatch_event_bus.this.name
 }
 
 output "bus_arn" {
-  description = "The bus's ARN."
+  description = "ARN of the EventBridge bus, for rules and policies of your own."
   value       = aws_cloudwatch_event_bus.this.arn
 }
 

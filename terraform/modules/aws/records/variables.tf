@@ -1,5 +1,5 @@
 variable "name" {
-  description = "The bus's name."
+  description = "Name of the EventBridge bus; its archive and log group are named after it."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "archive_days" {
-  description = "Records are archived on the bus for this many days, to be replayed to a new subscriber. No archive, with 0."
+  description = "Records are archived on the bus for this many days, to be replayed to a new subscriber; 0 makes no archive."
   type        = number
   default     = 0
 

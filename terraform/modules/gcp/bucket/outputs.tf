@@ -1,5 +1,5 @@
 output "name" {
-  description = "The bucket's name."
+  description = "Name of the bucket, new or existing, without gs://."
   value       = local.bucket
 }
 

@@ -1,15 +1,15 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project that the topics, and a new bucket, belong to."
   type        = string
 }
 
 variable "region" {
-  description = "Where the notifications are kept until they are delivered."
+  description = "The only region that keeps notifications until they are delivered."
   type        = string
 }
 
 variable "name" {
-  description = "The bucket's name."
+  description = "Name of the bucket, without gs://. A new one must differ from every other in the world."
   type        = string
 
   validation {
@@ -70,7 +70,7 @@ variable "soft_delete_days" {
 }
 
 variable "expire_days" {
-  description = "Footage is deleted this many days after it was written. Never, without it."
+  description = "Footage is deleted this many days after it was written; null keeps it for good."
   type        = number
   default     = null
 
@@ -131,7 +131,7 @@ variable "topic_name" {
 }
 
 variable "removed_topic_name" {
-  description = "Name of the topic on which removed objects are announced. Without one nobody is told."
+  description = "Name of the topic on which removed objects are announced; null announces none."
   type        = string
   default     = null
 

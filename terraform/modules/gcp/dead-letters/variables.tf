@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the topic and the subscription."
   type        = string
 }
 
 variable "region" {
-  description = "Where the messages are kept."
+  description = "The only region that keeps the messages."
   type        = string
 }
 

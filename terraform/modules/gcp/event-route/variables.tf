@@ -1,5 +1,5 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the subscriptions, schedules and identity; the function's project."
   type        = string
 }
 

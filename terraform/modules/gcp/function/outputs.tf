@@ -1,5 +1,5 @@
 output "service" {
-  description = "The Cloud Run service."
+  description = "Name, region and HTTPS URL of the Cloud Run service."
   value = {
     name     = google_cloud_run_v2_service.this.name
     location = google_cloud_run_v2_service.this.location
@@ -13,7 +13,7 @@ output "identity" {
 }
 
 output "grants" {
-  description = "What it may do."
+  description = "The grants that the function's identity has, as they were given."
   value       = var.grants
 }
 

@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project that the function runs and is billed in."
   type        = string
 }
 
 variable "region" {
-  description = "Where the function runs."
+  description = "Region of the Cloud Run service."
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "function" {
 }
 
 variable "description" {
-  description = "What the function does."
+  description = "One line for the service's description in the console."
   type        = string
   default     = ""
 }
@@ -75,7 +75,7 @@ variable "runtime" {
 }
 
 variable "environment" {
-  description = "The function's own settings."
+  description = "Environment variables with the function's own settings, beside those that the module sets."
   type        = map(string)
   default     = {}
 
@@ -104,7 +104,7 @@ variable "grants" {
 }
 
 variable "bucket" {
-  description = "The bucket with the footage."
+  description = "Name of the bucket with the footage, which the grants footage:read and footage:write are about."
   type        = string
 }
 

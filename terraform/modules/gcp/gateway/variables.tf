@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the gateways' service accounts or identity pool."
   type        = string
 }
 
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of service accounts and of the identity pool begin with it."
   type        = string
 
   validation {
@@ -14,7 +14,7 @@ variable "name" {
 }
 
 variable "sites" {
-  description = "The sites; each gets a right of its own."
+  description = "Names of the sites. Each gets a right of its own: to create objects below its name."
   type        = set(string)
 
   validation {
@@ -25,7 +25,7 @@ variable "sites" {
 }
 
 variable "bucket" {
-  description = "The bucket that gateways write to."
+  description = "Name of the bucket that gateways write to, without gs://."
   type        = string
 }
 

@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "The bucket's name."
+  description = "Name of the bucket of claims, without gs://."
   value       = google_storage_bucket.ledger.name
 }
 

@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the bucket of claims."
   type        = string
 }
 
 variable "name" {
-  description = "The bucket's name."
+  description = "Name of the bucket of claims, without gs://; it must differ from every other in the world."
   type        = string
 
   validation {
@@ -14,7 +14,7 @@ variable "name" {
 }
 
 variable "location" {
-  description = "Where the claims are: the functions' region."
+  description = "Region of the bucket; that of the functions, which read and write claims for each paid message."
   type        = string
 }
 

@@ -1,10 +1,10 @@
 output "dashboard_url" {
-  description = "Where to look."
+  description = "URL of the dashboard in the cloud's console."
   value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${basename(google_monitoring_dashboard.this.id)}?project=${var.project}"
 }
 
 output "alarm_names" {
-  description = "Every alarm."
+  description = "Names of all alarms, sorted."
   value = sort(concat(
     [for alarm in google_monitoring_alert_policy.subscription : alarm.display_name],
     [for alarm in google_monitoring_alert_policy.log : alarm.display_name],

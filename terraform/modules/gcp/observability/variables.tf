@@ -1,15 +1,15 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the functions, whose metrics and logs are watched."
   type        = string
 }
 
 variable "region" {
-  description = "Where the logs are kept."
+  description = "Region of the log bucket."
   type        = string
 }
 
 variable "name" {
-  description = "The beginning of all names."
+  description = "The names of alarms, the dashboard, the log bucket and, with _ for -, metrics begin with it."
   type        = string
 }
 

@@ -1,5 +1,5 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project of the topics and the dataset."
   type        = string
 }
 
@@ -34,7 +34,7 @@ variable "schema_file" {
 }
 
 variable "archive_days" {
-  description = "Records are kept on the topic for this many days, to be replayed to a new subscriber. Not kept, with 0."
+  description = "Records are kept on the topic for this many days, to be replayed to a new subscriber; 0 keeps none."
   type        = number
   default     = 0
 
@@ -45,7 +45,7 @@ variable "archive_days" {
 }
 
 variable "expire_days" {
-  description = "Rows are deleted this many days after the event. Never, without it."
+  description = "Rows are deleted this many days after the event; null keeps them for good."
   type        = number
   default     = null
 

@@ -6,7 +6,7 @@ output "project" {
 }
 
 output "project_number" {
-  description = "The project's number."
+  description = "The number that Google gave the project; its service agents are named by it."
   value       = data.google_project.this.number
 }
 

@@ -1,5 +1,5 @@
 variable "project" {
-  description = "The project's id."
+  description = "Id of the project whose APIs are enabled and whose service agents are granted the key."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "project" {
 }
 
 variable "enable_apis" {
-  description = "Enable the APIs that are needed. With false somebody else has: a project factory, an administrator."
+  description = "Whether the APIs that are needed are enabled here; with false, somebody else has enabled them: a project factory, an administrator."
   type        = bool
   default     = true
 }
