@@ -30,6 +30,11 @@ export async function withSightings(page, chunks) {
   await page.setRequestInterception(true);
   page.on("request", async (request) => {
     const url = new URL(request.url());
+    if (url.pathname.startsWith("/v1/clips/")) url.pathname = url.pathname.replaceAll(encodeURIComponent(HOSTILE), "none");
+    if (url.pathname === "/v1/clips/none/none.json") {
+      const { from, to } = Object.fromEntries(url.searchParams);
+      return request.respond({ contentType: "application/json", body: JSON.stringify({ from, to, sizeBytes: 1000, seconds: 1, gapsSkipped: 0, media: "/v1/media/none" }) });
+    }
     const change = put[url.pathname];
     if (!change || request.method() !== "GET") return request.continue();
     // The API knows no such names, and would refuse them.

@@ -6,7 +6,7 @@ export class Failure extends Error {
   constructor(kind, message, problem) {
     super(message);
     this.kind = kind;
-    /** @type {{ ranges?: { from: string, to: string }[], detail?: string, title?: string, type?: string } | undefined} */
+    /** @type {Problem | undefined} */
     this.problem = problem;
   }
 }
@@ -42,9 +42,9 @@ export function clockSkew() {
   return skew;
 }
 
-/** Sets the server's time. @param {string} iso */
-export function serverTime(iso) {
-  const next = Date.parse(iso) - Date.now();
+/** Sets the server's time. @param {number} ms */
+export function serverTime(ms) {
+  const next = ms - Date.now();
   // Small differences are the way of the answer.
   if (Math.abs(next - skew) > 300) skew = Math.abs(next) > 300 ? next : 0;
 }
@@ -69,7 +69,7 @@ export function useToken(text) {
 
 /**
  * Asks, and reads the answer's head.
- * @param {string} path @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string> }} [options]
+ * @param {string} path @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string>, method?: string, body?: string }} [options]
  */
 export async function ask(path, options = {}) {
   const given = token();
@@ -77,7 +77,7 @@ export async function ask(path, options = {}) {
   let response;
   try {
     // Relative to the page, which may be below a path of its own.
-    response = await fetch(new URL(path.replace(/^\//, ""), base), { headers, signal: options.signal ?? null });
+    response = await fetch(new URL(path.replace(/^\//, ""), base), { ...options, headers, signal: options.signal ?? null });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     become("offline");
@@ -87,7 +87,7 @@ export async function ask(path, options = {}) {
     become("ok");
     return response;
   }
-  const problem = await response.json().catch(() => undefined);
+  const problem = await response.json().then(timed).catch(() => undefined);
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
   if (response.status === 401) {
     become("unauthorized");
@@ -101,6 +101,17 @@ export async function ask(path, options = {}) {
   throw new Failure(kinds[/** @type {404} */ (response.status)] ?? "refused", words, problem);
 }
 
+const TIMES = new Set(["from", "to", "now", "first", "last", "time", "at", "createdAt", "lastFrame"]);
+
+/** Makes numbers of an answer's times, in place. @param {any} answer */
+function timed(answer) {
+  for (const [name, value] of Object.entries(answer)) {
+    if (typeof value === "object" && value !== null) timed(value);
+    else if (typeof value === "string" && TIMES.has(name)) answer[name] = Date.parse(value);
+  }
+  return answer;
+}
+
 const base = new URL(".", location.href.split("#")[0]);
 
 /**
@@ -112,7 +123,12 @@ export async function json(path, query = {}, signal) {
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   const text = parameters.toString();
   const response = await ask(text ? `${path}?${text}` : path, { signal });
-  return response.json();
+  return timed(await response.json());
+}
+
+/** Changes something. @param {"POST" | "DELETE"} method @param {string} path @param {unknown} [body] */
+export async function send(method, path, body) {
+  await ask(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
 }
 
 /** Asks for bytes. @param {string} path @param {AbortSignal} [signal] */
@@ -129,20 +145,20 @@ export async function signed(path) {
 
 const at = (/** @type {number} */ ms) => new Date(ms).toISOString();
 
-/** @returns {Promise<import("./types.js").Cameras>} */
+/** @returns {Promise<Cameras>} */
 export async function cameras() {
   const answer = await json("/v1/cameras");
   serverTime(answer.now);
   return answer;
 }
 
-/** @returns {Promise<import("./types.js").Gateways>} */
+/** @returns {Promise<Gateways>} */
 export const gateways = () => json("/v1/gateways");
 
 /**
  * Chunks of a camera, the oldest first.
- * @param {{ site: string, camera: string }} of @param {number} from @param {number} to @param {number} limit @param {AbortSignal} [signal]
- * @returns {Promise<import("./types.js").Chunk[]>}
+ * @param {Name} of @param {number} from @param {number} to @param {number} limit @param {AbortSignal} [signal]
+ * @returns {Promise<Chunk[]>}
  */
 export async function chunks(of, from, to, limit, signal) {
   const query = { site: of.site, camera: of.camera, from: at(from), to: at(to), order: "oldest-first", limit };
@@ -153,12 +169,12 @@ const TIMELINE_MAX = 8 * 86_400_000;
 
 /**
  * What happened at a camera; long stretches are asked for in parts.
- * @param {{ site: string, camera: string }} of @param {number} from @param {number} to
+ * @param {Name} of @param {number} from @param {number} to
  * @param {{ resolution?: number, countSeconds?: number }} options  In seconds. @param {AbortSignal} [signal]
- * @returns {Promise<import("./types.js").Timeline>}
+ * @returns {Promise<Timeline>}
  */
 export async function timeline(of, from, to, options, signal) {
-  /** @type {Promise<import("./types.js").Timeline>[]} */
+  /** @type {Promise<Timeline>[]} */
   const parts = [];
   for (let start = from; start < to; start += TIMELINE_MAX) {
     const query = { site: of.site, camera: of.camera, from: at(start), to: at(Math.min(to, start + TIMELINE_MAX)), ...options };

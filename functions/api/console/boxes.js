@@ -2,7 +2,7 @@
 
 import { json } from "./api.js";
 import { fill, h } from "./dom.js";
-import { MINUTE, parse, utc } from "./time.js";
+import { MINUTE, utc } from "./time.js";
 import { kind, labelText, sign } from "./words.js";
 
 /** Boxes go this long after the last picture in which they were seen. */
@@ -10,10 +10,10 @@ const LASTS_MS = 500;
 /** Detectors look at few pictures a second: a box holds until the next one, at most this long. */
 const HOLDS_MS = 1500;
 
-/** @typedef {{ at: number, until: number, detections: import("./types.js").Detection[] }} Seen */
+/** @typedef {{ at: number, until: number, detections: Detection[] }} Seen */
 
 export class Boxes {
-  /** @param {{ site: string, camera: string }} of @param {HTMLElement} element laid over the picture */
+  /** @param {Name} of @param {HTMLElement} element laid over the picture */
   constructor(of, element) {
     this.of = of;
     this.element = element;
@@ -44,10 +44,10 @@ export class Boxes {
     this.asking = true;
     const [from, to] = [ms - MINUTE / 4, ms + MINUTE];
     try {
-      /** @type {import("./types.js").Detections} */
+      /** @type {{ chunks: LookedAt[] }} */
       const answer = await json("/v1/detections", { site: this.of.site, camera: this.of.camera, from: utc(from), to: utc(to) });
       const frames = answer.chunks.flatMap((chunk) => chunk.frames.map((frame) => ({
-        at: frame.time ? parse(frame.time) : parse(chunk.from) + frame.offset * 1000, detections: frame.detections,
+        at: frame.time ? frame.time : chunk.from + frame.offset * 1000, detections: frame.detections,
       }))).sort((a, b) => a.at - b.at);
       this.seen = frames.filter((frame) => frame.detections.length > 0).map((frame) => {
         const next = frames[frames.indexOf(frame) + 1]?.at ?? Infinity;
@@ -56,7 +56,7 @@ export class Boxes {
       this.from = from;
       // What is new is looked at a little later.
       const last = answer.chunks.at(-1);
-      this.to = last && parse(last.to) < to ? Math.max(ms + 2000, parse(last.to)) : last ? to : ms + 4000;
+      this.to = last && last.to < to ? Math.max(ms + 2000, last.to) : last ? to : ms + 4000;
     } catch {
       this.from = ms - 1;
       this.to = ms + 3000;
@@ -68,9 +68,9 @@ export class Boxes {
   }
 }
 
-/** @param {import("./types.js").Detection} detection */
+/** @param {Detection} detection */
 function box({ label, score, box: { left, top, width, height } }) {
-  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""}` }, h("span", {}, sign(label), `${labelText(label)} ${score.toFixed(2)}`));
+  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""}` }, h("span", sign(label), `${labelText(label)} ${score.toFixed(2)}`));
   element.style.left = `${left * 100}%`;
   element.style.top = `${top * 100}%`;
   element.style.width = `${width * 100}%`;

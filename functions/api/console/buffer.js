@@ -3,9 +3,8 @@
 // The player's time has no gaps. What is between two chunks on the clock is told by `edges`.
 
 import { bytes } from "./api.js";
-import { parse } from "./time.js";
 
-/** @typedef {{ chunk: import("./types.js").Chunk, start: number, end: number, from: number, to: number }} Part
+/** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number }} Part
  * `start` and `end` in seconds of media, `from` and `to` in milliseconds since 1970. */
 
 /** Chunks that are further apart than this have a gap between them. */
@@ -80,7 +79,7 @@ export class Buffer {
 
   /**
    * Appends a chunk behind the others.
-   * @param {import("./types.js").Chunk} chunk @param {AbortSignal} signal
+   * @param {Chunk} chunk @param {AbortSignal} signal
    */
   async append(chunk, signal) {
     const data = new Uint8Array(await bytes(chunk.media, signal));
@@ -98,7 +97,7 @@ export class Buffer {
     const end = this.appended();
     // Bytes that are no boxes are taken, and nothing comes of them.
     if (end <= start) throw new Error("there is nothing to play in the file");
-    this.parts.push({ chunk, start, end, from: parse(chunk.from), to: parse(chunk.to) });
+    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to });
     await this.evict(buffer);
   }
 

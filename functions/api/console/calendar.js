@@ -2,7 +2,7 @@
 
 import { json, now } from "./api.js";
 import { fill, h, iconButton, say } from "./dom.js";
-import { DAY, HOUR, midnight, monthStart, parse, text, utc, wall, zone } from "./time.js";
+import { DAY, HOUR, midnight, monthStart, text, utc, wall, zone } from "./time.js";
 
 /** The first day of a week where the viewer is: 1 is Monday, 7 Sunday. */
 function firstDay() {
@@ -12,7 +12,7 @@ function firstDay() {
 
 /** Events: `day` (detail: the day's midnight). */
 export class Calendar extends EventTarget {
-  /** @param {{ site: string, camera: string }} of @param {number} at */
+  /** @param {Name} of @param {number} at */
   constructor(of, at) {
     super();
     this.of = of;
@@ -21,7 +21,7 @@ export class Calendar extends EventTarget {
     /** @type {Map<number, number>} */
     this.shares = new Map();
     this.loadedMonth = NaN;
-    this.element = h("section", { class: "calendar", "aria-label": "Days" });
+    this.element = h("section.calendar", { "aria-label": "Days" });
     this.draw();
     this.load();
   }
@@ -42,8 +42,8 @@ export class Calendar extends EventTarget {
     try {
       const date = (/** @type {number} */ ms) => utc(wall(ms)).slice(0, 10);
       const { days } = await json("/v1/days", { site: this.of.site, camera: this.of.camera, from: date(month), to: date(monthStart(month, 1) - HOUR), zone: zone() });
-      for (const { from, to, seconds } of /** @type {import("./types.js").Day[]} */ (days)) {
-        this.shares.set(parse(from), Math.min(1, (seconds * 1000) / (parse(to) - parse(from))));
+      for (const { from, to, seconds } of /** @type {Day[]} */ (days)) {
+        this.shares.set(from, Math.min(1, (seconds * 1000) / (to - from)));
       }
       this.draw();
     } catch {
@@ -69,9 +69,9 @@ export class Calendar extends EventTarget {
       return h("span", { "aria-hidden": "true" }, name);
     });
     fill(this.element,
-      h("header", {}, h("h2", {}, text(this.month + DAY, "month")), h("span", { class: "space" }),
+      h("header", h("h2", text(this.month + DAY, "month")), h("span.space"),
         iconButton("left", "Month before", () => this.turn(-1), "bare"), iconButton("right", "Month after", () => this.turn(1), "bare")),
-      h("div", { class: "days", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, ...names, ...days));
+      h("div.days", { onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, ...names, ...days));
     if (focused) /** @type {HTMLElement | null} */ (this.element.querySelector(".day.chosen"))?.focus();
   }
 
@@ -79,14 +79,14 @@ export class Calendar extends EventTarget {
   day(day, column) {
     const share = this.shares.get(day) ?? 0;
     const chosen = day === this.chosen;
-    const bar = h("i", {});
+    const bar = h("i");
     bar.style.width = `${Math.round(share * 100)}%`;
     const words = `${text(day, "full")}, ${share > 0 ? `video for ${Math.max(1, Math.round(share * 100))} % of it` : "no video"}`;
     const element = h("button", {
-      type: "button", class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
+      class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
       tabindex: chosen || (column >= 0 && monthStart(this.chosen) !== this.month) ? 0 : -1, disabled: day > now(), "data-day": day,
       onclick: () => this.dispatchEvent(new CustomEvent("day", { detail: day })),
-    }, h("span", {}, text(day, "number").replace(/\D/g, "")), h("b", {}, share > 0 && bar));
+    }, h("span", text(day, "number").replace(/\D/g, "")), h("b", share > 0 && bar));
     if (column >= 0) element.style.gridColumnStart = String(column + 1);
     return element;
   }

@@ -5,16 +5,20 @@ import { text, utc } from "./time.js";
 
 const RATES = [0.25, 0.5, 1, 2, 4, 8, 16, 32];
 
+/** What plays: one camera, or several on one clock.
+ * @typedef {{ wall: number, playing: boolean, rate: number, video: HTMLVideoElement, play: () => void, pause: () => void,
+ *   setRate: (rate: number) => void, step: (frames: number) => void }} Playing */
+
 /**
- * @param {import("./player.js").Player} player
- * @param {{ sighting: (step: number) => void, boxes: () => boolean, full: () => void }} actions
+ * @param {Playing} player
+ * @param {{ sighting: (step: number) => void, boxes?: () => boolean, full: () => void }} actions
  */
 export function controls(player, actions) {
-  const clock = h("b", {}, "");
-  const thousandths = h("small", {}, "");
-  const inUtc = h("span", { class: "faint" });
-  const play = h("button", { type: "button", class: "button square play", "aria-label": "Play", onclick: () => toggle() }, icon("play"));
-  const rate = h("select", { class: "rate", "aria-label": "Speed", onchange: (/** @type {any} */ event) => player.setRate(Number(event.target.value)) },
+  const clock = h("b", "");
+  const thousandths = h("small", "");
+  const inUtc = h("span.faint");
+  const play = h("button.button.square.play", { "aria-label": "Play", onclick: () => toggle() }, icon("play"));
+  const rate = h("select.rate", { "aria-label": "Speed", onchange: (event) => player.setRate(Number(event.target.value)) },
     ...RATES.map((value) => h("option", { value, selected: value === 1 }, `${value}×`)));
   const sound = iconButton("muted", "Sound", () => {
     player.video.muted = !player.video.muted;
@@ -22,7 +26,7 @@ export function controls(player, actions) {
     sound.setAttribute("aria-pressed", String(!player.video.muted));
   });
   sound.setAttribute("aria-pressed", "false");
-  const boxes = iconButton("boxes", "Boxes", () => boxes.setAttribute("aria-pressed", String(actions.boxes())));
+  const boxes = iconButton("boxes", "Boxes", () => boxes.setAttribute("aria-pressed", String(actions.boxes?.() ?? false)));
   boxes.setAttribute("aria-pressed", "true");
 
   function toggle() {
@@ -32,11 +36,11 @@ export function controls(player, actions) {
 
   let playing = false;
   return {
-    element: h("div", { class: "controls" },
-      h("div", { class: "clock" }, h("span", {}, clock, thousandths), inUtc),
-      h("div", { class: "row" }, iconButton("previous", "Sighting before", () => actions.sighting(-1)), iconButton("back", "Frame back", () => player.step(-1), "wide"),
+    element: h("div.controls",
+      h("div.clock", h("span", clock, thousandths), inUtc),
+      h("div.row", iconButton("previous", "Sighting before", () => actions.sighting(-1)), iconButton("back", "Frame back", () => player.step(-1), "wide"),
         play, iconButton("forward", "Frame on", () => player.step(1), "wide"), iconButton("next", "Next sighting", () => actions.sighting(1))),
-      h("div", { class: "row end wide" }, rate, sound, boxes, iconButton("full", "Full screen", actions.full))),
+      h("div.row.end.wide", rate, sound, actions.boxes && boxes, iconButton("full", "Full screen", actions.full))),
     toggle,
     sound: () => sound.click(),
     boxes: () => boxes.click(),

@@ -4,23 +4,32 @@
 
 /** A handler of any event: the caller knows which. @typedef {(event: any) => void} Handler */
 
+/** What an element has: `on…` are listeners, `true` is an attribute without a value, `false` and `null` are none. `aria-…` are words.
+ * @typedef {Record<string, string | number | boolean | null | undefined | Handler>} Properties */
+
 /**
- * An element. A property that begins with `on` is a listener; `true` is an attribute without a value; `false` and `null` are none.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag
- * @param {Record<string, string | number | boolean | null | undefined | Handler>} [properties]
- * @param {...Child} children
- * @returns {HTMLElementTagNameMap[K]}
+ * An element: `h("button.chip", { onclick }, "All")`.
+ * @template {string} S
+ * @param {S} selector a tag and its classes
+ * @param {...(Child | Properties)} rest properties, if any, and children
+ * @returns {HTMLElementTagNameMap[S extends `${infer Tag}.${string}` ? Tag & keyof HTMLElementTagNameMap : S & keyof HTMLElementTagNameMap]}
  */
-export function h(tag, properties = {}, ...children) {
+export function h(selector, ...rest) {
+  const [tag = "", ...classes] = selector.split(".");
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value));
+  if (classes.length > 0) element.className = classes.join(" ");
+  if (tag === "button") element.setAttribute("type", "button");
+  const first = rest[0];
+  if (typeof first === "object" && first !== null && !(first instanceof Node)) {
+    rest.shift();
+    for (const [name, value] of Object.entries(first)) {
+      if (typeof value === "function") element.addEventListener(name.slice(2), value);
+      else if (value === true && !name.startsWith("aria-")) element.setAttribute(name, "");
+      else if ((value !== false || name.startsWith("aria-")) && value !== null && value !== undefined) element.setAttribute(name, String(value));
+    }
   }
-  fill(element, ...children);
-  return element;
+  fill(element, .../** @type {Child[]} */ (rest));
+  return /** @type {any} */ (element);
 }
 
 /** Puts children into an element in place of those that it has. @param {Element} element @param {...Child} children */
@@ -95,12 +104,17 @@ export function drawing(path, size, classes) {
 
 /** A button that is an icon. @param {Icon} name @param {string} label @param {Handler} onclick @param {string} [classes] */
 export function iconButton(name, label, onclick, classes = "") {
-  return h("button", { type: "button", class: `button square ${classes}`, "aria-label": label, title: label, onclick }, icon(name));
+  return h("button", { class: `button square ${classes}`, "aria-label": label, title: label, onclick }, icon(name));
 }
 
 /** A button with words. @param {string} label @param {Handler} onclick @param {string} [classes] */
 export function button(label, onclick, classes = "outlined") {
-  return h("button", { type: "button", class: `button ${classes}`, onclick }, label);
+  return h("button", { class: `button ${classes}`, onclick }, label);
+}
+
+/** A switch in a row of choices. @param {boolean} on @param {Handler} onclick @param {...Child} words */
+export function chip(on, onclick, ...words) {
+  return h("button.chip", { "aria-pressed": on, onclick }, ...words);
 }
 
 let saidAt = 0;

@@ -1,85 +1,125 @@
-// A clip of a range: its size and length before the click, then the download.
+// Clips of a range: their size and length before the click, then the download. Several cameras are made into one archive.
 
 import { Failure, json, signed } from "./api.js";
 import { button, fill, h, icon, iconButton, say } from "./dom.js";
-import { DAY, fromWall, length, parse, text, utc, wall } from "./time.js";
+import { Exports } from "./exports.js";
+import { Keep } from "./keep.js";
+import { known, sameCamera } from "./state.js";
+import { DAY, fromWall, length, text, utc, wall } from "./time.js";
 import { gapText, range, size } from "./words.js";
 
-/** Asks what a clip would be. @param {{ site: string, camera: string }} of @param {number} from @param {number} to */
-export async function plan(of, from, to) {
+/** Asks what a clip would be. @param {Name} of @param {number} from @param {number} to @returns {Promise<ClipPlan>} */
+export function plan(of, from, to) {
   const path = `/v1/clips/${encodeURIComponent(of.site)}/${encodeURIComponent(of.camera)}.json`;
-  /** @type {import("./types.js").ClipPlan} */
-  const answer = await json(path, { from: utc(from), to: utc(to), gaps: "skip" });
-  return answer;
+  return json(path, { from: utc(from), to: utc(to), gaps: "skip" });
 }
+
+/** What a camera would give: a plan, or why there is none. @typedef {{ of: Name, plan?: ClipPlan, failure?: unknown }} Part */
 
 /** Events: `close`, `range` (detail: a span). */
 export class ExportPanel extends EventTarget {
-  /** @param {{ site: string, camera: string }} of */
-  constructor(of) {
+  /** @param {Name[]} chosen */
+  constructor(chosen) {
     super();
-    this.of = of;
+    this.chosen = chosen;
+    /** @type {Span} */
     this.span = { from: 0, to: 0 };
-    /** @type {import("./types.js").Gap[]} */
+    /** @type {Gap[]} */
     this.gaps = [];
     this.from = h("input", { type: "time", step: "0.001", id: "export-from", onchange: () => this.typed() });
     this.to = h("input", { type: "time", step: "0.001", id: "export-to", onchange: () => this.typed() });
     this.heading = h("h2", { tabindex: "-1" }, "Export");
-    this.sum = h("div", { class: "sum", role: "status" });
-    this.foot = h("div", { class: "foot-bar" });
-    this.element = h("section", { class: "export", "aria-label": "Export", hidden: true },
-      h("div", { class: "sub" }, this.heading, iconButton("close", "Close", () => this.dispatchEvent(new Event("close")))),
-      h("div", { class: "pair" }, h("label", { for: "export-from" }, "From", this.from), h("label", { for: "export-to" }, "To", this.to)),
-      this.sum, this.foot);
+    this.cameras = h("fieldset.choices");
+    this.sum = h("div.sum", { role: "status" });
+    this.foot = h("div.foot-bar");
+    this.keep = new Keep();
+    this.exports = new Exports();
+    this.element = h("section.export", { "aria-label": "Export", hidden: true },
+      h("div.sub", this.heading, iconButton("close", "Close", () => this.dispatchEvent(new Event("close")))),
+      h("div.pair", h("label", { for: "export-from" }, "From", this.from), h("label", { for: "export-to" }, "To", this.to)),
+      this.cameras, this.sum, this.keep.element, this.exports.element, this.foot);
     this.asked = 0;
   }
 
-  /** @param {import("./types.js").Span} span @param {import("./types.js").Gap[]} gaps that are in it */
+  end() {
+    this.exports.end();
+  }
+
+  /** @param {Span} span @param {Gap[]} gaps that are in it */
   async show(span, gaps) {
     this.span = span;
-    this.gaps = gaps;
+    this.gaps = gaps.filter((gap) => gap.to > span.from && gap.from < span.to);
     const clock = (/** @type {number} */ ms) => utc(wall(Math.round(ms))).slice(11, 23);
     this.from.value = clock(span.from);
     this.to.value = clock(span.to);
     const asked = (this.asked += 1);
     fill(this.foot);
-    fill(this.sum, h("p", {}, "Looking how large it is."));
+    fill(this.sum, h("p", "Looking how large it is."));
+    this.keep.show(this.chosen, span);
+    this.exports.load();
+    /** @type {Part[]} */
+    const parts = await Promise.all((known.cameras ?? []).filter((of) => this.chosen.some((one) => sameCamera(one, of)) || ((of.first ?? Infinity) < span.to && (of.last ?? 0) > span.from)).slice(0, 50).map((of) => plan(of, span.from, span.to).then((found) => ({ of, plan: found }), (failure) => ({ of, failure }))));
+    if (asked === this.asked) this.planned(parts);
+  }
+
+  /** @param {Part[]} parts of every camera */
+  planned(parts) {
+    const isChosen = (/** @type {Part} */ { of }) => this.chosen.some((one) => sameCamera(one, of));
+    fill(this.cameras, h("legend.quiet", "Cameras"), ...parts.filter((part) => part.plan || isChosen(part)).map((part) => {
+      const tick = h("input", { type: "checkbox", checked: isChosen(part), onchange: () => {
+        this.chosen = isChosen(part) ? this.chosen.filter((one) => !sameCamera(one, part.of)) : [...this.chosen, part.of];
+        this.keep.show(this.chosen, this.span);
+        this.summed(parts.filter(isChosen));
+      } });
+      return h("label.row", tick, h("span.cut", part.of.camera), h("span.space"), h("span.quiet", part.plan ? size(part.plan.sizeBytes) : "nothing"));
+    }));
+    this.summed(parts.filter(isChosen));
+  }
+
+  /** @param {Part[]} parts of the chosen cameras */
+  async summed(parts) {
+    const asked = (this.asked += 1);
+    const plans = parts.flatMap((part) => part.plan ?? []);
+    const [only] = plans;
+    if (!only) {
+      const first = parts[0];
+      if (first) this.refused(first.failure);
+      else fill(this.sum, h("p", "No camera is chosen."));
+      fill(this.foot);
+      return;
+    }
+    const bytes = plans.reduce((sum, one) => sum + one.sizeBytes, 0);
+    const longest = Math.max(...plans.map((one) => one.seconds)) * 1000;
+    const names = parts.filter((part) => part.plan).map((part) => part.of.camera).join(", ");
+    fill(this.sum,
+      h("p", h("strong.big", size(bytes)), " ", h("span.quiet", length(longest))),
+      h("p", `${names}, ${text(this.span.from, "date")}. MP4 as recorded. The size is exact.`),
+      ...parts.filter((part) => !part.plan).map((part) => h("p.row", icon("warning", "warn"), `${part.of.camera} has no video here and is left out.`)),
+      ...this.gaps.slice(0, 5).map((gap) => h("p.row", icon("warning", "warn"), `${gapText(gap)}. The clip goes on behind it.`)),
+      this.gaps.length > 5 && h("p", `${this.gaps.length - 5} more gaps are left out.`));
     try {
-      const found = await plan(this.of, span.from, span.to);
-      if (asked === this.asked) this.planned(found);
+      const links = plans.length === 1 || !this.exports.isThere ? await Promise.all(plans.map((one) => signed(one.media))) : [];
+      if (asked !== this.asked) return;
+      const one = (/** @type {string} */ href, /** @type {string} */ words) => h("a.button.primary", { href, download: "", onclick: () => say("The download has begun") }, icon("download"), h("span.cut", words));
+      if (links.length === 1) fill(this.foot, one(links[0] ?? "", `Download ${size(bytes)}`));
+      else if (links.length > 1) fill(this.foot, ...links.map((href, index) => one(href, `${parts.filter((part) => part.plan)[index]?.of.camera}, ${size(plans[index]?.sizeBytes ?? 0)}`)));
+      else fill(this.foot, button(`Make ${plans.length} files, ${size(bytes)}`, () => this.exports.make(this.name(), parts.filter((part) => part.plan).map(({ of }) => ({ ...of, from: utc(this.span.from), to: utc(this.span.to) }))), "primary"));
     } catch (error) {
       if (asked === this.asked) this.refused(error);
     }
   }
 
-  /** @param {import("./types.js").ClipPlan} found */
-  async planned(found) {
-    const skipped = this.gaps.filter((gap) => parse(gap.to) > this.span.from && parse(gap.from) < this.span.to);
-    fill(this.sum,
-      h("p", {}, h("strong", { class: "big" }, size(found.sizeBytes)), " ", h("span", { class: "quiet" }, length(found.seconds * 1000))),
-      h("p", {}, `${this.of.camera}, ${text(this.span.from, "date")}. MP4 as recorded. The size is exact.`),
-      ...skipped.slice(0, 5).map((gap) => h("p", { class: "row" }, icon("warning", "warn"), `${gapText(gap)}. The clip goes on behind it.`)),
-      skipped.length > 5 && h("p", {}, `${skipped.length - 5} more gaps are left out.`));
-    let href;
-    try {
-      href = await signed(found.media);
-    } catch (error) {
-      this.refused(error);
-      return;
-    }
-    fill(this.foot,
-      h("a", { class: "button primary", href, download: "", onclick: () => say("The download has begun") }, icon("download"), `Download ${size(found.sizeBytes)}`));
+  name() {
+    return `${this.chosen.map((one) => one.camera).join(", ")}, ${text(this.span.from, "date")} ${range(this.span.from, this.span.to)}`.slice(0, 120);
   }
 
   /** @param {unknown} error */
   refused(error) {
     const problem = error instanceof Failure ? error.problem : undefined;
     const words = error instanceof Failure && error.kind === "gone" ? "Nothing was recorded in this range." : error instanceof Error ? error.message : "";
-    const ranges = (problem?.ranges ?? []).slice(0, 6).map(({ from, to }) => {
-      const span = { from: parse(from), to: parse(to) };
-      return button(range(span.from, span.to), () => this.dispatchEvent(new CustomEvent("range", { detail: span })), "outlined small");
-    });
-    fill(this.sum, h("p", { class: "row" }, icon("warning", "warn"), words), ranges.length > 0 && h("p", {}, "These parts can be had:"), h("div", { class: "chips" }, ...ranges));
+    const ranges = (problem?.ranges ?? []).slice(0, 6).map(({ from, to }) =>
+      button(range(from, to), () => this.dispatchEvent(new CustomEvent("range", { detail: { from, to } })), "outlined small"));
+    fill(this.sum, h("p.row", icon("warning", "warn"), words), ranges.length > 0 && h("p", "These parts can be had:"), h("div.chips", ...ranges));
   }
 
   typed() {
@@ -90,6 +130,6 @@ export class ExportPanel extends EventTarget {
     };
     const span = { from: at(this.from.value, this.span.from), to: at(this.to.value, this.span.to) };
     if (span.to > span.from) this.dispatchEvent(new CustomEvent("range", { detail: span }));
-    else fill(this.sum, h("p", { class: "row" }, icon("warning", "warn"), "The range ends before it begins."));
+    else fill(this.sum, h("p.row", icon("warning", "warn"), "The range ends before it begins."));
   }
 }

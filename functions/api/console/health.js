@@ -4,26 +4,26 @@ import { now } from "./api.js";
 import { fill, h, icon, setText } from "./dom.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
-import { length, parse, text } from "./time.js";
+import { length, text } from "./time.js";
 import { size } from "./words.js";
 
-const none = (/** @type {string} */ words) => h("span", { class: "faint" }, words);
+const none = (/** @type {string} */ words) => h("span.faint", words);
 
 /** The screen. @param {HTMLElement} main */
 export function health(main) {
-  const sentence = h("span", { class: "quiet" });
-  const asOf = h("span", { class: "faint" });
-  const cameraRows = h("tbody", {});
-  const gatewayRows = h("tbody", {});
-  const heads = (/** @type {string[]} */ ...names) => h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name))));
-  fill(main, h("header", { class: "head" }, h("h1", {}, "Health"), sentence, h("span", { class: "space" }), asOf),
-    h("div", { class: "tables" },
-      h("h2", {}, "Cameras"), h("div", { class: "scroll" }, h("table", {}, heads("Camera", "Last picture", "Last 24 hours", "Gaps", "Waiting to upload", "Last fault"), cameraRows)),
-      h("h2", {}, "Gateways"), h("div", { class: "scroll" }, h("table", {}, heads("Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"), gatewayRows))));
+  const sentence = h("span.quiet");
+  const asOf = h("span.faint");
+  const cameraRows = h("tbody");
+  const gatewayRows = h("tbody");
+  const heads = (/** @type {string[]} */ ...names) => h("thead", h("tr", ...names.map((name) => h("th", { scope: "col" }, name))));
+  fill(main, h("header.head", h("h1", "Health"), sentence, h("span.space"), asOf),
+    h("div.tables",
+      h("h2", "Cameras"), h("div.scroll", h("table", heads("Camera", "Last picture", "Last 24 hours", "Gaps", "Waiting to upload", "Last fault"), cameraRows)),
+      h("h2", "Gateways"), h("div.scroll", h("table", heads("Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"), gatewayRows))));
   /** @type {Map<string, Strip>} */
   const strips = new Map();
 
-  /** @param {import("./types.js").Camera} camera */
+  /** @param {Camera} camera */
   function strip(camera) {
     const key = `${camera.site}/${camera.camera}`;
     let found = strips.get(key);
@@ -48,24 +48,24 @@ export function health(main) {
       const { tone, age, why } = freshness(camera);
       const reported = known.reported(camera);
       const { data, canvas } = strip(camera);
-      const sum = (data?.gaps ?? []).reduce((all, gap) => all + parse(gap.to) - parse(gap.from), 0);
-      const when = isFresh(camera) || age === "not known" || Number.isNaN(parse(camera.last)) ? age : text(parse(camera.last), now() - parse(camera.last) > 72_000_000 ? "date" : "hms");
-      return h("tr", {},
-        h("th", { scope: "row" }, h("a", { class: "row", href: cameraLink(camera) }, icon(tone === "calm" ? "tick" : tone === "warn" ? "warning" : "fault", tone), camera.camera)),
-        h("td", {}, when, " ", h("span", { class: "quiet" }, why)), h("td", { class: "day-strip" }, canvas),
-        h("td", {}, !data ? none("") : data.gaps.length === 0 ? none("none") : `${data.gaps.length}, ${length(sum)}`),
-        h("td", {}, !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : `${reported.waitingObjects} files`),
-        h("td", {}, reported?.lastError ?? none("none")));
+      const sum = (data?.gaps ?? []).reduce((all, gap) => all + gap.to - gap.from, 0);
+      const when = isFresh(camera) || age === "not known" || camera.last === undefined ? age : text(camera.last, now() - camera.last > 72_000_000 ? "date" : "hms");
+      return h("tr",
+        h("th", { scope: "row" }, h("a.row", { href: cameraLink(camera) }, icon(tone === "calm" ? "tick" : tone === "warn" ? "warning" : "fault", tone), camera.camera)),
+        h("td", when, " ", h("span.quiet", why)), h("td.day-strip", canvas),
+        h("td", !data ? none("") : data.gaps.length === 0 ? none("none") : `${data.gaps.length}, ${length(sum)}`),
+        h("td", !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : `${reported.waitingObjects} files`),
+        h("td", reported?.lastError ?? none("none")));
     }));
     const gateways = known.gateways?.gateways ?? [];
     fill(gatewayRows, ...gateways.map(({ site, report }) => {
       const { gatewayClock: clock, spool } = report;
       const offset = clock.offsetUs === undefined ? "" : `, ± ${Math.max(1, Math.round(clock.offsetUs / 1000))} ms`;
-      return h("tr", {}, h("th", { scope: "row" }, site), h("td", {}, `${length(Math.max(0, now() - parse(report.at)))} ago`),
-        h("td", {}, clock.synchronized ? `synchronised${offset}` : "not synchronised"),
-        h("td", {}, spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`),
-        h("td", {}, report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`), h("td", {}, report.upload.lastError ?? none("none")));
-    }), gateways.length === 0 && h("tr", {}, h("td", { colspan: "6" }, none("No gateway has reported yet."))));
+      return h("tr", h("th", { scope: "row" }, site), h("td", `${length(Math.max(0, now() - report.at))} ago`),
+        h("td", clock.synchronized ? `synchronised${offset}` : "not synchronised"),
+        h("td", spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`),
+        h("td", report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`), h("td", report.upload.lastError ?? none("none")));
+    }), gateways.length === 0 && h("tr", h("td", { colspan: "6" }, none("No gateway has reported yet."))));
   }
 
   known.addEventListener("fresh", draw);

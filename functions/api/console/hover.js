@@ -3,7 +3,7 @@
 import { chunks } from "./api.js";
 import { h, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
-import { MINUTE, parse } from "./time.js";
+import { MINUTE } from "./time.js";
 
 /** The pointer rests this long before a picture is fetched. */
 const REST_MS = 90;
@@ -11,17 +11,17 @@ const REST_MS = 90;
 /** @param {import("./timeline.js").TimelineView} view */
 export function hoverCard(view) {
   const canvas = h("canvas", { width: 196, height: 110, hidden: true });
-  const words = h("p", {});
-  const element = h("div", { class: "hover-card", hidden: true }, canvas, words);
+  const words = h("p");
+  const element = h("div.hover-card", { hidden: true }, canvas, words);
   let work = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let resting;
 
   /** @param {number} ms @param {AbortSignal} signal */
   async function show(ms, signal) {
-    const segment = view.data?.segments.find((one) => ms >= parse(one.from) && ms < parse(one.to))
+    const segment = view.data?.segments.find((one) => ms >= one.from && ms < one.to)
       ?? (await chunks(view.of, ms, ms + MINUTE, 1, signal))[0];
-    if (!segment || parse(segment.from) > ms + MINUTE) return;
+    if (!segment || segment.from > ms + MINUTE) return;
     const bitmap = await picture(segment, 0, signal);
     if (signal.aborted) return;
     draw(canvas, bitmap);

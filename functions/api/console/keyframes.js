@@ -4,7 +4,7 @@ import { chunks } from "./api.js";
 import { TOUCHING_MS } from "./buffer.js";
 import { picture } from "./pictures.js";
 import { FASTEST_PLAYED } from "./player.js";
-import { MINUTE, parse } from "./time.js";
+import { MINUTE } from "./time.js";
 
 /**
  * Lets time run, with a key frame of each chunk that it comes to.
@@ -23,13 +23,13 @@ async function showKeyFrame(player) {
   const found = (await chunks(player.of, player.wall, player.wall + 10 * MINUTE, 1).catch(() => []))[0];
   if (!found) {
     const next = await player.next(player.wall).catch(() => undefined);
-    if (next) player.wall = parse(next.from);
+    if (next) player.wall = next.from;
     else player.pause();
     return;
   }
-  if (parse(found.from) > player.wall + TOUCHING_MS) {
-    player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: parse(found.from) } }));
-    player.wall = parse(found.from);
+  if (found.from > player.wall + TOUCHING_MS) {
+    player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: found.from } }));
+    player.wall = found.from;
   }
   player.chunk = found;
   const bitmap = await picture(found, 0).catch(() => undefined);

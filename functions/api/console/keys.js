@@ -21,19 +21,19 @@ export function onKeys(act) {
  * @typedef {{ toggle: () => void, sound: () => void, boxes: () => void, rate: (step: number) => void, step: (frames: number) => void,
  *   move: (ms: number) => void, sighting: (step: number) => void, fault: (step: number) => void, live: () => void, share: () => void,
  *   verify: () => void, export: () => void, mark: (end: "from" | "to") => void, clear: () => void, zoom: (factor: number) => void,
- *   day: () => void, start: () => void, full: () => void, close: () => void }} CameraActions
+ *   day: () => void, start: () => void, full: () => void, ask: () => void, close: () => void }} CameraActions
  */
 
-/** The keys of one camera's screen. @param {CameraActions} act */
+/** The keys of a screen with a clock. @param {Partial<CameraActions>} act what it can do */
 export function cameraKeys(act) {
-  /** @type {Record<string, (event: KeyboardEvent) => void>} */
+  /** @type {Record<string, ((event: KeyboardEvent) => void) | undefined>} */
   const keys = {
     " ": act.toggle, k: act.toggle, m: act.sound, b: act.boxes, f: act.full, s: act.share, v: act.verify, e: act.export,
-    "<": () => act.rate(-1), ">": () => act.rate(1), ",": () => act.step(-1), ".": () => act.step(1),
-    ArrowLeft: (event) => act.move(event.shiftKey ? -60_000 : -1000), ArrowRight: (event) => act.move(event.shiftKey ? 60_000 : 1000),
-    ArrowUp: () => act.sighting(-1), ArrowDown: () => act.sighting(1), j: () => act.move(-10_000), l: () => act.move(10_000),
-    "[": () => act.fault(-1), "]": () => act.fault(1), i: () => act.mark("from"), o: () => act.mark("to"), x: act.clear,
-    "+": () => act.zoom(0.5), "=": () => act.zoom(0.5), "-": () => act.zoom(2), 0: act.day, Home: act.start, End: act.live, Escape: act.close,
+    "<": () => act.rate?.(-1), ">": () => act.rate?.(1), ",": () => act.step?.(-1), ".": () => act.step?.(1),
+    ArrowLeft: (event) => act.move?.(event.shiftKey ? -60_000 : -1000), ArrowRight: (event) => act.move?.(event.shiftKey ? 60_000 : 1000),
+    ArrowUp: () => act.sighting?.(-1), ArrowDown: () => act.sighting?.(1), j: () => act.move?.(-10_000), l: () => act.move?.(10_000),
+    "[": () => act.fault?.(-1), "]": () => act.fault?.(1), i: () => act.mark?.("from"), o: () => act.mark?.("to"), x: act.clear,
+    "+": () => act.zoom?.(0.5), "=": () => act.zoom?.(0.5), "-": () => act.zoom?.(2), 0: act.day, Home: act.start, End: act.live, g: act.ask, Escape: act.close,
   };
   return onKeys((key, event) => {
     const found = keys[key.length === 1 ? key.toLowerCase() : key];

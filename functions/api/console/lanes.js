@@ -1,21 +1,22 @@
-// Draws the timeline: lanes of one camera over a span of time. It knows no events and asks nobody.
+// Draws the timeline: lanes of one camera, or a lane for each of several, over a span of time. It knows no events and asks nobody.
 
 import { overview } from "./overview.js";
 import { colour, font, hatch } from "./palette.js";
+import { bar, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
-import { DAY, length, parse, text } from "./time.js";
+import { DAY, length, text } from "./time.js";
 import { cause, kind, labelText, range } from "./words.js";
 
-/** @typedef {import("./types.js").Timeline} Timeline */
-/** @typedef {{ span: import("./types.js").Span, data: Timeline | undefined, day: Timeline | undefined, daySpan: import("./types.js").Span,
+/** @typedef {{ span: Span, names: Name[], of: Name, spans: (Timeline | undefined)[], failed: boolean, faults: Span[], data: Timeline | undefined, day: Timeline | undefined, daySpan: Span,
  *   labels: string[], hidden: Set<string>, playhead: number, hover: number | undefined, chosen: string | undefined,
  *   marked: { from: number | undefined, to: number | undefined }, now: number, narrow: boolean }} Picture */
 
-export const HEIGHTS = { axis: 24, rec: 44, seen: 22, sign: 18, overview: 35 };
+export const HEIGHTS = { axis: 24, rec: 44, camera: 30, seen: 22, sign: 18, overview: 35 };
 
 /** The height of all lanes. @param {Picture} picture */
 export function height(picture) {
-  const { axis, rec, seen, sign, overview } = HEIGHTS;
+  const { axis, rec, camera, seen, sign, overview } = HEIGHTS;
+  if (picture.names.length > 1) return axis + picture.names.length * camera + 4;
   return axis + rec + picture.labels.length * seen + sign + (picture.narrow ? 0 : overview);
 }
 
@@ -36,26 +37,36 @@ export function drawLanes(canvas, picture) {
   const x = (/** @type {number} */ ms) => ((ms - span.from) / (span.to - span.from)) * w;
   /** @type {Pen} */
   const pen = { c, w, x, p: picture };
-  const lanesEnd = tall - (picture.narrow ? 0 : HEIGHTS.overview);
+  const hasOverview = !picture.narrow && picture.names.length === 1;
+  const lanesEnd = tall - (hasOverview ? HEIGHTS.overview : 0);
   axis(pen, lanesEnd);
-  recorded(pen, HEIGHTS.axis + 4, HEIGHTS.rec - 8);
-  let y = HEIGHTS.axis + HEIGHTS.rec;
-  for (const label of picture.labels) {
-    seen(pen, label, y, HEIGHTS.seen);
-    y += HEIGHTS.seen;
+  if (picture.names.length > 1) {
+    picture.names.forEach((_, index) => camera(pen, picture.spans[index], HEIGHTS.axis + index * HEIGHTS.camera + 3, HEIGHTS.camera - 6));
+  } else {
+    recorded(pen, picture.data, HEIGHTS.axis + 4, HEIGHTS.rec - 8);
+    let y = HEIGHTS.axis + HEIGHTS.rec;
+    for (const label of picture.labels) {
+      seen(pen, label, y, HEIGHTS.seen);
+      y += HEIGHTS.seen;
+    }
+    signed(pen, y, HEIGHTS.sign);
   }
-  signed(pen, y, HEIGHTS.sign);
   marks(pen, lanesEnd);
-  if (!picture.narrow) overview(pen, lanesEnd + 9, HEIGHTS.overview - 9);
+  if (hasOverview) overview(pen, lanesEnd + 9, HEIGHTS.overview - 9);
 }
 
-/** @param {Pen} pen @param {string} words @param {number} x @param {number} y @param {string} ink @param {CanvasTextAlign} align @param {number} weight */
-function write({ c }, words, x, y, ink, align = "left", weight = 400) {
-  c.font = font(weight);
-  c.textAlign = align;
-  c.textBaseline = "middle";
-  c.fillStyle = colour(ink);
-  c.fillText(words, x, y);
+/** One of several cameras: recorded, and sightings as bars at three heights. @param {Pen} pen @param {Timeline | undefined} data @param {number} y @param {number} tall */
+function camera(pen, data, y, tall) {
+  const { c, w, x } = pen;
+  recorded(pen, data, y, tall);
+  for (const { label, from, to } of data?.sightings ?? []) {
+    const left = x(from);
+    const wide = Math.max(3, x(to) - left);
+    if (left > w || left + wide < 0) continue;
+    const shape = kind(label);
+    c.fillStyle = colour(shape);
+    c.fillRect(left, y - 1 + (shape === "person" ? 0 : shape === "vehicle" ? 4 : 8), wide, 3);
+  }
 }
 
 /** @param {Pen} pen @param {number} end */
@@ -70,17 +81,16 @@ function axis(pen, end) {
   }
 }
 
-/** @param {Pen} pen @param {number} y @param {number} tall */
-function recorded(pen, y, tall) {
+/** @param {Pen} pen @param {Timeline | undefined} data @param {number} y @param {number} tall */
+function recorded(pen, data, y, tall) {
   const { c, w, x, p } = pen;
-  const { data } = p;
   if (!data) {
-    write(pen, "Loading", 8, y + tall / 2, "ink-3");
+    write(pen, p.failed ? "Not loaded. It is asked for again." : "Loading", 8, y + tall / 2, "ink-3");
     return;
   }
   for (const run of data.recorded) {
-    const from = Math.max(-1, x(parse(run.from)));
-    const to = Math.min(w + 1, x(parse(run.to)));
+    const from = Math.max(-1, x(run.from));
+    const to = Math.min(w + 1, x(run.to));
     if (to < 0 || from > w) continue;
     c.fillStyle = colour("rec");
     c.fillRect(from, y, Math.max(1, to - from), tall);
@@ -89,8 +99,8 @@ function recorded(pen, y, tall) {
   }
   c.fillStyle = colour("rec-act");
   for (const { from, to, level } of data.activity) {
-    const left = x(parse(from));
-    const right = x(parse(to));
+    const left = x(from);
+    const right = x(to);
     if (right < 0 || left > w) continue;
     // About 1 is quiet; a camera that sends four times as much fills the lane.
     const share = Math.min(1, Math.max(0.04, (level - 0.6) / 3.4));
@@ -98,15 +108,26 @@ function recorded(pen, y, tall) {
   }
   if (p.span.to - p.span.from <= 120_000) {
     c.fillStyle = colour("ink-3");
-    for (const file of data.segments) c.fillRect(Math.round(x(parse(file.from))), y, 1, 5);
+    for (const file of data.segments) c.fillRect(Math.round(x(file.from)), y, 1, 5);
   }
   for (const gap of data.gaps) gapIn(pen, gap, y, tall);
+  for (const { from, to } of p.names.length > 1 ? [] : p.faults) {
+    const wide = Math.max(18, x(to) - x(from));
+    const left = (x(from) + x(to) - wide) / 2;
+    c.fillStyle = colour("bg");
+    c.fillRect(left, y, wide, tall);
+    c.strokeStyle = colour("bad");
+    c.lineWidth = 1.5;
+    c.strokeRect(left + 0.75, y + 0.75, wide - 1.5, tall - 1.5);
+    cross(c, left + wide / 2, y + tall / 2, 4);
+    c.lineWidth = 1;
+  }
 }
 
-/** @param {Pen} pen @param {import("./types.js").Gap} gap @param {number} y @param {number} tall */
+/** @param {Pen} pen @param {Gap} gap @param {number} y @param {number} tall */
 function gapIn(pen, gap, y, tall) {
   const { c, w, x } = pen;
-  const [start, end] = [parse(gap.from), parse(gap.to)];
+  const [start, end] = [gap.from, gap.to];
   const from = Math.max(-4, x(start));
   const wide = Math.max(3, Math.min(w + 4, x(end)) - from);
   if (from > w || from + wide < 0) return;
@@ -148,14 +169,14 @@ function seen(pen, label, y, tall) {
     for (const { from, count, label: of } of p.data.counts) {
       if (of !== label) continue;
       const high = Math.min(tall - 4, 2 + count * 2);
-      c.fillRect(Math.round(x(parse(from))), y + tall - 2 - high, 8, high);
+      c.fillRect(Math.round(x(from)), y + tall - 2 - high, 8, high);
     }
     return;
   }
   for (const sighting of p.data.sightings) {
     if (sighting.label !== label) continue;
-    const from = x(parse(sighting.from));
-    const wide = x(parse(sighting.to)) - from;
+    const from = x(sighting.from);
+    const wide = x(sighting.to) - from;
     if (from > w || from + wide < -8) continue;
     c.fillStyle = colour(shape);
     c.beginPath();
@@ -174,29 +195,7 @@ function seen(pen, label, y, tall) {
   }
 }
 
-/** @param {CanvasRenderingContext2D} c @param {import("./words.js").Kind} shape @param {number} x @param {number} y */
-function point(c, shape, x, y) {
-  if (shape === "person") c.arc(x, y, 4, 0, 7);
-  else if (shape === "animal") polygon(c, [[x, y - 5], [x + 5, y], [x, y + 5], [x - 5, y]]);
-  else if (shape === "vehicle") c.rect(x - 3.5, y - 3.5, 7, 7);
-  else for (const bar of [-4, -1, 2]) c.rect(x + bar, y - (bar === -1 ? 5 : 3), 2, bar === -1 ? 10 : 6);
-}
-
-/** @param {CanvasRenderingContext2D} c @param {import("./words.js").Kind} shape @param {number} x @param {number} y @param {number} w @param {number} h */
-function bar(c, shape, x, y, w, h) {
-  const half = h / 2;
-  if (shape === "animal") {
-    polygon(c, [[x, y], [x + half, y - half], [x + w - half, y - half], [x + w, y], [x + w - half, y + half], [x + half, y + half]]);
-  } else c.roundRect(x, y - half, w, h, shape === "person" ? half : 1);
-}
-
-/** @param {CanvasRenderingContext2D} c @param {number[][]} corners */
-function polygon(c, corners) {
-  for (const [x = 0, y = 0] of corners) c.lineTo(x, y);
-  c.closePath();
-}
-
-/** Whether a stretch is one that somebody should act on. @param {import("./types.js").Stretch} stretch */
+/** Whether a stretch is one that somebody should act on. @param {Stretch} stretch */
 export function isBad(stretch) {
   return stretch.signature === "invalid" || stretch.content === "mismatch" || stretch.chain === "broken";
 }
@@ -207,8 +206,8 @@ function signed(pen, y, tall) {
   const middle = Math.round(y + tall / 2);
   const stretches = [...(p.data?.integrity ?? [])].sort((a, b) => Number(isBad(a)) - Number(isBad(b)));
   for (const stretch of stretches) {
-    const from = Math.max(-10, x(parse(stretch.from)));
-    const to = Math.min(w + 10, x(parse(stretch.to)));
+    const from = Math.max(-10, x(stretch.from));
+    const to = Math.min(w + 10, x(stretch.to));
     if (to < 0 || from > w) continue;
     if (isBad(stretch)) {
       const wide = Math.max(14, to - from);
@@ -219,12 +218,7 @@ function signed(pen, y, tall) {
       c.fill();
       c.strokeStyle = colour("on-ink");
       c.lineWidth = 1.6;
-      for (const side of [-3, 3]) {
-        c.beginPath();
-        c.moveTo((from + to) / 2 - side, middle - 3);
-        c.lineTo((from + to) / 2 + side, middle + 3);
-        c.stroke();
-      }
+      cross(c, (from + to) / 2, middle, 3);
     } else {
       c.strokeStyle = colour(stretch.signature === "valid" ? "ink-3" : "warn");
       c.lineWidth = 2;

@@ -15,7 +15,7 @@ export function keepFresh() {
   let wait = 1;
   let left = 0;
   let drawn = "";
-  const count = h("span", {});
+  const count = h("span");
 
   async function ask() {
     try {
@@ -48,14 +48,14 @@ export function keepFresh() {
     drawn = key;
     const place = byId("notice");
     if (state === "offline") {
-      fill(place, h("div", { class: "notice warned", role: "status" }, icon("offline", "warn"), h("strong", {}, "No connection to the server."), "What is loaded stays usable. ", count,
-        h("span", { class: "space" }), button("Try now", () => { left = 0; ask(); })));
+      fill(place, h("div.notice.warned", { role: "status" }, icon("offline", "warn"), h("strong", "No connection to the server."), "What is loaded stays usable. ", count,
+        h("span.space"), button("Try now", () => { left = 0; ask(); })));
     } else if (state === "unauthorized") {
-      fill(place, h("form", { class: "notice warned", onsubmit: signIn }, icon("lock", "warn"),
+      fill(place, h("form.notice.warned", { onsubmit: signIn }, icon("lock", "warn"),
         h("label", { for: "token" }, token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
-        h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button", { type: "submit", class: "button primary" }, "Use token")));
+        h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button.button.primary", { type: "submit" }, "Use token")));
     } else if (skew !== 0) {
-      fill(place, h("div", { class: "notice", role: "status" }, `This device’s clock is ${length(Math.abs(skew) * 1000)} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
+      fill(place, h("div.notice", { role: "status" }, `This device’s clock is ${length(Math.abs(skew) * 1000)} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
     } else fill(place);
   }
 

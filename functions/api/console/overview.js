@@ -1,7 +1,6 @@
 // Draws the overview below the lanes.
 
 import { colour, hatch } from "./palette.js";
-import { parse } from "./time.js";
 import { kind } from "./words.js";
 
 /** The whole day, with what is seen of it framed. @param {import("./lanes.js").Pen} pen @param {number} y @param {number} tall */
@@ -12,16 +11,16 @@ export function overview({ c, w, p }, y, tall) {
   c.fillRect(0, y + tall / 2, w, 1);
   for (const run of p.day?.recorded ?? []) {
     c.fillStyle = colour("rec");
-    c.fillRect(x(parse(run.from)), y, Math.max(1, x(parse(run.to)) - x(parse(run.from))), tall);
+    c.fillRect(x(run.from), y, Math.max(1, x(run.to) - x(run.from)), tall);
   }
   for (const gap of p.day?.gaps ?? []) {
     c.fillStyle = hatch(c);
-    c.fillRect(x(parse(gap.from)), y, Math.max(3, x(parse(gap.to)) - x(parse(gap.from))), tall);
+    c.fillRect(x(gap.from), y, Math.max(3, x(gap.to) - x(gap.from)), tall);
   }
   for (const sighting of p.day?.sightings ?? []) {
     const row = Math.max(0, p.labels.indexOf(sighting.label)) % 3;
     c.fillStyle = colour(kind(sighting.label));
-    c.fillRect(x(parse(sighting.from)), y + 3 + row * 7, 2, 5);
+    c.fillRect(x(sighting.from), y + 3 + row * 7, 2, 5);
   }
   const left = Math.max(0, x(p.span.from));
   const right = Math.min(w, x(p.span.to));

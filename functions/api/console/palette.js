@@ -5,11 +5,16 @@ const known = new Map();
 /** @type {CanvasPattern | undefined} */
 let hatched;
 
+const probe = document.createElement("i");
+
 /** The colour of a role, such as `ink-2`. @param {string} role */
 export function colour(role) {
   let found = known.get(role);
   if (found === undefined) {
-    found = getComputedStyle(document.documentElement).getPropertyValue(`--${role}`).trim();
+    // A custom property is given as it is written, which may depend on the theme: a real property is resolved.
+    probe.style.color = `var(--${role})`;
+    document.head.append(probe);
+    found = getComputedStyle(probe).color;
     known.set(role, found);
   }
   return found;
@@ -17,7 +22,7 @@ export function colour(role) {
 
 /** The typeface of canvases. @param {number} weight @param {number} [px] */
 export function font(weight, px = 11) {
-  return `${weight} ${px}px ${colour("font")}`;
+  return `${weight} ${px}px ${getComputedStyle(document.body).fontFamily}`;
 }
 
 /** The hatch of gaps. @param {CanvasRenderingContext2D} context */

@@ -97,7 +97,7 @@ function event(video, name, cause) {
 
 /**
  * Draws a picture into a canvas of its own shape, or a part of it that has the canvas's.
- * @param {HTMLCanvasElement} canvas @param {ImageBitmap} bitmap @param {import("./types.js").Box} [box] in fractions
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} bitmap @param {Box} [box] in fractions
  */
 export function draw(canvas, bitmap, box) {
   const context = canvas.getContext("2d");

@@ -1,19 +1,24 @@
 // Plays a camera by wall clock: finds the chunks of a time, appends them ahead of the playhead, goes over gaps.
 
-import { Failure, chunks, now } from "./api.js";
+import { Failure, chunks, line, lineState, now } from "./api.js";
 import { Buffer, TOUCHING_MS, plays } from "./buffer.js";
 import { run } from "./keyframes.js";
-import { HOUR, MINUTE, SECOND, parse } from "./time.js";
+import { HOUR, MINUTE, SECOND } from "./time.js";
 
 /** Seconds that are appended ahead of the playhead. */
 const AHEAD_S = 12;
 /** Above this speed only key frames are shown. */
 export const FASTEST_PLAYED = 4;
 
+/** What failed is asked for again after a second, then after twice as long each time, up to this. */
+const LONGEST_PAUSE_MS = 30_000;
+/** Playing that waits this long for a file that is on its way is slowed by the line. */
+const SLOW_MS = 700;
+
 /** @typedef {"loading" | "ready" | "gap" | "nothing" | "codec" | "gone" | "damaged" | "offline"} State */
 /** Events: `time` (the picture's time or the state changed), `skipped` (a gap was gone over, `detail` is its span). */
 export class Player extends EventTarget {
-  /** @param {{ site: string, camera: string }} of @param {HTMLVideoElement} video @param {HTMLCanvasElement} still */
+  /** @param {Name} of @param {HTMLVideoElement} video @param {HTMLCanvasElement} still */
   constructor(of, video, still) {
     super();
     this.of = of;
@@ -25,13 +30,24 @@ export class Player extends EventTarget {
     this.playing = false;
     this.live = false;
     this.rate = 1;
-    /** The chunk that the picture is of. @type {import("./types.js").Chunk | undefined} */
+    /** The chunk that the picture is of. @type {Chunk | undefined} */
     this.chunk = undefined;
-    /** Chunks behind those that are appended. @type {import("./types.js").Chunk[]} */
+    /** Chunks behind those that are appended. @type {Chunk[]} */
     this.ahead = [];
     this.buffer = new Buffer(video);
-    /** Keys of files that turned out to be damaged. @type {Set<string>} */
-    this.bad = new Set();
+    /** Files that turned out to be gone or damaged, by their keys. @type {Map<string, Span & { why: "gone" | "damaged" }>} */
+    this.bad = new Map();
+    /** Whether playing waits for a line that is too slow. */
+    this.slow = false;
+    this.starvedAt = NaN;
+    this.pauseMs = 1000;
+    this.quietUntil = 0;
+    this.back = () => {
+      if (lineState() !== "ok") return;
+      this.quietUntil = 0;
+      if (this.state === "offline") this.seek(this.wall);
+    };
+    line.addEventListener("line", this.back);
     this.work = new AbortController();
     this.filling = false;
     this.showing = false;
@@ -47,6 +63,7 @@ export class Player extends EventTarget {
 
   close() {
     this.ticking = false;
+    line.removeEventListener("line", this.back);
     this.work.abort();
     this.buffer.close();
   }
@@ -87,14 +104,15 @@ export class Player extends EventTarget {
     }
     try {
       const found = await chunks(this.of, ms - 40 * SECOND, ms + 10 * MINUTE, 120, work.signal);
-      const at = found.findIndex((chunk) => parse(chunk.to) > ms);
+      const at = found.findIndex((chunk) => chunk.to > ms);
       const here = found[at];
-      if (here && this.bad.has(here.key)) {
+      const bad = here && this.bad.get(here.key);
+      if (here && bad) {
         this.chunk = here;
-        this.become("damaged");
+        this.become(bad.why);
         return;
       }
-      if (!here || parse(here.from) > ms + TOUCHING_MS) {
+      if (!here || here.from > ms + TOUCHING_MS) {
         this.video.pause();
         this.chunk = undefined;
         await this.buffer.clear();
@@ -114,11 +132,19 @@ export class Player extends EventTarget {
     return (await chunks(this.of, ms, to, 1, signal))[0];
   }
 
-  /** @param {import("./types.js").Chunk[]} found @param {number} at @param {number} ms @param {AbortController} work */
+  /** Where playing can go on after a file that is gone, damaged or of a kind that is not played. */
+  async onward() {
+    const after = this.chunk?.to ?? this.wall;
+    const found = await chunks(this.of, after, after + 10 * MINUTE, 120);
+    const next = found.find((chunk) => chunk.from > after - TOUCHING_MS && plays(chunk.mimeType) && !this.bad.has(chunk.key));
+    return next && Math.max(after, next.from) + 1;
+  }
+
+  /** @param {Chunk[]} found @param {number} at @param {number} ms @param {AbortController} work */
   async start(found, at, ms, work) {
     let first = at;
     while (first > 0 && found[first]?.startsWithRandomAccess === false) first -= 1;
-    const here = /** @type {import("./types.js").Chunk} */ (found[at]);
+    const here = /** @type {Chunk} */ (found[at]);
     this.chunk = here;
     if (!plays(here.mimeType)) {
       this.video.pause();
@@ -129,11 +155,12 @@ export class Player extends EventTarget {
     work.signal.throwIfAborted();
     for (const chunk of found.slice(first, at + 1)) await this.buffer.append(chunk, work.signal);
     this.ahead = found.slice(at + 1).filter((chunk) => !this.bad.has(chunk.key));
-    const media = this.buffer.media(Math.max(ms, parse(here.from)));
+    const media = this.buffer.media(Math.max(ms, here.from));
     if (media !== undefined) this.video.currentTime = media;
     this.lastPart = this.buffer.parts.at(-1);
     this.still.hidden = true;
     this.state = "ready";
+    this.pauseMs = SECOND;
     performance.mark("framepost-picture");
     this.resume();
     this.tell();
@@ -144,12 +171,24 @@ export class Player extends EventTarget {
   fail(error, work) {
     if (work.signal.aborted) return;
     const kind = error instanceof Failure ? error.kind : "damaged";
-    this.become(kind === "gone" ? "gone" : kind === "damaged" ? "damaged" : "offline");
+    if (kind === "gone" || kind === "damaged") {
+      if (this.chunk) this.bad.set(this.chunk.key, { from: this.chunk.from, to: this.chunk.to, why: kind });
+      this.become(kind);
+    } else {
+      this.wait();
+      this.become("offline");
+    }
+  }
+
+  /** Asks for nothing for a while. */
+  wait() {
+    this.quietUntil = performance.now() + this.pauseMs;
+    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
   }
 
   /** Appends what comes next, as far as is wanted. */
   async fill() {
-    if (this.filling || this.state !== "ready") return;
+    if (this.filling || this.state !== "ready" || lineState() !== "ok" || performance.now() < this.quietUntil) return;
     this.filling = true;
     const work = this.work;
     try {
@@ -162,6 +201,7 @@ export class Player extends EventTarget {
         }
         try {
           await this.buffer.append(chunk, work.signal);
+          this.pauseMs = SECOND;
         } catch (error) {
           // A file that is gone is gone over as a gap is; the line's faults are tried again.
           if (work.signal.aborted) break;
@@ -169,22 +209,26 @@ export class Player extends EventTarget {
             this.spoilt(chunk);
             break;
           }
-          if (error.kind === "gone") continue;
+          if (error.kind === "gone") {
+            this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why: "gone" });
+            continue;
+          }
           this.ahead.unshift(chunk);
+          this.wait();
           break;
         }
       }
     } catch {
-      // The next tick asks again.
+      if (!work.signal.aborted) this.wait();
     } finally {
       this.filling = false;
     }
   }
 
-  /** A file cannot be decoded, and the browser's player with it cannot go on. @param {import("./types.js").Chunk | undefined} chunk */
+  /** A file cannot be decoded, and the browser's player with it cannot go on. @param {Chunk | undefined} chunk */
   spoilt(chunk) {
     if (!chunk || this.bad.has(chunk.key) || !this.ticking) return;
-    this.bad.add(chunk.key);
+    this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why: "damaged" });
     setTimeout(() => this.seek(this.wall));
   }
 
@@ -200,7 +244,7 @@ export class Player extends EventTarget {
     if (performance.now() - this.askedAt < 1000) return undefined;
     this.askedAt = performance.now();
     const found = await chunks(this.of, end - 200, now() + HOUR, 60, signal);
-    this.ahead = found.filter((chunk) => parse(chunk.to) > end + 50 && !this.bad.has(chunk.key));
+    this.ahead = found.filter((chunk) => chunk.to > end + 50 && !this.bad.has(chunk.key));
     return this.ahead.shift();
   }
 
@@ -257,7 +301,7 @@ export class Player extends EventTarget {
     this.rate = 1;
     const newest = await chunks(this.of, now() - 30 * SECOND, now() + HOUR, 60).catch(() => []);
     const from = newest.at(-2) ?? newest.at(-1);
-    if (from) await this.seek(parse(from.from));
+    if (from) await this.seek(from.from);
     else await this.seek(now());
   }
 
@@ -266,6 +310,7 @@ export class Player extends EventTarget {
     if (!this.ticking) return;
     const passed = Math.min(1000, at - this.before);
     this.before = at;
+    if (this.state === "offline" && lineState() === "ok" && at > this.quietUntil) this.seek(this.wall);
     if (this.playing && this.rate > FASTEST_PLAYED && this.state === "ready") run(this, passed);
     else if (this.state === "ready" && !this.video.seeking) this.follow();
     requestAnimationFrame((next) => this.tick(next));
@@ -289,11 +334,20 @@ export class Player extends EventTarget {
       this.tell();
     }
     const ahead = this.buffer.end() - this.video.currentTime;
+    const waits = this.playing && ahead < 0.1;
+    if (!waits || !this.filling) this.starvedAt = NaN;
+    else if (Number.isNaN(this.starvedAt)) this.starvedAt = performance.now();
+    const slow = performance.now() - this.starvedAt > SLOW_MS || (this.slow && ahead < 1 && this.playing);
+    if (slow !== this.slow) {
+      this.slow = slow;
+      this.tell();
+    }
+    if (waits && lineState() !== "ok") this.become("offline");
     if (this.live && this.playing) this.buffer.catchUp(ahead);
     const next = this.ahead[0];
     if (ahead < 0.1 && next && !plays(next.mimeType)) {
       this.chunk = next;
-      this.wall = parse(next.from);
+      this.wall = next.from;
       this.become("codec");
     } else if (ahead < AHEAD_S / 2) this.fill();
   }

@@ -6,13 +6,13 @@ import { proof } from "./words.js";
 
 export class ProofView {
   constructor() {
-    this.element = h("section", { class: "proof", "aria-label": "Proof" });
-    /** @type {import("./types.js").Chunk | undefined} */
+    this.element = h("section.proof", { "aria-label": "Proof" });
+    /** @type {Chunk | undefined} */
     this.chunk = undefined;
     this.drawn = "";
   }
 
-  /** @param {import("./types.js").Chunk | undefined} chunk */
+  /** @param {Chunk | undefined} chunk */
   show(chunk) {
     const key = chunk?.key ?? "-";
     if (this.drawn === key) return;
@@ -24,7 +24,7 @@ export class ProofView {
   draw(checked = "") {
     const { chunk } = this;
     if (!chunk) {
-      fill(this.element, h("div", { class: "row" }, icon("minus", "quiet"), h("div", {}, h("strong", {}, "Nothing to check"), h("p", {}, "There is no picture here."))));
+      fill(this.element, h("div.row", icon("minus", "quiet"), h("div", h("strong", "Nothing to check"), h("p", "There is no picture here."))));
       return;
     }
     const { sign, tone, title, more } = proof(chunk.integrity);
@@ -32,8 +32,8 @@ export class ProofView {
     const uncertainty = chunk.uncertaintyUs === undefined ? "" : `, ± ${Math.max(1, Math.round(chunk.uncertaintyUs / 1000))} ms`;
     const verify = button("Verify this", () => this.verify(), "outlined small");
     fill(this.element,
-      h("div", { class: "row" }, icon(sign, tone), h("div", {}, h("strong", {}, title), h("p", {}, more))),
-      h("div", { class: "row check" }, h("p", { class: "digest" }, checked || (clock ? `Clock: ${clock}${uncertainty}` : "")), verify));
+      h("div.row", icon(sign, tone), h("div", h("strong", title), h("p", more))),
+      h("div.row.check", h("p.digest", checked || (clock ? `Clock: ${clock}${uncertainty}` : "")), verify));
   }
 
   /** Hashes the file in the browser and compares it with what the record says. */

@@ -4,7 +4,7 @@ import { json, now } from "./api.js";
 import { button, fill, h, say } from "./dom.js";
 import { thumbnail } from "./seen.js";
 import { cameraLink, known } from "./state.js";
-import { DAY, dateText, midnight, parse, text, utc } from "./time.js";
+import { DAY, dateText, midnight, text, utc } from "./time.js";
 import { labelText, sign } from "./words.js";
 
 const PAGE = 60;
@@ -16,26 +16,26 @@ export function search(main, asked) {
   let camera = asked.get("camera") ?? "";
   let days = Number(asked.get("days") ?? 6);
   let score = Number(asked.get("score") ?? 0);
-  /** @type {import("./types.js").Sighting[]} */
+  /** @type {Sighting[]} */
   let found = [];
   /** @type {string | undefined} */
   let next;
   let work = new AbortController();
   /** Labels that were seen so far, to choose from. @type {Set<string>} */
   const all = new Set(["person", "vehicle", "animal", "motion", ...labels]);
-  const count = h("span", { class: "quiet" });
-  const chips = h("div", { class: "chips", role: "group", "aria-label": "Labels" });
-  const cameras = h("select", { "aria-label": "Camera", onchange: (/** @type {any} */ event) => { camera = event.target.value; ask(); } });
-  const range = h("select", { "aria-label": "Days", onchange: (/** @type {any} */ event) => { days = Number(event.target.value); ask(); } },
+  const count = h("span.quiet");
+  const chips = h("div.chips", { role: "group", "aria-label": "Labels" });
+  const cameras = h("select", { "aria-label": "Camera", onchange: (event) => { camera = event.target.value; ask(); } });
+  const range = h("select", { "aria-label": "Days", onchange: (event) => { days = Number(event.target.value); ask(); } },
     ...DAYS.map(([name, value]) => h("option", { value, selected: value === days }, name)));
-  const least = h("select", { "aria-label": "Least score", onchange: (/** @type {any} */ event) => { score = Number(event.target.value); ask(); } },
+  const least = h("select", { "aria-label": "Least score", onchange: (event) => { score = Number(event.target.value); ask(); } },
     ...[0, 0.5, 0.7, 0.9].map((value) => h("option", { value, selected: value === score }, value === 0 ? "Any score" : `Score from ${value}`)));
-  const results = h("div", { class: "results" });
-  fill(main, h("header", { class: "head" }, h("h1", {}, "Search"), count), h("div", { class: "filters" }, chips, h("span", { class: "space" }), range, cameras, least), results);
+  const results = h("div.results");
+  fill(main, h("header.head", h("h1", "Search"), count), h("div.filters", chips, h("span.space"), range, cameras, least), results);
 
   function choices() {
-    fill(chips, ...[...all].map((label) => h("button", {
-      type: "button", class: "chip", "aria-pressed": String(labels.has(label)),
+    fill(chips, ...[...all].map((label) => h("button.chip", {
+      "aria-pressed": labels.has(label),
       onclick: () => { labels = new Set(labels.has(label) ? [...labels].filter((one) => one !== label) : [...labels, label]); ask(); },
     }, sign(label), labelText(label))));
     const options = (known.cameras ?? []).map((one) => ({ value: `${one.site}/${one.camera}`, name: one.camera }));
@@ -68,7 +68,7 @@ export function search(main, asked) {
       say(`${found.length} found`);
     } catch (error) {
       if (mine.signal.aborted) return;
-      fill(results, h("p", { class: "empty" }, error instanceof Error ? error.message : ""), button("Try again", () => ask()));
+      fill(results, h("p.empty", error instanceof Error ? error.message : ""), button("Try again", () => ask()));
     }
   }
 
@@ -86,22 +86,22 @@ export function search(main, asked) {
     for (const one of found) all.add(one.label);
     if (all.size !== before) choices();
     if (found.length === 0) {
-      fill(results, h("div", { class: "first" }, h("h2", {}, "Nothing was found"),
-        h("p", {}, days >= 0 ? "Nothing like this was seen in these days." : "Nothing like this was ever seen. A detector has to look at the pictures first."),
+      fill(results, h("div.first", h("h2", "Nothing was found"),
+        h("p", days >= 0 ? "Nothing like this was seen in these days." : "Nothing like this was ever seen. A detector has to look at the pictures first."),
         days >= 0 && button("Search all days", () => { days = -1; range.value = "-1"; ask(); })));
       return;
     }
-    /** @type {Map<number, import("./types.js").Sighting[]>} */
+    /** @type {Map<number, Sighting[]>} */
     const byDay = new Map();
     for (const one of found) {
-      const day = midnight(parse(one.from));
+      const day = midnight(one.from);
       byDay.set(day, [...(byDay.get(day) ?? []), one]);
     }
     fill(results, ...[...byDay].flatMap(([day, list]) => [
-      h("h2", {}, dateText(day + DAY / 2), " ", h("span", { class: "quiet" }, String(list.length))),
-      h("div", { class: "grid" }, ...list.map((one) => h("a", { class: "hit", href: cameraLink(one, parse(one.from)) }, thumbnail(one),
-        h("span", { class: "row" }, sign(one.label), h("span", { class: "cut" }, labelText(one.label)), h("span", { class: "space" }), h("span", { class: "quiet" }, text(parse(one.from), "hms"))),
-        h("span", { class: "row" }, h("span", { class: "quiet cut" }, one.camera), h("span", { class: "space" }), h("span", { class: "quiet" }, one.score.toFixed(2)))))),
+      h("h2", dateText(day + DAY / 2), " ", h("span.quiet", String(list.length))),
+      h("div.grid", ...list.map((one) => h("a.hit", { href: cameraLink(one, one.from) }, thumbnail(one),
+        h("span.row", sign(one.label), h("span.cut", labelText(one.label)), h("span.space"), h("span.quiet", text(one.from, "hms"))),
+        h("span.row", h("span.quiet.cut", one.camera), h("span.space"), h("span.quiet", one.score.toFixed(2)))))),
     ]), next !== undefined && button("Show more", () => more()));
   }
 

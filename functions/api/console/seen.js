@@ -2,13 +2,13 @@
 
 import { fill, h } from "./dom.js";
 import { draw, picture } from "./pictures.js";
-import { DAY, length, midnight, parse, text } from "./time.js";
+import { DAY, length, midnight, text } from "./time.js";
 import { labelText, sign } from "./words.js";
 import { now } from "./api.js";
 
 const LISTED_MAX = 200;
 
-/** A canvas that fetches the best picture of a sighting when it comes into view. @param {import("./types.js").Sighting} sighting */
+/** A canvas that fetches the best picture of a sighting when it comes into view. @param {Sighting} sighting */
 export function thumbnail(sighting) {
   const canvas = h("canvas", { width: 192, height: 108, "aria-hidden": "true" });
   const watch = new IntersectionObserver((entries) => {
@@ -26,15 +26,15 @@ export function thumbnail(sighting) {
 export class SeenList extends EventTarget {
   constructor() {
     super();
-    this.count = h("span", { class: "quiet" });
-    this.title = h("h2", {}, "Seen today");
-    this.chips = h("div", { class: "chips", role: "group", "aria-label": "Show" });
-    this.list = h("div", { class: "sightings", tabindex: "-1" });
-    this.element = h("section", { class: "seen", "aria-label": "Seen" },
-      h("div", { class: "sub" }, this.title, this.count), this.chips, this.list);
+    this.count = h("span.quiet");
+    this.title = h("h2", "Seen today");
+    this.chips = h("div.chips", { role: "group", "aria-label": "Show" });
+    this.list = h("div.sightings", { tabindex: "-1" });
+    this.element = h("section.seen", { "aria-label": "Seen" },
+      h("div.sub", this.title, this.count), this.chips, this.list);
     /** @type {string | undefined} */
     this.label = undefined;
-    /** @type {import("./types.js").Timeline | undefined} */
+    /** @type {Timeline | undefined} */
     this.day = undefined;
     this.drawn = "";
     this.scrolledAt = 0;
@@ -43,7 +43,7 @@ export class SeenList extends EventTarget {
     this.list.addEventListener("wheel", () => { this.scrolledAt = performance.now(); }, { passive: true });
   }
 
-  /** @param {import("./types.js").Timeline | undefined} day @param {number} from the day's start */
+  /** @param {Timeline | undefined} day @param {number} from the day's start */
   show(day, from) {
     this.day = day;
     this.title.textContent = from === midnight(now()) ? "Seen today" : `Seen on ${text(from + DAY / 2, "day")}`;
@@ -54,13 +54,13 @@ export class SeenList extends EventTarget {
     this.draw(all);
   }
 
-  /** @param {import("./types.js").Sighting[]} all */
+  /** @param {Sighting[]} all */
   draw(all) {
     this.count.textContent = all.length.toLocaleString();
     const labels = [...new Set(all.map((one) => one.label))].sort();
     const count = (/** @type {string | undefined} */ label) => all.filter((one) => one.label === label).length;
-    const chip = (/** @type {string | undefined} */ label, /** @type {import("./dom.js").Child[]} */ ...words) => h("button", {
-      type: "button", class: "chip", "aria-pressed": String(this.label === label), "aria-label": label === undefined ? "All" : `${labelText(label)}, ${count(label)}`,
+    const chip = (/** @type {string | undefined} */ label, /** @type {import("./dom.js").Child[]} */ ...words) => h("button.chip", {
+      "aria-pressed": this.label === label, "aria-label": label === undefined ? "All" : `${labelText(label)}, ${count(label)}`,
       onclick: () => { this.label = label; this.drawn = ""; this.draw(all); },
     }, ...words);
     fill(this.chips, ...(labels.length === 0 ? [] : [chip(undefined, "All"),
@@ -68,13 +68,13 @@ export class SeenList extends EventTarget {
     const wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
     this.rows.clear();
     const rows = wanted.map((one) => {
-      const row = h("button", { type: "button", class: "sighting", "aria-pressed": "false", onclick: () => this.dispatchEvent(new CustomEvent("go", { detail: one })) },
-        thumbnail(one), h("span", { class: "name" }, sign(one.label), labelText(one.label)), h("span", { class: "number" }, one.score.toFixed(2)),
-        h("span", { class: "when" }, text(parse(one.from), "hms")), h("span", { class: "number" }, length(parse(one.to) - parse(one.from))));
+      const row = h("button.sighting", { "aria-pressed": "false", onclick: () => this.dispatchEvent(new CustomEvent("go", { detail: one })) },
+        thumbnail(one), h("span.name", sign(one.label), labelText(one.label)), h("span.number", one.score.toFixed(2)),
+        h("span.when", text(one.from, "hms")), h("span.number", length(one.to - one.from)));
       this.rows.set(one.from + one.label, row);
       return row;
     });
-    fill(this.list, ...(rows.length > 0 ? rows : [h("p", { class: "empty" }, this.emptyWords())]));
+    fill(this.list, ...(rows.length > 0 ? rows : [h("p.empty", this.emptyWords())]));
   }
 
   emptyWords() {

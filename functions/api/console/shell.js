@@ -14,26 +14,26 @@ const rows = new Map();
 
 /** @param {() => void} redraw draws the screen again */
 export function shell(redraw) {
-  const zone = h("button", { type: "button", class: "button bare zone", title: "Change between your time and UTC", onclick: () => {
+  const zone = h("button.button.bare.zone", { title: "Change between your time and UTC", onclick: () => {
     switchZone();
     setText(zone, zoneText(now()));
     redraw();
   } }, zoneText(now()));
-  const cameras = h("div", { class: "cameras" });
+  const cameras = h("div.cameras");
   fill(byId("side"),
-    h("a", { class: "brand", href: "#/" }, icon("logo", "large"), h("span", {}, "Framepost")),
-    h("div", { class: "screens" }, ...SCREENS.map(([name, words, href]) => h("a", { href, "data-screen": name, title: words }, icon(name), h("span", {}, words)))),
-    h("h2", { class: "section" }, "Cameras"), cameras, h("span", { class: "space" }), h("div", { id: "calendar" }),
-    h("div", { class: "side-foot" }, zone, h("span", { class: "space" }), iconButton("keys", "Keys", () => showKeys(), "bare"), iconButton("theme", "Dark or light", switchTheme, "bare")));
+    h("a.brand", { href: "#/" }, icon("logo", "large"), h("span", "Framepost")),
+    h("div.screens", ...SCREENS.map(([name, words, href]) => h("a", { href, "data-screen": name, title: words }, icon(name), h("span", words)))),
+    h("h2.section", "Cameras"), cameras, h("span.space"), h("div", { id: "calendar" }),
+    h("div.side-foot", zone, h("span.space"), iconButton("keys", "Keys", () => showKeys(), "bare"), iconButton("theme", "Dark or light", switchTheme, "bare")));
   fill(byId("tabs"), ...[["live", "Live", "#/"], ["camera", "Camera", "#/camera"], ["search", "Search", "#/search"], ["health", "Health", "#/health"]].map(([name, words, href]) =>
     h("a", { href: href ?? "#/", "data-screen": name ?? "" }, icon(/** @type {import("./dom.js").Icon} */ (name), "large"), words)));
 
   known.addEventListener("cameras", () => {
     rows.clear();
     fill(cameras, ...(known.cameras ?? []).map((camera) => {
-      const age = h("span", { class: "age" });
-      const mark = h("span", { class: "mark" });
-      const link = h("a", { href: cameraLink(camera), title: camera.site }, mark, h("span", { class: "cut" }, camera.camera), age);
+      const age = h("span.age");
+      const mark = h("span.mark");
+      const link = h("a", { href: cameraLink(camera), title: camera.site }, mark, h("span.cut", camera.camera), age);
       rows.set(`${camera.site}/${camera.camera}`, { link, age, mark, tone: "" });
       return link;
     }));
@@ -61,7 +61,7 @@ function tick() {
     const shown = isFresh(camera) ? "fresh" : tone;
     if (row.tone === shown) continue;
     row.tone = shown;
-    fill(row.mark, shown === "warn" ? icon("warning", "warn") : shown === "bad" ? icon("fault", "bad") : h("i", {}));
+    fill(row.mark, shown === "warn" ? icon("warning", "warn") : shown === "bad" ? icon("fault", "bad") : h("i"));
   }
 }
 
@@ -81,8 +81,8 @@ export function mark(screen = current.screen, camera = current.camera) {
 }
 
 function showKeys() {
-  const dialog = h("dialog", { "aria-label": "Keys" }, h("h2", {}, "Keys"),
-    h("dl", {}, ...KEYS.flatMap(([keys, does]) => [h("dt", {}, keys), h("dd", {}, does)])), button("Close", () => dialog.close()));
+  const dialog = h("dialog", { "aria-label": "Keys" }, h("h2", "Keys"),
+    h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), button("Close", () => dialog.close()));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

@@ -1,191 +1,141 @@
-// Several cameras on one clock: two to nine pictures of the same moment.
+// Side by side: two to nine pictures of the same moment, with one timeline that has a lane for each.
 
 import { now } from "./api.js";
-import { fill, h, icon, iconButton, say, setText } from "./dom.js";
-import { onKeys } from "./keys.js";
+import { controls } from "./controls.js";
+import { chip, fill, h, button, iconButton, setText } from "./dom.js";
+import { Exporting } from "./exporting.js";
+import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
-import { known } from "./state.js";
-import { MINUTE, parse, text, utc } from "./time.js";
+import { reason } from "./stage.js";
+import { cameraLink, copyLink, known, sameCamera } from "./state.js";
+import { MINUTE, dateText, midnight, parse, utc } from "./time.js";
+import { Together } from "./together.js";
 import { TimelineView } from "./timeline.js";
-import { cause, range } from "./words.js";
+import { range } from "./words.js";
 
 const MOST = 9;
-/** From here on a picture is sought anew; below, it plays a little faster or slower until it is there. */
-const FAR_MS = 400;
-const NEAR_MS = 12;
-const SYNC_MS = 200;
-/** Where no camera has video, playing goes on after this long. */
-const SKIP_MS = 1500;
-
-/** @typedef {{ site: string, camera: string }} Name */
-
-class Cell {
-  /** @param {Name} of */
-  constructor(of) {
-    this.of = of;
-    this.video = h("video", { playsinline: true, "aria-label": of.camera });
-    this.still = h("canvas", { hidden: true });
-    this.words = h("div", { class: "words", hidden: true });
-    this.element = h("figure", { class: "cell on-picture" }, this.video, this.still, this.words, h("figcaption", { class: "tag" }, of.camera));
-    this.player = new Player(of, this.video, this.still);
-    /** When there is video again, while there is none. @type {number | undefined} */
-    this.again = undefined;
-    this.lookedAt = NaN;
-  }
-
-  /** @param {number} wall @param {boolean} playing @param {TimelineView} timeline */
-  sync(wall, playing, timeline) {
-    const { player } = this;
-    this.tell(wall, timeline);
-    if (player.state === "gap" || player.state === "nothing") {
-      if (this.lookedAt !== player.wall) {
-        this.lookedAt = player.wall;
-        this.again = undefined;
-        player.next(player.wall).then((next) => { this.again = next && parse(next.from); }).catch(() => {});
-      }
-      if (this.again !== undefined && wall >= this.again) player.seek(wall);
-      return;
-    }
-    if (player.state !== "ready") return;
-    if (playing !== player.playing) {
-      if (playing) player.play();
-      else player.pause();
-    }
-    const ahead = player.wall - wall;
-    if (Math.abs(ahead) > FAR_MS) player.seek(wall);
-    else if (playing) this.video.playbackRate = Math.abs(ahead) < NEAR_MS ? 1 : Math.max(0.85, Math.min(1.15, 1 - ahead / 800));
-    else if (Math.abs(ahead) > NEAR_MS && !this.video.seeking) player.seek(wall);
-  }
-
-  /** @param {number} wall @param {TimelineView} timeline */
-  tell(wall, timeline) {
-    const { state } = this.player;
-    this.words.hidden = state === "ready" || state === "loading";
-    if (this.words.hidden) return;
-    const own = timeline.of.camera === this.of.camera && timeline.of.site === this.of.site;
-    const gap = own ? timeline.gapAt(wall) : undefined;
-    const words = state === "codec" ? "This browser cannot play its video"
-      : state === "gap" || state === "nothing" ? gap ? `No video ${range(parse(gap.from), parse(gap.to))}: ${cause(gap)}` : "No video at this moment"
-        : "The file did not arrive";
-    setText(this.words, words);
-  }
-}
 
 /** @param {URLSearchParams} asked @returns {Name[]} */
 function wanted(asked) {
   const names = (asked.get("cameras") ?? "").split(",").filter(Boolean).map((one) => {
-    const [site = "", ...camera] = one.split("/");
+    const [site = "", ...camera] = one.split("/").map(decodeURIComponent);
     return { site, camera: camera.join("/") };
   });
-  const all = known.cameras ?? [];
-  return (names.length > 0 ? names : all.slice(0, 4)).slice(0, MOST);
+  return (names.length > 0 ? names : (known.cameras ?? []).slice(0, 4)).slice(0, MOST);
+}
+
+/** @param {Name} of */
+function cell(of) {
+  const video = h("video", { playsinline: true, "aria-label": of.camera });
+  const still = h("canvas", { hidden: true });
+  const words = h("div.words", { hidden: true });
+  const open = h("a.tag", { title: "Open this camera at this moment" }, of.camera);
+  const element = h("figure.cell.on-picture", video, still, words, h("figcaption", open));
+  return { of, element, words, open, player: new Player(of, video, still) };
 }
 
 /** The screen. @param {HTMLElement} main @param {URLSearchParams} asked */
 export function side(main, asked) {
   const names = wanted(asked);
-  const ends = names.map((name) => parse(known.camera(name)?.last)).filter((end) => !Number.isNaN(end));
+  const ends = names.map((name) => known.camera(name)?.last ?? Infinity);
   const t = parse(asked.get("t") ?? undefined);
-  // A moment of which all of them have footage, as far as there is one.
-  let wall = Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t;
-  let playing = false;
-  const cells = names.map((name) => new Cell(name));
-  const apart = h("span", { class: "quiet" });
-  const clock = h("b", {});
-  const inUtc = h("span", { class: "faint" });
-  const play = h("button", { type: "button", class: "button square play", "aria-label": "Play", onclick: () => toggle() }, icon("play"));
-  const timeline = new TimelineView(names[0] ?? { site: "", camera: "" }, wall);
-  timeline.show(wall - 2 * MINUTE, wall + MINUTE);
-  const chips = h("div", { class: "chips", role: "group", "aria-label": "Cameras" }, ...(known.cameras ?? []).map((one) => {
-    const on = names.some((name) => name.site === one.site && name.camera === one.camera);
-    return h("button", { type: "button", class: "chip", "aria-pressed": String(on), onclick: () => change(one, on) }, one.camera);
-  }));
-  const grid = h("div", { class: "together" }, ...cells.map((cell) => cell.element));
-  grid.dataset.columns = String(cells.length <= 1 ? 1 : cells.length <= 4 ? 2 : 3);
-  fill(main, h("header", { class: "head" }, h("h1", {}, "Side by side"), apart, h("span", { class: "space" }), chips), grid,
-    h("div", { class: "controls padded" }, h("div", { class: "clock" }, clock, inUtc), h("div", { class: "row" }, play),
-      h("div", { class: "row end" }, h("span", { class: "faint wide" }, `Timeline of ${timeline.of.camera}`), iconButton("link", "Copy a link to this moment", share))),
-    timeline.element);
-  timeline.element.classList.add("plain");
+  const cells = names.map(cell);
+  // Without a moment, one of which all of them have footage, as far as there is one.
+  const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t);
+  const timeline = new TimelineView(names, clock.wall);
+  timeline.show(clock.wall - 40 * MINUTE, clock.wall + 20 * MINUTE);
+  const apart = h("span.quiet", { role: "status" });
+  const date = h("span.quiet.wide");
+  const exporting = new Exporting(names, timeline, clock, []);
+  const bar = controls(clock, { sighting, full: () => { grid.requestFullscreen?.(); } });
+  const chosen = h("details.menu", h("summary.button.outlined", `${names.length} cameras`), h("div.chips", ...(known.cameras ?? []).map((one) => {
+    const on = names.some((name) => sameCamera(name, one));
+    return chip(on, () => change(one, on), one.camera);
+  })));
+  const grid = h("div.together", { "data-columns": cells.length <= 1 ? 1 : cells.length <= 4 ? 2 : 3 }, ...cells.map(({ element }) => element));
+  fill(main, h("header.head", h("h1", "Side by side"), date, h("span.space"), apart, chosen, iconButton("link", "Copy a link to this moment", share), button("Export", () => exporting.open())),
+    h("div.work", h("div.stage-column", grid, bar.element), exporting.panel), timeline.element);
+  exporting.panel.hidden = true;
 
   /** @param {Name[]} of */
   function address(of) {
-    return `#/side?${new URLSearchParams({ cameras: of.map((one) => `${one.site}/${one.camera}`).join(","), t: utc(wall) })}`;
+    return `#/side?${new URLSearchParams({ cameras: of.map((one) => `${encodeURIComponent(one.site)}/${encodeURIComponent(one.camera)}`).join(","), t: utc(clock.wall) })}`;
   }
 
   /** @param {Name} one @param {boolean} on */
   function change(one, on) {
-    const next = on ? names.filter((name) => name.site !== one.site || name.camera !== one.camera) : [...names, { site: one.site, camera: one.camera }];
+    const next = on ? names.filter((name) => !sameCamera(name, one)) : [...names, one];
     if (next.length > 0 && next.length <= MOST) location.hash = address(next);
   }
 
   async function share() {
-    const link = new URL(address(names), location.href).href;
-    history.replaceState(null, "", link);
-    await navigator.clipboard?.writeText(link).catch(() => {});
-    say("The link is in the address bar");
+    setText(apart, await copyLink(address(names)));
   }
 
-  function toggle() {
-    playing = !playing;
-    fill(play, icon(playing ? "pause" : "play"));
-    play.setAttribute("aria-label", playing ? "Pause" : "Play");
-    for (const { player } of cells) {
-      if (playing) player.play();
-      else player.pause();
-    }
+  /** @param {number} step */
+  function sighting(step) {
+    const all = (timeline.day?.sightings ?? []).map((one) => one.from);
+    const found = step > 0 ? all.find((ms) => ms > clock.wall + 600) : all.findLast((ms) => ms < clock.wall - 600);
+    if (found !== undefined) seek(found);
+  }
+
+  /** @param {number} step */
+  function fault(step) {
+    const all = timeline.footage.spans.flatMap((data) => data?.gaps ?? []).map((gap) => gap.from).sort((a, b) => a - b);
+    const found = step > 0 ? all.find((ms) => ms > clock.wall + 1) : all.findLast((ms) => ms < clock.wall - 1);
+    if (found !== undefined) seek(found + 1);
   }
 
   /** @param {number} ms */
   function seek(ms) {
-    wall = ms;
-    timeline.moveTo(ms, "reveal");
-    for (const { player } of cells) player.seek(ms);
+    clock.seek(ms);
+    timeline.moveTo(clock.wall, "reveal");
   }
 
-  let before = performance.now();
-  let syncedAt = 0;
-  let emptySince = 0;
-  let running = true;
-  function frame(/** @type {number} */ at) {
-    if (!running) return;
-    const passed = Math.min(500, at - before);
-    before = at;
-    // Nobody runs ahead of one that still loads.
-    if (playing && cells.every(({ player }) => player.state !== "loading")) wall = Math.min(now(), wall + passed);
-    if (at - syncedAt > SYNC_MS) {
-      syncedAt = at;
-      for (const cell of cells) cell.sync(wall, playing, timeline);
-      const times = cells.filter(({ player }) => player.state === "ready").map(({ player }) => player.wall);
-      const empty = playing && cells.every(({ player }) => player.state === "gap" || player.state === "nothing");
-      if (!empty) emptySince = at;
-      const again = Math.min(...cells.map((cell) => cell.again ?? Infinity));
-      if (at - emptySince > SKIP_MS && again < Infinity) seek(again);
-      setText(apart, times.length > 1 ? `at most ${Math.round(Math.max(...times) - Math.min(...times))} ms apart` : "");
-    }
-    setText(clock, text(Math.floor(wall), "hms"));
-    setText(inUtc, `${utc(wall).slice(11, 19)} UTC`);
-    timeline.moveTo(wall);
-    requestAnimationFrame(frame);
+  function heard() {
+    const index = names.findIndex((name) => name === timeline.of);
+    clock.hear(index);
+    cells.forEach(({ element }, at) => element.classList.toggle("heard", at === index && names.length > 1));
   }
-  requestAnimationFrame(frame);
-  timeline.addEventListener("seek", (/** @type {any} */ event) => seek(event.detail));
-  const keys = onKeys((key, event) => {
-    const step = event.shiftKey ? MINUTE : 1000;
-    if (key === " " || key === "k") toggle();
-    else if (key === "ArrowLeft") seek(wall - step);
-    else if (key === "ArrowRight") seek(wall + step);
-    else return false;
-    return true;
+  cells.forEach(({ of, element }) => element.addEventListener("click", () => timeline.hear(of)));
+
+  let said = 0;
+  clock.addEventListener("time", () => {
+    bar.show();
+    timeline.moveTo(clock.wall);
+    setText(date, dateText(clock.wall));
+    if (performance.now() - said < 500) return;
+    said = performance.now();
+    for (const { of, words, open, player } of cells) {
+      open.href = cameraLink(of, clock.wall);
+      const why = player.slow ? "The line is slow" : reason(player, timeline.gapAt(clock.wall, of));
+      words.hidden = why === "";
+      setText(words, why);
+    }
+    const frame = clock.frameMs();
+    setText(apart, Number.isNaN(clock.apart) ? "" : clock.apart <= frame ? `All within one frame, ± ${Math.round(frame)} ms` : `${Math.round(clock.apart)} ms apart`);
   });
-  seek(wall);
+  clock.addEventListener("skipped", (/** @type {any} */ event) => setText(apart, `Skipped ${range(event.detail.from, event.detail.to)}: no camera has video`));
+  timeline.addEventListener("seek", (/** @type {any} */ event) => seek(event.detail));
+  timeline.addEventListener("heard", heard);
+  heard();
+  const keys = cameraKeys({
+    toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => seek(clock.wall + ms), sighting, fault, share,
+    live: () => seek(Math.min(now(), ...ends) - 3000), export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(),
+    zoom: (factor) => timeline.zoom(factor), day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => seek(midnight(clock.wall)),
+    full: () => { grid.requestFullscreen?.(); }, close: () => exporting.close(),
+  });
 
   return {
+    /** @param {number | undefined} ms */
+    go(ms) {
+      if (ms !== undefined) seek(ms);
+    },
     close() {
-      running = false;
       keys();
       timeline.close();
-      for (const { player } of cells) player.close();
+      clock.close();
+      exporting.end();
     },
   };
 }

@@ -1,9 +1,9 @@
 // The picture of one camera, and words where there is none.
 
 import { button, fill, h, icon, setText } from "./dom.js";
-import { length, parse, text } from "./time.js";
+import { length, text } from "./time.js";
 import { cause, range, size } from "./words.js";
-import { signed } from "./api.js";
+import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
 const NOTE_MS = 4000;
@@ -11,12 +11,12 @@ const NOTE_MS = 4000;
 export class Stage {
   constructor() {
     this.video = h("video", { playsinline: true, "aria-label": "The picture" });
-    this.still = h("canvas", { class: "still", hidden: true, "aria-hidden": "true" });
-    this.boxes = h("div", { class: "boxes" });
-    this.words = h("div", { class: "words", hidden: true, role: "status" });
-    this.note = h("div", { class: "tag", hidden: true });
-    this.picture = h("div", { class: "picture" }, this.video, this.still, this.boxes);
-    this.element = h("div", { class: "stage on-picture", tabindex: "0", role: "group", "aria-label": "Picture" }, this.picture, this.note, this.words);
+    this.still = h("canvas.still", { hidden: true, "aria-hidden": "true" });
+    this.boxes = h("div.boxes");
+    this.words = h("div.words", { hidden: true, role: "status" });
+    this.note = h("div.tag", { hidden: true });
+    this.picture = h("div.picture", this.video, this.still, this.boxes);
+    this.element = h("div.stage.on-picture", { tabindex: "0", role: "group", "aria-label": "Picture" }, this.picture, this.note, this.words);
     this.said = "";
     this.video.addEventListener("loadedmetadata", () => this.fit());
     this.resized = new ResizeObserver(() => this.fit());
@@ -53,43 +53,49 @@ export class Stage {
     this.said = key;
     this.words.hidden = key === "";
     this.picture.classList.toggle("dim", key !== "");
-    fill(this.words, key !== "" && h("div", {}, ...children));
+    fill(this.words, key !== "" && h("div", ...children));
   }
 
   /**
-   * @param {import("./player.js").Player} player @param {import("./types.js").Gap | undefined} gap
+   * @param {import("./player.js").Player} player @param {Gap | undefined} gap
    * @param {{ go: (ms: number) => void, after: number | undefined, before: number | undefined, retry: () => void, live: () => void }} actions
    */
   show(player, gap, actions) {
     const at = Math.floor(player.wall / 1000);
-    const row = (/** @type {import("./dom.js").Child[]} */ ...children) => h("div", { class: "row" }, ...children);
+    const row = (/** @type {import("./dom.js").Child[]} */ ...children) => h("div.row", ...children);
     const { after, before } = actions;
     const ways = () => row(after !== undefined && button(`Go on at ${text(after, "hms")}`, () => actions.go(after), "primary"),
       before !== undefined && button("Last picture before", () => actions.go(before)),
       after === undefined && button("Go to live", actions.live));
     switch (player.state) {
-      case "ready": return this.say("");
-      case "loading": return this.say(`loading ${at}`, h("p", { class: "late" }, `Loading ${text(player.wall, "hms")}`));
+      case "ready":
+        this.say("");
+        if (player.slow) this.tell("The line is slow: waiting for the video");
+        return undefined;
+      case "loading": return this.say(`loading ${at}`, h("p.late", `Loading ${text(player.wall, "hms")}`));
       case "gap": case "nothing": {
         const key = `${player.state} ${gap?.from} ${after} ${before}`;
         if (!gap) {
-          return this.say(key, h("h2", {}, "No video here"), h("p", {}, after === undefined ? "Nothing was recorded at this time or after it." : "No reason was recorded."), ways());
+          return this.say(key, h("h2", "No video here"), h("p", after === undefined ? "Nothing was recorded at this time or after it." : "No reason was recorded."), ways());
         }
-        const missing = length(parse(gap.to) - parse(gap.from));
+        const missing = length(gap.to - gap.from);
         const why = cause(gap);
-        return this.say(key, h("h2", {}, `No video ${range(parse(gap.from), parse(gap.to))}`),
-          h("p", {}, `${why.charAt(0).toUpperCase()}${why.slice(1)}. ${missing} are missing; they were never recorded.`), gap.detail && h("p", { class: "faint" }, gap.detail), ways());
+        return this.say(key, h("h2", `No video ${range(gap.from, gap.to)}`),
+          h("p", `${why.charAt(0).toUpperCase()}${why.slice(1)}. ${missing} are missing; they were never recorded.`), gap.detail && h("p.faint", gap.detail), ways());
       }
       case "codec": {
         const { chunk } = player;
         if (!chunk) return undefined;
-        const link = h("a", { class: "button outlined", download: "" }, icon("download"), `Download this file, ${size(chunk.sizeBytes)}`);
+        const link = h("a.button.outlined", { download: "" }, icon("download"), `Download this file, ${size(chunk.sizeBytes)}`);
         signed(chunk.media).then((href) => link.setAttribute("href", href)).catch(() => link.remove());
-        return this.say(`codec ${chunk.key}`, h("h2", {}, `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", {}, "Everything else works, and the file can be played elsewhere."), row(link));
+        return this.say(`codec ${chunk.key}`, h("h2", `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", "Everything else works, and the file can be played elsewhere."), row(link));
       }
-      case "gone": return this.say(`gone ${at}`, h("h2", {}, "The file is gone"), h("p", {}, `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
-      case "damaged": return this.say(`damaged ${at}`, h("h2", {}, "The file is damaged"), h("p", {}, `The video at ${text(player.wall, "hms")} cannot be decoded.`), row(player.chunk && button("Go on after it", () => actions.go(parse(player.chunk?.to) + 1)), button("Try again", actions.retry)));
-      default: return this.say("offline", h("h2", {}, "The video did not arrive"), h("p", {}, "It is asked for again when the server answers."), row(button("Try again", actions.retry)));
+      case "gone": return this.say(`gone ${at}`, h("h2", "The file is gone"), h("p", `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
+      case "damaged": return this.say(`damaged ${at}`, h("h2", "The file is damaged"), h("p", `The video at ${text(player.wall, "hms")} cannot be decoded.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? NaN) + 1)), button("Try again", actions.retry)));
+      default: {
+        const signIn = lineState() === "unauthorized";
+        return this.say(`offline ${signIn}`, h("h2", "The video did not arrive"), h("p", signIn ? "The sign-in is over. It goes on here after a new one." : "It is asked for again when the server answers."), !signIn && row(button("Try again", actions.retry)));
+      }
     }
   }
 }
@@ -102,3 +108,15 @@ function codecName(mimeType) {
   return /^av01/.test(codec) ? "AV1" : codec;
 }
 
+
+/** Why there is no picture, in a few words; nothing where there is one. @param {import("./player.js").Player} player @param {Gap | undefined} gap */
+export function reason(player, gap) {
+  switch (player.state) {
+    case "ready": case "loading": return "";
+    case "gap": case "nothing": return gap ? `No video ${range(gap.from, gap.to)}: ${cause(gap)}` : "No video at this moment";
+    case "codec": return `This browser cannot play ${codecName(player.chunk?.mimeType ?? "")}`;
+    case "gone": return "The file is gone";
+    case "damaged": return "The file is damaged";
+    default: return lineState() === "unauthorized" ? "The sign-in is over" : "The video did not arrive";
+  }
+}

@@ -1,17 +1,15 @@
 // What every screen knows: the cameras, what gateways say of them, and how old their pictures are.
 
 import { cameras, gateways, lineState, now } from "./api.js";
-import { length, parse } from "./time.js";
+import { length } from "./time.js";
 
 /** From this age on a camera is late. */
 const LATE_MS = 20_000;
 
-/** @typedef {import("./types.js").Camera} Camera */
-
 class Known extends EventTarget {
   /** @type {Camera[] | undefined} */
   cameras = undefined;
-  /** @type {import("./types.js").Gateways | undefined} */
+  /** @type {Gateways | undefined} */
   gateways = undefined;
   gatewaysAt = -Infinity;
 
@@ -28,12 +26,12 @@ class Known extends EventTarget {
     this.dispatchEvent(new Event("fresh"));
   }
 
-  /** @param {{ site: string, camera: string }} of */
+  /** @param {Name} of */
   camera(of) {
-    return this.cameras?.find((one) => one.site === of.site && one.camera === of.camera);
+    return this.cameras?.find((one) => sameCamera(one, of));
   }
 
-  /** What its gateway last said of a camera. @param {{ site: string, camera: string }} of */
+  /** What its gateway last said of a camera. @param {Name} of */
   reported(of) {
     return this.gateways?.gateways.find((one) => one.site === of.site)?.report.cameras.find((one) => one.camera === of.camera);
   }
@@ -45,16 +43,16 @@ export const known = new Known();
 
 /** How fresh a camera's last picture is, in words. @param {Camera} camera @returns {Freshness} */
 export function freshness(camera) {
-  const last = parse(camera.last);
+  const { last } = camera;
   if (lineState() !== "ok") return { tone: "calm", age: "not known", why: "" };
-  if (Number.isNaN(last)) return { tone: "warn", age: "no picture", why: "Nothing was recorded yet" };
+  if (last === undefined) return { tone: "warn", age: "no picture", why: "Nothing was recorded yet" };
   const age = Math.max(0, now() - last);
   const words = age < 1000 ? "now" : length(age);
   if (age < LATE_MS) return { tone: "calm", age: words, why: "" };
   const reported = known.reported(camera);
   const report = known.gateways?.gateways.find((one) => one.site === camera.site)?.report;
   // A report that is old says nothing about now.
-  const fresh = report !== undefined && now() - parse(report.at) < 15 * 60_000;
+  const fresh = report !== undefined && now() - report.at < 15 * 60_000;
   if (fresh && reported?.state === "finished") return { tone: "calm", age: words, why: "The file was read to its end" };
   if (fresh && (reported?.state === "lost" || reported?.state === "connecting")) return { tone: "bad", age: words, why: "The camera does not answer" };
   if (fresh && reported?.state === "unstored") return { tone: "bad", age: words, why: "Pictures come, but cannot be stored" };
@@ -66,11 +64,23 @@ export function freshness(camera) {
 
 /** Whether a camera's picture is up to date. @param {Camera} camera */
 export function isFresh(camera) {
-  return lineState() === "ok" && now() - parse(camera.last) < LATE_MS;
+  return lineState() === "ok" && now() - (camera.last ?? NaN) < LATE_MS;
 }
 
-/** The place of a camera in the page. @param {{ site: string, camera: string }} of @param {number} [ms] */
+/** The place of a camera in the page. @param {Name} of @param {number} [ms] */
 export function cameraLink(of, ms) {
   const at = ms === undefined ? "" : `?t=${new Date(ms).toISOString()}`;
   return `#/camera/${encodeURIComponent(of.site)}/${encodeURIComponent(of.camera)}${at}`;
+}
+
+/** @param {Name} one @param {Name} other */
+export function sameCamera(one, other) {
+  return one.site === other.site && one.camera === other.camera;
+}
+
+/** Puts a place into the address bar and copies the link to it. Says what became of it. @param {string} hash */
+export async function copyLink(hash) {
+  const link = new URL(hash, location.href).href;
+  history.replaceState(null, "", link);
+  return navigator.clipboard?.writeText(link).then(() => "The link is copied", () => "The link is in the address bar") ?? "The link is in the address bar";
 }

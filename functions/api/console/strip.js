@@ -3,18 +3,18 @@
 import { now, timeline } from "./api.js";
 import { h } from "./dom.js";
 import { colour, themes } from "./palette.js";
-import { DAY, length, parse } from "./time.js";
+import { DAY, length } from "./time.js";
 
 /** How often it is asked for again. */
 const REFRESH_MS = 60_000;
 const BIN_S = 300;
 
 export class Strip {
-  /** @param {{ site: string, camera: string }} of */
+  /** @param {Name} of */
   constructor(of) {
     this.of = of;
-    this.canvas = h("canvas", { class: "strip", role: "img", "aria-label": "The last 24 hours" });
-    /** @type {import("./types.js").Timeline | undefined} */
+    this.canvas = h("canvas.strip", { role: "img", "aria-label": "The last 24 hours" });
+    /** @type {Timeline | undefined} */
     this.data = undefined;
     /** @type {string | undefined} */
     this.label = undefined;
@@ -39,7 +39,7 @@ export class Strip {
       this.data = await timeline(this.of, to - DAY, to, { resolution: 120, countSeconds: BIN_S });
       this.loadedAt = performance.now();
       const { gaps } = this.data;
-      const sum = gaps.reduce((all, gap) => all + parse(gap.to) - parse(gap.from), 0);
+      const sum = gaps.reduce((all, gap) => all + gap.to - gap.from, 0);
       this.canvas.setAttribute("aria-label", `The last 24 hours: ${gaps.length === 0 ? "no gaps" : `${gaps.length} gaps, ${length(sum)}`}, ${this.data.sightings.length} sightings`);
       this.draw();
     } catch {
@@ -61,13 +61,13 @@ export class Strip {
     c.fillStyle = colour("line");
     c.fillRect(0, 13, w, 1);
     if (!data) return;
-    const start = parse(data.now) - DAY;
+    const start = data.now - DAY;
     const x = (/** @type {number} */ ms) => ((ms - start) / DAY) * w;
     c.fillStyle = colour("rec-act");
-    for (const run of data.recorded) c.fillRect(x(parse(run.from)), 11, Math.max(1, x(parse(run.to)) - x(parse(run.from))), 5);
+    for (const run of data.recorded) c.fillRect(x(run.from), 11, Math.max(1, x(run.to) - x(run.from)), 5);
     for (const gap of data.gaps) {
-      const wide = Math.max(5, x(parse(gap.to)) - x(parse(gap.from)));
-      const from = Math.min(w - wide, x(parse(gap.from)));
+      const wide = Math.max(5, x(gap.to) - x(gap.from));
+      const from = Math.min(w - wide, x(gap.from));
       c.fillStyle = colour("bg");
       c.fillRect(from - 1, 10, wide + 2, 6);
       c.strokeStyle = colour("ink-2");
@@ -77,7 +77,7 @@ export class Strip {
     const bins = new Map();
     for (const { from, label, count } of data.counts) {
       if (this.label !== undefined && this.label !== label) continue;
-      const bin = Math.floor(x(parse(from)) / 5);
+      const bin = Math.floor(x(from) / 5);
       bins.set(bin, (bins.get(bin) ?? 0) + count);
     }
     c.fillStyle = colour("ink-3");

@@ -11,7 +11,7 @@ const ROOM_PX = 74;
 
 /**
  * The marks of a span that is `width` pixels wide.
- * @param {import("./types.js").Span} span @param {number} width @returns {{ at: number, text: string }[]}
+ * @param {Span} span @param {number} width @returns {{ at: number, text: string }[]}
  */
 export function ticks(span, width) {
   const msPerPx = (span.to - span.from) / width;

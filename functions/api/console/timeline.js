@@ -1,35 +1,34 @@
-// The timeline of one camera: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
+// The timeline of one camera, or of several on one clock: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
 
-import { now, timeline } from "./api.js";
+import { now } from "./api.js";
 import { fill, h, iconButton, say, setText } from "./dom.js";
+import { Footage } from "./footage.js";
 import { listen } from "./gestures.js";
 import { drawLanes } from "./lanes.js";
 import { outline } from "./outline.js";
 import { themes } from "./palette.js";
-import { DAY, HOUR, MINUTE, SECOND, midnight, parse, text } from "./time.js";
+import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { gapText, kind, labelText, sign } from "./words.js";
 import { hoverCard } from "./hover.js";
 
 const SHORTEST = 10 * SECOND;
 const LONGEST = 31 * DAY;
 const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
-/** How often what is new is asked for. */
-const REFRESH_MS = 5000;
 
-/** Events: `seek` (detail: ms), `range` (in or out changed), `view` (the span changed). */
+/** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
 export class TimelineView extends EventTarget {
-  /** @param {{ site: string, camera: string }} of @param {number} playhead */
-  constructor(of, playhead) {
+  /** @param {Name[]} names @param {number} playhead */
+  constructor(names, playhead) {
     super();
-    this.of = of;
+    this.names = names;
+    /** The camera whose sightings, gaps and day are meant. */
+    this.of = names[0] ?? { site: "", camera: "" };
+    this.footage = new Footage(names);
+    /** Files that turned out to be gone or damaged. @type {Span[]} */
+    this.faults = [];
     this.playhead = playhead;
     this.span = { from: playhead - 40 * MINUTE, to: playhead + 20 * MINUTE };
-    /** @type {import("./types.js").Timeline | undefined} */
-    this.data = undefined;
-    /** @type {import("./types.js").Timeline | undefined} */
-    this.day = undefined;
     this.daySpan = { from: midnight(playhead), to: midnight(playhead, 1) };
-    this.loaded = { from: 0, to: 0, width: 0, at: 0 };
     /** @type {{ from: number | undefined, to: number | undefined }} */
     this.marked = { from: undefined, to: undefined };
     /** @type {string | undefined} */
@@ -40,28 +39,31 @@ export class TimelineView extends EventTarget {
     /** @type {number | undefined} */
     this.hover = undefined;
     this.dirty = true;
-    this.failed = false;
-    this.work = new AbortController();
     this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.slider = h("div", { class: "lanes", role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
-    this.gutter = h("div", { class: "gutter" });
-    this.spanText = h("span", { class: "quiet" });
-    this.fact = h("div", { class: "fact", hidden: true });
-    this.list = h("ul", { class: "sr", "aria-label": "In this span" });
+    this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
+    this.gutter = h("div.gutter");
+    this.spanText = h("span.quiet");
+    this.fact = h("div.fact", { hidden: true });
+    this.list = h("ul.sr", { "aria-label": "In this span" });
     this.card = hoverCard(this);
-    this.scales = h("div", { class: "segments", role: "group", "aria-label": "Span" },
-      ...SPANS.map(([name, ms]) => h("button", { type: "button", class: "button", "aria-pressed": "false", onclick: () => this.scale(ms) }, name)));
-    this.element = h("section", { class: "timeline", "aria-label": "Timeline" },
-      h("div", { class: "timeline-head" }, this.scales, this.spanText, h("span", { class: "space" }), this.fact,
-        h("button", { type: "button", class: "button wide", onclick: () => this.mark("from") }, "In", h("kbd", {}, "I")),
-        h("button", { type: "button", class: "button wide", onclick: () => this.mark("to") }, "Out", h("kbd", {}, "O")),
+    this.scales = h("div.segments", { role: "group", "aria-label": "Span" },
+      ...SPANS.map(([name, ms]) => h("button.button", { "aria-pressed": "false", onclick: () => this.scale(ms) }, name)));
+    this.element = h("section.timeline", { "aria-label": "Timeline" },
+      h("div.timeline-head", this.scales, this.spanText, h("span.space"), this.fact,
+        h("button.button.wide", { onclick: () => this.mark("from") }, "In", h("kbd", "I")),
+        h("button.button.wide", { onclick: () => this.mark("to") }, "Out", h("kbd", "O")),
         iconButton("minus", "Show more time", () => this.zoom(2)), iconButton("plus", "Show less time", () => this.zoom(0.5))),
-      h("div", { class: "timeline-body" }, this.gutter, h("div", { class: "lanes-box" }, this.slider, this.card.element)), this.list);
+      h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
     const redraw = () => { this.dirty = true; };
     themes.addEventListener("theme", redraw);
     const resized = new ResizeObserver(redraw);
     resized.observe(this.slider);
+    this.footage.addEventListener("data", () => {
+      this.labelled();
+      this.dirty = true;
+      this.dispatchEvent(new Event("data"));
+    });
     this.timer = setInterval(() => this.load(), 1000);
     this.running = true;
     const frame = () => {
@@ -80,7 +82,17 @@ export class TimelineView extends EventTarget {
   close() {
     this.running = false;
     clearInterval(this.timer);
-    this.work.abort();
+    this.footage.close();
+  }
+
+  /** Of the visible span and a screen to both sides. */
+  get data() {
+    return this.footage.of(this.of);
+  }
+
+  /** Of the whole day of the playhead. */
+  get day() {
+    return this.footage.day;
   }
 
   narrow() {
@@ -135,7 +147,6 @@ export class TimelineView extends EventTarget {
   show(from, to) {
     this.span = { from, to };
     this.dirty = true;
-    this.dispatchEvent(new Event("view"));
     this.load();
   }
 
@@ -156,8 +167,8 @@ export class TimelineView extends EventTarget {
     this.dirty = true;
     if (ms < this.daySpan.from || ms >= this.daySpan.to) {
       this.daySpan = { from: midnight(ms), to: midnight(ms, 1) };
-      this.day = undefined;
-      this.loaded.at = 0;
+      this.footage.day = undefined;
+      this.footage.stale();
       this.load();
     }
   }
@@ -188,67 +199,52 @@ export class TimelineView extends EventTarget {
     this.fact.hidden = !set;
     if (!set) return;
     const words = `${from === undefined ? "…" : text(from, "hms")} – ${to === undefined ? "…" : text(to, "hms")}`;
-    fill(this.fact, h("span", {}, words), bytes && h("span", { class: "quiet" }, bytes), iconButton("close", "Clear the range", () => this.clearRange()));
+    fill(this.fact, h("span", words), bytes && h("span.quiet", bytes), iconButton("close", "Clear the range", () => this.clearRange()));
   }
 
-  /** Asks for what is seen, and a screen to both sides, where that is not there. */
-  async load() {
-    const { from, to } = this.span;
-    const length = to - from;
-    const { loaded } = this;
-    const covered = loaded.from <= from && loaded.to >= to && loaded.width < length * 2.5 && loaded.width > length / 2.5;
-    const stale = to > now() - MINUTE && performance.now() - loaded.at > REFRESH_MS;
-    if ((covered && !stale) || (this.asking && covered) || document.hidden) return;
-    this.work.abort();
-    const work = (this.work = new AbortController());
-    this.asking = true;
-    // While somebody zooms, only the last wish counts.
-    if (!covered) await new Promise((go) => setTimeout(go, this.data ? 80 : 0));
-    if (work.signal.aborted) return;
-    const side = length > 4 * DAY ? length / 10 : length;
-    const wish = { from: from - side, to: to + side };
-    const width = this.slider.clientWidth || 1000;
-    try {
-      const resolution = Math.min(86_400, length / width / SECOND);
-      const countSeconds = Math.max(1, Math.min(86_400, Math.round((length / width / SECOND) * 10)));
-      const [data, day] = await Promise.all([
-        timeline(this.of, wish.from, wish.to, { resolution, countSeconds }, work.signal),
-        timeline(this.of, this.daySpan.from, this.daySpan.to, { resolution: 60 }, work.signal),
-      ]);
-      this.data = data;
-      this.day = day;
-      this.failed = false;
-      this.loaded = { ...wish, width: length, at: performance.now() };
-      this.labelled();
-      this.dirty = true;
-      this.dispatchEvent(new Event("data"));
-    } catch {
-      if (work.signal.aborted) return;
-      this.failed = true;
-      this.loaded.at = performance.now();
-    } finally {
-      if (!work.signal.aborted) this.asking = false;
-    }
+  /** Asks for what is seen, where that is not there. */
+  load() {
+    return this.footage.load(this.span, this.daySpan, this.slider.clientWidth || 1000, this.of);
   }
 
-  asking = false;
+  /** Takes another camera for the one that is meant. @param {Name} of */
+  hear(of) {
+    this.of = of;
+    this.footage.stale();
+    this.load();
+    this.labelled();
+    this.dirty = true;
+    this.dispatchEvent(new Event("heard"));
+  }
+
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   outlining = undefined;
 
+  /** Names the lanes. */
   labelled() {
+    const name = (/** @type {string} */ words) => h("span.wide", words);
+    if (this.names.length > 1) {
+      fill(this.gutter, h("div.lane-axis"), ...this.names.map((of) => h("button.lane-camera", {
+        "aria-pressed": of === this.of, title: `Listen to ${of.camera}, and follow what it saw`, onclick: () => this.hear(of),
+      }, h("span.cut", of.camera))));
+      return;
+    }
     const all = [...(this.day?.sightings ?? []), ...(this.data?.sightings ?? [])].map((sighting) => sighting.label);
     const order = ["person", "vehicle", "animal", "motion"];
     const labels = [...new Set(all)].sort((a, b) => order.indexOf(kind(a)) - order.indexOf(kind(b)) || (a < b ? -1 : 1)).slice(0, 6);
-    if (labels.join() === this.labels.join() && this.gutter.firstChild) return;
+    const key = `${labels.join()} ${this.daySpan.from}`;
+    if (this.named === key) return;
+    this.named = key;
     this.labels = labels;
-    const name = (/** @type {string} */ words) => h("span", { class: "wide" }, words);
-    fill(this.gutter, h("div", { class: "lane-axis" }), h("div", { class: "lane-rec" }, name("Recorded")),
-      ...labels.map((label) => h("button", {
-        type: "button", class: "lane-seen", "aria-pressed": "true", title: `Show or hide ${label}`, "aria-label": labelText(label),
-        onclick: (/** @type {any} */ event) => this.toggle(label, event.currentTarget),
+    fill(this.gutter, h("div.lane-axis"), h("div.lane-rec", name("Recorded")),
+      ...labels.map((label) => h("button.lane-seen", {
+        "aria-pressed": !this.hidden.has(label), title: `Show or hide ${label}`, "aria-label": labelText(label),
+        onclick: (event) => this.toggle(label, event.currentTarget),
       }, sign(label), name(labelText(label)))),
-      h("div", { class: "lane-sign" }, name("Signed")), h("div", { class: "lane-day wide" }, text(this.daySpan.from, "day")));
+      h("div.lane-sign", name("Signed")), h("div.lane-day.wide", text(this.daySpan.from, "day")));
   }
+
+  named = "";
 
   /** @param {string} label @param {HTMLElement} by */
   toggle(label, by) {
@@ -260,7 +256,7 @@ export class TimelineView extends EventTarget {
   draw() {
     this.dirty = false;
     const began = performance.now();
-    drawLanes(this.canvas, { ...this, now: now(), narrow: this.narrow() });
+    drawLanes(this.canvas, { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() });
     performance.measure("framepost-timeline", { start: began, end: performance.now() });
     const { from, to } = this.span;
     const length = to - from;
@@ -281,14 +277,14 @@ export class TimelineView extends EventTarget {
   /** What there is at a time, in words. @param {number} ms */
   what(ms) {
     const gap = this.gapAt(ms);
-    const labels = (this.data?.sightings ?? []).filter((seen) => ms >= parse(seen.from) && ms <= parse(seen.to)).map((seen) => seen.label);
+    const labels = (this.data?.sightings ?? []).filter((seen) => ms >= seen.from && ms <= seen.to).map((seen) => seen.label);
     const words = gap ? gapText(gap) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
     return [text(ms, "hms"), words].filter(Boolean).join(", ");
   }
 
-  /** @param {number} ms */
-  gapAt(ms) {
-    return this.data?.gaps.find((gap) => ms >= parse(gap.from) && ms < parse(gap.to));
+  /** @param {number} ms @param {Name} [of] */
+  gapAt(ms, of = this.of) {
+    return this.footage.of(of)?.gaps.find((gap) => ms >= gap.from && ms < gap.to);
   }
 }
 

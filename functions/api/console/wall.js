@@ -6,25 +6,25 @@ import { fill, h, icon, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
-import { HOUR, parse, text } from "./time.js";
+import { HOUR, text } from "./time.js";
 import { labelText, sign } from "./words.js";
 
 /** A sighting that ended this long ago is "now" on the picture. */
 const NOW_MS = 10_000;
 
 class Tile {
-  /** @param {import("./types.js").Camera} camera */
+  /** @param {Camera} camera */
   constructor(camera) {
     this.camera = camera;
     this.canvas = h("canvas", { width: 640, height: 360, "aria-hidden": "true" });
-    this.tag = h("div", { class: "tag", hidden: true });
-    this.over = h("div", { class: "over", hidden: true });
-    this.seen = h("span", { class: "row last-seen" });
-    this.age = h("span", { class: "age" });
+    this.tag = h("div.tag", { hidden: true });
+    this.over = h("div.over", { hidden: true });
+    this.seen = h("span.row.last-seen");
+    this.age = h("span.age");
     this.strip = new Strip(camera);
-    this.element = h("a", { class: "tile", href: cameraLink(camera) },
-      h("figure", { class: "on-picture" }, this.canvas, this.tag, this.over),
-      h("div", { class: "caption" }, h("span", { class: "name" }, camera.camera), h("span", { class: "space" }), this.seen, this.age), this.strip.canvas);
+    this.element = h("a.tile", { href: cameraLink(camera) },
+      h("figure.on-picture", this.canvas, this.tag, this.over),
+      h("div.caption", h("span.name", camera.camera), h("span.space"), this.seen, this.age), this.strip.canvas);
     this.visible = false;
     this.watch = new IntersectionObserver((entries) => {
       this.visible = entries.at(-1)?.isIntersecting ?? false;
@@ -52,12 +52,12 @@ class Tile {
     this.element.classList.toggle("dim", late && tone === "bad");
     this.over.hidden = !this.unplayable && !(late && tone === "bad");
     if (!this.over.hidden && !this.unplayable) {
-      const last = parse(this.camera.last);
+      const last = this.camera.last ?? NaN;
       setText(this.over, "");
-      fill(this.over, h("strong", { class: "row" }, icon("fault", "bad"), `No video since ${text(last, now() - last > 20 * HOUR ? "date" : "hm")}`), h("span", {}, `${why}. Last picture ${text(last, "hms")}.`));
+      fill(this.over, h("strong.row", icon("fault", "bad"), `No video since ${text(last, now() - last > 20 * HOUR ? "date" : "hm")}`), h("span", `${why}. Last picture ${text(last, "hms")}.`));
     }
     const seen = this.strip.data?.sightings.at(-1);
-    const current = seen && now() - parse(seen.to) < NOW_MS ? seen.label : "";
+    const current = seen && now() - seen.to < NOW_MS ? seen.label : "";
     const tag = late && tone !== "bad" ? `${tone} ${why}` : current && `seen ${current}`;
     if (this.tagged !== tag) {
       this.tagged = tag;
@@ -69,7 +69,7 @@ class Tile {
     const last = seen ? `${seen.label} ${seen.from}` : "";
     if (this.lastSeen !== last) {
       this.lastSeen = last;
-      fill(this.seen, ...(seen ? [sign(seen.label), `${labelText(seen.label)} ${text(parse(seen.from), "hm")}`] : []));
+      fill(this.seen, ...(seen ? [sign(seen.label), `${labelText(seen.label)} ${text(seen.from, "hm")}`] : []));
     }
   }
 
@@ -84,7 +84,7 @@ class Tile {
       this.drawn = chunk.key;
       this.unplayable = true;
       this.over.hidden = false;
-      fill(this.over, h("strong", {}, "This browser cannot play this camera’s video"), h("span", {}, chunk.mimeType.split("\"")[1] ?? ""));
+      fill(this.over, h("strong", "This browser cannot play this camera’s video"), h("span", chunk.mimeType.split("\"")[1] ?? ""));
       return;
     }
     this.busy = true;
@@ -108,20 +108,20 @@ export function wall(main) {
   let tiles = [];
   /** @type {string | undefined} */
   let label;
-  const count = h("span", { class: "quiet" });
-  const chips = h("div", { class: "chips", role: "group", "aria-label": "The last 24 hours" });
-  const grid = h("div", { class: "wall" });
-  fill(main, h("header", { class: "head" }, h("h1", {}, "Live"), count, h("span", { class: "space" }), chips), grid);
+  const count = h("span.quiet");
+  const chips = h("div.chips", { role: "group", "aria-label": "The last 24 hours" });
+  const grid = h("div.wall");
+  fill(main, h("header.head", h("h1", "Live"), count, h("span.space"), chips), grid);
 
   function build() {
     for (const tile of tiles) tile.close();
     tiles = (known.cameras ?? []).map((camera) => new Tile(camera));
     grid.dataset.columns = String(known.cameras === undefined ? 2 : tiles.length <= 1 ? 1 : tiles.length <= 4 ? 2 : tiles.length <= 9 ? 3 : 4);
-    if (known.cameras === undefined) fill(grid, ...Array.from({ length: 4 }, () => h("div", { class: "tile blank" }, h("figure", {}))));
+    if (known.cameras === undefined) fill(grid, ...Array.from({ length: 4 }, () => h("div.tile.blank", h("figure"))));
     else if (tiles.length === 0) {
-      fill(grid, h("div", { class: "first" }, h("h2", {}, "Nothing records here yet"),
-        h("p", {}, "This page changes by itself when the first file comes. On a machine that reaches a camera:"),
-        h("pre", {}, h("code", {}, "framepost up rtsp://camera.example/stream"))));
+      fill(grid, h("div.first", h("h2", "Nothing records here yet"),
+        h("p", "This page changes by itself when the first file comes. On a machine that reaches a camera:"),
+        h("pre", h("code", "framepost up rtsp://camera.example/stream"))));
     } else fill(grid, ...tiles.map((tile) => tile.element));
     fresh();
   }
@@ -143,8 +143,8 @@ export function wall(main) {
     if (key === drawnLabels) return;
     drawnLabels = key;
     const chip = (/** @type {string | undefined} */ of, /** @type {import("./dom.js").Child[]} */ ...words) =>
-      h("button", { type: "button", class: "chip", "aria-pressed": String(of === label), onclick: () => choose(of) }, ...words);
-    fill(chips, ...(labels.length === 0 ? [] : [h("span", { class: "quiet wide" }, "The last 24 hours:"), chip(undefined, "All"), ...labels.map((of) => chip(of, sign(of), labelText(of)))]));
+      h("button.chip", { "aria-pressed": of === label, onclick: () => choose(of) }, ...words);
+    fill(chips, ...(labels.length === 0 ? [] : [h("span.quiet.wide", "The last 24 hours:"), chip(undefined, "All"), ...labels.map((of) => chip(of, sign(of), labelText(of)))]));
   }
 
   function tick() {

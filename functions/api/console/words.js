@@ -1,7 +1,7 @@
 // What things are called: causes of gaps, labels, proofs, sizes.
 
 import { drawing } from "./dom.js";
-import { parse, text } from "./time.js";
+import { text } from "./time.js";
 
 /** @type {Record<string, string>} */
 const CAUSES = {
@@ -15,7 +15,7 @@ const CAUSES = {
   "not-in-source": "the source has no pictures here",
 };
 
-/** Why there is no video. @param {import("./types.js").Gap} gap */
+/** Why there is no video. @param {Gap} gap */
 export function cause(gap) {
   return gap.cause === undefined ? "no reason was recorded" : CAUSES[gap.cause] ?? gap.cause;
 }
@@ -26,9 +26,9 @@ export function range(from, to) {
   return `${text(from, form)}–${text(to, form)}`;
 }
 
-/** A gap in one line. @param {import("./types.js").Gap} gap */
+/** A gap in one line. @param {Gap} gap */
 export function gapText(gap) {
-  return `No video ${range(parse(gap.from), parse(gap.to))}: ${cause(gap)}`;
+  return `No video ${range(gap.from, gap.to)}: ${cause(gap)}`;
 }
 
 /** @typedef {"person" | "vehicle" | "animal" | "motion"} Kind */
@@ -74,7 +74,7 @@ export function size(bytes) {
 
 /** @typedef {{ sign: import("./dom.js").Icon, tone: "calm" | "warn" | "bad", title: string, more: string }} Proof */
 
-/** What is known of whether a file is what its gateway wrote. @param {import("./types.js").Integrity} integrity @returns {Proof} */
+/** What is known of whether a file is what its gateway wrote. @param {Integrity} integrity @returns {Proof} */
 export function proof(integrity) {
   const { signature, content, chain } = integrity;
   if (signature === "invalid" || content === "mismatch") {
