@@ -20,7 +20,7 @@ const AHEAD: usize = 2;
 /// Items in the order of the file; after a fault nothing more comes.
 pub(super) type Batches = mpsc::Receiver<Result<Vec<Item>, Fault>>;
 
-/// The thread's end.
+/// The reading thread's end of the channel, with the batch that is being filled.
 struct Sender {
     batches: mpsc::Sender<Result<Vec<Item>, Fault>>,
     held: Vec<Item>,
@@ -51,7 +51,7 @@ impl Sender {
     }
 }
 
-/// Starts the thread.
+/// Reads the file in a thread of its own, and returns what it finds. Fails only if there is no thread.
 pub(super) fn start(
     path: PathBuf,
     file: Box<dyn Demux>,

@@ -52,7 +52,7 @@ impl RecordedSession {
         Ok(())
     }
 
-    /// Records a frame.
+    /// Takes in a frame, and records those whose wall-clock time is known by now, which may be none or several.
     pub(super) fn frame(&mut self, to: &mut Writing, frame: Frame) -> Result<(), spool::Error> {
         if frame.track == TrackKind::Video && to.plan.extent == Extent::Finite {
             self.hole(to, &frame)?;
