@@ -61,8 +61,8 @@ pub(super) fn is_sync(flags: u32) -> bool {
     flags & NOT_SYNC == 0
 }
 
-/// Returns `ftyp` and `moov`. Their length does not depend on `duration`, so that they can be
-/// overwritten when the chunk closes.
+/// Returns `ftyp` and `moov` (ISO/IEC 14496-12 §4.3 and §8.2.1). Their length does not depend on `duration`, so that they
+/// can be overwritten when the chunk closes.
 pub(super) fn init(parameters: &StreamParameters, timescale: u32, duration: u64) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(1024);
     let brand = |name: &[u8; 4]| FourCC::new(name);
@@ -95,6 +95,7 @@ fn trex(track_id: u32) -> Trex {
 
 fn video_track(video: &VideoParameters, timescale: u32, out: &mut Vec<u8>) -> Result {
     out.encode_atom(FourCC::new(b"trak"), |out| {
+        // §8.3.2.3: `tkhd` has the size at which the picture is shown; the sample entry has the one in pixels.
         let (across, down) = video.pixel_aspect.filter(|(a, d)| *a > 0 && *d > 0).unwrap_or((1, 1));
         let shown = u64::from(video.width) * u64::from(across) / u64::from(down);
         Tkhd {
@@ -165,6 +166,8 @@ fn sample_table(out: &mut Vec<u8>, entry: impl FnOnce(&mut Vec<u8>) -> Result) -
     })
 }
 
+/// Writes a VisualSampleEntry (ISO/IEC 14496-12 §12.1.3) with the decoder configuration, and `pasp` (§12.1.4) where pixels are
+/// not square.
 fn visual_entry(video: &VideoParameters, out: &mut Vec<u8>) -> Result {
     let (entry, configuration) = match video.codec {
         VideoCodec::H264 => (b"avc1", b"avcC"),
@@ -187,6 +190,7 @@ fn visual_entry(video: &VideoParameters, out: &mut Vec<u8>) -> Result {
     })
 }
 
+/// Writes an AudioSampleEntry (ISO/IEC 14496-12 §12.2.3) with an `esds` (ISO/IEC 14496-14 §5.6).
 fn audio_entry(audio: &AudioParameters, out: &mut Vec<u8>) -> Result {
     out.encode_atom(FourCC::new(b"mp4a"), |out| {
         [0_u16, 0, 0, 1].as_slice().encode(out)?; // reserved, data reference
@@ -246,6 +250,7 @@ pub(super) fn fragment(sequence: u32, wall: Timestamp, media_time: u64, runs: &[
         Mfhd { sequence_number: sequence }.encode(out)?;
         for run in runs {
             out.encode_atom(FourCC::new(b"traf"), |out| {
+                // §8.8.7.1: data offsets count from the `moof`, so that a fragment can be copied to another place.
                 Tfhd { track_id: run.track, default_base_is_moof: true, ..Tfhd::default() }.encode(out)?;
                 Tfdt { base_media_decode_time: run.base }.encode(out)?;
                 data_offsets.push(trun(run, out)?);

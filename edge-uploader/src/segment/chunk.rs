@@ -61,6 +61,7 @@ struct TrackSummary {
 impl Summary {
     /// Adds a fragment whose `moof` begins at `moof_offset` in the file.
     pub(super) fn add(&mut self, moof_offset: u64, runs: &[Run]) {
+        // ISO/IEC 14496-12 §8.8.10.3: `tfra` counts track fragments, runs and samples from 1.
         for (traf_number, run) in (1_u32..).zip(runs) {
             let track = if run.track == AUDIO_TRACK { &mut self.audio } else { &mut self.video };
             let mut time = run.base;
@@ -88,7 +89,7 @@ impl Summary {
         }
     }
 
-    /// Returns the duration for `mehd`: the end of the longest track.
+    /// Returns the duration for `mehd` (ISO/IEC 14496-12 §8.8.2): the end of the longest track.
     pub(super) fn movie_duration(&self) -> u64 {
         self.video.end.max(self.audio.end)
     }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-/// `prft`, `moof` and `mdat`: the start of the fragment, and the samples unchanged.
+/// `prft`, `moof` and `mdat` (ISO/IEC 14496-12 §8.16.5, §8.8.4 and §8.1.1): the start of the fragment, and the samples
+/// unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fragment {
     head: Bytes,

@@ -223,7 +223,7 @@ impl Segmenter {
         let pts = self.timeline.video(frame.pts).ok_or_else(|| jump(frame.pts))?;
         if let Some(newest) = newest {
             let back = self.timeline.ticks(REORDERING_MAX).max(2 * self.last_step);
-            // Durations and composition offsets have 32 bits in `trun`.
+            // Durations and composition offsets have 32 bits in `trun` (ISO/IEC 14496-12 §8.8.8.2).
             let forth = self.timeline.ticks(self.settings.gap_max).min(i64::from(i32::MAX) / 2);
             if pts < newest - back || pts > newest + forth {
                 return Err(jump(pts));

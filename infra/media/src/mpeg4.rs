@@ -20,7 +20,8 @@ impl<'a> Esds<'a> {
         self.specific.filter(|_| matches!(self.object_type, 0x40 | 0x66..=0x68))
     }
 
-    /// Parses the body of `esds` after its version and flags.
+    /// Parses the body of `esds` after its version and flags: an ES_Descriptor (ISO/IEC 14496-1 §7.2.6.5), whose flags say
+    /// which optional fields precede the DecoderConfigDescriptor (§7.2.6.6).
     pub fn parse(body: &'a [u8]) -> Option<Self> {
         let (3, stream, _) = descriptor(body)? else { return None };
         let flags = u8_at(stream, 2)?;
@@ -47,7 +48,8 @@ impl<'a> Esds<'a> {
     }
 }
 
-/// Returns tag and body of a descriptor, and what follows it.
+/// Returns tag and body of a descriptor, and what follows it. Its length has seven bits in each byte, and the highest bit says
+/// that another byte follows (ISO/IEC 14496-1 §8.3.3).
 fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let tag = u8_at(bytes, 0)?;
     let mut len = 0_usize;

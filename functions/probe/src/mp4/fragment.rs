@@ -11,7 +11,7 @@ const TAIL_BYTES: u64 = 64 * 1024;
 /// The video of one `moof`, in units of its track's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fragment {
-    /// The decoding time from `tfdt`. Smooth Streaming and old writers omit it.
+    /// The decoding time from `tfdt` (ISO/IEC 14496-12 §8.8.12). Smooth Streaming and old writers omit it.
     start: Option<u64>,
     units: u64,
     frames: u64,
@@ -39,7 +39,8 @@ fn is_sync(flags: u32) -> bool {
     flags & 1 << 16 == 0
 }
 
-/// Where the fragments end: at the `mfra` that the file ends with, or at its end. `None` where the end is not known.
+/// Where the fragments end: at the `mfra` that the file ends with, or at its end. `None` where the end is not known. The last
+/// four bytes of `mfra` are its length (`mfro`, ISO/IEC 14496-12 §8.8.11).
 pub(super) fn media_end(window: &Window, moov_end: u64) -> Option<u64> {
     let size = window.size();
     let trailer = window.peek(size.checked_sub(16)?, 16)?;
@@ -96,8 +97,8 @@ pub(super) fn seconds(
     Ok(units.map(|units| units as f64 / f64::from(video.timescale)))
 }
 
-/// Returns the duration from a `sidx` right after the `moov`, if it covers the rest of the file. (Some writers
-/// put one before each fragment.)
+/// Returns the duration from a `sidx` (ISO/IEC 14496-12 §8.16.3) right after the `moov`, if it covers the rest of the
+/// file. (Some writers put one before each fragment.)
 fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
     let mut boxes = Boxes::top(window, moov_end);
     let sidx = loop {
@@ -146,7 +147,8 @@ fn last(
     Ok(found)
 }
 
-/// Searches backwards for a plausible `moof` with this track.
+/// Searches backwards for a plausible `moof` with this track: one that begins with an `mfhd` (ISO/IEC 14496-12 §8.8.5), since
+/// the four letters may also occur in the media.
 fn last_in(window: &Window, tail_at: u64, video: &VideoTrack, defaults: &[Defaults]) -> Option<(u64, Fragment)> {
     let tail = window.visible(tail_at, window.size());
     tail.windows(4).enumerate().rev().filter(|(_, kind)| *kind == b"moof").find_map(|(at, _)| {
@@ -234,7 +236,7 @@ fn read_track(
                 if u32_at(body, 4) != Some(video.id) {
                     return Ok(None);
                 }
-                // Each there if its flag is: base offset, description, then these.
+                // §8.8.7.1: a field is there if its flag is set: base offset, description, then duration, size, flags.
                 let mut at = 8 + if flags & 1 == 0 { 0 } else { 8 } + if flags & 2 == 0 { 0 } else { 4 };
                 if flags & 8 != 0 {
                     default.duration = u32_at(body, at).unwrap_or(default.duration);
@@ -278,7 +280,8 @@ fn first_flags(body: &[u8], default: u32) -> Option<u32> {
     u32_at(body, samples_at + 4 * [0x100, 0x200].iter().filter(|flag| flags & **flag != 0).count())
 }
 
-/// Returns the duration and the number of samples of a `trun`.
+/// Returns the duration and the number of samples of a `trun` (ISO/IEC 14496-12 §8.8.8). Its flags say which fields each
+/// sample has; `default` is the duration of samples without one.
 fn run(body: &[u8], default: u32) -> Option<(u64, u64)> {
     const DURATION: u32 = 0x100;
     let flags = u32_at(body, 0)?;

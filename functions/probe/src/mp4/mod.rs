@@ -117,7 +117,8 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     Ok(Scan { media: Some(media), need })
 }
 
-/// Converts a duration in timescale units. 0 and all ones stand for an unknown duration.
+/// Converts a duration in timescale units. All ones stand for an unknown duration (ISO/IEC 14496-12 §8.2.2.3), and so does 0,
+/// which writers leave there before they know it.
 fn seconds(units: u64, timescale: u32) -> Option<f64> {
     let known = units != 0 && units != u64::MAX && timescale != 0;
     known.then(|| units as f64 / f64::from(timescale))
@@ -158,6 +159,8 @@ impl Movie {
         missing.map_or(Ok(()), |need| Err(Stop::Need(need)))
     }
 
+    /// `mvhd` (ISO/IEC 14496-12 §8.2.2). The matrix follows times, rate, volume and reserved fields, whose length depends on
+    /// the version.
     fn read_header(&mut self, window: &Window, mvhd: BoxAt) -> Result<(), Stop> {
         let times = Times::read(window, mvhd)?;
         self.timescale = times.timescale;
@@ -168,6 +171,8 @@ impl Movie {
         Ok(())
     }
 
+    /// `mvex` (ISO/IEC 14496-12 §8.8.1), whose presence alone says that there are fragments, with `mehd` (§8.8.2) and `trex`
+    /// (§8.8.3).
     fn read_extends(&mut self, window: &Window, mvex: BoxAt) -> Result<(), Stop> {
         self.fragmented = true;
         let mut boxes = mvex.children(window, 0);
@@ -226,7 +231,7 @@ fn first_need(missing: Option<Need>, stop: Stop) -> Stop {
     }
 }
 
-/// The common fields of `mvhd` and `mdhd`.
+/// The common fields of `mvhd` and `mdhd` (ISO/IEC 14496-12 §8.2.2 and §8.4.2). Version 1 has 64 bits for times and durations.
 struct Times {
     timescale: u32,
     duration_units: Option<u64>,
@@ -252,7 +257,7 @@ impl Times {
     }
 }
 
-/// Converts seconds since 1904, the epoch of the format. 0 means "not set".
+/// Converts seconds since 1904, the epoch of the format (ISO/IEC 14496-12 §8.2.2.3). 0 means "not set".
 fn since_1904(seconds: u64) -> Option<Timestamp> {
     const UNIX_EPOCH_S: i64 = 2_082_844_800;
     let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0)?;

@@ -93,7 +93,8 @@ fn coded(entry: [u8; 4], config: Option<&[u8]>) -> Option<Coded> {
     }
 }
 
-/// Returns the audio of a track's first sample entry. Encrypted audio has the codec `enca`.
+/// Returns the audio of a track's first sample entry (AudioSampleEntry, ISO/IEC 14496-12 §12.2.3). Encrypted audio has the
+/// codec `enca`.
 pub(super) fn audio(window: &Window, stsd: BoxAt) -> Result<Option<Audio>, Stop> {
     let Some(entry) = first_entry(window, stsd)? else { return Ok(None) };
     let fields = entry.prefix(window, 28)?;

@@ -78,6 +78,7 @@ impl Parts {
         self.id != 0 && self.times.is_some() && self.handler.is_some() && self.stsd.is_some()
     }
 
+    /// `tkhd` (ISO/IEC 14496-12 §8.3.2): the track's id, the matrix, and right behind it width and height as 16.16 numbers.
     fn read_header(&mut self, window: &Window, tkhd: BoxAt) -> Result<(), Stop> {
         let body = tkhd.bytes(window)?;
         let (id_at, size_at) = if body.first() == Some(&0) { (12, 76) } else { (20, 88) };
@@ -201,7 +202,7 @@ fn first_is_sync(window: &Window, stss: BoxAt) -> Option<bool> {
     }
 }
 
-/// Returns duration and number of samples in the known rows of `stts`.
+/// Returns duration and number of samples in the known rows of `stts` (ISO/IEC 14496-12 §8.6.1.2).
 fn shown(window: &Window, stts: BoxAt) -> Option<(u64, u64)> {
     let body = window.visible(stts.body, stts.end);
     let lines = usize::try_from(u32_at(body, 4)?).ok()?;
