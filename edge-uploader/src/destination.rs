@@ -6,7 +6,8 @@ use framepost_ports::ObjectSink;
 use framepost_ports::location::{Location, Place, Role};
 use std::sync::Arc;
 
-/// Connects to the destination.
+/// Makes the sink that `upload.to` names. Fails for an address of no bucket, an option of another kind of bucket, and a cloud
+/// that is not compiled in.
 pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, DestinationError> {
     let to = Location::parse(upload.to.as_str(), Role::Bucket)
         .map_err(|error| ConfigError::of("upload.to", &format!("not a destination: {error}")))?;

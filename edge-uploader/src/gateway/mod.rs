@@ -97,7 +97,7 @@ pub enum CameraEnd {
 /// A camera that is being recorded.
 pub struct Recorded {
     task: JoinHandle<CameraEnd>,
-    /// Counters of the camera.
+    /// Counters and state of the camera; they go on being read after the recording has ended.
     pub stats: Arc<CameraCounters>,
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// How often the gateway checks whether the frames of each camera are stored.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// State of a camera.
+/// Where a camera's session stands, for the display, metrics and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CameraState {
@@ -235,7 +235,7 @@ impl CameraCounters {
         self.last_end_us.store(end.as_microsecond(), Relaxed);
     }
 
-    /// Returns the state of the camera.
+    /// Returns where the camera's session stands.
     pub fn state(&self) -> CameraState {
         use CameraState::{Connecting, Failed, Finished, Lost, Recording, Stopped};
         let value = self.state.load(Relaxed);

@@ -22,7 +22,7 @@ pub struct Claim {
     description: Result<(Meta, Sha256), Error>,
 }
 
-/// An object in quarantine.
+/// An object that the bucket refused for good, and that stays in the spool until somebody decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantinedObject {
     pub key: ObjectKey,

@@ -56,7 +56,7 @@ impl Scene {
         self.command(files, bucket, more).output().unwrap()
     }
 
-    /// The objects of a bucket.
+    /// Reads all files below a bucket's directory: their bytes, by key.
     fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
         collect(&self.path(bucket), "", &mut objects);

@@ -73,7 +73,7 @@ impl Window {
         Self { size, extents: vec![(0, head)] }
     }
 
-    /// Adds the bytes from `at`.
+    /// Adds bytes that were read, the first of which has the offset `at` in the object.
     pub(crate) fn add(&mut self, at: u64, bytes: Bytes) {
         self.extents.push((at, bytes));
     }

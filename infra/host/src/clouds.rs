@@ -135,7 +135,7 @@ impl Connector {
         Ok(cloud)
     }
 
-    /// The cloud that the location is of.
+    /// Returns the cloud that a location's scheme belongs to. Fails if its adapter is not compiled in.
     pub fn cloud_of(&self, at: &Location) -> Result<Arc<dyn Cloud>, ConnectError> {
         self.cloud(at.cloud(), at)
     }
@@ -164,7 +164,7 @@ impl Connector {
 /// same session, so that nobody pays for what another one needs.
 #[derive(Clone)]
 pub struct Clouds {
-    /// The source of objects.
+    /// Reads the objects that events and records are about.
     pub source: Arc<dyn ObjectSource>,
     /// The bus for records.
     pub bus: Arc<dyn Bus>,

@@ -15,7 +15,7 @@ pub struct LocalFeed {
 }
 
 impl LocalFeed {
-    /// The inbox of `name`.
+    /// Feeds the inbox of the subscriber `name`. Fails if a subscriber cannot have this name.
     pub fn new(inboxes: &LocalInboxes, name: &str) -> Result<Self> {
         inboxes::check_name(name)?;
         Ok(Self { inboxes: inboxes.clone(), name: name.to_owned() })

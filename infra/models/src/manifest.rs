@@ -81,7 +81,7 @@ pub struct Manifest {
     pub decoder: Decoder,
 }
 
-/// The file of a model.
+/// A model's file, and what it must contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFile {
     /// Its name, in the directory of the `model.toml`.
@@ -90,7 +90,7 @@ pub struct ModelFile {
     pub sha256: Sha256,
 }
 
-/// Where the labels are.
+/// The labels of a model's classes, one for each class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Labels {
     /// In a file beside the `model.toml`, one a line.
@@ -284,7 +284,7 @@ impl Manifest {
     }
 }
 
-/// The line that this byte is in, from 1.
+/// Returns the number of the line that holds the byte at this offset, counted from 1.
 fn line_of(text: &str, byte: usize) -> usize {
     1 + text.as_bytes().iter().take(byte).filter(|byte| **byte == b'\n').count()
 }

@@ -27,7 +27,7 @@ pub trait Buckets: Send + Sync {
     async fn source(&self, at: &Location) -> Result<Arc<dyn ObjectSource>>;
 }
 
-/// The directory of one model.
+/// A directory with a `model.toml`, a model and its labels, on this machine or in a bucket.
 #[derive(Clone)]
 pub struct ModelDirectory(Inner);
 

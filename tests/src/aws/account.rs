@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The access key's id.
+    /// The id of the access key, as requests are signed with it: `AKIA…`, or `ASIA…` for a role's.
     pub access_key_id: String,
     pub secret_access_key: String,
     /// The session token of a role that was assumed.

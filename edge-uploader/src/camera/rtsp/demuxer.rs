@@ -173,7 +173,7 @@ impl Demuxer {
         demuxer
     }
 
-    /// Returns the next event.
+    /// Takes the oldest event that is ready; `None` until more packets have arrived.
     pub(super) fn next(&mut self) -> Option<CameraEvent> {
         self.events.pop_front()
     }

@@ -22,7 +22,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> (String, String) {
     (head.to_ascii_lowercase(), body.to_owned())
 }
 
-/// The value of one sample.
+/// Returns the value of `sample`, given with its labels, in an OpenMetrics text; panics without one.
 pub(crate) fn value(body: &str, sample: &str) -> u64 {
     let found = body.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("{sample} is missing in\n{body}")).parse().unwrap()

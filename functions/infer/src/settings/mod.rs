@@ -122,7 +122,7 @@ impl Settings {
         })
     }
 
-    /// The settings for a camera.
+    /// Returns what applies to a camera: its own settings, and for the rest those of all cameras.
     pub fn of(&self, site: Option<&Site>, camera: Option<&Camera>) -> CameraSettings {
         let overrides = site.zip(camera).and_then(|(site, camera)| self.overrides.get(&format!("{site}/{camera}")));
         overrides.map_or_else(|| self.camera.clone(), |overrides| overrides.over(&self.camera))

@@ -9,7 +9,7 @@ use framepost_events::record::{
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
 use jiff::{SignedDuration, Timestamp};
 
-/// A camera, by its names.
+/// A camera of a site: the pair that tells it from all others.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CameraName {
     /// The site, which is the prefix of its keys.
@@ -187,7 +187,7 @@ impl GapRow {
     }
 }
 
-/// The end of a span.
+/// The end of an unbroken run of one camera's recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanEndRow {
     /// When the object became complete.

@@ -49,7 +49,7 @@ struct State {
     puts: u64,
 }
 
-/// A bucket in memory.
+/// A bucket for tests: it keeps objects in memory, fails on request, and counts what it was asked.
 #[derive(Debug)]
 pub struct MemoryBucket {
     name: String,

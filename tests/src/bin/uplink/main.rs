@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-/// Where the traces come from.
+/// Where the recorded LTE uplinks can be had, for the message when they are missing.
 const TRACES: &str = "https://github.com/ravinet/mahimahi/tree/master/traces";
 
 /// A line that the cameras share.
