@@ -7,6 +7,7 @@
 //! write   changes ─▶ rows, in one transaction
 //! build   detections ─▶ sightings, of the days that changed
 //! read    questions ─▶ rows
+//! hold    what is not removed
 //! schema  versions of the tables, forward only
 //! sqlite, postgres    connections, and what a statement's value is there
 //! ```
@@ -16,6 +17,7 @@
 mod build;
 mod cloud;
 mod executor;
+mod hold;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;

@@ -5,13 +5,13 @@
 //! has not committed. Readers take none.
 
 use crate::executor::{Dialect, Executor, Row, Value};
-use crate::{read, schema, write};
+use crate::{hold, read, schema, write};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
-    LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
+    Interval, KnownCamera, LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -264,5 +264,21 @@ impl Catalog for PostgresCatalog {
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {
         within!(Write, self, |db| read::forget_removals(db, before))
+    }
+
+    async fn hold(&self, hold: &Hold) -> Result<()> {
+        within!(Write, self, |db| hold::hold(db, hold))
+    }
+
+    async fn held(&self, id: &str) -> Result<Option<Hold>> {
+        within!(Read, self, |db| hold::held(db, id))
+    }
+
+    async fn holds(&self, query: &HoldQuery) -> Result<Vec<Hold>> {
+        within!(Read, self, |db| hold::holds(db, query))
+    }
+
+    async fn release(&self, id: &str) -> Result<()> {
+        within!(Write, self, |db| hold::release(db, id))
     }
 }

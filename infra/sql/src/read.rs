@@ -8,6 +8,7 @@ use framepost_ports::catalog::{
     Order, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -32,7 +33,7 @@ fn object(row: &Row, key: usize) -> Result<ObjectRef> {
     Ok(ObjectRef { provider, bucket: bucket.to_owned(), key, version })
 }
 
-fn name(row: &Row, at: usize) -> Result<CameraName> {
+pub(crate) fn name(row: &Row, at: usize) -> Result<CameraName> {
     let name = |at, what| row.text(at).map(str::to_owned).and_then(|text| text.try_into().map_err(|_| corrupt(what)));
     let site = name(at, "a site")?;
     let camera = row.text(at + 1)?.parse().map_err(|_| corrupt("a camera"))?;
@@ -131,7 +132,7 @@ pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: 
 }
 
 /// A condition that one of these cameras is meant; `None` where none is known.
-async fn among(db: &mut impl Executor, column: &str, cameras: Option<&[CameraName]>) -> Result<Option<(String, i64)>> {
+async fn among(db: &mut impl Executor, cameras: Option<&[CameraName]>) -> Result<Option<(String, i64)>> {
     let Some(names) = cameras else {
         let rows = db.query("SELECT MAX(longest_us) FROM camera", &[]).await?;
         let longest = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
@@ -144,11 +145,11 @@ async fn among(db: &mut impl Executor, column: &str, cameras: Option<&[CameraNam
             longest = longest.max(of_camera);
         }
     }
-    Ok((!ids.is_empty()).then(|| (format!("AND {column} IN ({})", ids.join(", ")), longest)))
+    Ok((!ids.is_empty()).then(|| (format!("AND camera IN ({})", ids.join(", ")), longest)))
 }
 
 pub(crate) async fn chunks(db: &mut impl Executor, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
-    let Some((among, longest)) = among(db, "camera", query.cameras.as_deref()).await? else { return Ok(vec![]) };
+    let Some((among, longest)) = among(db, query.cameras.as_deref()).await? else { return Ok(vec![]) };
     let within = query.within;
     let mut values = values![before(within, longest), within.to, within.from, query.limit].to_vec();
     let (comparison, direction) = match query.order {
@@ -256,33 +257,83 @@ pub(crate) async fn looked(
     rows.iter().map(|row| Ok(Looked { from: row.time(0)?, to: row.time(1)?, skipped: row.word(2)? })).collect()
 }
 
+/// The most lists that are read one by one and put together.
+const LISTS_MAX: usize = 64;
+
+/// A page of sightings. An index has those of one camera, of one label, or of one label at one camera in their order. So those
+/// of several are read as several lists: as one, all of them would have to be sorted for the first page.
 pub(crate) async fn sightings(db: &mut impl Executor, query: &SightingQuery) -> Result<Vec<SightingRow>> {
-    let Some((among, _)) = among(db, "s.camera", query.cameras.as_deref()).await? else { return Ok(vec![]) };
+    let mut cameras = vec![Among::All];
+    if let Some(names) = &query.cameras {
+        let mut ids = BTreeSet::new();
+        for name in names {
+            ids.extend(camera(db, name).await?.map(|(id, _)| id));
+        }
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        cameras = if ids.len() * query.labels.len().max(1) <= LISTS_MAX {
+            ids.into_iter().map(Among::One).collect()
+        } else {
+            let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+            vec![Among::Each(ids.join(", "))]
+        };
+    }
+    let labels: BTreeSet<Option<&str>> = match &query.labels[..] {
+        [] => [None].into(),
+        labels => labels.iter().map(|label| Some(label.as_str())).collect(),
+    };
+    let mut rows = Vec::new();
+    for among in &cameras {
+        for label in &labels {
+            rows.extend(sightings_of(db, query, among, *label).await?);
+        }
+    }
+    if cameras.len() * labels.len() > 1 {
+        rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
+        rows.truncate(query.limit);
+    }
+    Ok(rows)
+}
+
+/// Whose sightings are read, by ids of cameras.
+enum Among {
+    All,
+    One(i64),
+    Each(String),
+}
+
+/// A page of the sightings that one index has in their order.
+async fn sightings_of(
+    db: &mut impl Executor,
+    query: &SightingQuery,
+    among: &Among,
+    label: Option<&str>,
+) -> Result<Vec<SightingRow>> {
     // A sighting is of one day, and a chunk of it may go over midnight.
     let within = query.within;
     let from = before(within, 2 * DAY_US);
     let mut values = values![from, within.to, within.from, query.score_min, query.limit].to_vec();
-    let mut further = among;
-    if !query.labels.is_empty() {
-        let places: Vec<String> = (0..query.labels.len()).map(|n| format!("${}", values.len() + 1 + n)).collect();
-        further = format!("{further} AND s.label IN ({})", places.join(", "));
-        values.extend(query.labels.iter().map(|label| Value::from(label.as_str())));
+    let mut place = |value: Value| {
+        values.push(value);
+        format!("${}", values.len())
+    };
+    let mut further = match among {
+        Among::All => String::new(),
+        Among::One(id) => format!("AND s.camera = {}", place((*id).into())),
+        Among::Each(ids) => format!("AND s.camera IN ({ids})"),
+    };
+    if let Some(label) = label {
+        further = format!("{further} AND s.label = {}", place(label.into()));
     }
     if let Some(after) = &query.after {
-        let n = values.len();
-        further = format!(
-            "{further} AND (s.from_us, c.site, c.name, s.label, e.name) < (${}, ${}, ${}, ${}, ${})",
-            n + 1,
-            n + 2,
-            n + 3,
-            n + 4,
-            n + 5
-        );
+        let from = place(after.from.into());
         let texts = [after.camera.site.as_str(), after.camera.camera.as_str(), &after.label, &after.series];
-        values.push(Value::from(after.from));
-        values.extend(texts.map(Value::from));
-        // For the index; the row above decides.
-        further = format!("{further} AND s.from_us <= ${}", n + 1);
+        let texts = texts.map(|text| place(text.into())).join(", ");
+        // The second is for the index; the first decides.
+        further = format!(
+            "{further} AND (s.from_us, c.site, c.name, s.label, e.name) < ({from}, {texts}) AND s.from_us <= {from}"
+        );
     }
     let sql = format!(
         "SELECT c.site, c.name, e.name, e.model, s.sighting FROM sighting s

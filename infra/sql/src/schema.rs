@@ -7,10 +7,10 @@ use crate::executor::{Dialect, Executor, values};
 use framepost_ports::{Error, ErrorKind, Result};
 
 /// The versions, the oldest first. `{id}` stands for the column of an id that the database makes.
-const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const VERSIONS: [&str; 3] = [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The version of this program.
-const NEWEST: i64 = 2;
+const NEWEST: i64 = 3;
 
 /// Brings the tables to the newest version. The caller sees to it that nobody else does so at the same time.
 pub(crate) async fn migrate(db: &mut impl Executor) -> Result<()> {

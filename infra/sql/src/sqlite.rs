@@ -7,12 +7,12 @@
 //! [`apply`]: framepost_ports::Catalog::apply
 
 use crate::executor::{Dialect, Executor, Row, Value};
-use crate::{read, schema, write};
+use crate::{hold, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
-    LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
+    Interval, KnownCamera, LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use futures::executor::block_on as now;
@@ -274,5 +274,25 @@ impl Catalog for SqliteCatalog {
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {
         self.write(move |db| now(read::forget_removals(db, before))).await
+    }
+
+    async fn hold(&self, hold: &Hold) -> Result<()> {
+        let hold = hold.clone();
+        self.write(move |db| now(hold::hold(db, &hold))).await
+    }
+
+    async fn held(&self, id: &str) -> Result<Option<Hold>> {
+        let id = id.to_owned();
+        self.read(move |db| now(hold::held(db, &id))).await
+    }
+
+    async fn holds(&self, query: &HoldQuery) -> Result<Vec<Hold>> {
+        let query = query.clone();
+        self.read(move |db| now(hold::holds(db, &query))).await
+    }
+
+    async fn release(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |db| now(hold::release(db, &id))).await
     }
 }

@@ -9,10 +9,14 @@
 //! - A removed object takes its rows with it, also where its removal comes first.
 //! - An object without a site, a camera or a time has no place in the catalogue.
 //! - A stretch of time is half open: it has its start and not its end.
+//!
+//! Beside the rows it keeps [`Hold`]s, which people make and which depend on no change.
 
+mod holds;
 mod rows;
 mod sightings;
 
+pub use holds::{Hold, HoldPlace, HoldQuery, Whose};
 pub use rows::{
     Amount, CameraName, ChunkBrief, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
 };
@@ -166,4 +170,16 @@ pub trait Catalog: Send + Sync {
 
     /// Forgets removals that are older than this: nothing about their objects comes any more.
     async fn forget_removals(&self, before: Timestamp) -> Result<()>;
+
+    /// Keeps a hold; one of the same id takes its place. Durable on return.
+    async fn hold(&self, hold: &Hold) -> Result<()>;
+
+    /// The hold with this id.
+    async fn held(&self, id: &str) -> Result<Option<Hold>>;
+
+    /// A page of holds.
+    async fn holds(&self, query: &HoldQuery) -> Result<Vec<Hold>>;
+
+    /// Ends the hold with this id. Does nothing if there is none.
+    async fn release(&self, id: &str) -> Result<()>;
 }

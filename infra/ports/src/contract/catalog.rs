@@ -1,7 +1,9 @@
 //! The contract of [`Catalog`]: the answers depend on what it was told, and on neither order nor repetition.
 
 use crate::Catalog;
-use crate::catalog::{CameraName, Change, ChunkPlace, ChunkQuery, Interval, Order, SightingQuery};
+use crate::catalog::{
+    CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, Order, SightingQuery, Whose,
+};
 use crate::memory::MemoryCatalog;
 use framepost_events::activity::Activity;
 use framepost_events::detection::{Bounds, Detection};
@@ -289,6 +291,7 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
     for catalog in [&*one, &*other] {
         same_answers(&judge, catalog, &mut footage, chunks).await;
     }
+    holds_are_kept(&judge, &*one, &mut footage, chunks).await;
     everything_can_go(&*one, &changes).await;
 }
 
@@ -374,6 +377,58 @@ async fn happenings_have_numbers(catalog: &dyn Catalog) {
     assert!(all.len() > 50 && all.is_sorted_by(|a, b| a.number < b.number));
     assert_eq!(catalog.last_happening().await.expect("the last"), after);
     assert_eq!(catalog.happenings(after, 7).await.expect("nothing"), []);
+}
+
+/// What is kept is there, in order and a page at a time, until it is released.
+async fn holds_are_kept(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {
+    let mut ids = Vec::new();
+    for n in 0..24 {
+        let within = footage.stretch(chunks);
+        let camera = Footage::camera(footage.random.usize(0..4));
+        let hold = Hold {
+            id: format!("hold-{}", footage.random.u32(..)),
+            within: Interval { to: within.to + SignedDuration::from_micros(1), ..within },
+            camera,
+            reason: if n % 5 == 0 { String::new() } else { format!("'{n}'; ä \u{1F3A5} -- %_") },
+            // Some of them at the same time.
+            created: footage.at(n / 3),
+            created_by: (n % 2 == 0).then(|| format!("token-{n}")),
+        };
+        for catalog in [judge, catalog] {
+            catalog.hold(&Hold { reason: "another".to_owned(), ..hold.clone() }).await.expect("a hold");
+            catalog.hold(&hold).await.expect("a hold again");
+        }
+        ids.push(hold.id);
+    }
+    let whose = |camera: Option<usize>, site: usize| Whose {
+        camera: camera.map(|n| Footage::camera(n).camera),
+        site: Footage::camera(site).site,
+    };
+    for round in 0..3 {
+        for among in [None, Some(vec![]), Some(vec![whose(None, 0)]), Some(vec![whose(Some(1), 1), whose(Some(2), 0)])]
+        {
+            for within in [Interval::ALWAYS, footage.stretch(chunks), footage.stretch(chunks)] {
+                let mut query = HoldQuery { among: among.clone(), within, after: None, limit: 3 };
+                loop {
+                    let page = catalog.holds(&query).await.expect("holds");
+                    assert_eq!(page, judge.holds(&query).await.expect("holds"), "{query:?}");
+                    let Some(last) = page.last() else { break };
+                    query.after = Some(last.place());
+                }
+            }
+        }
+        let gone = ids.swap_remove(round);
+        for catalog in [judge, catalog] {
+            assert_eq!(catalog.held(&gone).await.expect("a hold").map(|hold| hold.id).as_ref(), Some(&gone));
+            for _ in 0..2 {
+                catalog.release(&gone).await.expect("released");
+            }
+            assert_eq!(catalog.held(&gone).await.expect("no hold"), None);
+        }
+    }
+    for id in &ids {
+        assert_eq!(catalog.held(id).await.expect("a hold"), judge.held(id).await.expect("a hold"));
+    }
 }
 
 /// Objects that go take their rows with them.

@@ -1,7 +1,7 @@
 use crate::Result;
 use crate::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Interval,
-    KnownCamera, LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
+    HoldQuery, Interval, KnownCamera, LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
@@ -26,6 +26,7 @@ struct Told {
     models: BTreeMap<String, Timestamp>,
     reports: BTreeMap<String, GatewayReported>,
     happened: Vec<Record>,
+    holds: BTreeMap<String, Hold>,
 }
 
 impl Told {
@@ -294,6 +295,33 @@ impl Catalog for MemoryCatalog {
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {
         self.told().removals.retain(|removed| removed.time >= before);
+        Ok(())
+    }
+
+    async fn hold(&self, hold: &Hold) -> Result<()> {
+        self.told().holds.insert(hold.id.clone(), hold.clone());
+        Ok(())
+    }
+
+    async fn held(&self, id: &str) -> Result<Option<Hold>> {
+        Ok(self.told().holds.get(id).cloned())
+    }
+
+    async fn holds(&self, query: &HoldQuery) -> Result<Vec<Hold>> {
+        let mut holds: Vec<Hold> = self.told().holds.values().cloned().collect();
+        holds.retain(|hold| {
+            query.among.as_ref().is_none_or(|among| among.iter().any(|whose| whose.has(&hold.camera)))
+                && hold.within.from < query.within.to
+                && hold.within.to > query.within.from
+                && query.after.as_ref().is_none_or(|after| hold.place() < *after)
+        });
+        holds.sort_by_key(|hold| std::cmp::Reverse(hold.place()));
+        holds.truncate(query.limit);
+        Ok(holds)
+    }
+
+    async fn release(&self, id: &str) -> Result<()> {
+        self.told().holds.remove(id);
         Ok(())
     }
 }
