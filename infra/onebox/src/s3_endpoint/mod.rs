@@ -8,9 +8,11 @@
 //! - Connections have the limits of all our listeners, see [`edge_uploader::listener`]. A put may have up to 5
 //!   GiB, any other request up to 1 MiB.
 //! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `DeleteObject`, `DeleteObjects`,
-//!   `HeadBucket` and `ListObjectsV2`. Everything else is `NotImplemented`.
+//!   `HeadBucket` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation` and
+//!   `GetObjectAttributes`. Everything else is `NotImplemented`.
 
 mod access;
+mod describe;
 mod guard;
 mod operations;
 mod upload;

@@ -1,5 +1,6 @@
 //! The S3 operations that the endpoint implements.
 
+use super::describe;
 use super::upload::{BodyFault, Upload};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -10,9 +11,10 @@ use futures::Stream;
 use hyper::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
 use s3s::dto::{
     ChecksumMode, CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-    DeletedObject, ETag, Error as Refused, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object, PutObjectInput,
-    PutObjectOutput, StreamingBlob, Timestamp,
+    DeletedObject, ETag, Error as Refused, GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput,
+    GetObjectAttributesOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
+    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object,
+    PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use std::collections::HashMap;
@@ -58,7 +60,7 @@ fn refuse(error: &Error) -> S3Error {
     S3Error::with_message(code, chain(error))
 }
 
-fn etag(stat: &Stat) -> Option<ETag> {
+pub(super) fn etag(stat: &Stat) -> Option<ETag> {
     stat.sha256.map(|sha256| ETag::Strong(sha256.to_string()[..32].to_owned()))
 }
 
@@ -75,7 +77,7 @@ fn content_type(stat: &Stat) -> Option<String> {
     Some(stat.head.content_type.clone()).filter(|text| !text.is_empty())
 }
 
-fn modified(time: Option<jiff::Timestamp>) -> Option<Timestamp> {
+pub(super) fn modified(time: Option<jiff::Timestamp>) -> Option<Timestamp> {
     time.map(|time| SystemTime::from(time).into())
 }
 
@@ -117,7 +119,7 @@ async fn remove(bucket: &LocalBucket, key: &str, conditions: Conditions<'_>) -> 
     }
 }
 
-fn signed(len: u64) -> S3Result<i64> {
+pub(super) fn signed(len: u64) -> S3Result<i64> {
     i64::try_from(len).map_err(S3Error::internal_error)
 }
 
@@ -264,6 +266,30 @@ impl S3 for Endpoint {
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         self.bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
+    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        let names = self.buckets.keys().map(String::as_str);
+        Ok(S3Response::new(describe::buckets(names, request.input)))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.bucket(&request.input.bucket)?;
+        // Of a bucket in us-east-1, S3 says nothing here.
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let input = request.input;
+        let stat = self.bucket(&input.bucket)?.stat(&input.key).await.map_err(|error| refuse(&error))?;
+        check_version(&stat, input.version_id.as_deref())?;
+        Ok(S3Response::new(describe::attributes(&stat, &input.object_attributes)?))
     }
 
     async fn list_objects_v2(

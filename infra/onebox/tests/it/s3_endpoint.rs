@@ -182,6 +182,46 @@ async fn nothing_but_reading_goes_without_a_signature() {
     assert!(rig.inbox.is_empty());
 }
 
+/// The clients that people have besides our own: boto3, with the suite's Python, and rclone where it is installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_clients_work_on_it() {
+    let rig = rig().await;
+    let (endpoint, key) = (format!("http://{}", rig.address), rig.credentials.clone());
+    let asked = tokio::task::spawn_blocking(move || {
+        match framepost_tests::aws::moto::python() {
+            Some(python) => {
+                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/boto.py");
+                let mut boto = std::process::Command::new(python);
+                let ran = boto.args([script, &endpoint, &key.access_key_id, &key.secret_access_key]).output().unwrap();
+                assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+            }
+            None => println!("skipped: boto3 is not there (tests/run installs it)"),
+        }
+        let remote = format!(
+            ":s3,provider=Other,endpoint='{endpoint}',access_key_id={},secret_access_key={}:",
+            key.access_key_id, key.secret_access_key
+        );
+        let rclone = |arguments: &[&str], path: &str| {
+            let mut rclone = std::process::Command::new("rclone");
+            rclone.args(["--config", "/dev/null"]).args(arguments).arg(format!("{remote}{path}")).output()
+        };
+        match rclone(&["lsd"], "") {
+            Ok(buckets) => {
+                assert!(String::from_utf8_lossy(&buckets.stdout).contains("footage"), "{buckets:?}");
+                let file = std::env::temp_dir().join(format!("rclone-{}", std::process::id()));
+                std::fs::write(&file, "from rclone").unwrap();
+                let put = rclone(&["copyto", "--s3-no-check-bucket", file.to_str().unwrap()], "footage/r/x.mp4").unwrap();
+                assert!(put.status.success(), "{put:?}");
+                let read = rclone(&["cat"], "footage/r/x.mp4").unwrap();
+                assert_eq!(String::from_utf8_lossy(&read.stdout), "from rclone", "{read:?}");
+                std::fs::remove_file(&file).unwrap();
+            }
+            Err(_) => println!("skipped: rclone is not there"),
+        }
+    });
+    asked.await.unwrap();
+}
+
 #[tokio::test]
 async fn nobody_there_is_a_transport_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,59 @@
+//! What the endpoint says of its buckets and of an object besides its bytes.
+
+use super::operations::{etag, modified, signed};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use framepost_local::Stat;
+use s3s::S3Result;
+use s3s::dto::{
+    Bucket, Checksum, ChecksumType, GetObjectAttributesOutput, ListBucketsInput, ListBucketsOutput, ObjectAttributes,
+    ObjectStorageClass, Owner, StorageClass,
+};
+
+/// Everything here belongs to whoever runs it.
+const OWNER: &str = "framepost";
+/// The region whose buckets have no location constraint.
+const REGION: &str = "us-east-1";
+
+/// A page of buckets, by name. A token is the last name of the page before.
+pub(super) fn buckets<'a>(names: impl Iterator<Item = &'a str>, input: ListBucketsInput) -> ListBucketsOutput {
+    let ListBucketsInput { bucket_region, continuation_token, max_buckets, prefix } = input;
+    let begins = |name: &&str| prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix));
+    let is_next = |name: &&str| continuation_token.as_deref().is_none_or(|after| *name > after);
+    let is_here = bucket_region.is_none_or(|region| region == REGION);
+    let mut names: Vec<&str> = names.filter(|_| is_here).filter(begins).filter(is_next).collect();
+    names.sort_unstable();
+    let most = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let has_more = names.len() > most;
+    names.truncate(most);
+    let token = names.last().filter(|_| has_more).map(|name| (*name).to_owned());
+    let bucket = |name: &str| Bucket { name: Some(name.to_owned()), ..Default::default() };
+    let owner = Owner { id: Some(OWNER.to_owned()), display_name: None };
+    ListBucketsOutput {
+        buckets: Some(names.into_iter().map(bucket).collect()),
+        continuation_token: token,
+        owner: Some(owner),
+        prefix,
+    }
+}
+
+/// What was asked for of an object. It was put whole, so it has no parts.
+pub(super) fn attributes(stat: &Stat, asked: &[ObjectAttributes]) -> S3Result<GetObjectAttributesOutput> {
+    // They come as one header or as several.
+    let wants = |name: &str| asked.iter().flat_map(|asked| asked.as_str().split(',')).any(|asked| asked.trim() == name);
+    let sha256 = stat.sha256.filter(|_| wants(ObjectAttributes::CHECKSUM));
+    let checksum = sha256.map(|sha256| Checksum {
+        checksum_sha256: Some(BASE64_STANDARD.encode(sha256.0)),
+        checksum_type: Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT)),
+        ..Default::default()
+    });
+    let size = if wants(ObjectAttributes::OBJECT_SIZE) { Some(signed(stat.head.size)?) } else { None };
+    let class = wants(ObjectAttributes::STORAGE_CLASS).then(|| StorageClass::from_static(ObjectStorageClass::STANDARD));
+    Ok(GetObjectAttributesOutput {
+        checksum,
+        e_tag: etag(stat).filter(|_| wants(ObjectAttributes::ETAG)),
+        last_modified: modified(stat.head.modified),
+        object_size: size,
+        storage_class: class,
+        ..Default::default()
+    })
+}
