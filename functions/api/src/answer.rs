@@ -32,6 +32,15 @@ pub(crate) fn json(request: &HeaderMap, keep: Keep, value: &impl Serialize) -> R
     Ok(bytes(request, keep, "application/json", body))
 }
 
+/// The answer to what is not asked twice, as JSON.
+pub(crate) fn uncached(value: &impl Serialize) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(value).map_err(|error| {
+        framepost_ports::Error::new(framepost_ports::ErrorKind::Corrupt, "write", "an answer").because(error)
+    })?;
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
+
 /// The answer as these bytes.
 pub(crate) fn bytes(request: &HeaderMap, keep: Keep, content_type: &'static str, body: Vec<u8>) -> Response {
     let digest = Sha256::of(&body).to_string();

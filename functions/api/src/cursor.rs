@@ -6,7 +6,7 @@
 use crate::problem::Problem;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use framepost_ports::catalog::{CameraName, ChunkPlace, SightingPlace};
+use framepost_ports::catalog::{CameraName, ChunkPlace, HoldPlace, SightingPlace};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,17 @@ pub(crate) fn sighting(cursor: &str) -> Result<SightingPlace, Problem> {
     let names = site.parse().ok().zip(camera.parse().ok());
     let (site, camera) = names.ok_or_else(|| Problem::parameter("cursor", "take it as `next` has it"))?;
     Ok(SightingPlace { from, camera: CameraName { site, camera }, label, series })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Held(Timestamp, String);
+
+pub(crate) fn of_hold(place: HoldPlace) -> String {
+    write(&Held(place.created, place.id))
+}
+
+pub(crate) fn hold(cursor: &str) -> Result<HoldPlace, Problem> {
+    read(cursor).map(|Held(created, id)| HoldPlace { created, id })
 }
 
 #[cfg(test)]

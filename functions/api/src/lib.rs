@@ -14,11 +14,13 @@
 //! - An error is a problem document ([RFC 9457]) that says what was wrong and how to do it right, and nothing of the inside.
 //! - Every parameter has a limit, and one that is not known is refused. A list that goes on has an opaque cursor.
 //! - A playlist reads no object, and media are sent as they lie.
+//! - What changes something is asked in JSON or by `DELETE`, so that no page of another origin can ask it unnoticed.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 
 mod answer;
 pub mod auth;
+mod body;
 mod clip;
 mod console;
 mod cursor;
@@ -32,8 +34,10 @@ mod ranged;
 mod routes;
 #[cfg(feature = "host")]
 mod start;
+mod workings;
 
 pub use auth::{Access, OwnHosts, PathSigner, Scope, StoredToken, Tokens};
 pub use routes::{Api, router};
 #[cfg(feature = "host")]
 pub use start::{MANIFEST, start};
+pub use workings::{FunctionHealth, FunctionState, Workings};

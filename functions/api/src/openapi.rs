@@ -20,6 +20,7 @@ use utoipa::openapi::OpenApi as Document;
     tags(
         (name = "find", description = "What is there, when, and what was seen."),
         (name = "play", description = "The footage itself."),
+        (name = "keep", description = "What is not removed when its time is over."),
         (name = "health", description = "How gateways are.")
     )
 )]

@@ -77,6 +77,21 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "/problems/bad-parameter", "A parameter cannot be used").detail(detail)
     }
 
+    /// The body cannot be used.
+    pub(crate) fn body(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "/problems/bad-body", "The body cannot be used").detail(detail)
+    }
+
+    /// The body is declared as something else than JSON.
+    pub(crate) fn media_type() -> Self {
+        let problem = Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "/problems/media-type",
+            "The body is declared as something that is not taken",
+        );
+        problem.detail("send JSON, with `Content-Type: application/json`")
+    }
+
     /// There is nothing there, or nothing that the caller may see.
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "There is nothing here")

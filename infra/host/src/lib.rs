@@ -55,4 +55,4 @@ pub use run::run;
 #[cfg(feature = "http")]
 pub use run::serve;
 pub use schedules::Schedules;
-pub use settle::{Answer, Handler, Settled};
+pub use settle::{Answer, Handler, Settled, Watch};

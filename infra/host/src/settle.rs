@@ -51,9 +51,13 @@ impl Settled {
     }
 }
 
+/// Sees each message that was settled.
+pub type Watch = Arc<dyn Fn(&Settled) + Send + Sync>;
+
 /// A function, whatever its events, and where its rejects go. What every host drives.
 #[derive(Clone)]
 pub struct Handler {
+    watch: Option<Watch>,
     function: Arc<dyn Handles>,
     dead_letters: Option<Arc<dyn DeadLetters>>,
     panics_max: Option<u32>,
@@ -100,7 +104,7 @@ impl<E: Event> Handles for Of<E> {
 impl Handler {
     /// Has `function` handle messages.
     pub fn new<E: Event>(function: Arc<dyn Function<E>>, dead_letters: Option<Arc<dyn DeadLetters>>) -> Self {
-        Self { function: Arc::new(Of(function)), dead_letters, panics_max: None }
+        Self { watch: None, function: Arc::new(Of(function)), dead_letters, panics_max: None }
     }
 
     /// Has rejects parked in `dead_letters`.
@@ -114,6 +118,12 @@ impl Handler {
     #[must_use]
     pub fn panics_max(self, deliveries: u32) -> Self {
         Self { panics_max: Some(deliveries), ..self }
+    }
+
+    /// Has `watch` see each message that was settled, for a host that shows how its functions are.
+    #[must_use]
+    pub fn watched_by(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Returns the name of the function.
@@ -134,7 +144,11 @@ impl Handler {
                 Err(error) => self.no_event(message, &error, until).await,
             }
         };
-        settling.instrument(span_of(message)).await
+        let settled = settling.instrument(span_of(message)).await;
+        if let Some(watch) = &self.watch {
+            watch(&settled);
+        }
+        settled
     }
 
     /// Deals with something that may be a message, and that nobody keeps until it is answered.

@@ -79,6 +79,30 @@ impl LocalInbox {
         self.inner.waiting.is_empty()
     }
 
+    /// Returns the time at which the oldest message that is not done came in.
+    pub async fn oldest(&self) -> Result<Option<Timestamp>> {
+        let Some(id) = self.inner.waiting.first() else { return Ok(None) };
+        // Ids begin with the time in µs, in hexadecimal digits; those of replays do not.
+        let micros = id.get(..16).and_then(|digits| i64::from_str_radix(digits, 16).ok());
+        if let Some(time) = micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()) {
+            return Ok(Some(time));
+        }
+        let path = self.inner.path("waiting", &id);
+        let modified = disk::blocking(move || match fs::metadata(path) {
+            Ok(metadata) => Ok(Timestamp::try_from(metadata.modified()?).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        modified.await.map_err(|error| disk::error("look at", &self.inner.place.to_string_lossy(), error))
+    }
+
+    /// Returns the number of messages that are parked.
+    pub async fn parked(&self) -> Result<usize> {
+        let dead = self.inner.place.join("dead");
+        let counted = disk::blocking(move || Ok(fs::read_dir(dead)?.count()));
+        counted.await.map_err(|error| disk::error("look at", &self.inner.place.to_string_lossy(), error))
+    }
+
     /// Returns whether messages are waiting, unless the inbox is closed.
     pub(crate) fn has_work(&self) -> bool {
         self.inner.waiting.has_work()

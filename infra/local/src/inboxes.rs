@@ -145,6 +145,11 @@ impl LocalInboxes {
         }
     }
 
+    /// The inboxes that this process takes messages from: their names and places.
+    pub(crate) fn open_places(&self) -> Vec<(String, PathBuf)> {
+        self.inner.open().keys().map(|name| (name.clone(), self.inner.dir.join(name))).collect()
+    }
+
     /// Puts messages into the inbox of `name`, each under an id of its own; one that waits there already is not there twice.
     pub(crate) async fn give(&self, name: &str, messages: Vec<(String, Vec<u8>)>) -> Result<()> {
         let inboxes = self.clone();

@@ -70,6 +70,7 @@ mod put;
 mod read;
 mod removal;
 mod timetable;
+mod waited;
 
 pub use bucket::LocalBucket;
 pub use cloud::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalCloud};
@@ -81,3 +82,4 @@ pub use list::Listed;
 pub use motion::MotionDetector;
 pub use read::{OpenObject, Stat};
 pub use timetable::LocalTimetable;
+pub use waited::Waited;

@@ -34,6 +34,13 @@ impl LocalBucket {
         Ok(self.open_object("stat", key).await?.stat)
     }
 
+    /// Whether the object was put into the bucket, and not laid into its directory by hand.
+    pub async fn was_put(&self, key: &str) -> Result<bool> {
+        self.inner.object("look at", key)?;
+        let place = self.inner.note(key);
+        disk::blocking(move || place.try_exists()).await.map_err(|error| disk::error("look at", key, error))
+    }
+
     /// Opens the object for reading.
     pub async fn get(&self, key: &str) -> Result<OpenObject> {
         self.open_object("get", key).await

@@ -3,8 +3,8 @@
 use crate::token;
 use anyhow::Context as _;
 use edge_uploader::listener::{self, ConnectionLimits};
+use edge_uploader::terminal;
 use framepost_api::{Access, Api, PathSigner, Tokens};
-use framepost_ports::{Catalog, ObjectSource, SystemClock};
 use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -61,14 +61,18 @@ pub(crate) async fn listen(asked: Option<SocketAddr>, auth: Auth) -> anyhow::Res
     }
 }
 
+/// Says where they are, and for whom.
+pub(crate) fn tell(address: SocketAddr, auth: Auth) {
+    let who = match auth {
+        Auth::None => "anyone on this machine may ask",
+        Auth::Tokens => "with a token: framepost token new",
+    };
+    terminal::err(format_args!("console   http://{address}/"));
+    terminal::err(format_args!("api       http://{address}/docs ({who})"));
+}
+
 /// Serves until `stop`, then finishes requests in progress.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    access: Access,
-    catalog: Arc<dyn Catalog>,
-    source: Arc<dyn ObjectSource>,
-    stop: CancellationToken,
-) {
-    let router = framepost_api::router(Api { catalog, source, clock: Arc::new(SystemClock), access });
+pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    let router = framepost_api::router(api);
     listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop).await;
 }

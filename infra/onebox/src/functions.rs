@@ -1,11 +1,12 @@
 //! The functions of this program, each with an inbox of its own.
 
+use crate::workings::Health;
 use anyhow::Context as _;
 use framepost_host::manifest::Trigger;
 use framepost_host::worker::{self, Summary};
 use framepost_host::{Clouds, Handler, MissingProgram, Registered, Schedules, topics};
 use framepost_local::{LOCAL_CONCURRENCY, LOCAL_PANICS_MAX, LocalInbox, LocalInboxes, LocalTimetable};
-use framepost_ports::SystemClock;
+use framepost_ports::{SystemClock, chain};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -128,12 +129,17 @@ pub(crate) struct Working {
 }
 
 impl Working {
-    /// Starts each function. Cancels `failed` if one of them cannot continue.
-    pub(crate) async fn start(subscribed: Vec<Subscribed>, failed: &CancellationToken) -> anyhow::Result<Self> {
+    /// Starts each function, watched by `health`. Cancels `failed` if one of them cannot continue.
+    pub(crate) async fn start(
+        subscribed: Vec<Subscribed>,
+        health: &Health,
+        failed: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let mut working = Self { workers: JoinSet::new(), stop: CancellationToken::new() };
         for Subscribed { function, handler, inbox, mut schedules } in subscribed {
             let name = function.name().to_owned();
-            let handler = handler.parking_in(inbox.clone()).panics_max(LOCAL_PANICS_MAX);
+            let watching = health.watch(&name, inbox.clone());
+            let handler = handler.parking_in(inbox.clone()).panics_max(LOCAL_PANICS_MAX).watched_by(watching.watch());
             let limits = worker::Limits {
                 concurrency: LOCAL_CONCURRENCY,
                 handling: function.manifest().runtime.timeout,
@@ -146,7 +152,8 @@ impl Working {
                     worked = worker::run(handler, inbox, limits, stop.cancelled_owned()) => worked,
                     never = schedules.run() => match never {},
                 };
-                if worked.is_err() {
+                if let Err(error) = &worked {
+                    watching.ended(chain(error));
                     failed.cancel();
                 }
                 worked.with_context(|| format!("the function {name} cannot go on"))

@@ -9,12 +9,16 @@ mod apply;
 mod cameras;
 mod detect;
 mod functions;
+mod lasting;
 mod output;
 mod privacy;
 mod replay;
+mod retention;
 pub mod s3_endpoint;
+mod serve;
 mod token;
 mod up;
+mod workings;
 
 pub use functions::Functions;
 
@@ -37,6 +41,8 @@ struct Cli {
 enum Command {
     /// Starts everything: an S3 endpoint, the bus, the functions, the API and the edge uploader.
     Up(Box<up::Arguments>),
+    /// Serves the API and the console over what was recorded, without recording.
+    Serve(serve::Arguments),
     /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
     Probe(apply::Arguments),
     /// Looks at files: the record of what is to be seen in each, and on request the pictures with boxes.
@@ -69,6 +75,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
     telemetry::init_with(telemetry::Format::Human, levels(&functions, &cli.command));
     let result = match cli.command {
         Command::Up(arguments) => up::run(*arguments, &functions).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
         Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
         Command::Detect(arguments) => detect::run(arguments, &functions).await,
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
@@ -84,7 +91,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
 /// The records themselves are on standard output, so a function's own lines about them would be there twice.
 fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)> {
     let host = match command {
-        Command::Up(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,
+        Command::Up(_) | Command::Serve(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,
         // Its exit code and the records say the same.
         Command::Probe(_) | Command::Detect(_) | Command::Replay(_) => LevelFilter::OFF,
     };

@@ -1,11 +1,11 @@
 //! `framepost token`: makes, lists and takes away the tokens of the API.
 
-use crate::privacy;
+use crate::{lasting, privacy};
 use anyhow::{Context as _, bail, ensure};
 use edge_uploader::terminal;
 use framepost_api::{Scope, StoredToken};
 use framepost_events::{Camera, Site};
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -45,15 +45,8 @@ struct New {
     #[arg(long, required = true)]
     read: bool,
     /// For how long it counts: `12h`, `30d`. Without it, until it is taken away.
-    #[arg(long, value_parser = lasting, value_name = "DURATION")]
+    #[arg(long, value_parser = lasting::parse, value_name = "DURATION")]
     expires: Option<SignedDuration>,
-}
-
-/// A time such as `30d`, whose days have 24 hours.
-fn lasting(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|_| "not a duration; write it like \"30d\" or \"12h\"".to_owned())?;
-    let lasts = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(SignedDuration::is_positive);
-    lasts.ok_or_else(|| "a token lasts for days, hours or less, and not for nothing".to_owned())
 }
 
 /// The file of the tokens.
@@ -140,19 +133,4 @@ pub(crate) fn path_secret(dir: &Path) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("{} is not a key", path.display()))?;
     ensure!(secret.len() >= 32, "{} is too short for a key", path.display());
     Ok(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_lasts_for_days_or_hours() {
-        for (text, hours) in [("30d", 720), ("12h", 12), ("1d 6h", 30)] {
-            assert_eq!(lasting(text), Ok(SignedDuration::from_hours(hours)), "{text}");
-        }
-        for bad in ["", "30", "-1d", "0s", "1 month", "1y", "forever", "9999999999999d"] {
-            assert!(lasting(bad).is_err(), "{bad}");
-        }
-    }
 }

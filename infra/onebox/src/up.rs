@@ -3,16 +3,19 @@
 use crate::cameras::{Credentials, cameras};
 use crate::functions::{Functions, WithoutProgram, Working};
 use crate::output::Output;
-use crate::{api, privacy, s3_endpoint};
+use crate::retention::{Limits, Retention};
+use crate::workings::Health;
+use crate::{api, lasting, privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
-use edge_uploader::config::units::parse_duration;
+use edge_uploader::config::units::{parse_bytes, parse_duration};
 use edge_uploader::config::{CameraConfig, DEFAULT_REPORT, Recording, Upload};
 use edge_uploader::display::Display;
 use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
 use edge_uploader::{report, spool, terminal};
+use framepost_api::{Api, Workings};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
 use framepost_events::{Site, record};
@@ -21,6 +24,7 @@ use framepost_local::{LocalBucket, LocalInboxes};
 use framepost_ports::SystemClock;
 use framepost_sql::SqliteCatalog;
 use futures::FutureExt as _;
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -64,6 +68,12 @@ pub(crate) struct Arguments {
     /// Goes on serving after all files are read, as it does when standard output is a terminal.
     #[arg(long)]
     stay: bool,
+    /// Removes what was written longer ago than this (`7d`, `12h`), and nothing earlier. Holds and exports stay.
+    #[arg(long, value_parser = lasting::parse, value_name = "DURATION")]
+    keep: Option<SignedDuration>,
+    /// Removes the oldest where there is more than this (`200GB`), or where the disk is nearly full. Holds and exports stay.
+    #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
+    keep_bytes: Option<u64>,
     /// The length of a chunk: it closes at the first random access frame after this long.
     #[arg(long, value_parser = parse_duration, default_value = "3s", value_name = "DURATION")]
     window: Duration,
@@ -89,15 +99,19 @@ enum PaceArgument {
 
 pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
+    let limits = Limits { keep: arguments.keep, keep_bytes: arguments.keep_bytes };
+    if limits.are_set() && arguments.site.as_str() == "exports" {
+        bail!("--site exports: what is below exports/ is never removed, so --keep has no effect on such a site");
+    }
     privacy::keep(&arguments.dir).with_context(|| format!("cannot keep {} to oneself", arguments.dir.display()))?;
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
-    let bucket_dir = arguments.dir.join("s3").join(BUCKET);
+    let bucket_dir = bucket_dir(&arguments.dir);
     let bucket = LocalBucket::open(&bucket_dir).await.context("cannot open the bucket")?;
     // Before there can be an object that somebody should hear of.
     let inboxes = bucket.inboxes();
-    let file = std::path::absolute(arguments.dir.join("catalog.db"))?;
-    let catalog = Arc::new(SqliteCatalog::open(file).await.context("cannot open the catalogue")?);
+    let catalog =
+        Arc::new(SqliteCatalog::open(catalog_file(&arguments.dir)?).await.context("cannot open the catalogue")?);
     let output = Arc::new(Output::to(inboxes.clone()));
     let of_this = Variables::new(&arguments, signer.as_deref())?;
     let clouds = |function: &Registered| {
@@ -128,15 +142,18 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
+    let health = Health::default();
     let api_listener = api::listen(arguments.listen, arguments.auth).await?;
     let api_address = api_listener.local_addr()?;
     let serving_api = tokio::spawn({
         let (source, access) = (Arc::new(bucket.clone()), arguments.auth.access(&arguments.dir, api_address)?);
-        api::serve(api_listener, access, catalog.clone(), source, stop_endpoint.clone())
+        let workings: Option<Arc<dyn Workings>> = Some(Arc::new(health.clone()));
+        let api = Api { catalog: catalog.clone(), source, clock: Arc::new(SystemClock), access, workings };
+        api::serve(api_listener, api, stop_endpoint.clone())
     });
 
     let failed = CancellationToken::new();
-    let working = Working::start(subscribed, &failed).await?;
+    let working = Working::start(subscribed, &health, &failed).await?;
 
     let options = S3Options {
         endpoint_url: Some(endpoint.parse()?),
@@ -158,21 +175,31 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         "bucket    {endpoint}/{BUCKET} (S3; anyone on this machine may read, access key {})",
         credentials.access_key_id
     ));
-    let who = match arguments.auth {
-        api::Auth::None => "anyone on this machine may ask",
-        api::Auth::Tokens => "with a token: framepost token new",
-    };
-    terminal::err(format_args!("console   http://{api_address}/"));
-    terminal::err(format_args!("api       http://{api_address}/docs ({who})"));
+    api::tell(api_address, arguments.auth);
     terminal::err("records   standard output, one JSON object a line");
 
-    let outcome = record(&arguments, &gateway, &inboxes, &output, &signals, &failed).await;
+    let retention = Retention::new(bucket.clone(), catalog.clone(), limits, &arguments.dir);
+    let done = Done { gateway: &gateway, inboxes: &inboxes, retention: &retention };
+    let outcome = tokio::select! {
+        outcome = record(&arguments, &done, &output, &signals, &failed) => outcome,
+        never = retention.run() => match never {},
+    };
     gateway.shutdown(Duration::ZERO).await;
     working.end().await?;
     stop_endpoint.cancel();
     serving.await??;
     serving_api.await?;
     outcome
+}
+
+/// The bucket of a data directory.
+pub(crate) fn bucket_dir(dir: &Path) -> PathBuf {
+    dir.join("s3").join(BUCKET)
+}
+
+/// The catalogue of a data directory.
+pub(crate) fn catalog_file(dir: &Path) -> std::io::Result<PathBuf> {
+    std::path::absolute(dir.join("catalog.db"))
 }
 
 /// What functions are told here. It goes before this process's own environment, and that before a manifest's defaults.
@@ -203,15 +230,32 @@ impl Variables {
     }
 }
 
+/// What has to be done before the end.
+struct Done<'a> {
+    gateway: &'a Arc<Gateway>,
+    inboxes: &'a LocalInboxes,
+    retention: &'a Retention,
+}
+
+impl Done<'_> {
+    /// Waits until everything is uploaded and handled, and the bucket is within its limits.
+    async fn all(&self) {
+        self.gateway.uploaded().await;
+        self.inboxes.drained().await;
+        self.retention.sweep().await;
+        self.inboxes.drained().await;
+    }
+}
+
 /// Records until it is over, waits for what is under way, and says how it went.
 async fn record(
     arguments: &Arguments,
-    gateway: &Arc<Gateway>,
-    inboxes: &LocalInboxes,
+    done: &Done<'_>,
     output: &Output,
     signals: &Signals,
     failed: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    let gateway = done.gateway;
     let pace = match arguments.pace {
         PaceArgument::Fast => Pace::Fast,
         PaceArgument::Live => Pace::Live,
@@ -237,8 +281,7 @@ async fn record(
     let ended = futures::future::join_all(cameras_running.into_iter().map(Recorded::ended)).map(verdict).shared();
     let all_done = async {
         let verdict = ended.clone().await;
-        gateway.uploaded().await;
-        inboxes.drained().await;
+        done.all().await;
         verdict
     };
     let asked_to_stop = async {
@@ -264,8 +307,7 @@ async fn record(
             gateway.stop();
             let drained = tokio::time::timeout(DRAIN, async {
                 let verdict = ended.await;
-                gateway.uploaded().await;
-                inboxes.drained().await;
+                done.all().await;
                 verdict
             });
             drained.await.unwrap_or(Verdict::Good)

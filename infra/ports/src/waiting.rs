@@ -59,6 +59,11 @@ impl<K: Ord + Clone, V: Clone> WaitingList<K, V> {
         self.state().messages.len()
     }
 
+    /// The id of the first message that is not done.
+    pub fn first(&self) -> Option<K> {
+        self.state().messages.keys().next().cloned()
+    }
+
     /// Whether every message is done.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -5,7 +5,9 @@ mod chunks;
 mod clips;
 mod days;
 mod events;
+mod functions;
 mod gateways;
+mod holds;
 mod media;
 mod playlists;
 mod sightings;
@@ -16,6 +18,7 @@ use crate::auth::{self, Access, Caller};
 use crate::console;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::workings::Workings;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -39,6 +42,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// How callers are told apart.
     pub access: Access,
+    /// How the functions are, where the host can tell.
+    pub workings: Option<Arc<dyn Workings>>,
 }
 
 /// Makes the router. It needs a tokio runtime.
@@ -52,7 +57,10 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(sightings::list))
         .routes(routes!(sightings::detections))
         .routes(routes!(gateways::list))
+        .routes(routes!(functions::list))
         .routes(routes!(events::events))
+        .routes(routes!(holds::list, holds::create))
+        .routes(routes!(holds::one, holds::release))
         .routes(routes!(playlists::playlist))
         .routes(routes!(media::media))
         .routes(routes!(clips::clip))

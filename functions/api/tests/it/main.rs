@@ -4,6 +4,8 @@
 mod attacks;
 mod console;
 mod find;
+mod functions;
+mod holds;
 mod play;
 mod support;
 mod tokens;

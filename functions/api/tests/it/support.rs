@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use framepost_api::{Access, Api, router};
+use framepost_api::{Access, Api, Workings, router};
 use framepost_events::record::{Data, Record};
 use framepost_ports::catalog::{Catalog as _, Change};
 use framepost_ports::contract::Footage;
@@ -54,6 +54,11 @@ impl Service {
     }
 
     pub(crate) async fn with(access: Access) -> Self {
+        Self::on(access, None).await
+    }
+
+    /// On a host that can tell how its functions are.
+    pub(crate) async fn on(access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
         let mut footage = Footage::new(11);
         let (camera, other) = (Footage::camera(0), Footage::camera(1));
         let (catalog, bucket) = (MemoryCatalog::default(), MemoryBucket::new("footage"));
@@ -76,11 +81,15 @@ impl Service {
         let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
         catalog.apply(&changes).await.unwrap();
         let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
-        let router = router(Api { catalog: Arc::new(catalog), source: Arc::new(bucket), clock, access });
+        let router = router(Api { catalog: Arc::new(catalog), source: Arc::new(bucket), clock, access, workings });
         Self { router, keys }
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(method, path, headers, "").await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", "127.0.0.1:8642");
@@ -88,7 +97,7 @@ impl Service {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

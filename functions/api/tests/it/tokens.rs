@@ -6,7 +6,7 @@ use framepost_api::{Access, PathSigner, Scope, StoredToken, Tokens};
 use std::sync::Arc;
 
 /// A service, and tokens for everything, for `site-0`, for a camera of `site-1`, and one that ended.
-async fn service() -> (Service, [String; 4]) {
+pub(crate) async fn service() -> (Service, [String; 4]) {
     let ended = Some("2026-11-20T00:00:00Z".parse().unwrap());
     let made = [("*", None), ("site-0", None), ("site-1/cam-1", None), ("*", ended)]
         .map(|(scope, ends)| StoredToken::make(vec![Scope::try_from(scope.to_owned()).unwrap()], ends).unwrap());

@@ -4,5 +4,7 @@
 mod functions;
 mod killed;
 mod replay;
+mod retention;
 mod s3_endpoint;
+mod serve;
 mod sweeper;

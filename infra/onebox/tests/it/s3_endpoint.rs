@@ -210,7 +210,8 @@ async fn other_clients_work_on_it() {
                 assert!(String::from_utf8_lossy(&buckets.stdout).contains("footage"), "{buckets:?}");
                 let file = std::env::temp_dir().join(format!("rclone-{}", std::process::id()));
                 std::fs::write(&file, "from rclone").unwrap();
-                let put = rclone(&["copyto", "--s3-no-check-bucket", file.to_str().unwrap()], "footage/r/x.mp4").unwrap();
+                let put =
+                    rclone(&["copyto", "--s3-no-check-bucket", file.to_str().unwrap()], "footage/r/x.mp4").unwrap();
                 assert!(put.status.success(), "{put:?}");
                 let read = rclone(&["cat"], "footage/r/x.mp4").unwrap();
                 assert_eq!(String::from_utf8_lossy(&read.stdout), "from rclone", "{read:?}");

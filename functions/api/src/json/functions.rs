@@ -1,0 +1,69 @@
+//! How functions are.
+
+use crate::workings::{FunctionHealth, FunctionState};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Longer than a message waits for a function that keeps up.
+const BEHIND: Duration = Duration::from_mins(1);
+
+/// The functions that run on this host.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FunctionList {
+    pub(crate) functions: Vec<FunctionJson>,
+}
+
+/// How a function is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Function)]
+pub(crate) struct FunctionJson {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// Messages that it has yet to handle.
+    pub(crate) waiting: u64,
+    /// Messages that it could not handle, which are kept aside.
+    pub(crate) parked: u64,
+    /// How long the oldest of those that wait has been there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) oldest_waiting_ms: Option<u64>,
+    /// What went wrong last, whether or not it was handled since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_error: Option<LastError>,
+}
+
+/// Whether a function keeps up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = FunctionState)]
+pub(crate) enum State {
+    /// It handles its messages as they come.
+    Running,
+    /// The oldest of its messages has waited for more than a minute.
+    Behind,
+    /// What it was given last went wrong, or it has ended.
+    Failing,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LastError {
+    pub(crate) time: Timestamp,
+    pub(crate) message: String,
+}
+
+impl From<FunctionState> for FunctionJson {
+    fn from(state: FunctionState) -> Self {
+        let FunctionState { name, waiting, parked, oldest_waiting, last_error, health } = state;
+        let state = match health {
+            FunctionHealth::Failing => State::Failing,
+            FunctionHealth::Good if oldest_waiting.is_some_and(|oldest| oldest > BEHIND) => State::Behind,
+            FunctionHealth::Good => State::Running,
+        };
+        let oldest_waiting_ms = oldest_waiting.map(|oldest| u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX));
+        let last_error = last_error.map(|(time, message)| LastError { time, message });
+        Self { name, state, waiting, parked, oldest_waiting_ms, last_error }
+    }
+}

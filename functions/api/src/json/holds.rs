@@ -1,0 +1,62 @@
+//! Holds.
+
+use framepost_events::{Camera, Site};
+use framepost_ports::catalog::{CameraName, Hold, Interval};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A page of holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Holds {
+    /// The newest first.
+    pub(crate) holds: Vec<HoldJson>,
+    /// The `cursor` of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A stretch of a camera's footage that is not removed when its time is over.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Hold)]
+pub(crate) struct HoldJson {
+    pub(crate) id: String,
+    #[schema(value_type = String)]
+    pub(crate) site: Site,
+    #[schema(value_type = String)]
+    pub(crate) camera: Camera,
+    /// What has a part after this time stays,
+    pub(crate) from: Timestamp,
+    /// if it begins before this one.
+    pub(crate) to: Timestamp,
+    /// Why, in the words of who made it.
+    pub(crate) reason: String,
+    pub(crate) created_at: Timestamp,
+    /// The id of the token with which it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by: Option<String>,
+}
+
+impl From<Hold> for HoldJson {
+    fn from(hold: Hold) -> Self {
+        let Hold { id, camera: CameraName { site, camera }, within, reason, created, created_by } = hold;
+        let Interval { from, to } = within;
+        Self { id, site, camera, from, to, reason, created_at: created, created_by }
+    }
+}
+
+/// A hold that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewHold {
+    pub(crate) site: String,
+    pub(crate) camera: String,
+    pub(crate) from: Timestamp,
+    /// At most 400 days after `from`.
+    pub(crate) to: Timestamp,
+    /// Why, in at most 1000 characters.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub(crate) reason: String,
+}
