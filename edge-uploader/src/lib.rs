@@ -21,7 +21,6 @@ pub mod descriptors;
 pub mod destination;
 pub mod display;
 pub mod gateway;
-pub mod listener;
 pub mod media;
 pub mod metrics;
 pub mod report;

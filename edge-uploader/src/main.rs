@@ -4,7 +4,7 @@
 
 mod commands;
 
-use edge_uploader::{descriptors, terminal};
+use edge_uploader::terminal;
 use std::process::ExitCode;
 
 /// Threads for disk work. More threads do not make it faster, and each needs memory.
@@ -12,7 +12,7 @@ const DISK_THREADS: usize = 8;
 
 fn main() -> ExitCode {
     // Each camera needs descriptors, so raise the limit to what the system allows.
-    descriptors::raise();
+    framepost_listener::descriptors::raise();
     // Slow work (disk, muxing) has threads of its own. For the rest, one thread avoids wake-ups
     // between threads for each packet.
     let mut runtime = tokio::runtime::Builder::new_current_thread();

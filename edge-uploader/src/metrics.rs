@@ -3,7 +3,7 @@
 //! Names follow the Prometheus conventions: base units, `_total` for counters. The only label is `camera`.
 
 use crate::gateway::{CameraCounters, CameraState, Episode, Gateway};
-use crate::listener::{self, ConnectionLimits};
+use framepost_listener::{ConnectionLimits, Versions};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response, StatusCode};
@@ -21,11 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 /// A scrape takes milliseconds. Scrapers and probes are few and come again.
 const LIMITS: ConnectionLimits = ConnectionLimits {
+    versions: Versions::Http1,
     connections: 32,
     header_time: Duration::from_secs(30),
     idle_time: Duration::from_secs(30),
+    answer_time: Duration::from_secs(30),
     lifetime: Duration::from_mins(5),
     header_bytes: 16 * 1024,
+    drain: Duration::from_secs(10),
 };
 
 /// Serves the metrics of `gateway` until the process ends. Returns the address that it listens on.
@@ -40,7 +43,7 @@ pub async fn serve(listen: SocketAddr, gateway: Weak<Gateway>) -> std::io::Resul
             async move { Ok::<_, Infallible>(answer) }
         })
     };
-    tokio::spawn(listener::serve(listener, "metrics", LIMITS, service, CancellationToken::new()));
+    tokio::spawn(framepost_listener::serve(listener, "metrics", LIMITS, service, CancellationToken::new()));
     Ok(address)
 }
 

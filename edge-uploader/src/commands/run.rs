@@ -127,7 +127,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let sink = destination::connect(&config.upload).await?;
     let settings = config.upload.settings(config.cameras.len());
-    let allowed = descriptors::limit();
+    let allowed = framepost_listener::descriptors::limit();
     let needed = descriptors::needed(config.cameras.len(), settings.workers);
     if allowed < needed {
         tracing::warn!(

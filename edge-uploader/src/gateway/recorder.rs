@@ -10,11 +10,12 @@
 //! again. A file that was not read to its end, or that will get longer, leaves its last chunk open: the spool
 //! removes it, and the next run writes it completely under the same key.
 
+mod notes;
 mod session;
 mod writing;
 
 use self::session::{Described, RecordedSession};
-use self::writing::{OpenGap, Writing};
+use self::writing::{GapStart, OpenGap, Writing};
 use super::anchor::GatewayClock;
 use super::plan::Plan;
 use super::progress::CameraCounters;
@@ -24,7 +25,7 @@ use crate::camera::{CameraEvent, Extent, FaultCost, SourceFault};
 use crate::clock::SessionClock;
 use crate::media::{Frame, StreamParameters, Timing, TrackKind};
 use crate::spool::{self, SpoolWriter};
-use framepost_events::gap::GapCause;
+use framepost_events::gap::{GapCause, SourceBytes};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -61,7 +62,7 @@ impl Recorder {
                 "frames left out: their parameter sets are neither in the file's description nor with them");
         }
         // A file that was not read to its end leaves its last chunk open.
-        let ended = if complete { self.end_session() } else { Ok(()) };
+        let ended = if complete { self.end_session().and_then(|()| self.writing.end_file()) } else { Ok(()) };
         self.survive(ended)?;
         self.writing.keep()
     }
@@ -126,7 +127,8 @@ impl Recorder {
     /// for each window: otherwise a hostile file could create an object for each of its frames.
     fn source_fault(&mut self, fault: SourceFault) -> Result<(), spool::Error> {
         let SourceFault { cost, detail, bytes } = fault;
-        let (start, end) = (bytes.map(|bytes| bytes.start), bytes.map(|bytes| bytes.end));
+        let start = bytes.map(|bytes| bytes.start);
+        let end = bytes.map(|bytes| bytes.end);
         let cause = match cost {
             FaultCost::NoPicture | FaultCost::Pictures => {
                 self.writing.stats.damaged.fetch_add(1, Relaxed);
@@ -146,9 +148,13 @@ impl Recorder {
             return Ok(());
         }
         self.last_fault = self.writing.last_wall;
-        self.break_span(cause, Some(detail))?;
+        if cost == FaultCost::Pictures && self.writing.last_wall.is_none() {
+            self.writing.open_gap(OpenGap::new(GapStart::FirstPicture, cause, Some(detail)));
+        } else {
+            self.break_span(cause, Some(detail))?;
+        }
         if let Some(gap) = self.writing.gap_by(cause) {
-            gap.source_bytes = bytes;
+            gap.source_bytes = union(gap.source_bytes, bytes);
         }
         Ok(())
     }
@@ -168,8 +174,8 @@ impl Recorder {
             Some(session) if session.clock.fits(&parameters) => session.clock,
             _ => {
                 let timing = self.timing.unwrap_or(Timing::Arrival);
-                let (anchor, synchronized) = (self.gateway.anchor(), self.gateway.synchronized());
-                SessionClock::new(timing, plan.trusted, &parameters, &anchor, synchronized)
+                let anchor = self.gateway.anchor();
+                SessionClock::new(timing, plan.trusted, &parameters, &anchor, self.gateway.synchronized())
             }
         };
         let video = &parameters.video;
@@ -195,7 +201,7 @@ impl Recorder {
     fn break_span(&mut self, cause: GapCause, detail: Option<String>) -> Result<(), spool::Error> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if let Some(from) = session.flush_and_close(&mut self.writing)? {
-            self.writing.open_gap(OpenGap::new(Some(from), cause, detail));
+            self.writing.open_gap(OpenGap::new(GapStart::At(from), cause, detail));
         }
         Ok(())
     }
@@ -203,5 +209,13 @@ impl Recorder {
     fn end_session(&mut self) -> Result<(), spool::Error> {
         let Some(mut session) = self.session.take() else { return Ok(()) };
         session.flush_and_close(&mut self.writing).map(|_| ())
+    }
+}
+
+/// Returns the range that covers both.
+fn union(a: Option<SourceBytes>, b: Option<SourceBytes>) -> Option<SourceBytes> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(SourceBytes { start: a.start.min(b.start), end: a.end.max(b.end) }),
+        (a, b) => a.or(b),
     }
 }

@@ -36,13 +36,19 @@ impl Run {
 }
 
 fn backfill(file: &Path) -> Run {
+    backfill_with(file, &[])
+}
+
+fn backfill_with(file: &Path, options: &[&str]) -> Run {
     let directory = tempfile::tempdir().unwrap().keep();
-    let (bucket, spool) = (directory.join("bucket"), directory.join("spool"));
+    let bucket = directory.join("bucket");
+    let spool = directory.join("spool");
     let output = Command::new(env!("CARGO_BIN_EXE_edge-uploader"))
         .args(["backfill", "--site", "plant-7", "--camera", "gate", "--to"])
         .arg(format!("file://{}", bucket.display()))
         .arg("--spool")
         .arg(spool)
+        .args(options)
         .arg(file)
         .env_remove("RUST_LOG")
         .output()
@@ -106,6 +112,52 @@ fn damage_is_a_gap_and_an_exit_code() {
         (gap.from.to_string().as_str(), gap.to.to_string().as_str()),
         ("2026-01-02T03:04:09Z", "2026-01-02T03:04:10Z")
     );
+}
+
+/// What is lost before the first picture, and after the last one, is a gap of length zero, because nobody knows how long it was.
+#[test]
+fn damage_at_both_ends_is_a_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let fragments = directory.path().join("fragments.mp4");
+    ffmpeg(&format!("{PICTURE} {H264} -movflags +frag_keyframe+empty_moov+default_base_moof"), &fragments);
+    let tables = directory.path().join("tables.mp4");
+    ffmpeg(&format!("-i {} -c copy -movflags +faststart", fragments.display()), &tables);
+    let matroska = directory.path().join("clusters.mkv");
+    ffmpeg(&format!("-i {} -c copy -cluster_time_limit 1000", fragments.display()), &matroska);
+    for file in [fragments, tables, matroska] {
+        let whole = std::fs::read(&file).unwrap();
+        let mut parts = places(&whole, *b"moof");
+        parts.extend((4..whole.len() - 4).filter(|at| whole[*at..].starts_with(&[0x1f, 0x43, 0xb6, 0x75])));
+        let mdat = *places(&whole, *b"mdat").first().unwrap_or(&0);
+        let (first, last) = match parts[..] {
+            // With tables, what is lost has to lie outside of the file.
+            [] => (None, Some(mdat + (whole.len() - mdat) / 2)),
+            [first, .., last] => (Some(first..first + 900), Some(last)),
+            [only] => panic!("one part at {only}"),
+        };
+        if let Some(first) = first {
+            let mut bytes = whole.clone();
+            bytes[first].fill(0);
+            let damaged = directory.path().join("first").with_extension(file.extension().unwrap());
+            std::fs::write(&damaged, &bytes).unwrap();
+            let run = backfill(&damaged);
+            assert_eq!(run.output.status.code(), Some(1), "{file:?}: {:?}", run.output);
+            assert!((150..200).contains(&run.frames()), "{file:?}: {}", run.frames());
+            let [gap] = &run.gaps[..] else { panic!("{file:?}: {:?} {:?}", run.gaps, run.output) };
+            assert_eq!((gap.cause, gap.to), (GapCause::SourceDamaged, gap.from), "{file:?}: {gap:?}");
+            assert!(gap.source_bytes.is_some_and(|bytes| bytes.start < bytes.end), "{file:?}: {gap:?}");
+        }
+        if let Some(last) = last {
+            let damaged = directory.path().join("last").with_extension(file.extension().unwrap());
+            std::fs::write(&damaged, &whole[..last + 40]).unwrap();
+            // It was not touched for long, so it will not get longer.
+            let run = backfill_with(&damaged, &["--final"]);
+            assert_eq!(run.output.status.code(), Some(1), "{file:?}: {:?}", run.output);
+            assert!((50..200).contains(&run.frames()), "{file:?}: {}", run.frames());
+            let Some(gap) = run.gaps.last() else { panic!("{file:?}: {:?}", run.output) };
+            assert_eq!((gap.cause, gap.to), (GapCause::SourceDamaged, gap.from), "{file:?}: {gap:?}");
+        }
+    }
 }
 
 #[test]

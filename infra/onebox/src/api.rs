@@ -2,9 +2,9 @@
 
 use crate::token;
 use anyhow::Context as _;
-use edge_uploader::listener::{self, ConnectionLimits};
 use edge_uploader::terminal;
 use framepost_api::{Access, Api, PathSigner, Tokens};
+use framepost_listener::{ConnectionLimits, Versions};
 use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -17,11 +17,14 @@ const PORT: u16 = 8642;
 
 /// A page opens several connections, and nine cameras one each.
 const LIMITS: ConnectionLimits = ConnectionLimits {
+    versions: Versions::Http1,
     connections: 256,
     header_time: Duration::from_mins(1),
     idle_time: Duration::from_mins(2),
+    answer_time: Duration::from_mins(2),
     lifetime: Duration::from_hours(6),
     header_bytes: 64 * 1024,
+    drain: Duration::from_secs(10),
 };
 
 /// How callers of the API are told apart.
@@ -74,5 +77,5 @@ pub(crate) fn tell(address: SocketAddr, auth: Auth) {
 /// Serves until `stop`, then finishes requests in progress.
 pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
     let router = framepost_api::router(api);
-    listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop).await;
+    framepost_listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop).await;
 }

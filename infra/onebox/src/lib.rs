@@ -23,7 +23,7 @@ mod workings;
 pub use functions::Functions;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use edge_uploader::{descriptors, terminal};
+use edge_uploader::terminal;
 use framepost_host::{Registered, telemetry};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -71,7 +71,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    descriptors::raise();
+    framepost_listener::descriptors::raise();
     telemetry::init_with(telemetry::Format::Human, levels(&functions, &cli.command));
     let result = match cli.command {
         Command::Up(arguments) => up::run(*arguments, &functions).await,

@@ -50,6 +50,8 @@ impl std::fmt::Display for Fault {
 pub(super) struct Fault {
     kind: Kind,
     problem: String,
+    /// The bytes that are lost, if they are known.
+    bytes: Option<SourceBytes>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -63,12 +65,24 @@ enum Kind {
 
 impl Fault {
     pub(super) fn new(problem: impl Into<String>) -> Self {
-        Self { kind: Kind::Unusable, problem: problem.into(), source: None }
+        Self { kind: Kind::Unusable, problem: problem.into(), bytes: None, source: None }
     }
 
     /// Creates an error for a file that will get longer.
     pub(super) fn unfinished(problem: impl Into<String>) -> Self {
         Self { kind: Kind::Unfinished, ..Self::new(problem) }
+    }
+
+    /// Adds the bytes that are lost.
+    pub(super) fn over(self, bytes: Option<SourceBytes>) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// Returns the fault that pictures are lost where reading ended, unless the file will get longer.
+    pub(super) fn lost_end(&self) -> Option<SourceFault> {
+        let detail = self.problem.clone();
+        let is_lost = self.kind == Kind::Unusable;
+        is_lost.then_some(SourceFault { cost: FaultCost::Pictures, detail, bytes: self.bytes })
     }
 
     #[cfg(test)]

@@ -106,7 +106,12 @@ fn pump(
         if repeat == Repeat::Once {
             // Judging may take its time.
             let _ = sender.flush();
-            return judge.judge(read, || !sender.is_closed());
+            let judged = judge.judge(read, || !sender.is_closed());
+            if let Some(lost) = judged.as_ref().err().and_then(Fault::lost_end) {
+                // If the session was dropped, nobody waits for it.
+                let _ = sender.send(Item::Fault(lost));
+            }
+            return judged;
         }
         read?;
         round.again()?;

@@ -2,7 +2,7 @@
 
 use super::super::anchor::GatewayClock;
 use super::super::steps::Steps;
-use super::writing::{OpenGap, Writing};
+use super::writing::{GapStart, OpenGap, Writing};
 use crate::camera::{Extent, describes};
 use crate::clock::{Note, Origin, Placed, SessionClock};
 use crate::media::{Frame, StreamParameters, TrackKind};
@@ -47,7 +47,7 @@ impl RecordedSession {
         if let Some(from) = self.flush_and_close(to)? {
             let detail = format!("no picture for {} s", hole.as_secs());
             tracing::warn!(camera = %to.plan.camera, seconds = hole.as_secs(), "the file has no pictures for a while");
-            to.open_gap(OpenGap::new(Some(from), GapCause::NotInSource, Some(detail)));
+            to.open_gap(OpenGap::new(GapStart::At(from), GapCause::NotInSource, Some(detail)));
         }
         Ok(())
     }
@@ -106,25 +106,13 @@ impl RecordedSession {
         Ok(())
     }
 
-    /// Logs the clock's findings about the camera.
-    fn tell_notes(&mut self, to: &Writing) {
-        let camera = &to.plan.camera;
+    /// Counts and logs the clock's findings about the camera.
+    fn tell_notes(&mut self, to: &mut Writing) {
         for note in self.clock.notes() {
-            match note {
-                Note::Stepped { by_us } => {
-                    to.stats.clock_steps.fetch_add(1, Relaxed);
-                    tracing::warn!(%camera, by_ms = by_us / 1_000, "the camera's times jumped, going on without the jump");
-                }
-                Note::Rate(rate) => {
-                    let ratio = format!("{rate:.3}");
-                    tracing::warn!(%camera, ratio, "the camera's media clock does not run like the wall clock, its times are scaled");
-                }
-                Note::ByArrival => {
-                    tracing::warn!(%camera, "the camera's times make no sense, taking the times of arrival");
-                }
-                Note::ReportRefused { off_us } => tracing::warn!(%camera, off_s = off_us / 1_000_000,
-                    "the camera's clock is trusted and not plausible, taking the gateway's"),
+            if let Note::Stepped { .. } = note {
+                to.stats.clock_steps.fetch_add(1, Relaxed);
             }
+            to.notes.tell(&to.plan.camera, note, self.gateway.monotonic());
         }
     }
 
@@ -141,7 +129,7 @@ impl RecordedSession {
         if let Some(from) = self.close(to)? {
             tracing::warn!(camera = %to.plan.camera, detail, "span closed");
             let detail = Some(detail.to_owned());
-            to.open_gap(OpenGap::new(Some(from), GapCause::ClockJump, detail));
+            to.open_gap(OpenGap::new(GapStart::At(from), GapCause::ClockJump, detail));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::super::plan::Plan;
 use super::super::progress::CameraCounters;
 use super::super::watch::Unstored;
+use super::notes::Notes;
 use crate::camera::Extent;
 use crate::media::TrackKind;
 use crate::segment::{Keep, Output, Quiet, Segmenter, Stats};
@@ -13,11 +14,21 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Where a gap begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GapStart {
+    At(Timestamp),
+    /// The end of the recorded video, which is known only after the spool has repaired a failed span.
+    Repaired,
+    /// Nothing of a file is recorded yet, and nobody knows how much of its beginning is lost. The gap has length zero
+    /// and lies before the first picture.
+    FirstPicture,
+}
+
 /// A gap since the end of a span.
 #[derive(Debug, Clone)]
 pub(super) struct OpenGap {
-    /// The end of the recorded video; `None` if it is known only after the spool has repaired a failed span.
-    pub(super) from: Option<Timestamp>,
+    pub(super) from: GapStart,
     pub(super) cause: GapCause,
     pub(super) detail: Option<String>,
     pub(super) frames_dropped: Option<u64>,
@@ -25,8 +36,7 @@ pub(super) struct OpenGap {
 }
 
 impl OpenGap {
-    /// A gap from an end that is known, or will be.
-    pub(super) fn new(from: Option<Timestamp>, cause: GapCause, detail: Option<String>) -> Self {
+    pub(super) fn new(from: GapStart, cause: GapCause, detail: Option<String>) -> Self {
         Self { from, cause, detail, frames_dropped: None, source_bytes: None }
     }
 }
@@ -40,6 +50,8 @@ pub(super) struct Writing {
     trouble: Trouble,
     /// Whether it was logged that chunks start between random access frames.
     between: Told,
+    /// What was logged of the camera's clock.
+    pub(super) notes: Notes,
     /// The wall clock of the last video frame.
     pub(super) last_wall: Option<Timestamp>,
 }
@@ -77,8 +89,17 @@ impl Writing {
                 None
             }
         };
-        let gap = recorded_to.map(|from| OpenGap::new(Some(from), GapCause::NotRunning, None));
-        Self { plan, stats, spool, gap, trouble: Trouble::None, between: Told::No, last_wall: None }
+        let gap = recorded_to.map(|from| OpenGap::new(GapStart::At(from), GapCause::NotRunning, None));
+        Self {
+            plan,
+            stats,
+            spool,
+            gap,
+            trouble: Trouble::None,
+            between: Told::No,
+            notes: Notes::default(),
+            last_wall: None,
+        }
     }
 
     /// A live camera's span is over, and there will be another: what a failure of the spool costs.
@@ -90,7 +111,7 @@ impl Writing {
             self.trouble = Trouble::CannotWrite;
         }
         let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
-        self.open_gap(OpenGap::new(None, cause, Some(detail)));
+        self.open_gap(OpenGap::new(GapStart::Repaired, cause, Some(detail)));
     }
 
     /// Opens a gap. Keeps an open one, because the first cause is the relevant one: what follows while there is
@@ -187,9 +208,22 @@ impl Writing {
         self.spool.settle()
     }
 
+    /// Writes the gap after the last picture of a damaged file. It has length zero, because nobody knows how much is lost.
+    pub(super) fn end_file(&mut self) -> Result<(), spool::Error> {
+        match self.gap.take_if(|gap| gap.cause == GapCause::SourceDamaged) {
+            Some(gap @ OpenGap { from: GapStart::At(end), .. }) => self.write_gap(gap, end),
+            _ => Ok(()),
+        }
+    }
+
     fn write_gap(&mut self, gap: OpenGap, to: Timestamp) -> Result<(), spool::Error> {
         let OpenGap { from, cause, detail, frames_dropped, source_bytes } = gap;
-        let Some(from) = from.or(self.spool.recorded_to()) else { return Ok(()) };
+        let from = match from {
+            GapStart::At(from) => Some(from),
+            GapStart::Repaired => self.spool.recorded_to(),
+            GapStart::FirstPicture => Some(to),
+        };
+        let Some(from) = from else { return Ok(()) };
         if cause == GapCause::NotInSource && to <= from {
             // Another recording follows immediately.
             return Ok(());

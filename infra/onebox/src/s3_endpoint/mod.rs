@@ -5,7 +5,7 @@
 //! - A put streams into the bucket and never replaces an object, with or without `If-None-Match: *`.
 //! - Only requests for this machine's own names or addresses are answered. This protects against DNS rebinding,
 //!   where a web page uses a host name that an attacker points to this machine.
-//! - Connections have the limits of all our listeners, see [`edge_uploader::listener`]. A put may have up to 5
+//! - Connections have the limits of all our listeners, see [`framepost_listener`]. A put may have up to 5
 //!   GiB, any other request up to 1 MiB.
 //! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `DeleteObject`, `DeleteObjects`,
 //!   `HeadBucket` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation` and
@@ -19,8 +19,8 @@ mod upload;
 
 pub use access::load_or_create_credentials;
 
-use edge_uploader::listener::{self, ConnectionLimits};
 use framepost_aws::Credentials;
+use framepost_listener::{ConnectionLimits, Versions};
 use framepost_local::LocalBucket;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -34,11 +34,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Players open several connections, and the edge uploader one for each of its workers.
 const LIMITS: ConnectionLimits = ConnectionLimits {
+    versions: Versions::Http1,
     connections: 128,
     header_time: Duration::from_mins(1),
     idle_time: Duration::from_mins(2),
+    answer_time: Duration::from_mins(2),
     lifetime: Duration::from_hours(6),
     header_bytes: 64 * 1024,
+    drain: Duration::from_secs(10),
 };
 
 /// Serves `buckets` by their names until `shutdown`, then finishes requests in progress.
@@ -66,6 +69,6 @@ pub async fn serve(
             }
         })
     };
-    listener::serve(listener, "s3", LIMITS, service, shutdown).await;
+    framepost_listener::serve(listener, "s3", LIMITS, service, shutdown).await;
     Ok(())
 }

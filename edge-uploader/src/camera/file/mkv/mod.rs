@@ -82,7 +82,15 @@ impl Matroska {
             // They are not in their normal place, and it is unknown which segment they belong to.
             segment = u32::MAX;
         }
-        let tracks = tracks.or_else(|| walk.find_element(walk::TRACKS, tracks::is_one));
+        // A reference to it in the seek head looks like one and is none, and one that is damaged may have a copy.
+        let is_video = |body: &[u8]| Tracks::read(body, 1_000_000).is_ok();
+        let tracks = match tracks {
+            Some(tracks) if is_video(&tracks) => Some(tracks),
+            tracks => walk
+                .find_element(walk::TRACKS, is_video)
+                .or(tracks)
+                .or_else(|| walk.find_element(walk::TRACKS, tracks::is_one)),
+        };
         let Some(tracks) = tracks else {
             return Err(Fault::new(
                 "the Matroska structure is damaged: nothing in it describes the tracks; mkvmerge may know a way",
@@ -351,7 +359,7 @@ impl Demux for Matroska {
                     note(&mut rest, damage);
                 }
                 return match rest {
-                    Some(fault) if fault.cost == FaultCost::Pictures => Err(Fault::new(fault.detail)),
+                    Some(fault) if fault.cost == FaultCost::Pictures => Err(Fault::new(fault.detail).over(fault.bytes)),
                     rest => Ok(rest.map(Item::Fault)),
                 };
             };

@@ -300,7 +300,7 @@ impl Mp4 {
             note(&mut self.lost, rest);
         }
         match self.lost.take() {
-            Some(lost) if lost.cost == FaultCost::Pictures => Err(Fault::new(lost.detail)),
+            Some(lost) if lost.cost == FaultCost::Pictures => Err(Fault::new(lost.detail).over(lost.bytes)),
             lost => Ok(lost.map(Item::Fault)),
         }
     }

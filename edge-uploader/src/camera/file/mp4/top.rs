@@ -110,19 +110,22 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     }
 }
 
-/// Returns a fragment whose type is damaged as the fragment that it is: only a `moof` begins with `mfhd` and `traf`
-/// (ISO/IEC 14496-12, 8.8.4). A box of a known type keeps it, because a recorder may have voided a fragment, except for `moov`, one
-/// bit away.
+/// Returns a fragment or a movie whose type is damaged as what it is, whatever type the damage gave it: only a `moof` begins with
+/// `mfhd` and `traf` (ISO/IEC 14496-12 §8.8.4), and only a `moov` with an `mvhd` (§8.2.2). A recorder that wants to void one
+/// overwrites its contents, or what it wrote is still footage.
 fn named(file: &mut FileBytes, found: Header) -> Header {
-    let may_be_damaged = !is_known(found) || &found.kind == b"moov";
-    // Two headers, and between them the eight bytes of `mfhd`.
-    let is_fragment = |bytes: &[u8]| {
-        bytes.get(8..16) == Some(b"\0\0\0\x10mfhd") && bytes.get(28..32) == Some(b"traf") && bytes[..4] != [0, 0, 0, 1]
-    };
-    if may_be_damaged && file.read(found.start, 32).is_ok_and(|bytes| is_fragment(&bytes)) {
-        return Header { kind: *b"moof", ..found };
+    let Ok(bytes) = file.read(found.start, 32) else { return found };
+    if bytes.starts_with(&[0, 0, 0, 1]) {
+        return found;
     }
-    found
+    // Two headers, and between them the eight bytes of `mfhd`.
+    let is_fragment = bytes.get(8..16) == Some(b"\0\0\0\x10mfhd") && bytes.get(28..32) == Some(b"traf");
+    let is_movie = matches!(bytes.get(8..16), Some(b"\0\0\0\x6cmvhd" | b"\0\0\0\x78mvhd"));
+    match (is_fragment, is_movie) {
+        (true, _) => Header { kind: *b"moof", ..found },
+        (_, true) => Header { kind: *b"moov", ..found },
+        (false, false) => found,
+    }
 }
 
 /// Returns the `moof` at `at` up to the `mdat` behind it, if its own size is damaged.

@@ -19,6 +19,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 const REMEMBERED: usize = 1 << 16;
 /// How far a fragment's time may be ahead without further checks, in seconds.
 const AHEAD_S: i64 = 10;
+/// Times that are further apart do not belong to one recording.
+const YEAR_S: i64 = 366 * 86_400;
 /// Most boxes that are examined to find the following fragment.
 const LOOK_BOXES: usize = 8;
 
@@ -30,6 +32,8 @@ pub(super) struct Walk {
     after_moov: u64,
     /// Samples that following fragments may have. A file does not have more samples than bytes.
     samples_left: u64,
+    /// The usual duration of each track's samples, in its units, once a fragment was read.
+    usual: Vec<Option<u32>>,
     /// Offset added to each track's times in fragments, after they have started again.
     added: Vec<i64>,
     /// A `moov` after which a fragment went back in time, or which describes something else.
@@ -55,6 +59,7 @@ impl Walk {
             at: (!movie.fragmented.is_empty()).then_some(begin),
             after_moov,
             samples_left: size,
+            usual: vec![None; movie.tracks.len()],
             added: vec![0; movie.tracks.len()],
             another: None,
             said_again: None,
@@ -83,7 +88,8 @@ impl Walk {
         let found = match next_box(file, at, Search::Within) {
             Next::End => None,
             Next::Lost { problem } => {
-                self.fault.get_or_insert(Fault::new(problem));
+                let bytes = SourceBytes { start: at, end: file.size() };
+                self.fault.get_or_insert(Fault::new(problem).over(Some(bytes)));
                 None
             }
             Next::Damage { from, next } => {
@@ -172,10 +178,17 @@ impl Walk {
             note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
             return Ok(());
         }
-        let mut placed = Vec::new();
-        for part in parts {
-            let place = if first { Place::Named } else { self.place(file, movie, found, &part) };
-            placed.push((part, place));
+        let mut decided = Vec::new();
+        for part in &parts {
+            decided.push(if first {
+                self.place_first(file, movie, found, part)
+            } else {
+                self.place(file, movie, found, (part, &parts))
+            });
+        }
+        let mut placed: Vec<(Part, Place)> = parts.into_iter().zip(decided).collect();
+        for (part, place) in &mut placed {
+            self.shorten(file, movie, found, (part, *place));
         }
         if let Some((part, _)) = placed.iter().find(|(_, place)| *place == Place::Restart) {
             self.restart(movie, part, found);
@@ -213,9 +226,60 @@ impl Walk {
         parts
     }
 
+    /// Decides where to place a part of the first fragment. All others are measured against its time, so the next
+    /// fragment must come after it, and within a year.
+    fn place_first(&mut self, file: &mut FileBytes, movie: &Movie, found: Header, part: &Part) -> Place {
+        let Some(named) = part.named else { return Place::Named };
+        let Some(next) = following(file, movie, found, part.track) else { return Place::Named };
+        let year = i64::from(movie.tracks[part.track].timescale) * YEAR_S;
+        if (named..named.saturating_add(year)).contains(&next) {
+            return Place::Named;
+        }
+        self.impossible(found);
+        Place::Before(next)
+    }
+
+    /// Replaces the durations of a part's samples if they are damaged: if the part takes until long after the next
+    /// fragment's time, or if it is the last one and most of its samples take much longer than those before.
+    fn shorten(&mut self, file: &mut FileBytes, movie: &Movie, found: Header, (part, place): (&mut Part, Place)) {
+        let timescale = i64::from(movie.tracks[part.track].timescale);
+        let Some(first) = part.samples.first() else { return };
+        let begin = if place == Place::Expected { movie.fragmented[part.track].next_dts } else { first.dts };
+        let mut dts = first.dts;
+        let length = part.end.saturating_sub(dts);
+        let count = i64::try_from(part.samples.len()).unwrap_or(i64::MAX);
+        let median = median(&part.samples);
+        let before = self.usual[part.track].replace(median);
+        if length <= timescale * AHEAD_S {
+            return;
+        }
+        let step = match (following(file, movie, found, part.track), before) {
+            (Some(next), _) if next > begin && next < begin.saturating_add(length - timescale) => {
+                (next - begin) / count
+            }
+            (None, Some(usual)) if i64::from(median) / 64 > i64::from(usual) => usual.into(),
+            _ => return,
+        };
+        self.usual[part.track] = before.or(u32::try_from(step).ok());
+        let duration = u32::try_from(step).unwrap_or(u32::MAX);
+        for sample in &mut part.samples {
+            let shift = sample.pts.saturating_sub(sample.dts);
+            *sample = Sample { dts, pts: dts.saturating_add(shift), duration, ..*sample };
+            dts = dts.saturating_add(step);
+        }
+        part.end = dts;
+        let detail = format!("the fragment at byte {} has impossible durations", found.start);
+        note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+    }
+
+    fn impossible(&mut self, found: Header) {
+        let detail = format!("the fragment at byte {} names an impossible time", found.start);
+        note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+    }
+
     /// Decides where to place a part of a fragment with an unexpected time. A time that the next fragment
     /// contradicts is an error of this one.
-    fn place(&mut self, file: &mut FileBytes, movie: &Movie, found: Header, part: &Part) -> Place {
+    fn place(&mut self, file: &mut FileBytes, movie: &Movie, found: Header, (part, beside): (&Part, &[Part])) -> Place {
         let Some(named) = part.named else { return Place::Named };
         let expected = movie.fragmented[part.track].next_dts;
         let timescale = i64::from(movie.tracks[part.track].timescale);
@@ -228,22 +292,25 @@ impl Walk {
         let near = |time: i64| (time - behind).abs() <= slack.max(part.end.saturating_sub(named));
         let place = match next {
             Some(next) if near(next) && next < named => Place::Expected,
+            // The durations may be damaged as well.
+            Some(next) if next < named && next >= expected.saturating_sub(slack) => Place::Expected,
             Some(next) if named < expected && next >= expected.saturating_sub(slack) => Place::Expected,
             _ if named < expected => Place::Restart,
             // The last fragment, a year ahead of all others.
-            None if named.saturating_sub(expected) > timescale * 366 * 86_400 => Place::Expected,
+            None if named.saturating_sub(expected) > timescale * YEAR_S => Place::Expected,
+            None if is_alone(movie, part, beside) => Place::Expected,
             _ => Place::Named,
         };
         if place == Place::Expected {
-            let detail = format!("the fragment at byte {} names an impossible time", found.start);
-            note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+            self.impossible(found);
         }
         place
     }
 
     /// From here on, all tracks' times belong to another recording and follow immediately.
     fn restart(&mut self, movie: &Movie, part: &Part, found: Header) {
-        let (track, named) = (part.track, part.named.unwrap_or(0));
+        let track = part.track;
+        let named = part.named.unwrap_or(0);
         let by = movie.fragmented[track].next_dts.saturating_sub(named);
         for (added, other) in self.added.iter_mut().zip(&movie.tracks) {
             *added = added.saturating_add(rescaled(by, movie.tracks[track].timescale, other.timescale));
@@ -256,7 +323,11 @@ impl Walk {
     fn push(&mut self, movie: &mut Movie, part: Part, place: Place, first: bool) {
         let Part { track, samples, named, end } = part;
         let expected = movie.fragmented[track].next_dts;
-        let by = if place == Place::Expected { expected.saturating_sub(named.unwrap_or(expected)) } else { 0 };
+        let by = match (place, named) {
+            (Place::Expected, Some(named)) => expected.saturating_sub(named),
+            (Place::Before(next), _) => next.saturating_sub(end),
+            _ => 0,
+        };
         movie.fragmented[track].next_dts = end.saturating_add(by);
         let added = self.added[track].saturating_add(by);
         let timescale = movie.tracks[track].timescale;
@@ -264,7 +335,8 @@ impl Walk {
             let limit = i64::from(sample.duration.max(timescale)).saturating_mul(64);
             // A composition offset beyond the limit is damaged.
             let pts = if (sample.pts - sample.dts).abs() > limit { sample.dts } else { sample.pts };
-            let (dts, pts) = (sample.dts.saturating_add(added), pts.saturating_add(added));
+            let dts = sample.dts.saturating_add(added);
+            let pts = pts.saturating_add(added);
             let mut before = None;
             if track == 0 {
                 before = self.damage.take();
@@ -325,6 +397,8 @@ enum Place {
     Named,
     /// After the part before it, whatever time it states.
     Expected,
+    /// So that it ends at this time, in units of its track.
+    Before(i64),
     /// At the start of a new time line.
     Restart,
 }
@@ -351,6 +425,13 @@ fn following(file: &mut FileBytes, movie: &Movie, found: Header, track: usize) -
     None
 }
 
+/// Returns the middle one of the samples' durations, in units of their track.
+fn median(samples: &[Sample]) -> u32 {
+    let mut durations: Vec<u32> = samples.iter().map(|sample| sample.duration).collect();
+    durations.sort_unstable();
+    durations.get(durations.len() / 2).copied().unwrap_or(0)
+}
+
 /// Returns a hash of a fragment's sample times and sizes, which identifies copies.
 fn identity(parts: &[Part]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -359,4 +440,16 @@ fn identity(parts: &[Part]) -> u64 {
         part.samples.iter().for_each(|sample| (sample.size, sample.duration).hash(&mut hasher));
     }
     hasher.finish()
+}
+
+/// Returns whether another track's part of the same fragment is over long before this one begins, and follows what
+/// was before. Pictures and sound of one fragment belong together.
+fn is_alone(movie: &Movie, part: &Part, beside: &[Part]) -> bool {
+    let seconds = |part: &Part, units: i64| units / i64::from(movie.tracks[part.track].timescale.max(1));
+    let begins_s = seconds(part, part.named.unwrap_or(0));
+    beside.iter().filter(|other| other.track != part.track).any(|other| {
+        let expected_s = seconds(other, movie.fragmented[other.track].next_dts);
+        let follows = other.named.is_some_and(|named| (seconds(other, named) - expected_s).abs() <= 1);
+        follows && begins_s - seconds(other, other.end) > AHEAD_S
+    })
 }

@@ -1,22 +1,30 @@
-//! Our own listeners (`/metrics` and `/healthz`, the onebox's S3 endpoint) with limits on their connections.
+//! HTTP listeners with limits on their connections: the gateway's `/metrics` and `/healthz`, the onebox's S3 endpoint and API,
+//! and functions behind HTTP.
 //!
-//! * No more than [`ConnectionLimits::connections`] at a time. One more is taken all the same, and in its place goes the one that has been
-//!   idle for longest, of the peer that has most: who connects and asks is served, whatever a crowd of idle ones holds.
-//! * A request's head has to be there within [`ConnectionLimits::header_time`], which is also how long a connection may wait for its
-//!   next request; no connection goes on for longer than [`ConnectionLimits::idle_time`] without a byte in either direction, and none
-//!   for longer than [`ConnectionLimits::lifetime`].
-//! * Descriptors are kept back for what records: see [`descriptors`](crate::descriptors). Where they run out, accepting pauses,
-//!   and the log has one line when that begins and one when it is over.
+//! * No more than [`ConnectionLimits::connections`] at a time. One more is taken all the same, and in its place goes the one that has
+//!   been idle for longest, of the peer that has most. A connection whose request is being answered goes only if all are.
+//!   Who connects and asks is served, whatever a crowd of idle connections holds.
+//! * The first request has to begin within [`ConnectionLimits::header_time`]. In HTTP/1 this is also the time for each request's
+//!   head, and for the wait for the next request.
+//! * No connection goes on for longer than [`ConnectionLimits::idle_time`] without a byte in either direction, or
+//!   [`ConnectionLimits::answer_time`] while a request is with the service, and none for longer than [`ConnectionLimits::lifetime`].
+//! * Descriptors are kept back for other work: see [`descriptors`]. Where they run out, accepting pauses, and the log has
+//!   one line when that begins and one when it is over.
+//!
+//! Bodies are for the service to limit.
 
+mod counted;
+pub mod descriptors;
 mod held;
 mod watched;
 
-use crate::descriptors;
+use counted::Counted;
 use held::{Held, Place};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -28,26 +36,42 @@ use watched::Watched;
 /// Limits for the peers of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Most concurrent connections.
+    /// What the listener speaks.
+    pub versions: Versions,
+    /// How many connections there may be at a time.
     pub connections: usize,
-    /// Time for a request's head, and for the wait for the next request on the same connection.
+    /// Time for a request's head, and in HTTP/1 for the wait for the next request on the same connection.
     pub header_time: Duration,
-    /// Longest time without a byte in either direction.
+    /// Longest time without a byte in either direction while no request is with the service.
     pub idle_time: Duration,
+    /// The same while one is: as long as an answer may take, the request's body included.
+    pub answer_time: Duration,
     /// Longest time that a connection may last.
     pub lifetime: Duration,
     /// Largest request head in bytes; at least 8192.
-    pub header_bytes: usize,
+    pub header_bytes: u32,
+    /// How long requests in progress may take after the listener is stopped.
+    pub drain: Duration,
 }
 
-/// How long requests in progress may take after the listener is stopped.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Versions of HTTP, without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// HTTP/1.0 and HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge as well.
+    #[cfg(feature = "http2")]
+    Http1And2 {
+        /// How many requests one connection may make at a time.
+        streams: u32,
+    },
+}
 
 /// The pause after a failed accept, as when descriptors have run out. It doubles from the
 /// first value to the second.
 const PAUSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(2);
 
-/// Serves HTTP/1 with one `service()` for each connection until `stop`, then lets requests in progress finish.
+/// Serves with one `service()` for each connection until `stop`, then lets requests in progress finish.
 /// `what` names the listener in the log.
 pub async fn serve<S, B>(
     listener: TcpListener,
@@ -76,7 +100,7 @@ pub async fn serve<S, B>(
             // Dropping the stream frees its descriptor, and evicting frees that of an idle peer.
             Ok((stream, _)) if descriptors::is_reserved(&stream) => {
                 held.evict();
-                io::Error::other("the file descriptors that are left are kept for recording")
+                io::Error::other("the file descriptors that are left are kept back")
             }
             Ok((stream, peer)) => {
                 shortage.over();
@@ -100,8 +124,8 @@ pub async fn serve<S, B>(
     }
     drop(listener);
     tasks.close();
-    if tokio::time::timeout(DRAIN_LIMIT, tasks.wait()).await.is_err() {
-        tracing::warn!(what, "requests were still under way at the end");
+    if tokio::time::timeout(limits.drain, tasks.wait()).await.is_err() {
+        tracing::warn!(what, connections = tasks.len(), "requests were still under way at the end");
     }
 }
 
@@ -113,8 +137,8 @@ async fn connection<S, B>(
     service: S,
     stop: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>> + Send,
-    S::Future: Send,
+    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -122,15 +146,40 @@ async fn connection<S, B>(
 {
     // Responses are small and awaited, so do not delay them.
     let _ = stream.set_nodelay(true);
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(limits.header_bytes);
     let io = TokioIo::new(Watched::new(stream, place.activity()));
-    let connection = http.serve_connection(io, service);
+    let service = Counted::new(service, place.activity());
+    match limits.versions {
+        Versions::Http1 => {
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(limits.header_time);
+            http.max_buf_size(limits.header_bytes as usize);
+            driven(http.serve_connection(io, service), place, limits, stop).await;
+        }
+        #[cfg(feature = "http2")]
+        Versions::Http1And2 { streams } => {
+            use hyper_util::{rt::TokioExecutor, server::conn::auto};
+            let mut http = auto::Builder::new(TokioExecutor::new());
+            http.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time);
+            http.http1().max_buf_size(limits.header_bytes as usize);
+            http.http2().timer(TokioTimer::new()).max_concurrent_streams(streams);
+            http.http2().max_header_list_size(limits.header_bytes);
+            driven(http.serve_connection(io, service), place, limits, stop).await;
+        }
+    }
+}
+
+/// Drives a connection until it ends or exceeds a limit.
+async fn driven<C>(connection: C, place: Place, limits: ConnectionLimits, stop: CancellationToken)
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display,
+{
     tokio::pin!(connection);
     let dead = async {
         tokio::select! {
             () = place.evicted() => {}
-            () = place.idle(limits.idle_time) => {}
+            () = place.unasked(limits.header_time) => {}
+            () = place.idle(limits.idle_time, limits.answer_time) => {}
             () = tokio::time::sleep(limits.lifetime) => {}
         }
     };

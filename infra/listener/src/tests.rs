@@ -7,11 +7,14 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const LIMITS: ConnectionLimits = ConnectionLimits {
+    versions: Versions::Http1,
     connections: 4,
     header_time: Duration::from_millis(400),
     idle_time: Duration::from_millis(400),
+    answer_time: Duration::from_millis(400),
     lifetime: Duration::from_mins(1),
     header_bytes: 8192,
+    drain: Duration::from_secs(10),
 };
 
 async fn listening(limits: ConnectionLimits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
@@ -117,4 +120,95 @@ async fn the_end_waits_for_requests_and_not_for_idle_peers() {
     idle.read_exact(&mut answer).await.unwrap();
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), serving).await.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_may_take_longer_than_a_connection_may_be_idle() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = || {
+        service_fn(async |_: Request<Incoming>| {
+            tokio::time::sleep(3 * LIMITS.idle_time).await;
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"late"))))
+        })
+    };
+    let limits = ConnectionLimits { answer_time: Duration::from_mins(1), ..LIMITS };
+    tokio::spawn(serve(listener, "test", limits, service, CancellationToken::new()));
+    let mut stream = connect(address, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    let answer = rest(&mut stream).await;
+    assert!(answer.ends_with("late"), "{answer}");
+}
+
+/// Frames of HTTP/2 (RFC 9113 §4.1) by hand.
+#[cfg(feature = "http2")]
+mod http2 {
+    use super::*;
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const HEADERS: u8 = 1;
+    const CONTINUATION: u8 = 9;
+    const END_STREAM: u8 = 1;
+    const END_HEADERS: u8 = 4;
+
+    const BOTH: ConnectionLimits = ConnectionLimits { versions: Versions::Http1And2 { streams: 8 }, ..LIMITS };
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    fn opening() -> Vec<u8> {
+        [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
+    }
+
+    /// `GET / http h`, by indices of HPACK's static table and one literal (RFC 7541, appendix A).
+    fn request(stream: u32) -> Vec<u8> {
+        frame(HEADERS, END_STREAM | END_HEADERS, stream, b"\x82\x84\x86\x41\x01h")
+    }
+
+    #[tokio::test]
+    async fn requests_are_answered() {
+        let (address, ..) = listening(BOTH).await;
+        let mut stream = connect(address, &[opening(), request(1)].concat()).await;
+        assert!(rest(&mut stream).await.contains("hello"));
+        let mut stream = connect(address, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+        assert!(rest(&mut stream).await.contains("hello"));
+    }
+
+    #[tokio::test]
+    async fn who_never_asks_is_ended_whatever_it_sends() {
+        let (address, ..) = listening(BOTH).await;
+        // Nothing; a part of what tells the version; all of it, and pings for ever.
+        let mut silent = connect(address, b"").await;
+        let mut part = connect(address, &PREFACE[..9]).await;
+        let pinging = async {
+            let began = std::time::Instant::now();
+            let mut stream = connect(address, &opening()).await;
+            let ping = frame(PING, 0, 0, &[0; 8]);
+            while stream.write_all(&ping).await.is_ok() && began.elapsed() < Duration::from_secs(15) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            began.elapsed()
+        };
+        let (pinged, ..) = tokio::join!(pinging, rest(&mut silent), rest(&mut part));
+        assert!(pinged < Duration::from_secs(10), "{pinged:?}");
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_refused() {
+        let (address, ..) = listening(BOTH).await;
+        let began = std::time::Instant::now();
+        let mut stream = connect(address, &opening()).await;
+        stream.write_all(&frame(HEADERS, 0, 1, b"\x82\x84\x86\x41\x01h")).await.unwrap();
+        // A literal field of 1000 bytes, again and again.
+        let field = [&b"\x00\x01a\x7f\xe9\x06"[..], &[b'a'; 1000]].concat();
+        let more = frame(CONTINUATION, 0, 1, &field);
+        let mut sent = 0;
+        while stream.write_all(&more).await.is_ok() && began.elapsed() < Duration::from_secs(15) {
+            sent += more.len();
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{sent} bytes in {:?}", began.elapsed());
+    }
 }
