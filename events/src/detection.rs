@@ -10,7 +10,7 @@ pub struct Detection {
     pub label: String,
     /// How sure the model is, 0 to 1.
     pub score: f64,
-    /// Where it is.
+    /// The rectangle around it. For zones and masks, it stands in the middle of the lower edge.
     #[serde(rename = "box")]
     pub bounds: Bounds,
     /// The names of the configured zones that its lower edge's middle is in.
@@ -32,7 +32,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The whole picture.
+    /// The bounds of a detection that is about the picture as a whole.
     pub const WHOLE: Self = Self { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
 
     /// Makes a rectangle of its edges, cut off where it leaves the picture.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The CloudEvents type.
+/// The `type` of the CloudEvent that Terraform's schedules and the onebox send.
 pub const EVENT_TYPE: &str = "io.framepost.schedule.due.v1";
 /// In lower case, as it is kept with a message.
 pub const TIME_HEADER: &str = "x-cloudscheduler-scheduletime";

@@ -3,7 +3,7 @@
 use crate::{Camera, Error, KeyKind, ObjectKey, Site};
 use jiff::Timestamp;
 
-/// The cause of a gap.
+/// Why there is no video for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
@@ -48,7 +48,7 @@ pub struct Gap {
     /// The first sample after the gap.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub to: Timestamp,
-    /// The cause of the gap.
+    /// Why there is no video in it.
     pub cause: GapCause,
     /// The error message of the component that noticed the gap, or the quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]

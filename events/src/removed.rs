@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// The CloudEvents type.
+/// The `type` of the CloudEvent around an [`ObjectRemoved`].
 pub const EVENT_TYPE: &str = "io.framepost.object.removed.v1";
 
 /// An object, or one version of it, that can no longer be read by its key.
@@ -25,7 +25,7 @@ pub const EVENT_TYPE: &str = "io.framepost.object.removed.v1";
 pub struct ObjectRemoved {
     /// Who keeps the bucket.
     pub provider: Provider,
-    /// The bucket's name.
+    /// The bucket's name, without `s3://` or `gs://`; on one machine, the name of its directory.
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
@@ -51,7 +51,7 @@ pub struct ObjectRemoved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// They are deleted.
+    /// They are deleted: no version of the key has them any more.
     Deleted,
     /// They are kept as a version that is no longer the live one: behind a delete marker, or noncurrent.
     Hidden,

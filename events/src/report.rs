@@ -31,9 +31,9 @@ const SUFFIX: &str = "Z.report.json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportTrigger {
-    /// The gateway started.
+    /// The gateway started. This is its first report.
     Start,
-    /// It was time.
+    /// The configured interval has passed since the last report.
     Interval,
     /// A camera's state, the clock's or the bucket's changed, or something was set aside.
     Change,
@@ -54,7 +54,7 @@ pub struct GatewayReport {
     pub gateway_version: String,
     /// For how long the program has been running, in seconds.
     pub uptime_seconds: u64,
-    /// The gateway's clock.
+    /// Whether the gateway's clock can be believed.
     pub gateway_clock: ReportedClock,
     /// The disk that the spool is on; absent where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub struct GatewayReport {
     pub upload: ReportedUpload,
     /// Live cameras of which nothing is recorded now.
     pub cameras_silent: u64,
-    /// The cameras.
+    /// The cameras, each with its state and its counts.
     #[serde(default)]
     pub cameras: Vec<ReportedCamera>,
     /// Cameras that were left out because the report would have been too large; absent for none.
@@ -75,7 +75,7 @@ pub struct GatewayReport {
     pub cameras_omitted: Option<u64>,
 }
 
-/// The gateway's clock.
+/// What the system knows about the gateway's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedClock {
@@ -92,9 +92,9 @@ pub struct ReportedClock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedDisk {
-    /// Its size.
+    /// The size of its file system.
     pub total_bytes: u64,
-    /// What of it is free.
+    /// What programs without special rights may still fill.
     pub free_bytes: u64,
 }
 
@@ -102,9 +102,9 @@ pub struct ReportedDisk {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedSpool {
-    /// Objects that wait.
+    /// Complete objects that are not yet known to be in the bucket: chunks, gaps and ends of spans.
     pub objects: u64,
-    /// Their bytes.
+    /// The size of these objects together.
     pub bytes: u64,
     /// The start of the oldest; absent where none waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ pub struct ReportedSpool {
 pub struct ReportedUpload {
     /// Objects that the bucket took.
     pub created_objects: u64,
-    /// Their bytes.
+    /// The size of the objects that the bucket took, or had already.
     pub stored_bytes: u64,
     /// Bytes sent, those of failed puts included.
     pub sent_bytes: u64,
@@ -160,9 +160,9 @@ pub enum ReportedState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedCamera {
-    /// Its name.
+    /// Its name in the gateway's configuration.
     pub camera: Camera,
-    /// Where it stands.
+    /// Whether frames come, and whether they are stored.
     pub state: ReportedState,
     /// Its URL or file: scheme, host and path, no credentials and no query.
     pub source: String,
@@ -185,17 +185,17 @@ pub struct ReportedCamera {
     /// Of the picture, in pixels; absent before the first session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
-    /// Video frames received.
+    /// Video frames received, those included that were dropped later.
     pub frames: u64,
     /// Frames dropped because the disk was too slow.
     pub frames_dropped: u64,
     /// RTP packets lost on the way.
     pub packets_lost: u64,
-    /// Sessions that began.
+    /// Sessions that began, the first one included.
     pub connects: u64,
-    /// Gaps recorded.
+    /// Gaps that were written, whatever their cause.
     pub gaps: u64,
-    /// Chunks closed.
+    /// Chunks that were completed and handed to the uploader.
     pub chunks: u64,
     /// Its objects that wait for the bucket.
     pub waiting_objects: u64,
@@ -233,7 +233,7 @@ impl GatewayReport {
 /// The place of a report in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReportKey {
-    /// The prefix.
+    /// The first part of the key.
     pub site: Site,
     /// When the report was made. Whole microseconds.
     pub at: Timestamp,

@@ -14,7 +14,7 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// Deserializes the value as `T`.
+/// Deserializes the members of an object as those of a `T`.
 pub(crate) fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, serde_json::Error> {
     serde_json::from_value(Value::Object(object))
 }

@@ -100,13 +100,13 @@ pub struct InferredFrame {
 /// What was seen of one label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelSummary {
-    /// The label.
+    /// The label, in the words of the model.
     pub label: String,
     /// The number of pictures that it was seen in.
     pub pictures: u32,
     /// The most that were seen in one picture.
     pub most: u32,
-    /// The highest score.
+    /// The score of the surest of them, 0 to 1.
     pub score: f64,
 }
 

@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 /// `io.framepost.gateway.reported.v1`: what a gateway said of itself and its cameras.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayReported {
-    /// The report itself.
+    /// The gateway's words, as they are in the report's object.
     #[serde(flatten)]
     pub report: GatewayReport,
     /// Whether the report is what the gateway wrote. No chain holds reports.
     pub integrity: Integrity,
-    /// The object.
+    /// The report's object in the bucket.
     pub object: ObjectRef,
 }
 

@@ -49,7 +49,7 @@ use serde_json::{Map, Value};
 /// The level of a record's log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// For information only.
+    /// Logged as `INFO`: nobody needs to act.
     Info,
     /// For somebody to look at.
     Warning,
