@@ -1,35 +1,35 @@
-//! How the functions are that fill the catalogue, where the host can tell.
+//! The state of the functions that fill the catalogue, if the host knows it.
 
 use async_trait::async_trait;
 use framepost_ports::Result;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// Knows how functions are. Only a host that runs them itself does.
+/// Knows the state of functions. Only a host that runs them itself does.
 #[async_trait]
 pub trait Workings: Send + Sync {
-    /// Each function that runs here.
+    /// Returns the state of each function that runs here.
     async fn functions(&self) -> Result<Vec<FunctionState>>;
 }
 
-/// How a function is.
+/// The state of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionState {
-    /// Its name.
+    /// The function's name, as in its `function.yaml`.
     pub name: String,
-    /// Messages that wait for it, those in hand included.
+    /// Number of messages that wait for it, including those in hand.
     pub waiting: u64,
-    /// Messages that it could not handle, which are kept aside.
+    /// Number of messages that it could not handle, which are parked.
     pub parked: u64,
-    /// How long the oldest of the waiting messages has been there.
+    /// The time for which the oldest waiting message has been there; `None` if none waits.
     pub oldest_waiting: Option<Duration>,
-    /// What went wrong last, and when.
+    /// Time and text of its last failure; `None` if it has not failed.
     pub last_error: Option<(Timestamp, String)>,
     /// Whether it still works.
     pub health: FunctionHealth,
 }
 
-/// Whether a function works.
+/// Whether a function handles its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FunctionHealth {
     /// It handles its messages, or has none.

@@ -1,4 +1,4 @@
-//! The port of whatever says what is to be seen in pictures.
+//! The port for detectors, which say what pictures show.
 
 use crate::{Error, ErrorKind, Result};
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Makes a picture of its pixels. `offset` is its time in the chunk, from the first sample.
+    /// Creates a picture from its pixels. `offset` is its time in the chunk, from the first sample.
     ///
     /// # Errors
     ///
@@ -73,36 +73,36 @@ impl std::fmt::Debug for Picture {
     }
 }
 
-/// What a request for one picture costs.
+/// The price of a request for one picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price {
     /// US dollars for a picture.
     pub dollars: f64,
-    /// The day on which the publisher's price list said so: `2026-11-26`.
+    /// The date of the publisher's price list: `2026-11-26`.
     pub of: &'static str,
 }
 
-/// Which pictures of a chunk a detector works with best, for whoever did not choose.
+/// Which pictures of a chunk a detector works with best. It applies if the settings do not choose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
-    /// The random access frames, which cost no decoding of others.
+    /// The random access frames. They can be decoded without other frames.
     RandomAccess,
-    /// So many a second, evenly: for detectors that compare pictures.
+    /// This many pictures a second, evenly spaced, for detectors that compare pictures.
     PerSecond(f64),
 }
 
-/// Says what is to be seen in pictures.
+/// Finds things in pictures.
 #[async_trait]
 pub trait Detector: Send + Sync {
     /// Returns the model, as records name it. Its `arm` is absent.
     fn model(&self) -> &Model;
 
-    /// Returns what a picture costs; `None` where nothing is paid for it.
+    /// Returns the price of a picture; `None` if it is free.
     fn price(&self) -> Option<Price> {
         None
     }
 
-    /// Returns which pictures it works with best.
+    /// Returns the pictures that it works with best.
     fn sampling(&self) -> Sampling {
         Sampling::RandomAccess
     }
@@ -113,13 +113,13 @@ pub trait Detector: Send + Sync {
         None
     }
 
-    /// Looks at pictures of one chunk, in the order of their times, and returns what is in each, in the same order. The boxes are
-    /// fractions of the picture; zones are empty. One call is paid for as one request a picture.
+    /// Looks at pictures of one chunk, in the order of their times. Returns the detections of each, in the same order. Boxes are
+    /// fractions of the picture, and zones are empty. A paid detector charges for one request for each picture.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] where a picture or the model's answer cannot be used, and the same again would not help; the
-    /// other kinds as for any service.
+    /// [`ErrorKind::Invalid`] if a picture or the model's answer cannot be used, and repeating the request would not help; other
+    /// kinds as for any service.
     async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>>;
 }
 

@@ -1,4 +1,4 @@
-//! The places that a configuration names, and the one parser of them.
+//! The locations in a configuration, and their only parser.
 //!
 //! | location | cloud | what it can be |
 //! |---|---|---|
@@ -19,23 +19,23 @@
 //! | `sqlite:/path/catalog.db` | sqlite | a catalogue: a file of this machine |
 //! | `postgres://[user[:password]@]host[:port]/database[?parameters]` | postgres | a catalogue |
 //!
-//! A location is parsed for what it is to be used as, its [`Role`], so that a mistake is found where it is written. Every
-//! program knows every location, whichever clouds are compiled in: who has none for a location's
-//! [`cloud`](Location::cloud) can say so. A new cloud is some rows of [`FORMS`].
+//! A location is parsed for its [`Role`], so that a mistake is found where it is written. Every program knows every location,
+//! whichever clouds are compiled in. A program without the adapters for a location's [`cloud`](Location::cloud) can say so. A
+//! new cloud needs some rows of [`FORMS`].
 
 use crate::shown::ShownUrl;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// What a location is to be used as.
+/// The use of a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Where objects are read or put.
     Bucket,
-    /// Where a function's events come from.
+    /// Source of a function's events.
     Events,
-    /// Where messages are put for one function.
+    /// The end of one function's inbox into which messages are put.
     Feed,
     /// Where records are published.
     Bus,
@@ -43,33 +43,33 @@ pub enum Role {
     DeadLetters,
     /// Where claims are kept.
     Ledger,
-    /// What says what is to be seen in pictures.
+    /// Finds things in pictures.
     Detector,
-    /// What is known of the footage.
+    /// The database of the footage.
     Catalog,
 }
 
-/// What stands behind the scheme.
+/// The part of a location behind its scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A directory of this machine, absolute.
+    /// Absolute path of a directory on this machine.
     Directory(PathBuf),
     /// Objects of a bucket.
     Bucket {
         /// The bucket's name, which is the host of the URL.
         name: String,
-        /// What the keys begin with: no slashes around it, and empty where it is the whole bucket.
+        /// The common beginning of the keys, without slashes around it; empty for the whole bucket.
         prefix: String,
     },
-    /// A file of this machine, absolute.
+    /// Absolute path of a file on this machine.
     File(PathBuf),
-    /// A service's own URL of the thing.
+    /// A URL of the service itself.
     Url(Url),
-    /// A database, with whatever secrets its URL has.
+    /// The URL of a database, which may contain secrets.
     Database(Url),
-    /// A name as the service has it.
+    /// A name that the service knows.
     Name(String),
-    /// Nothing: there is only one.
+    /// Nothing, because there is only one such place.
     Only,
 }
 
@@ -99,7 +99,7 @@ struct Form {
     example: &'static str,
 }
 
-/// Every form of a location. In a message they come in this order.
+/// All forms of a location, in the order in which messages list them.
 const FORMS: [Form; 17] = [
     Form { scheme: "s3", cloud: "aws", shape: Shape::Bucket, roles: &[Role::Bucket], example: "s3://bucket" },
     Form { scheme: "log", cloud: "local", shape: Shape::Only, roles: &[Role::Bus], example: "log:" },
@@ -180,7 +180,7 @@ const FORMS: [Form; 17] = [
     },
 ];
 
-/// A place that a configuration names.
+/// A location in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     scheme: &'static str,
@@ -188,7 +188,7 @@ pub struct Location {
     place: Place,
 }
 
-/// A text that is no location for what it is to be used as.
+/// A text that is not a location for the use that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}")]
 pub struct LocationError {
@@ -196,7 +196,7 @@ pub struct LocationError {
 }
 
 impl Location {
-    /// Reads a location that is to be used as `role`.
+    /// Parses a location that is used as `role`.
     pub fn parse(text: &str, role: Role) -> Result<Self, LocationError> {
         let error = || LocationError { expected: expected(role) };
         let (scheme, rest) = text.split_once(':').ok_or_else(error)?;
@@ -206,22 +206,22 @@ impl Location {
         Ok(Self { scheme: form.scheme, cloud: form.cloud, place })
     }
 
-    /// The directory as a location.
+    /// Returns the location of a directory.
     pub fn of_directory(dir: &Path) -> std::io::Result<Self> {
         Ok(Self { scheme: "file", cloud: "local", place: Place::Directory(std::path::absolute(dir)?) })
     }
 
-    /// What stands before the colon, in lower case.
+    /// Returns the scheme in lower case: the part before the first colon.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
-    /// Who keeps it: `local`, or the cargo feature that brings the cloud's adapters.
+    /// Returns `local`, or the cargo feature that has the adapters.
     pub fn cloud(&self) -> &'static str {
         self.cloud
     }
 
-    /// What stands behind the scheme.
+    /// Returns the part behind the scheme.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -277,7 +277,7 @@ impl Shape {
     }
 }
 
-/// Every form that a location of this role can have: `a, b or c`.
+/// Returns all forms that a location of this role can have: `a, b or c`.
 pub fn expected(role: Role) -> String {
     let examples: Vec<&str> = FORMS.iter().filter(|form| form.roles.contains(&role)).map(|form| form.example).collect();
     match examples[..] {
@@ -286,7 +286,7 @@ pub fn expected(role: Role) -> String {
     }
 }
 
-/// As it may be shown: without anything that could be a secret.
+/// Formats the location without anything that could be a secret.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.scheme;

@@ -1,37 +1,37 @@
-//! What a subscriber hears of.
+//! Topics: the events and records that a subscriber receives.
 
 use framepost_events::record::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a subscriber hears of. One may have several.
+/// One kind of event that a subscriber receives. It may have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
-    /// Each object of these that is complete.
+    /// An object with one of these keys is complete.
     ObjectFinalized(Keys),
-    /// Each object of these that is gone.
+    /// An object with one of these keys was removed.
     ObjectRemoved(Keys),
-    /// Each record of these.
+    /// A record of this choice was published.
     Record(Records),
 }
 
-/// Which objects. An empty list is any.
+/// A choice of object keys. An empty list allows everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
-    /// The key begins with one of these.
+    /// Beginnings of a key, one of which it must have.
     pub prefixes: Vec<String>,
-    /// The key ends with one of these.
+    /// Ends of a key, one of which it must have.
     pub suffixes: Vec<String>,
 }
 
 /// A choice of records, by their types and by values of their fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
-    /// CloudEvents types, one at least.
+    /// CloudEvents types, at least one.
     pub types: Vec<String>,
-    /// By field of the record's data, the values that it may have. A record that lacks one of the fields is not meant.
+    /// By field of the record's data, the values that are allowed. A record that lacks one of the fields does not match.
     #[serde(default)]
     pub filters: BTreeMap<String, Vec<FilterValue>>,
 }
@@ -47,7 +47,7 @@ pub enum FilterValue {
 }
 
 impl Topic {
-    /// Whether it is about the object with this key, which is complete.
+    /// Returns whether it includes the completion of the object with this key.
     pub fn is_about_object(&self, key: &str) -> bool {
         match self {
             Self::ObjectFinalized(keys) => keys.hold(key),
@@ -55,7 +55,7 @@ impl Topic {
         }
     }
 
-    /// Whether it is about the object with this key, which is gone.
+    /// Returns whether it includes the removal of the object with this key.
     pub fn is_about_removed(&self, key: &str) -> bool {
         match self {
             Self::ObjectRemoved(keys) => keys.hold(key),
@@ -63,7 +63,7 @@ impl Topic {
         }
     }
 
-    /// Whether it is about the record.
+    /// Returns whether it includes the record.
     pub fn is_about_record(&self, record: &Record) -> bool {
         match self {
             Self::ObjectFinalized(_) | Self::ObjectRemoved(_) => false,
@@ -73,8 +73,8 @@ impl Topic {
 }
 
 impl Keys {
-    /// Whether the key has one of the prefixes and one of the suffixes. They do not overlap: `ab` is too short for the prefix
-    /// `ab` and the suffix `b`.
+    /// Returns whether the key has one of the prefixes and one of the suffixes. They must not overlap: `ab` is too short for the
+    /// prefix `ab` and the suffix `b`.
     pub fn hold(&self, key: &str) -> bool {
         let ends_well =
             |rest: &str| self.suffixes.is_empty() || self.suffixes.iter().any(|suffix| rest.ends_with(suffix.as_str()));
@@ -84,12 +84,12 @@ impl Keys {
 }
 
 impl Records {
-    /// Records of these types, whatever they say.
+    /// Chooses all records of these types.
     pub fn of_types(types: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { types: types.into_iter().map(Into::into).collect(), filters: BTreeMap::new() }
     }
 
-    /// Whether the record is of one of the types, and each field that is filtered by has one of its values.
+    /// Returns whether the record has one of the types, and one of the allowed values in each field of the filters.
     pub fn hold(&self, record: &Record) -> bool {
         if !self.types.contains(&record.event_type) {
             return false;

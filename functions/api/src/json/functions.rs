@@ -47,7 +47,7 @@ pub(crate) enum State {
     Failing,
 }
 
-/// What went wrong.
+/// The last failure of a function, and when it was.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LastError {
     pub(crate) time: Timestamp,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// A page of holds.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Holds {
-    /// The newest first.
+    /// The holds of this page, the newest first.
     pub(crate) holds: Vec<HoldJson>,
     /// The `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,7 +113,7 @@ async fn visible(api: &Api, sight: &Sight, id: &str) -> Result<Hold, Problem> {
     hold.filter(|hold| sight.has(&hold.camera)).ok_or_else(Problem::not_found)
 }
 
-/// A hold.
+/// One hold, if the caller may see its camera.
 #[utoipa::path(get, path = "/v1/holds/{id}", tag = "keep", params(("id" = String, Path)),
     responses((status = 200, body = HoldJson),
         (status = 401, body = Problem, content_type = "application/problem+json"),

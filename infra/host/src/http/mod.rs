@@ -53,7 +53,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-/// Limits for clients.
+/// What a request may take, how many are handled at once, and how long the last ones have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest body of a message. An event or record has a few kilobytes.

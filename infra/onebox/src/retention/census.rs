@@ -15,9 +15,9 @@ const OLDEST: usize = 20_000;
 pub(super) struct Old {
     /// When it was written.
     pub(super) written: Timestamp,
-    /// Its key.
+    /// The object's key in the bucket.
     pub(super) key: String,
-    /// Its size.
+    /// Size of the object in bytes.
     pub(super) bytes: u64,
 }
 

@@ -3,12 +3,12 @@
 use super::census::Old;
 use jiff::{SignedDuration, Timestamp};
 
-/// Until when, and how much.
+/// The limits of what stays in the bucket. Without any, nothing is removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// How long an object stays.
+    /// The age from which an object is removed.
     pub(crate) keep: Option<SignedDuration>,
-    /// How much stays.
+    /// The most bytes that stay; beyond it the oldest objects are removed.
     pub(crate) keep_bytes: Option<u64>,
 }
 

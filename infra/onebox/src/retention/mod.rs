@@ -70,7 +70,7 @@ struct State {
 enum Swept {
     /// All that had to go, as far as it may.
     All,
-    /// There is more.
+    /// Only a part of it; another sweep follows at once.
     Part,
 }
 
@@ -156,7 +156,7 @@ impl Retention {
         Ok(if removed == 0 { Swept::All } else { swept })
     }
 
-    /// Every hold.
+    /// Returns all holds, page by page.
     async fn holds(&self) -> Result<Vec<Hold>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {

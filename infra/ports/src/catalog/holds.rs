@@ -1,4 +1,4 @@
-//! Holds: stretches of a camera's footage that local retention leaves where they are.
+//! Holds: stretches of a camera's footage that retention on one machine does not remove.
 //!
 //! A hold is not made of records: a catalogue that is rebuilt from its bucket has none. Its times are whole microseconds.
 
@@ -9,13 +9,13 @@ use jiff::Timestamp;
 /// A stretch of a camera's footage that is not removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// What it is called.
+    /// A random text that the API assigned; the last part of its path.
     pub id: String,
-    /// The camera.
+    /// The camera whose footage is held.
     pub camera: CameraName,
-    /// The stretch of time. What has a part in it stays.
+    /// The interval. Every chunk that overlaps it is held.
     pub within: Interval,
-    /// Why, in somebody's words.
+    /// Why, as the person who made it wrote.
     pub reason: String,
     /// When it was made.
     pub created: Timestamp,
@@ -24,12 +24,12 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Its place in a list.
+    /// Returns its place in a list.
     pub fn place(&self) -> HoldPlace {
         HoldPlace { created: self.created, id: self.id.clone() }
     }
 
-    /// Whether footage of this camera from `from` to `to` stays because of it.
+    /// Returns whether it holds footage of this camera from `from` to `to`.
     pub fn covers(&self, camera: &CameraName, from: Timestamp, to: Timestamp) -> bool {
         self.camera == *camera && self.within.meets(from, to)
     }
@@ -40,35 +40,35 @@ impl Hold {
 pub struct HoldPlace {
     /// When it was made.
     pub created: Timestamp,
-    /// Its id.
+    /// The hold's id, for holds that were made at the same time.
     pub id: String,
 }
 
-/// A camera of a site, or each of them.
+/// A camera, or all cameras of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whose {
-    /// The site.
+    /// The site that the camera belongs to.
     pub site: Site,
-    /// The camera; any of the site where absent.
+    /// The camera; all of the site if absent.
     pub camera: Option<Camera>,
 }
 
 impl Whose {
-    /// Whether this camera is meant.
+    /// Returns whether this camera is included.
     pub fn has(&self, name: &CameraName) -> bool {
         self.site == name.site && self.camera.as_ref().is_none_or(|camera| *camera == name.camera)
     }
 }
 
-/// A page of holds, the newest first.
+/// Selects a page of holds, the newest first.
 #[derive(Debug, Clone)]
 pub struct HoldQuery {
-    /// Of these; of all where absent. Their cameras need not have a row.
+    /// Only holds of these cameras; of all if absent. A camera may have no footage yet.
     pub among: Option<Vec<Whose>>,
-    /// Having a part in this stretch of time.
+    /// Only holds that overlap this interval.
     pub within: Interval,
-    /// The place in the list of the last one that is known already.
+    /// The place of the last hold of the page before; `None` for the first page.
     pub after: Option<HoldPlace>,
-    /// The most that are wanted.
+    /// The most holds on the page.
     pub limit: usize,
 }

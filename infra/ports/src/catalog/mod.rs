@@ -1,16 +1,16 @@
-//! The port for what is known of the footage: cameras, chunks, gaps, and what was seen.
+//! The port for the database of the footage: cameras, chunks, gaps, and what detectors saw.
 //!
-//! A catalogue is filled with [`Change`]s (records, and removed objects) and asked for stretches of time. What it answers
-//! depends only on the set of changes that it was given: neither their order nor how often each came matters, since delivery
-//! is at least once and unordered. Two catalogues that were given the same footage answer the same, so a lost one is rebuilt
-//! by giving a function's objects again.
+//! A catalogue is filled with [`Change`]s (records, and removed objects) and answers questions about stretches of time. Its
+//! answers depend only on the set of changes that it was given, and not on their order or repetition, because delivery is at
+//! least once and unordered. Two catalogues of the same footage therefore give the same answers, and a lost one is rebuilt
+//! by giving a function its objects again.
 //!
-//! - Rows are kept by (object, version, function, model). A record that comes again takes the place of the one before.
-//! - A removed object takes its rows with it, also where its removal comes first.
-//! - An object without a site, a camera or a time has no place in the catalogue.
-//! - A stretch of time is half open: it has its start and not its end.
+//! - Rows are kept by (object, version, function, model). A repeated record replaces the one before.
+//! - When an object is removed, its rows are removed too, even if the removal arrives before the record.
+//! - An object without a site, a camera or a time is left out.
+//! - A stretch of time is half open: it includes its start and excludes its end.
 //!
-//! Beside the rows it keeps [`Hold`]s, which people make and which depend on no change.
+//! It also keeps [`Hold`]s, which people make and which no change affects.
 
 mod holds;
 mod rows;
@@ -28,16 +28,16 @@ use framepost_events::ObjectRemoved;
 use framepost_events::record::{GatewayReported, Record};
 use jiff::Timestamp;
 
-/// Something that the catalogue is told.
+/// A change of the footage.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A function said something of an object.
+    /// A function published a record about an object.
     Record(Box<Record>),
-    /// An object is gone.
+    /// An object was removed from its bucket.
     Removed(ObjectRemoved),
 }
 
-/// A stretch of time, without its end.
+/// A half-open interval of wall-clock time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Interval {
     /// The first time in it.
@@ -47,16 +47,16 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Every time that can be written.
+    /// The interval that includes every time.
     pub const ALWAYS: Self = Self { from: Timestamp::MIN, to: Timestamp::MAX };
 
-    /// Whether something from `from` to `to` has a part in it. What has no length counts where it stands.
+    /// Returns whether the interval from `from` to `to` overlaps this one. An empty interval overlaps if it begins in this one.
     pub fn meets(&self, from: Timestamp, to: Timestamp) -> bool {
         from < self.to && (to > self.from || (from == to && from == self.from))
     }
 }
 
-/// Which way a list goes.
+/// The order of a list by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// By ascending start: as footage is played.
@@ -65,18 +65,18 @@ pub enum Order {
     NewestFirst,
 }
 
-/// A page of chunks.
+/// Selects a page of chunks.
 #[derive(Debug, Clone)]
 pub struct ChunkQuery {
-    /// Of these cameras; of all where absent.
+    /// Only chunks of these cameras; of all cameras if absent.
     pub cameras: Option<Vec<CameraName>>,
-    /// With a part in this stretch of time.
+    /// Only chunks that overlap this interval.
     pub within: Interval,
     /// By which end of the stretch the page begins.
     pub order: Order,
-    /// The place in the list of the last one that is known already.
+    /// The place of the last chunk of the page before; `None` for the first page.
     pub after: Option<ChunkPlace>,
-    /// The most that are wanted.
+    /// The most chunks on the page.
     pub limit: usize,
 }
 
@@ -89,24 +89,24 @@ pub struct ChunkPlace {
     pub key: String,
 }
 
-/// A page of sightings, the newest first.
+/// Selects a page of sightings, the newest first.
 #[derive(Debug, Clone)]
 pub struct SightingQuery {
-    /// Of these cameras; of all where absent.
+    /// Only sightings by these cameras; by all cameras if absent.
     pub cameras: Option<Vec<CameraName>>,
-    /// Of these labels; of all where empty.
+    /// Only sightings of these labels; of all labels if empty.
     pub labels: Vec<String>,
-    /// With a part in this stretch of time.
+    /// Only sightings that overlap this interval.
     pub within: Interval,
-    /// With at least this score.
+    /// Only sightings with at least this score, 0 to 1.
     pub score_min: f64,
-    /// The place in the list of the last one that is known already.
+    /// The place of the last sighting of the page before; `None` for the first page.
     pub after: Option<SightingPlace>,
-    /// The most that are wanted.
+    /// The most sightings on the page.
     pub limit: usize,
 }
 
-/// The place of a sighting in a list: by its start, and where two start at the same time by the rest.
+/// The place of a sighting in a list: by its start, and by the other fields if two start at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SightingPlace {
     /// The time of its first picture with the label.
@@ -115,69 +115,69 @@ pub struct SightingPlace {
     pub camera: CameraName,
     /// The label, in the words of the model.
     pub label: String,
-    /// Which model and settings saw it: [`SightingRow::series`].
+    /// The model and settings that saw it: [`SightingRow::series`].
     pub series: String,
 }
 
-/// What is known of the footage.
+/// The database of the footage.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Takes all of these or none. Durable on return.
+    /// Applies all changes or none. They are durable on return.
     async fn apply(&self, changes: &[Change]) -> Result<()>;
 
-    /// Every camera that has a row, by site and name.
+    /// Returns every camera that has a row, ordered by site and name.
     async fn cameras(&self) -> Result<Vec<KnownCamera>>;
 
-    /// The chunks of a camera with a part in this stretch of time, the oldest first, `limit` at most: what a timeline, a playlist
-    /// or a clip needs of each. Of a key with several versions only the newest.
+    /// Returns the chunks of a camera that overlap this interval, the oldest first, `limit` at most: of each, what a timeline, a
+    /// playlist or a clip needs. If a key has several versions, only the newest is returned.
     async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>>;
 
-    /// How much was recorded of a camera in each of these stretches of time. A chunk counts where it starts.
+    /// Returns how much was recorded of a camera in each of these intervals. A chunk counts where it starts.
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>>;
 
-    /// A page of chunks with all that is known of them.
+    /// Returns a page of chunks, with the whole record of each.
     async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>>;
 
-    /// The newest version of the chunk with this key.
+    /// Returns the newest version of the chunk with this key.
     async fn chunk(&self, key: &str) -> Result<Option<ChunkRow>>;
 
-    /// The gaps of a camera with a part in this stretch of time, the oldest first.
+    /// Returns the gaps of a camera that overlap this interval, the oldest first.
     async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>>;
 
-    /// The ends of a camera's spans in this stretch of time, the oldest first.
+    /// Returns the ends of a camera's spans in this interval, the oldest first.
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>>;
 
-    /// What detectors said of a camera's chunks with a part in this stretch of time, the oldest first: of each chunk what the newest
-    /// model said.
+    /// Returns what detectors found in a camera's chunks that overlap this interval, the oldest first: for each chunk the
+    /// result of the newest model.
     async fn looks(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<LookRow>>;
 
-    /// The same in short: whether the chunks were looked at.
+    /// Like [`looks`](Self::looks), but says only whether each chunk was looked at.
     async fn looked(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<Looked>>;
 
-    /// A page of sightings. Where a newer model has looked at the moment in which a sighting begins, only its sightings are
-    /// shown. Of two models that one is newer whose last chunk became complete later.
+    /// Returns a page of sightings. If a newer model has looked at the moment in which a sighting begins, only that model's
+    /// sightings are returned. The newer of two models is the one whose last chunk became complete later.
     async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>>;
 
-    /// The last report of each site.
+    /// Returns the last report of each site.
     async fn reports(&self) -> Result<Vec<GatewayReported>>;
 
-    /// What was written after the happening with this number, the oldest first, `limit` at most. A record that came twice may be
-    /// there twice, and old ones are forgotten.
+    /// Returns records in the order in which they were written, after the one with this number, `limit` at most. A record that
+    /// was delivered twice may be returned twice, and old ones are no longer there.
     async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>>;
 
-    /// The number of the last happening; 0 before the first.
+    /// Returns the number of the last record written; 0 before the first.
     async fn last_happening(&self) -> Result<i64>;
 
-    /// Forgets removals that are older than this: nothing about their objects comes any more.
+    /// Forgets removals before this time, whose objects can get no more records.
     async fn forget_removals(&self, before: Timestamp) -> Result<()>;
 
-    /// Keeps a hold; one of the same id takes its place. Durable on return.
+    /// Stores a hold, and replaces the one with the same id. It is durable on return.
     async fn hold(&self, hold: &Hold) -> Result<()>;
 
-    /// The hold with this id.
+    /// Returns the hold with this id; `None` if there is none.
     async fn held(&self, id: &str) -> Result<Option<Hold>>;
 
-    /// A page of holds.
+    /// Returns a page of holds, the newest first.
     async fn holds(&self, query: &HoldQuery) -> Result<Vec<Hold>>;
 
     /// Ends the hold with this id. Does nothing if there is none.

@@ -1,4 +1,4 @@
-//! What a catalogue answers with.
+//! What a catalogue returns.
 
 use super::{Look, Sighting};
 use framepost_events::gap::Gap;
@@ -19,31 +19,31 @@ pub struct CameraName {
 }
 
 impl CameraName {
-    /// Both names, or `None` where one is missing.
+    /// Combines the names, unless one is missing.
     pub fn of(site: Option<&Site>, camera: Option<&Camera>) -> Option<Self> {
         Some(Self { site: site?.clone(), camera: camera?.clone() })
     }
 }
 
-/// How much was recorded.
+/// How much was recorded in an interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Number of chunks.
+    /// Number of chunks that start in it.
     pub chunks: u64,
-    /// Their length together, in µs.
+    /// The length of these chunks together, in µs.
     pub length_us: u64,
     /// The size of their objects together.
     pub bytes: u64,
 }
 
-/// A camera that has a row.
+/// A camera of which the catalogue has a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownCamera {
     /// Its site and its name there.
     pub name: CameraName,
-    /// The start of its first chunk.
+    /// Wall-clock time of the start of its first chunk; `None` if it has no chunk.
     pub first: Option<Timestamp>,
-    /// Its last chunk by start; `None` if it has none that is left.
+    /// The chunk that starts last; `None` if it has no chunk.
     pub last: Option<ChunkBrief>,
 }
 
@@ -62,37 +62,37 @@ pub struct ChunkBrief {
     pub seconds: Option<f64>,
     /// Size of the object.
     pub size_bytes: u64,
-    /// Bytes of its initialization segment.
+    /// Length of its initialization segment in bytes: `ftyp` and `moov`.
     pub init_bytes: Option<u64>,
-    /// Offset behind its last fragment.
+    /// Offset of the end of its last fragment in the object.
     pub media_end: Option<u64>,
-    /// Units a second of the video's times.
+    /// Units per second of the video's times.
     pub timescale: Option<u32>,
-    /// Of the sample descriptions.
+    /// Digest of the sample descriptions. If two chunks have the same, one can be played with the other's initialization segment.
     pub sample_entry_digest: Option<Sha256>,
     /// Codec of the video, as in RFC 6381: `avc1.64001f`.
     pub codec: String,
-    /// RFC 6381; absent without sound.
+    /// Codec of the audio, as in RFC 6381; absent without audio.
     pub audio_codec: Option<String>,
     /// Whether it starts with a random access frame.
     pub starts_with_random_access: Option<bool>,
-    /// How many times its quiet level the camera sent.
+    /// The camera's bit rate as a multiple of its quiet level; about 1 while nothing happens.
     pub activity: Option<f64>,
-    /// The result of checking the signature.
+    /// The result of checking the gateway's signature.
     pub signature: Signature,
-    /// How far the digest was checked.
+    /// Whether the object's digest was checked.
     pub content: Option<Content>,
-    /// The position in the chain.
+    /// Whether it continues the chain of the chunk before.
     pub chain: ChainState,
 }
 
 impl ChunkBrief {
-    /// The object's number in its span, if its key has one. 0 begins a span.
+    /// Returns the counter in its key, which is 0 at the start of a span; `None` if the key has none.
     pub fn counter(&self) -> Option<u64> {
         self.object.key.parse::<ObjectKey>().ok().map(|key| key.counter)
     }
 
-    /// Whether a player goes on from `before` to this chunk with the same initialization segment and without a jump.
+    /// Returns whether a player can go on from `before` to this chunk with the same initialization segment and without a jump.
     pub fn continues(&self, before: &Self) -> bool {
         let same_init = self.sample_entry_digest.is_some()
             && (self.sample_entry_digest, self.timescale) == (before.sample_entry_digest, before.timescale);
@@ -104,7 +104,7 @@ impl ChunkBrief {
     }
 }
 
-/// A chunk with all that is known of it.
+/// A chunk with its whole record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChunkRow {
     /// When the object became complete.
@@ -118,7 +118,7 @@ pub struct ChunkRow {
 }
 
 impl ChunkRow {
-    /// The row of a chunk that became complete at `time`; `None` for one without a place in time.
+    /// Creates the row of a chunk that became complete at `time`; `None` if its record has no time of its own.
     pub fn new(time: Timestamp, chunk: ChunkProbed) -> Option<Self> {
         let (from, to) = stretch(&chunk.duration)?;
         Some(Self { time, from, to, chunk })
@@ -129,7 +129,7 @@ impl ChunkRow {
         CameraName::of(self.chunk.site.as_ref(), self.chunk.camera.as_ref())
     }
 
-    /// What others need of it.
+    /// Returns the part that a timeline, a playlist or a clip needs.
     pub fn brief(&self) -> ChunkBrief {
         let chunk = &self.chunk;
         ChunkBrief {
@@ -154,7 +154,7 @@ impl ChunkRow {
     }
 }
 
-/// From where to where it goes; the end follows from the start and the media's duration where nothing says it.
+/// Returns start and end. If the record has no end, it is the start plus the media's duration.
 fn stretch(duration: &framepost_events::record::Duration) -> Option<(Timestamp, Timestamp)> {
     let from = duration.from?;
     let lasts =
@@ -166,7 +166,7 @@ fn stretch(duration: &framepost_events::record::Duration) -> Option<(Timestamp, 
 /// An interval without video.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GapRow {
-    /// The JSON object in the bucket that says it.
+    /// The gap's own object in the bucket.
     pub object: ObjectRef,
     /// When the object became complete.
     pub time: Timestamp,
@@ -175,7 +175,7 @@ pub struct GapRow {
 }
 
 impl GapRow {
-    /// The row of a gap whose object became complete at `time`.
+    /// Creates the row of a gap whose object became complete at `time`.
     pub fn new(time: Timestamp, recorded: GapRecorded) -> Self {
         let GapRecorded { gap, object } = recorded;
         Self { object, time, gap }
@@ -203,7 +203,7 @@ impl SpanEndRow {
     }
 }
 
-/// What a detector said of a chunk.
+/// A detector's result for a chunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookRow {
     /// When the chunk became complete.
@@ -217,7 +217,7 @@ pub struct LookRow {
 }
 
 impl LookRow {
-    /// The row of a chunk that became complete at `time`; `None` for one without a place in time.
+    /// Creates the row for a chunk that became complete at `time`; `None` if its record has no time of its own.
     pub fn new(time: Timestamp, inferred: ChunkInferred) -> Option<Self> {
         let (from, to) = stretch(&inferred.duration)?;
         Some(Self { time, from, to, inferred })
@@ -228,17 +228,17 @@ impl LookRow {
         CameraName::of(self.inferred.site.as_ref(), self.inferred.camera.as_ref())
     }
 
-    /// The model and the settings in one text.
+    /// Returns the model and the settings as one text, by which their sightings are kept apart.
     pub fn series(&self) -> String {
         self.inferred.made_with().unwrap_or_default()
     }
 
-    /// Why it was not looked at.
+    /// Returns why the chunk was not looked at; `None` if it was.
     pub fn skipped(&self) -> Option<Skipped> {
         self.inferred.skipped
     }
 
-    /// What sightings are built from.
+    /// Returns the part from which sightings are built.
     pub fn look(&self) -> Look<'_> {
         Look {
             from: self.from,
@@ -257,34 +257,34 @@ pub struct Looked {
     pub from: Timestamp,
     /// Wall-clock time of the end of its last sample.
     pub to: Timestamp,
-    /// Why it was not; absent if it was.
+    /// Why it was not looked at; `None` if it was.
     pub skipped: Option<Skipped>,
 }
 
-/// Something that was written.
+/// A record, in the order of writing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happening {
-    /// Its number: a later one has a larger one.
+    /// A number that grows from record to record.
     pub number: i64,
-    /// What a function said.
+    /// The record as it was published.
     pub record: Record,
 }
 
-/// A sighting, and who saw it.
+/// A sighting, with the camera and the model that saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SightingRow {
     /// The camera that saw it.
     pub camera: CameraName,
     /// The model that saw it, without the arm of a comparison: both arms have the same sightings.
     pub model: Model,
-    /// The model and the settings in one text.
+    /// The model and the settings as one text: [`LookRow::series`].
     pub series: String,
     /// The label, the interval and the best picture.
     pub sighting: Sighting,
 }
 
 impl SightingRow {
-    /// Its place in a list.
+    /// Returns its place in a list.
     pub fn place(&self) -> super::SightingPlace {
         super::SightingPlace {
             from: self.sighting.from,

@@ -1,13 +1,14 @@
 //! Sightings: intervals in which one camera saw one label without a longer pause, built from detections.
 //!
-//! [`SightingFold`] takes what one model said of a camera's chunks, the oldest first, and gives sightings. It is a pure
-//! function of that list, so whoever has the same detections has the same sightings.
+//! [`SightingFold`] takes the results of one model for a camera's chunks, the oldest first, and returns sightings. They
+//! depend on these results alone, so the same detections always give the same sightings.
 //!
-//! - A sighting goes from the first picture with the label to the last one. Two pictures with the label belong together if no
-//!   more than [`LONGEST_PAUSE`] is between them, whatever the pictures between them show.
-//! - A chunk in which nothing moved (`still`) shows what was to be seen before. It carries on what the last picture before it
-//!   showed, as long as chunk follows chunk. One that was not looked at for another reason ends that: nothing is known of it.
-//! - Each day (UTC) begins anew, so that a late chunk can change one day at most.
+//! - A sighting lasts from the first picture with the label to the last one. Two pictures with the label belong together if at
+//!   most [`LONGEST_PAUSE`] lies between them, whatever the pictures between them show.
+//! - A chunk in which nothing moved (`still`) shows what the picture before it showed, and continues its sightings, as long as
+//!   no chunk is missing in between. A chunk that was not looked at for another reason ends them, because its contents are
+//!   unknown.
+//! - Each day (UTC) is built by itself, so that a late chunk changes at most one day.
 
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::{InferredFrame, Skipped};
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The longest time without a label within one sighting. Chunks take a few seconds, and some models see one picture of each.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(20);
 
-/// What one model said of one chunk.
+/// One model's result for one chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
     /// Wall-clock time of the chunk's first sample.
@@ -28,30 +29,30 @@ pub struct Look<'a> {
     pub to: Timestamp,
     /// Key of the chunk's object, for [`Best::key`].
     pub key: &'a str,
-    /// Why it was not looked at.
+    /// Why the chunk was not looked at; `None` if it was.
     pub skipped: Option<Skipped>,
     /// The pictures that were looked at, in the order of their times.
     pub frames: &'a [InferredFrame],
 }
 
-/// An interval in which a camera saw a label.
+/// An interval in which a camera saw a label without a longer pause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The label, in the words of the model.
     pub label: String,
-    /// The time of the first picture with it.
+    /// Wall-clock time of the first picture with it.
     pub from: Timestamp,
-    /// The time of the last picture with it, or the end of the still chunks after that.
+    /// Wall-clock time of the last picture with it, or the end of the still chunks after that.
     pub to: Timestamp,
     /// The highest score of a picture in it, 0 to 1.
     pub score: f64,
-    /// The number of pictures that it was seen in.
+    /// Number of pictures that show it.
     pub pictures: u64,
-    /// The most that were seen in one picture.
+    /// The largest number of them in one picture.
     pub most: u32,
-    /// The zones in which it was seen.
+    /// Names of the zones in which it was seen.
     pub zones: BTreeSet<String>,
-    /// Where the score is from; the first of several.
+    /// The picture that the score is from; the first one if several have it.
     pub best: Best,
 }
 
@@ -60,34 +61,34 @@ pub struct Sighting {
 pub struct Best {
     /// Its wall-clock time, within the sighting.
     pub time: Timestamp,
-    /// The key of its chunk.
+    /// Key of the object that contains it.
     pub key: String,
-    /// Its time in the chunk in seconds.
+    /// Seconds from the first sample of its chunk.
     pub offset: f64,
-    /// Where in the picture.
+    /// The box around the label in this picture, in fractions of it.
     pub bounds: Bounds,
 }
 
-/// Builds sightings from looks. What it still has open can be written down and taken up again.
+/// Builds sightings from looks. Its state can be stored and loaded again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SightingFold {
-    /// The day that the last look is of, as days since 1970.
+    /// The day of the last look, as days since 1970.
     day: Option<i64>,
-    /// Sightings that may go on, by label.
+    /// Sightings that may continue, by label.
     open: BTreeMap<String, Sighting>,
     /// What the last picture showed.
     present: BTreeSet<String>,
-    /// Until when that is known.
+    /// The time until which this is valid.
     until: Option<Timestamp>,
 }
 
-/// The day (UTC) that a time is of, as days since 1970.
+/// Returns the day (UTC) of a time, as days since 1970.
 fn day(time: Timestamp) -> i64 {
     time.as_second().div_euclid(86_400)
 }
 
 impl SightingFold {
-    /// The stretch of time that is built by itself and has this time in it: its day.
+    /// Returns the day that includes this time: the interval whose sightings are built by themselves.
     pub fn partition(time: Timestamp) -> super::Interval {
         let date = TimeZone::UTC.to_datetime(time).date();
         let midnight = |date: jiff::civil::Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
@@ -96,7 +97,7 @@ impl SightingFold {
         super::Interval { from, to }
     }
 
-    /// Takes the next look; returns the sightings that it ended.
+    /// Takes the next look, and returns the sightings that it ended.
     pub fn take(&mut self, look: &Look<'_>) -> Vec<Sighting> {
         let mut ended = Vec::new();
         if self.day != Some(day(look.from)) {
@@ -118,12 +119,12 @@ impl SightingFold {
         ended
     }
 
-    /// The sightings that are still open, as they are so far.
+    /// Returns the sightings that may continue, as they are so far.
     pub fn open(&self) -> impl Iterator<Item = &Sighting> {
         self.open.values()
     }
 
-    /// Ends what is open.
+    /// Ends all sightings, and returns them.
     pub fn end(self) -> Vec<Sighting> {
         self.open.into_values().collect()
     }
@@ -149,12 +150,12 @@ impl SightingFold {
     }
 }
 
-/// Whether no more than the longest pause is between them.
+/// Returns whether at most the longest pause lies between two times.
 fn within_pause(before: Timestamp, after: Timestamp) -> bool {
     after.duration_since(before) <= LONGEST_PAUSE
 }
 
-/// The sighting that one picture makes.
+/// Returns the sighting of a single picture.
 fn seen_in<'a>(
     of_label: impl Iterator<Item = &'a Detection>,
     label: &str,
@@ -188,7 +189,7 @@ impl Sighting {
     }
 }
 
-/// All sightings of looks that are in order.
+/// Returns all sightings of looks that are in order.
 pub fn sightings<'a>(looks: impl IntoIterator<Item = Look<'a>>) -> Vec<Sighting> {
     let mut fold = SightingFold::default();
     let mut all: Vec<Sighting> = looks.into_iter().flat_map(|look| fold.take(&look)).collect();
