@@ -42,7 +42,7 @@ use framepost_ports::{
     log_record,
 };
 use gate::Gate;
-use look::Look;
+use look::{InTurn, Look};
 use paid::{Answer, Permission, Till};
 use pictures::{Decoder, PicturesError, Wanted};
 use settings::CameraSettings;
@@ -220,15 +220,11 @@ impl Work<'_> {
         if let (Some(price), Some(till)) = (self.detector.price(), &self.infer.till) {
             return self.pay(&look, till, price.dollars).await;
         }
-        let (frames, took) = self.ask(&look).await.map_err(|error| Outcome::of_failure("detector-failed", &error))?;
-        let data = self.seen(Answer { frames, calls: 0 }, None, Some(took));
-        Ok(Inferred { data, claim: None, pictures: look.pictures() })
-    }
-
-    async fn ask(&self, look: &Look) -> Result<(Vec<framepost_events::record::InferredFrame>, Duration), Error> {
         let begun = Instant::now();
-        let frames = look.ask(self.detector, self.chunk, &self.settings).await?;
-        Ok((frames, begun.elapsed()))
+        let frames = look.ask(self.detector, self.chunk, &self.settings).await;
+        let frames = frames.map_err(|error| Outcome::of_failure("detector-failed", &error))?;
+        let data = self.seen(Answer { frames, calls: 0 }, None, Some(begun.elapsed()));
+        Ok(Inferred { data, claim: None, pictures: look.pictures() })
     }
 
     async fn pay(self, look: &Look, till: &Till, price: f64) -> Result<Inferred, Outcome> {
@@ -266,18 +262,36 @@ impl Work<'_> {
             }
             Permission::Done => return Err(Outcome::Skip(Reason::new("done-before", "its record is published"))),
         };
-        match self.ask(look).await {
-            Ok((frames, took)) => {
-                let answer = Answer { frames, calls };
+        let begun = Instant::now();
+        match look.ask_in_turn(self.detector, self.chunk, &self.settings).await {
+            Ok(InTurn { frames, answered, ended }) => {
+                let took = begun.elapsed();
+                let made = match ended {
+                    None => answered,
+                    Some(error) => {
+                        let made = answered + u32::from(!is_refused(&error));
+                        tracing::warn!(
+                            key = self.chunk.object.key,
+                            pictures = answered,
+                            of = calls,
+                            error = chain(&error),
+                            "a paid service answered for some pictures of a chunk, the others are left out"
+                        );
+                        made
+                    }
+                };
+                let answer = Answer { frames, calls: made };
                 // If this fails, the next delivery knows that the call was made and not what it said.
                 let _ = till.keep(&mut claim, &answer).await.map_err(ledger_failed)?;
+                till.give_back(site, calls - made, price).await.map_err(ledger_failed)?;
                 let data = self.seen(answer, Some(price), Some(took));
                 Ok(Inferred { data, claim: Some(claim), pictures: look.pictures() })
             }
             Err(error) if is_refused(&error) => {
                 let outcome = Outcome::of_failure("detector-failed", &error);
                 let reason = Reason::new("detector-failed", chain(&error));
-                till.refused(&mut claim, (site, calls, price), &reason).await.map_err(ledger_failed)?;
+                till.give_back(site, calls, price).await.map_err(ledger_failed)?;
+                till.refused(&mut claim, &reason).await.map_err(ledger_failed)?;
                 Err(outcome)
             }
             Err(error) => {

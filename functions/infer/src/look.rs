@@ -2,9 +2,10 @@
 
 use crate::regions;
 use crate::settings::{CameraSettings, Regions};
+use framepost_events::detection::Detection;
 use framepost_events::record::{ChunkProbed, InferredFrame};
 use framepost_media::motion::{self, Movement, Rgb};
-use framepost_ports::{Detector, Picture, Result};
+use framepost_ports::{Detector, Error, Picture, Result};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -56,19 +57,60 @@ impl Look {
         u32::try_from(self.pictures.len() + self.crops.len()).unwrap_or(u32::MAX)
     }
 
-    /// Asks the detector.
+    /// All pictures, the parts last.
+    fn all(&self) -> impl Iterator<Item = &Picture> {
+        self.pictures.iter().chain(self.crops.iter().map(|crop| &crop.picture))
+    }
+
+    /// Asks the detector, for all pictures at once.
     pub(crate) async fn ask(
         &self,
         detector: &dyn Detector,
         chunk: &ChunkProbed,
         settings: &CameraSettings,
     ) -> Result<Vec<InferredFrame>> {
-        let all: Vec<Picture> =
-            self.pictures.iter().chain(self.crops.iter().map(|crop| &crop.picture)).cloned().collect();
+        let all: Vec<Picture> = self.all().cloned().collect();
         let mut seen = detector.detect(&all).await?;
         // A detector that answers for fewer pictures saw nothing in the others.
         seen.resize_with(all.len(), Vec::new);
-        let of_crops = seen.split_off(self.pictures.len());
+        Ok(self.frames(seen, chunk, settings))
+    }
+
+    /// Asks a paid detector for one picture after the other, up to the first that fails: what was paid for before is kept.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the first one fails.
+    pub(crate) async fn ask_in_turn(
+        &self,
+        detector: &dyn Detector,
+        chunk: &ChunkProbed,
+        settings: &CameraSettings,
+    ) -> Result<InTurn> {
+        let mut seen = Vec::new();
+        let mut ended = None;
+        for picture in self.all() {
+            match detector.detect(std::slice::from_ref(picture)).await {
+                Ok(found) => seen.push(found.into_iter().next().unwrap_or_default()),
+                Err(error) if seen.is_empty() => return Err(error),
+                Err(error) => {
+                    ended = Some(error);
+                    break;
+                }
+            }
+        }
+        let answered = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+        Ok(InTurn { frames: self.frames(seen, chunk, settings), answered, ended })
+    }
+
+    /// The frames of as many pictures as were looked at.
+    fn frames(
+        &self,
+        mut seen: Vec<Vec<Detection>>,
+        chunk: &ChunkProbed,
+        settings: &CameraSettings,
+    ) -> Vec<InferredFrame> {
+        let of_crops = seen.split_off(self.pictures.len().min(seen.len()));
         let merged = regions::merged(seen, &self.crops, of_crops);
         let mut left = OF_RECORD_MAX;
         let frames = self.pictures.iter().zip(merged).map(|(picture, detections)| {
@@ -76,15 +118,20 @@ impl Look {
             left -= detections.len();
             frame(chunk, picture.offset(), detections)
         });
-        Ok(frames.collect())
+        frames.collect()
     }
 }
 
-fn frame(
-    chunk: &ChunkProbed,
-    offset: Duration,
-    detections: Vec<framepost_events::detection::Detection>,
-) -> InferredFrame {
+/// What a paid detector said.
+pub(crate) struct InTurn {
+    pub(crate) frames: Vec<InferredFrame>,
+    /// The number of pictures that it answered for.
+    pub(crate) answered: u32,
+    /// Why it was not asked for the others.
+    pub(crate) ended: Option<Error>,
+}
+
+fn frame(chunk: &ChunkProbed, offset: Duration, detections: Vec<Detection>) -> InferredFrame {
     // Whole microseconds, as times have.
     let offset = Duration::from_micros(u64::try_from(offset.as_micros()).unwrap_or(u64::MAX));
     InferredFrame { offset: offset.as_secs_f64(), time: time(chunk, offset), detections }

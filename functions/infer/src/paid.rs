@@ -13,7 +13,8 @@
 //! | after the note of the answer | publishes that answer |
 //!
 //! A call that the service refused for certain (throttled, too large) is not paid: its budget is given back, and it is tried
-//! again where that helps. No answer at all counts like being killed.
+//! again where that helps. No answer at all counts like being killed. Each picture is a call. Where a later one fails, what the
+//! ones before said is the answer, because asking again would pay for them again.
 
 use framepost_events::Site;
 use framepost_events::record::InferredFrame;
@@ -144,16 +145,16 @@ impl Till {
         }
     }
 
-    /// The calls were refused: nothing was paid, and they may be made again.
-    pub(crate) async fn refused(
-        &self,
-        claim: &mut Claim,
-        (site, calls, price): (Option<&Site>, u32, f64),
-        reason: &Reason,
-    ) -> Result<()> {
-        if let Some((quota, units)) = self.quota(site, calls, price) {
-            self.ledger.give_back(&quota, units).await?;
+    /// These calls were not paid: what they took of the budget is there again.
+    pub(crate) async fn give_back(&self, site: Option<&Site>, calls: u32, price: f64) -> Result<()> {
+        match self.quota(site, calls, price) {
+            Some((quota, units)) if calls > 0 => self.ledger.give_back(&quota, units).await,
+            _ => Ok(()),
         }
+    }
+
+    /// The first call was refused, so they may be made again.
+    pub(crate) async fn refused(&self, claim: &mut Claim, reason: &Reason) -> Result<()> {
         let _ = self.ledger.failed(claim, reason).await?;
         Ok(())
     }

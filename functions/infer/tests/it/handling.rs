@@ -66,6 +66,10 @@ impl House {
     }
 
     fn infer(&self) -> Infer {
+        self.infer_with(self.detector.clone())
+    }
+
+    fn infer_with(&self, detector: Arc<dyn framepost_ports::Detector>) -> Infer {
         let settings = Settings::from_variables(|name| {
             self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });
@@ -73,7 +77,7 @@ impl House {
             source: self.object.clone(),
             bus: self.bus.clone(),
             clock: self.clock.clone(),
-            detectors: vec![self.detector.clone()],
+            detectors: vec![detector],
             ledger: Some(Ledger::new(self.store.clone(), self.clock.clone())),
             decoder: decoder().unwrap(),
         };
@@ -167,17 +171,7 @@ async fn a_call_whose_answer_is_lost_is_not_made_again() {
     let Some(house) = House::new(BUSY, Counting::paid()) else { return };
     // The process is killed in the middle of the call: its future is dropped.
     let slow = Arc::new(Slow(Counting::paid()));
-    let infer = {
-        let parts = Parts {
-            source: house.object.clone(),
-            bus: house.bus.clone(),
-            clock: house.clock.clone(),
-            detectors: vec![slow.clone()],
-            ledger: Some(Ledger::new(house.store.clone(), house.clock.clone())),
-            decoder: decoder().unwrap(),
-        };
-        Infer::new(parts, Settings::from_variables(|_| None).unwrap()).unwrap()
-    };
+    let infer = house.infer_with(slow.clone());
     let killed = async {
         while slow.0.asked() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -191,7 +185,7 @@ async fn a_call_whose_answer_is_lost_is_not_made_again() {
     assert_eq!(house.infer().handle(house.chunk(0, None)).await, Outcome::Done);
     let (_, inferred) = house.bus.last();
     assert_eq!(inferred.skipped, Some(Skipped::Interrupted));
-    assert_eq!((slow.0.asked(), house.detector.asked()), (3, 0));
+    assert_eq!((slow.0.asked(), house.detector.asked()), (1, 0));
 }
 
 /// A detector that is asked and never answers, so that the function is cut off in between.
@@ -231,6 +225,52 @@ async fn what_the_service_refuses_is_tried_again_or_rejected_and_its_budget_give
     fail(Error::new(ErrorKind::Transport, "detect", "no answer"));
     assert_eq!(infer.handle(house.chunk(1, None)).await, Outcome::Done);
     assert_eq!(house.bus.last().1.skipped, Some(Skipped::Budget), "the third call was the last");
+}
+
+/// Fails when it is asked for the second picture.
+struct FailsAtTheSecond(Counting, ErrorKind, Effect);
+
+#[async_trait]
+impl framepost_ports::Detector for FailsAtTheSecond {
+    fn model(&self) -> &framepost_events::record::Model {
+        self.0.model()
+    }
+
+    fn price(&self) -> Option<framepost_ports::Price> {
+        self.0.price
+    }
+
+    async fn detect(
+        &self,
+        pictures: &[framepost_ports::Picture],
+    ) -> Result<Vec<Vec<framepost_events::detection::Detection>>> {
+        let found = self.0.detect(pictures).await;
+        if self.0.asked() == 2 { Err(Error::new(self.1, "detect", "a picture").with_effect(self.2)) } else { found }
+    }
+}
+
+#[tokio::test]
+async fn what_was_paid_for_before_a_call_fails_is_the_answer_and_is_not_paid_for_again() {
+    for (kind, effect, paid) in [
+        (ErrorKind::Busy, Effect::None, 1),
+        (ErrorKind::Invalid, Effect::None, 1),
+        (ErrorKind::Denied, Effect::None, 1),
+        // Perhaps it was done.
+        (ErrorKind::Transport, Effect::Unknown, 2),
+    ] {
+        let Some(mut house) = House::new(BUSY, Counting::paid()) else { return };
+        house.variables = vec![("FRAMEPOST_BUDGET", "5 calls")];
+        let failing = Arc::new(FailsAtTheSecond(Counting::paid(), kind, effect));
+        let infer = house.infer_with(failing.clone());
+        assert_eq!(infer.handle(house.chunk(0, None)).await, Outcome::Done);
+        let (_, inferred) = house.bus.last();
+        assert_eq!((inferred.frames.len(), inferred.calls, inferred.skipped), (1, Some(paid), None), "{kind:?}");
+        assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Skip(_)), "a duplicate");
+        assert_eq!(failing.0.asked(), 2, "{kind:?}");
+        // What was not paid is there for another chunk.
+        assert_eq!(house.infer().handle(house.chunk(1, None)).await, Outcome::Done);
+        assert_eq!(house.bus.last().1.calls, Some(3), "{kind:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
