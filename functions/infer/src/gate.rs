@@ -1,25 +1,25 @@
-//! Which chunks are looked at: those in which something happens, and each camera at least once in a while.
+//! The gate, which decides whether a chunk is looked at: if something happens in it, and each camera at least once in a while.
 //!
-//! The rule keeps no state. Of each camera, one instant in every interval is looked at, whichever chunk contains it; which
-//! one depends on the camera's name, so that not all cameras are looked at in the same second.
+//! The rule keeps no state. In each interval, one instant of each camera is looked at, in the chunk that contains it. The
+//! instant depends on the camera's name, so that not all cameras are looked at in the same second.
 
 use crate::settings::{CameraSettings, hash};
 use framepost_events::record::ChunkProbed;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What the gate says of a chunk, before anything of it is read.
+/// The gate's decision about a chunk, before anything of it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
-    /// Nothing happens in it: it is not looked at.
+    /// Nothing happens in it, so it is not looked at.
     Still,
-    /// It is looked at, if its pictures differ.
+    /// It is looked at if its pictures differ.
     IfChanged,
-    /// It is looked at: it is this camera's turn.
+    /// It is looked at in any case, because it is this camera's turn.
     Turn,
 }
 
-/// Decides by the activity that the record has, and by the time.
+/// Decides by the activity in the record, and by the time.
 pub fn gate(chunk: &ChunkProbed, settings: &CameraSettings) -> Gate {
     let is_still = chunk.activity.is_some_and(|activity| activity.level < settings.still_below);
     match (is_turn(chunk, settings.look_every), is_still) {
@@ -29,7 +29,7 @@ pub fn gate(chunk: &ChunkProbed, settings: &CameraSettings) -> Gate {
     }
 }
 
-/// Whether the chunk contains the instant of this camera's turn. What has no time is always looked at.
+/// Returns whether the chunk contains the instant of this camera's turn. A chunk without a time always does.
 fn is_turn(chunk: &ChunkProbed, every: Duration) -> bool {
     let (Some(from), Some(to)) = (chunk.duration.from, chunk.duration.to) else { return true };
     let name = |name: Option<&str>| name.unwrap_or_default().to_owned();

@@ -1,34 +1,34 @@
-//! Parts of a picture that the detector sees larger.
+//! Crops: parts of a picture that the detector sees enlarged.
 //!
-//! A detector sees a picture in one size, 416 × 416 pixels or so, and a person at the far end of a yard is lost when 1920
-//! pixels are squeezed into that. So what moves is cut out in the detector's own size, or in a larger one where it does not fit,
-//! and looked at beside the whole picture. What several crops or the whole picture show of one thing is merged into one
-//! detection.
+//! A detector sees a picture in one size, such as 416 × 416 pixels. A person at the far end of a yard is lost when 1920
+//! pixels are shrunk to that. Therefore, what moves is cut out in the detector's own size, or in a larger one if it does not
+//! fit, and is looked at beside the whole picture. Detections of the same thing in several crops or in the whole picture are
+//! merged into one.
 
 use framepost_events::detection::{Bounds, Detection};
 use framepost_media::motion::Movement;
 use framepost_ports::Picture;
 
-/// Crops of one picture, at most: a picture that moves everywhere is not worth more.
+/// The most crops of one picture. More are not worth it for a picture in which everything moves.
 const CROPS_MAX: usize = 4;
-/// A crop shows so much more than what moves, so that its borders cut through nothing.
+/// How much larger a crop is than what moves in it, so that its borders cut through nothing.
 const MARGIN: f64 = 1.2;
-/// Crops must show things at least this much larger than the whole picture does.
+/// How much larger a crop must show things than the whole picture does.
 const GAIN_LEAST: f64 = 1.3;
-/// Boxes of one label that overlap more than this (intersection over union) are of one thing.
+/// Boxes of one label with more intersection over union than this belong to one thing.
 const OVERLAP: f64 = 0.5;
-/// … and one of which lies within the other by this part of its area, where a crop cut it off.
+/// So do two boxes if this part of one's area lies within the other, where the border of a crop cut it off.
 const WITHIN: f64 = 0.8;
 /// A box this close to the border of a crop, as a part of the crop, may be cut off there.
 const BORDER: f64 = 0.01;
 
-/// A part of a picture.
+/// A part of a picture, enlarged for the detector.
 #[derive(Debug, Clone)]
 pub(crate) struct Crop {
-    /// The index of the picture that it is of.
+    /// Index of the picture that it was cut from.
     pub(crate) of: usize,
     pub(crate) picture: Picture,
-    /// Where it was cut out.
+    /// The rectangle that was cut out, in fractions of that picture.
     at: Bounds,
 }
 
@@ -55,8 +55,8 @@ pub(crate) fn crops(pictures: &[Picture], movements: &[Movement], (width, height
     crops
 }
 
-/// A rectangle of the detector's shape around `moving`: as large as the detector's picture, or larger if it must be. `None`
-/// where the whole picture shows it as well.
+/// Returns a rectangle of the detector's shape around `moving`: as large as the detector's picture, or larger if necessary.
+/// `None` if it would not be shown [`GAIN_LEAST`] times as large.
 fn place(picture: &Picture, moving: &Bounds, (width, height): (u32, u32)) -> Option<Bounds> {
     let whole = (f64::from(picture.width()), f64::from(picture.height()));
     let model = (f64::from(width.max(1)), f64::from(height.max(1)));
@@ -76,7 +76,7 @@ fn place(picture: &Picture, moving: &Bounds, (width, height): (u32, u32)) -> Opt
     })
 }
 
-/// Maps what was seen in crops back into their pictures, and merges it with what was seen in the whole ones.
+/// Maps detections in crops back into their pictures, and merges them with those in the whole pictures.
 pub(crate) fn merged(whole: Vec<Vec<Detection>>, crops: &[Crop], seen: Vec<Vec<Detection>>) -> Vec<Vec<Detection>> {
     if crops.is_empty() {
         return whole;
@@ -126,7 +126,7 @@ impl Candidate {
     }
 }
 
-/// Keeps the best of each thing: one that is whole before one that is cut off, and then the surest.
+/// Keeps the best detection of each thing: a whole one rather than one that is cut off, then the one with the highest score.
 fn one_each(mut candidates: Vec<Candidate>) -> Vec<Detection> {
     candidates.sort_by(|a, b| a.is_cut.cmp(&b.is_cut).then_with(|| b.detection.score.total_cmp(&a.detection.score)));
     let mut kept: Vec<Candidate> = Vec::new();

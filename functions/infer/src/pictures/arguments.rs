@@ -1,17 +1,17 @@
 //! The arguments of ffmpeg for one chunk.
 //!
-//! They are a list, never a shell's line. The demuxer is the one of the container that `probe` found, the decoders are those
-//! of video that cameras and recorders write, and the only protocol is the one that the input comes by. So no file and no
-//! address that an object names is ever opened.
+//! They are passed as a list, without a shell. The demuxer is that of the container that `probe` found. Only decoders of video
+//! that cameras and recorders write are allowed, and only the protocol that the input comes by. Therefore ffmpeg opens no file
+//! and no address that an object names.
 
 use super::{PICTURES_MAX, Wanted};
 use framepost_events::record::{ChunkProbed, Container, Resolution};
 
-/// Decoders that may be used. Others have had less scrutiny.
+/// The decoders that are allowed. Others have had less scrutiny.
 const DECODERS: &str = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mjpeg,mpeg4";
-/// Pixels of a coded picture, at most: 8192 × 8192. A decoder needs several times as many bytes for each reference picture.
+/// The most pixels of a coded picture. A decoder needs several times as many bytes for each reference picture.
 const CODED_PIXELS_MAX: u32 = 8192 * 8192;
-/// Pixels at most this much wider than high, or the other way round.
+/// The largest ratio between width and height of a pixel, either way.
 const PIXEL_ASPECT_MOST: u32 = 16;
 
 /// Where ffmpeg reads from.
@@ -23,12 +23,12 @@ pub(super) enum Input {
     File,
 }
 
-/// What the times of the file count from.
+/// The zero point of the times in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
-    /// The start of the chunk: its first fragments may have been left out.
+    /// The start of the chunk, because its first fragments may have been left out.
     OfChunk,
-    /// The container's start, wherever that is on its own time line.
+    /// The container's start, whatever time it has.
     FromStart,
 }
 

@@ -1,8 +1,8 @@
-//! ffmpeg as a process with limits.
+//! Runs ffmpeg as a process with limits.
 //!
-//! It gets an empty environment but for `PATH`, a group of its own, and limits of memory, processor time and written files before
-//! it gets the first byte of the object. Whatever happens (success, failure, too much of anything, the caller gives up), the
-//! group is killed and the process reaped.
+//! Before the process gets the first byte of the object, it has an environment with `PATH` alone, a process group of its own,
+//! and limits for memory, processor time and written files. Whatever happens (success, failure, too much of anything, a caller
+//! that gives up), the group is killed and the process reaped.
 
 use super::arguments::{self, Input, Times};
 use super::limits::{Limits, PICTURES_MAX};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// The time in which a process that has said everything must end.
+/// How long a process may still run after it has closed its outputs.
 const END: Duration = Duration::from_secs(2);
 
 /// Decodes the wanted pictures of a chunk with `ffmpeg` as a child process, within its [`Limits`].
@@ -45,12 +45,12 @@ pub fn find_program(name: &str, path: Option<OsString>) -> Option<PathBuf> {
 }
 
 impl Decoder {
-    /// Decodes with this program, within these limits.
+    /// Creates a decoder that runs this program within these limits.
     pub fn new(program: impl Into<PathBuf>, limits: Limits) -> Self {
         Self { program: program.into(), limits }
     }
 
-    /// The limits for one chunk.
+    /// Returns the limits for one chunk.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -99,14 +99,14 @@ impl Decoder {
     }
 }
 
-/// How long it ran, against its processor time.
+/// The time that it ran, compared with its processor time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Elapsed {
     Little,
     Much,
 }
 
-/// Whether what came can be used. Of a damaged chunk, the pictures before the damage are good.
+/// Decides whether the pictures can be used. Of a damaged chunk, those before the damage can.
 fn judged(raw: &[Raw], told: &Told, status: ExitStatus, elapsed: Elapsed) -> Result<(), PicturesError> {
     if status.signal() == Some(Signal::KILL.as_raw()) {
         return Err(match elapsed {
@@ -124,7 +124,7 @@ fn judged(raw: &[Raw], told: &Told, status: ExitStatus, elapsed: Elapsed) -> Res
     Err(PicturesError::None(format!("{what} ({status})")))
 }
 
-/// A process that leads a group, which ends with it.
+/// A process that leads a group. Dropping it kills the group.
 struct Process {
     child: Child,
     group: Option<Pid>,
@@ -147,7 +147,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Sets its limits from outside, which takes no code between `fork` and `exec`. It waits for its input until then.
+    /// Sets the limits from outside, so that no code runs between `fork` and `exec`. The process waits for its input until then.
     #[cfg(target_os = "linux")]
     fn limit(&self, limits: &Limits) -> io::Result<()> {
         use rustix::process::{Resource, Rlimit, prlimit};
@@ -164,13 +164,13 @@ impl Process {
         Ok(())
     }
 
-    /// Elsewhere only the clock limits it.
+    /// Does nothing on other systems, where only the time by the clock is limited.
     #[cfg(not(target_os = "linux"))]
     fn limit(&self, _limits: &Limits) -> io::Result<()> {
         Ok(())
     }
 
-    /// Feeds it, and reads what it writes until it ends.
+    /// Writes its input, and reads its outputs until it ends.
     async fn run(&mut self, parts: Vec<Bytes>, pixels: u64) -> io::Result<(Vec<Raw>, Told, ExitStatus)> {
         let missing = || io::Error::other("a pipe is missing");
         let stdin = self.child.stdin.take();
@@ -205,7 +205,7 @@ impl Drop for Process {
     }
 }
 
-/// Writes all parts, or as many as it wants.
+/// Writes all parts, or as many as the process reads.
 async fn feed(stdin: Option<ChildStdin>, parts: Vec<Bytes>) -> io::Result<()> {
     let Some(mut stdin) = stdin else { return Ok(()) };
     for part in parts {

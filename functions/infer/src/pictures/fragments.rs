@@ -1,7 +1,7 @@
-//! Which fragments of a chunk hold the wanted frames.
+//! Finds the fragments of a chunk that hold the wanted frames.
 //!
 //! The metadata's `SeekTable` is an `mfra` (ISO/IEC 14496-12 §8.8.9) with at most 20 random access frames. Sizes and
-//! offsets in it are checked against what the record says of the object, and every access is within the bytes that came.
+//! offsets in it are checked against the record of the object, and only bytes that were read are accessed.
 
 use framepost_media::be;
 use framepost_media::boxes;
@@ -20,7 +20,7 @@ pub(super) struct Entry {
     pub(super) at: u64,
 }
 
-/// Returns the body of each box in `bytes` with its type. Ends at bytes that are no whole box.
+/// Returns type and body of each box in `bytes`. Ends at bytes that are not a whole box.
 fn children(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (size, header) = boxes::size(bytes)?;
@@ -62,7 +62,7 @@ pub(super) fn entries(mfra: &[u8]) -> Vec<Entry> {
     entries
 }
 
-/// Leaves out entries that are closer than `gap` units to the one before, and of the rest those beyond `most`, evenly.
+/// Leaves out entries closer than `gap` units to the one before. If more than `most` remain, leaves out some of them evenly.
 pub(super) fn thinned(entries: &[Entry], gap: u64, most: usize) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::new();
     for entry in entries {
@@ -76,8 +76,8 @@ pub(super) fn thinned(entries: &[Entry], gap: u64, most: usize) -> Vec<Entry> {
     kept
 }
 
-/// Returns the range of each whole fragment that begins at one of `wanted`: `moof` and what follows up to the next `moof` or
-/// `prft`. `bytes` are the object's from `start`.
+/// Returns the range of each whole fragment that begins at one of `wanted`: from its `moof` to the next `moof` or `prft`.
+/// `bytes` begin at offset `start` of the object.
 pub(super) fn ranges(bytes: &[u8], start: u64, wanted: &[u64]) -> Vec<Range<usize>> {
     let begin = |at: &u64| usize::try_from(at.checked_sub(start)?).ok();
     let mut ranges: Vec<Range<usize>> = Vec::new();

@@ -1,21 +1,21 @@
-//! What reading and decoding one chunk may take.
+//! Limits for reading and decoding one chunk.
 
 use super::Wanted;
 use std::time::Duration;
 
-/// The most pictures of a chunk.
+/// The largest number of pictures of a chunk.
 pub const PICTURES_MAX: usize = 30;
 
 /// Limits for one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Processor time of ffmpeg. It may take three times as long by the clock.
+    /// Processor time of ffmpeg. By the clock, it may take three times as long.
     pub decoding: Duration,
     /// Address space of ffmpeg in bytes.
     pub memory_bytes: u64,
-    /// Pixels of all pictures together: they are shrunk to that.
+    /// Pixels of all pictures together. Pictures are shrunk to fit.
     pub pixels: u64,
-    /// Bytes that are read of the object.
+    /// The most bytes that are read of an object.
     pub read_bytes: u64,
 }
 
@@ -26,12 +26,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The time by the clock after which ffmpeg is killed.
+    /// Returns the time by the clock after which ffmpeg is killed.
     pub(super) fn wall(&self) -> Duration {
         self.decoding * 3
     }
 
-    /// The pixels of one picture, of as many as a chunk of this length can have.
+    /// Returns the most pixels of one picture, if a chunk of this length has as many pictures as it can have.
     pub(super) fn pixels_of_one(&self, wanted: Wanted, seconds: Option<f64>) -> u64 {
         let length = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(f64::MAX);
         let gap = wanted.gap(seconds).as_secs_f64();

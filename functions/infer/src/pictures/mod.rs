@@ -1,11 +1,11 @@
-//! The pictures of a chunk: read in at most two requests where the chunk is our own, decoded by ffmpeg.
+//! Makes pictures of a chunk. A chunk of our own is read in at most two requests; ffmpeg decodes it.
 //!
 //! ```text
 //! ChunkProbed ─▶ read: init segment and wanted fragments, or the whole file ─▶ ffmpeg (a process with limits) ─▶ Picture…
 //! ```
 //!
-//! Pictures are upright, with square pixels, in 8-bit RGB of full range. Their number, and the pixels of all of them
-//! together, are limited, so memory is bounded whatever the object says.
+//! Pictures are upright, with square pixels, in 8-bit RGB of full range. Their number and the sum of their pixels are limited,
+//! so memory is bounded whatever an object contains.
 
 mod arguments;
 mod ffmpeg;
@@ -21,7 +21,7 @@ use framepost_events::record::ChunkProbed;
 use framepost_ports::{ObjectSource, Picture, Sampling};
 use std::time::Duration;
 
-/// Random access frames closer to each other than this are not all taken.
+/// The shortest time between two random access frames that are both used.
 const RANDOM_ACCESS_GAP: Duration = Duration::from_millis(500);
 
 /// Which pictures of a chunk are wanted.
@@ -31,12 +31,12 @@ pub enum Wanted {
     RandomAccess,
     /// The first random access frame.
     First,
-    /// So many a second, evenly: every frame is decoded.
+    /// This many pictures a second, evenly spaced. Every frame is decoded.
     PerSecond(f64),
 }
 
 impl Wanted {
-    /// The shortest time between two pictures, so that those of a long file are spread over all of it.
+    /// Returns the shortest time between two pictures. It is longer for a long file, whose pictures are spread over all of it.
     fn gap(self, seconds: Option<f64>) -> Duration {
         let longest = |gap: Duration| {
             let even = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0) / PICTURES_MAX as f64;
@@ -59,7 +59,7 @@ impl From<Sampling> for Wanted {
     }
 }
 
-/// As in the settings: `random-access`, `first`, `2/s`.
+/// Formats it as in the settings: `random-access`, `first`, `2/s`.
 impl std::fmt::Display for Wanted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -88,16 +88,16 @@ impl std::str::FromStr for Wanted {
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
 pub enum PicturesError {
-    /// The bucket did not give the object.
+    /// The object cannot be read.
     #[error("the chunk cannot be read")]
     Read(#[source] framepost_ports::Error),
-    /// Nothing in it can be decoded. The same again would not help.
+    /// Nothing in it can be decoded. Repeating it would not help.
     #[error("no picture: {0}")]
     None(String),
-    /// Decoding took more than its limits allow. The same again would not help.
+    /// Decoding exceeded one of its limits. Repeating it would not help.
     #[error("decoding took too much {0}")]
     Limit(&'static str),
-    /// This machine cannot decode now.
+    /// ffmpeg cannot be run on this machine now.
     #[error("ffmpeg cannot run")]
     Machine(#[source] std::io::Error),
 }

@@ -1,7 +1,7 @@
-//! The detectors that are in use, and which cameras and hours each one gets.
+//! The detectors in use, and the cameras and hours that each one gets.
 //!
-//! One location is one detector for everything. Several have names and shares: `a=onnx:DIR@90,b=onnx:OTHER@10`. The choice
-//! depends on the camera and the hour alone, so that what one arm says is contiguous, and each camera gets each arm.
+//! A single location is one detector for everything. Several have names and shares: `a=onnx:DIR@90,b=onnx:OTHER@10`. The
+//! choice depends only on camera and hour, so that an arm looks at a camera without a break, and each camera gets each arm.
 
 use framepost_events::{Camera, Sha256, Site};
 use jiff::Timestamp;
@@ -12,25 +12,25 @@ const SECONDS_PER_HOUR: i64 = 3600;
 /// A detector in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arm {
-    /// The name that records have; `None` where there is only one.
+    /// The name in records; `None` if there is only one detector.
     pub name: Option<String>,
     /// The detector's location: `motion:`, `onnx:DIRECTORY`, `oip+https://…` and others.
     pub detector: String,
-    /// How often it is used, relative to the others.
+    /// Its share of the hours, relative to the shares of the others.
     pub share: u32,
 }
 
-/// All detectors in use, one at least.
+/// All detectors in use, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arms(Vec<Arm>);
 
 impl Arms {
-    /// One detector for everything.
+    /// Uses one detector for everything.
     pub fn one(detector: &str) -> Self {
         Self(vec![Arm { name: None, detector: detector.to_owned(), share: 1 }])
     }
 
-    /// Returns them in the order of the setting.
+    /// Returns the detectors in the order of the setting.
     pub fn all(&self) -> &[Arm] {
         &self.0
     }
@@ -54,7 +54,7 @@ impl Arms {
     }
 }
 
-/// A number that is the same for the same text, everywhere and always.
+/// Returns a number that is always the same for the same text, on every machine.
 pub(crate) fn hash(text: &str) -> u64 {
     let Sha256(digest) = Sha256::of(text.as_bytes());
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))

@@ -1,4 +1,4 @@
-//! Settings that differ between cameras.
+//! Settings that may differ between cameras.
 
 use super::{Polygon, Regions};
 use crate::pictures::Wanted;
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What holds for one camera.
+/// The settings of one camera.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraSettings {
-    /// The wanted pictures; `None` is what suits the detector.
+    /// The wanted pictures; `None` for those that suit the detector.
     #[serde(skip)]
     pub pictures: Option<Wanted>,
-    /// A chunk of less activity is still.
+    /// A chunk with less activity than this is still.
     pub still_below: f64,
-    /// Pictures that differ in less than this part are still.
+    /// Pictures of which less than this part differs are still.
     pub still_difference: f64,
-    /// The longest time in which nobody looks.
+    /// The longest time in which no chunk is looked at.
     pub look_every: Duration,
-    /// Labels to keep; all if there is none.
+    /// The labels to keep; all if empty.
     pub labels: BTreeSet<String>,
-    /// The least score to keep.
+    /// The lowest score to keep, 0 to 1.
     pub score_min: f64,
-    /// The least area of a box, as a part of the picture.
+    /// The smallest area of a box to keep, as a fraction of the picture.
     pub size_min: f64,
-    /// Zones by their names, which detections in them are given.
+    /// The zones by name. A detection lists the zones that it is in.
     pub zones: BTreeMap<String, Polygon>,
-    /// Detections in one of these are dropped.
+    /// Detections in one of these polygons are dropped.
     pub masks: Vec<Polygon>,
-    /// Whether what moves is looked at again, larger.
+    /// Whether what moves is looked at again, enlarged.
     pub regions: Regions,
 }
 
-/// What is set for one camera alone.
+/// The settings of one camera that differ from those of all cameras.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Overrides {
@@ -47,7 +47,7 @@ pub(super) struct Overrides {
     masks: Vec<Polygon>,
 }
 
-/// Reads `{"site/camera": {…}}`. The error says what was expected, and where.
+/// Parses `{"site/camera": {…}}`. The error says what was expected, and where.
 pub(super) fn parse(json: &str) -> Result<BTreeMap<String, Overrides>, String> {
     let cameras: BTreeMap<String, Overrides> =
         serde_json::from_str(json).map_err(|error| format!("JSON of cameras: {error}"))?;
@@ -73,7 +73,7 @@ pub(super) fn parse(json: &str) -> Result<BTreeMap<String, Overrides>, String> {
     Ok(cameras)
 }
 
-/// Labels without the blanks around them.
+/// Removes the blanks around labels.
 pub(super) fn labels<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     labels.map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
 }
@@ -96,7 +96,7 @@ impl Overrides {
 }
 
 impl CameraSettings {
-    /// Keeps what is asked for, surest first and `most` at most, and says which zones it is in.
+    /// Keeps the detections that the settings ask for, those with the highest scores first and at most `most`, and adds their zones.
     pub fn keep(&self, detections: Vec<Detection>, most: usize) -> Vec<Detection> {
         let mut kept: Vec<Detection> = detections.into_iter().filter_map(|detection| self.kept(detection)).collect();
         kept.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -1,4 +1,4 @@
-//! What the operator sets, by environment variables. Each is described in `function.yaml`.
+//! The function's settings, from environment variables. `function.yaml` describes each.
 
 mod arms;
 pub(crate) use arms::hash;
@@ -22,14 +22,14 @@ pub const DETECTOR: &str = "FRAMEPOST_DETECTOR";
 /// The variable that names the program that decodes.
 pub const FFMPEG: &str = "FRAMEPOST_FFMPEG";
 
-/// Whether what moves is looked at again, larger.
+/// Whether what moves is looked at again, enlarged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regions {
-    /// The detector sees the whole picture.
+    /// The detector sees only whole pictures.
     #[default]
     Off,
-    /// It sees the parts that move, too.
+    /// The detector also sees the parts that move.
     On,
 }
 
@@ -38,13 +38,13 @@ pub enum Regions {
 pub struct Settings {
     /// The detectors, and how often each is used.
     pub arms: Arms,
-    /// For cameras without settings of their own.
+    /// The settings of cameras without settings of their own.
     pub camera: CameraSettings,
     /// Settings of single cameras, by `site/camera`; what one leaves out is that of `camera`.
     overrides: BTreeMap<String, Overrides>,
     /// The most that a site may spend in a day.
     pub budget: Option<Budget>,
-    /// The program that decodes.
+    /// The program that decodes: a name or a path.
     pub ffmpeg: String,
     /// What decoding one chunk may take.
     pub limits: Limits,
@@ -66,7 +66,7 @@ impl SettingsError {
 }
 
 impl Settings {
-    /// Reads the settings. A variable that is not set, or is empty, has its default.
+    /// Reads the settings. A variable that is not set or empty has its default.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let cameras = "FRAMEPOST_CAMERAS";
@@ -130,7 +130,7 @@ impl Settings {
 }
 
 impl CameraSettings {
-    /// The SHA-256 of what the result depends on, for pictures of `wanted`.
+    /// Returns the SHA-256 of everything that the result depends on, for pictures of `wanted`.
     pub fn digest(&self, wanted: Wanted, limits: &Limits) -> Sha256 {
         let on = serde_json::json!({ "camera": self, "pictures": wanted.to_string(), "pixels": limits.pixels, "read": limits.read_bytes });
         Sha256::of(on.to_string().as_bytes())
