@@ -1,7 +1,7 @@
-//! Detections become sightings.
+//! Builds sightings from detections.
 //!
-//! Chunks mostly come in the order of their times. Then the fold goes on from where it was: its state is kept with each camera
-//! and model. Where a look comes late or is gone, its whole day is built again from the looks that are there.
+//! Chunks mostly arrive in the order of their times. The fold then continues, because its state is stored for each camera and
+//! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
 use crate::executor::{Executor, values};
 use crate::write::{Touched, json};
@@ -11,10 +11,10 @@ use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The place of the last look that is in the fold.
+/// The place of the last look that the fold contains: start in µs, and key.
 type Last = (i64, String);
 
-/// The start of the day that is built as a whole.
+/// Returns the start of the day, which is built as a whole.
 fn day_of(time: Timestamp) -> Timestamp {
     SightingFold::partition(time).from
 }
@@ -56,7 +56,7 @@ pub(crate) async fn sightings(db: &mut impl Executor, camera: i64, series: i64, 
     again(db, camera, series, days, tail.map(|(last, _)| last)).await
 }
 
-/// Builds these days again, and finds out where the fold stands then.
+/// Builds these days again, and determines where the fold continues.
 async fn again(
     db: &mut impl Executor,
     camera: i64,
@@ -85,7 +85,7 @@ async fn again(
     Ok(())
 }
 
-/// Builds one day from its looks. Returns the place of its last one, and the fold behind it.
+/// Builds one day from its looks. Returns the place of the last look, and the fold after it.
 async fn rebuild(db: &mut impl Executor, camera: i64, series: i64, day: Timestamp) -> Result<(Last, SightingFold)> {
     let Interval { from, to } = SightingFold::partition(day);
     let sql = "DELETE FROM sighting WHERE camera = $1 AND series = $2 AND day_us = $3";

@@ -1,9 +1,9 @@
-//! What the rules need of a database: statements with values in, rows of values out.
+//! What the rules need from a database: statements with values, and rows of values.
 
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 
-/// Which database it is.
+/// The database, where its SQL differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     #[cfg(feature = "sqlite")]
@@ -103,7 +103,7 @@ impl Row {
         Timestamp::from_microsecond(self.int(at)?).map_err(|_| self.wrong(at, "a time"))
     }
 
-    /// Reads a text that serde wrote.
+    /// Parses a column of JSON that serde wrote.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, at: usize) -> Result<T> {
         serde_json::from_str(self.text(at)?).map_err(|_| self.wrong(at, "JSON of its kind"))
     }
@@ -116,7 +116,7 @@ impl Row {
     }
 }
 
-/// Runs statements on one connection. They are kept prepared, so a statement's text is one of few.
+/// Runs statements on one connection. Statements stay prepared, so only few different texts are used.
 pub(crate) trait Executor: Send {
     fn dialect(&self) -> Dialect;
 

@@ -1,4 +1,4 @@
-//! Rows become answers.
+//! Reads rows, and makes answers of them.
 
 use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// What a [`ChunkBrief`] is read from.
+/// The columns of a [`ChunkBrief`].
 const BRIEF: &str =
     "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
     sample_entry, codec, audio_codec, random_access, activity, signature, content, chain";
@@ -66,14 +66,14 @@ fn brief(row: &Row) -> Result<ChunkBrief> {
     })
 }
 
-/// The id of a camera, and the length of its longest chunk.
+/// Returns the id of a camera, and the length of its longest chunk in µs.
 async fn camera(db: &mut impl Executor, name: &CameraName) -> Result<Option<(i64, i64)>> {
     let sql = "SELECT id, longest_us FROM camera WHERE site = $1 AND name = $2";
     let rows = db.query(sql, values![name.site.as_str(), name.camera.as_str()]).await?;
     rows.first().map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
 }
 
-/// Where a search for what meets the stretch begins, if nothing is longer than this.
+/// Returns the earliest start that can overlap the interval, if nothing is longer than `longest_us`.
 fn before(within: Interval, longest_us: i64) -> i64 {
     within.from.as_microsecond().saturating_sub(longest_us)
 }
@@ -131,7 +131,7 @@ pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: 
     Ok(amounts)
 }
 
-/// A condition that one of these cameras is meant; `None` where none is known.
+/// Returns a condition for rows of one of these cameras; `None` if none of them is known.
 async fn among(db: &mut impl Executor, cameras: Option<&[CameraName]>) -> Result<Option<(String, i64)>> {
     let Some(names) = cameras else {
         let rows = db.query("SELECT MAX(longest_us) FROM camera", &[]).await?;
@@ -178,7 +178,7 @@ pub(crate) async fn chunk(db: &mut impl Executor, key: &str) -> Result<Option<Ch
     db.query(sql, values![key]).await?.first().map(chunk_row).transpose()
 }
 
-/// The rows of a camera in a table that has nothing besides its record. What is in it may be of any length.
+/// Returns the rows of a camera in a table of intervals and their records, whose length is not limited.
 async fn plain_rows(
     db: &mut impl Executor,
     table: &'static str,
@@ -214,7 +214,7 @@ pub(crate) async fn span_ends(
     rows.iter().map(|row| Ok(SpanEndRow { time: row.time(0)?, end: row.json(1)? })).collect()
 }
 
-/// What detectors said of a camera's chunks: of each what the newest model said.
+/// Returns the results of detectors for a camera's chunks: for each chunk, that of the newest model.
 async fn look_rows(
     db: &mut impl Executor,
     columns: &'static str,
@@ -257,11 +257,11 @@ pub(crate) async fn looked(
     rows.iter().map(|row| Ok(Looked { from: row.time(0)?, to: row.time(1)?, skipped: row.word(2)? })).collect()
 }
 
-/// The most lists that are read one by one and put together.
+/// The most lists that are read one by one and merged.
 const LISTS_MAX: usize = 64;
 
-/// A page of sightings. An index has those of one camera, of one label, or of one label at one camera in their order. So those
-/// of several are read as several lists: as one, all of them would have to be sorted for the first page.
+/// Returns a page of sightings. An index has the sightings of one camera, of one label, or of one label at one camera in order.
+/// Those of several are therefore read as several lists: in one query, all of them would be sorted for the first page.
 pub(crate) async fn sightings(db: &mut impl Executor, query: &SightingQuery) -> Result<Vec<SightingRow>> {
     let mut cameras = vec![Among::All];
     if let Some(names) = &query.cameras {
@@ -296,14 +296,14 @@ pub(crate) async fn sightings(db: &mut impl Executor, query: &SightingQuery) -> 
     Ok(rows)
 }
 
-/// Whose sightings are read, by ids of cameras.
+/// The sightings to read, by ids of cameras.
 enum Among {
     All,
     One(i64),
     Each(String),
 }
 
-/// A page of the sightings that one index has in their order.
+/// Returns a page of the sightings that one index has in order.
 async fn sightings_of(
     db: &mut impl Executor,
     query: &SightingQuery,
@@ -358,7 +358,7 @@ pub(crate) async fn reports(db: &mut impl Executor) -> Result<Vec<GatewayReporte
     rows.iter().map(|row| row.json(0)).collect()
 }
 
-/// Happenings that are kept for readers that come back.
+/// Number of records that are kept for readers that reconnect.
 const HAPPENINGS_KEPT: i64 = 100_000;
 
 pub(crate) async fn happenings(db: &mut impl Executor, after: i64, limit: usize) -> Result<Vec<Happening>> {

@@ -1,4 +1,4 @@
-//! The catalogue in one file of this machine.
+//! The catalogue in one SQLite file on this machine.
 //!
 //! The file is in WAL mode: readers do not wait for the writer, and the writer not for readers. One connection writes, and a
 //! few read. Each statement blocks, so all work is done on threads that may. `synchronous` is `FULL`: what [`apply`] took
@@ -23,14 +23,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a statement waits for another process that writes.
+/// How long a statement waits while another process writes.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Connections that are kept for readers.
 const READERS_KEPT: usize = 8;
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 64;
 
-/// A catalogue in a file. Clones are the same one.
+/// A catalogue in a file. Clones share it.
 #[derive(Clone)]
 pub struct SqliteCatalog {
     inner: Arc<Inner>,
@@ -43,11 +43,11 @@ struct Inner {
 }
 
 impl SqliteCatalog {
-    /// Opens the file, makes it if it is not there, and brings its tables to the newest version.
+    /// Opens the file, or creates it, and brings its tables to the newest version.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the file is no database, or one that a newer program made.
+    /// [`ErrorKind::Invalid`] if the file is not a database, or a newer program made it.
     pub async fn open(file: impl Into<PathBuf>) -> Result<Self> {
         let file = file.into();
         blocking(move || {

@@ -53,7 +53,7 @@ pub(crate) struct Amount {
     pub(crate) listed: u64,
 }
 
-/// What a replay would give and cost, as it is shown before the question.
+/// The size and the cost of a replay, as shown before it asks for confirmation.
 #[derive(Debug)]
 pub(crate) struct Estimate<'a> {
     pub(crate) amount: Amount,

@@ -35,37 +35,37 @@ use std::time::{Duration, Instant};
 
 /// Objects listed at a time.
 const PAGE: usize = 1000;
-/// Objects given at a time: as many as there is progress for.
+/// Objects that are given at a time; progress is saved after each batch.
 const BATCH: usize = 100;
-/// How often somebody who reads a log is told how far it is.
+/// How often progress is logged if standard error is not a terminal.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// The longest pause after a request that failed for now.
+/// The longest pause before a request is repeated that may succeed later.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The function, see `framepost functions`.
+    /// Name of the function; `framepost functions` lists them.
     function: String,
-    /// Where the objects are.
+    /// The bucket with the objects.
     #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Bucket))]
     bucket: Location,
-    /// The far end of the function's inbox: its queue, or the topic that delivers to it alone. By default that of the bucket's own
-    /// installation: the local inbox, the queue framepost-FUNCTION in the bucket's account and region, or the topic
+    /// Where to put messages for the function: its queue, or the topic that delivers to it alone. By default, the one of the
+    /// bucket's own installation: the local inbox, the queue framepost-FUNCTION in the bucket's account and region, or the topic
     /// framepost-FUNCTION-replay in the project GOOGLE_CLOUD_PROJECT.
     #[arg(long, value_name = "URL", value_parser = |text: &str| Location::parse(text, Role::Feed))]
     inbox: Option<Location>,
     #[command(flatten)]
     range: Range,
-    /// Gives no more objects a second than this.
+    /// Gives at most this many objects a second.
     #[arg(long, value_name = "N/s", value_parser = rate)]
     rate: Option<NonZeroU32>,
-    /// Says how many objects there are and what it would cost, and gives none.
+    /// Prints the number of objects and the cost, and gives none.
     #[arg(long)]
     dry_run: bool,
     /// Starts without asking for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Where is kept how far a replay has come.
+    /// Directory in which progress is kept.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
@@ -107,7 +107,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether whoever sits there says yes.
+/// Asks for confirmation on the terminal, and returns whether the answer is yes.
 fn asked(function: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("there is nobody to ask: say --yes");
@@ -129,7 +129,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// The next page of objects after `after`, whether or not they are meant; empty at the end.
+    /// Returns the next page of objects after `after`, including objects that are not in the range; empty at the end.
     async fn page(&self, prefixes: &[String], after: &str) -> anyhow::Result<Vec<ObjectFinalized>> {
         for prefix in prefixes {
             // Everything below it comes before.
@@ -149,7 +149,7 @@ impl Replay<'_> {
         self.range.holds(&event.key) && is_heard()
     }
 
-    /// What is left to be given.
+    /// Counts what is left to be given.
     async fn survey(&self) -> anyhow::Result<Amount> {
         let prefixes = self.range.prefixes(Timestamp::now());
         let mut amount = Amount::default();
@@ -210,7 +210,7 @@ impl Replay<'_> {
     }
 }
 
-/// Repeats what fails for now, after growing pauses; gives up on what fails for good.
+/// Repeats a request that may succeed later, after growing pauses. Fails if an error is permanent.
 async fn patiently<T>(
     what: &str,
     mut call: impl AsyncFnMut() -> framepost_ports::Result<T>,
@@ -231,7 +231,7 @@ async fn patiently<T>(
 /// The functions that make records of an object, for a function that is triggered by records.
 struct Makers(Vec<(Handler, Arc<Caught>)>);
 
-/// A bus that keeps what is published until it is asked for.
+/// A bus that keeps published records until they are taken.
 #[derive(Default)]
 struct Caught(Mutex<Vec<Record>>);
 
@@ -244,7 +244,7 @@ impl Bus for Caught {
 }
 
 impl Makers {
-    /// None for a function that takes objects itself.
+    /// Makes the functions whose records the replayed function takes; none if it takes objects itself.
     async fn of(
         functions: &Functions,
         manifest: &Manifest,
@@ -272,7 +272,7 @@ impl Makers {
         Ok(Self(makers))
     }
 
-    /// What the function of `manifest` is given for an object.
+    /// Returns what the function of `manifest` gets for an object.
     async fn given(&self, manifest: &Manifest, event: &ObjectFinalized) -> anyhow::Result<Vec<Given>> {
         if self.0.is_empty() {
             return Ok(vec![Given::Object(event.clone())]);

@@ -1,4 +1,4 @@
-//! How far a replay has come, in a file, so that one that was killed goes on where it was.
+//! The progress of a replay, in a file, so that a replay that was killed continues where it was.
 
 use framepost_events::Sha256;
 use serde::{Deserialize, Serialize};
@@ -6,29 +6,29 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What has been given.
+/// What has been given so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Given {
-    /// The key of the last object that the inbox has; empty before the first.
+    /// Key of the last object that the inbox has; empty before the first.
     pub(crate) after: String,
-    /// Messages that the inbox has.
+    /// Number of messages that the inbox has.
     pub(crate) messages: u64,
 }
 
-/// The file of one replay, told by what it gives to whom.
+/// The file of one replay, whose name depends on what is given to which function.
 #[derive(Debug)]
 pub(crate) struct Progress {
     file: PathBuf,
 }
 
 impl Progress {
-    /// The file in `dir` for the replay of this identity.
+    /// Returns the file in `dir` for the replay with this identity.
     pub(crate) fn of(dir: &Path, identity: &str) -> Self {
         let digest = Sha256::of(identity.as_bytes()).to_string();
         Self { file: dir.join(format!("{}.json", &digest[..32])) }
     }
 
-    /// Where a replay before this one was cut off; nothing where there was none, or it came to its end.
+    /// Returns where an earlier replay was cut off; the start if there was none, or if it reached its end.
     pub(crate) fn read(&self) -> io::Result<Given> {
         match fs::read(&self.file) {
             Ok(json) => Ok(serde_json::from_slice(&json)?),
@@ -37,7 +37,7 @@ impl Progress {
         }
     }
 
-    /// Keeps it; on return it outlives this process.
+    /// Writes the progress. On return, it survives the end of this process.
     pub(crate) fn write(&self, given: &Given) -> io::Result<()> {
         if let Some(dir) = self.file.parent() {
             fs::create_dir_all(dir)?;
@@ -49,7 +49,7 @@ impl Progress {
         fs::rename(next, &self.file)
     }
 
-    /// It has come to its end.
+    /// Removes the file, because the replay has reached its end.
     pub(crate) fn forget(&self) -> io::Result<()> {
         match fs::remove_file(&self.file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -58,7 +58,7 @@ impl Progress {
     }
 }
 
-/// Where these files are unless another place is named: the XDG base directory for state.
+/// Returns the default directory for these files: that for state in the XDG base directories.
 pub(crate) fn default_directory() -> PathBuf {
     let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = of("XDG_STATE_HOME").or_else(|| Some(of("HOME")?.join(".local/state")));

@@ -1,29 +1,29 @@
-//! Which objects of a bucket are meant, told by their keys.
+//! The range of objects that are given, selected by their keys.
 
 use framepost_events::{Camera, ObjectKey, Site};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// What of a bucket is given again. Without any of these: everything.
+/// A range of objects. Without any option it is the whole bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Range {
-    /// Objects of this site alone.
+    /// Gives only objects of this site.
     #[arg(long)]
     site: Option<Site>,
-    /// Objects of this camera alone.
+    /// Gives only objects of this camera.
     #[arg(long)]
     camera: Option<Camera>,
-    /// Objects whose keys say this time or a later one, such as 2026-11-20T15:00:00Z.
+    /// Gives only objects whose keys have this time or a later one, such as 2026-11-20T15:00:00Z.
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// Objects whose keys say an earlier time than this.
+    /// Gives only objects whose keys have an earlier time than this.
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 }
 
 impl Range {
-    /// What the keys begin with that have to be listed, in the order of keys.
+    /// Returns the beginnings of the keys that have to be listed, in the order of keys.
     pub(crate) fn prefixes(&self, now: Timestamp) -> Vec<String> {
         let Some(site) = &self.site else { return vec![String::new()] };
         let Some(from) = self.from else { return vec![format!("{site}/")] };
@@ -45,7 +45,7 @@ impl Range {
         prefixes
     }
 
-    /// Whether the object of this key is meant. Keys that are not a gateway's say neither site nor time.
+    /// Returns whether the range includes the object with this key. A key that is not a gateway's has neither site nor time.
     pub(crate) fn holds(&self, key: &str) -> bool {
         if *self == Self::default() {
             return true;
@@ -57,7 +57,7 @@ impl Range {
         is_site && is_camera && is_time
     }
 
-    /// The same text for the same range.
+    /// Returns a text that is the same for the same range.
     pub(crate) fn identity(&self) -> String {
         format!("{self:?}")
     }
