@@ -12,19 +12,19 @@ use utoipa::ToSchema;
 /// Why a request was not answered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// What kind of problem it is, as a stable URI reference: `/problems/bad-parameter`.
+    /// The kind of the problem, as a stable URI reference: `/problems/bad-parameter`.
     pub(crate) r#type: &'static str,
-    /// The kind in words, the same for each of its kind.
+    /// The kind in words, the same for every problem of this kind.
     pub(crate) title: &'static str,
     /// The HTTP status of the response, repeated as RFC 9457 §3.1.2 asks.
     pub(crate) status: u16,
-    /// What was the matter this time, and what to do.
+    /// What is wrong with this request, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// The parameter that is at fault.
+    /// The parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parameter: Option<&'static str>,
-    /// Stretches of time that can be asked for instead.
+    /// Intervals that can be asked for instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ranges: Vec<Stretch>,
     #[serde(skip)]
@@ -32,7 +32,7 @@ pub(crate) struct Problem {
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
-/// A stretch of time.
+/// A half-open interval of time.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Stretch {
     /// The first time in it.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// Cameras that have footage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Cameras {
-    /// By site and name.
+    /// The cameras, ordered by site and name.
     pub(crate) cameras: Vec<CameraJson>,
     /// The server's time, for viewers whose clock is wrong.
     pub(crate) now: Timestamp,
@@ -55,31 +55,31 @@ pub(crate) struct Segment {
     pub(crate) from: Timestamp,
     /// Wall-clock time of the end of the last sample.
     pub(crate) to: Timestamp,
-    /// The media's own duration.
+    /// The media's own duration in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seconds: Option<f64>,
-    /// Size of the object.
+    /// Size of the object in bytes.
     pub(crate) size_bytes: u64,
-    /// Where the initialization segment ends and the media begin; absent where the object is no fragmented MP4.
+    /// Offset at which the initialization segment ends and the media begin; absent if the object is not a fragmented MP4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) init_bytes: Option<u64>,
-    /// Behind the last fragment.
+    /// Offset of the end of the last fragment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) media_end: Option<u64>,
     /// For `MediaSource.isTypeSupported` and `addSourceBuffer`: `video/mp4; codecs="avc1.64001f, mp4a.40.2"`.
     pub(crate) mime_type: String,
-    /// The chunks that have the same one in a row play with one initialization segment.
+    /// Consecutive chunks with the same digest play with one initialization segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) sample_entry_digest: Option<Sha256>,
-    /// Whether it starts with a picture that can be decoded by itself. If not, append it behind the one before, without an
+    /// Whether it starts with a picture that can be decoded by itself. If not, append it after the chunk before, without an
     /// initialization segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) starts_with_random_access: Option<bool>,
-    /// How many times its quiet level the camera sent.
+    /// The camera's bit rate as a multiple of its quiet level; about 1 while nothing happens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) activity: Option<f64>,
-    /// Where the bytes are: a path on this server.
+    /// The path of its bytes on this server.
     pub(crate) media: String,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct Chunks {
     pub(crate) next: Option<String>,
 }
 
-/// A chunk with all that is known of it.
+/// A chunk with its whole record.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Chunk {
@@ -140,13 +140,13 @@ pub(crate) struct Chunk {
     pub(crate) resolution: Resolution,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) frame_rate: Option<f64>,
-    /// Where its times are from: `gateway; uncertainty=900us`.
+    /// The source of its times: `gateway; uncertainty=900us`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clock: Option<String>,
-    /// How far its times may be off, in µs.
+    /// The maximum error of its times in µs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uncertainty_us: Option<u64>,
-    /// Whether it is what its gateway wrote.
+    /// Whether the object is what its gateway wrote.
     pub(crate) integrity: Integrity,
 }
 
@@ -158,14 +158,14 @@ pub(crate) struct Integrity {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) sha256: Option<Sha256>,
-    /// How far that digest was checked: `claimed`, `verified` or `mismatch`.
+    /// The result of checking that digest: `claimed` (not checked), `verified` or `mismatch`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) content: Option<Content>,
-    /// `valid`, `invalid`, `absent` or `unknown`.
+    /// The result of checking the gateway's signature: `valid`, `invalid`, `absent` or `unknown`.
     #[schema(value_type = String)]
     pub(crate) signature: Signature,
-    /// The key that signed.
+    /// The id of the key that signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key_id: Option<String>,
     /// Its place in the chain of its span: `state` is `first`, `linked`, `broken` or `absent`.
@@ -204,7 +204,7 @@ pub(crate) struct Days {
 pub(crate) struct Day {
     /// The date in the time zone: `2026-11-20`.
     pub(crate) day: String,
-    /// Its midnight in the time zone.
+    /// Its first midnight, in the time zone.
     pub(crate) from: Timestamp,
     /// The next midnight: 23 to 25 hours later.
     pub(crate) to: Timestamp,

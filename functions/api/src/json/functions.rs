@@ -1,4 +1,4 @@
-//! How functions are.
+//! The state of functions.
 
 use crate::workings::{FunctionHealth, FunctionState};
 use jiff::Timestamp;
@@ -15,26 +15,26 @@ pub(crate) struct FunctionList {
     pub(crate) functions: Vec<FunctionJson>,
 }
 
-/// How a function is.
+/// The state of a function.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Function)]
 pub(crate) struct FunctionJson {
     pub(crate) name: String,
     pub(crate) state: State,
-    /// Messages that it has yet to handle.
+    /// Number of messages that it has not handled yet.
     pub(crate) waiting: u64,
-    /// Messages that it could not handle, which are kept aside.
+    /// Number of messages that it could not handle, which are parked.
     pub(crate) parked: u64,
-    /// How long the oldest of those that wait has been there.
+    /// The time for which the oldest waiting message has been there, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) oldest_waiting_ms: Option<u64>,
-    /// What went wrong last, whether or not it was handled since.
+    /// Its last failure, even if the message was handled since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<LastError>,
 }
 
-/// Whether a function keeps up.
+/// Whether a function handles its messages in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schema(as = FunctionState)]
@@ -43,7 +43,7 @@ pub(crate) enum State {
     Running,
     /// The oldest of its messages has waited for more than a minute.
     Behind,
-    /// What it was given last went wrong, or it has ended.
+    /// Its last message failed, or it has ended.
     Failing,
 }
 

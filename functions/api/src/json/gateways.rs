@@ -1,4 +1,4 @@
-//! How gateways are.
+//! The state of gateways.
 
 use framepost_events::Site;
 use framepost_events::record::Signature;
@@ -15,7 +15,7 @@ pub(crate) struct Gateways {
     pub(crate) now: Timestamp,
 }
 
-/// What a gateway said of itself and its cameras.
+/// A gateway's report of itself and its cameras.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Gateway {
     #[schema(value_type = String)]

@@ -16,7 +16,7 @@ pub(crate) struct Holds {
     pub(crate) next: Option<String>,
 }
 
-/// A stretch of a camera's footage that is not removed when its time is over.
+/// A stretch of a camera's footage that is not removed, whatever its age.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Hold)]
@@ -26,11 +26,11 @@ pub(crate) struct HoldJson {
     pub(crate) site: Site,
     #[schema(value_type = String)]
     pub(crate) camera: Camera,
-    /// What has a part after this time stays,
+    /// Start of the interval. Every chunk that overlaps the interval is held.
     pub(crate) from: Timestamp,
-    /// if it begins before this one.
+    /// End of the interval.
     pub(crate) to: Timestamp,
-    /// Why, in the words of who made it.
+    /// Why, as the person who made it wrote.
     pub(crate) reason: String,
     pub(crate) created_at: Timestamp,
     /// The id of the token with which it was made.
@@ -46,14 +46,14 @@ impl From<Hold> for HoldJson {
     }
 }
 
-/// A hold that is wanted.
+/// A hold to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewHold {
     pub(crate) site: String,
     pub(crate) camera: String,
     pub(crate) from: Timestamp,
-    /// At most 400 days after `from`.
+    /// End of the interval, at most 400 days after `from`.
     pub(crate) to: Timestamp,
     /// Why, in at most 1000 characters.
     #[serde(default)]

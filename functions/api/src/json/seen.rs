@@ -1,4 +1,4 @@
-//! What was seen.
+//! Sightings and detections.
 
 use super::Reason;
 use super::footage::media_path;
@@ -34,32 +34,32 @@ pub(crate) struct SightingJson {
     pub(crate) to: Timestamp,
     /// The highest score, 0 to 1.
     pub(crate) score: f64,
-    /// The number of pictures that it was seen in.
+    /// Number of pictures that show it.
     pub(crate) pictures: u64,
-    /// The most that were seen in one picture.
+    /// The largest number of them in one picture.
     pub(crate) most: u32,
     /// The zones in which it was seen.
     pub(crate) zones: Vec<String>,
     /// The picture with the highest score.
     pub(crate) best: BestJson,
-    /// The model that saw it.
+    /// The model that found it.
     #[schema(value_type = Object)]
     pub(crate) model: Model,
 }
 
-/// The picture in which something was seen best.
+/// The picture in which a sighting has its highest score.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Best)]
 pub(crate) struct BestJson {
     pub(crate) time: Timestamp,
     /// The key of its chunk.
     pub(crate) key: String,
-    /// Its time in the chunk in seconds.
+    /// Seconds from the first sample of its chunk.
     pub(crate) offset: f64,
     /// `left`, `top`, `width` and `height` in fractions of the picture.
     #[serde(rename = "box")]
     pub(crate) bounds: Bounds,
-    /// Where the chunk's bytes are: a path on this server.
+    /// The path of the chunk's bytes on this server.
     pub(crate) media: String,
 }
 
@@ -103,13 +103,13 @@ impl From<SightingRow> for SightingJson {
 /// What detectors saw, picture by picture.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Detections {
-    /// By chunk, the oldest first.
+    /// The results by chunk, the oldest first.
     pub(crate) chunks: Vec<LookedAt>,
-    /// Whether there are more chunks in the stretch of time: ask again from the end of the last one.
+    /// Whether there are more chunks in the interval. Ask again from the end of the last one.
     pub(crate) truncated: bool,
 }
 
-/// What a detector said of a chunk.
+/// A detector's result for a chunk.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LookedAt {
     pub(crate) key: String,
@@ -129,12 +129,12 @@ pub(crate) struct LookedAt {
 pub(crate) struct Frame {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) time: Option<Timestamp>,
-    /// Its time in the chunk in seconds.
+    /// Seconds from the first sample of the chunk.
     pub(crate) offset: f64,
     pub(crate) detections: Vec<DetectionJson>,
 }
 
-/// Something that was seen in a picture.
+/// Something that a detector found in a picture.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Detection)]
 pub(crate) struct DetectionJson {

@@ -1,4 +1,4 @@
-//! What happened at a camera.
+//! What happened at one camera.
 
 use super::{Segment, SightingJson};
 use framepost_events::gap::GapCause;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What happened at one camera in a stretch of time.
+/// What happened at one camera in an interval.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timeline {
@@ -19,31 +19,31 @@ pub(crate) struct Timeline {
     pub(crate) camera: Camera,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
-    /// The server's time. Nothing is known of what is later.
+    /// The server's time. The catalogue knows nothing later.
     pub(crate) now: Timestamp,
-    /// Stretches with video, that are closer to each other than this, are one. Gaps are never left out.
+    /// Stretches with video that are closer to each other than this are joined. Gaps are never left out.
     pub(crate) resolution_seconds: f64,
-    /// Bytes of all chunks that are in it.
+    /// The size of all chunks in the interval, in bytes.
     pub(crate) size_bytes: u64,
-    /// The number of those chunks.
+    /// Number of chunks in the interval.
     pub(crate) chunks: u64,
-    /// Where there is video.
+    /// Stretches with video.
     pub(crate) recorded: Vec<Recorded>,
-    /// Where there is none, and why.
+    /// Stretches without video, each with its cause.
     pub(crate) gaps: Vec<Gap>,
-    /// How much happens: of each chunk, or where there are many of each bin. Where it is not known there is none.
+    /// How much happens, for each chunk or, if there are many, for each bin. Where it is not known, there is no entry.
     pub(crate) activity: Vec<ActivityJson>,
-    /// Whether it is what the gateway wrote, in stretches.
+    /// Stretches of chunks with the same result of checking digest, signature and chain.
     pub(crate) integrity: Vec<IntegrityStretch>,
-    /// What was seen, the oldest first; at most 2000, the newest.
+    /// The newest 2000 sightings in the interval, the oldest first.
     pub(crate) sightings: Vec<SightingJson>,
     /// Whether there are more sightings than are listed.
     pub(crate) sightings_truncated: bool,
-    /// The number of sightings that begin in each bin, where `countSeconds` was asked for.
+    /// Number of sightings that begin in each bin, if `countSeconds` was given.
     pub(crate) counts: Vec<Count>,
-    /// Where nobody looked, and why. Elsewhere no sighting means that nothing was seen.
+    /// Stretches whose pictures no detector looked at, and why. Elsewhere, no sighting means that nothing was seen.
     pub(crate) not_looked_at: Vec<NotLookedAt>,
-    /// The borders of chunks, where there are no more than 2000.
+    /// The chunks, if there are no more than 2000.
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Timeline {
 pub(crate) struct Recorded {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
-    /// The number of its chunks.
+    /// Number of its chunks.
     pub(crate) chunks: u64,
 }
 
@@ -63,14 +63,14 @@ pub(crate) struct Gap {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     /// `camera-lost`, `not-running`, `receiver-overrun`, `spool-full`, `spool-failed`, `clock-jump`, `source-damaged` or
-    /// `not-in-source`; absent where none was recorded.
+    /// `not-in-source`; absent if no cause was recorded.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<GapCause>,
-    /// What noticed it says.
+    /// The message of the component that noticed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
-    /// The key of its object.
+    /// Key of the gap's object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
 }
@@ -88,11 +88,11 @@ impl From<GapRow> for Gap {
 pub(crate) struct ActivityJson {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
-    /// How many times its quiet level the camera sent, at most: about 1 while nothing happens.
+    /// The highest bit rate in it as a multiple of the camera's quiet level; about 1 while nothing happens.
     pub(crate) level: f64,
 }
 
-/// A stretch whose chunks are all as sound as each other.
+/// A stretch of chunks with the same results.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct IntegrityStretch {
     pub(crate) from: Timestamp,
@@ -109,7 +109,7 @@ pub(crate) struct IntegrityStretch {
     pub(crate) chain: ChainState,
 }
 
-/// A number of sightings.
+/// The number of sightings in a bin.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Count {
     /// The start of the bin.
@@ -118,13 +118,13 @@ pub(crate) struct Count {
     pub(crate) count: u64,
 }
 
-/// A stretch that no detector looked at.
+/// A stretch whose pictures no detector looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct NotLookedAt {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     /// `still` (nothing moved, so what was seen before is still there), `budget`, `interrupted`, `no-picture`, or `not-asked`: no
-    /// detector has said anything about it, because none runs, or not yet.
+    /// detector has published a result yet, or none runs.
     pub(crate) reason: Reason,
 }
 

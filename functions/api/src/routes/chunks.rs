@@ -22,20 +22,20 @@ const LONGEST_S: i64 = 400 * 86_400;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// Of this site; of all without it.
+    /// Only chunks of this site; of all sites without it.
     site: Option<String>,
-    /// Of this camera of the site.
+    /// Only chunks of this camera of the site.
     camera: Option<String>,
-    /// With a part after this time.
+    /// Only chunks that end after this time.
     from: Option<Timestamp>,
-    /// Beginning before this time.
+    /// Only chunks that begin before this time.
     to: Option<Timestamp>,
-    /// Which way the list goes; the newest first unless said otherwise.
+    /// The order of the list; the newest first by default.
     order: Option<OrderWord>,
-    /// The most on a page: 1 to 1000, usually 100.
+    /// The most chunks on a page: 1 to 1000, 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// The `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn within(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<I
     }
 }
 
-/// Chunks with all that is known of each, a page at a time.
+/// Chunks with the whole record of each, a page at a time.
 #[utoipa::path(get, path = "/v1/chunks", tag = "find", params(Parameters),
     responses((status = 200, body = Chunks),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -25,9 +25,9 @@ const CHUNKS_MAX: usize = 50_000;
 pub(super) struct Parameters {
     /// The time at which the clip starts, to the millisecond.
     from: Timestamp,
-    /// Behind the last millisecond; at most 25 hours after `from`.
+    /// The time at which the clip ends; at most 25 hours after `from`.
     to: Timestamp,
-    /// `fail` (usual): a stretch without video is a 409. `skip`: what follows it is put behind what comes before.
+    /// What to do with a stretch without video. `fail`, the default, answers 409. `skip` leaves it out.
     gaps: Option<GapsWord>,
 }
 
@@ -38,24 +38,24 @@ enum GapsWord {
     Fail,
 }
 
-/// What a clip would be.
+/// The properties of a clip.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClipPlan {
     from: Timestamp,
     to: Timestamp,
-    /// Its length in bytes.
+    /// Size in bytes.
     size_bytes: u64,
     /// Seconds that it plays.
     seconds: f64,
-    /// Stretches without video that are left out.
+    /// Number of stretches without video that are left out.
     gaps_skipped: usize,
-    /// Where it is: a path on this server.
+    /// The path of the clip on this server.
     media: String,
 }
 
-/// A clip of any stretch of time: exact to the millisecond, in the quality of the recording, with length and ranges. The name ends
-/// with `.mp4`; with `.json` it is said how large the clip would be.
+/// A clip of any interval, exact to the millisecond, in the quality of the recording, with length and ranges. The name ends
+/// with `.mp4`; with `.json`, the answer is the size that the clip would have.
 #[utoipa::path(get, path = "/v1/clips/{site}/{name}", tag = "play",
     params(("site" = String, Path), ("name" = String, Path, description = "The camera's name, and `.mp4` or `.json`."), Parameters),
     responses((status = 200, content_type = "video/mp4", body = Vec<u8>), (status = 206, content_type = "video/mp4", body = Vec<u8>),

@@ -30,7 +30,7 @@ pub(super) struct Parameters {
     /// The last day, at most 62 days in all.
     #[param(value_type = String, format = Date)]
     to: Date,
-    /// The IANA time zone whose midnights count: `Europe/Berlin`; UTC without it.
+    /// The IANA time zone in which days begin: `Europe/Berlin`; UTC without it.
     zone: Option<String>,
 }
 

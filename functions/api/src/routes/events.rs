@@ -29,14 +29,14 @@ const PAGE: usize = 256;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// Of this site; of all without it.
+    /// Only records of this site; of all sites without it.
     site: Option<String>,
-    /// Of this camera of the site.
+    /// Only records of this camera of the site.
     camera: Option<String>,
 }
 
 /// Records as they are written, as server-sent events: `event` is the record's type, `data` the record, and `id` a number that a
-/// reader sends back as `Last-Event-ID` to go on where it was. A record may come twice.
+/// reader sends back as `Last-Event-ID` to continue after it. A record may come twice.
 #[utoipa::path(get, path = "/v1/events", tag = "find", params(Parameters),
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-/// How the functions are that say what is in the footage. Only on a host that runs them itself, and for callers who may see
-/// everything.
+/// The state of the functions that describe the footage. Only a host that runs them itself has it, and only callers who may
+/// see everything get it.
 #[utoipa::path(get, path = "/v1/functions", tag = "health",
     responses((status = 200, body = FunctionList),
         (status = 401, body = Problem, content_type = "application/problem+json"),

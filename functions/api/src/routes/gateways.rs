@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-/// The last report of each site's gateway: its clock, its disk, what waits for the bucket, and its cameras.
+/// The last report of each site's gateway: its clock, its disk, the footage that waits for upload, and its cameras.
 #[utoipa::path(get, path = "/v1/gateways", tag = "health",
     responses((status = 200, body = Gateways), (status = 401, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(State(api): State<Api>, sight: Sight, headers: HeaderMap) -> Result<Response, Problem> {

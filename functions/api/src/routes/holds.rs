@@ -33,18 +33,18 @@ const REASON_MAX: usize = 1000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// Of this site; of all without it.
+    /// Only holds of this site; of all sites without it.
     site: Option<String>,
-    /// Of this camera of the site.
+    /// Only holds of this camera of the site.
     camera: Option<String>,
-    /// With a part after this time.
+    /// Only holds that end after this time.
     from: Option<Timestamp>,
-    /// Beginning before this time.
+    /// Only holds that begin before this time.
     to: Option<Timestamp>,
-    /// The most on a page: 1 to 1000, usually 100.
+    /// The most holds on a page: 1 to 1000, 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// The `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -82,7 +82,7 @@ fn whose(sight: &Sight, site: Option<&str>, camera: Option<&str>) -> Result<Opti
     Ok(Some(among))
 }
 
-/// What is kept when its time is over, the newest first, a page at a time.
+/// Holds, the newest first, a page at a time.
 #[utoipa::path(get, path = "/v1/holds", tag = "keep", params(Parameters),
     responses((status = 200, body = Holds),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -127,7 +127,7 @@ pub(super) async fn one(
     answer::json(&headers, Keep::Ask, &HoldJson::from(visible(&api, &sight, &id).await?))
 }
 
-/// Keeps a stretch of a camera's footage until the hold is deleted. On the answer it is in force.
+/// Keeps a stretch of a camera's footage until the hold is deleted. It is in force when this is answered.
 #[utoipa::path(post, path = "/v1/holds", tag = "keep", request_body = NewHold,
     responses((status = 201, body = HoldJson),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -177,7 +177,7 @@ fn rounded_up(time: Timestamp) -> Timestamp {
     if whole == time { time } else { whole.checked_add(SignedDuration::from_micros(1)).unwrap_or(time) }
 }
 
-/// Ends a hold. What it alone kept is removed when retention comes to it.
+/// Ends a hold. What no other hold keeps is removed when retention next runs.
 #[utoipa::path(delete, path = "/v1/holds/{id}", tag = "keep", params(("id" = String, Path)),
     responses((status = 204),
         (status = 401, body = Problem, content_type = "application/problem+json"),

@@ -13,7 +13,7 @@ use framepost_ports::ByteRange;
 /// Bytes that are read at a time.
 const PIECE_BYTES: u64 = 256 * 1024;
 
-/// The bytes of a chunk as they lie in the bucket.
+/// The bytes of a chunk as they are in the bucket.
 #[utoipa::path(get, path = "/v1/media/{*key}", tag = "play",
     params(("key" = String, Path, description = "The key, with its slashes."), ("range" = Option<String>, Header, description = "One range of bytes.")),
     responses((status = 200, content_type = "video/mp4", body = Vec<u8>), (status = 206, content_type = "video/mp4", body = Vec<u8>),

@@ -31,15 +31,15 @@ const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// The start of what is played. Without it and without `to`, the playlist is live.
+    /// The start of the interval. Without it and without `to`, the playlist is live.
     from: Option<Timestamp>,
-    /// The end, at most 25 hours after `from`.
+    /// The end of the interval, at most 25 hours after `from`.
     to: Option<Timestamp>,
-    /// Set by the server, which sends a live playlist's reader here: from which chunk on it counts.
+    /// Set by the server when it redirects to a live playlist: the time from which it counts.
     since: Option<Timestamp>,
 }
 
-/// A playlist for HLS players: of a stretch of time, or live. Media are byte ranges of chunks as they lie in the bucket.
+/// A playlist for HLS players, of an interval or live. Media are byte ranges of chunks as they are in the bucket.
 #[utoipa::path(get, path = "/v1/playlists/{site}/{name}", tag = "play",
     params(("site" = String, Path), ("name" = String, Path, description = "The camera's name, and `.m3u8`."), Parameters),
     responses((status = 200, content_type = "application/vnd.apple.mpegurl", body = String),
@@ -67,8 +67,8 @@ pub(super) async fn playlist(
     Ok(answer::bytes(&headers, Keep::Ask, CONTENT_TYPE, text.into_bytes()))
 }
 
-/// Where a playlist says that a chunk's bytes are. Relative, for servers behind a path of a proxy; and signed where a player
-/// would need a token otherwise.
+/// Returns the URL of a chunk's bytes for a playlist. It is relative, for servers behind a path of a proxy, and signed if a
+/// player would need a token otherwise.
 fn media(api: &Api) -> impl Fn(&str) -> String {
     let access = api.access.clone();
     let now = api.clock.now();
@@ -87,7 +87,7 @@ async fn whole(api: &Api, camera: &CameraName, within: Interval) -> Result<Strin
     Ok(hls::playlist(Kind::Whole, &media(api), chunks.iter()))
 }
 
-/// The newest chunks that are there, counted from `since`; `None` where that is too long ago, or nothing has come since.
+/// Returns the newest chunks, counted from `since`; `None` if that is too long ago, or no chunk has arrived since.
 async fn live(api: &Api, camera: &CameraName, since: Timestamp) -> Result<Option<String>, Problem> {
     let now = api.clock.now();
     if now.duration_since(since) > SESSION {
@@ -101,7 +101,7 @@ async fn live(api: &Api, camera: &CameraName, since: Timestamp) -> Result<Option
     Ok(Some(hls::playlist(Kind::Live { gone: gone as u64 }, &media(api), chunks[gone..].iter().copied())))
 }
 
-/// Sends the reader to the live playlist that begins now.
+/// Redirects the reader to the live playlist that begins now.
 async fn begin(api: &Api, camera: &CameraName, name: &str) -> Result<Response, Problem> {
     let now = api.clock.now();
     let from = now.checked_sub(BEHIND).unwrap_or(now);

@@ -20,11 +20,11 @@ use utoipa::IntoParams;
 
 /// Longest stretch of time that is asked for at once, in seconds.
 const LONGEST_S: i64 = 8 * 86_400;
-/// Most chunks that are gone through.
+/// Most chunks that are read for an answer.
 const CHUNKS_MAX: usize = 250_000;
 /// Most sightings, segments and pieces of activity in an answer.
 const LISTED_MAX: usize = 2000;
-/// Chunks that are closer than this follow each other: clocks and roundings move their borders a little.
+/// Chunks that are closer than this follow each other, since clocks and rounding move their borders a little.
 const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,15 +36,15 @@ pub(super) struct Parameters {
     from: Timestamp,
     /// At most 8 days after `from`.
     to: Timestamp,
-    /// Stretches that are closer to each other than this many seconds are shown as one; 0 to 86400, usually 0.
+    /// Stretches that are closer to each other than this many seconds are joined: 0 to 86400, 0 by default.
     #[param(minimum = 0, maximum = 86400)]
     resolution: Option<f64>,
-    /// Counts the sightings that begin in each bin of so many seconds, 1 to 86400.
+    /// Counts the sightings that begin in each bin of this many seconds, 1 to 86400.
     #[param(minimum = 1, maximum = 86400)]
     count_seconds: Option<u32>,
 }
 
-/// What happened at one camera: where there is video, where there is none and why, what was seen, and whether it is sound.
+/// What happened at one camera: stretches with video, gaps with their causes, sightings, and integrity.
 #[utoipa::path(get, path = "/v1/timeline", tag = "find", params(Parameters),
     responses((status = 200, body = Timeline),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -112,7 +112,7 @@ fn follows(end: Timestamp, start: Timestamp, resolution: SignedDuration) -> bool
     start.duration_since(end) <= resolution
 }
 
-/// The stretches with video.
+/// Returns the stretches with video.
 fn recorded(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Recorded> {
     let mut stretches: Vec<Recorded> = Vec::new();
     for chunk in chunks {
@@ -127,7 +127,7 @@ fn recorded(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Recorded> 
     stretches
 }
 
-/// How sound they are. What is not sound is never joined with what is.
+/// Returns stretches with the same integrity. A chunk with another result is never joined with them.
 fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<IntegrityStretch> {
     let mut stretches: Vec<IntegrityStretch> = Vec::new();
     for chunk in chunks {
@@ -148,7 +148,7 @@ fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Integrity
     stretches
 }
 
-/// How much happens: of each chunk, or of bins where there are too many.
+/// Returns how much happens: for each chunk, or for bins if there are too many.
 fn activity(chunks: &[ChunkBrief], within: Interval) -> Vec<ActivityJson> {
     let levels = chunks.iter().filter_map(|chunk| Some((chunk, chunk.activity?)));
     if chunks.len() <= LISTED_MAX {
@@ -166,7 +166,7 @@ fn activity(chunks: &[ChunkBrief], within: Interval) -> Vec<ActivityJson> {
     bins.into_iter().map(|(bin, level)| ActivityJson { from: at(bin), to: at(bin + 1).min(within.to), level }).collect()
 }
 
-/// The number of sightings that begin in each bin.
+/// Returns the number of sightings that begin in each bin.
 fn counts(seen: &[SightingRow], within: Interval, seconds: u32) -> Vec<Count> {
     let bin_us = i64::from(seconds) * 1_000_000;
     let start = within.from.as_microsecond();
@@ -179,7 +179,7 @@ fn counts(seen: &[SightingRow], within: Interval, seconds: u32) -> Vec<Count> {
     bins.into_iter().map(|((bin, label), count)| Count { from: at(bin), label: label.to_owned(), count }).collect()
 }
 
-/// Where there is video that nobody looked at.
+/// Returns the stretches with video that no detector looked at.
 fn not_looked_at(chunks: &[ChunkBrief], looked: &[Looked], resolution: SignedDuration) -> Vec<NotLookedAt> {
     let mut stretches: Vec<NotLookedAt> = Vec::new();
     let mut looks = looked.iter().peekable();
