@@ -13,7 +13,7 @@ output "bucket_url" {
 }
 
 output "events" {
-  description = "Function to its queue, its dead-letter queue, and the queue for what EventBridge could not deliver."
+  description = "By function: its queue, its dead-letter queue, and the queue for what EventBridge could not deliver."
   value = {
     for name, route in module.event_route : name => {
       queue        = route.queue
@@ -24,7 +24,7 @@ output "events" {
 }
 
 output "functions" {
-  description = "Function to its Lambda function, role, log group and, where requests trigger it, URL."
+  description = "By function: its Lambda function, role, log group and, if requests trigger it, URL."
   value       = module.function
 }
 
@@ -43,12 +43,12 @@ output "ledger" {
 }
 
 output "gateways" {
-  description = "Site to what its gateway is, its edge.toml and how it gets its credential."
+  description = "By site: the gateway's identity, its edge.toml, and how it gets its credential."
   value       = module.gateway.gateways
 }
 
 output "gateway_access_keys" {
-  description = "Site to its access key, where that is the credential: terraform output -json gateway_access_keys."
+  description = "By site: the access key, if that is the credential. Read it with terraform output -json gateway_access_keys."
   sensitive   = true
   value       = module.gateway.access_keys
 }
@@ -67,6 +67,6 @@ output "dashboard_url" {
 }
 
 output "log_queries" {
-  description = "Questions to the logs, as CloudWatch Logs Insights takes them; they are saved there too."
+  description = "Queries of CloudWatch Logs Insights, which are also saved there."
   value       = module.observability.log_queries
 }

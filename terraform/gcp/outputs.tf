@@ -13,7 +13,7 @@ output "bucket_url" {
 }
 
 output "events" {
-  description = "Function to its subscriptions, by trigger, the topic for framepost replay, and its dead letters."
+  description = "By function: its subscriptions by trigger, the topic for framepost replay, and its dead letters."
   value = {
     for name, route in module.event_route : name => {
       subscriptions = route.subscriptions
@@ -24,7 +24,7 @@ output "events" {
 }
 
 output "functions" {
-  description = "Function to its Cloud Run service, its identities (as whom it works, and as whom messages are pushed) and, where requests trigger it, URL."
+  description = "By function: its Cloud Run service, the service accounts that it runs as and that push messages to it, and, if requests trigger it, its URL."
   value = {
     for name, function in module.function : name => merge(function, {
       push_identity = try(module.event_route[name].push_identity, null)
@@ -43,12 +43,12 @@ output "ledger" {
 }
 
 output "gateways" {
-  description = "Site to what its gateway is, its edge.toml and how it gets its credential."
+  description = "By site: the gateway's identity, its edge.toml, and how it gets its credential."
   value       = module.gateway.gateways
 }
 
 output "gateway_keys" {
-  description = "Site to its service account's key file, where that is the credential: terraform output -json gateway_keys."
+  description = "By site: the service account's key file, if that is the credential. Read it with terraform output -json gateway_keys."
   sensitive   = true
   value       = module.gateway.keys
 }
@@ -64,7 +64,7 @@ output "dashboard_url" {
 }
 
 output "log_queries" {
-  description = "The saved queries, and the log bucket that they are asked of."
+  description = "The saved queries, and the log bucket that they read."
   value = {
     bucket  = module.observability.log_bucket
     queries = module.observability.log_queries

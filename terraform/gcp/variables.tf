@@ -31,7 +31,7 @@ variable "enable_apis" {
 }
 
 variable "site" {
-  description = "The one site, where there is one: the first part of its keys, as in the gateway's edge.toml."
+  description = "The name of the site, if there is only one: the first part of its keys, as in the gateway's edge.toml."
   type        = string
   default     = null
 
@@ -42,7 +42,7 @@ variable "site" {
 }
 
 variable "sites" {
-  description = "The sites by name. silence_minutes: an alarm after so long without a chunk; 0 is never."
+  description = "The sites by name. silence_minutes: minutes without a chunk after which there is an alarm; 0 turns it off."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 }
@@ -101,7 +101,7 @@ variable "encryption_key" {
 }
 
 variable "events" {
-  description = "Which objects raise events: all of the bucket's, or those below the sites. Unless given: all of a bucket of its own, the sites' of an existing one."
+  description = "Which objects raise events: all, or with sites those below the sites. The default is all for a new bucket, and sites for an existing one."
   type        = object({ keys = optional(string) })
   default     = {}
 
@@ -160,7 +160,7 @@ variable "functions" {
 }
 
 variable "records" {
-  description = "Records. archive_days: kept on the topic for replay; expire_days: how long the table keeps them, for good unless given."
+  description = "archive_days: days for which the topic keeps records for replay; expire_days: days for which the table keeps them, for good unless set."
   type = object({
     archive_days = optional(number, 0)
     expire_days  = optional(number)
@@ -190,7 +190,7 @@ variable "gateways" {
 }
 
 variable "alarms" {
-  description = "notify: notification channels (projects/P/notificationChannels/N) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway): from where on."
+  description = "notify: notification channels (projects/P/notificationChannels/N) and e-mail addresses. Thresholds: oldest_message_minutes; errors and throttles, each in 5 minutes; backlog_minutes, the age of the oldest footage on a gateway."
   type = object({
     enabled                = optional(bool, true)
     notify                 = optional(list(string), [])

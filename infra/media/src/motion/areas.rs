@@ -2,11 +2,11 @@
 
 /// Marked pixels that are at most twice as far apart belong to one area.
 const REACH: usize = 3;
-/// An area has at least this part of all pixels within its rectangle,
+/// The least part of all pixels that an area's rectangle has.
 const RECTANGLE_LEAST: f64 = 0.001;
-/// and at least this many marked ones.
+/// The fewest marked pixels of an area.
 const MARKED_LEAST: usize = 12;
-/// Rectangles that are no further apart than this part of the picture's width are one.
+/// Rectangles at most this part of the picture's width apart are joined.
 const GAP: f64 = 0.02;
 
 /// A rectangle of pixels; the right and the lower edge are the first that are outside.

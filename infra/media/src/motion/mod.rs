@@ -45,7 +45,7 @@ pub struct Moving {
     pub score: f64,
 }
 
-/// What one picture has that the others have not.
+/// What moved in one picture, compared with the others.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Movement {
     /// The rectangles, the strongest first.
@@ -54,14 +54,15 @@ pub struct Movement {
     pub part: f64,
 }
 
-/// A pixel moved if the background in any light leaves so much of the contrast around it unexplained.
+/// A pixel moved if all three of these hold. First: the background, in any light, leaves at least this part of the contrast
+/// around the pixel unexplained.
 const CONTRAST_LEAST: f32 = 0.35;
-/// … and if it differs from the background by so many grey levels, of 255.
+/// Second: the pixel differs from the background by at least this many grey levels, of 255.
 const LEVELS_LEAST: f32 = 6.0;
-/// … and by so many times what half of the picture's pixels differ at most, which is noise. For a normal distribution, it is
-/// four standard deviations.
+/// Third: its difference is at least this many times the median difference of all pixels, which is noise. For a normal
+/// distribution, this is four standard deviations.
 const NOISE_FACTOR: f32 = 6.0;
-/// Where more of the picture than this moved, its light or the camera did.
+/// If more than this part of the picture moved, the light or the camera changed, and nothing is reported.
 const PART_MOST: f64 = 0.5;
 /// Grey levels of a difference that has the score 1.
 const LEVELS_FULL: f32 = 80.0;

@@ -10,7 +10,7 @@ variable "environment" {
 }
 
 variable "overrides" {
-  description = "By function, what its function.yaml says otherwise; enabled says whether it is deployed, true unless given."
+  description = "By function: keys that replace those of its function.yaml. enabled says whether it is deployed, true unless set."
   type        = any
   default     = {}
 }

@@ -1,5 +1,5 @@
 output "rule_arns" {
-  description = "By trigger, its EventBridge rule."
+  description = "EventBridge rules, by trigger."
   value       = { for key, rule in aws_cloudwatch_event_rule.this : key => rule.arn }
 }
 
@@ -31,6 +31,6 @@ output "undelivered" {
 }
 
 output "schedules" {
-  description = "By trigger, the name of its schedule."
+  description = "Names of the schedules, by trigger."
   value       = { for key, schedule in aws_scheduler_schedule.this : key => schedule.name }
 }

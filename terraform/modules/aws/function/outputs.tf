@@ -19,6 +19,6 @@ output "log_group" {
 }
 
 output "url" {
-  description = "Where requests go, where they trigger it: its URL and the path."
+  description = "The function's URL with the path for requests; null if requests do not trigger it."
   value       = try("${trimsuffix(aws_lambda_function_url.this[0].function_url, "/")}${var.http.path}", null)
 }

@@ -97,7 +97,7 @@ variable "queue" {
 }
 
 variable "http" {
-  description = "Requests, where they trigger it. auth: cloud is whom IAM lets invoke its URL, function is everybody."
+  description = "How requests trigger the function; null if none do. With auth = cloud, IAM says who may invoke its URL; with function, everybody may."
   type = object({
     path = optional(string, "/")
     auth = string

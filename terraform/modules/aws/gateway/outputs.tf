@@ -25,7 +25,7 @@ locals {
 }
 
 output "gateways" {
-  description = "Site to what its gateway is and how it is set up."
+  description = "By site: the gateway's identity, its edge.toml, and how it gets its credential."
   value = {
     for site in var.sites : site => {
       credential    = var.credential
@@ -49,17 +49,17 @@ locals {
 }
 
 output "principals" {
-  description = "Site to the ARN of the principal that its gateway acts as."
+  description = "By site: ARN of the principal that its gateway acts as."
   value       = local.principals
 }
 
 output "policy_json" {
-  description = "Site to the policy of its gateway."
+  description = "By site: the policy of its gateway."
   value       = { for site in var.sites : site => data.aws_iam_policy_document.put[site].json }
 }
 
 output "access_keys" {
-  description = "Site to its access key, where that is the credential."
+  description = "By site: the access key, if that is the credential."
   sensitive   = true
   value = {
     for site, key in aws_iam_access_key.gateway : site => {

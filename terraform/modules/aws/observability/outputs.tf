@@ -14,7 +14,7 @@ output "alarm_names" {
 }
 
 output "log_queries" {
-  description = "Name to a CloudWatch Logs Insights query, and the log groups that they are about. All are saved under the deployment's name."
+  description = "Queries of CloudWatch Logs Insights by name, and the log groups that they read. All are saved under the deployment's name."
   value = {
     log_groups = local.log_groups
     queries    = local.queries

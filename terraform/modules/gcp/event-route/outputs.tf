@@ -1,5 +1,5 @@
 output "subscriptions" {
-  description = "By trigger, the subscription that delivers to the function."
+  description = "Subscriptions that deliver to the function, by trigger."
   value       = { for key, subscription in google_pubsub_subscription.this : key => { name = subscription.name, id = subscription.id } }
 }
 
@@ -9,11 +9,11 @@ output "replay_topic" {
 }
 
 output "push_identity" {
-  description = "As whom Pub/Sub calls the function: e-mail address of a service account."
+  description = "E-mail address of the service account as which Pub/Sub calls the function."
   value       = google_service_account.push.email
 }
 
 output "schedules" {
-  description = "By trigger, the name of its schedule."
+  description = "Names of the schedules, by trigger."
   value       = { for key, schedule in google_cloud_scheduler_job.this : key => schedule.name }
 }

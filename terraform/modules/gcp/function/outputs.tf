@@ -8,7 +8,7 @@ output "service" {
 }
 
 output "identity" {
-  description = "As whom the function works: e-mail address of its service account."
+  description = "E-mail address of the service account that the function runs as."
   value       = google_service_account.this.email
 }
 
@@ -18,6 +18,6 @@ output "grants" {
 }
 
 output "url" {
-  description = "Where requests go, where they trigger it: its URL and the path."
+  description = "The function's URL with the path for requests; null if requests do not trigger it."
   value       = try("${google_cloud_run_v2_service.this.uri}${var.http.path}", null)
 }

@@ -109,7 +109,7 @@ variable "bucket" {
 }
 
 variable "prefixes" {
-  description = "The keys that the grants of footage end at, each with its slash. None: the whole bucket is footage."
+  description = "Beginnings of the keys that the grants footage:read and footage:write are limited to, each with its slash; [] is the whole bucket."
   type        = list(string)
   default     = []
 
@@ -130,13 +130,13 @@ variable "records" {
 }
 
 variable "dead_letters" {
-  description = "The topic that rejected messages go to, projects/P/topics/T, where messages trigger it."
+  description = "The topic that rejected messages go to, projects/P/topics/T; null if no messages trigger the function."
   type        = object({ topic = string })
   default     = null
 }
 
 variable "http" {
-  description = "Requests, where they trigger it. auth: cloud is who is granted run.invoker, function is everybody."
+  description = "How requests trigger the function; null if none do. With auth = cloud, Cloud Run admits principals that have run.invoker; with function, everybody."
   type = object({
     path = optional(string, "/")
     auth = string
@@ -160,7 +160,7 @@ variable "http" {
 }
 
 variable "ledger" {
-  description = "The bucket that claims are kept in, where the function is granted some."
+  description = "The bucket of claims, by name and as FRAMEPOST_LEDGER's URL; null without the grant ledger:claim."
   type = object({
     bucket = string
     url    = string

@@ -27,7 +27,7 @@ locals {
 }
 
 output "gateways" {
-  description = "Site to what its gateway is and how it is set up."
+  description = "By site: the gateway's identity, its edge.toml, and how it gets its credential."
   value = {
     for site in var.sites : site => {
       credential       = var.credential
@@ -45,7 +45,7 @@ output "gateways" {
 }
 
 output "keys" {
-  description = "Site to its service account's key file, where that is the credential."
+  description = "By site: the service account's key file, if that is the credential."
   sensitive   = true
   value       = { for site, key in google_service_account_key.gateway : site => base64decode(key.private_key) }
 }

@@ -47,7 +47,7 @@ variable "key_rotation" {
 }
 
 variable "oidc" {
-  description = "For federation: whose tokens are taken, for which audiences (the provider's own name without any), where in a token the site is, what else must be true of it (CEL expressions; needed where an issuer serves others too), and the issuer's keys where Google cannot fetch them."
+  description = "For federation: the issuer of the tokens; their audiences, by default the provider's own name; site, an expression for the site in a token; condition, another expression that must be true (both in CEL; needed if the issuer serves others too); and the issuer's keys, if Google cannot fetch them."
   type = object({
     issuer     = optional(string)
     audiences  = optional(list(string), [])

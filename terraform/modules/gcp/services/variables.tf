@@ -26,13 +26,13 @@ variable "encryption_key" {
 }
 
 variable "schedules" {
-  description = "Whether a function is called by the clock."
+  description = "Whether a function has a schedule, which needs Cloud Scheduler."
   type        = bool
   default     = false
 }
 
 variable "vision" {
-  description = "Whether a function has Cloud Vision look at pictures."
+  description = "Whether a function sends pictures to Cloud Vision."
   type        = bool
   default     = false
 }
