@@ -27,17 +27,17 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     drain: Duration::from_secs(10),
 };
 
-/// How callers of the API are told apart.
+/// Who may use the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Auth {
-    /// Not at all: everybody on this machine may see everything.
+    /// Everybody on this machine may see everything.
     None,
-    /// By tokens: `framepost token new`.
+    /// Only callers with a token: `framepost token new`.
     Tokens,
 }
 
 impl Auth {
-    /// The access to a listener at this address, as the data directory has it.
+    /// Returns the access to a listener at this address, with the tokens of the data directory.
     pub(crate) fn access(self, dir: &Path, address: SocketAddr) -> anyhow::Result<Access> {
         Ok(match self {
             Self::None => Access::on_loopback(address),
@@ -49,7 +49,7 @@ impl Auth {
     }
 }
 
-/// Listens where it is asked to; otherwise on the usual port, or on any other where something has that one.
+/// Listens at the address that was asked for; otherwise on the usual port, or on another if that is taken.
 pub(crate) async fn listen(asked: Option<SocketAddr>, auth: Auth) -> anyhow::Result<TcpListener> {
     if let Some(asked) = asked {
         anyhow::ensure!(
@@ -64,7 +64,7 @@ pub(crate) async fn listen(asked: Option<SocketAddr>, auth: Auth) -> anyhow::Res
     }
 }
 
-/// Says where they are, and for whom.
+/// Prints the addresses of API and console, and who may use them.
 pub(crate) fn tell(address: SocketAddr, auth: Auth) {
     let who = match auth {
         Auth::None => "anyone on this machine may ask",

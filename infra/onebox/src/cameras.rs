@@ -28,8 +28,8 @@ pub(crate) fn cameras(videos: &[String], dir: &Path, pace: Pace) -> anyhow::Resu
     Ok(cameras)
 }
 
-/// How the cameras are logged into, on the command line. Each is for all cameras, or behind `CAMERA=` for one of them, by
-/// the name that it is given from its URL.
+/// Logins of the cameras, on the command line. Each is for all cameras, or after `CAMERA=` for one, by the name that it gets
+/// from its URL.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Credentials {
     /// The user of the cameras, or of the one with this name.

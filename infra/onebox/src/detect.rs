@@ -1,4 +1,4 @@
-//! `framepost detect FILE...`: what a detector sees in files, and on request their pictures with boxes to look at.
+//! `framepost detect FILE...`: runs a detector on files, and on request draws its boxes into pictures.
 
 use crate::apply::{self, Files};
 use crate::functions::Functions;
@@ -22,19 +22,19 @@ const QUALITY: u8 = 90;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// MP4, fragmented MP4, MKV or WebM files; of one that is longer than a chunk, pictures from start to end.
+    /// MP4, fragmented MP4, MKV or WebM files. Of a long file, pictures from start to end are used.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME. FRAMEPOST_DETECTOR
     /// otherwise, or motion:.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
-    /// Writes each picture with its boxes there, as JPEG.
+    /// Writes each picture with its boxes into this directory, as JPEG.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
 }
 
-/// Probes each file, looks at it however still it is, and prints the record.
+/// Probes each file, looks at it even if nothing moves, and prints the record.
 pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
     if let Some(dir) = &arguments.draw {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     Ok(code)
 }
 
-/// Whoever asks wants an answer: nothing is still, and nothing was done before.
+/// Settings with which every file is looked at: nothing counts as still, and nothing as done before.
 fn variables(detector: Option<String>, ledger: &Path) -> anyhow::Result<Variables> {
     let ledger = url::Url::from_directory_path(ledger).ok().context("the temporary directory has no absolute path")?;
     Ok(Arc::new(move |name: &str| match name {
@@ -103,7 +103,7 @@ fn why(outcome: Outcome) -> String {
     }
 }
 
-/// Writes the picture with a frame around each box, in a colour for each label.
+/// Writes the picture with a frame around each box, in one colour for each label.
 fn draw(picture: &Picture, detections: &[Detection], place: &Path) -> anyhow::Result<()> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let mut rgb = picture.rgb().to_vec();
@@ -128,7 +128,7 @@ fn draw(picture: &Picture, detections: &[Detection], place: &Path) -> anyhow::Re
     Ok(())
 }
 
-/// One of some bright colours, the same for the same label.
+/// Returns a bright colour, always the same for the same label.
 fn colour(label: &str) -> [u8; 3] {
     const COLOURS: [[u8; 3]; 6] =
         [[255, 64, 64], [64, 255, 64], [80, 160, 255], [255, 220, 0], [255, 0, 255], [0, 255, 255]];

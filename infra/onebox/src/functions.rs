@@ -40,9 +40,9 @@ impl Functions {
         self.0.get(name).with_context(|| format!("there is no function {name:?}; there are {}", known()))
     }
 
-    /// Creates each function that messages trigger, and opens its inbox. For functions that are left out, messages wait.
+    /// Creates each function that messages trigger, and opens its inbox. Messages for functions that are left out wait.
     ///
-    /// Whether a function whose program is not installed is left out, or an error, is said by `without_program`.
+    /// If a function's program is not installed, `without_program` decides whether the function is left out or this fails.
     pub(crate) async fn subscribe(
         &self,
         inboxes: &LocalInboxes,
@@ -105,10 +105,10 @@ fn words(trigger: &Trigger) -> String {
     }
 }
 
-/// What becomes of a function whose program is not installed.
+/// What to do if a function's program is not installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WithoutProgram {
-    /// The rest goes on without it, and its messages wait.
+    /// The other functions run, and messages for this one wait.
     LeaveOut,
     /// The onebox does not start, and says which program is missing.
     Fail,

@@ -1,8 +1,8 @@
 //! The whole pipeline in one process tree, on one machine: a program with whatever functions it is given.
 //!
-//! [`main`] is the command line of `framepost`. The functions are a list, and nothing here knows one of them by its name: each
-//! is made of the same [`Clouds`](framepost_host::Clouds) and has an inbox of its own in the bucket's directory, filled by what
-//! its manifest says that it is triggered by.
+//! [`main`] is the command line of `framepost`. It gets a list of functions, and this crate knows none of them by name. Each
+//! is made with the same [`Clouds`](framepost_host::Clouds), and has an inbox of its own in the bucket's directory, which the
+//! triggers in its manifest fill.
 
 mod api;
 mod apply;
@@ -43,11 +43,11 @@ enum Command {
     Up(Box<up::Arguments>),
     /// Serves the API and the console over what was recorded, without recording.
     Serve(serve::Arguments),
-    /// Probes files: the record, or the reject record, of each. Exits with 1 if any was rejected.
+    /// Probes files, and prints a record for each. Exits with 1 if any file was rejected.
     Probe(apply::Arguments),
-    /// Looks at files: the record of what is to be seen in each, and on request the pictures with boxes.
+    /// Runs a detector on files, and prints a record for each; on request, draws the boxes into pictures.
     Detect(detect::Arguments),
-    /// Gives objects that are in a bucket to a function again: another model, a setting that changed, a catalogue that is rebuilt.
+    /// Gives objects in a bucket to a function again, for example after a change of model or settings, or to rebuild a catalogue.
     Replay(Box<replay::Arguments>),
     /// Makes, lists and takes away tokens of the API.
     Token(token::Arguments),
@@ -55,7 +55,7 @@ enum Command {
     Functions,
 }
 
-/// Does what the arguments ask for, the program's own name first, with these functions.
+/// Runs the command in the arguments, the first of which is the program's name, with these functions.
 pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let functions = match Functions::new(functions) {
         Ok(functions) => functions,
@@ -88,7 +88,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
     result.unwrap_or_else(|error| failed(&error))
 }
 
-/// The records themselves are on standard output, so a function's own lines about them would be there twice.
+/// Records are on standard output already, so a function's own log lines about them are left out.
 fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)> {
     let host = match command {
         Command::Up(_) | Command::Serve(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,

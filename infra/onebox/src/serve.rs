@@ -19,18 +19,18 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Where everything was kept.
+    /// The data directory.
     #[arg(long, default_value = "framepost-data", value_name = "DIR")]
     dir: PathBuf,
-    /// Where the API listens: usually 127.0.0.1:8642, or another port where that one is not free.
+    /// Address of the API; by default 127.0.0.1:8642, or another port if that one is taken.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// How callers of the API are told apart.
+    /// Who may use the API.
     #[arg(long, value_enum, default_value = "none")]
     auth: api::Auth,
 }
 
-/// Serves until it is interrupted.
+/// Serves until Ctrl-C.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { dir, listen, auth } = arguments;
     let signals = Signals::install()?;

@@ -1,4 +1,4 @@
-//! `framepost token`: makes, lists and takes away the tokens of the API.
+//! `framepost token`: creates, lists and revokes tokens for the API.
 
 use crate::{lasting, privacy};
 use anyhow::{Context as _, bail, ensure};
@@ -15,33 +15,33 @@ use std::process::ExitCode;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Where everything is kept.
+    /// The data directory.
     #[arg(long, default_value = "framepost-data", value_name = "DIR", global = true)]
     dir: PathBuf,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Makes a token and prints it. It is kept nowhere.
+    /// Creates a token and prints it. It cannot be shown again.
     New(New),
-    /// Lists the tokens: what each is called, what it is for, and until when.
+    /// Lists the tokens: id, what each may see, and until when.
     List,
-    /// Takes a token away.
+    /// Revokes a token.
     Revoke {
-        /// What it is called in the list.
+        /// The token's id, as the list shows it.
         id: String,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct New {
-    /// A site that its holder may see; can be given several times. Without any, everything.
+    /// A site that its holder may see; can be given several times. Without this option, all sites.
     #[arg(long, value_name = "SITE")]
     site: Vec<Site>,
-    /// Of the one site, only these cameras.
+    /// Only these cameras of the site.
     #[arg(long, value_name = "CAMERA")]
     camera: Vec<Camera>,
-    /// Its holder may see footage and what is known of it.
+    /// Its holder may see footage and what is known about it.
     #[arg(long, required = true)]
     read: bool,
     /// For how long it counts: `12h`, `30d`. Without it, until it is taken away.
@@ -49,7 +49,7 @@ struct New {
     expires: Option<SignedDuration>,
 }
 
-/// The file of the tokens.
+/// Returns the path of the file with the tokens.
 pub(crate) fn file(dir: &Path) -> PathBuf {
     dir.join("tokens.json")
 }
@@ -109,7 +109,7 @@ fn read(dir: &Path) -> anyhow::Result<Vec<StoredToken>> {
     }
 }
 
-/// Replaces the file as a whole: who reads it sees the old one or the new one.
+/// Replaces the whole file, so that a reader sees either the old or the new one.
 fn write(dir: &Path, tokens: &[StoredToken]) -> anyhow::Result<()> {
     let staged = dir.join(format!(".tokens-{}", std::process::id()));
     let mut file_there = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;

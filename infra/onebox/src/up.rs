@@ -36,7 +36,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const BUCKET: &str = "footage";
-/// The variable by which functions are told which detector to use.
+/// The variable that tells functions which detector to use.
 pub(crate) const DETECTOR: &str = "FRAMEPOST_DETECTOR";
 
 /// Time after Ctrl-C for closing spans, emptying the spool and receiving records.
@@ -45,12 +45,12 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files (MP4, fragmented MP4, MKV) and rtsp:// URLs; each is a camera. Without any, a small built-in clip plays like a live
-    /// camera. Everybody on this machine can read a program's arguments: a password is better given as below.
+    /// camera. Everybody on this machine can read a program's arguments, so give a password by one of the options below.
     #[arg(value_name = "VIDEO")]
     videos: Vec<String>,
     #[command(flatten)]
     credentials: Credentials,
-    /// Where everything is kept.
+    /// The data directory.
     #[arg(long, default_value = "framepost-data", value_name = "DIR")]
     dir: PathBuf,
     /// The site's name, the first part of every key.
@@ -59,19 +59,19 @@ pub(crate) struct Arguments {
     /// The S3 endpoint's port on loopback; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Where the API listens: usually 127.0.0.1:8642, or another port where that one is not free.
+    /// Address of the API; by default 127.0.0.1:8642, or another port if that one is taken.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// How callers of the API are told apart.
+    /// Who may use the API.
     #[arg(long, value_enum, default_value = "none")]
     auth: api::Auth,
-    /// Goes on serving after all files are read, as it does when standard output is a terminal.
+    /// Goes on serving after all files are read, as it does anyway when standard output is a terminal.
     #[arg(long)]
     stay: bool,
-    /// Removes what was written longer ago than this (`7d`, `12h`), and nothing earlier. Holds and exports stay.
+    /// Removes objects that were written longer ago than this (`7d`, `12h`). Holds and exports stay.
     #[arg(long, value_parser = lasting::parse, value_name = "DURATION")]
     keep: Option<SignedDuration>,
-    /// Removes the oldest where there is more than this (`200GB`), or where the disk is nearly full. Holds and exports stay.
+    /// Removes the oldest objects if there is more than this (`200GB`), or if the disk is nearly full. Holds and exports stay.
     #[arg(long, value_parser = parse_bytes, value_name = "SIZE")]
     keep_bytes: Option<u64>,
     /// The length of a chunk: it closes at the first random access frame after this long.
@@ -86,7 +86,7 @@ pub(crate) struct Arguments {
     /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
-    /// Leaves a function out; can be given several times. What it would have been told waits until it is there again.
+    /// Leaves a function out; can be given several times. Messages for it wait until it runs again.
     #[arg(long, value_name = "FUNCTION")]
     without: Vec<String>,
 }
@@ -192,17 +192,17 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     outcome
 }
 
-/// The bucket of a data directory.
+/// Returns the bucket's path in a data directory.
 pub(crate) fn bucket_dir(dir: &Path) -> PathBuf {
     dir.join("s3").join(BUCKET)
 }
 
-/// The catalogue of a data directory.
+/// Returns the catalogue's path in a data directory.
 pub(crate) fn catalog_file(dir: &Path) -> std::io::Result<PathBuf> {
     std::path::absolute(dir.join("catalog.db"))
 }
 
-/// What functions are told here. It goes before this process's own environment, and that before a manifest's defaults.
+/// The settings of functions here. They take precedence over this process's environment, and that over a manifest's defaults.
 struct Variables(BTreeMap<&'static str, String>);
 
 impl Variables {
@@ -230,7 +230,7 @@ impl Variables {
     }
 }
 
-/// What has to be done before the end.
+/// What must be finished before the program ends.
 struct Done<'a> {
     gateway: &'a Arc<Gateway>,
     inboxes: &'a LocalInboxes,
@@ -247,7 +247,7 @@ impl Done<'_> {
     }
 }
 
-/// Records until it is over, waits for what is under way, and says how it went.
+/// Records until all sources have ended or Ctrl-C, waits for what is under way, and prints a summary.
 async fn record(
     arguments: &Arguments,
     done: &Done<'_>,

@@ -1,4 +1,4 @@
-//! How the functions of this program are, for the API.
+//! The state of this program's functions, for the API.
 
 use async_trait::async_trait;
 use framepost_api::{FunctionHealth, FunctionState, Workings};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What is known of the functions that run. Clones are the same.
+/// The state of the functions that run. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Health {
     functions: Arc<Mutex<Vec<Watched>>>,
@@ -22,11 +22,11 @@ struct Watched {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What was seen of a function.
+/// What was observed of a function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Seen {
     last_error: Option<(Timestamp, String)>,
-    /// Whether nothing was handled since.
+    /// Whether nothing was handled since the last failure.
     is_failing: bool,
 }
 
@@ -36,7 +36,7 @@ impl Seen {
         self.is_failing = true;
     }
 
-    /// A message that is rejected is parked, and says nothing of the next one. One that is tried again may say that all fail.
+    /// Takes in a settled message. A rejected one is the last error, but only one that is tried again makes the function failing.
     fn settled(&mut self, settled: &Settled) {
         for handled in &settled.handled {
             let why = || match handled.ending.reason() {
@@ -59,24 +59,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What somebody who runs a function tells of it.
+/// The observer of one running function.
 pub(crate) struct Watching(Arc<Mutex<Seen>>);
 
 impl Watching {
-    /// Sees what is handled.
+    /// Returns a callback for settled messages.
     pub(crate) fn watch(&self) -> Watch {
         let seen = self.0.clone();
         Arc::new(move |settled| locked(&seen).settled(settled))
     }
 
-    /// It cannot go on.
+    /// Notes that the function has ended and cannot continue.
     pub(crate) fn ended(&self, why: String) {
         locked(&self.0).failed(why);
     }
 }
 
 impl Health {
-    /// Watches the function that takes its messages from this inbox.
+    /// Observes the function that takes its messages from this inbox.
     pub(crate) fn watch(&self, name: &str, inbox: Arc<LocalInbox>) -> Watching {
         let seen = Arc::<Mutex<Seen>>::default();
         locked(&self.functions).push(Watched { name: name.to_owned(), inbox, seen: seen.clone() });
