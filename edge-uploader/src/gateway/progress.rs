@@ -39,9 +39,9 @@ pub enum CameraState {
 pub struct DescribedStream {
     /// Codec of the video, as in RFC 6381: `avc1.64001f`.
     pub codec: String,
-    /// Pixels, after cropping.
+    /// Width of the picture in pixels, after cropping.
     pub width: u32,
-    /// Pixels, after cropping.
+    /// Height of the picture in pixels, after cropping.
     pub height: u32,
 }
 

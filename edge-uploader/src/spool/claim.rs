@@ -142,7 +142,7 @@ impl Spool {
 }
 
 impl Claim {
-    /// Returns the object's key.
+    /// Returns the key under which the object is put into the bucket.
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }

@@ -12,7 +12,7 @@ pub trait Workings: Send + Sync {
     async fn functions(&self) -> Result<Vec<FunctionState>>;
 }
 
-/// The state of a function.
+/// What a host knows about a function that it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FunctionState {
     /// The function's name, as in its `function.yaml`.

@@ -57,12 +57,12 @@ impl Look {
         u32::try_from(self.pictures.len() + self.crops.len()).unwrap_or(u32::MAX)
     }
 
-    /// All pictures, the parts last.
+    /// Returns the pictures that the detector is given: whole ones, then the crops.
     fn all(&self) -> impl Iterator<Item = &Picture> {
         self.pictures.iter().chain(self.crops.iter().map(|crop| &crop.picture))
     }
 
-    /// Asks the detector, for all pictures at once.
+    /// Gives the detector the pictures and the crops in one call, and merges what it says of both.
     pub(crate) async fn ask(
         &self,
         detector: &dyn Detector,

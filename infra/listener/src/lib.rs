@@ -57,7 +57,7 @@ pub struct ConnectionLimits {
 /// Versions of HTTP, without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
-    /// HTTP/1.0 and HTTP/1.1.
+    /// HTTP/1.1, and HTTP/1.0 for clients that speak no newer one.
     Http1,
     /// HTTP/2 with prior knowledge as well.
     #[cfg(feature = "http2")]

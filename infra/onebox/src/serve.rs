@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The data directory.
+    /// The data directory of a `framepost up`, which may be running.
     #[arg(long, default_value = "framepost-data", value_name = "DIR")]
     dir: PathBuf,
     /// Address of the API; by default 127.0.0.1:8642, or another port if that one is taken.
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     auth: api::Auth,
 }
 
-/// Serves until Ctrl-C.
+/// Serves the API and the console until the process is interrupted.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { dir, listen, auth } = arguments;
     let signals = Signals::install()?;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The data directory.
+    /// The data directory of the installation whose API the tokens are for.
     #[arg(long, default_value = "framepost-data", value_name = "DIR", global = true)]
     dir: PathBuf,
 }
@@ -26,7 +26,7 @@ enum Command {
     New(New),
     /// Lists the tokens: id, what each may see, and until when.
     List,
-    /// Revokes a token.
+    /// Revokes a token: requests with it are refused from now on.
     Revoke {
         /// The token's id, as the list shows it.
         id: String,

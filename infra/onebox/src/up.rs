@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     videos: Vec<String>,
     #[command(flatten)]
     credentials: Credentials,
-    /// The data directory.
+    /// The data directory: uploaded chunks, spool, catalogue and keys.
     #[arg(long, default_value = "framepost-data", value_name = "DIR")]
     dir: PathBuf,
     /// The site's name, the first part of every key.

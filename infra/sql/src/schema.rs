@@ -1,7 +1,7 @@
-//! The tables, and how they came to be: each version is a list of statements on top of the one before.
+//! The versions of the tables. Each is a list of statements that changes the tables of the version before.
 //!
-//! [`migrate`] brings a database to the newest version in one transaction a step. Going back is not possible, and a database of
-//! a newer version than this program's is refused: the program is too old for it. A version that was released is never edited.
+//! [`migrate`] brings a database to the newest version, with one transaction for each step. There is no way back: a program
+//! refuses a database of a newer version than its own. A released version is never edited.
 
 use crate::executor::{Dialect, Executor, values};
 use framepost_ports::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ const VERSIONS: [&str; 3] = [include_str!("schema/1.sql"), include_str!("schema/
 /// The version of this program.
 const NEWEST: i64 = 3;
 
-/// Brings the tables to the newest version. The caller sees to it that nobody else does so at the same time.
+/// Brings the tables to the newest version. The caller ensures that nobody else does so at the same time.
 pub(crate) async fn migrate(db: &mut impl Executor) -> Result<()> {
     migrate_to(db, NEWEST).await
 }

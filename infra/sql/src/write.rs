@@ -1,4 +1,4 @@
-//! Changes become rows.
+//! Writes changes as rows.
 
 use crate::build;
 use crate::executor::{Executor, Value, values};
@@ -10,25 +10,25 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The looks of a camera by a model that changed.
+/// The looks that changed, of one camera and one model.
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
-    /// New ones by their places in the order.
+    /// New looks, by their places in the order.
     pub(crate) new: BTreeMap<(i64, String, String), LookRow>,
-    /// The starts of the days of which some are gone.
+    /// The starts of the days from which looks were removed.
     pub(crate) gone: BTreeSet<Timestamp>,
 }
 
 /// What one transaction writes, and what it has learnt of the rows that are there.
 struct Writing<'a, E> {
     db: &'a mut E,
-    /// Ids, and the longest chunk that the row knows.
+    /// By camera: its id, and the length of its longest chunk as its row has it, in µs.
     cameras: HashMap<CameraName, (i64, i64)>,
-    /// By ids of camera and series.
+    /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
 }
 
-/// Takes the changes. The caller commits, or rolls back where this fails.
+/// Applies the changes. The caller commits, or rolls back if this fails.
 pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<()> {
     let mut writing = Writing { db, cameras: HashMap::new(), touched: BTreeMap::new() };
     for change in changes {
@@ -44,7 +44,7 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
     Ok(())
 }
 
-/// The bucket of an object in one text.
+/// Returns provider and bucket of an object as one text.
 fn place(object: &ObjectRef) -> String {
     format!("{}/{}", object.provider, object.bucket)
 }
@@ -106,12 +106,12 @@ impl<E: Executor> Writing<'_, E> {
         }
     }
 
-    /// Notes that the record was written.
+    /// Adds the record to the list of records written.
     async fn note(&mut self, record: &Record) -> Result<()> {
         self.db.execute("INSERT INTO happening (record) VALUES ($1)", values![json(record)?]).await
     }
 
-    /// Whether a removal takes this version of the object.
+    /// Returns whether a removal applies to this version of the object.
     async fn is_removed(&mut self, object: &ObjectRef, time: Timestamp) -> Result<bool> {
         let sql = "SELECT 1 FROM removal WHERE key = $1 AND place = $2
             AND (version = $3 OR (version = '' AND time_us >= $4)) LIMIT 1";
@@ -119,7 +119,7 @@ impl<E: Executor> Writing<'_, E> {
         Ok(!self.db.query(sql, values).await?.is_empty())
     }
 
-    /// The id of a camera that has a chunk of this length.
+    /// Returns the id of a camera, which has a chunk of this length in µs.
     async fn camera(&mut self, name: &CameraName, length_us: i64) -> Result<i64> {
         if let Some((id, longest)) = self.cameras.get(name)
             && *longest >= length_us
@@ -181,7 +181,7 @@ impl<E: Executor> Writing<'_, E> {
         self.mark_newest(&object.key).await
     }
 
-    /// Says of each version of a key whether it is the newest.
+    /// Marks the newest version of a key, and unmarks the others.
     async fn mark_newest(&mut self, key: &str) -> Result<()> {
         let sql = "UPDATE chunk SET newest = CASE WHEN EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key
                 AND (other.time_us, other.version) > (chunk.time_us, chunk.version)) THEN 0 ELSE 1 END
@@ -189,7 +189,7 @@ impl<E: Executor> Writing<'_, E> {
         self.db.execute(sql, values![key]).await
     }
 
-    /// A row of a table that has nothing besides its record.
+    /// Writes a row of a table of intervals and their records.
     async fn plain_row(
         &mut self,
         table: &'static str,

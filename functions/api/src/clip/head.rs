@@ -22,7 +22,7 @@ pub(super) struct BoxIn<'a> {
     pub(super) kind: [u8; 4],
     /// Offset of its header from the start of the bytes that were searched.
     pub(super) at: usize,
-    /// Header and body.
+    /// The box as it is in these bytes, header included.
     pub(super) whole: &'a [u8],
     pub(super) body: &'a [u8],
 }

@@ -27,7 +27,7 @@ pub(crate) struct Timeline {
     pub(crate) size_bytes: u64,
     /// Number of chunks in the interval.
     pub(crate) chunks: u64,
-    /// Stretches with video.
+    /// Stretches with video, joined as `resolutionSeconds` says.
     pub(crate) recorded: Vec<Recorded>,
     /// Stretches without video, each with its cause.
     pub(crate) gaps: Vec<Gap>,

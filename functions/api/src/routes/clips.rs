@@ -44,7 +44,7 @@ enum GapsWord {
 pub(super) struct ClipPlan {
     from: Timestamp,
     to: Timestamp,
-    /// Size in bytes.
+    /// Size of the clip's MP4 in bytes.
     size_bytes: u64,
     /// Seconds that it plays.
     seconds: f64,

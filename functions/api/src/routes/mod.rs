@@ -1,4 +1,4 @@
-//! The routes, and what stands before all of them.
+//! The routes, and the checks before all of them.
 
 mod cameras;
 mod chunks;
@@ -31,10 +31,10 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// What the API answers from.
+/// What the API needs to answer requests.
 #[derive(Clone)]
 pub struct Api {
-    /// What is known of the footage.
+    /// The database of the footage.
     pub catalog: Arc<dyn Catalog>,
     /// Where the bytes of chunks are read.
     pub source: Arc<dyn ObjectSource>,
@@ -42,7 +42,7 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// How callers are told apart.
     pub access: Access,
-    /// How the functions are, where the host can tell.
+    /// The state of the functions, if the host knows it.
     pub workings: Option<Arc<dyn Workings>>,
 }
 
@@ -76,7 +76,7 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Lets a request in if it may be asked at all.
+/// Checks the caller, and passes the request on if it is allowed.
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     auth::check(&api.access, api.clock.now(), &mut parts)?;
@@ -89,8 +89,8 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<R
     Ok(response)
 }
 
-/// Lets a request for the console in. It is the same for everybody, and what it shows, it asks for like every other caller. On
-/// loopback no other name than this machine's leads to it, either.
+/// Passes a request for the console on. The console is the same for everybody, and asks the API for what it shows like any
+/// other client. On loopback, it is only served under this machine's own names.
 async fn own_host(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
     match &api.access {
         Access::Loopback(hosts) if !hosts.are_asked(request.headers(), request.uri()) => Err(Problem::other_host()),
@@ -101,7 +101,7 @@ async fn own_host(State(api): State<Api>, request: Request, next: Next) -> Resul
 /// The paths of what is footage. Who asked for it is in the log.
 const FOOTAGE: [&str; 3] = ["/v1/media/", "/v1/playlists/", "/v1/clips/"];
 
-/// What a browser may make of an answer: nothing but what this server sends itself.
+/// What a browser may load for a page of this server: nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
      connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 

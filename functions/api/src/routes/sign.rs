@@ -29,7 +29,7 @@ pub(super) struct Parameters {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Signed {
     path: String,
-    /// Until when it is good. Ask again before; absent where no token is needed, so that it does not end.
+    /// The time until which the path is valid; ask again before that. Absent if no token is needed, since it then does not end.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<Timestamp>,
 }

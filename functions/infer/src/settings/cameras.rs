@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The settings of one camera.
+/// What applies to a camera: its own settings, and otherwise those of all cameras.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraSettings {
     /// The wanted pictures; `None` for those that suit the detector.

@@ -24,7 +24,7 @@ use plane::Plane;
 pub struct Rgb<'a> {
     /// Pixels of a row.
     pub width: u32,
-    /// Number of rows.
+    /// Number of rows in `pixels`.
     pub height: u32,
     /// `width × height × 3` bytes. Missing ones count as black.
     pub pixels: &'a [u8],
