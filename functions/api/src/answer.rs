@@ -1,4 +1,4 @@
-//! Answers in JSON and in text: with an entity tag, compressed where the caller takes that, and 304 where it has it already.
+//! Responses of JSON and text: with an entity tag, compressed if the caller accepts that, and 304 if the caller has it already.
 
 use crate::problem::Problem;
 use axum::http::header::{
@@ -12,19 +12,19 @@ use framepost_events::Sha256;
 use serde::Serialize;
 use std::io::Write as _;
 
-/// Shorter answers are sent as they are.
+/// Shorter responses are not compressed.
 const COMPRESSED_FROM_BYTES: usize = 1024;
 
-/// How long an answer may be kept.
+/// How long a caller may keep a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// It is asked for again each time, and mostly told that nothing changed.
+    /// The caller asks again each time, and mostly hears that nothing changed.
     Ask,
     /// The caller may keep it for this many seconds.
     Seconds(u32),
 }
 
-/// The answer as JSON.
+/// Returns the response for `value` as JSON.
 pub(crate) fn json(request: &HeaderMap, keep: Keep, value: &impl Serialize) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| {
         framepost_ports::Error::new(framepost_ports::ErrorKind::Corrupt, "write", "an answer").because(error)
@@ -32,7 +32,7 @@ pub(crate) fn json(request: &HeaderMap, keep: Keep, value: &impl Serialize) -> R
     Ok(bytes(request, keep, "application/json", body))
 }
 
-/// The answer to what is not asked twice, as JSON.
+/// Returns a response as JSON that is never kept.
 pub(crate) fn uncached(value: &impl Serialize) -> Result<Response, Problem> {
     let body = serde_json::to_vec(value).map_err(|error| {
         framepost_ports::Error::new(framepost_ports::ErrorKind::Corrupt, "write", "an answer").because(error)
@@ -41,7 +41,7 @@ pub(crate) fn uncached(value: &impl Serialize) -> Result<Response, Problem> {
     Ok((headers, body).into_response())
 }
 
-/// The answer as these bytes.
+/// Returns the response with these bytes.
 pub(crate) fn bytes(request: &HeaderMap, keep: Keep, content_type: &'static str, body: Vec<u8>) -> Response {
     let digest = Sha256::of(&body).to_string();
     let tag = format!("W/\"{}\"", &digest[..32]);
@@ -71,7 +71,7 @@ pub(crate) fn bytes(request: &HeaderMap, keep: Keep, content_type: &'static str,
     response
 }
 
-/// Whether the caller has what this tag is of. Weak comparison: RFC 9110 §13.1.2.
+/// Returns whether the caller has the response with this tag. The comparison is weak (RFC 9110 §13.1.2).
 pub(crate) fn has(request: &HeaderMap, tag: &str) -> bool {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let given = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON, read strictly, of a limited size.
+//! Request bodies: JSON, read strictly, of limited size.
 
 use crate::problem::Problem;
 use axum::body::to_bytes;
@@ -6,13 +6,13 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
-/// The most bytes that are read.
+/// The largest body in bytes.
 const LARGEST_BYTES: usize = 64 * 1024;
 
-/// A body as a struct that refuses what it does not know.
+/// A body, deserialized strictly: an unknown field is refused.
 ///
-/// It must be declared as JSON. A web page of another origin may send a request without asking first only with the types of
-/// a form or of plain text (Fetch standard, "CORS-safelisted request-header"), so none can change anything here.
+/// It must be declared as JSON. Without asking first, a web page of another origin may only send the types of a form or of plain
+/// text (Fetch standard, "CORS-safelisted request-header"), so such a page can change nothing here.
 pub(crate) struct Sent<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {

@@ -1,7 +1,7 @@
 //! The console: a page that shows what the API knows. Its files are in `console/`, embedded as they are written; its types are for
 //! `tsc` alone.
 //!
-//! The page itself is public, because it holds nothing of anybody. What it shows, it asks the API for like every other caller.
+//! The page is the same for everybody and contains no data. It asks the API for what it shows, like any other client.
 
 use crate::answer::{self, Keep};
 use axum::Router;
@@ -67,7 +67,7 @@ const MODULES: [(&str, &str, &[u8]); 41] = modules![
     "words.js",
 ];
 
-/// The routes of the page and its files. What changes with a new version of the program is asked for each time, and mostly not
+/// The routes of the page and its files. A file that changes with the program's version is asked for each time, and mostly not
 /// sent again.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = ("/", "text/html; charset=utf-8", PAGE);

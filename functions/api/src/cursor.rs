@@ -1,6 +1,6 @@
-//! Where a list goes on: an opaque text for the caller, a place in the order here.
+//! Cursors, which say where a list continues: an opaque text for the caller, a place in the order here.
 //!
-//! A cursor is no secret and gives no right: it only says after which place to go on, and who may see what is asked again with
+//! A cursor is no secret and gives no right. It only says after which place to continue; what the caller may see is checked for
 //! each page.
 
 use crate::problem::Problem;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Longer than any that is made here: a key has 1024 bytes at most.
+/// The longest cursor in bytes, more than any made here: a key has at most 1024 bytes.
 const LONGEST: usize = 4096;
 
 fn write(place: &impl Serialize) -> String {

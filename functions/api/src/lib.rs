@@ -1,4 +1,4 @@
-//! `api` answers questions about the footage over HTTP: what is there, when, what was seen, and the footage itself.
+//! `api` answers questions about the footage over HTTP: what was recorded, what was seen, and the footage itself.
 //!
 //! ```text
 //! request ─▶ auth (who may see what) ─▶ routes ─▶ ports::Catalog      what is known
@@ -8,13 +8,13 @@
 //!                                          └─▶ media ─▶ ObjectSource  bytes, or a link to them
 //! ```
 //!
-//! [`router`] makes an axum router of a catalogue and a bucket, for whatever serves HTTP. Invariants:
+//! [`router`] makes an axum router from a catalogue and a bucket, for any HTTP server. Invariants:
 //!
-//! - What a caller may not see does not exist for it: it is in no list and no count, and asking for it is a 404.
-//! - An error is a problem document ([RFC 9457]) that says what was wrong and how to do it right, and nothing of the inside.
-//! - Every parameter has a limit, and one that is not known is refused. A list that goes on has an opaque cursor.
-//! - A playlist reads no object, and media are sent as they lie.
-//! - What changes something is asked in JSON or by `DELETE`, so that no page of another origin can ask it unnoticed.
+//! - What a caller may not see does not exist for it: it is in no list and no count, and asking for it answers 404.
+//! - An error is a problem document ([RFC 9457]) that says what is wrong and how to do it right. It shows nothing internal.
+//! - Every parameter has a limit, and an unknown one is refused. A list with more entries has an opaque cursor.
+//! - A playlist reads no object, and media are sent as they are in the bucket.
+//! - Requests that change something have a JSON body or the method `DELETE`, so that no page of another origin can send them.
 //!
 //! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
 

@@ -1,22 +1,22 @@
 //! The header `Range` (RFC 9110 §14.2): one range of bytes.
 
-/// The part of something that is asked for.
+/// The part of a representation that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// All of it: no range, several, or one that cannot be read. A server may ignore those (§14.2).
+    /// All of it: there is no range, there are several, or it cannot be read. A server may ignore those (§14.2).
     Whole,
     /// From the first byte to the one before `end`.
     Bytes {
         /// Offset of the first byte.
         start: u64,
-        /// Behind the last byte.
+        /// Offset after the last byte.
         end: u64,
     },
-    /// No byte of it.
+    /// A range that has no byte of it.
     Nothing,
 }
 
-/// What a range asks of something of `size` bytes.
+/// Returns the part that a range means of `size` bytes.
 pub(crate) fn part(header: Option<&str>, size: u64) -> Part {
     let Some(ranges) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else { return Part::Whole };
     let Some((first, last)) = ranges.trim().split_once('-').filter(|_| !ranges.contains(',')) else {

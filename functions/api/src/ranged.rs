@@ -17,15 +17,15 @@ use framepost_ports::{Error, ErrorKind};
 /// What a path stands for, whole (RFC 9110 §3.2); a response may carry a range of it.
 pub(crate) struct Representation {
     pub(crate) size: u64,
-    /// What tells these bytes from all others.
+    /// A text that differs from that of all other bytes.
     pub(crate) identity: String,
     pub(crate) content_type: &'static str,
-    /// The name under which a browser saves it, where it shall.
+    /// The file name under which a browser saves it; `None` if it is to be shown.
     pub(crate) file_name: Option<String>,
 }
 
-/// Answers with what is asked for of these bytes. `read` gives the next ones from its first argument on, some of those before its
-/// second.
+/// Answers with the part of these bytes that the request asks for. `read` returns the next bytes from its first argument on: one
+/// or more of those before its second.
 pub(crate) async fn answer<R, F>(
     method: &Method,
     headers: &HeaderMap,
@@ -77,7 +77,7 @@ fn with_headers(mut response: Response, of: &Representation, tag: &str, range: O
     response
 }
 
-/// The bytes from `start` to `end`, of which `first` are read already.
+/// Returns the bytes from `start` to `end`, of which `first` are read already.
 fn pieces<R, F>(read: R, first: Bytes, start: u64, end: u64) -> impl futures::Stream<Item = Result<Bytes, Error>>
 where
     R: Fn(u64, u64) -> F,

@@ -11,7 +11,7 @@ pub const MANIFEST: &str = include_str!("../function.yaml");
 const TOKENS: &str = "FRAMEPOST_API_TOKENS";
 const KEY: &str = "FRAMEPOST_API_KEY";
 
-/// Makes the router of its clouds. Everybody may send requests to it there, so it needs tokens.
+/// Makes the router from its clouds. Everybody can send requests to it there, so it requires tokens.
 pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     let needed = |name| clouds.variable(name).with_context(|| format!("{name} is not set, and everybody could ask"));
     // Neither error shows what is there.

@@ -1,8 +1,8 @@
-//! Several changes in one transaction.
+//! Writes several changes in one transaction.
 //!
-//! A transaction costs a sync of the disk, or some ways to the server and back, however many rows it writes. So a task takes
-//! what waits, writes it at once and tells everybody; meanwhile the next batch gathers. Nobody waits for company: one change
-//! that comes alone is written alone.
+//! A transaction costs a sync of the disk, or some round trips to a server, however many rows it writes. Therefore one task
+//! takes all waiting changes, writes them together and tells the callers; meanwhile the next batch gathers. A change that
+//! arrives alone is written alone, without delay.
 
 use framepost_ports::catalog::Change;
 use framepost_ports::{Catalog, Error, ErrorKind};
@@ -14,7 +14,7 @@ const LARGEST: usize = 256;
 
 type Taken = Result<(), Arc<Error>>;
 
-/// Writes changes in batches. Ends with its last clone.
+/// Writes changes in batches. The task ends with the last clone.
 #[derive(Debug, Clone)]
 pub struct Batches {
     waiting: mpsc::Sender<(Change, oneshot::Sender<Taken>)>,
@@ -34,7 +34,7 @@ impl Batches {
         Self { waiting }
     }
 
-    /// Writes the change. On return it is durable, or it had no effect.
+    /// Writes the change. On return it is durable, or had no effect.
     pub async fn apply(&self, change: Change) -> Taken {
         let (tell, told) = oneshot::channel();
         let gone = || Arc::new(Error::new(ErrorKind::Io, "write", "the catalogue").because("the writing task is gone"));

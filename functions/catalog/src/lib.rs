@@ -1,4 +1,4 @@
-//! `catalog` keeps what records say of the footage, so that the API can answer.
+//! `catalog` writes records about the footage into a database, from which the API answers.
 //!
 //! ```text
 //! Record ────────┐
@@ -23,7 +23,7 @@ use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// For how long a removal is remembered. The clouds deliver a message for 14 days at the most.
+/// How long a removal is remembered. The clouds deliver a message for at most 14 days.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The handler of the function.
@@ -42,19 +42,19 @@ impl Cataloguer {
         Self { batches: Batches::start(catalog.clone()), catalog, clock }
     }
 
-    /// Takes something that happened.
+    /// Writes a change.
     pub async fn take(&self, change: Change) -> Outcome {
         outcome(self.batches.apply(change).await)
     }
 
-    /// Does what is due once a day.
+    /// Does the daily work.
     pub async fn tidy(&self) -> Outcome {
         let before = self.clock.now().checked_sub(REMEMBERED).unwrap_or(jiff::Timestamp::MIN);
         outcome(self.catalog.forget_removals(before).await.map_err(Arc::new))
     }
 }
 
-/// Decides when what failed is repeated.
+/// Decides when a failed change is tried again.
 fn outcome(taken: Result<(), Arc<Error>>) -> Outcome {
     let Err(error) = taken else { return Outcome::Done };
     let reason = Reason::new("not-written", chain(&*error));

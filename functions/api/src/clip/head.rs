@@ -27,7 +27,7 @@ pub(super) struct BoxIn<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// The boxes in these bytes; `None` where they are not boxes up to the end.
+/// Returns the boxes in these bytes; `None` if the bytes are not boxes up to their end.
 pub(super) fn children(bytes: &[u8]) -> Option<Vec<BoxIn<'_>>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -55,13 +55,13 @@ fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     made
 }
 
-/// Seconds in units; never negative.
+/// Converts seconds to units; the result is not negative.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clip is far shorter than 2^64 units")]
 fn units(seconds: f64, timescale: u32) -> u64 {
     (seconds * f64::from(timescale)).round().max(0.0) as u64
 }
 
-/// The timescale of an `mvhd` or `mdhd` (§8.2.2, §8.4.2).
+/// Returns the timescale in an `mvhd` or `mdhd` (§8.2.2, §8.4.2).
 fn timescale(header: &[u8]) -> Option<u32> {
     let at = if be::u8_at(header, 0)? == 1 { 20 } else { 12 };
     be::u32_at(header, at).filter(|timescale| *timescale > 0)
@@ -100,7 +100,7 @@ impl Head {
     }
 }
 
-/// The id and the timescale of a track.
+/// Returns the id and the timescale of a track.
 fn track(trak: &[u8]) -> Option<(u32, u32)> {
     let tkhd = child(trak, *b"tkhd")?.body;
     let id = be::u32_at(tkhd, if be::u8_at(tkhd, 0)? == 1 { 20 } else { 12 })?;
@@ -108,7 +108,7 @@ fn track(trak: &[u8]) -> Option<(u32, u32)> {
     Some((id, timescale(mdhd)?))
 }
 
-/// The movie's header with the wall-clock time of the clip's start as its creation time (§8.2.2).
+/// Returns the movie's header with the wall-clock time of the clip's start as creation time (§8.2.2).
 fn created(mvhd: &[u8], start: Timestamp) -> Vec<u8> {
     let mut header = mvhd.to_vec();
     let time = u64::try_from(start.as_second() + EPOCH_1904).unwrap_or(0);
@@ -135,7 +135,7 @@ fn edit_list(media_time: u64, duration: u64) -> Vec<u8> {
     boxed(*b"edts", &[&boxed(*b"elst", &list)])
 }
 
-/// A track with this edit list instead of its own.
+/// Returns a track with this edit list instead of its own.
 fn with_edits(trak: &[u8], edits: &[u8]) -> Option<Vec<u8>> {
     let mut parts: Vec<&[u8]> = Vec::new();
     for inner in children(trak)? {
@@ -149,7 +149,7 @@ fn with_edits(trak: &[u8], edits: &[u8]) -> Option<Vec<u8>> {
     Some(boxed(*b"trak", &parts))
 }
 
-/// The movie's extension with a duration (§8.8.2).
+/// Returns the movie's `mvex` with a duration (§8.8.2).
 fn with_duration(mvex: &[u8], duration: u64) -> Option<Vec<u8>> {
     let header = boxed(*b"mehd", &[&[1, 0, 0, 0], &duration.to_be_bytes()]);
     let inner = children(mvex)?;

@@ -1,4 +1,4 @@
-//! Clips: an MP4 of any stretch of time, as a virtual file.
+//! Clips: an MP4 of any interval, as a virtual file.
 //!
 //! ```text
 //! ftyp moov(mehd, elst)   the first chunk's, with a duration and an edit list
@@ -6,12 +6,12 @@
 //! moof mdat …             the next one's
 //! ```
 //!
-//! Nothing is decoded and no sample moves, so the length is known before a byte of media is read: the head's, and that of each
-//! chunk's media, which the catalogue has. So `Content-Length`, an entity tag and ranges work, and a range reads only the chunks
-//! that it touches.
+//! Nothing is decoded and no sample moves. The length is therefore known before any media is read: that of the head, and that
+//! of each chunk's media, which is in the catalogue. `Content-Length`, an entity tag and ranges work, and a range only reads
+//! the chunks that it touches.
 //!
-//! A picture can only be decoded from a random access frame on. The file begins with the chunk in which the clip begins, and an
-//! edit list (ISO/IEC 14496-12 §8.6.6) tells players at which millisecond to begin and for how long to play.
+//! Decoding can only start at a random access frame. The file begins with the chunk in which the clip begins, and an
+//! edit list (ISO/IEC 14496-12 §8.6.6) tells players at which millisecond to begin and how long to play.
 
 mod fragments;
 mod head;
@@ -24,7 +24,7 @@ use framepost_ports::{ByteRange, Error, ErrorKind, ObjectSource};
 use head::Head;
 use std::sync::Arc;
 
-/// A clip whose head is made, ready to be read from anywhere.
+/// A clip with its head, which can be read from any offset.
 #[derive(Clone)]
 pub(crate) struct Clip {
     head: Arc<Head>,
@@ -32,7 +32,7 @@ pub(crate) struct Clip {
 }
 
 impl Clip {
-    /// Reads the first chunk's initialization segment and makes the clip's head of it.
+    /// Reads the initialization segment of the first chunk, and makes the clip's head from it.
     pub(crate) async fn open(source: &dyn ObjectSource, plan: Plan) -> Result<Self, Error> {
         let (chunk, len) = plan.init();
         let range = ByteRange { start: 0, len };
@@ -42,7 +42,7 @@ impl Clip {
         Ok(Self { head: Arc::new(head), plan: Arc::new(plan) })
     }
 
-    /// Its length in bytes.
+    /// Returns the length of the file in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.head.bytes.len() as u64 + self.plan.media_bytes()
     }

@@ -1,26 +1,26 @@
-//! Which chunks a clip is made of, and how long it is.
+//! The plan of a clip: its chunks and its length.
 
 use crate::hls::is_playable;
 use framepost_ports::catalog::{ChunkBrief, Interval};
 use jiff::{SignedDuration, Timestamp};
 
-/// What becomes of stretches without video.
+/// What to do with stretches without video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gaps {
-    /// What follows is put behind what comes before.
+    /// Leaves them out.
     Skip,
-    /// There is no clip.
+    /// Refuses the clip.
     Refuse,
 }
 
-/// Why there is no clip.
+/// Why a clip cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Nothing is there that can be played.
+    /// No chunk in the interval can be played.
     Nothing,
-    /// There are gaps. The stretches between them can be had.
+    /// There are gaps. These are the stretches between them, of which clips can be made.
     Gaps(Vec<Interval>),
-    /// The parameters of the picture or of the sound change. The stretches between the changes can be had.
+    /// The parameters of picture or sound change. These are the stretches between the changes, of which clips can be made.
     Changes(Vec<Interval>),
     /// A chunk is too large to be changed in memory.
     TooLarge,
@@ -28,14 +28,14 @@ pub(crate) enum Refusal {
 
 /// Chunks that are closer than this follow each other.
 const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
-/// The largest part of one object.
+/// The largest media of one chunk, in bytes.
 const PART_BYTES_MAX: u64 = 64 << 20;
 
 /// A chunk's media in a clip.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     pub(super) chunk: ChunkBrief,
-    /// Where its media begin in the object.
+    /// Offset in the object at which its media begin.
     pub(super) start: u64,
     /// Offset in the object behind its last fragment.
     end: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Plan {
     parts: Vec<Part>,
     /// The length of all parts together in seconds, what lies outside `within` included.
     total: f64,
-    /// Gaps that are left out.
+    /// Number of gaps that are left out.
     skipped_gaps: usize,
 }
 
@@ -69,7 +69,7 @@ fn seconds(chunk: &ChunkBrief) -> f64 {
 pub(crate) const BEFORE: SignedDuration = SignedDuration::from_mins(2);
 
 impl Plan {
-    /// Plans a clip of a stretch of time. `chunks` are those from [`BEFORE`] its start on.
+    /// Plans a clip of an interval. `chunks` are those from [`BEFORE`] its start on.
     pub(crate) fn new(within: Interval, gaps: Gaps, chunks: &[ChunkBrief]) -> Result<Self, Refusal> {
         let playable: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| is_playable(chunk)).collect();
         let first = playable.iter().position(|chunk| within.meets(chunk.from, chunk.to)).ok_or(Refusal::Nothing)?;
@@ -126,7 +126,7 @@ impl Plan {
         &self.parts
     }
 
-    /// The first chunk, and the length of its initialization segment. A plan has one chunk at least.
+    /// Returns the first chunk, and the length of its initialization segment. A plan has at least one chunk.
     pub(super) fn init(&self) -> (&ChunkBrief, u64) {
         let first = &self.parts[0];
         (&first.chunk, first.start)
@@ -153,12 +153,12 @@ impl Plan {
         self.parts.iter().map(Part::len).sum()
     }
 
-    /// The number of gaps that are left out.
+    /// Returns the number of gaps that are left out.
     pub(crate) fn skipped_gaps(&self) -> usize {
         self.skipped_gaps
     }
 
-    /// What tells it from every other clip: the objects' versions, and where it begins and ends.
+    /// Returns a text that differs from that of every other clip: versions of the objects, start and end.
     pub(crate) fn identity(&self) -> String {
         use std::fmt::Write as _;
         let mut text = format!("{} {}", self.within.from, self.within.to);

@@ -1,44 +1,44 @@
-//! Playlists (RFC 8216) over chunks as they lie in the bucket.
+//! Playlists (RFC 8216) of chunks as they are in the bucket.
 //!
 //! A chunk is `ftyp moov (moof mdat)+ mfra`. A segment is its middle, from the end of the initialization segment to the `mfra`,
-//! as a byte range; the map is a byte range too, of the first chunk that it fits. So a playlist is made of what is known about
-//! chunks alone, and the bytes are those that the gateway wrote and signed.
+//! as a byte range. The map is a byte range, too, of the first chunk that it fits. A playlist is therefore made of the
+//! catalogue's rows alone, and players get the bytes that the gateway wrote and signed.
 //!
 //! - Each chunk's times begin at 0, so each segment is a discontinuity, with its wall-clock time in `EXT-X-PROGRAM-DATE-TIME`.
-//! - A chunk that does not start with a random access frame is played as the rest of the one before: no discontinuity, and no map.
-//! - A map stands where the parameters change, or the span: [`ChunkBrief::continues`].
-//! - A gap is left out and the date jumps. `EXT-X-GAP` would stop players.
+//! - A chunk that does not start with a random access frame continues the one before it, without a discontinuity and without a map.
+//! - A map is written where the parameters or the span change: [`ChunkBrief::continues`].
+//! - A gap is left out, and the date jumps. `EXT-X-GAP` would stop players.
 
 use framepost_ports::catalog::ChunkBrief;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 
-/// What kind of playlist it is.
+/// The kind of a playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// All of a stretch of time.
+    /// All chunks of an interval.
     Whole,
-    /// The newest chunks. So many were in it before, and are not any more.
+    /// The newest chunks. `gone` chunks were in the playlist before and no longer are.
     Live { gone: u64 },
 }
 
-/// Whether it can be in a playlist at all.
+/// Returns whether the chunk can be in a playlist.
 pub(crate) fn is_playable(chunk: &ChunkBrief) -> bool {
     matches!((chunk.init_bytes, chunk.media_end), (Some(start), Some(end)) if start < end && end <= chunk.size_bytes)
 }
 
-/// The seconds that a chunk is played for.
+/// Returns the seconds for which a chunk is played.
 fn seconds(chunk: &ChunkBrief) -> f64 {
     let by_clock = chunk.to.duration_since(chunk.from).as_secs_f64();
     chunk.seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(by_clock).max(0.001)
 }
 
-/// The time as RFC 8216 §4.3.2.6 has it, in whole milliseconds.
+/// Formats a time as in RFC 8216 §4.3.2.6, in whole milliseconds.
 fn date_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// Writes the playlist of these chunks, which follow each other. `media` says where the bytes of a key are.
+/// Writes the playlist of these chunks, which follow each other. `media` returns the URL of the bytes of a key.
 pub(crate) fn playlist<'a>(
     kind: Kind,
     media: &dyn Fn(&str) -> String,

@@ -1,4 +1,4 @@
-//! The description as a page: plain HTML, no script, nothing from elsewhere.
+//! The description as a page: plain HTML without scripts, which loads nothing from elsewhere.
 
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:t
 border-bottom:1px solid #ddd}@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#16181a}a{color:#8ab4f8}\
 td,th{border-color:#333}}";
 
-/// A text as HTML shows it.
+/// Escapes a text for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -18,7 +18,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// What a value may be, in a few words.
+/// Describes the values of a schema in a few words.
 fn kind(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap_or_default();
