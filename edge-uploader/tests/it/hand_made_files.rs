@@ -33,7 +33,7 @@ async fn all_frames(bytes: &[u8]) -> (Vec<(TrackKind, i64, Bytes)>, Result<(), C
     (frames, end)
 }
 
-/// An EBML element (RFC 8794 §6): `id` as it is, a size of four bytes, `body`.
+/// An EBML element (RFC 8794 §5 and §6): `id` as it is, a size of four bytes, `body`.
 fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
     let size = 0x1000_0000 | u32::try_from(body.len()).unwrap();
     [id, &size.to_be_bytes(), body].concat()

@@ -62,7 +62,7 @@ pub(super) struct Walk {
     latest: Option<i64>,
     /// Offset added to the file's times after they have started again.
     added: i64,
-    /// Units of the segment's times per second, from `TimestampScale` (RFC 9559 §11.2); at least 1.
+    /// Units of the segment's times per second, from `TimestampScale` (RFC 9559 §5.1.2.9); at least 1.
     pub(super) second: i64,
     /// Numbers of the recorded tracks.
     pub(super) recorded: Vec<u64>,
