@@ -1,4 +1,4 @@
-//! Amazon's services as one cloud: every adapter over one session.
+//! Amazon's services as one cloud, whose adapters share one session.
 
 use crate::{
     DynamoLedger, EventBridgeBus, S3Bucket, S3Listing, S3Options, Session, SqsDeadLetters, SqsFeed, SqsInbox, SqsQueue,
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use url::Url;
 
-/// How long a message of SQS stays hidden after its worker was last heard of.
+/// How long an SQS message stays hidden after the last sign of life of its worker.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Makes adapters that share one [`Session`], which is made when the first of them is.
@@ -25,7 +25,7 @@ pub struct AwsCloud {
 }
 
 impl AwsCloud {
-    /// Amazon as `options` say. The default is what the environment says.
+    /// Uses `options`; the default reads the environment.
     pub fn new(options: S3Options) -> Self {
         Self { options, session: OnceCell::new() }
     }

@@ -1,4 +1,4 @@
-//! The far end of a function's queue.
+//! The end of a function's queue into which messages are put.
 
 use crate::connect::Session;
 use crate::error;
@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use framepost_ports::{Error, ErrorKind, Feed, Given, Result};
 use url::Url;
 
-/// Messages of one request, and their bytes together.
+/// The most messages of one request.
 const BATCH: usize = 10;
 const BATCH_BYTES: usize = 256 * 1024;
 
@@ -20,12 +20,12 @@ pub struct SqsFeed {
 }
 
 impl SqsFeed {
-    /// The queue of this URL. Asks nothing of it yet.
+    /// Uses the queue with this URL. Sends no request yet.
     pub fn new(session: &Session, queue: Url) -> Self {
         Self { client: Client::new(&session.with_retries()), queue }
     }
 
-    /// The queue of this name, in the session's account and region.
+    /// Finds the queue with this name in the session's account and region.
     pub async fn of_name(session: &Session, name: &str) -> Result<Self> {
         let client = Client::new(&session.with_retries());
         let answer = client.get_queue_url().queue_name(name).send().await;

@@ -1,4 +1,4 @@
-//! The objects of a bucket, by their keys.
+//! Lists the objects of a bucket by their keys.
 
 use crate::connect::{Connection, Session};
 use crate::error;
@@ -9,11 +9,11 @@ use framepost_events::ObjectFinalized;
 use framepost_events::finalized::Provider;
 use framepost_ports::{ObjectListing, Result};
 
-/// Versions of one request, S3's limit.
+/// The most versions of one request, S3's limit.
 const PAGE: usize = 1000;
 
-/// One bucket, listed by `ListObjectVersions`: the version is part of an object's identity. In a bucket without versions,
-/// where an event has a sequencer that nobody can ask for afterwards, the object's ETag takes its place.
+/// Lists one bucket by `ListObjectVersions`, since the version is part of an object's identity. In a bucket without versions, the
+/// object's ETag takes its place: its event has a sequencer, which cannot be asked for afterwards.
 #[derive(Debug, Clone)]
 pub struct S3Listing {
     connection: Connection,
@@ -21,7 +21,7 @@ pub struct S3Listing {
 }
 
 impl S3Listing {
-    /// The objects of `bucket`. Asks for nothing yet.
+    /// Lists the objects of `bucket`. Sends no request yet.
     pub fn new(session: &Session, bucket: impl Into<String>) -> Result<Self> {
         Ok(Self { connection: session.s3()?, bucket: bucket.into() })
     }

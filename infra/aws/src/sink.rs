@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
-/// A bucket of S3, or of a server that speaks its protocol, as source and sink of objects.
+/// A bucket of S3, or of a server that speaks its protocol, into which objects are put.
 #[derive(Debug, Clone)]
 pub struct S3Bucket {
     connection: Connection,
@@ -38,7 +38,7 @@ impl S3Bucket {
         Self::of(&Session::new(options).await?, &at, asked)
     }
 
-    /// The bucket of a location `s3://bucket`, over the connections of `session`. Asks nothing of it yet.
+    /// Uses the bucket of a location `s3://bucket`, over the connections of `session`. Sends no request yet.
     pub(crate) fn of(session: &Session, at: &Location, asked: Echo) -> Result<Self> {
         let invalid = |why: &'static str| Error::new(ErrorKind::Invalid, "connect", at.to_string()).because(why);
         let name = match at.place() {
