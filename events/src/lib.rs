@@ -9,6 +9,7 @@
 //! * [`activity`]: how much happens in a chunk.
 //! * [`detection`]: what is to be seen in a picture.
 //! * [`gap`], [`report`]: what objects beside the footage hold.
+//! * [`export`]: which objects belong to exports, which are no footage.
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so; [`removed`]: "it is gone"; [`due`]: "it is time".
 //! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
@@ -23,6 +24,7 @@ mod digest;
 pub mod due;
 pub mod envelope;
 mod error;
+pub mod export;
 pub mod finalized;
 pub mod gap;
 pub mod glue;

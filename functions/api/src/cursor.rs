@@ -3,6 +3,7 @@
 //! A cursor is no secret and gives no right. It only says after which place to continue; what the caller may see is checked for
 //! each page.
 
+use crate::export::Id;
 use crate::problem::Problem;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -61,6 +62,17 @@ pub(crate) fn of_hold(place: HoldPlace) -> String {
 
 pub(crate) fn hold(cursor: &str) -> Result<HoldPlace, Problem> {
     read(cursor).map(|Held(created, id)| HoldPlace { created, id })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Export(Id);
+
+pub(crate) fn of_export(id: Id) -> String {
+    write(&Export(id))
+}
+
+pub(crate) fn export(cursor: &str) -> Result<Id, Problem> {
+    read(cursor).map(|Export(id)| id)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!                                          │
 //!                                          ├─▶ hls                    playlists, made of what is known alone
 //!                                          ├─▶ clip                   files that exist only while they are read
+//!                                          ├─▶ export                 clips that are written into the bucket, with their proofs
 //!                                          └─▶ media ─▶ ObjectSource  bytes, or a link to them
 //! ```
 //!
@@ -24,6 +25,7 @@ mod body;
 mod clip;
 mod console;
 mod cursor;
+pub mod export;
 mod hls;
 mod json;
 mod openapi;
@@ -36,7 +38,7 @@ mod routes;
 mod start;
 mod workings;
 
-pub use auth::{Access, OwnHosts, PathSigner, Scope, StoredToken, Tokens};
+pub use auth::{Access, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
 pub use routes::{Api, router};
 #[cfg(feature = "host")]
 pub use start::{MANIFEST, start};

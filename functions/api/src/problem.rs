@@ -92,6 +92,17 @@ impl Problem {
         problem.detail("send JSON, with `Content-Type: application/json`")
     }
 
+    /// The caller may see it, and may not do this with it.
+    pub(crate) fn forbidden() -> Self {
+        let problem = Self::new(StatusCode::FORBIDDEN, "/problems/forbidden", "The token is not for this");
+        problem.detail("it needs the right to keep footage: framepost token new --keep")
+    }
+
+    /// There is too much of it already.
+    pub(crate) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "/problems/too-many", "There is too much of it already").detail(detail)
+    }
+
     /// There is nothing there, or nothing that the caller may see.
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "There is nothing here")

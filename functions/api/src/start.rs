@@ -20,5 +20,5 @@ pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     ensure!(secret.len() >= 32, "{KEY} has less than 64 hexadecimal digits");
     let access = Access::Tokens { tokens: Arc::new(tokens), signer: PathSigner::new(&secret) };
     let catalog = clouds.catalog().await?;
-    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, access, workings: None }))
+    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, exports: None, access, workings: None }))
 }

@@ -115,6 +115,9 @@ impl Function<ObjectFinalized> for Probe {
     }
 
     async fn handle(&self, event: ObjectFinalized) -> Outcome {
+        if framepost_events::export::is_of_export(&event.key) {
+            return Outcome::Skip(Reason::new("of-an-export", "a copy of footage that has its record"));
+        }
         let data = match inspect(self.source.as_ref(), &event, &self.settings).await {
             Ok(data) => data,
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -5,10 +5,11 @@ use crate::bucket::Inner;
 use crate::disk;
 use crate::note::Note;
 use crate::put::new_id;
+use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
 use framepost_events::finalized::Provider;
 use framepost_events::removed::{Cause, Removal};
-use framepost_ports::Result;
+use framepost_ports::{ObjectRemoval, Result};
 use jiff::Timestamp;
 use std::fs;
 use std::io::{self, Write as _};
@@ -63,6 +64,13 @@ impl LocalBucket {
         let owned = key.to_owned();
         let removed = disk::blocking(move || inner.remove(&owned)).await;
         removed.map_err(|error| disk::error("remove", key, error))
+    }
+}
+
+#[async_trait]
+impl ObjectRemoval for LocalBucket {
+    async fn remove(&self, key: &str) -> Result<()> {
+        Self::remove(self, key).await
     }
 }
 

@@ -3,8 +3,12 @@
 use crate::token;
 use anyhow::Context as _;
 use edge_uploader::terminal;
+use framepost_api::export::{ExportBucket, ExportParts, Exports, Work};
 use framepost_api::{Access, Api, PathSigner, Tokens};
+use framepost_events::manifest::PublicKey;
 use framepost_listener::{ConnectionLimits, Versions};
+use framepost_local::LocalBucket;
+use framepost_ports::{Catalog, SystemClock};
 use hyper_util::service::TowerToHyperService;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -74,8 +78,32 @@ pub(crate) fn tell(address: SocketAddr, auth: Auth) {
     terminal::err(format_args!("api       http://{address}/docs ({who})"));
 }
 
-/// Serves until `stop`, then finishes requests in progress.
+/// What makes exports of this bucket, beside the footage.
+pub(crate) fn exports(catalog: Arc<dyn Catalog>, bucket: &Arc<LocalBucket>, public_keys: Vec<PublicKey>) -> Exports {
+    let name = bucket.name().to_owned();
+    Exports::new(ExportParts {
+        catalog,
+        source: bucket.clone(),
+        clock: Arc::new(SystemClock),
+        bucket: ExportBucket { name, sink: bucket.clone(), listing: bucket.clone(), removal: bucket.clone() },
+        work: Work::Background,
+        public_keys,
+    })
+}
+
+/// Serves until `stop`, then finishes requests in progress. Exports are made meanwhile; what is not done then goes on next time.
 pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
+    let exports = api.exports.clone();
     let router = framepost_api::router(api);
-    framepost_listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop).await;
+    let serving = framepost_listener::serve(listener, "api", LIMITS, || TowerToHyperService::new(router.clone()), stop);
+    let exporting = async {
+        match exports {
+            Some(exports) => exports.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = exporting => {}
+    }
 }

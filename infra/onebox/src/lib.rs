@@ -18,6 +18,7 @@ pub mod s3_endpoint;
 mod serve;
 mod token;
 mod up;
+mod verify;
 mod workings;
 
 pub use functions::Functions;
@@ -51,6 +52,8 @@ enum Command {
     Replay(Box<replay::Arguments>),
     /// Makes, lists and takes away tokens of the API.
     Token(token::Arguments),
+    /// Checks an export without any service: its files, what they show, who signed it, and whether anything is missing.
+    Verify(verify::Arguments),
     /// Lists the functions that this program has, and what each is triggered by.
     Functions,
 }
@@ -80,6 +83,7 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
         Command::Detect(arguments) => detect::run(arguments, &functions).await,
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
         Command::Token(arguments) => token::run(arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Functions => {
             terminal::out_lines(&functions.to_string());
             Ok(ExitCode::SUCCESS)
@@ -91,7 +95,9 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
 /// Records are on standard output already, so a function's own log lines about them are left out.
 fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)> {
     let host = match command {
-        Command::Up(_) | Command::Serve(_) | Command::Token(_) | Command::Functions => LevelFilter::WARN,
+        Command::Up(_) | Command::Serve(_) | Command::Token(_) | Command::Verify(_) | Command::Functions => {
+            LevelFilter::WARN
+        }
         // Its exit code and the records say the same.
         Command::Probe(_) | Command::Detect(_) | Command::Replay(_) => LevelFilter::OFF,
     };

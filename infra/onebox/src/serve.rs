@@ -1,7 +1,7 @@
 //! `framepost serve`: the API and the console over what was recorded, without recording.
 //!
 //! Nothing is read from cameras and no function runs, so what waits for one goes on waiting. It may run beside `framepost up`
-//! of the same directory.
+//! of the same directory: both make exports then, and whoever writes an object second finds it there.
 
 use crate::{api, up};
 use anyhow::{Context as _, ensure};
@@ -41,17 +41,20 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "there is no footage in {}: `framepost up --dir` records into it",
         dir.display()
     );
-    let bucket = LocalBucket::open(bucket).await.context("cannot open the bucket")?;
-    let catalog = SqliteCatalog::open(catalog).await.context("cannot open the catalogue")?;
+    let bucket = Arc::new(LocalBucket::open(bucket).await.context("cannot open the bucket")?);
+    let catalog = Arc::new(SqliteCatalog::open(catalog).await.context("cannot open the catalogue")?);
+    let public_keys = up::known_signer(&dir)?.iter().map(|signer| signer.public_key()).collect();
+    let exports = Some(api::exports(catalog.clone(), &bucket, public_keys));
     let listener = api::listen(listen, auth).await?;
     let address = listener.local_addr()?;
     let access = auth.access(&dir, address)?;
     api::tell(address, auth);
     let stop = CancellationToken::new();
     let api = Api {
-        catalog: Arc::new(catalog),
-        source: Arc::new(bucket),
+        catalog,
+        source: bucket,
         clock: Arc::new(SystemClock),
+        exports,
         access,
         // None runs here.
         workings: None,

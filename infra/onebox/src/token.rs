@@ -3,7 +3,7 @@
 use crate::{lasting, privacy};
 use anyhow::{Context as _, bail, ensure};
 use edge_uploader::terminal;
-use framepost_api::{Scope, StoredToken};
+use framepost_api::{Right, Scope, StoredToken};
 use framepost_events::{Camera, Site};
 use jiff::{SignedDuration, Timestamp};
 use std::io::Write as _;
@@ -44,6 +44,9 @@ struct New {
     /// Its holder may see footage and what is known about it.
     #[arg(long, required = true)]
     read: bool,
+    /// Its holder may keep footage that it sees: make and remove exports and holds.
+    #[arg(long)]
+    keep: bool,
     /// For how long it counts: `12h`, `30d`. Without it, until it is taken away.
     #[arg(long, value_parser = lasting::parse, value_name = "DURATION")]
     expires: Option<SignedDuration>,
@@ -60,16 +63,18 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::New(new) => {
             privacy::keep(&dir).with_context(|| format!("cannot keep {} to oneself", dir.display()))?;
             let (text, stored) = StoredToken::make(new.scopes()?, new.ends()?)?;
+            let stored = stored.with(new.rights());
             let mut tokens = read(&dir)?;
             tokens.push(stored);
             write(&dir, &tokens)?;
             terminal::out(text);
         }
         Command::List => {
-            for StoredToken { id, reads, expires, .. } in read(&dir)? {
+            for StoredToken { id, reads, rights, expires, .. } in read(&dir)? {
                 let reads: Vec<String> = reads.into_iter().map(String::from).collect();
+                let rights = if rights.contains(&Right::Keep) { "  may keep footage" } else { "" };
                 let until = expires.map_or_else(String::new, |expires| format!("  until {expires}"));
-                terminal::out(format_args!("{id}  {}{until}", reads.join(" ")));
+                terminal::out(format_args!("{id}  {}{rights}{until}", reads.join(" ")));
             }
         }
         Command::Revoke { id } => {
@@ -93,6 +98,10 @@ impl New {
             ([site], cameras) => cameras.iter().map(|camera| Scope::Camera(site.clone(), camera.clone())).collect(),
             _ => bail!("say with one --site whose --camera it is"),
         })
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        if self.keep { vec![Right::Keep] } else { vec![] }
     }
 
     fn ends(&self) -> anyhow::Result<Option<Timestamp>> {

@@ -42,6 +42,9 @@ pub(crate) const DETECTOR: &str = "FRAMEPOST_DETECTOR";
 /// Time after Ctrl-C for closing spans, emptying the spool and receiving records.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// The file of the signing key.
+const SIGNING_KEY: &str = "signing.key";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files (MP4, fragmented MP4, MKV) and rtsp:// URLs; each is a camera. Without any, a small built-in clip plays like a live
@@ -148,7 +151,10 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let serving_api = tokio::spawn({
         let (source, access) = (Arc::new(bucket.clone()), arguments.auth.access(&arguments.dir, api_address)?);
         let workings: Option<Arc<dyn Workings>> = Some(Arc::new(health.clone()));
-        let api = Api { catalog: catalog.clone(), source, clock: Arc::new(SystemClock), access, workings };
+        let public_keys = signer.iter().map(|signer| signer.public_key()).collect();
+        let exports = Some(api::exports(catalog.clone(), &source, public_keys));
+        let clock = Arc::new(SystemClock);
+        let api = Api { catalog: catalog.clone(), source, clock, exports, access, workings };
         api::serve(api_listener, api, stop_endpoint.clone())
     });
 
@@ -340,9 +346,14 @@ fn verdict(ends: Vec<CameraEnd>) -> Verdict {
     if good { Verdict::Good } else { Verdict::Failed }
 }
 
+/// Loads the signing key in the data directory, if there is one.
+pub(crate) fn known_signer(dir: &Path) -> anyhow::Result<Option<Arc<ManifestSigner>>> {
+    dir.join(SIGNING_KEY).exists().then(|| signer(dir)).transpose()
+}
+
 /// Loads the signing key in the data directory, or creates it on first use.
 fn signer(dir: &Path) -> anyhow::Result<Arc<ManifestSigner>> {
-    let path = dir.join("signing.key");
+    let path = dir.join(SIGNING_KEY);
     if !path.exists() {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;

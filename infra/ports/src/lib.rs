@@ -48,7 +48,8 @@ pub use ledger::{Ledger, LedgerStore};
 pub use link::url_path;
 pub use location::Location;
 pub use objects::{
-    ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Seen,
+    ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectRemoval, ObjectSink,
+    ObjectSource, Put, Seen,
 };
 pub use record_log::log_record;
 pub use replay::{Feed, Given, ObjectListing};

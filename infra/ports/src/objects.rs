@@ -178,6 +178,13 @@ pub trait ObjectSource: Send + Sync {
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String;
 }
 
+/// Removes objects. Only what a program wrote itself is ever removed by it, so no gateway and no function has this.
+#[async_trait]
+pub trait ObjectRemoval: Send + Sync {
+    /// Removes the newest version of an object. Fails with [`ErrorKind::NotFound`] if there is none, where the bucket says so.
+    async fn remove(&self, key: &str) -> Result<()>;
+}
+
 impl Error {
     /// Creates the error for a missing object.
     pub fn not_found(operation: &'static str, key: &str) -> Self {

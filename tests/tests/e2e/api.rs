@@ -1,6 +1,6 @@
 //! The API of `framepost up`: what was recorded is found, plays in ffmpeg, and comes out as a clip.
 
-use framepost_tests::binaries::Output;
+use framepost_tests::binaries::{Output, Program};
 use framepost_tests::judge::packets::{Packet, Stream, packets};
 use framepost_tests::media::Clip;
 use framepost_tests::onebox::Onebox;
@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The address of the API, from standard error.
 fn address(onebox: &Onebox) -> SocketAddr {
@@ -23,9 +23,14 @@ fn address(onebox: &Onebox) -> SocketAddr {
 
 /// The status, the head and the body of the answer to a request without anything.
 fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+    send(address, method, path, headers, "")
+}
+
+/// The same, with a body.
+fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("the API listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n").expect("a request");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n{body}").expect("a request");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
@@ -93,9 +98,54 @@ fn what_was_recorded_is_found_plays_and_comes_out_as_a_clip() {
     for stream in [Stream::Video, Stream::Audio] {
         assert_eq!(digests(&file, stream), digests(source, stream), "{stream:?}");
     }
+    an_export_is_the_clip_and_can_be_checked(address, &camera, (from, to), &bytes, directory.path());
     ranges_are_parts(address, &whole, &bytes);
     a_part_has_its_length(address, &camera, from, &file);
     onebox.end();
+}
+
+/// An export of the same time has the clip, and `framepost verify` finds nothing wrong with it, and a changed picture.
+fn an_export_is_the_clip_and_can_be_checked(
+    address: SocketAddr,
+    camera: &str,
+    (from, to): (&str, &str),
+    clip: &[u8],
+    directory: &Path,
+) {
+    let range = serde_json::json!({"site": "onebox", "camera": camera, "from": from, "to": to});
+    let body = serde_json::json!({"name": "all of it", "ranges": [range]}).to_string();
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let (status, head, answer) = send(address, "POST", "/v1/exports", &headers, &body);
+    assert_eq!(status, 202, "{}", String::from_utf8_lossy(&answer));
+    let path = head.lines().find_map(|line| line.strip_prefix("location: ")).expect("a location").to_owned();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let made = loop {
+        let made = json(address, &path);
+        if made["state"] != "running" {
+            break made;
+        }
+        assert!(Instant::now() < deadline, "{made}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(made["state"], "complete", "{made}");
+    let file = made["files"][0]["url"].as_str().expect("a path");
+    assert!(ask(address, "GET", file, "").2 == clip, "the file is the clip");
+    let archive = directory.join("export.zip");
+    let (_, _, mut bytes) = ask(address, "GET", made["archive"].as_str().expect("a path"), "");
+    std::fs::write(&archive, &bytes).expect("a file");
+    let verify =
+        || Program::Framepost.command().arg("verify").arg(&archive).output().expect("framepost can be started");
+    let said = verify();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success() && text.contains("each byte for byte as it lay in the bucket"), "{text}");
+    let picture = bytes.windows(4).rposition(|four| four == b"mdat").expect("pictures") + 100;
+    bytes[picture] ^= 1;
+    std::fs::write(&archive, &bytes).expect("a file");
+    let said = verify();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.code() == Some(1) && text.contains("WRONG: "), "{text}");
+    let (status, _, _) = send(address, "DELETE", &path, "", "");
+    assert_eq!(status, 204);
 }
 
 /// Random ranges, put together, are the whole.

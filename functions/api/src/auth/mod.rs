@@ -6,16 +6,18 @@ mod tokens;
 
 pub use hosts::OwnHosts;
 pub use signed::PathSigner;
-pub use tokens::{Scope, StoredToken, Tokens};
+pub use tokens::{Right, Scope, StoredToken, Tokens};
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use framepost_ports::catalog::CameraName;
 use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokens::Admitted;
 
 /// How callers are told apart.
 #[derive(Debug, Clone)]
@@ -95,6 +97,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Sight {
     }
 }
 
+/// What a caller may see, and may keep: the right to make and remove exports and holds.
+pub(crate) struct Keeper(pub(crate) Sight);
+
+/// Marks a request whose caller has [`Right::Keep`].
+#[derive(Debug, Clone, Copy)]
+struct MayKeep;
+
+impl<S: Send + Sync> FromRequestParts<S> for Keeper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let sight = Sight::from_request_parts(parts, state).await?;
+        parts.extensions.get::<MayKeep>().map(|MayKeep| Self(sight)).ok_or_else(Problem::forbidden)
+    }
+}
+
 /// What a caller is called in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) String);
@@ -113,11 +131,14 @@ pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Resul
                 return Err(Problem::other_host());
             }
             parts.extensions.insert(Sight::Everything);
+            parts.extensions.insert(MayKeep);
             Ok(())
         }
         Access::Tokens { tokens, signer } => {
             let path = parts.uri.path();
-            if let Some(bare) = parts.uri.query().and_then(|query| signer.check(path, query, now)) {
+            // A signed path is for reading alone.
+            let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+            if let Some(bare) = parts.uri.query().filter(|_| reads).and_then(|query| signer.check(path, query, now)) {
                 let bare = if bare.is_empty() { path.to_owned() } else { format!("{path}?{bare}") };
                 parts.uri = bare.parse().map_err(|_| Problem::not_found())?;
                 // Exactly this was signed, for somebody who may see it.
@@ -126,9 +147,12 @@ pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Resul
                 return Ok(());
             }
             let admitted = bearer(parts).and_then(|text| tokens.admit(text, now));
-            let (sight, id) = admitted.ok_or_else(Problem::unauthorized)?;
+            let Admitted { sight, rights, id } = admitted.ok_or_else(Problem::unauthorized)?;
             parts.extensions.insert(sight);
             parts.extensions.insert(Caller(id));
+            if rights.contains(&Right::Keep) {
+                parts.extensions.insert(MayKeep);
+            }
             Ok(())
         }
     }

@@ -25,9 +25,28 @@ pub struct StoredToken {
     pub sha256: Sha256,
     /// What its holder may see: `*`, `site` or `site/camera`.
     pub reads: Vec<Scope>,
+    /// What its holder may do besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<Right>,
     /// From when on it does not count any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+}
+
+/// What may be done besides looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// To keep footage that is seen: to make and remove exports and holds.
+    Keep,
+}
+
+/// Whom a token lets in.
+pub(crate) struct Admitted {
+    pub(crate) sight: Sight,
+    pub(crate) rights: Vec<Right>,
+    /// What the token is called.
+    pub(crate) id: String,
 }
 
 /// What may be seen.
@@ -78,8 +97,14 @@ impl StoredToken {
         let (id, secret) = random.split_at(6);
         let id = hex::encode(id);
         let text = format!("fp_{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
-        let stored = Self { id, sha256: Sha256::of(text.as_bytes()), reads, expires };
+        let stored = Self { id, sha256: Sha256::of(text.as_bytes()), reads, rights: vec![], expires };
         Ok((text, stored))
+    }
+
+    /// The same, for a holder who may do this besides.
+    #[must_use]
+    pub fn with(self, rights: Vec<Right>) -> Self {
+        Self { rights, ..self }
     }
 
     fn sight(&self) -> Sight {
@@ -130,14 +155,14 @@ impl Tokens {
         known.1.clone()
     }
 
-    /// What the holder of this text may see, and what the token is called.
-    pub(crate) fn admit(&self, text: &str, now: Timestamp) -> Option<(Sight, String)> {
+    /// What the holder of this text may see and do.
+    pub(crate) fn admit(&self, text: &str, now: Timestamp) -> Option<Admitted> {
         let digest = Sha256::of(text.as_bytes());
         // What is compared is a digest: how long it takes says nothing of the token.
         let tokens = self.now();
         let token = tokens.iter().find(|token| token.sha256 == digest)?;
         let counts = token.expires.is_none_or(|expires| now < expires);
-        counts.then(|| (token.sight(), token.id.clone()))
+        counts.then(|| Admitted { sight: token.sight(), rights: token.rights.clone(), id: token.id.clone() })
     }
 }
 
@@ -151,10 +176,12 @@ mod tests {
         let scopes = ["plant-7", "dock-2/gate"].map(|text| Scope::try_from(text.to_owned()).unwrap());
         let end: Timestamp = "2026-11-20T15:00:00Z".parse().unwrap();
         let (text, stored) = StoredToken::make(scopes.to_vec(), Some(end)).unwrap();
+        let stored = stored.with(vec![Right::Keep]);
         assert!(!serde_json::to_string(&stored).unwrap().contains(&text[20..]), "the secret is not kept");
         let tokens = Tokens::of(&serde_json::to_string(&[stored]).unwrap()).unwrap();
         let before = end - jiff::SignedDuration::from_secs(1);
-        let (sight, _) = tokens.admit(&text, before).unwrap();
+        let Admitted { sight, rights, .. } = tokens.admit(&text, before).unwrap();
+        assert_eq!(rights, [Right::Keep]);
         let has = |site: &str, camera: &str| {
             sight.has(&CameraName { site: site.parse().unwrap(), camera: camera.parse().unwrap() })
         };

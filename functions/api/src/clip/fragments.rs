@@ -1,74 +1,84 @@
 //! Fragments, moved in time and in the file: their numbers, decode times and base offsets are changed where they stand.
+//!
+//! Nothing else of them changes, so the bytes that stood in those fields are enough to have the chunk's media again.
 
 use super::head::children;
 use bytes::Bytes;
 use framepost_media::be;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// Fragments of one chunk in the numbers of a clip. A chunk has fewer.
-const FRAGMENTS_OF_A_CHUNK: u32 = 1 << 12;
+/// Media whose fields are changed.
+pub(crate) struct Moved {
+    pub(crate) bytes: Bytes,
+    /// The fields that differ now, in order.
+    pub(crate) changes: Vec<Changed>,
+}
 
-/// The media of a chunk, as the `number`th of a clip, `begins_at` seconds behind its start. They began at `from` in the chunk and
-/// begin at `to` in the clip. `None` where they are not fragments.
-pub(super) fn moved(
-    media: &[u8],
-    number: u32,
-    begins_at: f64,
-    from: u64,
-    to: u64,
-    timescales: &BTreeMap<u32, u32>,
-) -> Option<Bytes> {
-    let mut moved = media.to_vec();
+/// A field that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Where it begins in the media.
+    pub(crate) at: u64,
+    /// What stood there.
+    pub(crate) was: Vec<u8>,
+}
+
+/// What a field says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// The fragment's number (§8.8.5).
+    Number,
+    /// Where in the file the track's data are (§8.8.7).
+    Position,
+    /// The decode time of its first sample, for a track with this id (§8.8.12).
+    Time { track: u32 },
+}
+
+/// A field that a move may change.
+struct Field {
+    place: Range<usize>,
+    means: Means,
+}
+
+/// The fields of these fragments that a move may change, in order; `None` where they are not fragments.
+fn all_fields(media: &[u8]) -> Option<Vec<Field>> {
+    let mut found = Vec::new();
     for top in children(media)?.into_iter().filter(|top| top.kind == *b"moof") {
         let base = top.at + (top.whole.len() - top.body.len());
         for inner in children(top.body)? {
             let at = base + inner.at + (inner.whole.len() - inner.body.len());
             match &inner.kind {
-                b"mfhd" => {
-                    let own = be::u32_at(inner.body, 4)? % FRAGMENTS_OF_A_CHUNK;
-                    let new = number.wrapping_mul(FRAGMENTS_OF_A_CHUNK).wrapping_add(own);
-                    put(&mut moved, at + 4, &new.to_be_bytes())?;
-                }
-                b"traf" => of_track(&mut moved, inner.body, at, begins_at, from, to, timescales)?,
+                b"mfhd" => found.push(field(inner.body, at, 4, 4, Means::Number)?),
+                b"traf" => of_track(&mut found, inner.body, at)?,
                 _ => {}
             }
         }
     }
-    Some(moved.into())
+    Some(found)
 }
 
-/// Moves a track's part of a fragment, whose body is at `at`.
-fn of_track(
-    moved: &mut [u8],
-    traf: &[u8],
-    at: usize,
-    begins_at: f64,
-    from: u64,
-    to: u64,
-    timescales: &BTreeMap<u32, u32>,
-) -> Option<()> {
-    let mut timescale = None;
+/// `len` bytes from `start` on of a box's body, which stands at `at`.
+fn field(body: &[u8], at: usize, start: usize, len: usize, means: Means) -> Option<Field> {
+    body.get(start..start + len)?;
+    Some(Field { place: at + start..at + start + len, means })
+}
+
+fn of_track(found: &mut Vec<Field>, traf: &[u8], at: usize) -> Option<()> {
+    let mut track = None;
     for inner in children(traf)? {
         let at = at + inner.at + (inner.whole.len() - inner.body.len());
         match &inner.kind {
-            // §8.8.7: the track's id, and with the flag 1 a position in the file.
             b"tfhd" => {
-                timescale = timescales.get(&be::u32_at(inner.body, 4)?);
+                track = Some(be::u32_at(inner.body, 4)?);
+                // With the flag 1 there is a position.
                 if be::u32_at(inner.body, 0)? & 1 == 1 {
-                    let position = be::u64_at(inner.body, 8)?.checked_sub(from)?.checked_add(to)?;
-                    put(moved, at + 8, &position.to_be_bytes())?;
+                    found.push(field(inner.body, at, 8, 8, Means::Position)?);
                 }
             }
-            // §8.8.12.
             b"tfdt" => {
-                let offset = units(begins_at, *timescale?);
-                if be::u8_at(inner.body, 0)? == 1 {
-                    let time = be::u64_at(inner.body, 4)?.checked_add(offset)?;
-                    put(moved, at + 4, &time.to_be_bytes())?;
-                } else {
-                    let time = be::u32_at(inner.body, 4)?.checked_add(u32::try_from(offset).ok()?)?;
-                    put(moved, at + 4, &time.to_be_bytes())?;
-                }
+                let len = if be::u8_at(inner.body, 0)? == 1 { 8 } else { 4 };
+                found.push(field(inner.body, at, 4, len, Means::Time { track: track? })?);
             }
             _ => {}
         }
@@ -76,12 +86,47 @@ fn of_track(
     Some(())
 }
 
+/// Fragments of one chunk in the numbers of a clip. A chunk has fewer.
+const FRAGMENTS_OF_A_CHUNK: u32 = 1 << 12;
+
+/// The media of a chunk, as the `number`th of a clip, `begins_at` seconds behind its start. They began at `from` in the chunk and
+/// begin at `to` in the clip. `None` where they are not fragments.
+pub(crate) fn moved(
+    media: &[u8],
+    number: u32,
+    begins_at: f64,
+    from: u64,
+    to: u64,
+    timescales: &BTreeMap<u32, u32>,
+) -> Option<Moved> {
+    let mut bytes = media.to_vec();
+    let mut changes = Vec::new();
+    for Field { place, means } in all_fields(media)? {
+        let was = media.get(place.clone())?;
+        let new = match means {
+            Means::Number => {
+                let own = be::u32_at(was, 0)? % FRAGMENTS_OF_A_CHUNK;
+                number.wrapping_mul(FRAGMENTS_OF_A_CHUNK).wrapping_add(own).to_be_bytes().to_vec()
+            }
+            Means::Position => be::u64_at(was, 0)?.checked_sub(from)?.checked_add(to)?.to_be_bytes().to_vec(),
+            Means::Time { track } => {
+                let offset = units(begins_at, *timescales.get(&track)?);
+                if was.len() == 8 {
+                    be::u64_at(was, 0)?.checked_add(offset)?.to_be_bytes().to_vec()
+                } else {
+                    be::u32_at(was, 0)?.checked_add(u32::try_from(offset).ok()?)?.to_be_bytes().to_vec()
+                }
+            }
+        };
+        if new != was {
+            changes.push(Changed { at: place.start as u64, was: was.to_vec() });
+            bytes.get_mut(place)?.copy_from_slice(&new);
+        }
+    }
+    Some(Moved { bytes: bytes.into(), changes })
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clip is far shorter than 2^64 units")]
 fn units(seconds: f64, timescale: u32) -> u64 {
     (seconds * f64::from(timescale)).round().max(0.0) as u64
-}
-
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Option<()> {
-    bytes.get_mut(at..at + value.len())?.copy_from_slice(value);
-    Some(())
 }

@@ -1,5 +1,6 @@
 //! The head of a clip: the initialization segment of its first chunk, with a duration and edit lists.
 
+use super::plan::Timing;
 use bytes::Bytes;
 use framepost_media::be;
 use framepost_media::boxes;
@@ -10,10 +11,10 @@ use std::collections::BTreeMap;
 const EPOCH_1904: i64 = 2_082_844_800;
 
 /// A head, and what is needed to move fragments behind it.
-pub(super) struct Head {
-    pub(super) bytes: Bytes,
+pub(crate) struct Head {
+    pub(crate) bytes: Bytes,
     /// By track: units a second.
-    pub(super) timescales: BTreeMap<u32, u32>,
+    pub(crate) timescales: BTreeMap<u32, u32>,
 }
 
 /// A box within its parent's bytes.
@@ -68,9 +69,9 @@ fn timescale(header: &[u8]) -> Option<u32> {
 }
 
 impl Head {
-    /// Makes the head of an initialization segment. The clip begins at `start`, `skipped` seconds into the media, and lasts
-    /// `played` seconds.
-    pub(super) fn of(init: &[u8], start: Timestamp, skipped: f64, played: f64) -> Option<Self> {
+    /// Makes the head of a clip out of the initialization segment of its first chunk.
+    pub(crate) fn of(init: &[u8], timing: Timing) -> Option<Self> {
+        let Timing { starts_at, skipped, played } = timing;
         let mut made = Vec::with_capacity(init.len() + 256);
         let mut timescales = BTreeMap::new();
         for top in children(init)? {
@@ -82,7 +83,7 @@ impl Head {
             let mut parts: Vec<Vec<u8>> = Vec::new();
             for inner in children(top.body)? {
                 parts.push(match &inner.kind {
-                    b"mvhd" => boxed(*b"mvhd", &[&created(inner.body, start)]),
+                    b"mvhd" => boxed(*b"mvhd", &[&created(inner.body, starts_at)]),
                     b"trak" => {
                         let (track, of_track) = track(inner.body)?;
                         timescales.insert(track, of_track);

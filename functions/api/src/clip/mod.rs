@@ -17,11 +17,15 @@ mod fragments;
 mod head;
 mod plan;
 
-pub(crate) use plan::{BEFORE, Gaps, Plan, Refusal};
+pub(crate) use fragments::{Changed, moved};
+pub(crate) use head::Head;
+pub(crate) use plan::{BEFORE, CHUNKS_MAX, Gaps, Plan, Refusal, Timing};
 
 use bytes::Bytes;
+use framepost_events::Sha256;
+use framepost_events::attributes::Metadata;
+use framepost_ports::catalog::ChunkBrief;
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectSource};
-use head::Head;
 use std::sync::Arc;
 
 /// A clip with its head, which can be read from any offset.
@@ -38,13 +42,52 @@ impl Clip {
         let range = ByteRange { start: 0, len };
         let init = source.read(&chunk.object.bucket, &chunk.object.key, None, range).await?.bytes;
         let damaged = || Error::new(ErrorKind::Corrupt, "clip", &chunk.object.key).because("no initialization segment");
-        let head = Head::of(&init, plan.starts_at(), plan.skipped(), plan.played()).ok_or_else(damaged)?;
+        let head = Head::of(&init, plan.timing()).ok_or_else(damaged)?;
         Ok(Self { head: Arc::new(head), plan: Arc::new(plan) })
     }
 
     /// Returns the length of the file in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.head.bytes.len() as u64 + self.plan.media_bytes()
+    }
+
+    /// The head of the file, before its fragments.
+    pub(crate) fn head(&self) -> &Bytes {
+        &self.head.bytes
+    }
+
+    /// The number of chunks that it is made of.
+    pub(crate) fn pieces(&self) -> usize {
+        self.plan.parts().len()
+    }
+
+    /// Reads the whole object of the `n`th chunk, whose media stand at `at` in the clip.
+    pub(crate) async fn piece(&self, source: &dyn ObjectSource, n: usize, at: u64) -> Result<Piece, Error> {
+        let part = &self.plan.parts()[n];
+        let object = &part.chunk.object;
+        let range = ByteRange { start: 0, len: part.chunk.size_bytes.saturating_add(1) };
+        let read = source.read(&object.bucket, &object.key, None, range).await?;
+        let whole = read.bytes;
+        let damaged = |because| Error::new(ErrorKind::Corrupt, "clip", &object.key).because(because);
+        if whole.len() as u64 != part.chunk.size_bytes {
+            return Err(damaged("the object is not as long as it was"));
+        }
+        let (start, end) = (part.start, part.start + part.len());
+        let media = cut(&whole, start, end);
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        let moved = fragments::moved(&media, number, part.begins_at, start, at, &self.head.timescales)
+            .ok_or_else(|| damaged("a fragment that is none"))?;
+        Ok(Piece {
+            chunk: part.chunk.clone(),
+            begins_at: part.begins_at,
+            seconds: plan::seconds(&part.chunk),
+            sha256: Sha256::of(&whole),
+            metadata: read.head.metadata,
+            head: cut(&whole, 0, start),
+            media: moved.bytes,
+            tail: cut(&whole, end, u64::MAX),
+            changes: moved.changes,
+        })
     }
 
     /// The next bytes from `start` on, some of those before `end`.
@@ -66,12 +109,33 @@ impl Clip {
                 }
                 let moved = fragments::moved(&media, number, part.begins_at, part.start, at, &self.head.timescales);
                 let damaged = || Error::new(ErrorKind::Corrupt, "clip", &object.key).because("a fragment that is none");
-                return Ok(cut(&moved.ok_or_else(damaged)?, start - at, end - at));
+                return Ok(cut(&moved.ok_or_else(damaged)?.bytes, start - at, end - at));
             }
             at = behind;
         }
         Ok(Bytes::new())
     }
+}
+
+/// A chunk in a clip, and what it takes to have the chunk's own bytes again: its head, its media with `changes` undone, its tail.
+pub(crate) struct Piece {
+    pub(crate) chunk: ChunkBrief,
+    /// Seconds of media before it in the clip.
+    pub(crate) begins_at: f64,
+    /// Seconds that its media last.
+    pub(crate) seconds: f64,
+    /// The digest of the whole object as it was read.
+    pub(crate) sha256: Sha256,
+    /// The object's metadata as it was read.
+    pub(crate) metadata: Metadata,
+    /// The object's bytes before its media.
+    pub(crate) head: Bytes,
+    /// Its media as they are in the clip.
+    pub(crate) media: Bytes,
+    /// The object's bytes behind its media.
+    pub(crate) tail: Bytes,
+    /// What a move changed.
+    pub(crate) changes: Vec<Changed>,
 }
 
 /// The bytes from `start` to `end`, or to where they end.

@@ -49,6 +49,27 @@ impl Part {
     }
 }
 
+/// From when on a clip plays, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Timing {
+    /// The wall-clock time of what is seen first.
+    pub(crate) starts_at: Timestamp,
+    /// Seconds of media before that.
+    pub(crate) skipped: f64,
+    /// Seconds that are seen.
+    pub(crate) played: f64,
+}
+
+impl Timing {
+    /// Of a clip of this stretch of time, whose chunks begin at `first` and end at `last`, with `total` seconds of media.
+    pub(crate) fn of(within: Interval, first: Timestamp, last: Timestamp, total: f64) -> Self {
+        let starts_at = within.from.max(first);
+        let skipped = starts_at.duration_since(first).as_secs_f64();
+        let behind = last.duration_since(within.to).as_secs_f64().max(0.0);
+        Self { starts_at, skipped, played: (total - skipped - behind).max(0.0) }
+    }
+}
+
 /// What a clip is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -60,10 +81,14 @@ pub(crate) struct Plan {
     skipped_gaps: usize,
 }
 
-fn seconds(chunk: &ChunkBrief) -> f64 {
+/// Seconds that a chunk's media last.
+pub(super) fn seconds(chunk: &ChunkBrief) -> f64 {
     let by_clock = chunk.to.duration_since(chunk.from).as_secs_f64();
     chunk.seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0).unwrap_or(by_clock)
 }
+
+/// The most chunks that are asked for at once.
+pub(crate) const CHUNKS_MAX: usize = 50_000;
 
 /// How far before its start a clip's chunks are asked for: a chunk may need the ones before it.
 pub(crate) const BEFORE: SignedDuration = SignedDuration::from_mins(2);
@@ -122,6 +147,12 @@ impl Plan {
         Ok(Self { within, parts, total, skipped_gaps: unbroken.len() - 1 })
     }
 
+    /// The stretch of time that was asked for.
+    pub(crate) fn within(&self) -> Interval {
+        self.within
+    }
+
+    /// What it is made of, in order.
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -132,20 +163,10 @@ impl Plan {
         (&first.chunk, first.start)
     }
 
-    /// The wall-clock time of what is seen first.
-    pub(crate) fn starts_at(&self) -> Timestamp {
-        self.within.from.max(self.parts[0].chunk.from)
-    }
-
-    /// Seconds of media before that.
-    pub(super) fn skipped(&self) -> f64 {
-        self.starts_at().duration_since(self.parts[0].chunk.from).as_secs_f64()
-    }
-
-    /// Seconds that are seen.
-    pub(crate) fn played(&self) -> f64 {
-        let behind = self.parts.last().map_or(0.0, |last| last.chunk.to.duration_since(self.within.to).as_secs_f64());
-        (self.total - self.skipped() - behind.max(0.0)).max(0.0)
+    /// From when on it plays, and for how long.
+    pub(crate) fn timing(&self) -> Timing {
+        let (first, last) = (&self.parts[0], &self.parts[self.parts.len() - 1]);
+        Timing::of(self.within, first.chunk.from, last.chunk.to, self.total)
     }
 
     /// Returns the size of all parts together in bytes, without the clip's own head.

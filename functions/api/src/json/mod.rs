@@ -2,6 +2,7 @@
 //!
 //! Times are RFC 3339 in UTC with up to nine fraction digits. What is not known is absent.
 
+mod exports;
 mod footage;
 mod functions;
 mod gateways;
@@ -9,6 +10,7 @@ mod holds;
 mod seen;
 mod timeline;
 
+pub(crate) use exports::{ExportJson, ExportsJson};
 pub(crate) use footage::{CameraJson, Cameras, Chunk, Chunks, Day, Days, Segment};
 pub(crate) use functions::{FunctionJson, FunctionList};
 pub(crate) use gateways::{Gateway, Gateways};

@@ -3,7 +3,7 @@
 use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
-use crate::clip::{BEFORE, Clip, Gaps, Plan, Refusal};
+use crate::clip::{BEFORE, CHUNKS_MAX, Clip, Gaps, Plan, Refusal, Timing};
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
 use crate::ranged::{self, Representation};
@@ -17,7 +17,6 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Longest clip, in seconds. More is an export.
 const LONGEST_S: i64 = 25 * 3_600;
-const CHUNKS_MAX: usize = 50_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +32,7 @@ pub(super) struct Parameters {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum GapsWord {
+pub(crate) enum GapsWord {
     Skip,
     Fail,
 }
@@ -75,8 +74,9 @@ pub(super) async fn clip(
     let within = parameters::within(asked.from, asked.to, LONGEST_S)?;
     let gaps = if asked.gaps == Some(GapsWord::Skip) { Gaps::Skip } else { Gaps::Refuse };
     let plan = plan(&api, &camera, within, gaps).await?;
-    let (starts_at, seconds, gaps_skipped, identity) =
-        (plan.starts_at(), plan.played(), plan.skipped_gaps(), plan.identity());
+    let Timing { starts_at, played: seconds, .. } = plan.timing();
+    let gaps_skipped = plan.skipped_gaps();
+    let identity = plan.identity();
     let clip = Clip::open(&*api.source, plan).await?;
     match form {
         "mp4" => {}

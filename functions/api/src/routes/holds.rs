@@ -1,11 +1,11 @@
 //! `/v1/holds`
 //!
-//! Who may see a camera may hold its footage, and end a hold of it. Both are in the log.
+//! Who may see a camera, and has the right to keep, may hold its footage, and end a hold of it. Both are in the log.
 
 use super::Api;
 use super::chunks::within;
 use crate::answer::{self, Keep};
-use crate::auth::{Caller, Sight};
+use crate::auth::{Caller, Keeper, Sight};
 use crate::body::Sent;
 use crate::cursor;
 use crate::json::{HoldJson, Holds, NewHold};
@@ -132,11 +132,12 @@ pub(super) async fn one(
     responses((status = 201, body = HoldJson),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(api): State<Api>,
-    sight: Sight,
+    Keeper(sight): Keeper,
     caller: Option<Extension<Caller>>,
     Sent(wanted): Sent<NewHold>,
 ) -> Result<Response, Problem> {
@@ -181,10 +182,11 @@ fn rounded_up(time: Timestamp) -> Timestamp {
 #[utoipa::path(delete, path = "/v1/holds/{id}", tag = "keep", params(("id" = String, Path)),
     responses((status = 204),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn release(
     State(api): State<Api>,
-    sight: Sight,
+    Keeper(sight): Keeper,
     caller: Option<Extension<Caller>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {

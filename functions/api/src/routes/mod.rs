@@ -5,6 +5,7 @@ mod chunks;
 mod clips;
 mod days;
 mod events;
+mod exports;
 mod functions;
 mod gateways;
 mod holds;
@@ -16,6 +17,7 @@ mod timeline;
 
 use crate::auth::{self, Access, Caller};
 use crate::console;
+use crate::export::Exports;
 use crate::openapi;
 use crate::problem::Problem;
 use crate::workings::Workings;
@@ -40,6 +42,8 @@ pub struct Api {
     pub source: Arc<dyn ObjectSource>,
     /// The wall clock, which tests replace.
     pub clock: Arc<dyn Clock>,
+    /// Makes exports; where there is none, there are no exports.
+    pub exports: Option<Exports>,
     /// How callers are told apart.
     pub access: Access,
     /// The state of the functions, if the host knows it.
@@ -64,6 +68,10 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(playlists::playlist))
         .routes(routes!(media::media))
         .routes(routes!(clips::clip))
+        .routes(routes!(exports::make, exports::list))
+        .routes(routes!(exports::one, exports::remove))
+        .routes(routes!(exports::file))
+        .routes(routes!(exports::archive))
         .routes(routes!(sign::sign))
         .split_for_parts();
     routes
@@ -83,7 +91,7 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<R
     let caller = parts.extensions.get::<Caller>().cloned();
     let path = parts.uri.path().to_owned();
     let response = next.run(Request::from_parts(parts, body)).await;
-    if let Some(Caller(caller)) = caller.filter(|_| FOOTAGE.iter().any(|footage| path.starts_with(footage))) {
+    if let Some(Caller(caller)) = caller.filter(|_| is_footage(&path)) {
         tracing::info!(event = "footage-sent", caller, path, status = response.status().as_u16(), "footage sent");
     }
     Ok(response)
@@ -98,8 +106,11 @@ async fn own_host(State(api): State<Api>, request: Request, next: Next) -> Resul
     }
 }
 
-/// The paths of what is footage. Who asked for it is in the log.
-const FOOTAGE: [&str; 3] = ["/v1/media/", "/v1/playlists/", "/v1/clips/"];
+/// Whether a path is one of footage. Who asked for it is in the log.
+fn is_footage(path: &str) -> bool {
+    let of_export = path.strip_prefix("/v1/exports/").is_some_and(|rest| rest.contains('/'));
+    of_export || ["/v1/media/", "/v1/playlists/", "/v1/clips/"].iter().any(|footage| path.starts_with(footage))
+}
 
 /// What a browser may load for a page of this server: nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \

@@ -1,6 +1,6 @@
 //! `/v1/sign`
 
-use super::Api;
+use super::{Api, exports};
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::parameters::{self, Asked};
@@ -21,7 +21,7 @@ const LONGEST: usize = 4096;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// The path, and its query: of media, of a playlist or of a clip.
+    /// The path, and its query: of media, of a playlist, of a clip, or of a file of an export.
     path: String,
 }
 
@@ -45,11 +45,16 @@ pub(super) async fn sign(
     headers: HeaderMap,
     Asked(asked): Asked<Parameters>,
 ) -> Result<Response, Problem> {
-    let expected = || Problem::parameter("path", "a path of /v1/media/, /v1/playlists/ or /v1/clips/");
+    let expected = || Problem::parameter("path", "a path of /v1/media/, /v1/playlists/, /v1/clips/ or /v1/exports/");
     let uri: Uri = (asked.path.len() <= LONGEST).then(|| asked.path.parse().ok()).flatten().ok_or_else(expected)?;
     let is_plain = uri.scheme().is_none() && uri.authority().is_none();
     let path = Some(uri.path()).filter(|_| is_plain).ok_or_else(expected)?;
     let decoded = percent_decode_str(path).decode_utf8().map_err(|_| expected())?;
+    if let Some(rest) = decoded.strip_prefix("/v1/exports/") {
+        let id = rest.split('/').next().unwrap_or_default();
+        exports::seen(&api, &sight, id).await?;
+        return signed(&api, &headers, &uri);
+    }
     let camera = if let Some(key) = decoded.strip_prefix("/v1/media/") {
         api.catalog.chunk(key).await?.and_then(|row| row.camera())
     } else {
@@ -58,13 +63,18 @@ pub(super) async fn sign(
         camera_of(rest.ok_or_else(expected)?)
     };
     camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
+    signed(&api, &headers, &uri)
+}
+
+/// Signs a path that the caller may ask for.
+fn signed(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
     // As a request for it would be written.
-    let written = uri.path_and_query().map_or(path, |written| written.as_str()).to_owned();
+    let written = uri.path_and_query().map_or(uri.path(), |written| written.as_str()).to_owned();
     let answer = match api.access.sign(&written, api.clock.now()) {
         Some((path, expires)) => Signed { path, expires: Some(expires) },
         None => Signed { path: written, expires: None },
     };
-    answer::json(&headers, Keep::Ask, &answer)
+    answer::json(headers, Keep::Ask, &answer)
 }
 
 /// The camera of `site/camera.form`.

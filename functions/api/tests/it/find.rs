@@ -68,7 +68,7 @@ async fn the_description_names_every_route_and_the_page_shows_it() {
     let description = service.get("/openapi.json").await.json();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"), "{}", description["openapi"]);
     let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths.len(), 16, "{paths:?}");
+    assert_eq!(paths.len(), 20, "{paths:?}");
     let page = service.get("/docs").await;
     assert!(page.text().contains("<code>GET /v1/timeline</code>"), "{}", page.text());
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));

@@ -3,9 +3,11 @@
 
 mod attacks;
 mod console;
+mod exports;
 mod find;
 mod functions;
 mod holds;
+mod made;
 mod play;
 mod support;
 mod tokens;

@@ -81,7 +81,14 @@ impl Service {
         let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
         catalog.apply(&changes).await.unwrap();
         let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
-        let router = router(Api { catalog: Arc::new(catalog), source: Arc::new(bucket), clock, access, workings });
+        let router = router(Api {
+            catalog: Arc::new(catalog),
+            source: Arc::new(bucket),
+            clock,
+            exports: None,
+            access,
+            workings,
+        });
         Self { router, keys }
     }
 

@@ -2,14 +2,15 @@
 
 use crate::support::{ALL, Service};
 use axum::http::Method;
-use framepost_api::{Access, PathSigner, Scope, StoredToken, Tokens};
+use framepost_api::{Access, PathSigner, Right, Scope, StoredToken, Tokens};
 use std::sync::Arc;
 
 /// A service, and tokens for everything, for `site-0`, for a camera of `site-1`, and one that ended.
 pub(crate) async fn service() -> (Service, [String; 4]) {
     let ended = Some("2026-11-20T00:00:00Z".parse().unwrap());
     let made = [("*", None), ("site-0", None), ("site-1/cam-1", None), ("*", ended)]
-        .map(|(scope, ends)| StoredToken::make(vec![Scope::try_from(scope.to_owned()).unwrap()], ends).unwrap());
+        .map(|(scope, ends)| StoredToken::make(vec![Scope::try_from(scope.to_owned()).unwrap()], ends).unwrap())
+        .map(|(text, stored)| (text, stored.with(vec![Right::Keep])));
     let stored: Vec<&StoredToken> = made.iter().map(|(_, stored)| stored).collect();
     let tokens = Arc::new(Tokens::of(&serde_json::to_string(&stored).unwrap()).unwrap());
     let access = Access::Tokens { tokens, signer: PathSigner::new(&[7; 32]) };

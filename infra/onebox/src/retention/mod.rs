@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// Below this, nothing is removed and nothing counted.
-const EXPORTS: &str = "exports/";
+const EXPORTS: &str = framepost_events::export::PREFIX;
 /// How often the bucket is looked at.
 const EVERY: Duration = Duration::from_mins(1);
 /// Of the time, the part that looking takes at most: one in so many.

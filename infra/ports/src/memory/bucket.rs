@@ -1,6 +1,6 @@
 use crate::{
-    ByteRange, Error, ErrorKind, NewObject, ObjectHead, ObjectRead, ObjectSink, ObjectSource, Put, Result, Seen, exact,
-    url_path,
+    ByteRange, Error, ErrorKind, NewObject, ObjectHead, ObjectListing, ObjectRead, ObjectRemoval, ObjectSink,
+    ObjectSource, Put, Result, Seen, exact, url_path,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -221,6 +221,21 @@ impl ObjectSource for MemoryBucket {
 
     fn media_link(&self, bucket: &str, key: &str, _version: Option<&str>) -> String {
         format!("memory://{bucket}/{}", url_path(key))
+    }
+}
+
+#[async_trait]
+impl ObjectListing for MemoryBucket {
+    async fn list(&self, prefix: &str, after: &str, max: usize) -> Result<Vec<ObjectFinalized>> {
+        let keys = self.keys().into_iter().filter(|key| key.starts_with(prefix) && key.as_str() > after);
+        Ok(keys.take(max).filter_map(|key| self.finalized(&key)).collect())
+    }
+}
+
+#[async_trait]
+impl ObjectRemoval for MemoryBucket {
+    async fn remove(&self, key: &str) -> Result<()> {
+        self.state().objects.remove(key).map(drop).ok_or_else(|| Error::not_found("remove", key))
     }
 }
 

@@ -1,0 +1,181 @@
+//! Checking an export without any service: whether its files are those of its manifest, whether its clips show what the gateways
+//! wrote, whether that was signed, and whether nothing is missing in between.
+//!
+//! For each chunk of a clip:
+//!
+//! 1. Its object is put together again, byte for byte, and has the digest that its gateway wrote.
+//! 2. Out of that object the clip's fragments are made again, and are those of the file. So are the clip's head and edit list.
+//! 3. The signature over key, length, digest, times and the one before is valid with a public key.
+//! 4. It names the one before it: none was taken out, put in or changed.
+//!
+//! Who changed a clip cannot also change its signatures. Who has no signature to check still learns whether the files are those that
+//! were exported. An export says itself which public keys there were; only a key that the checker had from elsewhere proves who
+//! signed.
+
+mod clip;
+mod files;
+
+use super::manifest::{ClipFile, ExportManifest, Listed, MANIFEST_FORMAT, MANIFEST_NAME, PROOF_FORMAT, Proof};
+use files::Files;
+use framepost_events::manifest::PublicKey;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was checked, in words.
+    pub lines: Vec<String>,
+    /// What is wrong. Nothing is wrong where it is empty.
+    pub faults: Vec<String>,
+    /// What could not be checked, and why.
+    pub unchecked: Vec<String>,
+}
+
+impl Report {
+    fn fault(&mut self, of: &str, what: impl std::fmt::Display) {
+        self.faults.push(format!("{of}: {what}"));
+    }
+}
+
+/// Where public keys are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The checker has them: everything has to be signed with one of them.
+    Given,
+    /// The export names them.
+    Named,
+}
+
+/// The public keys to check with.
+struct Keys {
+    keys: Vec<PublicKey>,
+    trust: Trust,
+}
+
+/// Checks the export in this directory or archive. With `keys`, every chunk has to be signed with one of them; without, those that
+/// the export names are used.
+///
+/// # Errors
+///
+/// If there is no export that could be checked.
+pub fn verify(at: &Path, keys: &[PublicKey]) -> io::Result<Report> {
+    let files = Files::open(at)?;
+    let manifest = files.file(MANIFEST_NAME).and_then(|file| file.whole())?;
+    let manifest: ExportManifest = serde_json::from_slice(&manifest)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST_NAME}: {error}")))?;
+    if manifest.format != MANIFEST_FORMAT {
+        let other = format!("{MANIFEST_NAME} is {:?}, and this program knows {MANIFEST_FORMAT}", manifest.format);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, other));
+    }
+    let mut report = Report::default();
+    let by = manifest.created_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    report.lines.push(format!("export {:?}, made {}{by}", manifest.name, manifest.created_at));
+    let keys = trusted(&manifest, keys, &mut report);
+    page(&files, &manifest.page, &mut report);
+    for clip in &manifest.files {
+        checked(&files, clip, &keys, &mut report);
+    }
+    coverage(&manifest, &mut report);
+    others(&files, &manifest, &mut report)?;
+    Ok(report)
+}
+
+fn trusted(manifest: &ExportManifest, keys: &[PublicKey], report: &mut Report) -> Keys {
+    if !keys.is_empty() {
+        return Keys { keys: keys.to_vec(), trust: Trust::Given };
+    }
+    let named: Vec<PublicKey> = manifest.public_keys.iter().filter_map(|key| key.parse().ok()).collect();
+    if named.len() < manifest.public_keys.len() {
+        report.fault(MANIFEST_NAME, "a public key is none");
+    }
+    if named.is_empty() {
+        report.unchecked.push("signatures: there is no public key; give it with --key".to_owned());
+    } else {
+        let ids: Vec<&str> = named.iter().map(PublicKey::id).collect();
+        let ids = ids.join(", ");
+        report.unchecked.push(format!(
+            "whose the public keys are: only the export itself names {ids}; give the gateway's with --key to be sure"
+        ));
+    }
+    Keys { keys: named, trust: Trust::Named }
+}
+
+/// Whether a file is the one that is listed; its bytes if so.
+fn listed(files: &Files, listed: &Listed, report: &mut Report) -> Option<files::Open> {
+    let open = match files.file(&listed.name) {
+        Ok(open) => open,
+        Err(error) => {
+            report.fault(&listed.name, format_args!("it cannot be read: {error}"));
+            return None;
+        }
+    };
+    if open.len() != listed.bytes {
+        report.fault(&listed.name, format_args!("it has {} bytes, and {} were exported", open.len(), listed.bytes));
+        return None;
+    }
+    match files::digest(&open) {
+        Ok(digest) if digest == listed.sha256 => Some(open),
+        Ok(digest) => {
+            report.fault(&listed.name, format_args!("its SHA-256 is {digest}, and was {}", listed.sha256));
+            None
+        }
+        Err(error) => {
+            report.fault(&listed.name, format_args!("it cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+fn page(files: &Files, page: &Listed, report: &mut Report) {
+    if listed(files, page, report).is_some() {
+        report.lines.push(format!("{}: as it was exported", page.name));
+    }
+}
+
+fn checked(files: &Files, clip: &ClipFile, keys: &Keys, report: &mut Report) {
+    let name = &clip.file.name;
+    let (file, proof) = (listed(files, &clip.file, report), listed(files, &clip.proof, report));
+    let (Some(file), Some(proof)) = (file, proof) else { return };
+    report.lines.push(format!("{name}: {} bytes, as it was exported", clip.file.bytes));
+    let proof: Proof = match proof.whole().map(|bytes| serde_json::from_slice(&bytes)) {
+        Ok(Ok(proof)) => proof,
+        Ok(Err(error)) => return report.fault(&clip.proof.name, error),
+        Err(error) => return report.fault(&clip.proof.name, error),
+    };
+    if proof.format != PROOF_FORMAT || proof.clip != *name {
+        return report.fault(&clip.proof.name, format_args!("it is no {PROOF_FORMAT} of {name}"));
+    }
+    clip::check(&file, clip, &proof, keys, report);
+}
+
+/// Whether there is a clip of each range that was asked for.
+fn coverage(manifest: &ExportManifest, report: &mut Report) {
+    for range in &manifest.ranges {
+        let is_of_it = |clip: &&ClipFile| {
+            (&clip.range.site, &clip.range.camera) == (&range.site, &range.camera)
+                && clip.range.from < range.to
+                && clip.range.to > range.from
+        };
+        if !manifest.files.iter().any(|clip| is_of_it(&clip)) {
+            let of = format!("{}/{}", range.site, range.camera);
+            report.fault(&of, format_args!("there is no clip of {} to {}", range.from, range.to));
+        }
+    }
+}
+
+/// Says which files are not the export's.
+fn others(files: &Files, manifest: &ExportManifest, report: &mut Report) -> io::Result<()> {
+    let mut known: BTreeSet<&str> = BTreeSet::from([MANIFEST_NAME, manifest.page.name.as_str()]);
+    for clip in &manifest.files {
+        if !known.insert(&clip.file.name) || !known.insert(&clip.proof.name) {
+            report.fault(MANIFEST_NAME, format_args!("{} is listed twice", clip.file.name));
+        }
+    }
+    let unknown: Vec<String> = files.names()?.into_iter().filter(|name| !known.contains(name.as_str())).collect();
+    for name in unknown.iter().filter(|name| *name != "state") {
+        report.unchecked.push(format!("{name}: it is not a part of the export"));
+    }
+    Ok(())
+}
