@@ -1,8 +1,8 @@
-//! How much happens in a chunk, told by how much the camera had to send.
+//! How much happens in a chunk, measured by the bytes that the camera had to send.
 //!
-//! An encoder that may use as many bits as it needs spends few on a still picture and many on a moving one. So the bytes a
-//! second of the frames between random access frames, against what the same camera sends when nothing happens, say without
-//! decoding how much moves. "Still" means "as before", not "empty".
+//! An encoder without a fixed bit rate spends few bytes on a still picture and many on a moving one. The bytes per second of
+//! the frames between random access frames, compared with what the same camera sends while nothing happens, therefore show
+//! how much moves, without decoding. "Still" means "as before", not "empty".
 
 use crate::Error;
 use schemars::JsonSchema;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
-    /// How many times its quiet level the camera sent: about 1 while nothing happens.
+    /// The bit rate as a multiple of the camera's quiet level; about 1 while nothing happens.
     pub level: f64,
-    /// The quiet level: bytes a second of frames that are not random access frames, while nothing happens.
+    /// The quiet level: bytes per second of frames that are not random access frames, while nothing happens.
     pub quiet_bytes_per_second: u64,
 }
 

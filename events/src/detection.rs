@@ -1,19 +1,19 @@
-//! What a detector sees in one picture.
+//! What a detector finds in one picture.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Something that a detector saw in a picture.
+/// Something that a detector found in a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detection {
     /// What it is, in the words of the model: `person`.
     pub label: String,
-    /// How sure the model is, 0 to 1.
+    /// The model's confidence, 0 to 1.
     pub score: f64,
-    /// The rectangle around it. For zones and masks, it stands in the middle of the lower edge.
+    /// The rectangle around it. The middle of its lower edge decides about zones and masks.
     #[serde(rename = "box")]
     pub bounds: Bounds,
-    /// The names of the configured zones that its lower edge's middle is in.
+    /// The names of the configured zones that it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<String>,
 }
@@ -35,8 +35,8 @@ impl Bounds {
     /// The bounds of a detection that is about the picture as a whole.
     pub const WHOLE: Self = Self { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
 
-    /// Makes a rectangle of its edges, cut off where it leaves the picture.
-    /// Returns `None` where nothing remains, or an edge is no number.
+    /// Makes a rectangle from its edges, cut off at the picture's edges.
+    /// Returns `None` if nothing remains, or an edge is not a number.
     pub fn from_edges(left: f64, top: f64, right: f64, bottom: f64) -> Option<Self> {
         let [left, top, right, bottom] = [left, top, right, bottom].map(|edge| edge.clamp(0.0, 1.0));
         // A comparison with NaN, which `clamp` keeps, is false.

@@ -1,7 +1,7 @@
-//! "It is time": the event of a schedule in a `function.yaml`.
+//! The event that a schedule of a `function.yaml` is due.
 //!
-//! A CloudEvent in structured mode whose data has the schedule's name. EventBridge Scheduler fills its time in, Cloud Scheduler
-//! says it in the header `X-CloudScheduler-ScheduleTime` of its request.
+//! A CloudEvent in structured mode, whose data has the schedule's name. EventBridge Scheduler fills in the time; Cloud Scheduler
+//! sends it in the header `X-CloudScheduler-ScheduleTime`.
 
 use crate::Error;
 use crate::finalized::json;
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 /// The `type` of the CloudEvent that Terraform's schedules and the onebox send.
 pub const EVENT_TYPE: &str = "io.framepost.schedule.due.v1";
-/// In lower case, as it is kept with a message.
+/// The name of that header, in lower case as in messages.
 pub const TIME_HEADER: &str = "x-cloudscheduler-scheduletime";
 
-/// One time of a schedule.
+/// One due time of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// The schedule's name in the function's `function.yaml`.
     pub name: String,
-    /// The time that it was due at; absent where the sender does not say.
+    /// The time at which it was due; absent if the sender does not say.
     pub time: Option<Timestamp>,
-    /// The same for every redelivery.
+    /// A text that is the same for every redelivery.
     pub identity: String,
 }
 
@@ -38,7 +38,7 @@ struct Data {
 }
 
 impl Due {
-    /// The event as [`parse`] reads it.
+    /// Returns the event as [`parse`] reads it.
     pub fn to_json(name: &str, time: Timestamp) -> Vec<u8> {
         serde_json::json!({
             "specversion": "1.0",
@@ -54,7 +54,7 @@ impl Due {
     }
 }
 
-/// Reads the event of a schedule; `None` for a sound CloudEvent of another type. Header names are in lower case.
+/// Reads the event of a schedule; `None` for a valid CloudEvent of another type. Header names must be in lower case.
 pub fn parse<'a, I>(headers: I, body: &[u8]) -> Result<Option<Due>, Error>
 where
     I: IntoIterator<Item = (&'a str, &'a str)>,

@@ -1,4 +1,4 @@
-//! "This object is gone": one shape for every sender. The senders' messages are read by [`finalized`](crate::finalized).
+//! The event that an object was removed, in one form for all senders. [`finalized`](crate::finalized) reads the senders' messages.
 //!
 //! | sender | [`Removal::Deleted`] | [`Removal::Hidden`] |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | Cloud Storage | `OBJECT_DELETE`, `…object.v1.deleted` | `OBJECT_ARCHIVE`, `…object.v1.archived` |
 //! | Framepost on one machine | a CloudEvent around [`ObjectRemoved`] | the same |
 //!
-//! Delivery is at least once and unordered: the removal of an object may come before the word that it is complete.
+//! Delivery is at least once and unordered: the event of an object's removal may arrive before that of its completion.
 
 use crate::Sha256;
 use crate::finalized::Provider;
@@ -23,23 +23,23 @@ pub const EVENT_TYPE: &str = "io.framepost.object.removed.v1";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRemoved {
-    /// Who keeps the bucket.
+    /// The cloud that stores the bucket.
     pub provider: Provider,
     /// The bucket's name, without `s3://` or `gs://`; on one machine, the name of its directory.
     pub bucket: String,
     /// The object's key, decoded.
     pub key: String,
-    /// The version that is gone, as in [`ObjectFinalized::version`](crate::ObjectFinalized::version). Absent where the sender
-    /// says only that the key leads nowhere now (S3 without versions, or a delete marker): then every version is meant that
-    /// became complete before.
+    /// The version that was removed, as in [`ObjectFinalized::version`](crate::ObjectFinalized::version). Absent if the sender only
+    /// says that the key leads nowhere now (S3 without versions, or a delete marker). Then it means every version that became
+    /// complete before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Tells this removal from others of the same key: S3's sequencer, else its versionId; GCS: the generation; local: the
+    /// Distinguishes this removal from others of the same key: S3's sequencer, else its versionId; GCS: the generation; local: the
     /// id of the put that wrote the object.
     pub sequence: String,
-    /// Whether the bytes are gone for good.
+    /// Whether the bytes are deleted.
     pub removal: Removal,
-    /// Why, where the sender says.
+    /// Why it was removed, if the sender says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// When the object was removed.
@@ -51,7 +51,7 @@ pub struct ObjectRemoved {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// They are deleted: no version of the key has them any more.
+    /// The bytes are deleted: this version cannot be read any more.
     Deleted,
     /// They are kept as a version that is no longer the live one: behind a delete marker, or noncurrent.
     Hidden,
@@ -70,7 +70,7 @@ pub enum Cause {
 }
 
 impl ObjectRemoved {
-    /// The identity of the work that this event asks for; the same for every redelivery.
+    /// Returns the identity of the work that this event asks for, which is the same for every redelivery.
     pub fn identity(&self) -> String {
         let removal = match self.removal {
             Removal::Deleted => "deleted",
@@ -84,8 +84,8 @@ impl ObjectRemoved {
         self.version.as_deref().map_or(finalized <= self.time, |removed| removed == version)
     }
 
-    /// The event as [`finalized::parse`](crate::finalized::parse) reads it: a CloudEvent in structured mode. Its id is that of
-    /// the work, so copies of one event have one id.
+    /// Returns the event as [`finalized::parse`](crate::finalized::parse) reads it: a CloudEvent in structured mode. Its id is that
+    /// of the work, so copies of one event have one id.
     pub fn to_json(&self) -> Vec<u8> {
         let id = Sha256::of(self.identity().as_bytes()).to_string();
         json!({

@@ -54,99 +54,99 @@ pub struct GatewayReport {
     pub gateway_version: String,
     /// For how long the program has been running, in seconds.
     pub uptime_seconds: u64,
-    /// Whether the gateway's clock can be believed.
+    /// The state of the gateway's clock.
     pub gateway_clock: ReportedClock,
-    /// The disk that the spool is on; absent where the system does not say.
+    /// The disk with the spool; absent if the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<ReportedDisk>,
-    /// What waits for the bucket.
+    /// The objects that wait for upload.
     pub spool: ReportedSpool,
-    /// Objects that the bucket refuses for good, and that wait for a person.
+    /// Number of objects that the bucket refuses permanently, and that need an operator.
     pub quarantined_objects: u64,
-    /// What has become of uploads since the program started.
+    /// Counts of uploads since the program started.
     pub upload: ReportedUpload,
-    /// Live cameras of which nothing is recorded now.
+    /// Number of live cameras of which nothing is recorded now.
     pub cameras_silent: u64,
     /// The cameras, each with its state and its counts.
     #[serde(default)]
     pub cameras: Vec<ReportedCamera>,
-    /// Cameras that were left out because the report would have been too large; absent for none.
+    /// Number of cameras that are left out because the report would have been too large; absent for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cameras_omitted: Option<u64>,
 }
 
-/// What the system knows about the gateway's clock.
+/// The gateway's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedClock {
-    /// Whether the system says that it is synchronised.
+    /// Whether the system says that the clock is synchronised.
     pub synchronized: bool,
-    /// How far it is from its time servers, in µs, as its time service estimates; absent where that does not say.
+    /// The clock's distance from its time servers in µs, as the time service estimates it; absent without an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_us: Option<u64>,
-    /// How often it was set since the program started.
+    /// How often the clock was set since the program started.
     pub sets: u64,
 }
 
-/// The disk that the spool is on.
+/// The disk with the spool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedDisk {
     /// The size of its file system.
     pub total_bytes: u64,
-    /// What programs without special rights may still fill.
+    /// Free space for programs without special rights.
     pub free_bytes: u64,
 }
 
-/// What waits for the bucket.
+/// The objects that wait for upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedSpool {
-    /// Complete objects that are not yet known to be in the bucket: chunks, gaps and ends of spans.
+    /// Number of complete objects that are not yet known to be in the bucket: chunks, gaps and ends of spans.
     pub objects: u64,
     /// The size of these objects together.
     pub bytes: u64,
-    /// The start of the oldest; absent where none waits.
+    /// The start of the oldest of them; absent if none waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub oldest: Option<Timestamp>,
-    /// How old that one is, in seconds; 0 where none waits.
+    /// The age of the oldest in seconds; 0 if none waits.
     pub oldest_age_seconds: u64,
-    /// What all files of the spool take.
+    /// Space that all files of the spool take.
     pub used_bytes: u64,
-    /// The most that they may take; absent where there is no limit.
+    /// The most space that they may take; absent without a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<u64>,
 }
 
-/// What has become of uploads since the program started.
+/// Counts of uploads since the program started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedUpload {
-    /// Objects that the bucket took.
+    /// Number of objects that the bucket accepted.
     pub created_objects: u64,
-    /// The size of the objects that the bucket took, or had already.
+    /// Size of the objects that the bucket accepted, or had already.
     pub stored_bytes: u64,
-    /// Bytes sent, those of failed puts included.
+    /// Bytes sent, including those of failed puts.
     pub sent_bytes: u64,
-    /// Puts that had to be repeated.
+    /// Number of puts that had to be repeated.
     pub retries: u64,
-    /// The last failure; absent where there was none.
+    /// The last failure; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
-/// Where a camera stands.
+/// The state of a camera's session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportedState {
     /// The connection is being made.
     Connecting,
-    /// Frames come, and are stored.
+    /// Frames arrive and are stored.
     Recording,
-    /// Frames come, and none is stored.
+    /// Frames arrive, and none is stored.
     Unstored,
-    /// The connection broke; another is tried soon.
+    /// The connection was lost, and will be made again soon.
     Lost,
     /// A file was read to its end.
     Finished,
@@ -156,61 +156,61 @@ pub enum ReportedState {
     Stopped,
 }
 
-/// One camera. Counts are since the program started.
+/// One camera, with counts since the program started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedCamera {
     /// Its name in the gateway's configuration.
     pub camera: Camera,
-    /// Whether frames come, and whether they are stored.
+    /// The state of its session.
     pub state: ReportedState,
-    /// Its URL or file: scheme, host and path, no credentials and no query.
+    /// Its URL or file: scheme, host and path, without credentials and query.
     pub source: String,
-    /// When the last frame came, by the gateway's clock; absent where none has.
+    /// When the last frame arrived, by the gateway's clock; absent if none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub last_frame: Option<Timestamp>,
-    /// Video frames a second since the last report; absent in the first.
+    /// Video frames per second since the last report; absent in the first report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_rate: Option<f64>,
-    /// Kilobits a second since the last report, sound included; absent in the first.
+    /// Kilobits per second since the last report, including audio; absent in the first report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitrate_kbps: Option<u64>,
-    /// RFC 6381; absent before the first session.
+    /// Codec of the video, as in RFC 6381; absent before the first session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codec: Option<String>,
-    /// Of the picture, in pixels; absent before the first session.
+    /// Width of the picture in pixels; absent before the first session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
-    /// Of the picture, in pixels; absent before the first session.
+    /// Height of the picture in pixels; absent before the first session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
-    /// Video frames received, those included that were dropped later.
+    /// Number of video frames received, including those that were dropped later.
     pub frames: u64,
-    /// Frames dropped because the disk was too slow.
+    /// Number of frames dropped because the disk was too slow.
     pub frames_dropped: u64,
-    /// RTP packets lost on the way.
+    /// Number of RTP packets lost on the network.
     pub packets_lost: u64,
-    /// Sessions that began, the first one included.
+    /// Number of sessions that began.
     pub connects: u64,
-    /// Gaps that were written, whatever their cause.
+    /// Number of gaps recorded.
     pub gaps: u64,
-    /// Chunks that were completed and handed to the uploader.
+    /// Number of chunks closed.
     pub chunks: u64,
-    /// Its objects that wait for the bucket.
+    /// Number of its objects that wait for upload.
     pub waiting_objects: u64,
-    /// Why the last session broke, or why frames are not stored; absent where nothing was wrong yet.
+    /// Why the last session ended, or why frames are not stored; absent if nothing was wrong yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
 impl GatewayReport {
-    /// Where the report's object lies.
+    /// Returns the key of the report's object.
     pub fn key(&self) -> ReportKey {
         ReportKey { site: self.site.clone(), at: whole_micros(self.at) }
     }
 
-    /// The object's bytes, at most [`REPORT_BYTES_MAX`]: of too many cameras the last ones are left out, and counted.
+    /// Returns the object's bytes, at most [`REPORT_BYTES_MAX`]. If there are too many cameras, the last ones are left out and counted.
     pub fn to_json(&self) -> Vec<u8> {
         let mut report = self.clone();
         loop {
@@ -224,23 +224,23 @@ impl GatewayReport {
         }
     }
 
-    /// Reads a report's object.
+    /// Parses a report's object.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         serde_json::from_slice(bytes).map_err(|error| Error::Event(format!("not a report: {error}")))
     }
 }
 
-/// The place of a report in the bucket.
+/// The key of a report in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReportKey {
     /// The first part of the key.
     pub site: Site,
-    /// When the report was made. Whole microseconds.
+    /// When the report was made, in whole microseconds.
     pub at: Timestamp,
 }
 
 impl ReportKey {
-    /// What the keys of a site's reports begin with.
+    /// Returns the beginning of the keys of a site's reports.
     pub fn prefix(site: &Site) -> String {
         format!("{site}/{DIRECTORY}/")
     }

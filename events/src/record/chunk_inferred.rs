@@ -1,4 +1,4 @@
-//! The record about what is to be seen in a chunk.
+//! The record of what a detector found in a chunk.
 
 use super::{Duration, ObjectRef, RecordType};
 use crate::activity::Activity;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `io.framepost.chunk.inferred.v1`: what a detector saw in a chunk, or why it did not look.
+/// `io.framepost.chunk.inferred.v1`: what a detector found in a chunk, or why it did not look.
 ///
 /// Apart from [`detector_ms`](Self::detector_ms), it depends only on the object's version, the model and the settings. A
 /// chunk has one record for each model and settings.
@@ -23,29 +23,29 @@ pub struct ChunkInferred {
     pub camera: Option<Camera>,
     /// The time and the duration of a recording.
     pub duration: Duration,
-    /// What looked at the pictures.
+    /// The model that looked at the pictures.
     pub model: Model,
     /// The SHA-256 of the settings that the result depends on.
     pub settings_digest: Sha256,
-    /// Why no detection was done; absent if the model was given pictures.
+    /// Why the model was given no pictures; absent if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
-    /// How much happens, as the gateway measured it; absent where it could not tell.
+    /// How much happens, as the gateway measured it; absent if the gateway could not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
     /// The pictures that were looked at, in the order of their times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<InferredFrame>,
-    /// What was seen in them, one entry a label, in alphabetical order.
+    /// The labels that were found in them, one entry for each, in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub summary: Vec<LabelSummary>,
-    /// Paid requests that were made for it; absent where the detector costs nothing.
+    /// Number of paid requests for it; absent if the detector is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u32>,
-    /// What they cost in US dollars, by the prices that the function knows.
+    /// Their price in US dollars, by the price list that the function knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dollars: Option<f64>,
-    /// Milliseconds that the detector took. It differs when the work is repeated.
+    /// Time that the detector took, in ms. It differs when the work is repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector_ms: Option<u64>,
     /// The object that the record is about.
@@ -59,13 +59,13 @@ pub struct Model {
     pub detector: String,
     /// The name of the model.
     pub name: String,
-    /// Its version, where it has one.
+    /// Its version, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The SHA-256 of its file, where it has one.
+    /// The SHA-256 of its file, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Sha256>,
-    /// Which arm of a comparison it is; absent where nothing is compared.
+    /// The name of the arm in a comparison of models; absent without a comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
 }
@@ -74,11 +74,11 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skipped {
-    /// Nothing moved, so what was to be seen before is still to be seen. It does not mean that nothing is there.
+    /// Nothing moved, so the chunk shows what the pictures before it showed. It does not mean that nothing is there.
     Still,
     /// The day's budget is used up.
     Budget,
-    /// The function was killed after it had made a paid request and before it had kept the answer. The request is not made again.
+    /// The function was stopped after a paid request and before it had stored the answer. The request is not repeated.
     Interrupted,
     /// The chunk has no picture that could be decoded.
     NoPicture,
@@ -87,31 +87,31 @@ pub enum Skipped {
 /// A picture that was looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InferredFrame {
-    /// Its time in the chunk in seconds, from the first sample.
+    /// Seconds from the first sample of the chunk.
     pub offset: f64,
     /// Its wall-clock time; absent if the chunk has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub time: Option<Timestamp>,
-    /// What was seen, the surest first.
+    /// What was found, in descending order of the score.
     pub detections: Vec<Detection>,
 }
 
-/// What was seen of one label.
+/// What was found of one label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelSummary {
     /// The label, in the words of the model.
     pub label: String,
-    /// The number of pictures that it was seen in.
+    /// Number of pictures that show it.
     pub pictures: u32,
-    /// The most that were seen in one picture.
+    /// The largest number of them in one picture.
     pub most: u32,
-    /// The score of the surest of them, 0 to 1.
+    /// The highest score of them, 0 to 1.
     pub score: f64,
 }
 
 impl LabelSummary {
-    /// Sums up what was seen in these pictures.
+    /// Returns a summary of what was found in these pictures.
     pub fn of(frames: &[InferredFrame]) -> Vec<Self> {
         let mut labels = std::collections::BTreeMap::<&str, Self>::new();
         for frame in frames {

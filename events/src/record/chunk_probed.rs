@@ -110,20 +110,20 @@ pub struct ChunkProbed {
     pub container: Container,
     /// Size of the object in bytes.
     pub size_bytes: u64,
-    /// Of a fragmented MP4: how many bytes its initialization segment (`ftyp`, `moov`) has, which is where its media begins.
+    /// Length of the initialization segment (`ftyp`, `moov`) in bytes, after which the media begins; only for fragmented MP4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_bytes: Option<u64>,
-    /// Of a fragmented MP4: the offset behind its last fragment, before the `mfra`; absent where it is not known.
+    /// Offset of the end of the last fragment, before the `mfra`; only for fragmented MP4, and absent if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_end: Option<u64>,
-    /// Of an MP4: units a second of the video's times.
+    /// Units per second of the video's times; only for MP4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timescale: Option<u32>,
-    /// Of an MP4: the SHA-256 of the sample descriptions (`stsd`) of the video and then of the sound. Chunks of a camera with
-    /// the same timescale and digest play with one initialization segment.
+    /// The SHA-256 of the sample descriptions (`stsd`) of video and then audio; only for MP4. Chunks of a camera with the same
+    /// timescale and digest play with one initialization segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_entry_digest: Option<Sha256>,
-    /// How much happens, as the gateway measured it; absent where it could not tell.
+    /// How much happens, as the gateway measured it; absent if the gateway could not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
     /// The object that the record is about.

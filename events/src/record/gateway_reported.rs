@@ -1,4 +1,4 @@
-//! What a gateway said of itself.
+//! The record of a gateway's report.
 
 use super::{Integrity, ObjectRef, RecordType};
 use crate::Site;
@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// `io.framepost.gateway.reported.v1`: what a gateway said of itself and its cameras.
+/// `io.framepost.gateway.reported.v1`: a gateway's report of itself and its cameras.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayReported {
-    /// The gateway's words, as they are in the report's object.
+    /// The report as the gateway wrote it.
     #[serde(flatten)]
     pub report: GatewayReport,
-    /// Whether the report is what the gateway wrote. No chain holds reports.
+    /// Whether the report is what the gateway wrote. Reports are in no chain.
     pub integrity: Integrity,
     /// The report's object in the bucket.
     pub object: ObjectRef,
@@ -24,7 +24,7 @@ impl RecordType for GatewayReported {
     const TYPE: &'static str = "io.framepost.gateway.reported.v1";
     const FUNCTION: &'static str = "probe";
     const MESSAGE: &'static str = "gateway reported";
-    /// Each camera has a line of its own, so that a query or a filter names its fields and no place in a list.
+    /// Each camera has a log line of its own, so that a query can name its fields instead of places in a list.
     const NOT_LOGGED: &'static [&'static str] = &["cameras", "integrity.chain"];
 
     fn site(&self) -> Option<&Site> {

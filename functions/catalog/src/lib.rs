@@ -42,7 +42,7 @@ impl Cataloguer {
         Self { batches: Batches::start(catalog.clone()), catalog, clock }
     }
 
-    /// Writes a change.
+    /// Writes a change to the catalogue, together with others that arrive meanwhile.
     pub async fn take(&self, change: Change) -> Outcome {
         outcome(self.batches.apply(change).await)
     }

@@ -1,4 +1,4 @@
-//! `infer` says of each chunk what is to be seen in it, as a record.
+//! `infer` runs a detector on chunks, and publishes a record of what it found in each.
 //!
 //! ```text
 //! chunk.probed ─▶ gate ─▶ pictures ─▶ second gate ─▶ till ─▶ detector ─▶ chunk.inferred ─▶ bus, log
@@ -8,18 +8,18 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! | [`settings`] | reads what the operator set; which detector a camera and hour gets |
-//! | [`gate`] | skips chunks in which nothing happens, but for each camera's turn |
+//! [`settings`]|| [`settings`] | reads the operator's settings; chooses the detector for a camera and hour |
+//! [`gate`]|| [`gate`] | skips chunks in which nothing happens, except at each camera's turn |
 //! | [`pictures`] | reads a chunk and decodes pictures of it, in a process with limits |
-//! | `look`, `regions` | gives them to the detector, and what moves once more, larger |
-//! | `paid` | claims what costs, keeps to the budget, pays for nothing twice |
+//! `look`, `regions`|| `look`, `regions` | gives them to the detector, and what moves again, enlarged |
+//! `paid`|| `paid` | claims paid work, keeps to the budget, pays for nothing twice |
 //!
-//! Invariants: what is still is not read and costs nothing. The record depends on the object's version, the model and the
-//! settings alone, so doing it again gives the same record with the same id. A chunk that cannot be decoded gets a record
-//! that says so. A paid call is made at most once for a chunk, model and settings.
+//! Invariants: a still chunk is not read and costs nothing. The record depends only on the object's version, the model and the
+//! settings, so repeating the work gives the same record with the same id. A chunk that cannot be decoded gets a record that
+//! says so. A paid call is made at most once for a chunk, model and settings.
 //!
-//! It reads the objects that `probe` found to be video, and records of `probe` alone. What decodes them is a program that may
-//! be attacked by what it reads: it gets no environment, no network and no files.
+//! It reads only objects that `probe` found to be video, and only records of `probe`. A chunk may attack the program that decodes
+//! it, so that program gets no environment, no network and no files.
 
 pub mod gate;
 mod look;
@@ -50,13 +50,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// What the function works with.
+/// What the function needs to work.
 pub struct Parts {
     /// Where chunks are read.
     pub source: Arc<dyn ObjectSource>,
     /// The bus that `chunk.inferred` records are published on.
     pub bus: Arc<dyn Bus>,
-    /// The time, for the day of a budget.
+    /// The clock, which decides to which day's budget a call belongs.
     pub clock: Arc<dyn Clock>,
     /// A detector for each arm of the settings, in their order.
     pub detectors: Vec<Arc<dyn Detector>>,
@@ -71,11 +71,11 @@ pub struct Infer {
     parts: Parts,
     settings: Settings,
     till: Option<Till>,
-    /// Chunks whose pictures are in memory.
+    /// Limits the chunks whose pictures are in memory.
     places: Semaphore,
 }
 
-/// Paid detectors without a ledger: nobody would know what was paid for.
+/// A detector is paid and there is no ledger, so nobody would know what was paid for.
 #[derive(Debug, thiserror::Error)]
 #[error("the detector {0} is paid for, and there is no ledger in which the calls are claimed: set FRAMEPOST_LEDGER")]
 pub struct NoLedger(String);
@@ -143,7 +143,7 @@ impl Infer {
         work.look(pictures, gate).await
     }
 
-    /// Looks at the chunk that this record of `probe` is about, and publishes nothing.
+    /// Looks at the chunk of this record of `probe`, and publishes nothing.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl Infer {
         Ok(Seen { record: Record::about(&chunk.object, event.time, data), pictures })
     }
 
-    /// Publishes the record, and then notes that nothing of it must be done again.
+    /// Publishes the record, and then notes in the ledger that the work is done.
     async fn publish(&self, event: &Record, chunk: &ChunkProbed, inferred: Inferred) -> Outcome {
         let Inferred { data, claim, .. } = inferred;
         let record = Record::about(&chunk.object, event.time, data);
@@ -172,7 +172,7 @@ impl Infer {
     }
 }
 
-/// What was seen in a chunk.
+/// What was found in a chunk.
 #[derive(Debug)]
 pub struct Seen {
     /// The record, as it would be published.
@@ -181,7 +181,7 @@ pub struct Seen {
     pub pictures: Vec<Picture>,
 }
 
-/// A record to be published, and the claim to be closed after that.
+/// A record to publish, and the claim to close after that.
 struct Inferred {
     data: ChunkInferred,
     claim: Option<framepost_ports::ledger::Claim>,

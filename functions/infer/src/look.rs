@@ -1,4 +1,4 @@
-//! Gives pictures to a detector, and makes frames of what it says.
+//! Gives pictures to a detector, and makes frames of its answer.
 
 use crate::regions;
 use crate::settings::{CameraSettings, Regions};
@@ -9,11 +9,11 @@ use framepost_ports::{Detector, Error, Picture, Result};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// The most detections of a picture, and of a record.
+/// The most detections in a picture, and in a record.
 const OF_PICTURE_MAX: usize = 100;
 const OF_RECORD_MAX: usize = 1000;
 
-/// What moves in the pictures. It takes some milliseconds of a processor.
+/// Finds what moves in the pictures, which takes some milliseconds of processor time.
 pub(crate) async fn movements(pictures: &[Picture]) -> Vec<Movement> {
     let pictures = pictures.to_vec();
     let compare = move || {
@@ -26,14 +26,14 @@ pub(crate) async fn movements(pictures: &[Picture]) -> Vec<Movement> {
     tokio::task::spawn_blocking(compare).await.unwrap_or_default()
 }
 
-/// Pictures for a detector, with what it takes to put the answer together.
+/// Pictures for a detector, and what is needed to combine its answers.
 pub(crate) struct Look {
     pictures: Vec<Picture>,
     crops: Vec<regions::Crop>,
 }
 
 impl Look {
-    /// The pictures as they are, and where that is asked for the parts of them that move.
+    /// Takes the pictures, and the parts of them that move if the settings ask for them.
     pub(crate) fn new(
         pictures: Vec<Picture>,
         movements: &[Movement],
@@ -47,12 +47,12 @@ impl Look {
         Self { pictures, crops }
     }
 
-    /// The pictures as they are. Clones share their pixels.
+    /// Returns the pictures. Clones share their pixels.
     pub(crate) fn pictures(&self) -> Vec<Picture> {
         self.pictures.clone()
     }
 
-    /// The number of pictures that the detector is given, each of which is paid for.
+    /// Returns the number of pictures that the detector is given, each of which is paid for.
     pub(crate) fn calls(&self) -> u32 {
         u32::try_from(self.pictures.len() + self.crops.len()).unwrap_or(u32::MAX)
     }
@@ -103,7 +103,7 @@ impl Look {
         Ok(InTurn { frames: self.frames(seen, chunk, settings), answered, ended })
     }
 
-    /// The frames of as many pictures as were looked at.
+    /// Makes frames of as many pictures as the detector answered for.
     fn frames(
         &self,
         mut seen: Vec<Vec<Detection>>,
@@ -122,12 +122,12 @@ impl Look {
     }
 }
 
-/// What a paid detector said.
+/// The answer of a paid detector.
 pub(crate) struct InTurn {
     pub(crate) frames: Vec<InferredFrame>,
     /// The number of pictures that it answered for.
     pub(crate) answered: u32,
-    /// Why it was not asked for the others.
+    /// Why it was not asked for the others; `None` if it was.
     pub(crate) ended: Option<Error>,
 }
 
@@ -137,7 +137,7 @@ fn frame(chunk: &ChunkProbed, offset: Duration, detections: Vec<Detection>) -> I
     InferredFrame { offset: offset.as_secs_f64(), time: time(chunk, offset), detections }
 }
 
-/// The wall-clock time of an offset: the clock may have been slewed within the chunk.
+/// Returns the wall-clock time of an offset, since the clock may have been slewed within the chunk.
 fn time(chunk: &ChunkProbed, offset: Duration) -> Option<Timestamp> {
     let duration = &chunk.duration;
     let from = duration.from?;

@@ -1,4 +1,4 @@
-//! Work that costs: never twice for one chunk, and never beyond the budget.
+//! Paid work: never twice for one chunk, and never beyond the budget.
 //!
 //! The ledger has one claim for each object, model and settings.
 //!
@@ -6,15 +6,15 @@
 //! claim ─▶ budget ─▶ note "called" ─▶ the call ─▶ note the answer ─▶ publish ─▶ done
 //! ```
 //!
-//! | it was killed | the next delivery |
+//! it was killed|| the function was killed | the next delivery |
 //! |---|---|
 //! | before the note "called" | begins again |
-//! | between that and the note of the answer | cannot know whether it was paid: publishes `skipped: interrupted` |
+//! between that|| between that and the note of the answer | cannot know whether the call was paid: publishes `skipped: interrupted` |
 //! | after the note of the answer | publishes that answer |
 //!
-//! A call that the service refused for certain (throttled, too large) is not paid: its budget is given back, and it is tried
-//! again where that helps. No answer at all counts like being killed. Each picture is a call. Where a later one fails, what the
-//! ones before said is the answer, because asking again would pay for them again.
+//! A call that the service certainly refused (throttled, too large) is not paid: its part of the budget is returned, and it is
+//! tried again if that helps. A call without any answer counts like being killed. Each picture is a call. If a later one fails,
+//! the answers to those before it are used, because asking again would pay for them again.
 
 use framepost_events::Site;
 use framepost_events::record::InferredFrame;
@@ -25,9 +25,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longer than a call and what comes before and after it may take.
+/// Longer than a call takes, with the work before and after it.
 const LEASE: Duration = Duration::from_mins(5);
-/// The note that a call was, or is about to be, made.
+/// The note that a call was made, or is about to be made.
 const CALLED: &str = "called";
 /// How long a day's budget is kept.
 const KEEP: Duration = Duration::from_hours(3 * 24);
@@ -36,13 +36,13 @@ const MICROS: f64 = 1e6;
 /// The most that a site may spend in a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Budget {
-    /// Pictures that a detector may be given, whatever they cost.
+    /// The most pictures that a detector may be given, whatever they cost.
     Calls(u64),
-    /// So many US dollars.
+    /// The most US dollars.
     Dollars(f64),
 }
 
-/// As in the settings: `500 calls`, `2.50 dollars`.
+/// Parses it as in the settings: `500 calls`, `2.50 dollars`.
 impl FromStr for Budget {
     type Err = ();
 
@@ -59,36 +59,36 @@ impl FromStr for Budget {
     }
 }
 
-/// What was paid for, and what for.
+/// What a paid detector answered, as it is kept in the ledger until the record is published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) frames: Vec<InferredFrame>,
     pub(crate) calls: u32,
 }
 
-/// The result of asking for permission.
+/// The answer to a request for permission.
 #[derive(Debug)]
 pub(crate) enum Permission {
-    /// Call, then [`keep`](Till::keep) the answer. The call is noted.
+    /// The call may be made and is noted. Then [`keep`](Till::keep) its answer.
     Call(Claim),
-    /// An answer was paid for, and not published.
+    /// An answer was paid for and not published.
     Answered(Claim, Answer),
-    /// A call was made, and what it said is not known.
+    /// A call was made, and its answer is not known.
     Interrupted(Claim),
     /// The day's budget is used up.
     OverBudget,
-    /// Another one is doing it.
+    /// Another instance is doing the work.
     Wait(Duration),
     /// Done before: the record is published.
     Done,
 }
 
-/// Where it is decided what is paid for.
+/// Decides which calls may be paid for.
 pub(crate) struct Till {
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     budget: Option<Budget>,
-    /// The dearest price of a call in dollars.
+    /// The highest price of a call in dollars.
     price_most: f64,
 }
 
@@ -97,7 +97,7 @@ impl Till {
         Self { ledger, clock, budget, price_most }
     }
 
-    /// Asks to make `calls` calls at `price` dollars each for `work`, a text that is the same for each delivery.
+    /// Asks for permission to make `calls` calls at `price` dollars each for `work`, a text that is the same for each delivery.
     pub(crate) async fn ask(&self, work: &str, site: Option<&Site>, calls: u32, price: f64) -> Result<Permission> {
         let mut claim = match self.ledger.claim(work, LEASE).await? {
             Claimed::Won(claim) => claim,
@@ -130,7 +130,7 @@ impl Till {
         }
     }
 
-    /// Notes the answer, so that it is not paid for again if publishing it fails.
+    /// Stores the answer, so that it is not paid for again if publishing it fails.
     pub(crate) async fn keep(&self, claim: &mut Claim, answer: &Answer) -> Result<Hold> {
         let mut shorter = answer.clone();
         loop {
@@ -145,7 +145,7 @@ impl Till {
         }
     }
 
-    /// These calls were not paid: what they took of the budget is there again.
+    /// Returns the budget of calls that were not paid.
     pub(crate) async fn give_back(&self, site: Option<&Site>, calls: u32, price: f64) -> Result<()> {
         match self.quota(site, calls, price) {
             Some((quota, units)) if calls > 0 => self.ledger.give_back(&quota, units).await,
@@ -153,20 +153,20 @@ impl Till {
         }
     }
 
-    /// The first call was refused, so they may be made again.
+    /// Notes that the first call was refused, so that the calls may be made again.
     pub(crate) async fn refused(&self, claim: &mut Claim, reason: &Reason) -> Result<()> {
         let _ = self.ledger.failed(claim, reason).await?;
         Ok(())
     }
 
-    /// The record is published.
+    /// Notes that the record is published.
     pub(crate) async fn done(&self, claim: &mut Claim) -> Result<()> {
         // Whoever took it over publishes the same record.
         let _ = self.ledger.done(claim).await?;
         Ok(())
     }
 
-    /// The site's budget of today, and how much of it `calls` take.
+    /// Returns the site's budget of today, and how much of it `calls` take.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

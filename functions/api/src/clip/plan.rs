@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 /// What to do with stretches without video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gaps {
-    /// Leaves them out.
+    /// Leaves them out: what follows is played right after what comes before.
     Skip,
-    /// Refuses the clip.
+    /// Refuses a clip that has one, with the stretches between them.
     Refuse,
 }
 
