@@ -75,7 +75,7 @@ pub struct GatewayReport {
     pub cameras_omitted: Option<u64>,
 }
 
-/// The gateway's clock.
+/// The gateway's clock, as its operating system sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedClock {
