@@ -20,7 +20,7 @@ pub(crate) struct Moved {
 pub(crate) struct Changed {
     /// Where it begins in the media.
     pub(crate) at: u64,
-    /// What stood there.
+    /// Its bytes in the chunk's own object.
     pub(crate) was: Vec<u8>,
 }
 

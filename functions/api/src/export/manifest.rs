@@ -54,7 +54,7 @@ pub(super) struct ClipFile {
     pub(super) proof: Listed,
 }
 
-/// `manifest.json`
+/// The contents of `manifest.json`, which names every other file of the export with its digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExportManifest {
@@ -77,7 +77,7 @@ pub(super) struct ExportManifest {
 pub(super) struct Undo {
     /// Where it is in the chunk's media.
     pub(super) at: u64,
-    /// What stood there.
+    /// The field's bytes in the chunk's own object.
     pub(super) was: Base64,
 }
 
@@ -85,9 +85,9 @@ pub(super) struct Undo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ChunkProof {
-    /// The object's key.
+    /// The key of the chunk's object in the bucket.
     pub(super) key: String,
-    /// Its length.
+    /// Size of the object in bytes.
     pub(super) bytes: u64,
     /// The digest of its bytes as they were read for the export.
     pub(super) sha256: Sha256,
@@ -102,7 +102,7 @@ pub(super) struct ChunkProof {
     pub(super) claim: Option<Claim>,
     /// Where its media begin in the clip.
     pub(super) at: u64,
-    /// Their length.
+    /// Size of its media in bytes.
     pub(super) media_bytes: u64,
     /// The digest of the object's bytes before its media: a name in `heads`.
     pub(super) head: Sha256,
@@ -128,12 +128,12 @@ pub(super) struct Claim {
     pub(super) signature: Option<Base64>,
 }
 
-/// `NAME.proof.json`
+/// The contents of `NAME.proof.json`: how the chunks' objects are made out of the clip again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Proof {
     pub(super) format: String,
-    /// The clip's name.
+    /// The file name of the clip that this proves.
     pub(super) clip: String,
     /// The length of the clip's head, before its fragments.
     pub(super) head_bytes: u64,

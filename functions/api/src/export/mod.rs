@@ -68,11 +68,11 @@ impl Work {
 pub struct ExportBucket {
     /// Its name, as the source knows it.
     pub name: String,
-    /// Writes into it.
+    /// Creates requests, clips, proofs and states; it replaces none.
     pub sink: Arc<dyn ObjectSink>,
-    /// Lists what is in it.
+    /// Lists requests, and the files of an export that is removed.
     pub listing: Arc<dyn ObjectListing>,
-    /// Removes exports.
+    /// Removes the files of an export when somebody deletes it.
     pub removal: Arc<dyn ObjectRemoval>,
 }
 
@@ -83,11 +83,11 @@ pub struct ExportParts {
     pub catalog: Arc<dyn Catalog>,
     /// The footage, and what was exported.
     pub source: Arc<dyn ObjectSource>,
-    /// The time.
+    /// The clock for ids and creation times, which tests replace.
     pub clock: Arc<dyn Clock>,
     /// Where exports are kept.
     pub bucket: ExportBucket,
-    /// Who writes them.
+    /// When files are written: in a task, or during requests.
     pub work: Work,
     /// The public keys of gateways, which go into each export for whoever checks it.
     pub public_keys: Vec<PublicKey>,

@@ -19,7 +19,7 @@ const BYTES_MAX: u64 = 1 << 40;
 /// Objects whose beginning is read at the same time.
 const READS: usize = 8;
 
-/// What is asked for.
+/// An export that a caller asks for, checked but not yet planned.
 pub(crate) struct Asked {
     pub(crate) name: String,
     pub(crate) ranges: Vec<Range>,

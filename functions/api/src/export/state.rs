@@ -19,7 +19,7 @@ pub(crate) struct Id(String);
 impl Id {
     const LEN: usize = 24;
 
-    /// A new one.
+    /// Makes the id of an export that is asked for now. Fails if the system gives no random numbers.
     pub(crate) fn make(clock: &dyn Clock) -> Result<Self, Error> {
         let mut random = [0; 8];
         SystemRandom::new().fill(&mut random).map_err(|_| Error::new(ErrorKind::Io, "make", "a random number"))?;
@@ -107,7 +107,7 @@ impl Range {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlannedFile {
-    /// `001-site-camera-2026-11-20T15-08-23.547Z.mp4`
+    /// Its file name: `001-site-camera-2026-11-20T15-08-23.547Z.mp4`.
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) range: Range,
@@ -256,7 +256,7 @@ impl State {
         matches!(self.end, Some(End::Complete { .. }))
     }
 
-    /// Why it failed.
+    /// Returns why the export cannot be made; `None` if it did not fail.
     pub(crate) fn problem(&self) -> Option<Problem> {
         match &self.end {
             Some(End::Failed(detail)) => {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Exports)]
 pub(crate) struct ExportsJson {
-    /// The newest first.
+    /// The exports of this page, the newest first.
     pub(crate) exports: Vec<ExportJson>,
     /// The `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub(crate) enum ExportState {
     Failed,
 }
 
-/// An export.
+/// An export: what was asked for, and how far it is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Export)]
@@ -53,7 +53,7 @@ pub(crate) struct ExportJson {
     /// How long all clips play, one after the other.
     pub(crate) duration_ms: u64,
     pub(crate) files: Vec<ExportFile>,
-    /// Why it failed.
+    /// Why it cannot be made; absent unless `state` is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<Problem>,
     /// All of it in one ZIP file, once it is complete: a path on this server.

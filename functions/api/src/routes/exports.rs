@@ -30,7 +30,7 @@ const NAME_BYTES_MAX: usize = 200;
 /// The most exports that are made at a time.
 const RUNNING_MAX: usize = 8;
 
-/// What is to be exported.
+/// A request for an export.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportRequest {
@@ -38,7 +38,7 @@ pub(super) struct ExportRequest {
     name: String,
     /// Which stretches of time of which cameras: 1 to 64, each of 31 days at most.
     ranges: Vec<ExportRange>,
-    /// `skip` (usual): what follows a stretch without video is put behind what comes before. `fail`: such a stretch is a 409.
+    /// What to do with a stretch without video. `skip`, the default, leaves it out. `fail` answers 409.
     gaps: Option<GapsWord>,
 }
 
@@ -48,9 +48,9 @@ pub(super) struct ExportRequest {
 pub(super) struct ExportRange {
     site: String,
     camera: String,
-    /// The first millisecond.
+    /// The time at which the range starts, to the millisecond.
     from: Timestamp,
-    /// Behind the last millisecond.
+    /// The time at which the range ends, which is not in it.
     to: Timestamp,
 }
 

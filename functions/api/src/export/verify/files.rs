@@ -57,7 +57,7 @@ impl Files {
         Ok(Self::Archive { file, entries })
     }
 
-    /// The file of this name.
+    /// Opens the file with this name. Fails if there is none, or if the name leads elsewhere.
     pub(super) fn file(&self, name: &str) -> io::Result<Open> {
         let name = plain(name)?;
         match self {
@@ -95,7 +95,7 @@ impl Open {
         self.stretch.len
     }
 
-    /// Exactly these bytes.
+    /// Reads `len` bytes from `start`. Fails if the file is shorter, or `len` is too large for memory.
     pub(super) fn read(&self, start: u64, len: u64) -> io::Result<Vec<u8>> {
         let is_there = start.checked_add(len).is_some_and(|end| end <= self.stretch.len);
         if !is_there || len > WHOLE_BYTES_MAX {

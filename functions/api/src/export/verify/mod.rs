@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-/// What was found.
+/// The result of checking an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// What was checked, in words.
