@@ -1,8 +1,8 @@
-//! What an export says of itself, in JSON: `manifest.json`, and beside each clip `NAME.proof.json`. Fields are only ever added.
+//! The JSON files of an export: `manifest.json`, and `NAME.proof.json` beside each clip. Fields are only ever added.
 //!
-//! A clip has the fragments of its chunks with other numbers and times. A proof says what stood there, and has what a chunk's
-//! object has before and behind its fragments, so that each object comes out again byte for byte. Its SHA-256 is what the gateway
-//! signed, in a text ([`framepost_events::manifest`]) that names the one before it.
+//! A clip has the fragments of its chunks with other numbers and times. A proof has the bytes that were changed, and those before
+//! and after the fragments in a chunk's object, so that each object can be made again byte for byte. The gateway signed the
+//! SHA-256 of the object, in a text ([`framepost_events::manifest`]) that names the object before it.
 
 use super::state::Range;
 use base64::Engine as _;
@@ -64,7 +64,7 @@ pub(super) struct ExportManifest {
     pub(super) created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) created_by: Option<String>,
-    /// What was asked for.
+    /// The ranges that were asked for.
     pub(super) ranges: Vec<Range>,
     pub(super) files: Vec<ClipFile>,
     pub(super) page: Listed,
@@ -75,7 +75,7 @@ pub(super) struct ExportManifest {
 /// A field of a fragment that a clip changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Undo {
-    /// Where it is in the chunk's media.
+    /// Offset of the field in the chunk's media.
     pub(super) at: u64,
     /// The field's bytes in the chunk's own object.
     pub(super) was: Base64,
@@ -97,22 +97,22 @@ pub(super) struct ChunkProof {
     pub(super) to: Timestamp,
     /// Seconds that its media last in the clip, as a decimal number.
     pub(super) seconds: String,
-    /// What its writer says: the digest, the times, the one before, and who signed.
+    /// The claims of its writer: the digest, the times, the object before it, and the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claim: Option<Claim>,
-    /// Where its media begin in the clip.
+    /// Offset of its media in the clip.
     pub(super) at: u64,
     /// Size of its media in bytes.
     pub(super) media_bytes: u64,
-    /// The digest of the object's bytes before its media: a name in `heads`.
+    /// The digest of the object's bytes before its media, by which they are in `heads`.
     pub(super) head: Sha256,
-    /// The object's bytes behind its media.
+    /// The object's bytes after its media.
     pub(super) tail: Base64,
-    /// What stood where the clip has something else.
+    /// The fields that the clip changes.
     pub(super) undo: Vec<Undo>,
 }
 
-/// What the writer of a chunk says of it in the object's metadata.
+/// The claims of a chunk's writer, from the object's metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claim {
@@ -139,6 +139,6 @@ pub(super) struct Proof {
     pub(super) head_bytes: u64,
     /// The beginnings of objects, by their digest.
     pub(super) heads: BTreeMap<Sha256, Base64>,
-    /// In the order of the clip.
+    /// The chunks in the order of the clip.
     pub(super) chunks: Vec<ChunkProof>,
 }

@@ -1,5 +1,5 @@
-//! Exports: clips of several cameras and stretches of time, written beside the footage, with what it takes to prove years later
-//! that they are what the cameras sent.
+//! Exports: clips of several cameras and ranges of time, written beside the footage, with what proves years later that they are
+//! what the cameras sent.
 //!
 //! ```text
 //! exports/requests/ID.json      what was asked for, and the files that it makes        written first, once
@@ -11,14 +11,14 @@
 //! exports/ID/state/end.json     how it ended                                            written last
 //! ```
 //!
-//! - The bucket is the only memory. Every object is written once and never changed, and an export that was interrupted goes on
-//!   with the first file that has no state. Two who work on the same one write the same bytes, and the second is told that they are
-//!   there.
-//! - A site may be called `exports`, and its chunks lie beside this: their next word is a date, which neither `requests` nor an id
-//!   can be ([`framepost_events::export::is_of_export`]).
+//! - The bucket is the only memory. Every object is written once and never changed. An export that was interrupted continues
+//!   with the first file that has no state. If two processes work on one export, they write the same bytes, and the second
+//!   learns that they exist.
+//! - A site may be called `exports`. Its chunks lie beside this, but the next part of their keys is a date, which neither
+//!   `requests` nor an id can be ([`framepost_events::export::is_of_export`]).
 //! - Ids sort from the newest to the oldest, so that a listing of requests does.
-//! - A clip is a virtual file ([`crate::clip`]), whose length is known. Its chunks are read twice: for their digests and the
-//!   clip's, and to write it. Nothing is kept on a disk.
+//! - A clip is a virtual file ([`crate::clip`]) of known length. Its chunks are read twice: for their digests and the clip's,
+//!   and to write it. Nothing is kept on a disk.
 //! - Who works: a task of this process ([`Work::Background`]), or where a process only runs during a request (Lambda, Cloud Run)
 //!   each `GET` of a running export or of a list with one, which writes one file ([`Work::InCalls`]). Files are small enough there.
 
@@ -44,12 +44,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
 use tokio::sync::Notify;
 
-/// Who writes the files of an export.
+/// When the files of an export are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// A task of this process, [`Exports::run`].
     Background,
-    /// Whoever asks how far an export is: each such request writes one file.
+    /// During requests for an export or a list with one: each writes one file.
     InCalls,
 }
 
@@ -63,7 +63,7 @@ impl Work {
     }
 }
 
-/// Where exports are kept.
+/// The bucket in which exports are kept.
 #[derive(Clone)]
 pub struct ExportBucket {
     /// Its name, as the source knows it.
@@ -76,24 +76,24 @@ pub struct ExportBucket {
     pub removal: Arc<dyn ObjectRemoval>,
 }
 
-/// What exports are made of.
+/// What is needed to make exports.
 #[derive(Clone)]
 pub struct ExportParts {
-    /// What is known of the footage.
+    /// The database of the footage.
     pub catalog: Arc<dyn Catalog>,
-    /// The footage, and what was exported.
+    /// Reads the footage, and the files of exports.
     pub source: Arc<dyn ObjectSource>,
     /// The clock for ids and creation times, which tests replace.
     pub clock: Arc<dyn Clock>,
-    /// Where exports are kept.
+    /// The bucket in which exports are kept.
     pub bucket: ExportBucket,
     /// When files are written: in a task, or during requests.
     pub work: Work,
-    /// The public keys of gateways, which go into each export for whoever checks it.
+    /// The public keys of gateways, which each export contains for people who check it.
     pub public_keys: Vec<PublicKey>,
 }
 
-/// Makes exports. Clones are the same.
+/// Makes exports. Clones share their state.
 #[derive(Clone)]
 pub struct Exports {
     inner: Arc<Inner>,
@@ -106,14 +106,14 @@ struct Inner {
     wake: Notify,
     /// Bytes of the file that is being written, by export.
     progress: Mutex<BTreeMap<Id, u64>>,
-    /// The files that are there, by export: what was found once stays.
+    /// The files known to be written, by export.
     known: Mutex<BTreeMap<Id, Vec<Written>>>,
     /// Only one file is written at a time.
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Exports {
-    /// Exports made of these.
+    /// Creates the maker of exports.
     pub fn new(parts: ExportParts) -> Self {
         let store = Store { source: parts.source.clone(), bucket: parts.bucket.clone() };
         let inner = Inner {

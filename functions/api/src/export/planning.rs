@@ -1,4 +1,4 @@
-//! Which files an export makes, and how long each is.
+//! Plans the files of an export, and their lengths.
 
 use super::state::{Id, PlannedFile, Range, Request, StoredGaps};
 use super::{Exports, store};
@@ -28,7 +28,7 @@ pub(crate) struct Asked {
     pub(crate) by: Option<String>,
 }
 
-/// An export that can be made.
+/// A plan that can be carried out.
 pub(crate) struct Made(pub(crate) Request);
 
 impl Exports {
@@ -82,7 +82,7 @@ impl Exports {
         Ok(PlannedFile { name, range, bytes, duration_ms })
     }
 
-    /// The plan of one file's clip, as it is now; `None` where there is not one.
+    /// Returns the plan of one file's clip, as it is now; `None` if there is none any more.
     pub(super) async fn plan_of(&self, range: &Range, gaps: Gaps) -> Result<Option<Plan>, Error> {
         let within = range.within();
         let asked = Interval { from: within.from.checked_sub(BEFORE).unwrap_or(within.from), to: within.to };
@@ -91,7 +91,7 @@ impl Exports {
         Ok(<[Plan; 1]>::try_from(plans).ok().map(|[plan]| plan))
     }
 
-    /// Has an export made. On return, it is known.
+    /// Stores the request of an export, whose files are then written. On return, the export is known.
     pub(crate) async fn begin(&self, made: &Made) -> Result<(), Problem> {
         let key = made.0.id.request_key();
         let bytes = store::json_bytes(&key, &made.0)?;
@@ -121,7 +121,7 @@ fn refused(range: &Range, refusal: Refusal) -> Problem {
     }
 }
 
-/// The clips of a stretch of time: a new one where the parameters change, and where one would get larger than `bytes_max`.
+/// Returns the clips of a range: a new one begins where the parameters change, and before one would exceed `bytes_max`.
 fn stretches(within: Interval, gaps: Gaps, chunks: &[ChunkBrief], bytes_max: u64) -> Result<Vec<Plan>, Refusal> {
     let playable: Vec<ChunkBrief> = chunks.iter().filter(|chunk| is_playable(chunk)).cloned().collect();
     if !playable.iter().any(|chunk| within.meets(chunk.from, chunk.to)) {

@@ -1,4 +1,4 @@
-//! What is kept of an export, and how far it is.
+//! The state of an export, as the bucket has it.
 
 use super::Exports;
 use crate::clip::Gaps;
@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 
-/// The id of an export: 8 hexadecimal digits that fall as time goes on, and 16 that nobody can guess.
+/// The id of an export: 8 hexadecimal digits that decrease with time, and 16 random ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Id(String);
@@ -35,10 +35,10 @@ impl Id {
         format!("{}{}.json", Self::REQUESTS, self.0)
     }
 
-    /// What the keys of all requests begin with.
+    /// Returns the beginning of the keys of all requests.
     pub(super) const REQUESTS: &str = "exports/requests/";
 
-    /// What the keys of its files begin with.
+    /// Returns the beginning of the keys of its files.
     pub(super) fn prefix(&self) -> String {
         format!("{}{}/", framepost_events::export::PREFIX, self.0)
     }
@@ -67,7 +67,7 @@ impl From<Id> for String {
     }
 }
 
-/// What becomes of stretches without video.
+/// What to do with stretches without video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StoredGaps {
@@ -84,7 +84,7 @@ impl From<StoredGaps> for Gaps {
     }
 }
 
-/// A stretch of time of a camera.
+/// A range of time of a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Range {
     pub(crate) site: Site,
@@ -111,20 +111,20 @@ pub(crate) struct PlannedFile {
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) range: Range,
-    /// Its length, which is known before it is written.
+    /// Size in bytes, which is known before it is written.
     pub(crate) bytes: u64,
     /// How long it plays.
     pub(crate) duration_ms: u64,
 }
 
 impl PlannedFile {
-    /// The name of what proves it.
+    /// Returns the name of its proof.
     pub(crate) fn proof_name(&self) -> String {
         format!("{}.proof.json", self.name.trim_end_matches(".mp4"))
     }
 }
 
-/// What was asked for: written once, when it was asked.
+/// The request for an export, written once, when it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request {
@@ -145,7 +145,7 @@ impl Request {
     }
 }
 
-/// An object of an export, as it has to be.
+/// An object of an export, as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
@@ -162,39 +162,39 @@ impl Entry {
     }
 }
 
-/// That a file and its proof are there.
+/// The state of a file that is written with its proof.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Written {
     pub(crate) clip: Entry,
     pub(crate) proof: Entry,
-    /// From which millisecond of the clip on it shows which time: at its start, and behind each gap.
+    /// The wall-clock times at milliseconds of the clip: at its start, and after each gap.
     pub(crate) times: Vec<(u64, Timestamp)>,
 }
 
-/// How an export ended.
+/// The end of an export.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum End {
-    /// All of it is there.
+    /// All files are written.
     Complete { manifest: Entry, page: Entry, files: Vec<Written> },
-    /// It cannot be made, because of this.
+    /// It cannot be made, for this reason.
     Failed(String),
 }
 
-/// How far an export is.
+/// The progress of an export.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) request: Request,
-    /// The files that are there, from the first on.
+    /// The files that are written, from the first on.
     pub(crate) written: Vec<Written>,
     pub(crate) end: Option<End>,
-    /// Bytes that are there.
+    /// Bytes that are written.
     pub(crate) bytes_written: u64,
 }
 
 impl Exports {
-    /// How far an export is; `None` where there is none.
+    /// Returns the progress of an export; `None` if there is no such export.
     pub(crate) async fn state(&self, id: &Id) -> Result<Option<State>, Error> {
         let store = &self.inner.store;
         let Some(request): Option<Request> = store.json(&id.request_key()).await? else {
@@ -211,7 +211,7 @@ impl Exports {
         Ok(Some(State { bytes_written: (done + under_way).min(request.bytes()), request, written, end }))
     }
 
-    /// The files that are there, from the first on. What was found once is not looked for again.
+    /// Returns the files that are written, from the first on. A file that was found once is not looked for again.
     pub(super) async fn written(&self, request: &Request) -> Result<Vec<Written>, Error> {
         let known = || self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut written = known().get(&request.id).cloned().unwrap_or_default();
@@ -227,7 +227,7 @@ impl Exports {
         Ok(written)
     }
 
-    /// Forgets what is known of an export that ended or is gone.
+    /// Forgets the files of an export that ended or was removed.
     pub(super) fn forget(&self, id: &Id) {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
@@ -242,7 +242,7 @@ pub(super) fn written_key(id: &Id, n: usize) -> String {
 }
 
 impl State {
-    /// The objects of it that are there, so that they can be read.
+    /// Returns its objects that are written, for reading.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let first = match &self.end {
             Some(End::Complete { manifest, page, .. }) => vec![manifest.clone(), page.clone()],

@@ -1,4 +1,4 @@
-//! The objects of exports in the bucket.
+//! Reads and writes the objects of exports in the bucket.
 
 use super::ExportBucket;
 use bytes::Bytes;
@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// The largest object that is read at once.
+/// The largest object that is read at once, in bytes.
 const WHOLE_BYTES_MAX: u64 = 64 << 20;
-/// Objects of one request to the listing.
+/// The most objects of one listing request.
 const PAGE: usize = 1000;
 
 pub(super) struct Store {
@@ -18,7 +18,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// An object's bytes; `None` where there is none.
+    /// Returns an object's bytes; `None` if there is none.
     pub(super) async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let range = ByteRange { start: 0, len: WHOLE_BYTES_MAX };
         match self.source.read(&self.bucket.name, key, None, range).await {
@@ -31,14 +31,14 @@ impl Store {
         }
     }
 
-    /// What an object says as JSON.
+    /// Parses an object as JSON; `None` if there is none.
     pub(super) async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
         let Some(bytes) = self.get(key).await? else { return Ok(None) };
         let read = serde_json::from_slice(&bytes);
         read.map(Some).map_err(|error| Error::new(ErrorKind::Corrupt, "get", key).because(error))
     }
 
-    /// Writes an object, or finds that it is there already with the same bytes.
+    /// Writes an object, unless it exists with the same bytes.
     pub(super) async fn put(&self, object: &NewObject) -> Result<(), Error> {
         if self.bucket.sink.put(object).await? == Put::Created {
             return Ok(());
@@ -52,18 +52,18 @@ impl Store {
         }
     }
 
-    /// Writes what can be made again only with other bytes: who is first has written it.
+    /// Writes an object that another process may have written with other bytes: the first one counts.
     pub(super) async fn put_first(&self, object: &NewObject) -> Result<(), Error> {
         self.bucket.sink.put(object).await.map(drop)
     }
 
-    /// The keys with this prefix behind `after`, `max` at most.
+    /// Returns the keys with this prefix after `after`, at most `max`.
     pub(super) async fn keys(&self, prefix: &str, after: &str, max: usize) -> Result<Vec<String>, Error> {
         let found = self.bucket.listing.list(prefix, after, max.min(PAGE)).await?;
         Ok(found.into_iter().map(|object| object.key).collect())
     }
 
-    /// Removes an object, if it is there.
+    /// Removes an object, if it exists.
     pub(super) async fn remove(&self, key: &str) -> Result<(), Error> {
         match self.bucket.removal.remove(key).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -85,12 +85,12 @@ impl Store {
     }
 }
 
-/// A text as an object.
+/// Makes an object of a text.
 pub(super) fn document(key: String, content_type: &str, bytes: impl Into<Bytes>) -> NewObject {
     NewObject::of_bytes(key, content_type, bytes)
 }
 
-/// A value as bytes that a person can read.
+/// Formats a value as JSON for people.
 pub(super) fn json_bytes(what: &str, value: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec_pretty(value).map_err(|error| Error::new(ErrorKind::Corrupt, "write", what).because(error))
 }
