@@ -8,7 +8,7 @@
 //! - Connections have the limits of all our listeners, see [`framepost_listener`]. A put may have up to 5
 //!   GiB, any other request up to 1 MiB.
 //! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `DeleteObject`, `DeleteObjects`,
-//!   `HeadBucket` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation` and
+//!   `HeadBucket`, `ListObjects` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation` and
 //!   `GetObjectAttributes`. Everything else is `NotImplemented`.
 
 mod access;

@@ -13,8 +13,8 @@ use s3s::dto::{
     ChecksumMode, CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
     DeletedObject, ETag, Error as Refused, GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput,
     GetObjectAttributesOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
-    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object,
-    PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
+    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, Metadata, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use std::collections::HashMap;
@@ -60,8 +60,9 @@ fn refuse(error: &Error) -> S3Error {
     S3Error::with_message(code, chain(error))
 }
 
+/// With an end as after an upload in parts: clients take an ETag of 32 digits alone for the MD5 of the bytes.
 pub(super) fn etag(stat: &Stat) -> Option<ETag> {
-    stat.sha256.map(|sha256| ETag::Strong(sha256.to_string()[..32].to_owned()))
+    stat.sha256.map(|sha256| ETag::Strong(format!("{}-1", &sha256.to_string()[..32])))
 }
 
 fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {
@@ -292,6 +293,30 @@ impl S3 for Endpoint {
         Ok(S3Response::new(describe::attributes(&stat, &input.object_attributes)?))
     }
 
+    /// The older listing, by which rclone and s3cmd ask.
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let input = request.input;
+        let bucket = self.bucket(&input.bucket)?;
+        let limit = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let after = input.marker.clone().unwrap_or_default();
+        let mut page = Page { bucket, prefix: &prefix, after, objects: vec![], prefixes: vec![] };
+        let has_more = page.fill(input.delimiter.as_deref(), limit).await?;
+        let output = ListObjectsOutput {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            delimiter: input.delimiter,
+            max_keys: i32::try_from(limit).ok(),
+            is_truncated: Some(has_more),
+            marker: input.marker,
+            next_marker: has_more.then_some(page.after),
+            contents: Some(page.objects),
+            common_prefixes: Some(page.prefixes),
+            ..Default::default()
+        };
+        Ok(S3Response::new(output))
+    }
+
     async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
@@ -303,11 +328,7 @@ impl S3 for Endpoint {
         // A token is the last key of the previous page.
         let after = input.continuation_token.clone().or(input.start_after.clone()).unwrap_or_default();
         let mut page = Page { bucket, prefix: &prefix, after, objects: vec![], prefixes: vec![] };
-        let has_more = match input.delimiter.as_deref() {
-            None | Some("") => page.flat(limit).await,
-            Some(delimiter) => page.folded(delimiter, limit).await,
-        }
-        .map_err(|error| refuse(&error))?;
+        let has_more = page.fill(input.delimiter.as_deref(), limit).await?;
         let count = page.objects.len() + page.prefixes.len();
         let output = ListObjectsV2Output {
             name: Some(input.bucket),
@@ -337,6 +358,15 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// Returns whether there are more keys, or common prefixes.
+    async fn fill(&mut self, delimiter: Option<&str>, limit: usize) -> S3Result<bool> {
+        let filled = match delimiter {
+            None | Some("") => self.flat(limit).await,
+            Some(delimiter) => self.folded(delimiter, limit).await,
+        };
+        filled.map_err(|error| refuse(&error))
+    }
+
     /// Returns whether there are more keys.
     async fn flat(&mut self, limit: usize) -> Result<bool, Error> {
         let mut listed = self.bucket.list(self.prefix, &self.after, limit + 1).await?;

@@ -51,6 +51,10 @@ s3.put_object(Bucket="footage", Key="c/d", Body=b"x", IfNoneMatch="*")
 pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket="footage", PaginationConfig={"PageSize": 3}))
 keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
 assert keys == sorted(f"a b/ä+{n}.mp4" for n in range(7)) + ["c/d"] and len(pages) == 3, keys
+pages = list(s3.get_paginator("list_objects").paginate(Bucket="footage", PaginationConfig={"PageSize": 3}))
+assert [found["Key"] for page in pages for found in page.get("Contents", [])] == keys, pages
+pages = list(s3.get_paginator("list_objects").paginate(Bucket="footage", Delimiter="/", PaginationConfig={"PageSize": 1}))
+assert [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", [])] == ["a b/", "c/"], pages
 folded = s3.list_objects_v2(Bucket="footage", Delimiter="/")
 assert [common["Prefix"] for common in folded["CommonPrefixes"]] == ["a b/", "c/"], folded
 
