@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod postgres;
+mod processes;
 mod server;
 mod sqlite;
