@@ -80,8 +80,16 @@ impl ObjectRemoved {
     }
 
     /// Whether it removes the version of this object that became complete at `finalized`.
+    ///
+    /// A cloud gives a version once. On one machine the version says which bytes it is, so the same bytes that were put again
+    /// have the version of those that were removed: of these, what became complete before is meant.
     pub fn removes(&self, version: &str, finalized: Timestamp) -> bool {
-        self.version.as_deref().map_or(finalized <= self.time, |removed| removed == version)
+        let is_before = finalized <= self.time;
+        match (&self.version, self.provider) {
+            (None, _) => is_before,
+            (Some(removed), Provider::Local) => removed == version && is_before,
+            (Some(removed), Provider::S3 | Provider::Gcs) => removed == version,
+        }
     }
 
     /// Returns the event as [`finalized::parse`](crate::finalized::parse) reads it: a CloudEvent in structured mode. Its id is that
@@ -124,6 +132,10 @@ mod tests {
         assert!(!removed.removes("2", at("2026-11-20T15:08:28Z")), "an object that was written afterwards");
         let of_one = ObjectRemoved { version: Some("1".to_owned()), ..removed.clone() };
         assert!(of_one.removes("1", at("2026-11-20T15:08:28Z")) && !of_one.removes("2", at("2026-11-20T15:08:26Z")));
+        let of_local = ObjectRemoved { provider: Provider::Local, ..of_one.clone() };
+        assert!(of_local.removes("1", at("2026-11-20T15:08:27Z")));
+        assert!(!of_local.removes("1", at("2026-11-20T15:08:28Z")), "the same bytes, put again");
+        assert!(!of_local.removes("2", at("2026-11-20T15:08:26Z")));
         let later = ObjectRemoved { removal: Removal::Deleted, ..removed.clone() };
         assert_ne!(removed.identity(), later.identity());
     }

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! All rules about rows are the catalogue's: see [`framepost_ports::catalog`]. This function brings it what happens, several
-//! things in one transaction where several come at once, and forgets removals that nothing can come late for any more.
+//! things in one transaction where several come at once, and forgets removals that nothing can come late for any more. Where it
+//! may list the bucket, it also finds out what nobody told: see [`compare`].
 
 mod batch;
+pub mod compare;
 #[cfg(feature = "host")]
 mod start;
 
@@ -31,6 +33,7 @@ pub struct Cataloguer {
     batches: Batches,
     catalog: Arc<dyn Catalog>,
     clock: Arc<dyn Clock>,
+    bucket: Option<compare::Bucket>,
 }
 
 impl Cataloguer {
@@ -39,7 +42,13 @@ impl Cataloguer {
 
     /// Creates a handler that fills `catalog`. Needs a tokio runtime.
     pub fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>) -> Self {
-        Self { batches: Batches::start(catalog.clone()), catalog, clock }
+        Self { batches: Batches::start(catalog.clone()), catalog, clock, bucket: None }
+    }
+
+    /// Has the catalogue compared with this bucket.
+    #[must_use]
+    pub fn compared_with(self, bucket: compare::Bucket) -> Self {
+        Self { bucket: Some(bucket), ..self }
     }
 
     /// Writes a change to the catalogue, together with others that arrive meanwhile.
@@ -51,6 +60,21 @@ impl Cataloguer {
     pub async fn tidy(&self) -> Outcome {
         let before = self.clock.now().checked_sub(REMEMBERED).unwrap_or(jiff::Timestamp::MIN);
         outcome(self.catalog.forget_removals(before).await.map_err(Arc::new))
+    }
+
+    /// Compares some of the catalogue with the bucket, if there is one to compare it with.
+    pub async fn compare(&self) -> Outcome {
+        let Some(bucket) = &self.bucket else {
+            return Outcome::Skip(Reason::new("no-bucket", "no bucket is named to compare the catalogue with"));
+        };
+        let compared = compare::step(&*self.catalog, bucket, &*self.clock).await;
+        if let Ok(compare::Compared { gone, without_row, named, .. }) = &compared
+            && (*gone > 0 || *without_row > 0)
+        {
+            let named = named.join(" ");
+            tracing::warn!(event = "compared", gone, without_row, named, "the bucket and the catalogue differ");
+        }
+        outcome(compared.map(|_| ()).map_err(Arc::new))
     }
 }
 

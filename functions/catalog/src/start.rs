@@ -1,17 +1,41 @@
 //! The function, made of what its host gives it.
 
 use crate::Cataloguer;
+use crate::compare::Bucket;
+use anyhow::Context as _;
 use async_trait::async_trait;
+use framepost_events::finalized::Provider;
 use framepost_host::{AnyEvent, Clouds};
 use framepost_ports::catalog::Change;
+use framepost_ports::location::Place;
 use framepost_ports::{Function, Outcome, Reason};
 
 /// What this function is triggered by and what it needs: `function.yaml`.
 pub const MANIFEST: &str = include_str!("../function.yaml");
 
+/// The bucket that the catalogue is compared with.
+const BUCKET: &str = "FRAMEPOST_CATALOG_BUCKET";
+/// The schedule by which it is.
+const COMPARE: &str = "compare";
+
 /// Makes the function of its clouds.
 pub async fn start(clouds: Clouds) -> anyhow::Result<Cataloguer> {
-    Ok(Cataloguer::new(clouds.catalog().await?, clouds.clock))
+    let cataloguer = Cataloguer::new(clouds.catalog().await?, clouds.clock.clone());
+    let Some(at) = clouds.variable(BUCKET) else { return Ok(cataloguer) };
+    let (at, listing) = clouds.listing(BUCKET, &at).await?;
+    let (provider, name) = match (at.place(), at.cloud()) {
+        (Place::Bucket { prefix, .. }, _) if !prefix.is_empty() => {
+            anyhow::bail!("{BUCKET}: the whole bucket is compared, so leave out {prefix:?}")
+        }
+        (Place::Bucket { name, .. }, "gcp") => (Provider::Gcs, name.clone()),
+        (Place::Bucket { name, .. }, _) => (Provider::S3, name.clone()),
+        (Place::Directory(directory), _) => {
+            let name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
+            (Provider::Local, name.with_context(|| format!("{BUCKET}: the directory has no name"))?)
+        }
+        _ => anyhow::bail!("{BUCKET}: not a bucket"),
+    };
+    Ok(cataloguer.compared_with(Bucket { listing, provider, name }))
 }
 
 #[async_trait]
@@ -28,6 +52,7 @@ impl Function<AnyEvent> for Cataloguer {
         match event {
             AnyEvent::Record(record) => self.take(Change::Record(record)).await,
             AnyEvent::Removed(removed) => self.take(Change::Removed(removed)).await,
+            AnyEvent::Due(due) if due.name == COMPARE => self.compare().await,
             AnyEvent::Due(_) => self.tidy().await,
             AnyEvent::Finalized(event) => Outcome::Skip(Reason::new(
                 "not-a-record",

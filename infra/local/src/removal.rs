@@ -90,7 +90,9 @@ impl Inner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.unlink(&object),
             Err(error) => return Err(error),
         };
-        let removal = RemovalNote { removal: new_id(), removed: Timestamp::now(), object: note };
+        // Not before the object became complete, whatever the clock did since: nobody would take it for removed.
+        let removed = Timestamp::now().max(note.created);
+        let removal = RemovalNote { removal: new_id(), removed, object: note };
         if !self.inboxes.interested(|topic| topic.is_about_removed(key))?.is_empty() {
             let mut file = disk::create_private(&self.staged_removal(&removal.removal))?;
             file.write_all(&serde_json::to_vec(&removal)?)?;

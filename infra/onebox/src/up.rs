@@ -213,10 +213,15 @@ struct Variables(BTreeMap<&'static str, String>);
 
 impl Variables {
     fn new(arguments: &Arguments, signer: Option<&ManifestSigner>) -> anyhow::Result<Self> {
-        let ledger = std::path::absolute(arguments.dir.join("ledger"))?;
-        let ledger = url::Url::from_directory_path(&ledger)
-            .map_err(|()| anyhow::anyhow!("{} cannot be written as a URL", ledger.display()))?;
-        let mut variables = BTreeMap::from([("FRAMEPOST_LEDGER", ledger.to_string())]);
+        let url = |directory: PathBuf| {
+            let absolute = std::path::absolute(directory)?;
+            let url = url::Url::from_directory_path(&absolute);
+            url.map(String::from).map_err(|()| anyhow::anyhow!("{} cannot be written as a URL", absolute.display()))
+        };
+        let mut variables = BTreeMap::from([
+            ("FRAMEPOST_LEDGER", url(arguments.dir.join("ledger"))?),
+            ("FRAMEPOST_CATALOG_BUCKET", url(bucket_dir(&arguments.dir))?),
+        ]);
         if let Some(detector) = &arguments.detector {
             variables.insert(DETECTOR, detector.clone());
         }

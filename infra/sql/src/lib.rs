@@ -8,6 +8,7 @@
 //! build   detections ─▶ sightings, of the days that changed
 //! read    questions ─▶ rows
 //! hold    what is not removed
+//! objects what has rows, to be compared with a bucket
 //! schema  versions of the tables, forward only
 //! sqlite, postgres    connections, and what a statement's value is there
 //! ```
@@ -18,6 +19,7 @@ mod build;
 mod cloud;
 mod executor;
 mod hold;
+mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;

@@ -5,13 +5,13 @@
 //! has not committed. Readers take none.
 
 use crate::executor::{Dialect, Executor, Row, Value};
-use crate::{hold, read, schema, write};
+use crate::{hold, objects, read, schema, write};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
-    Interval, KnownCamera, LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
+    Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -280,5 +280,17 @@ impl Catalog for PostgresCatalog {
 
     async fn release(&self, id: &str) -> Result<()> {
         within!(Write, self, |db| hold::release(db, id))
+    }
+
+    async fn objects(&self, after: &str, limit: usize) -> Result<ObjectPage> {
+        within!(Read, self, |db| objects::objects(db, after, limit))
+    }
+
+    async fn mark(&self, name: &str) -> Result<Option<String>> {
+        within!(Read, self, |db| objects::mark(db, name))
+    }
+
+    async fn set_mark(&self, name: &str, text: &str) -> Result<()> {
+        within!(Write, self, |db| objects::set_mark(db, name, text))
     }
 }

@@ -21,7 +21,7 @@ fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, "read", "the catalogue").because(format!("{what} is not one"))
 }
 
-fn object(row: &Row, key: usize) -> Result<ObjectRef> {
+pub(crate) fn object(row: &Row, key: usize) -> Result<ObjectRef> {
     let (provider, bucket) = row.text(key + 1)?.split_once('/').ok_or_else(|| corrupt("a bucket"))?;
     let provider = match provider {
         "s3" => Provider::S3,

@@ -7,12 +7,12 @@
 //! [`apply`]: framepost_ports::Catalog::apply
 
 use crate::executor::{Dialect, Executor, Row, Value};
-use crate::{hold, read, schema, write};
+use crate::{hold, objects, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
-    Interval, KnownCamera, LookRow, Looked, SightingQuery, SightingRow, SpanEndRow,
+    Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use futures::executor::block_on as now;
@@ -294,5 +294,20 @@ impl Catalog for SqliteCatalog {
     async fn release(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
         self.write(move |db| now(hold::release(db, &id))).await
+    }
+
+    async fn objects(&self, after: &str, limit: usize) -> Result<ObjectPage> {
+        let after = after.to_owned();
+        self.read(move |db| now(objects::objects(db, &after, limit))).await
+    }
+
+    async fn mark(&self, name: &str) -> Result<Option<String>> {
+        let name = name.to_owned();
+        self.read(move |db| now(objects::mark(db, &name))).await
+    }
+
+    async fn set_mark(&self, name: &str, text: &str) -> Result<()> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.write(move |db| now(objects::set_mark(db, &name, &text))).await
     }
 }

@@ -3,6 +3,7 @@
 use crate::build;
 use crate::executor::{Executor, Value, values};
 use framepost_events::ObjectRemoved;
+use framepost_events::finalized::Provider;
 use framepost_events::record::{Data, GatewayReported, Model, ObjectRef, Record};
 use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, SightingFold};
 use framepost_ports::{Error, ErrorKind, Result};
@@ -47,6 +48,14 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
 /// Returns provider and bucket of an object as one text.
 fn place(object: &ObjectRef) -> String {
     format!("{}/{}", object.provider, object.bucket)
+}
+
+/// Whether a version that was removed may be put again: [`ObjectRemoved::removes`], as the statements ask it.
+fn may_come_again(provider: Provider) -> bool {
+    match provider {
+        Provider::Local => true,
+        Provider::S3 | Provider::Gcs => false,
+    }
 }
 
 /// A text as a database takes it: one of them has no NUL.
@@ -99,7 +108,8 @@ impl<E: Executor> Writing<'_, E> {
                 }
                 let object = &rejected.object;
                 let sql = "INSERT INTO reject (key, place, version, time_us, record) VALUES ($1, $2, $3, $4, $5)
-                    ON CONFLICT (key, place, version) DO UPDATE SET record = excluded.record";
+                    ON CONFLICT (key, place, version) DO UPDATE SET record = excluded.record, time_us = excluded.time_us
+                    WHERE excluded.time_us >= reject.time_us";
                 let values = values![plain(&object.key), place(object), object.version.as_str(), time, json(rejected)?];
                 self.db.execute(sql, values).await
             }
@@ -114,8 +124,9 @@ impl<E: Executor> Writing<'_, E> {
     /// Returns whether a removal applies to this version of the object.
     async fn is_removed(&mut self, object: &ObjectRef, time: Timestamp) -> Result<bool> {
         let sql = "SELECT 1 FROM removal WHERE key = $1 AND place = $2
-            AND (version = $3 OR (version = '' AND time_us >= $4)) LIMIT 1";
-        let values = values![plain(&object.key), place(object), object.version.as_str(), time];
+            AND ((version = $3 AND (time_us >= $4 OR $5 = 0)) OR (version = '' AND time_us >= $4)) LIMIT 1";
+        let again = may_come_again(object.provider);
+        let values = values![plain(&object.key), place(object), object.version.as_str(), time, again];
         Ok(!self.db.query(sql, values).await?.is_empty())
     }
 
@@ -153,7 +164,8 @@ impl<E: Executor> Writing<'_, E> {
                 media_end = excluded.media_end, timescale = excluded.timescale, sample_entry = excluded.sample_entry,
                 codec = excluded.codec, audio_codec = excluded.audio_codec, random_access = excluded.random_access,
                 activity = excluded.activity, signature = excluded.signature, content = excluded.content,
-                chain = excluded.chain, record = excluded.record";
+                chain = excluded.chain, record = excluded.record
+            WHERE excluded.time_us >= chunk.time_us";
         let values = values![
             camera,
             row.from,
@@ -207,7 +219,8 @@ impl<E: Executor> Writing<'_, E> {
             "INSERT INTO {table} (camera, from_us, to_us, key, place, version, time_us, record)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
-                to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record"
+                to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
+            WHERE excluded.time_us >= {table}.time_us"
         );
         let values =
             values![camera, from, to, plain(&object.key), place(object), object.version.as_str(), time, record];
@@ -225,10 +238,11 @@ impl<E: Executor> Writing<'_, E> {
             return Ok(());
         }
         let camera = self.camera(&name, row.to.as_microsecond() - row.from.as_microsecond()).await?;
-        // What the same model says of the same bytes with the same settings is the same.
+        // What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
         let sql = "INSERT INTO look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-            ON CONFLICT (key, place, version, series) DO NOTHING RETURNING id";
+            ON CONFLICT (key, place, version, series) DO UPDATE SET time_us = excluded.time_us
+            WHERE excluded.time_us > look.time_us RETURNING id";
         let values = values![
             camera,
             series,
@@ -266,8 +280,10 @@ impl<E: Executor> Writing<'_, E> {
             ON CONFLICT (key, place, sequence, version) DO NOTHING";
         let marked = [key.as_str(), of.as_str(), removed.sequence.as_str(), version.as_str()].map(Value::from);
         self.db.execute(sql, &[&marked[..], &[Value::from(removed.time)]].concat()).await?;
-        let which = "WHERE key = $1 AND place = $2 AND (version = $3 OR ($3 = '' AND time_us <= $4))";
-        let values = values![key.as_str(), of.as_str(), version.as_str(), removed.time];
+        let which = "WHERE key = $1 AND place = $2
+            AND ((version = $3 AND (time_us <= $4 OR $5 = 0)) OR ($3 = '' AND time_us <= $4))";
+        let again = may_come_again(removed.provider);
+        let values = values![key.as_str(), of.as_str(), version.as_str(), removed.time, again];
         for table in ["chunk", "gap", "span_end", "reject"] {
             self.db.execute(&format!("DELETE FROM {table} {which}"), values).await?;
         }

@@ -13,10 +13,12 @@
 //! It also keeps [`Hold`]s, which people make and which no change affects.
 
 mod holds;
+mod objects;
 mod rows;
 mod sightings;
 
 pub use holds::{Hold, HoldPlace, HoldQuery, Whose};
+pub use objects::{KnownObject, ObjectPage};
 pub use rows::{
     Amount, CameraName, ChunkBrief, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
 };
@@ -182,4 +184,14 @@ pub trait Catalog: Send + Sync {
 
     /// Ends the hold with this id. Does nothing if there is none.
     async fn release(&self, id: &str) -> Result<()>;
+
+    /// Objects that have a row as a chunk, a gap, the end of a span, a reject or a look, with keys after this one: about `limit`
+    /// of them, and one at least where there are any.
+    async fn objects(&self, after: &str, limit: usize) -> Result<ObjectPage>;
+
+    /// What was noted under this name.
+    async fn mark(&self, name: &str) -> Result<Option<String>>;
+
+    /// Notes something that depends on no change: how far some work over the catalogue is.
+    async fn set_mark(&self, name: &str, text: &str) -> Result<()>;
 }

@@ -2,7 +2,7 @@
 
 use crate::Catalog;
 use crate::catalog::{
-    CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, Order, SightingQuery, Whose,
+    CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, KnownObject, Order, SightingQuery, Whose,
 };
 use crate::memory::MemoryCatalog;
 use framepost_events::activity::Activity;
@@ -292,12 +292,17 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
         same_answers(&judge, catalog, &mut footage, chunks).await;
     }
     holds_are_kept(&judge, &*one, &mut footage, chunks).await;
+    marks_are_kept(&*one).await;
     everything_can_go(&*one, &changes).await;
+    put_again(&*other, &mut footage, chunks).await;
 }
 
 async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {
     assert_eq!(catalog.cameras().await.expect("cameras"), judge.cameras().await.expect("cameras"));
     assert_eq!(catalog.reports().await.expect("reports"), judge.reports().await.expect("reports"));
+    for limit in [1, 7, 1000] {
+        assert_eq!(every_object(catalog, limit).await, every_object(judge, 1000).await, "{limit} at a time");
+    }
     let mut stretches: Vec<Interval> = (0..6).map(|_| footage.stretch(chunks)).collect();
     stretches.push(Interval::ALWAYS);
     for name in (0..4).map(Footage::camera) {
@@ -379,6 +384,34 @@ async fn happenings_have_numbers(catalog: &dyn Catalog) {
     assert_eq!(catalog.happenings(after, 7).await.expect("nothing"), []);
 }
 
+/// Every object that has a row, in pages.
+async fn every_object(catalog: &dyn Catalog, limit: usize) -> Vec<KnownObject> {
+    let (mut all, mut after) = (Vec::<KnownObject>::new(), String::new());
+    loop {
+        let page = catalog.objects(&after, limit).await.expect("objects");
+        assert!(page.until.is_none() || !page.objects.is_empty(), "a page without an end has nothing");
+        let in_order = page.objects.iter().map(|known| known.object.key.as_str());
+        assert!(in_order.clone().is_sorted() && in_order.clone().all(|key| key > after.as_str()), "{after}");
+        assert!(page.until.as_deref().is_none_or(|until| in_order.clone().all(|key| key <= until)), "{:?}", page.until);
+        all.extend(page.objects);
+        match page.until {
+            Some(until) => after = until,
+            None => break,
+        }
+    }
+    all.sort_by_key(|known| known.object.identity());
+    all
+}
+
+async fn marks_are_kept(catalog: &dyn Catalog) {
+    assert_eq!(catalog.mark("a").await.expect("no mark"), None);
+    for text in ["one", "", "'two'"] {
+        catalog.set_mark("a", text).await.expect("a mark");
+        catalog.set_mark("b", "other").await.expect("another mark");
+        assert_eq!(catalog.mark("a").await.expect("a mark").as_deref(), Some(text));
+    }
+}
+
 /// What is kept is there, in order and a page at a time, until it is released.
 async fn holds_are_kept(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {
     let mut ids = Vec::new();
@@ -428,6 +461,58 @@ async fn holds_are_kept(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mu
     }
     for id in &ids {
         assert_eq!(catalog.held(id).await.expect("a hold"), judge.held(id).await.expect("a hold"));
+    }
+}
+
+/// An object that is removed, and the same bytes put again under its key: the removal takes what was there before, in whatever
+/// order all of it comes.
+async fn put_again(catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {
+    let camera = Footage::camera(2);
+    // Behind all else, so that its sightings are its own.
+    let ms = (chunks * 100) * CHUNK_MS;
+    let later = |mut record: Record| {
+        record.time = record.time.checked_add(SignedDuration::from_mins(10)).unwrap_or(record.time);
+        record
+    };
+    for round in 0_i64..12 {
+        let records = footage.chunk(&camera, ms + round * 60_000, round.unsigned_abs(), "1");
+        let again: Vec<Record> = records.iter().cloned().map(later).collect();
+        let ObjectRef { provider, bucket, key, version } = records[0].data.object().clone();
+        let removed = ObjectRemoved {
+            provider,
+            bucket,
+            key: key.clone(),
+            version: Some(version),
+            sequence: "first".to_owned(),
+            removal: Removal::Deleted,
+            cause: None,
+            time: records[0].time.checked_add(SignedDuration::from_mins(5)).unwrap_or_default(),
+        };
+        let mut changes: Vec<Change> =
+            records.into_iter().chain(again.clone()).map(|record| Change::Record(Box::new(record))).collect();
+        changes.push(Change::Removed(removed));
+        footage.random.shuffle(&mut changes);
+        let judge = MemoryCatalog::default();
+        for change in changes {
+            judge.apply(std::slice::from_ref(&change)).await.expect("memory takes everything");
+            catalog.apply(&[change]).await.expect("one at a time");
+        }
+        let row = catalog.chunk(&key).await.expect("a chunk").expect("it was put again");
+        assert_eq!(row.time, again[0].time, "round {round}");
+        assert_eq!(judge.chunk(&key).await.expect("a chunk"), Some(row.clone()));
+        let within = Interval { from: row.from, to: row.to };
+        let looks = catalog.looks(&camera, within, 10).await.expect("looks");
+        assert_eq!(looks, judge.looks(&camera, within, 10).await.expect("looks"), "round {round}");
+        let seen = SightingQuery {
+            cameras: Some(vec![camera.clone()]),
+            labels: vec![],
+            within,
+            score_min: 0.0,
+            after: None,
+            limit: 100,
+        };
+        let sightings = catalog.sightings(&seen).await.expect("sightings");
+        assert_eq!(sightings, judge.sightings(&seen).await.expect("sightings"), "round {round}");
     }
 }
 

@@ -1,7 +1,8 @@
 use crate::Result;
 use crate::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
-    HoldQuery, Interval, KnownCamera, LookRow, Looked, Order, SightingFold, SightingQuery, SightingRow, SpanEndRow,
+    HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, SightingFold, SightingQuery,
+    SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
@@ -27,6 +28,7 @@ struct Told {
     reports: BTreeMap<String, GatewayReported>,
     happened: Vec<Record>,
     holds: BTreeMap<String, Hold>,
+    marks: BTreeMap<String, String>,
 }
 
 impl Told {
@@ -54,7 +56,15 @@ impl Told {
         }
         if !self.removals.iter().any(|removed| takes(removed, object, record.time)) {
             self.happened.push(record.clone());
-            self.records.insert((object.identity(), record.event_type.clone(), of), record.clone());
+            let known = self.records.entry((object.identity(), record.event_type.clone(), of));
+            // The same bytes may be put again: what was said of the later put counts.
+            known
+                .and_modify(|known| {
+                    if known.time <= record.time {
+                        *known = record.clone();
+                    }
+                })
+                .or_insert_with(|| record.clone());
         }
     }
 
@@ -119,6 +129,21 @@ impl Told {
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
         rows
+    }
+}
+
+/// Whether the record has a row of its own. One without a place in time or a camera is nowhere to be found.
+fn has_row(record: &Record) -> bool {
+    match &record.data {
+        Data::ChunkProbed(chunk) => {
+            ChunkRow::new(record.time, (**chunk).clone()).is_some_and(|row| row.camera().is_some())
+        }
+        Data::ChunkInferred(inferred) => {
+            LookRow::new(record.time, (**inferred).clone()).is_some_and(|row| row.camera().is_some())
+        }
+        Data::SpanEnded(end) => CameraName::of(end.site.as_ref(), end.camera.as_ref()).is_some(),
+        Data::GapRecorded(_) | Data::ObjectRejected(_) => true,
+        Data::GatewayReported(_) => false,
     }
 }
 
@@ -322,6 +347,33 @@ impl Catalog for MemoryCatalog {
 
     async fn release(&self, id: &str) -> Result<()> {
         self.told().holds.remove(id);
+        Ok(())
+    }
+
+    async fn objects(&self, after: &str, limit: usize) -> Result<ObjectPage> {
+        let told = self.told();
+        let mut by_key = BTreeMap::<&str, BTreeMap<String, KnownObject>>::new();
+        for record in told.records.values().filter(|record| has_row(record)) {
+            let object = record.data.object();
+            if object.key.as_str() <= after {
+                continue;
+            }
+            let new = || KnownObject { object: object.clone(), time: record.time };
+            let known = by_key.entry(&object.key).or_default().entry(object.identity()).or_insert_with(new);
+            known.time = known.time.max(record.time);
+        }
+        let is_more = by_key.len() > limit;
+        let page: Vec<_> = by_key.into_iter().take(limit).collect();
+        let until = page.last().filter(|_| is_more).map(|(key, _)| (*key).to_owned());
+        Ok(ObjectPage { objects: page.into_iter().flat_map(|(_, versions)| versions.into_values()).collect(), until })
+    }
+
+    async fn mark(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.told().marks.get(name).cloned())
+    }
+
+    async fn set_mark(&self, name: &str, text: &str) -> Result<()> {
+        self.told().marks.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
 }
