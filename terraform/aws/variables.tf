@@ -16,7 +16,7 @@ variable "region" {
 }
 
 variable "site" {
-  description = "The one site, where there is one: the first part of its keys, as in the gateway's edge.toml."
+  description = "The name of the site, if there is only one: the first part of its keys, as in the gateway's edge.toml."
   type        = string
   default     = null
 
@@ -27,7 +27,7 @@ variable "site" {
 }
 
 variable "sites" {
-  description = "The sites by name. silence_minutes: an alarm after so long without a chunk; 0 is never."
+  description = "The sites by name. silence_minutes: minutes without a chunk after which there is an alarm; 0 turns it off."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 }
@@ -74,7 +74,7 @@ variable "encryption_key" {
 }
 
 variable "events" {
-  description = "Which objects raise events: all of the bucket's, or those below the sites. Unless given: all of a bucket of its own, the sites' of an existing one."
+  description = "Which objects raise events: all, or with sites those below the sites. The default is all for a new bucket, and sites for an existing one."
   type        = object({ keys = optional(string) })
   default     = {}
 

@@ -118,7 +118,7 @@ pub(crate) struct PlannedFile {
 }
 
 impl PlannedFile {
-    /// Returns the name of its proof.
+    /// Returns the file name of its proof: `NAME.proof.json` for `NAME.mp4`.
     pub(crate) fn proof_name(&self) -> String {
         format!("{}.proof.json", self.name.trim_end_matches(".mp4"))
     }
@@ -189,7 +189,7 @@ pub(crate) struct State {
     /// The files that are written, from the first on.
     pub(crate) written: Vec<Written>,
     pub(crate) end: Option<End>,
-    /// Bytes that are written.
+    /// Bytes of its clips that are written, including those of the file in progress.
     pub(crate) bytes_written: u64,
 }
 

@@ -15,7 +15,7 @@ variable "functions" {
 }
 
 variable "sites" {
-  description = "After how many minutes without a chunk from a site there is an alarm; 0 is never."
+  description = "By site: minutes without a chunk after which there is an alarm; 0 turns it off."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 
@@ -26,7 +26,7 @@ variable "sites" {
 }
 
 variable "chunks_function" {
-  description = "The function whose ChunksProbed says that a site is alive. Without one there are no alarms of silence."
+  description = "Name of the function whose metric ChunksProbed shows that a site is alive; null turns the alarms of silence off."
   type        = string
   default     = null
 
@@ -37,7 +37,7 @@ variable "chunks_function" {
 }
 
 variable "alarms" {
-  description = "Whom to tell of what: SNS topics (ARNs) and e-mail addresses; thresholds. The root has the defaults."
+  description = "Where alarms are sent (ARNs of SNS topics, and e-mail addresses), and their thresholds. The root has the defaults."
   type = object({
     enabled                = bool
     notify                 = list(string)

@@ -36,7 +36,7 @@ variable "records" {
 }
 
 variable "sites" {
-  description = "After how many minutes without a chunk from a site there is an alarm; 0 is never."
+  description = "By site: minutes without a chunk after which there is an alarm; 0 turns it off."
   type        = map(object({ silence_minutes = optional(number, 15) }))
   default     = {}
 
@@ -47,7 +47,7 @@ variable "sites" {
 }
 
 variable "chunks_function" {
-  description = "The function whose handled chunks say that a site is alive. Without one there are no alarms of silence."
+  description = "Name of the function whose handled chunks show that a site is alive; null turns the alarms of silence off."
   type        = string
   default     = null
 
@@ -58,7 +58,7 @@ variable "chunks_function" {
 }
 
 variable "alarms" {
-  description = "Whom to tell of what: notification channels (projects/P/notificationChannels/N) and e-mail addresses; thresholds. The root has the defaults."
+  description = "Where alarms are sent (notification channels, projects/P/notificationChannels/N, and e-mail addresses), and their thresholds. The root has the defaults."
   type = object({
     enabled                = bool
     notify                 = list(string)
