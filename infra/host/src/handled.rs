@@ -77,7 +77,8 @@ impl Handled {
 
 /// Lets `function` handle `event`, until `until` at the latest, and logs a line.
 pub(crate) async fn handle<E: Event>(function: &dyn Function<E>, event: E, until: Option<Instant>) -> Handled {
-    let (about, started) = (event.about(), Instant::now());
+    let about = event.about();
+    let started = Instant::now();
     // A handler must survive panics of concurrent events anyway, because its fields are behind `&self`.
     let outcome = AssertUnwindSafe(async { function.handle(event).await }).catch_unwind();
     let outcome = match until {
@@ -115,7 +116,8 @@ fn once(function: &str, ending: &Ending, identity: &str) -> Option<String> {
 
 fn log(function: &str, handled: &Handled) {
     let Handled { about: About { identity, key, site, object_bytes, .. }, ending, latency } = handled;
-    let (outcome, reason) = (ending.word(), ending.reason());
+    let outcome = ending.word();
+    let reason = ending.reason();
     let key = key.as_deref();
     let (reason, detail) = (reason.map(|r| r.code.as_str()), reason.map(|r| r.detail.as_str()));
     let site = site.as_ref().map(framepost_events::Site::as_str);

@@ -63,7 +63,8 @@ pub fn serve(make: impl AsyncFnOnce(Clouds) -> anyhow::Result<axum::Router>) -> 
                 let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
                 let router = make(started.clouds(started.source().await?).await?).await?;
                 let listener = settings.listen(port).await?;
-                Ok(crate::http::serve(router, crate::http::Limits::default(), listener, asked_to_stop()?).await?)
+                crate::http::serve(router, crate::http::Limits::default(), listener, asked_to_stop()?).await;
+                Ok(())
             }
             EventSource::Inbox(at) => anyhow::bail!("{at} gives messages, and this program answers requests: set PORT"),
         }
@@ -187,7 +188,8 @@ impl Started {
         let handler = self.handler(source, make).await?;
         let listener = settings.listen(port).await?;
         let limits = crate::http::Limits::default();
-        Ok(crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await?)
+        crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await;
+        Ok(())
     }
 
     #[cfg(not(feature = "http"))]
@@ -253,7 +255,8 @@ fn senders(push: Option<&crate::http::PushSettings>) -> anyhow::Result<crate::ht
 
 /// Ends with SIGTERM or Ctrl-C.
 fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}

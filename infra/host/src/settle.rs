@@ -92,7 +92,8 @@ impl<E: Event> Handles for Of<E> {
             match notice {
                 Notice::Event(event) => handled.push(handle(&*self.0, event, until).await),
                 Notice::Ignored { code, detail } => {
-                    let (function, code) = (self.0.name(), code.as_str());
+                    let function = self.0.name();
+                    let code = code.as_str();
                     tracing::info!(event = "ignored", function, reason = code, detail, "ignored");
                 }
             }

@@ -15,6 +15,7 @@
 //! | the token cannot be checked now | 503 | delivered again |
 //! | larger than [`Limits::body_bytes`] | 413 | delivered again |
 //! | slower than [`Limits::body`] | 408 | delivered again |
+//! | a head larger than [`Limits::head_bytes`] | 431 | delivered again |
 //!
 //! A message that is delivered again and again ends in the dead-letter topic by the subscription's own policy.
 //!
@@ -27,7 +28,11 @@
 //!
 //! At most [`Limits::concurrency`] requests are handled concurrently; more wait. If the sender closes the
 //! connection, the handling of its message is cancelled, and the message is delivered again.
+//!
+//! Connections have the limits of all our listeners, see [`framepost_listener`]: their number, the time for a
+//! head, the time without a byte, and how long one may last.
 
+mod body;
 mod request;
 mod server;
 mod settings;
@@ -40,30 +45,38 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::map_request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use framepost_ports::{ErrorKind, SenderCheck, chain};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError};
 use request::Sent;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
-/// What a request may take, how many are handled at once, and how long the last ones have.
+/// What clients may take, how many requests are handled at once, and how long the last ones have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Largest body of a message. An event or record has a few kilobytes.
     pub body_bytes: usize,
-    /// Time for a request's head.
+    /// Largest head of a request. A token has about a kilobyte.
+    pub head_bytes: u32,
+    /// Time for a request's head, and for the wait for the next one on the same connection.
     pub head: Duration,
     /// Time for a request's body.
     pub body: Duration,
     /// Concurrent messages: Cloud Run's default for an instance.
     pub concurrency: u32,
+    /// Concurrent connections. Cloud Run's front end opens at most one for each of its 1000 concurrent requests.
+    pub connections: usize,
+    /// Longest time without a byte on a connection while nothing is asked on it.
+    pub idle: Duration,
+    /// The same while a request is answered: Cloud Run's longest.
+    pub answer: Duration,
     /// Time for the requests in progress after SIGTERM. Cloud Run allows ten seconds.
     pub drain: Duration,
 }
@@ -72,9 +85,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
+            head_bytes: 64 << 10,
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
             concurrency: 80,
+            connections: 1024,
+            idle: Duration::from_mins(2),
+            answer: Duration::from_hours(1),
             drain: Duration::from_secs(9),
         }
     }
@@ -91,20 +108,12 @@ pub enum Senders {
 }
 
 /// Answers requests by `router` until `shutdown`, then finishes those in progress. `GET /health` is answered by the host.
-/// Bodies and their time are for the router to limit; heads, connections and the end are as for messages.
-///
-/// # Errors
-///
-/// When the listener fails for good.
-pub async fn serve(
-    router: Router,
-    limits: Limits,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
+/// All limits are as for messages. A router that reads a body beyond its limits gets an error.
+pub async fn serve(router: Router, limits: Limits, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     tracing::info!(address = listener.local_addr().map(tracing::field::display).ok(), "answering requests");
-    let router = Router::new().route("/health", get(async || StatusCode::OK)).fallback_service(router);
-    server::serve(listener, router, limits, shutdown).await
+    let limited = map_request(move |request: Request| async move { request.map(|body| body::limited(body, limits)) });
+    let router = Router::new().route("/health", get(async || StatusCode::OK)).fallback_service(router).layer(limited);
+    server::serve(listener, router, limits, shutdown).await;
 }
 
 /// Takes messages until `shutdown`, then finishes those in hand.
@@ -114,7 +123,7 @@ pub async fn run(
     limits: Limits,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
+) {
     let function = handler.name();
     tracing::info!(function, address = listener.local_addr().map(tracing::field::display).ok(), "taking messages");
     let places = Semaphore::new(limits.concurrency as usize);
@@ -122,9 +131,8 @@ pub async fn run(
     let router = Router::new()
         .route("/health", get(async || StatusCode::OK))
         .fallback_service(post(message).with_state(service));
-    server::serve(listener, router, limits, shutdown).await?;
+    server::serve(listener, router, limits, shutdown).await;
     tracing::info!(function, "ended");
-    Ok(())
 }
 
 struct Service {
@@ -184,19 +192,17 @@ impl Service {
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Response> {
-        let limit = self.limits.body_bytes;
-        let collected = tokio::time::timeout(self.limits.body, Limited::new(body, limit).collect()).await;
-        match collected {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let detail = format!("more than {limit} bytes");
-                Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail))
-            }
-            Ok(Err(error)) => Err(refuse(StatusCode::BAD_REQUEST, "broken-off", &error.to_string())),
-            Err(_) => {
-                let detail = format!("not there after {:?}", self.limits.body);
-                Err(refuse(StatusCode::REQUEST_TIMEOUT, "too-slow", &detail))
-            }
+        let error = match body::limited(body, self.limits).collect().await {
+            Ok(body) => return Ok(body.to_bytes()),
+            Err(error) => error.into_inner(),
+        };
+        if error.is::<LengthLimitError>() {
+            let detail = format!("more than {} bytes", self.limits.body_bytes);
+            Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", &detail))
+        } else if error.is::<body::TooSlow>() {
+            Err(refuse(StatusCode::REQUEST_TIMEOUT, "too-slow", &error.to_string()))
+        } else {
+            Err(refuse(StatusCode::BAD_REQUEST, "broken-off", &error.to_string()))
         }
     }
 }

@@ -62,7 +62,8 @@ impl Cron {
         let mut earliest = next_minute;
         for _ in 0..LONGEST_WAIT_DAYS {
             if self.is_day(earliest) {
-                let (hour, minute) = (earliest.hour(), earliest.minute());
+                let hour = earliest.hour();
+                let minute = earliest.minute();
                 let fits = |h: i8, m: i8| self.hours.has(h) && self.minutes.has(m) && (h, m) >= (hour, minute);
                 let first = (0..24).flat_map(|h| (0..60).map(move |m| (h, m))).find(|(h, m)| fits(*h, *m));
                 if let Some((hour, minute)) = first {
@@ -82,7 +83,8 @@ impl Cron {
             (next <= until).then_some(next)
         };
         // Times are whole minutes, so the fraction of a second that is cut off here holds none.
-        let (mut low, mut high) = (after.as_second(), until.as_second());
+        let mut low = after.as_second();
+        let mut high = until.as_second();
         let mut latest = next_by(low).filter(|first| *first > after)?;
         // There is a time in (low, until], and none in (high, until].
         while high - low > 1 {

@@ -36,7 +36,10 @@ impl TraceContext {
     /// Parses `00-TRACE_ID-SPAN_ID-FLAGS`. Later versions may append fields.
     fn from_traceparent(value: &str) -> Option<Self> {
         let mut parts = value.trim().split('-');
-        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let version = parts.next()?;
+        let trace_id = parts.next()?;
+        let span_id = parts.next()?;
+        let flags = parts.next()?;
         let has_more = parts.next().is_some();
         if !is_hex(version, 2) || version == "ff" || (version == "00" && has_more) || !is_hex(flags, 2) {
             return None;

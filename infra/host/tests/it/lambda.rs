@@ -95,11 +95,15 @@ async fn run_one(batch: String) -> (String, Vec<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let batches = Arc::new(Mutex::new(Some(Bytes::from(batch))));
-    let (answer, answered) = (Arc::new(Mutex::new(None)), Arc::new(Notify::new()));
+    let answer = Arc::new(Mutex::new(None));
+    let answered = Arc::new(Notify::new());
     let api = {
-        let (answer, answered) = (answer.clone(), answered.clone());
+        let answer = answer.clone();
+        let answered = answered.clone();
         move |request: Request<hyper::body::Incoming>| {
-            let (batches, answer, answered) = (batches.clone(), answer.clone(), answered.clone());
+            let batches = batches.clone();
+            let answer = answer.clone();
+            let answered = answered.clone();
             async move {
                 if request.uri().path().ends_with("/invocation/next") {
                     let batch = batches.lock().unwrap().take();

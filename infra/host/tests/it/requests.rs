@@ -10,7 +10,9 @@ use framepost_host::http::{Limits, serve};
 use reqwest::{Client, StatusCode};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 #[tokio::test]
@@ -44,5 +46,32 @@ async fn answers_are_streamed_and_those_begun_are_finished() {
     assert_eq!(streamed.chunk().await.unwrap().unwrap(), "second");
     drop(parts);
     assert_eq!(streamed.chunk().await.unwrap(), None);
-    service.await.unwrap().unwrap();
+    service.await.unwrap();
+}
+
+/// A function that reads bodies is protected from those that are too large or too slow.
+#[tokio::test]
+async fn bodies_have_limits_of_size_and_time() {
+    let read = async |body: Body| match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(body) => (StatusCode::OK, body.len().to_string()),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let router = Router::new().route("/v1/read", axum::routing::post(read));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { body_bytes: 4096, body: Duration::from_millis(300), ..Limits::default() };
+    tokio::spawn(serve(router, limits, listener, std::future::pending()));
+    let client = Client::new();
+    let url = format!("http://{address}/v1/read");
+    let sent = async |bytes: usize| client.post(&url).body(vec![b'x'; bytes]).send().await.unwrap();
+    assert_eq!(sent(4096).await.text().await.unwrap(), "4096");
+    assert_eq!(sent(4097).await.status(), StatusCode::BAD_REQUEST);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(b"POST /v1/read HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nconnection: close\r\n\r\n{")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer)).await;
+    assert!(ended.is_ok() && answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }

@@ -74,8 +74,10 @@ struct Worker {
 
 async fn start(taking: Taking) -> Option<Worker> {
     let google = GoogleEmulators::start()?;
-    let (topic, dead) = (google.topic(), google.topic());
-    let (subscription, rejected) = (google.subscription(&topic, 10), google.subscription(&dead, 60));
+    let topic = google.topic();
+    let dead = google.topic();
+    let subscription = google.subscription(&topic, 10);
+    let rejected = google.subscription(&dead, 60);
     let options = GoogleOptions { endpoint: Some(google.pubsub.parse().unwrap()) };
     let function = Arc::new(ByKey { asked: Mutex::default(), go_on: Semaphore::new(0) });
     let dead_letters = Arc::new(PubSubDeadLetters::connect(&dead, &options).await.unwrap());
@@ -159,7 +161,8 @@ async fn at_the_end_what_is_in_hand_is_finished_and_the_rest_is_left() {
     let Some(worker) = start(Taking { in_hand: 1, ..Taking::default() }).await else { return };
     worker.publish("wait");
     worker.function.until("wait", 1).await;
-    let (function, stop) = (worker.function.clone(), worker.stop);
+    let function = worker.function.clone();
+    let stop = worker.stop;
     stop.send(()).unwrap();
     let data = b"left for somebody else";
     worker.google.publish(&worker.topic, data, &BTreeMap::new());
