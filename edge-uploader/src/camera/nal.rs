@@ -63,7 +63,8 @@ impl Referencing {
 
     /// Returns the same for one NAL unit, or `None` if it is not a slice.
     fn slice(self, unit: &[u8]) -> Option<Reference> {
-        let (first, kind) = (*unit.first()?, kind(self.codec, unit)?);
+        let first = *unit.first()?;
+        let kind = kind(self.codec, unit)?;
         match self.codec {
             VideoCodec::H264 => match kind {
                 5 => Some(Reference::RandomAccess),

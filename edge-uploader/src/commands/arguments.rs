@@ -36,7 +36,8 @@ fn said(error: &mut clap::Error) -> String {
         (ContextKind::InvalidValue, value),
     ] {
         if let Some(ContextValue::String(text)) = error.get(kind) {
-            let (text, shown) = (text.clone(), shown(text));
+            let text = text.clone();
+            let shown = shown(&text);
             error.insert(kind, ContextValue::String(shown.clone()));
             if !text.is_empty() && text != shown {
                 withheld.push((text, shown));

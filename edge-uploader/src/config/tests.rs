@@ -62,7 +62,8 @@ fn mistakes_are_named() {
 /// Whatever an RTSP camera can be told, a file cannot, and the other way round.
 #[test]
 fn an_option_that_would_do_nothing_is_refused() {
-    let (rtsp, file) = (LEAST.to_owned(), LEAST.replace("rtsp://10.0.0.7/stream1", "clip.mp4"));
+    let rtsp = LEAST.to_owned();
+    let file = LEAST.replace("rtsp://10.0.0.7/stream1", "clip.mp4");
     let for_rtsp = [
         "username = \"u\"",
         "password_file = \"p\"",

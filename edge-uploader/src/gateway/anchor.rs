@@ -67,7 +67,8 @@ impl GatewayClock {
     }
 
     fn check(&self) {
-        let (monotonic, now) = (self.clock.monotonic(), self.clock.now());
+        let monotonic = self.clock.monotonic();
+        let now = self.clock.now();
         let checked = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).check(micros(monotonic), now);
         if let Some(set) = checked {
             tracing::warn!(by_ms = set.by_us / 1_000, "the system clock was set");

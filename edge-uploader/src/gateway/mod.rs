@@ -122,17 +122,21 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let (spool, recovery) = Spool::open(spool_dir, options)?;
         if recovery.waiting_objects > 0 {
-            let (objects, bytes) = (recovery.waiting_objects, recovery.waiting_bytes);
+            let objects = recovery.waiting_objects;
+            let bytes = recovery.waiting_bytes;
             tracing::info!(objects, bytes, "an earlier run left objects in the spool, uploading them");
         }
         let uploader = Uploader::new(spool.clone(), sink, upload, fastrand::Rng::new());
         let stop_uploads = CancellationToken::new();
-        let (running, token) = (uploader.clone(), stop_uploads.clone());
+        let running = uploader.clone();
+        let token = stop_uploads.clone();
         let uploading = tokio::spawn(async move { running.run(token).await });
         let clock = Arc::new(GatewayClock::new(clock));
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&clock).watch(stop.clone()));
-        let (cameras, reception, uploading) = (Mutex::default(), Mutex::default(), Mutex::new(Some(uploading)));
+        let cameras = Mutex::default();
+        let reception = Mutex::default();
+        let uploading = Mutex::new(Some(uploading));
         Ok(Self { site, spool, uploader, clock, cameras, reception, stop, stop_uploads, uploading })
     }
 
@@ -162,7 +166,8 @@ impl Gateway {
         let recorder = Recorder::new(plan, writer, Arc::clone(&self.clock), Arc::clone(&stats));
         let spool = self.spool.clone();
         let site = self.site.clone();
-        let (counters, stop) = (Arc::clone(&stats), self.stop.clone());
+        let counters = Arc::clone(&stats);
+        let stop = self.stop.clone();
         let reading = camera.reading();
         let receiving = |pace: Pace| async move {
             // A file that is read again produces the same keys, so let the objects of an

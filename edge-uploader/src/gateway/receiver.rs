@@ -74,7 +74,8 @@ pub(super) async fn receive(
     let mut waits = Waits::default();
     let mut reception = Reception { extent: camera.extent(), queue, stats: Arc::clone(&stats), pace, stop };
     loop {
-        let (began, frames) = (Instant::now(), stats.frames.load(Relaxed));
+        let began = Instant::now();
+        let frames = stats.frames.load(Relaxed);
         // A panic ends the session, as if the camera had hung up.
         let session = AssertUnwindSafe(reception.session(&mut *camera));
         let problem = match session.catch_unwind().await {
@@ -240,7 +241,9 @@ mod tests {
         let what = || "rtsp://10.0.0.7/".to_owned();
         let lost = CameraError::Lost { what: what(), problem: String::new(), source: None };
         let excessive = CameraError::Excessive { what: what(), problem: String::new() };
-        let (none, short, good) = (Duration::ZERO, Duration::from_secs(3), Duration::from_mins(1));
+        let none = Duration::ZERO;
+        let short = Duration::from_secs(3);
+        let good = Duration::from_mins(1);
         let mut waits = Waits::default();
         let mut after = |problem: &CameraError, lasted| waits.after(problem, lasted, 1.0).as_millis();
         assert_eq!([after(&lost, none), after(&lost, none), after(&lost, short)], [500, 1000, 2000]);

@@ -39,7 +39,8 @@ impl Reception {
     /// Starts the thread. It ends when `stop` is cancelled and all spawned tasks have ended.
     pub(super) fn start(stop: CancellationToken) -> io::Result<Self> {
         let pace = Pace::default();
-        let (asked, last) = (Arc::clone(&pace.0), Mutex::new(Instant::now()));
+        let asked = Arc::clone(&pace.0);
+        let last = Mutex::new(Instant::now());
         let pause = move || {
             let before = mem::replace(&mut *last.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
             let longest = longest_pause(asked.bytes.swap(0, Relaxed), before.elapsed());
@@ -48,7 +49,8 @@ impl Reception {
             }
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(pause).build()?;
-        let (handle, tasks) = (runtime.handle().clone(), TaskTracker::new());
+        let handle = runtime.handle().clone();
+        let tasks = TaskTracker::new();
         let ending = tasks.clone();
         std::thread::Builder::new().name("reception".to_owned()).spawn(move || {
             runtime.block_on(async {

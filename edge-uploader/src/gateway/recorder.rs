@@ -10,10 +10,12 @@
 //! again. A file that was not read to its end, or that will get longer, leaves its last chunk open: the spool
 //! removes it, and the next run writes it completely under the same key.
 
+mod losses;
 mod notes;
 mod session;
 mod writing;
 
+use self::losses::Losses;
 use self::session::{Described, RecordedSession};
 use self::writing::{GapStart, OpenGap, Writing};
 use super::anchor::GatewayClock;
@@ -26,7 +28,6 @@ use crate::clock::SessionClock;
 use crate::media::{Frame, StreamParameters, Timing, TrackKind};
 use crate::spool::{self, SpoolWriter};
 use framepost_events::gap::{GapCause, SourceBytes};
-use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -38,15 +39,14 @@ pub(super) struct Recorder {
     session: Option<RecordedSession>,
     /// Number of frames of a file whose parameter sets are unknown.
     undescribed: u64,
-    /// The wall clock of the last video frame before a fault that broke the span.
-    last_fault: Option<Timestamp>,
+    losses: Losses,
 }
 
 impl Recorder {
     /// Creates a recorder that writes to `spool`.
     pub(super) fn new(plan: Plan, spool: SpoolWriter, gateway: Arc<GatewayClock>, stats: Arc<CameraCounters>) -> Self {
         let writing = Writing::new(plan, spool, stats);
-        Self { writing, gateway, timing: None, session: None, undescribed: 0, last_fault: None }
+        Self { writing, gateway, timing: None, session: None, undescribed: 0, losses: Losses::default() }
     }
 
     /// Records until the queue's sender is dropped. Then closes the span.
@@ -123,8 +123,7 @@ impl Recorder {
         }
     }
 
-    /// Handles a fault in a file that can be read further. If pictures are lost, records a gap, but at most one
-    /// for each window: otherwise a hostile file could create an object for each of its frames.
+    /// Handles a fault in a file that can be read further. If pictures are lost, records a gap, as [`Losses`] allows.
     fn source_fault(&mut self, fault: SourceFault) -> Result<(), spool::Error> {
         let SourceFault { cost, detail, bytes } = fault;
         let start = bytes.map(|bytes| bytes.start);
@@ -140,14 +139,12 @@ impl Recorder {
                 GapCause::NotInSource
             }
         };
-        let recent = self
-            .last_fault
-            .zip(self.writing.last_wall)
-            .is_some_and(|(fault, now)| now.duration_since(fault).unsigned_abs() < self.writing.plan.window);
-        if cost == FaultCost::NoPicture || cost == FaultCost::Pictures && recent {
+        if cost == FaultCost::NoPicture {
             return Ok(());
         }
-        self.last_fault = self.writing.last_wall;
+        if cost == FaultCost::Pictures && !self.losses.is_told(self.writing.last_wall, self.writing.plan.window) {
+            return Ok(());
+        }
         if cost == FaultCost::Pictures && self.writing.last_wall.is_none() {
             self.writing.open_gap(OpenGap::new(GapStart::FirstPicture, cause, Some(detail)));
         } else {

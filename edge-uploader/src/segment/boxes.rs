@@ -73,7 +73,8 @@ pub(super) fn init(parameters: &StreamParameters, timescale: u32, duration: u64)
     }
     .encode(&mut out)?;
     out.encode_atom(FourCC::new(b"moov"), |out| {
-        let (rate, volume) = (1.into(), 1.into());
+        let rate = 1.into();
+        let volume = 1.into();
         let next_track_id = if parameters.audio.is_some() { AUDIO_TRACK + 1 } else { AUDIO_TRACK };
         Mvhd { timescale, rate, volume, next_track_id, ..Mvhd::default() }.encode(out)?;
         video_track(&parameters.video, timescale, out)?;
@@ -319,7 +320,8 @@ pub(super) fn mfra(tables: &[(u32, Vec<FragmentInfo>)]) -> Result<Vec<u8>> {
 /// Converts to NTP's 64-bit format (RFC 5905 §6): seconds since 1900, and a fraction in units of 2⁻³² s.
 pub(super) fn ntp(wall: Timestamp) -> u64 {
     let nanos = wall.as_nanosecond() + NTP_TO_UNIX_SECONDS * 1_000_000_000;
-    let (seconds, nanos) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
+    let seconds = nanos.div_euclid(1_000_000_000);
+    let nanos = nanos.rem_euclid(1_000_000_000);
     // Round up: the conversion back rounds down and then gives the same nanosecond. The era is lost.
     let fraction = ((nanos << 32) + 999_999_999) / 1_000_000_000;
     u64::try_from(((seconds << 32) + fraction) & i128::from(u64::MAX)).unwrap_or(0)

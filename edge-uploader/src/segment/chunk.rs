@@ -208,7 +208,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn new(zero: i64, start: i64, draft: Attributes, init_bytes: u64) -> Self {
-        let (starts_with, summary) = (draft.start, Summary::default());
+        let starts_with = draft.start;
+        let summary = Summary::default();
         let since = start;
         Self {
             zero,
@@ -298,7 +299,8 @@ fn decoding_times(mut times: Vec<u64>, earliest: u64) -> Vec<u64> {
 fn run(track: u32, samples: &[Sample], zero: i64, until: i64, next: &mut u64) -> Option<Run> {
     let at = |pts: i64| u64::try_from(pts - zero).unwrap_or(0);
     let mut decoding = decoding_times(samples.iter().map(|sample| at(sample.pts)).collect(), *next);
-    let (base, last) = (*decoding.first()?, *decoding.last()?);
+    let base = *decoding.first()?;
+    let last = *decoding.last()?;
     decoding.push(at(until).max(last + 1));
     let entries = samples.iter().zip(decoding.windows(2)).map(|(sample, times)| {
         let offset = if track == AUDIO_TRACK { 0 } else { sample.pts - zero - times[0].cast_signed() };

@@ -172,7 +172,9 @@ fn runs(moof: &[u8]) -> Option<Vec<Run>> {
 }
 
 fn run(traf: &[u8]) -> Option<Run> {
-    let (mut track, mut base, mut entries) = (None, None, Vec::new());
+    let mut track = None;
+    let mut base = None;
+    let mut entries = Vec::new();
     for child in children(traf) {
         match child? {
             (Tfhd::KIND, body) => track = Some(decode::<Tfhd>(body)?.track_id),
@@ -191,7 +193,8 @@ fn run(traf: &[u8]) -> Option<Run> {
             _ => {}
         }
     }
-    let (track, base) = (track?, base?);
+    let track = track?;
+    let base = base?;
     (!entries.is_empty()).then_some(Run { track, base, entries })
 }
 
@@ -213,7 +216,8 @@ fn children(body: &[u8]) -> impl Iterator<Item = Option<(FourCC, &[u8])>> {
 
 /// Returns the offset of the box at this path.
 fn find(bytes: &[u8], path: &[&[u8; 4]]) -> Option<usize> {
-    let (mut at, mut end) = (0, bytes.len());
+    let mut at = 0;
+    let mut end = bytes.len();
     let mut path = path.iter().peekable();
     while let Some(kind) = path.peek() {
         let header = bytes.get(at..end)?.first_chunk::<8>()?;

@@ -200,8 +200,10 @@ impl Segmenter {
         let mut outputs = Vec::new();
         self.video.extend(self.thin.finish());
         self.advance(Input::Ended, &mut outputs)?;
-        let Some(last) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
-        let (last, wall, own) = (last.pts, last.wall, last.duration);
+        let Some(last_shown) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
+        let last = last_shown.pts;
+        let wall = last_shown.wall;
+        let own = last_shown.duration;
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
         // If recording stops between reordered pictures, the last one shown is not as long
         // as the hole before it.

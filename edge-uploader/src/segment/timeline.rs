@@ -78,14 +78,16 @@ pub(super) fn wall_after(wall: Timestamp, ticks: i64, timescale: u32) -> Timesta
 }
 
 fn scale(time: i64, from: u32, to: u32) -> Option<i64> {
-    let (from, to) = (i128::from(from), i128::from(to));
+    let from = i128::from(from);
+    let to = i128::from(to);
     let scaled = (i128::from(time) * to + from / 2).div_euclid(from);
     // Leave room for additions and subtractions without overflow.
     i64::try_from(scaled).ok().filter(|scaled| scaled.unsigned_abs() < 1 << 61)
 }
 
 fn gcd(a: u32, b: u32) -> u64 {
-    let (mut a, mut b) = (u64::from(a), u64::from(b));
+    let mut a = u64::from(a);
+    let mut b = u64::from(b);
     while b != 0 {
         (a, b) = (b, a % b);
     }

@@ -6,6 +6,7 @@ use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, LastChunk, Meta, OpenSpan, Origin};
 use super::source::SourceFile;
+use super::space::Reservation;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::manifest::Manifest;
@@ -72,14 +73,21 @@ impl Inner {
         state: &mut CameraState,
     ) -> Result<()> {
         self.name_chunk(name, key, meta, state)?;
-        self.offer_chunk(name, key, meta.bytes)
+        self.offer_chunk(name, key, meta.bytes, None)
     }
 
     /// Does the last steps of a close: makes the chunk durable and passes it to the uploader.
-    pub(super) fn offer_chunk(&self, name: &CameraName, key: &ObjectKey, bytes: u64) -> Result<()> {
+    /// It counts itself from then on, so `room` is given back.
+    pub(super) fn offer_chunk(
+        &self,
+        name: &CameraName,
+        key: &ObjectKey,
+        bytes: u64,
+        room: Option<Reservation>,
+    ) -> Result<()> {
         self.sync_parent(&self.layout.file(key, Suffix::Object))?;
         self.remove(&self.layout.file(key, Suffix::Draft))?;
-        self.shelve(name, key, bytes);
+        self.shelve(name, key, bytes, room);
         self.tell();
         Ok(())
     }
@@ -99,7 +107,8 @@ impl Inner {
     /// Writes the end object of the open span, if there is one.
     pub(super) fn end_span(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
         let Some(span) = state.span.clone() else { return Ok(()) };
-        let (site, camera) = (name.site.clone(), name.camera.clone());
+        let site = name.site.clone();
+        let camera = name.camera.clone();
         let key = ObjectKey::new(site, camera, span.end, span.chunks, KeyKind::SpanEnd);
         let attributes = Attributes {
             from: Some(span.end),
@@ -112,7 +121,7 @@ impl Inner {
         let next = CameraState { span: None, recorded_to: Some(span.end), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
-        self.shelve(name, &key, 0);
+        self.shelve(name, &key, 0, None);
         self.tell();
         Ok(())
     }
@@ -138,13 +147,12 @@ impl Inner {
         self.rename_durable(&part, &self.layout.file(key, Suffix::Object))
     }
 
-    /// Adds a closed object to the index.
-    pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64) {
+    /// Adds a closed object to the index, and gives back the room that was reserved for it.
+    pub(super) fn shelve(&self, name: &CameraName, key: &ObjectKey, bytes: u64, room: Option<Reservation>) {
         let entry = Entry { bytes, status: Status::Waiting, tried: Tried::Never };
         let mut index = self.index();
-        if key.kind == KeyKind::Chunk {
-            let of_camera = index.shelf(name);
-            of_camera.open_bytes = of_camera.open_bytes.saturating_sub(bytes);
+        if let Some(room) = room {
+            room.give_back(&mut index);
         }
         index.insert(name, ItemId::of(key), entry);
     }

@@ -30,7 +30,8 @@ impl Digest {
 /// what was just written in: its `mehd`, in the first bytes, is only known now.
 pub(super) fn digest_file(file: &mut dyn SpoolFile) -> io::Result<Digest> {
     let mut hasher = Sha256Hasher::new();
-    let (mut bytes, mut crc32c) = (0, 0);
+    let mut bytes = 0;
+    let mut crc32c = 0;
     each_piece(file, |piece| {
         bytes += piece.len() as u64;
         hasher.update(piece);
@@ -46,7 +47,8 @@ pub(super) fn is_as_closed(file: &mut dyn SpoolFile, meta: &Meta) -> io::Result<
         let found = digest_file(file)?;
         return Ok((found.bytes, Some(found.sha256)) == (meta.bytes, meta.sha256()));
     };
-    let (mut bytes, mut crc32c) = (0, 0);
+    let mut bytes = 0;
+    let mut crc32c = 0;
     each_piece(file, |piece| {
         bytes += piece.len() as u64;
         crc32c = crc32c::crc32c_append(crc32c, piece);
@@ -151,6 +153,11 @@ impl<T> Hashing<T> {
     pub(super) fn next(&mut self) -> Option<(T, Digest)> {
         let digest = self.messages.front()?.digest.clone()?;
         self.messages.pop_front().map(|message| (message.subject, digest))
+    }
+
+    /// What was added and did not come out.
+    pub(super) fn into_subjects(self) -> impl Iterator<Item = T> {
+        self.messages.into_iter().map(|message| message.subject)
     }
 
     fn one_by_one(&mut self) -> io::Result<()> {

@@ -11,6 +11,7 @@ use super::fs::SpoolFile;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix, owner};
 use super::sidecar::Meta;
+use super::space::Reservation;
 use super::{Error, Inner, Result};
 use framepost_events::ObjectKey;
 use std::io;
@@ -44,14 +45,14 @@ impl Inner {
     }
 
     /// Gives a whole part of a file to the uploader.
-    pub(super) fn lay_loose(&self, name: &CameraName, key: &ObjectKey, meta: Meta) -> Result<()> {
+    pub(super) fn lay_loose(&self, name: &CameraName, key: &ObjectKey, meta: Meta, room: Reservation) -> Result<()> {
         let bytes = meta.bytes;
         let oldest = {
             let mut loose = self.loose();
             loose.chunks.push((key.clone(), meta));
             loose.chunks.first().filter(|_| loose.chunks.len() > LOOSE_MAX).map(|(key, _)| key.clone())
         };
-        self.shelve(name, key, bytes);
+        self.shelve(name, key, bytes, Some(room));
         self.tell();
         oldest.map_or(Ok(()), |oldest| self.keep(&oldest))
     }

@@ -177,7 +177,7 @@ impl Inner {
         tracing::info!(%key, bytes, "interrupted chunk is closed after its last whole fragment");
         let attributes = Attributes { previous, ..repaired.attributes };
         let bytes = self.close_chunk(name, key, &mut *file, attributes, state)?;
-        self.offer_chunk(name, key, bytes)
+        self.offer_chunk(name, key, bytes, None)
     }
 
     fn is_part_as_closed(&self, part: &Path, meta: &Meta) -> std::io::Result<bool> {

@@ -105,7 +105,8 @@ impl Scan {
         let Some(name) = owner(&key) else { return };
         let has = |wanted: Suffix| files.iter().any(|(suffix, ..)| *suffix == wanted);
         let object_bytes = files.iter().find(|(suffix, ..)| *suffix == Suffix::Object).map(|(_, bytes, _)| *bytes);
-        let (part, broken) = (has(Suffix::Part), has(Suffix::Broken));
+        let part = has(Suffix::Part);
+        let broken = has(Suffix::Broken);
         let tried = if has(Suffix::Try) { Tried::Before } else { Tried::Never };
         let status = if has(Suffix::Quarantine) { Status::Quarantined } else { Status::Waiting };
         let unsealed = object_bytes.is_some() && has(Suffix::Draft) && !has(Suffix::Meta);

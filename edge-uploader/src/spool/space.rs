@@ -1,7 +1,7 @@
 //! Space: the quota, the minimum of free disk space, and dropping chunks.
 
 use super::close::Note;
-use super::index::{ItemId, Status, Tried};
+use super::index::{Index, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
@@ -9,7 +9,7 @@ use framepost_events::gap::{GAP_CONTENT_TYPE, Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::{SignedDuration, Timestamp};
 use std::io::Write;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// Enough for a gap, its sidecar and the directories' new blocks, also on file systems with large blocks.
 const RESERVE_BYTES: usize = 256 * 1024;
@@ -18,15 +18,64 @@ const RESERVE_BYTES: usize = 256 * 1024;
 /// and the next one's start.
 const ADJOINING: SignedDuration = SignedDuration::from_millis(500);
 
+/// Room for a chunk that one camera records. It is given back when this is dropped, or when the chunk is closed and counts
+/// itself.
+pub(super) struct Reservation {
+    spool: Arc<Inner>,
+    name: CameraName,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Reserves nothing yet.
+    pub(super) fn new(spool: &Arc<Inner>, name: &CameraName) -> Self {
+        Self { spool: Arc::clone(spool), name: name.clone(), bytes: 0 }
+    }
+
+    /// Reserves `bytes` more, and drops chunks if needed.
+    pub(super) fn grow(&mut self, bytes: u64) -> Result<()> {
+        self.spool.reserve(&self.name, bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives the room back to an index that is locked.
+    pub(super) fn give_back(mut self, index: &mut Index) {
+        self.free(index);
+    }
+
+    fn free(&mut self, index: &mut Index) {
+        let of_camera = index.shelf(&self.name);
+        of_camera.open_bytes = of_camera.open_bytes.saturating_sub(std::mem::take(&mut self.bytes));
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // The index is still locked where the room was given back to it.
+        if self.bytes > 0 {
+            let spool = Arc::clone(&self.spool);
+            self.free(&mut spool.index());
+        }
+    }
+}
+
+/// Whether there is room.
+enum Fit {
+    Reserved,
+    /// There is none now, as this error says.
+    Full(Error),
+}
+
 impl Inner {
-    /// Reserves `bytes` for the part of `name`, and drops chunks if needed.
-    pub(super) fn reserve(&self, name: &CameraName, bytes: u64) -> Result<()> {
-        if self.try_reserve(name, bytes)?.is_ok() {
+    /// Adds `bytes` to what is reserved for `name`, and drops chunks if needed. A [`Reservation`] gives them back.
+    fn reserve(&self, name: &CameraName, bytes: u64) -> Result<()> {
+        if let Fit::Reserved = self.try_reserve(name, bytes)? {
             return Ok(());
         }
         let _dropping = self.dropping.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let Err(full) = self.try_reserve(name, bytes)? else { return Ok(()) };
+            let Fit::Full(full) = self.try_reserve(name, bytes)? else { return Ok(()) };
             let victim = {
                 let mut index = self.index();
                 let Some((owner, id)) = index.victim() else { return Err(full) };
@@ -48,8 +97,7 @@ impl Inner {
         }
     }
 
-    /// Returns `Ok(Err(Error::Full))` if there is no room now.
-    fn try_reserve(&self, name: &CameraName, bytes: u64) -> Result<Result<()>> {
+    fn try_reserve(&self, name: &CameraName, bytes: u64) -> Result<Fit> {
         let limits = self.options.limits;
         let dir = self.layout.dir();
         let free_bytes = self.fs.free_bytes(dir).map_err(Error::io("ask for the free space of", dir))?;
@@ -58,10 +106,11 @@ impl Inner {
         let fits = used_bytes + bytes <= limits.quota_bytes && free_bytes >= limits.free_floor_bytes + bytes;
         if fits {
             index.shelf(name).open_bytes += bytes;
-            return Ok(Ok(()));
+            return Ok(Fit::Reserved);
         }
-        let (quota_bytes, free_floor_bytes) = (limits.quota_bytes, limits.free_floor_bytes);
-        Ok(Err(Error::Full { wanted_bytes: bytes, used_bytes, quota_bytes, free_bytes, free_floor_bytes }))
+        let quota_bytes = limits.quota_bytes;
+        let free_floor_bytes = limits.free_floor_bytes;
+        Ok(Fit::Full(Error::Full { wanted_bytes: bytes, used_bytes, quota_bytes, free_bytes, free_floor_bytes }))
     }
 
     /// Drops one chunk. The gap is written first, so that a crash in between leaves a chunk too many
@@ -109,7 +158,7 @@ impl Inner {
             self.finish_drop(name, superseded)?;
         }
         tracing::warn!(%key, gap = %gap_key, chunks = gap.chunks_dropped, "spool is full, dropped the oldest chunk");
-        self.shelve(name, &gap_key, body.len() as u64);
+        self.shelve(name, &gap_key, body.len() as u64, None);
         self.index().shelf(name).growing_gap = Some(ItemId::of(&gap_key));
         self.keep_reserve();
         self.tell();

@@ -7,6 +7,7 @@ use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
 use super::sidecar::{CameraState, Draft, Origin};
 use super::source::SourceFile;
+use super::space::Reservation;
 use super::{Durability, Error, Inner, Result};
 use crate::segment::{Fragment, Output, Quiet};
 use bytes::Bytes;
@@ -30,7 +31,9 @@ pub struct SpoolWriter {
     open: Option<OpenChunk>,
     /// A closed chunk that is not known to be durable. Its directory is synced once, for it and for the
     /// chunk that begins with it.
-    closed: Option<(ObjectKey, u64)>,
+    closed: Option<Closed>,
+    /// The room of parts that an error left, until recovery counts them as chunks.
+    left: Vec<Reservation>,
     /// Chunks of a file that are written whole and not hashed.
     hashing: Hashing<Whole>,
     /// When the first of them was.
@@ -42,6 +45,14 @@ pub struct SpoolWriter {
 struct Whole {
     key: ObjectKey,
     attributes: Attributes,
+    room: Reservation,
+}
+
+/// A closed chunk of a camera.
+struct Closed {
+    key: ObjectKey,
+    bytes: u64,
+    room: Reservation,
 }
 
 /// How long a chunk of a file waits to be hashed together with others. A file that is read as fast as it can be gives many in
@@ -54,6 +65,7 @@ struct OpenChunk {
     name: Name,
     file: Box<dyn SpoolFile>,
     bytes: u64,
+    room: Reservation,
     init_bytes: usize,
     written: Written,
 }
@@ -96,7 +108,8 @@ impl SpoolWriter {
             let mut index = spool.index();
             let shelf = index.shelf(&name);
             if shelf.has_writer {
-                let (site, camera) = (name.site.to_string(), name.camera.to_string());
+                let site = name.site.to_string();
+                let camera = name.camera.to_string();
                 return Err(Error::WriterTaken { site, camera });
             }
             shelf.has_writer = true;
@@ -107,6 +120,7 @@ impl SpoolWriter {
             state: CameraState::default(),
             open: None,
             closed: None,
+            left: Vec::new(),
             hashing: Hashing::default(),
             whole_since: None,
             health: Health::ToHeal,
@@ -149,7 +163,7 @@ impl SpoolWriter {
     }
 
     fn settle_all(&mut self) -> Result<()> {
-        if let Some((closed, open)) = self.closed.as_ref().map(|(key, _)| key).zip(self.open.as_mut()) {
+        if let Some((closed, open)) = self.closed.as_ref().map(|closed| &closed.key).zip(self.open.as_mut()) {
             let part = |key| self.spool.layout.file(key, Suffix::Part);
             if part(closed).parent() == part(&open.key).parent() {
                 open.name = Name::Synced;
@@ -178,7 +192,7 @@ impl SpoolWriter {
 
     fn offer_closed(&mut self) -> Result<()> {
         match self.closed.take() {
-            Some((key, bytes)) => self.spool.offer_chunk(&self.name, &key, bytes),
+            Some(Closed { key, bytes, room }) => self.spool.offer_chunk(&self.name, &key, bytes, Some(room)),
             None => Ok(()),
         }
     }
@@ -208,12 +222,12 @@ impl SpoolWriter {
     }
 
     fn lay_hashed(&mut self) -> Result<()> {
-        while let Some((Whole { key, attributes }, digest)) = self.hashing.next() {
+        while let Some((Whole { key, attributes, room }, digest)) = self.hashing.next() {
             let previous = self.state.span.as_ref().map(|span| span.previous);
             let attributes = Attributes { previous, ..attributes };
             let meta = self.spool.seal_chunk(&key, &digest, attributes, &self.state)?;
             self.state = after_chunk(&key, &meta, &self.state)?;
-            self.spool.lay_loose(&self.name, &key, meta)?;
+            self.spool.lay_loose(&self.name, &key, meta, room)?;
         }
         if self.hashing.len() == 0 {
             self.whole_since = None;
@@ -234,7 +248,7 @@ impl SpoolWriter {
             self.spool.keep_all(&self.name)?;
             let parts = self.spool.parts_of(&self.name)?;
             self.spool.recover_camera(&self.name, &mut self.state, parts)?;
-            self.spool.index().shelf(&self.name).open_bytes = 0;
+            self.left.clear();
             self.health = Health::Whole;
         }
         Ok(())
@@ -242,11 +256,11 @@ impl SpoolWriter {
 
     /// Makes room for `bytes` without using it, so that a gap is written only if footage can follow.
     pub fn make_room(&mut self, bytes: u64) -> Result<()> {
-        self.spool.reserve(&self.name, bytes)?;
-        let mut index = self.spool.index();
-        let of_camera = index.shelf(&self.name);
-        of_camera.open_bytes = of_camera.open_bytes.saturating_sub(bytes);
-        Ok(())
+        self.room().grow(bytes)
+    }
+
+    fn room(&self) -> Reservation {
+        Reservation::new(&self.spool, &self.name)
     }
 
     /// Sets the source file, which is read from its start. Its gaps get the same keys as the last time. `None`
@@ -271,7 +285,7 @@ impl SpoolWriter {
         let next = CameraState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
         self.spool.write_state(&self.name, &next)?;
         self.state = next;
-        self.spool.shelve(&self.name, &key, body.len() as u64);
+        self.spool.shelve(&self.name, &key, body.len() as u64, None);
         self.spool.tell();
         Ok(())
     }
@@ -291,10 +305,12 @@ impl SpoolWriter {
                 expected: "the chunk after the last closed one, or a new span",
             });
         }
-        let (site, camera) = (self.name.site.clone(), self.name.camera.clone());
+        let site = self.name.site.clone();
+        let camera = self.name.camera.clone();
         let key = ObjectKey::new(site, camera, start, counter, KeyKind::Chunk);
         self.take_key(&key)?;
-        self.spool.reserve(&self.name, init.len() as u64)?;
+        let mut room = self.room();
+        room.grow(init.len() as u64)?;
         let draft = Draft::of(draft).map_err(super::close::unusable(&key))?;
         let origin = draft.origin;
         let known = self.state.draft.as_ref().is_some_and(|before| before.stands_for(&draft));
@@ -309,8 +325,10 @@ impl SpoolWriter {
         self.spool.occupy(&self.name, Some(&part));
         let mut file = self.spool.create(&part)?;
         file.write_all(init).map_err(Error::io("write", &part))?;
-        let (init_bytes, name, written) = (init.len(), Name::Cached, Written::Cached);
-        self.open = Some(OpenChunk { key, origin, name, file, bytes: init_bytes as u64, init_bytes, written });
+        let init_bytes = init.len();
+        let name = Name::Cached;
+        let written = Written::Cached;
+        self.open = Some(OpenChunk { key, origin, name, file, bytes: init_bytes as u64, room, init_bytes, written });
         Ok(())
     }
 
@@ -319,7 +337,7 @@ impl SpoolWriter {
             return Err(Error::Order { output: "a fragment", expected: "a chunk must begin first" });
         };
         let bytes = fragment.len_bytes();
-        self.spool.reserve(&self.name, bytes)?;
+        open.room.grow(bytes)?;
         let part = || self.spool.layout.file(&open.key, Suffix::Part);
         if let Err(error) = fragment.write_to(&mut *open.file) {
             // Release the space on a full disk. If that fails too, recovery cuts the part.
@@ -338,7 +356,7 @@ impl SpoolWriter {
         if init.len() != open.init_bytes {
             return Err(Error::Order { output: "finish", expected: "an init as long as the one it overwrites" });
         }
-        self.spool.reserve(&self.name, tail.len() as u64)?;
+        open.room.grow(tail.len() as u64)?;
         let part = self.spool.layout.file(&open.key, Suffix::Part);
         let rewritten = (|| {
             open.file.seek(SeekFrom::Start(0))?;
@@ -353,18 +371,18 @@ impl SpoolWriter {
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let attributes = Attributes { previous, ..attributes };
         // One chunk at a time, because the camera's file only identifies the last one.
-        if let Some((key, bytes)) = self.closed.take() {
-            self.spool.offer_chunk(&self.name, &key, bytes)?;
+        if let Some(Closed { key, bytes, room }) = self.closed.take() {
+            self.spool.offer_chunk(&self.name, &key, bytes, Some(room))?;
         }
         let bytes = self.spool.close_chunk(&self.name, &open.key, &mut *open.file, attributes, &mut self.state)?;
-        self.closed = self.open.take().map(|open| (open.key, bytes));
+        self.closed = self.open.take().map(|OpenChunk { key, room, .. }| Closed { key, bytes, room });
         Ok(())
     }
 
     /// A chunk of a file is hashed together with those that follow.
     fn finish_of_file(&mut self, attributes: Attributes) -> Result<()> {
-        let Some(OpenChunk { key, file, .. }) = self.open.take() else { return Ok(()) };
-        let hashed = self.hashing.add(Whole { key, attributes }, file).and_then(|()| self.hashing.advance());
+        let Some(OpenChunk { key, file, room, .. }) = self.open.take() else { return Ok(()) };
+        let hashed = self.hashing.add(Whole { key, attributes, room }, file).and_then(|()| self.hashing.advance());
         hashed.map_err(|error| self.not_hashed(error))?;
         self.whole_since.get_or_insert_with(Instant::now);
         self.lay_hashed()
@@ -416,11 +434,12 @@ impl SpoolWriter {
     /// Leaves the open part to recovery.
     fn give_up_part(&mut self) {
         self.health = Health::ToHeal;
-        self.open = None;
-        self.hashing = Hashing::default();
-        self.whole_since = None;
+        let hashing = std::mem::take(&mut self.hashing);
+        self.left.extend(hashing.into_subjects().map(|whole| whole.room));
+        self.left.extend(self.open.take().map(|open| open.room));
         // If its name got to the disk, recovery finds it again.
-        self.closed = None;
+        self.left.extend(self.closed.take().map(|closed| closed.room));
+        self.whole_since = None;
     }
 }
 

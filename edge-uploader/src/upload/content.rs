@@ -130,7 +130,8 @@ impl Content for FileContent {
 
 impl Reading {
     async fn next_piece(&mut self) -> io::Result<Bytes> {
-        let (file, reader) = (self.file.take(), self.reader.clone());
+        let file = self.file.take();
+        let reader = self.reader.clone();
         let wanted = usize::try_from(self.left_bytes).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
         let read = tokio::task::spawn_blocking(move || {
             let mut file = match file {

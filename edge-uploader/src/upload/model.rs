@@ -267,7 +267,8 @@ impl World {
 
     /// Records a chunk in a span of its own.
     fn record(&mut self, spool: &Spool, there: There) {
-        let (site, camera) = ("s".parse().unwrap(), "c".parse().unwrap());
+        let site = "s".parse().unwrap();
+        let camera = "c".parse().unwrap();
         let mut writer = spool.writer(site, camera).unwrap();
         let start = self.now;
         self.now += CHUNK * 2;
@@ -328,7 +329,8 @@ impl World {
             let sink: Arc<dyn ObjectSink> = self.bucket.clone();
             let uploader = Uploader::new(spool.clone(), sink, settings, fastrand::Rng::with_seed(7));
             let shutdown = CancellationToken::new();
-            let (running, token) = (uploader.clone(), shutdown.clone());
+            let running = uploader.clone();
+            let token = shutdown.clone();
             let ran = tokio::spawn(async move { running.run(token).await });
             while let Some(step) = steps.pop_front() {
                 match step {

@@ -215,7 +215,8 @@ impl Inner {
         let put = self.sink.put(object);
         tokio::pin!(put);
         let began = Instant::now();
-        let (mut seen, mut since) = (progress.ticks(), began);
+        let mut seen = progress.ticks();
+        let mut since = began;
         loop {
             tokio::select! {
                 biased;
@@ -278,7 +279,8 @@ impl Inner {
     }
 
     async fn stored(&self, claim: Claim, count: impl FnOnce(&mut super::UploadStats)) {
-        let (key, bytes) = (claim.key().clone(), claim.bytes());
+        let key = claim.key().clone();
+        let bytes = claim.bytes();
         tracing::debug!(%key, bytes, "object is in the bucket");
         if self.stats.stored() == Novelty::New {
             tracing::info!(%key, "objects are stored again");

@@ -32,7 +32,8 @@ impl Trace {
     /// Creates a line of 300 kB/s that fades, and sometimes stops for some seconds.
     fn made(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let (mut at_ms, mut opportunities) = (0, Vec::new());
+        let mut at_ms = 0;
+        let mut opportunities = Vec::new();
         while at_ms < 120_000 {
             let (for_ms, per_100_ms) = match random.u32(0..10) {
                 0 => (random.u64(1_000..6_000), 0),
@@ -79,7 +80,8 @@ impl FarBucket {
     async fn pass(&self, bytes: usize) {
         let packets = bytes.div_ceil(1500).max(1);
         let at = {
-            let (mut used, now) = (self.used.lock().unwrap(), self.began.elapsed());
+            let mut used = self.used.lock().unwrap();
+            let now = self.began.elapsed();
             while self.trace.at(*used) < now {
                 *used += 1;
             }
@@ -137,7 +139,9 @@ struct Recording {
 
 impl Recording {
     fn chunk(&mut self) {
-        let (init, draft, start) = (Bytes::from_static(b"init"), Attributes::default(), self.next);
+        let init = Bytes::from_static(b"init");
+        let draft = Attributes::default();
+        let start = self.next;
         let begin = Output::Begin { start, counter: self.counter, init: init.clone(), draft: draft.clone() };
         let duration = SignedDuration::try_from(CHUNK).unwrap();
         let attributes = Attributes { duration: Some(duration), from: Some(start), ..draft };
@@ -273,8 +277,10 @@ fn on_a_line_that_is_too_short_what_arrives_is_new() {
     for trace in traces {
         let mut newest = simulate(trace(), 1.2, UploadSettings::default(), length, None);
         let mut oldest = simulate(trace(), 1.2, oldest_first(), length, None);
-        let (p50, p95) = (newest.age(0.5), newest.age(0.95));
-        let (old_p50, old_p95) = (oldest.age(0.5), oldest.age(0.95));
+        let p50 = newest.age(0.5);
+        let p95 = newest.age(0.95);
+        let old_p50 = oldest.age(0.5);
+        let old_p95 = oldest.age(0.95);
         println!("newest first {p50:.1} s, {p95:.1} s; oldest first {old_p50:.1} s, {old_p95:.1} s");
         assert!(p50 < 9.0 && p50 < old_p50 / 2.0, "{p50} s against {old_p50} s");
         assert!(p95 < old_p95, "{p95} s against {old_p95} s");
@@ -301,7 +307,8 @@ fn what_was_left_behind_has_its_share() {
 fn after_a_tunnel_of_minutes_all_cameras_are_back_at_once() {
     let mut backs: Vec<f64> = Vec::new();
     for seconds in [60, 61, 62, 63, 65] {
-        let (from, to) = (Duration::from_secs(20), Duration::from_secs(20 + seconds));
+        let from = Duration::from_secs(20);
+        let to = Duration::from_secs(20 + seconds);
         let steady = Trace((0..12_000).map(|n| n / 2).collect());
         let seen = simulate(steady, 0.02, UploadSettings::default(), to + Duration::from_secs(20), Some((from, to)));
         backs.push(seen.back);

@@ -166,7 +166,8 @@ fn record_with(mut writer: SpoolWriter, camera: &str, chunks: u64, bytes: usize,
 fn uploader(spool: &Spool, bucket: &Arc<Bucket>, settings: UploadSettings) -> (Uploader, CancellationToken) {
     let uploader = Uploader::new(spool.clone(), bucket.clone(), settings, fastrand::Rng::with_seed(7));
     let shutdown = CancellationToken::new();
-    let (running, token) = (uploader.clone(), shutdown.clone());
+    let running = uploader.clone();
+    let token = shutdown.clone();
     tokio::spawn(async move { running.run(token).await });
     (uploader, shutdown)
 }
@@ -397,7 +398,8 @@ async fn the_newest_goes_first_and_the_oldest_of_all_keeps_its_share() {
             .collect()
     };
     // Each camera's turns go from its newest back; the eighth slots from the oldest of all on.
-    let (new, old) = (counters("a"), counters("old"));
+    let new = counters("a");
+    let old = counters("old");
     assert_eq!(new, (0..30).rev().take(new.len()).collect::<Vec<u64>>());
     let share: Vec<u64> = old.iter().copied().filter(|counter| *counter < 50).collect();
     assert_eq!(share, [0, 1, 2, 3, 4]);

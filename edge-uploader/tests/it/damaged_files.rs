@@ -47,9 +47,19 @@ static FILES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     files
 });
 
+/// Most memory of a judge in KiB: damaged sizes make mkvmerge ask for gigabytes.
+const JUDGE_LIMIT_KIB: u64 = 2 << 20;
+
+/// A program that judges a damaged file, with limited memory.
+fn judge(program: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {JUDGE_LIMIT_KIB}; exec \"$@\""), "sh", program]);
+    command
+}
+
 /// The digests of the video frames of a file, as ffmpeg reads it.
 fn judged(path: &Path) -> Vec<String> {
-    let output = Command::new("ffmpeg")
+    let output = judge("ffmpeg")
         .args(["-v", "quiet", "-nostdin", "-i"])
         .arg(path)
         .args(["-map", "0:v:0", "-c", "copy", "-f", "framehash", "-hash", "sha256", "-"])
@@ -62,7 +72,7 @@ fn judged(path: &Path) -> Vec<String> {
 
 /// Whether ffmpeg can show anything of a file: frames without parameter sets are copied, but saved for nobody.
 fn is_shown(path: &Path) -> bool {
-    let output = Command::new("ffmpeg")
+    let output = judge("ffmpeg")
         .args(["-v", "quiet", "-nostdin", "-i"])
         .arg(path)
         .args(["-map", "0:v:0", "-f", "framehash", "-"])
@@ -74,7 +84,7 @@ fn is_shown(path: &Path) -> bool {
 /// The same of what mkvmerge saves of it; nothing where it is not installed.
 fn merged(path: &Path) -> Vec<String> {
     let out = path.with_extension("merged.mkv");
-    let merge = Command::new("mkvmerge").args(["-q", "-A", "-o"]).arg(&out).arg(path).output();
+    let merge = judge("mkvmerge").args(["-q", "-A", "-o"]).arg(&out).arg(path).output();
     let saved = if merge.is_ok() && out.is_file() { judged(&out) } else { Vec::new() };
     let _ = std::fs::remove_file(out);
     saved
@@ -186,7 +196,8 @@ fn damaged(original: &[u8], damage: Damage, at: usize, numbers: &mut Numbers) ->
         Damage::Swapped(length) => {
             let length = length.min(bytes.len() - at);
             let other = numbers.below(bytes.len() - length);
-            let (one, two) = (bytes[at..at + length].to_vec(), bytes[other..other + length].to_vec());
+            let one = bytes[at..at + length].to_vec();
+            let two = bytes[other..other + length].to_vec();
             bytes[at..at + length].copy_from_slice(&two);
             bytes[other..other + length].copy_from_slice(&one);
         }
@@ -287,7 +298,9 @@ fn every_saved_frame_is_saved(name: &str) {
     let directory = tempfile::tempdir().unwrap();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ number_of("FRAMEPOST_DAMAGE_SEED").unwrap_or(0));
     let mut worse = Vec::new();
-    let (mut tried, mut more, mut shown_by_none) = (0, 0_usize, 0_usize);
+    let mut tried = 0;
+    let mut more = 0_usize;
+    let mut shown_by_none = 0_usize;
     let places = places(&original);
     for round in 0..rounds() {
         let mut all: Vec<(String, Vec<(usize, Damage)>)> = Vec::new();
@@ -353,24 +366,130 @@ fn every_saved_frame_is_saved(name: &str) {
     assert!(worse.is_empty(), "{} of {tried}:\n{}", worse.len(), worse.join("\n"));
 }
 
-/// Each bit of each fragment's type. One of them makes it a `moov`.
+/// Each bit of each fragment's type, one of which makes it a `moov`, and each type that a box may have in this place.
 #[test]
 fn a_fragment_is_read_whatever_its_type_became() {
+    const KNOWN: [&[u8; 4]; 10] =
+        [b"mdat", b"free", b"skip", b"moov", b"mfra", b"uuid", b"styp", b"ftyp", b"sidx", b"prft"];
     let original = std::fs::read(FILES.path().join("moofs.mp4")).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("moofs.mp4");
-    let moofs: Vec<usize> = (0..original.len() - 4).filter(|at| original[*at..].starts_with(b"moof")).collect();
+    let moofs = marks(&original, *b"moof");
     assert!(moofs.len() > 5);
     for at in [moofs[0], moofs[2], moofs[moofs.len() - 1]] {
-        for bit in 0..32 {
+        let flipped = (0..32).map(|bit| {
+            let mut kind = *b"moof";
+            kind[bit / 8] ^= 1 << (bit % 8);
+            kind
+        });
+        for kind in flipped.chain(KNOWN.into_iter().copied()) {
             let mut bytes = original.clone();
-            bytes[at + bit / 8] ^= 1 << (bit % 8);
+            bytes[at..at + 4].copy_from_slice(&kind);
             std::fs::write(&path, &bytes).unwrap();
             let ours = saved(&path);
-            assert_eq!(ours.frames.len(), 150, "bit {bit} of the type at {at}: {:?} {:?}", ours.faults, ours.end);
-            assert!(!ours.is_whole(), "bit {bit} of the type at {at}");
+            let what = kind.escape_ascii();
+            assert_eq!(ours.frames.len(), 150, "{what} at {at}: {:?} {:?}", ours.faults, ours.end);
+            assert!(!ours.is_whole(), "{what} at {at}");
         }
     }
+}
+
+#[test]
+fn a_movie_is_read_whatever_its_type_became() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["moofs.mp4", "front.mp4", "end.mp4"] {
+        let original = std::fs::read(FILES.path().join(name)).unwrap();
+        let path = directory.path().join(name);
+        let at = marks(&original, *b"moov")[0];
+        for kind in [b"moof", b"free", b"skip", b"mdat", b"udta", b"\0\0\0\0"] {
+            let mut bytes = original.clone();
+            bytes[at..at + 4].copy_from_slice(kind);
+            std::fs::write(&path, &bytes).unwrap();
+            let ours = saved(&path);
+            let what = kind.escape_ascii();
+            assert_eq!(ours.frames.len(), 150, "{name} {what}: {:?} {:?}", ours.faults, ours.end);
+            assert!(!ours.is_whole(), "{name} {what}");
+        }
+    }
+}
+
+/// A time that cannot be true costs no frame and no place: neither of the other fragments, nor, as the file has no creation time, of
+/// the whole.
+#[test]
+fn impossible_times_of_fragments_are_replaced() {
+    let name = "moofs.mp4";
+    let original = std::fs::read(FILES.path().join(name)).unwrap();
+    let whole = saved(&FILES.path().join(name)).frames;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    let times = marks(&original, *b"tfdt");
+    // Two for each fragment: the picture's and the sound's.
+    assert!(times.len() > 10 && original[times[0] + 4] == 1, "a version with 64 bits");
+    let last = times.len() - 2;
+    for first in [0, 4, last] {
+        for time in [1_u64 << 33, 1 << 40, 1 << 62, u64::MAX] {
+            for both in [false, true] {
+                // Seven days after all others, and nothing says that the last fragment is not from then.
+                if first == last && both && time == 1 << 33 {
+                    continue;
+                }
+                let mut bytes = original.clone();
+                for at in &times[first..=first + usize::from(both)] {
+                    bytes[at + 8..at + 16].copy_from_slice(&time.to_be_bytes());
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let ours = saved(&path);
+                let what = format!("{time} at {first}, both: {both}");
+                assert_eq!(ours.frames.len(), 150, "{what}: {:?} {:?}", ours.faults, ours.end);
+                let off = ours.frames.iter().zip(&whole).map(|((_, ours), (_, whole))| (ours - whole).abs()).max();
+                // Half a second at 12800 units a second.
+                assert!(off.is_some_and(|off| off <= 6400), "{what}: {off:?}");
+            }
+        }
+    }
+}
+
+/// The ID of a Cluster becomes that of a Void, and sizes of blocks lie.
+#[test]
+fn clusters_and_blocks_are_read_whatever_their_heads_became() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["whole.mkv", "live.mkv", "hevc.mkv"] {
+        let original = std::fs::read(FILES.path().join(name)).unwrap();
+        let path = directory.path().join(name);
+        let clusters = marks(&original, [0x1f, 0x43, 0xb6, 0x75]);
+        for at in [clusters[0], clusters[clusters.len() - 1]] {
+            for head in [[0xec, 0x43, 0xb6, 0x75], [0xec, 0x81, 0, 0x75], [0, 0, 0, 0]] {
+                let mut bytes = original.clone();
+                bytes[at..at + 4].copy_from_slice(&head);
+                std::fs::write(&path, &bytes).unwrap();
+                let ours = saved(&path);
+                assert_eq!(ours.frames.len(), 150, "{name} {head:?}: {:?} {:?}", ours.faults, ours.end);
+            }
+        }
+        // Blocks of the first track with two bytes of size.
+        let blocks: Vec<usize> = (clusters[0]..original.len() - 4)
+            .filter(|at| original[*at] == 0xa3 && original[at + 1] & 0xc0 == 0x40 && original[at + 3] == 0x81)
+            .collect();
+        assert!(blocks.len() > 20, "{name}: {}", blocks.len());
+        for at in [blocks[3], blocks[blocks.len() / 2], blocks[blocks.len() - 2]] {
+            let size = u16::from_be_bytes([original[at + 1], original[at + 2]]) & 0x3fff;
+            for lie in [0, 1, size / 2, size - 1, size + 1, size + 40, size * 2, 0x3ffe] {
+                let mut bytes = original.clone();
+                bytes[at + 1..at + 3].copy_from_slice(&(lie & 0x3fff | 0x4000).to_be_bytes());
+                std::fs::write(&path, &bytes).unwrap();
+                let ours = saved(&path);
+                // The block itself, and the one that a size that is too large reaches into.
+                let what = format!("{name} {size} as {lie} at {at}");
+                assert!(ours.frames.len() >= 148, "{what}: {} {:?} {:?}", ours.frames.len(), ours.faults, ours.end);
+                assert!(!ours.is_whole(), "{what}");
+            }
+        }
+    }
+}
+
+/// Where these bytes are.
+fn marks(bytes: &[u8], mark: [u8; 4]) -> Vec<usize> {
+    (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(&mark)).collect()
 }
 
 #[test]
@@ -428,10 +547,13 @@ fn joined_files_are_read_on() {
         ("live.mkv", "hevc.mkv"),
         ("whole.mkv", "live.mkv"),
     ] {
-        let (a, b) = (FILES.path().join(first), FILES.path().join(second));
+        let a = FILES.path().join(first);
+        let b = FILES.path().join(second);
         let path: PathBuf = directory.path().join(first);
         std::fs::write(&path, [std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap()].concat()).unwrap();
-        let (alone, after, joined) = (saved(&a), saved(&b), saved(&path));
+        let alone = saved(&a);
+        let after = saved(&b);
+        let joined = saved(&path);
         let digests = |saved: &Saved| saved.frames.iter().map(|(digest, _)| digest.clone()).collect::<Vec<_>>();
         assert_eq!(digests(&joined), [digests(&alone), digests(&after)].concat(), "{first} {second}: {:?}", joined.end);
         let last = alone.frames.iter().map(|(_, time)| *time).max().unwrap();

@@ -234,9 +234,10 @@ async fn tracks_are_merged_in_time() {
     for name in ["avc.mp4", "fragmented.mp4", "hybrid.mp4"] {
         let played = played(&FILES.path(name), FileOptions::default(), usize::MAX).await;
         let parameters = &played.parameters[0];
-        let (video_scale, audio_scale) =
-            (f64::from(parameters.video.timescale), f64::from(parameters.audio.as_ref().unwrap().timescale));
-        let (mut video, mut audio) = (0.0_f64, 0.0_f64);
+        let video_scale = f64::from(parameters.video.timescale);
+        let audio_scale = f64::from(parameters.audio.as_ref().unwrap().timescale);
+        let mut video = 0.0_f64;
+        let mut audio = 0.0_f64;
         for frame in &played.frames {
             match frame.track {
                 TrackKind::Video => video = video.max(frame.pts as f64 / video_scale),

@@ -114,6 +114,26 @@ fn damage_is_a_gap_and_an_exit_code() {
     );
 }
 
+#[test]
+fn losses_close_together_are_a_gap_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fragments.mp4");
+    ffmpeg(&format!("{PICTURE} {H264} -movflags +frag_keyframe+empty_moov+default_base_moof"), &file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let moofs = places(&bytes, *b"moof");
+    let lost = [moofs[2], moofs[4], moofs[6]];
+    for moof in lost {
+        bytes[moof..moof + 512].fill(0);
+    }
+    std::fs::write(&file, &bytes).unwrap();
+    let run = backfill(&file);
+    assert_eq!((run.output.status.code(), run.frames()), (Some(1), 125), "{:?}", run.output);
+    let starts: Vec<u64> = run.gaps.iter().filter_map(|gap| gap.source_bytes.map(|bytes| bytes.start)).collect();
+    assert_eq!(starts, lost.map(|moof| moof as u64), "{:?}", run.gaps);
+    let lasted = run.gaps.iter().map(|gap| gap.to.duration_since(gap.from).as_secs());
+    assert!(lasted.eq([1, 1, 1]), "{:?}", run.gaps);
+}
+
 /// What is lost before the first picture, and after the last one, is a gap of length zero, because nobody knows how long it was.
 #[test]
 fn damage_at_both_ends_is_a_gap() {
@@ -296,8 +316,8 @@ fn what_others_accept_is_accepted() {
         assert!(run.output.status.success() && run.frames() == 200, "{tag}: {:?}", run.output);
     }
     for container in ["mp4", "mkv"] {
-        let (picture, file) =
-            (directory.path().join("picture.mp4"), directory.path().join(format!("sound-first.{container}")));
+        let picture = directory.path().join("picture.mp4");
+        let file = directory.path().join(format!("sound-first.{container}"));
         ffmpeg(&format!("{PICTURE} {H264}"), &picture);
         let sound = "-f lavfi -i sine=sample_rate=48000:duration=40 -map 0:v -map 1:a -c:v copy -c:a aac";
         ffmpeg(&format!("-itsoffset 30 -i {} {sound}", picture.display()), &file);

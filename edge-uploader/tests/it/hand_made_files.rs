@@ -163,7 +163,8 @@ async fn a_table_without_times_costs_no_frame() {
     let stts = position(&whole, b"stts");
     let (expected, _) = all_frames(&whole).await;
     // No rows, as it says, though they are there; and no such table at all: then the length is shared out.
-    let (mut unsaid, mut gone) = (whole.clone(), whole);
+    let mut unsaid = whole.clone();
+    let mut gone = whole;
     unsaid[stts + 11] = 0;
     gone[stts..stts + 4].copy_from_slice(b"free");
     for bytes in [unsaid, gone] {

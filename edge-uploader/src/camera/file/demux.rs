@@ -132,7 +132,8 @@ pub(super) fn undescribed(frame: u64) -> Fault {
 
 /// Converts `units` at `timescale` units per second to a duration. Negative values become zero.
 pub(super) fn duration_of(units: i64, timescale: u32) -> Duration {
-    let (units, timescale) = (u64::try_from(units).unwrap_or(0), u64::from(timescale.max(1)));
+    let units = u64::try_from(units).unwrap_or(0);
+    let timescale = u64::from(timescale.max(1));
     let nanoseconds = (units % timescale) * 1_000_000_000 / timescale;
     Duration::from_secs(units / timescale) + Duration::from_nanos(nanoseconds)
 }

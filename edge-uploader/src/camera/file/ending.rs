@@ -171,7 +171,9 @@ fn mp4(file: &File, size: u64) -> std::io::Result<Ending> {
     if tail.len() == 16 && tail.starts_with(&[0, 0, 0, 16]) && &tail[4..8] == b"mfro" {
         return Ok(Ending::Marked);
     }
-    let (mut at, mut fragmented, mut last) = (0, false, *b"free");
+    let mut at = 0;
+    let mut fragmented = false;
+    let mut last = *b"free";
     while at < size {
         let mut header = [0; 16];
         let header = read_at(file, at, &mut header)?;
@@ -204,7 +206,9 @@ const CLUSTER: u32 = 0x1f43_b675;
 const CUES: u32 = 0x1c53_bb6b;
 
 fn matroska(file: &File, size: u64) -> std::io::Result<Ending> {
-    let (mut at, mut clusters, mut marked) = (0, false, false);
+    let mut at = 0;
+    let mut clusters = false;
+    let mut marked = false;
     while at < size {
         let mut header = [0; 12];
         let header = read_at(file, at, &mut header)?;

@@ -138,7 +138,8 @@ impl Extremes {
     fn see(&mut self, frame: &Frame, timescale: u32) {
         // Without a duration for the last frame, assume a plausible one.
         let duration = frame.duration.unwrap_or(timescale / 25).max(1);
-        let (pts, shown) = (frame.pts, i64::from(duration));
+        let pts = frame.pts;
+        let shown = i64::from(duration);
         let (first, last, last_shown) = self.0.unwrap_or((pts, pts, shown));
         let (last, last_shown) = if pts >= last { (pts, shown) } else { (last, last_shown) };
         self.0 = Some((first.min(pts), last, last_shown));

@@ -100,7 +100,10 @@ fn claimed(path: &Path, file: &dyn Demux) -> Option<Duration> {
 
 /// Measures the time up to the end of the last frame shown, as far as the file can be read.
 fn measured(file: &mut dyn Demux) -> Duration {
-    let (mut timescale, mut latest, mut end, mut step) = (1, 0, 0, 0);
+    let mut timescale = 1;
+    let mut latest = 0;
+    let mut end = 0;
+    let mut step = 0;
     while let Ok(Some(item)) = file.next() {
         match item {
             Item::Parameters(parameters) => timescale = parameters.video.timescale,

@@ -220,7 +220,8 @@ mod tests {
     fn the_strongest_offer_is_answered_and_never_a_weaker_scheme() {
         let md5 = "Digest realm=\"cam\", nonce=\"1\"";
         let sha256 = "Digest realm=\"cam\", nonce=\"2\", algorithm=SHA-256, qop=auth";
-        let (basic, unknown) = ("Basic realm=\"cam\"", "Digest realm=\"cam\", nonce=\"3\", algorithm=WAT");
+        let basic = "Basic realm=\"cam\"";
+        let unknown = "Digest realm=\"cam\", nonce=\"3\", algorithm=WAT";
         for (headers, scheme, nonce) in [
             (vec![md5, sha256, basic], "digest", Some("2")),
             (vec![sha256, md5], "digest", Some("2")),
@@ -254,7 +255,9 @@ mod tests {
     fn only_a_new_nonce_is_worth_another_try() {
         let of =
             |nonce: &str| Authenticator::new([format!("Digest realm=\"c\", nonce=\"{nonce}\"").as_str()].into_iter());
-        let (first, same, other) = (of("1").unwrap(), of("1").unwrap(), of("2").unwrap());
+        let first = of("1").unwrap();
+        let same = of("1").unwrap();
+        let other = of("2").unwrap();
         assert!(!first.is_renewed_by(&same) && first.is_renewed_by(&other));
         let basic = || Authenticator::new(["Basic realm=\"c\""].into_iter()).unwrap();
         assert!(!basic().is_renewed_by(&basic()));

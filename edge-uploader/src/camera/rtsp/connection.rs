@@ -74,7 +74,8 @@ impl Connection {
     pub(super) async fn open(target: &Target, certificate: Certificate, bytes_a_second: u32) -> Result<Self, Broken> {
         let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
         stream.set_nodelay(true)?;
-        let (local, peer) = (stream.local_addr()?.ip(), stream.peer_addr()?.ip());
+        let local = stream.local_addr()?.ip();
+        let peer = stream.peer_addr()?.ip();
         let stream = match target.scheme {
             Scheme::Rtsp => Stream::Plain(stream),
             Scheme::Rtsps => {

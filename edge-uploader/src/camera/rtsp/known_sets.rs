@@ -417,7 +417,8 @@ pub(super) mod tests {
         let mut sets = known(&format!("sprop-parameter-sets={SPS},{PPS}"));
         // Slices that refer to picture parameter sets 0 and 1: first_mb_in_slice 0,
         // slice_type 7, then the identifier.
-        let (first, other) = (frame(&[&[0x65, 0b1000_1000, 0b1000_0000]]), frame(&[&[0x65, 0b1000_1000, 0b0101_0000]]));
+        let first = frame(&[&[0x65, 0b1000_1000, 0b1000_0000]]);
+        let other = frame(&[&[0x65, 0b1000_1000, 0b0101_0000]]);
         sets.take(vec![sps.clone(), pps.clone()], &other);
         let both = sets.parameters().cloned().unwrap();
         let in_record = framepost_media::config::sets(VideoCodec::H264, &both.config).len();

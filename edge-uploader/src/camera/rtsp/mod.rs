@@ -199,7 +199,8 @@ impl RtspCamera {
 
 /// Chooses the video stream and the audio stream to set up.
 fn choose(source: &str, wanted: Audio, description: &Description) -> Result<Choice, Refusal> {
-    let (mut video, mut audio) = (None, None);
+    let mut video = None;
+    let mut audio = None;
     for (place, stream) in description.streams.iter().enumerate() {
         let reason = match (stream.media.as_str(), stream.encoding.as_str()) {
             ("video", encoding) if video.is_none() && codec(encoding).is_some() => {
@@ -217,7 +218,8 @@ fn choose(source: &str, wanted: Audio, description: &Description) -> Result<Choi
             ("audio" | "video", _) => "it cannot be recorded, or another one is recorded already",
             _ => continue,
         };
-        let (media, encoding) = (&stream.media, &stream.encoding);
+        let media = &stream.media;
+        let encoding = &stream.encoding;
         tracing::warn!(source, media, encoding = ?encoding, reason, "stream left out");
     }
     let video = video.ok_or_else(|| {

@@ -87,7 +87,8 @@ mod tests {
 
     /// Returns the output for packets that arrive one after the other, a millisecond apart.
     fn order(numbers: &[u16]) -> Vec<u16> {
-        let (mut reorder, mut out) = (Reorder::default(), Vec::new());
+        let mut reorder = Reorder::default();
+        let mut out = Vec::new();
         let mut take = |packet: &[u8]| out.push(u16::from_be_bytes([packet[0], packet[1]]));
         for (n, number) in (0..).zip(numbers) {
             let now = Duration::from_millis(n);

@@ -91,7 +91,8 @@ fn payload_type(word: &str) -> Option<u8> {
 
 fn attribute(value: &str, session_control: &mut Option<String>, section: Option<&mut Section>) {
     let Some((name, value)) = value.split_once(':') else { return };
-    let (name, value) = (name.trim(), value.trim());
+    let name = name.trim();
+    let value = value.trim();
     let Some(section) = section else {
         if name.eq_ignore_ascii_case("control") {
             *session_control = Some(value.to_owned());
@@ -179,7 +180,8 @@ mod tests {
                          sprop-parameter-sets=Z0LAHg==,aMuM\r\na=control:track1\r\n";
 
     fn stream(media: &str, payload_type: u8, encoding: &str, clock_rate: u32) -> Stream {
-        let (media, encoding) = (media.to_owned(), encoding.to_owned());
+        let media = media.to_owned();
+        let encoding = encoding.to_owned();
         Stream { media, payload_type, encoding, clock_rate, channels: None, parameters: String::new(), control: None }
     }
 

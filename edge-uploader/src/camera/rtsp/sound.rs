@@ -28,7 +28,8 @@ impl Format {
         // RFC 3640 §3.3.5 and §3.3.6 define the lengths for both modes.
         let (size, index) = if mode == "aac-lbr" { (6, 2) } else { (13, 3) };
         let bits = |name: &str, usual: u32| stream.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(usual);
-        let (size_bits, index_bits) = (bits("sizelength", size), bits("indexlength", index));
+        let size_bits = bits("sizelength", size);
+        let index_bits = bits("indexlength", index);
         if !(1..=16).contains(&size_bits) || index_bits > 16 {
             return None;
         }

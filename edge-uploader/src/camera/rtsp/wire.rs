@@ -194,7 +194,9 @@ mod tests {
 
     /// Formats all parts of a stream that arrives in pieces divided at `cuts`.
     fn parts(stream: &[u8], cuts: &[usize]) -> Result<Vec<String>, Excess> {
-        let (mut framer, mut buffer, mut found) = (Framer::default(), Vec::new(), Vec::new());
+        let mut framer = Framer::default();
+        let mut buffer = Vec::new();
+        let mut found = Vec::new();
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();

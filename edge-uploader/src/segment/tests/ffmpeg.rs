@@ -35,7 +35,8 @@ fn packets(path: &Path, stream: &str) -> Vec<(String, String)> {
         .map(|line| {
             // Side data may follow.
             let mut fields = line.split(',').skip(4).map(|field| field.trim().to_owned());
-            let (bytes, digest) = (fields.next().unwrap(), fields.next().unwrap());
+            let bytes = fields.next().unwrap();
+            let digest = fields.next().unwrap();
             (bytes, digest)
         })
         .collect()
@@ -66,7 +67,8 @@ pub(super) fn demux(path: &Path) -> (StreamParameters, Vec<Frame>) {
             false => Reference::Needed,
         };
         let duration = u32::try_from(sample.duration).ok();
-        let (pts, arrival) = (sample.composition_timestamp, Duration::ZERO);
+        let pts = sample.composition_timestamp;
+        let arrival = Duration::ZERO;
         let order = sample.decode_timestamp as f64 / track.timescale as f64;
         frames.push((order, Frame { track: TrackKind::Video, pts, duration, reference, arrival, data }));
     }
@@ -78,9 +80,11 @@ pub(super) fn demux(path: &Path) -> (StreamParameters, Vec<Frame>) {
         parameters.audio = Some(AudioParameters { config, rfc6381, channels: 1, sample_rate: rate, timescale: rate });
         for sample in &track.samples {
             let data = sample_data(&bytes, sample);
-            let (pts, reference) = (sample.composition_timestamp - 1024, Reference::RandomAccess);
+            let pts = sample.composition_timestamp - 1024;
+            let reference = Reference::RandomAccess;
             let order = pts as f64 / track.timescale as f64;
-            let (duration, arrival) = (None, Duration::ZERO);
+            let duration = None;
+            let arrival = Duration::ZERO;
             frames.push((order, Frame { track: TrackKind::Audio, pts, duration, reference, arrival, data }));
         }
     }

@@ -67,14 +67,16 @@ struct File {
 /// Writes the outputs of one span to memory; checks that they come in the promised order.
 fn files(outputs: Vec<Output>) -> (Vec<File>, Option<(Timestamp, u64)>) {
     let mut files: Vec<File> = Vec::new();
-    let (mut open, mut end) = (false, None);
+    let mut open = false;
+    let mut end = None;
     for output in outputs {
         assert_eq!(end, None, "something after the end of the span");
         match output {
             Output::Begin { start, counter, init, draft } => {
                 assert!(!open, "a chunk in a chunk");
                 open = true;
-                let (part, attributes) = (init.to_vec(), Attributes::default());
+                let part = init.to_vec();
+                let attributes = Attributes::default();
                 files.push(File { start, counter, draft, part, bytes: Vec::new(), attributes });
             }
             Output::Fragment(fragment) => {
@@ -112,7 +114,8 @@ struct Read {
 
 /// The top-level boxes: kind, offset, size.
 fn top_level(bytes: &[u8]) -> Vec<(String, usize, usize)> {
-    let (mut at, mut boxes) = (0, Vec::new());
+    let mut at = 0;
+    let mut boxes = Vec::new();
     while at < bytes.len() {
         let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
         boxes.push((String::from_utf8(bytes[at + 4..at + 8].to_vec()).unwrap(), at, size));
@@ -132,9 +135,11 @@ fn samples(bytes: &[u8]) -> Vec<Read> {
             let trun = &traf.trun[0];
             let mut offset = at + usize::try_from(trun.data_offset.unwrap()).unwrap();
             for entry in &trun.samples {
-                let (duration, length) = (entry.duration.unwrap(), entry.size.unwrap() as usize);
+                let duration = entry.duration.unwrap();
+                let length = entry.size.unwrap() as usize;
                 let data = bytes[offset..offset + length].to_vec();
-                let (pts, flags) = (dts + entry.cts.unwrap_or(0), entry.flags.unwrap());
+                let pts = dts + entry.cts.unwrap_or(0);
+                let flags = entry.flags.unwrap();
                 samples.push(Read { track: traf.tfhd.track_id, dts, pts, duration, flags, data });
                 dts += i64::from(duration);
                 offset += length;

@@ -156,10 +156,12 @@ proptest! {
             }
         }
         let frames = frames.split_off(skipped.min(frames.len() - 1));
-        let (window, chunk_max) = (Duration::from_millis(window_ms), Duration::from_millis(window_ms + more_ms));
+        let window = Duration::from_millis(window_ms);
+        let chunk_max = Duration::from_millis(window_ms + more_ms);
         let settings = Settings { window, chunk_max, ..Settings::default() };
         let mut segmenter = Segmenter::new(settings, parameters(TIMESCALE, None), CLOCK);
-        let (mut outputs, mut fragments) = (Vec::new(), Vec::new());
+        let mut outputs = Vec::new();
+        let mut fragments = Vec::new();
         for frame in frames.clone() {
             let wall = wall_after(epoch(), frame.pts, TIMESCALE);
             outputs.extend(segmenter.push(frame, wall).unwrap());

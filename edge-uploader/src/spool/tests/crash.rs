@@ -61,7 +61,8 @@ fn crash(fs: &SimFs, outside: &mut Outside, at: u64, end: End) {
 fn killed_at_every_operation_and_again_while_recovering() {
     for at in 0..operations() {
         for again in [11, 20, 40] {
-            let (fs, mut outside) = (SimFs::new(at), Outside::new());
+            let fs = SimFs::new(at);
+            let mut outside = Outside::new();
             crash(&fs, &mut outside, at, End::Kill);
             crash(&fs, &mut outside, again, End::Kill);
             conclude(&fs, &mut outside);
@@ -73,7 +74,8 @@ fn killed_at_every_operation_and_again_while_recovering() {
 fn the_power_is_cut_at_every_operation_and_again_while_recovering() {
     for at in 0..operations() {
         for seed in 0..4 {
-            let (fs, mut outside) = (SimFs::new(seed * 10_000 + at), Outside::new());
+            let fs = SimFs::new(seed * 10_000 + at);
+            let mut outside = Outside::new();
             crash(&fs, &mut outside, at, End::PowerCut);
             crash(&fs, &mut outside, 15 * seed + at % 15, End::PowerCut);
             conclude(&fs, &mut outside);
@@ -85,7 +87,8 @@ fn the_power_is_cut_at_every_operation_and_again_while_recovering() {
 #[test]
 fn the_disk_is_full_at_every_operation() {
     for at in 0..operations() {
-        let (fs, mut outside) = (SimFs::new(at), Outside::new());
+        let fs = SimFs::new(at);
+        let mut outside = Outside::new();
         fs.set_fault(Fault::Full(at));
         let Ok((spool, _)) = Outside::open(&fs, options(1 << 30, Durability::Fragment)) else {
             outside.crashes += 1;
@@ -119,7 +122,8 @@ fn the_disk_is_full_at_every_operation() {
 #[test]
 fn what_durability_costs() {
     let syncs = |durability| {
-        let (fs, mut outside) = (SimFs::new(1), Outside::new());
+        let fs = SimFs::new(1);
+        let mut outside = Outside::new();
         let (spool, _) = Outside::open(&fs, options(1 << 30, durability)).unwrap();
         let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
         outside.chunk(&mut writer, 0, 3).unwrap();

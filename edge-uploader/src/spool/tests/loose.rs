@@ -46,7 +46,8 @@ fn check(outside: &Outside) {
 }
 
 fn operations() -> u64 {
-    let (fs, mut outside) = (SimFs::new(0), Outside::reading());
+    let fs = SimFs::new(0);
+    let mut outside = Outside::reading();
     read(&open(&fs).unwrap(), &mut outside).unwrap();
     fs.world().operations
 }
@@ -57,7 +58,8 @@ fn what_the_file_holds_is_read_again_and_what_was_read_to_the_end_is_kept() {
     let mut outcomes = [0, 0];
     for at in 0..=operations() {
         for seed in 0..6 {
-            let (fs, mut outside) = (SimFs::new(at * 10 + seed), Outside::reading());
+            let fs = SimFs::new(at * 10 + seed);
+            let mut outside = Outside::reading();
             fs.set_fault(Fault::Crash(at));
             let whole = open(&fs).and_then(|spool| read(&spool, &mut outside)).is_ok();
             outcomes[usize::from(whole)] += 1;
@@ -81,7 +83,8 @@ fn what_the_file_holds_is_read_again_and_what_was_read_to_the_end_is_kept() {
 
 #[test]
 fn a_chunk_that_is_uploaded_at_once_costs_no_sync() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::reading());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::reading();
     let spool = open(&fs).unwrap();
     let mut writer = writer(&spool).unwrap();
     // Within an hour: another one has another directory.
@@ -97,7 +100,8 @@ fn a_chunk_that_is_uploaded_at_once_costs_no_sync() {
 
 #[test]
 fn the_oldest_are_kept_when_there_are_many() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::reading());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::reading();
     let spool = open(&fs).unwrap();
     let mut writer = writer(&spool).unwrap();
     let mut now = began();

@@ -59,7 +59,8 @@ fn a_second_gateway_is_refused_also_where_the_lock_file_was_removed() {
 
 #[test]
 fn no_link_pipe_or_device_is_followed() {
-    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
     let secret = outside.path().join("secret");
     std::fs::write(&secret, "theirs").unwrap();
     let (fs, _lock) = locked(dir.path());

@@ -34,7 +34,8 @@ pub(in crate::spool) fn fragment(number: u64, filling: usize) -> Bytes {
 
 /// The numbers of the whole fragments, and where the last of them ends.
 fn parse(bytes: &[u8]) -> (Vec<u64>, usize) {
-    let (mut numbers, mut at) = (Vec::new(), 8);
+    let mut numbers = Vec::new();
+    let mut at = 8;
     while let Some([b'F', filling]) = bytes.get(at..at + 2) {
         let end = at + 11 + usize::from(*filling);
         let Some(whole) = bytes.get(at..end) else { break };
@@ -57,7 +58,8 @@ fn repair(part: &mut dyn ReadSeek, draft: &Attributes) -> Result<RepairedPart, R
         return Err(RepairFailure::NothingWhole);
     }
     let attributes = finished(draft.clone(), draft.from.unwrap(), numbers.len());
-    let (init, tail) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL));
+    let init = Bytes::from_static(INIT_DONE);
+    let tail = Bytes::from_static(TAIL);
     Ok(RepairedPart { keep_bytes: keep as u64, init, tail, attributes })
 }
 
@@ -71,7 +73,9 @@ pub(super) fn file_chunk(writer: &mut SpoolWriter, start: Timestamp, counter: u6
     for number in 3 * counter..3 * counter + 3 {
         writer.apply(Output::Fragment(fragment(number, 20).into()))?;
     }
-    let (init, tail, attributes) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL), finished(draft, start, 3));
+    let init = Bytes::from_static(INIT_DONE);
+    let tail = Bytes::from_static(TAIL);
+    let attributes = finished(draft, start, 3);
     let end = attributes.to.unwrap();
     writer.apply(Output::Finish { init, tail, attributes })?;
     writer.settle()?;
@@ -169,7 +173,8 @@ impl Outside {
             writer.apply(Output::Fragment(fragment(number, 20).into()))?;
             last = Some(number);
         }
-        let (init, tail) = (Bytes::from_static(INIT_DONE), Bytes::from_static(TAIL));
+        let init = Bytes::from_static(INIT_DONE);
+        let tail = Bytes::from_static(TAIL);
         writer.apply(Output::Finish { init, tail, attributes: finished(draft, start, fragments) })?;
         // What came with this chunk's beginning was settled with its end, if not before.
         self.written.extend(self.unsettled.take());
@@ -191,9 +196,14 @@ impl Outside {
     pub(super) fn gap(&mut self, writer: &mut SpoolWriter, camera: &str) -> Result<(), Error> {
         self.now += SignedDuration::from_secs(5);
         let Some(from) = writer.recorded_to() else { return Ok(()) };
-        let (site, camera) = ("s".parse().unwrap(), camera.parse().unwrap());
-        let (to, cause) = (self.now, GapCause::NotRunning);
-        let (detail, frames_dropped, chunks_dropped, source_bytes) = (None, None, None, None);
+        let site = "s".parse().unwrap();
+        let camera = camera.parse().unwrap();
+        let to = self.now;
+        let cause = GapCause::NotRunning;
+        let detail = None;
+        let frames_dropped = None;
+        let chunks_dropped = None;
+        let source_bytes = None;
         let gap = Gap { site, camera, from, to, cause, detail, frames_dropped, chunks_dropped, source_bytes };
         writer.write_gap(&gap)
     }

@@ -16,7 +16,8 @@ fn small() -> Options {
 
 #[test]
 fn a_long_want_of_space_is_one_gap() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::new());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::new();
     let (spool, _) = Outside::open(&fs, small()).unwrap();
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
     for counter in 0..40 {
@@ -39,7 +40,8 @@ fn a_long_want_of_space_is_one_gap() {
 
 #[test]
 fn the_camera_that_holds_the_most_loses() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::new());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::new();
     let (spool, _) = Outside::open(&fs, small()).unwrap();
     let mut busy = spool.writer("s".parse().unwrap(), "busy".parse().unwrap()).unwrap();
     let mut calm = spool.writer("s".parse().unwrap(), "calm".parse().unwrap()).unwrap();
@@ -56,7 +58,8 @@ fn the_camera_that_holds_the_most_loses() {
 
 #[test]
 fn what_cannot_fit_is_refused_and_the_rest_is_kept() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::new());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::new();
     let limits = Limits { quota_bytes: 60, free_floor_bytes: 0 };
     let (spool, _) = Outside::open(&fs, Options { limits, ..small() }).unwrap();
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
@@ -71,7 +74,8 @@ fn what_cannot_fit_is_refused_and_the_rest_is_kept() {
 
 #[test]
 fn the_floor_of_free_disk_counts_too() {
-    let (fs, mut outside) = (SimFs::new(1), Outside::new());
+    let fs = SimFs::new(1);
+    let mut outside = Outside::new();
     let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 1_000_000 };
     let (spool, _) = Outside::open(&fs, Options { limits, ..small() }).unwrap();
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
@@ -86,7 +90,8 @@ fn the_floor_of_free_disk_counts_too() {
 #[test]
 fn killed_at_every_operation_while_dropping() {
     for at in 30..600 {
-        let (fs, mut outside) = (SimFs::new(at), Outside::new());
+        let fs = SimFs::new(at);
+        let mut outside = Outside::new();
         fs.set_fault(Fault::Crash(at));
         let record = |outside: &mut Outside| -> Result<(), Error> {
             let (spool, _) = Outside::open(&fs, options(40_000, Durability::Fragment))?;
@@ -110,7 +115,8 @@ fn killed_at_every_operation_while_dropping() {
         outside.check_objects();
         let gaps = outside.gaps(GapCause::SpoolFull);
         for (key, (bytes, attributes)) in &outside.bucket {
-            let (from, to) = (attributes.from.unwrap(), attributes.to.unwrap());
+            let from = attributes.from.unwrap();
+            let to = attributes.to.unwrap();
             let inside = gaps.iter().any(|gap| from < gap.to && to > gap.from);
             assert!(!bytes.starts_with(b"done") || !inside, "{at}: {key} is in the bucket and in a gap");
         }

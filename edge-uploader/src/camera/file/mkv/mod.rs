@@ -312,7 +312,8 @@ impl Matroska {
 
     fn take_audio(&mut self, data: Vec<u8>, own: Option<u32>, time: i64) {
         let Some(track) = &self.tracks.audio else { return };
-        let (duration, data) = (own.or(track.duration), with_head(track, data));
+        let duration = own.or(track.duration);
+        let data = with_head(track, data);
         // The frames of one laced block share its time. Each except the first follows the one before.
         let pts = match self.last_audio {
             Some((of, last)) if of == time => last.saturating_add(self.audio_duration(duration).into()),

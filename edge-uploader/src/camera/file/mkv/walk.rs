@@ -293,7 +293,7 @@ impl Walk {
         let recorded = self.recorded.clone();
         let is_mark = |mark: &[u8]| matches!(mark[0], 0xa3 | 0xa0);
         let is_block = |file: &mut FileBytes, place| is_chain(file, place, until, &recorded);
-        let block = self.cluster.as_ref().and_then(|_| self.file.find(from, until, is_mark, is_block));
+        let block = self.file.find(from, until, is_mark, is_block);
         let Some(next) = block.or(cluster) else {
             return Some(Found::Lost(format!("damaged from byte {at} to its end")));
         };
@@ -306,16 +306,16 @@ impl Walk {
     }
 
     /// Enters a cluster whose header is lost, if a block at `at` after damage shows that. The block times then
-    /// restart. The cluster ends where the next one begins, so its last block ends at that time.
+    /// restart. The cluster's time lies before its first block; if it is lost too, the cluster's last block ends where the next
+    /// cluster begins.
     fn enter_headless(&mut self, at: u64, next_cluster: Option<u64>) {
         let relatives = relatives(&mut self.file, at, next_cluster, &self.recorded);
-        let Some(first) = relatives.first().copied() else { return };
-        let Some(latest) = self.latest else { return };
+        let Some(first) = relatives.first().copied().map(i64::from) else { return };
+        let latest = self.latest;
         let slack = self.second / 5;
-        let goes_on = self.cluster.as_ref().is_some_and(|cluster| {
-            let time = cluster.time.map(|time| time + i64::from(first));
-            cluster.end.is_none() && time.is_some_and(|time| time >= latest - slack)
-        });
+        let is_after = |time: i64| latest.is_none_or(|latest| time + first >= latest - slack);
+        let goes_on =
+            self.cluster.as_ref().is_some_and(|cluster| cluster.end.is_none() && cluster.time.is_some_and(is_after));
         if goes_on {
             return;
         }
@@ -326,10 +326,23 @@ impl Walk {
             step = i64::from(last - before).clamp(1, self.second);
         }
         let last = sorted.last().map_or(0, |last| i64::from(*last));
-        let next = next_cluster.and_then(|next| self.time_of_cluster(next)).filter(|next| *next > latest);
-        let time = next.map(|next| next - step - last).filter(|time| time + i64::from(first) > latest - slack);
-        let time = Some(time.unwrap_or(latest + step - i64::from(first)));
-        self.cluster = Some(Cluster { end: next_cluster, time });
+        let own = self.time_before(at);
+        let next = next_cluster.and_then(|next| self.time_of_cluster(next)).map(|next| next - step - last);
+        let time = own.into_iter().chain(next).find(|time| is_after(*time));
+        let after = latest.map_or(0, |latest| latest + step) - first;
+        self.cluster = Some(Cluster { end: next_cluster, time: Some(time.unwrap_or(after)) });
+    }
+
+    /// Returns a cluster's time, if the element that has it lies right before `at`.
+    fn time_before(&mut self, at: u64) -> Option<i64> {
+        // An ID of one byte, a size of one byte, and up to eight bytes.
+        (3..=10).find_map(|length| {
+            let start = at.checked_sub(length)?;
+            let header = header_at(&mut self.file, start).filter(|header| header.id == TIMESTAMP)?;
+            let size = header.size.filter(|size| header.header_bytes + size == length)?;
+            let bytes = self.file.read_exact(start + header.header_bytes, size).ok()?;
+            i64::try_from(unsigned(&bytes)?).ok().filter(|time| *time < i64::MAX / 8)
+        })
     }
 
     /// Returns the next cluster from `from` on.
@@ -371,8 +384,7 @@ impl Walk {
         }
         let recorded = self.recorded.clone();
         let is_mark = |mark: &[u8]| mark[0] == 0xa3;
-        self.cluster.is_some()
-            && self.file.find(body, end, is_mark, |file, at| is_chain(file, at, u64::MAX, &recorded)).is_some()
+        self.file.find(body, end, is_mark, |file, at| is_chain(file, at, u64::MAX, &recorded)).is_some()
     }
 }
 

@@ -68,6 +68,10 @@ pub(super) fn read(file: &mut FileBytes, found: Header) -> Result<(Movie, Vec<So
     let moov = whole(&bytes).ok_or_else(|| Fault::new("the moov box is damaged"))?;
     let told = Movie::read(moov, size);
     let mut faults = Vec::new();
+    if &moov.kind != b"moov" {
+        let detail = format!("the type of the moov box at byte {} is damaged", found.start);
+        faults.push(no_picture(detail, None));
+    }
     let is_whole = top::is_whole(*b"moov", moov.body());
     let has_stranger = stranger(moov).is_some();
     let told = match told {

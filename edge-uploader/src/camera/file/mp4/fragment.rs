@@ -42,7 +42,8 @@ pub(super) fn parts(
     // (ISO/IEC 14496-12 §8.8.7 and §8.8.8).
     let mut end_of_data = start;
     let mut budget = SAMPLES_LIMIT;
-    let (mut parts, mut problem) = (Vec::new(), None);
+    let mut parts = Vec::new();
+    let mut problem = None;
     for traf in boxes(moof).filter(|b| &b.kind == b"traf") {
         let header = traf.child(*b"tfhd").ok_or_else(|| Fault::new("a fragment names no track"));
         let header: TfhdBox = match header.and_then(Box4::read) {

@@ -37,7 +37,8 @@ impl Movie {
         let movie_matrix = header.map_or(DisplayMatrix::IDENTITY, matrix);
         let header = header.and_then(|b| b.read::<MvhdBox>().ok());
         let movie_timescale = header.as_ref().map_or(0, |header| header.timescale);
-        let (mut video, mut audio) = (None, None);
+        let mut video = None;
+        let mut audio = None;
         let mut problem = None;
         for trak in boxes(moov.body()).filter(|b| &b.kind == b"trak") {
             match handler(trak) {

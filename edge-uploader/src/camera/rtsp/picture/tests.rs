@@ -24,7 +24,8 @@ fn line(time: i64, missing: u64, marker: bool, payload: &[u8]) -> Line {
 }
 
 fn assembled(codec: VideoCodec, lines: &[Line]) -> Vec<Picture> {
-    let (mut assembler, mut out) = (Assembler::new(codec), Vec::new());
+    let mut assembler = Assembler::new(codec);
+    let mut out = Vec::new();
     for line in lines {
         let place = Place { time: line.time, missing: line.missing };
         assembler.push(&packet(line.marker, &line.payload), place, &mut out).unwrap();
