@@ -47,6 +47,8 @@ pub mod worker;
 pub use clouds::{Clouds, ConnectError, Connector, Variables};
 pub use environment::{Environment, EnvironmentError, EventSource};
 pub use event::{About, AnyEvent, Event, Notice, ObjectKind};
+#[cfg(feature = "onnx")]
+pub use framepost_models::run_if_asked as run_model_if_asked;
 pub use handled::{Ending, Handled};
 pub use log_bus::LogBus;
 pub use program::MissingProgram;
@@ -56,3 +58,9 @@ pub use run::run;
 pub use run::serve;
 pub use schedules::Schedules;
 pub use settle::{Answer, Handler, Settled, Watch};
+
+/// Returns whether this process was started to run a model, which this program cannot do.
+#[cfg(not(feature = "onnx"))]
+pub fn run_model_if_asked() -> bool {
+    false
+}

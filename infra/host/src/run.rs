@@ -36,6 +36,9 @@ where
     E: Event,
     F: Function<E> + 'static,
 {
+    if crate::run_model_if_asked() {
+        return Ok(());
+    }
     let environment = Environment::from_variables(|name| std::env::var(name).ok())?;
     let mut runtime = match environment.events {
         // There is one batch at a time in one task on a fraction of a CPU, so more threads would be useless.

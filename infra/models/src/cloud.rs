@@ -10,6 +10,11 @@ use tokio::sync::Mutex;
 
 /// The variable that names the directory of models: a path, or a location such as `s3://bucket/models`.
 pub const MODELS: &str = "FRAMEPOST_MODELS";
+/// The variable that says how much memory a model that is run here may take, in MiB of address space.
+#[cfg(feature = "onnx")]
+const MEMORY: &str = "FRAMEPOST_MODEL_MEMORY_MIB";
+#[cfg(feature = "onnx")]
+const MEMORY_MIB: u64 = 2048;
 
 /// Reads a variable of the environment.
 pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -35,10 +40,23 @@ impl ModelCloud {
         ModelDirectory::find(text, self.models().as_deref(), self.buckets.as_ref()).await
     }
 
+    #[cfg(feature = "onnx")]
+    fn memory_bytes(&self, at: &Location) -> Result<u64> {
+        use framepost_ports::{Error, ErrorKind};
+        let set = (self.variables)(MEMORY).filter(|set| !set.is_empty());
+        let mib =
+            set.map_or(Ok(MEMORY_MIB), |set| set.parse::<u64>().map_err(|error| format!("{MEMORY}={set}: {error}")));
+        let mib = mib.map_err(|why| Error::new(ErrorKind::Invalid, "connect", at.to_string()).because(why))?;
+        Ok(mib.saturating_mul(1024 * 1024))
+    }
+
     async fn make(&self, at: &Location) -> Result<Arc<dyn Detector>> {
         match at.place() {
             #[cfg(feature = "onnx")]
-            Place::Name(name) => Ok(Arc::new(crate::OnnxDetector::load(self.find(name).await?).await?)),
+            Place::Name(name) => {
+                let confinement = crate::Confinement::of_this_program(self.memory_bytes(at)?, crate::onnx::TIMEOUT);
+                Ok(Arc::new(crate::OnnxDetector::load_into(self.find(name).await?, confinement).await?))
+            }
             #[cfg(feature = "oip")]
             Place::Url(url) => {
                 use framepost_ports::{Error, ErrorKind};

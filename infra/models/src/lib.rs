@@ -21,7 +21,7 @@ pub use manifest::Manifest;
 #[cfg(feature = "oip")]
 pub use oip::OipDetector;
 #[cfg(feature = "onnx")]
-pub use onnx::OnnxDetector;
+pub use onnx::{Confinement, OnnxDetector, run_if_asked};
 pub use prepare::{Placement, prepare, shape};
 pub use store::{Buckets, Description, MODEL_LIMIT_BYTES, ModelDirectory};
 pub use tensor::{InputData, InputTensor, OutputTensor};

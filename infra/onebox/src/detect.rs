@@ -3,7 +3,7 @@
 use crate::apply::{self, Files};
 use crate::functions::Functions;
 use crate::output::Output;
-use crate::up::DETECTOR;
+use crate::up::{DEFAULT_MODELS, DETECTOR, MODELS};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use edge_uploader::terminal;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// MP4, fragmented MP4, MKV or WebM files. Of a long file, pictures from start to end are used.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME. FRAMEPOST_DETECTOR
+    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME. FRAMEPOST_DETECTOR
     /// otherwise, or motion:.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
@@ -61,6 +61,7 @@ fn variables(detector: Option<String>, ledger: &Path) -> anyhow::Result<Variable
         DETECTOR => detector.clone().or_else(|| std::env::var(name).ok()),
         "FRAMEPOST_STILL_BELOW" | "FRAMEPOST_STILL_DIFFERENCE" => Some("0".to_owned()),
         "FRAMEPOST_LEDGER" => Some(ledger.to_string()),
+        MODELS => Some(std::env::var(name).unwrap_or_else(|_| DEFAULT_MODELS.to_owned())),
         _ => std::env::var(name).ok(),
     }))
 }

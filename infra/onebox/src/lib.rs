@@ -10,6 +10,8 @@ mod cameras;
 mod detect;
 mod functions;
 mod lasting;
+#[cfg(feature = "onnx")]
+mod model;
 mod output;
 mod privacy;
 mod replay;
@@ -50,6 +52,10 @@ enum Command {
     Detect(detect::Arguments),
     /// Gives objects in a bucket to a function again, for example after a change of model or settings, or to rebuild a catalogue.
     Replay(Box<replay::Arguments>),
+    /// Models that say what is to be seen: fetches, adds, lists, checks and compares them.
+    #[cfg(feature = "onnx")]
+    #[command(subcommand)]
+    Model(model::Command),
     /// Makes, lists and takes away tokens of the API.
     Token(token::Arguments),
     /// Checks an export without any service: its files, what they show, who signed it, and whether anything is missing.
@@ -82,6 +88,8 @@ pub async fn main(functions: Vec<Registered>, arguments: impl IntoIterator<Item 
         Command::Probe(arguments) => apply::run("probe", &functions, &arguments).await,
         Command::Detect(arguments) => detect::run(arguments, &functions).await,
         Command::Replay(arguments) => replay::run(*arguments, &functions).await,
+        #[cfg(feature = "onnx")]
+        Command::Model(command) => model::run(command).await,
         Command::Token(arguments) => token::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Functions => {
@@ -98,6 +106,8 @@ fn levels(functions: &Functions, command: &Command) -> Vec<(String, LevelFilter)
         Command::Up(_) | Command::Serve(_) | Command::Token(_) | Command::Verify(_) | Command::Functions => {
             LevelFilter::WARN
         }
+        #[cfg(feature = "onnx")]
+        Command::Model(_) => LevelFilter::WARN,
         // Its exit code and the records say the same.
         Command::Probe(_) | Command::Detect(_) | Command::Replay(_) => LevelFilter::OFF,
     };

@@ -14,7 +14,11 @@ fn functions() -> anyhow::Result<Vec<Registered>> {
     functions.into_iter().collect::<Result<_, _>>().context("a function cannot be registered")
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    Ok(framepost_onebox::main(functions()?, std::env::args_os()).await)
+fn main() -> anyhow::Result<ExitCode> {
+    if framepost_host::run_model_if_asked() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let functions = functions()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(framepost_onebox::main(functions, std::env::args_os())))
 }

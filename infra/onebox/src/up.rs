@@ -38,6 +38,10 @@ use tokio_util::sync::CancellationToken;
 const BUCKET: &str = "footage";
 /// The variable that tells functions which detector to use.
 pub(crate) const DETECTOR: &str = "FRAMEPOST_DETECTOR";
+/// The variable by which functions are told where models are.
+pub(crate) const MODELS: &str = "FRAMEPOST_MODELS";
+/// Where models are unless something else is said.
+pub(crate) const DEFAULT_MODELS: &str = "framepost-data/models";
 
 /// Time after Ctrl-C for closing spans, emptying the spool and receiving records.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -86,7 +90,7 @@ pub(crate) struct Arguments {
     /// Signs every chunk and chains it to the one before, and has the functions check all of it.
     #[arg(long)]
     sign: bool,
-    /// What says what is to be seen: motion: (built in), onnx:DIR, oip+https://HOST/v2/models/NAME.
+    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
     /// Leaves a function out; can be given several times. Messages for it wait until it runs again.
@@ -224,6 +228,10 @@ impl Variables {
         ]);
         if let Some(detector) = &arguments.detector {
             variables.insert(DETECTOR, detector.clone());
+        }
+        if std::env::var_os(MODELS).is_none() {
+            let models = std::path::absolute(arguments.dir.join("models"))?;
+            variables.insert(MODELS, models.to_string_lossy().into_owned());
         }
         if let Some(signer) = signer {
             variables.insert("FRAMEPOST_PUBLIC_KEYS", signer.public_key().to_string());

@@ -1,8 +1,12 @@
 //! The crate's integration tests. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[cfg(feature = "onnx")]
+mod confined;
 mod functions;
 mod killed;
+#[cfg(feature = "onnx")]
+mod model;
 mod replay;
 mod retention;
 mod s3_endpoint;

@@ -1,0 +1,171 @@
+//! `onnx:`: models that run on this machine, by [RTen](https://docs.rs/rten).
+//!
+//! A model runs in a [process of its own](Confinement), which is this program again: it can read nothing but its own weights and its
+//! input, write nothing but its outputs, and has limits of memory and time. It is loaded once, and started again after a failure.
+//! One picture is looked at at a time, with as many threads as there are cores. Half-precision models run in single precision.
+
+mod child;
+mod process;
+mod session;
+mod wire;
+
+pub use child::run_if_asked;
+pub use process::Confinement;
+
+use crate::decode::decode;
+use crate::manifest::{Manifest, ModelFile};
+use crate::prepare::{prepare, shape};
+use crate::store::{Description, ModelDirectory};
+use crate::tensor::{InputTensor, OutputTensor};
+use async_trait::async_trait;
+use framepost_events::detection::Detection;
+use framepost_events::record::Model as Named;
+use framepost_ports::{Detector, Error, ErrorKind, Picture, Result};
+use process::Process;
+use session::{Session, Wanted};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The time limit for loading a model, and for one picture.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Finds things in pictures with a model that it runs itself.
+pub struct OnnxDetector {
+    named: Named,
+    directory: ModelDirectory,
+    description: Description,
+    file: ModelFile,
+    wanted: Wanted,
+    place: Place,
+}
+
+/// Where the model runs.
+enum Place {
+    /// In this process: for models that are trusted.
+    Here(Arc<Session>),
+    /// In another one.
+    Apart(Box<Apart>),
+}
+
+struct Apart {
+    confinement: Confinement,
+    /// `None` where it has to be started.
+    process: Mutex<Option<Process>>,
+}
+
+impl OnnxDetector {
+    /// Loads the model in this directory into this process, without limits. Fails with [`ErrorKind::Invalid`] where it is not
+    /// what its `model.toml` says.
+    pub async fn load(directory: ModelDirectory) -> Result<Self> {
+        Self::load_into(directory, None).await
+    }
+
+    /// Loads the model in this directory into a process of its own. Fails with [`ErrorKind::Invalid`] where it is not what its
+    /// `model.toml` says, or takes more than it may.
+    pub async fn load_confined(directory: ModelDirectory, confinement: Confinement) -> Result<Self> {
+        Self::load_into(directory, Some(confinement)).await
+    }
+
+    pub(crate) async fn load_into(directory: ModelDirectory, confinement: Option<Confinement>) -> Result<Self> {
+        let description = directory.describe().await?;
+        let manifest = &description.manifest;
+        let Some(file) = manifest.file.clone() else {
+            return Err(directory.invalid("load", "model.toml names no `file`"));
+        };
+        let bytes = directory.model(&file).await?;
+        let (named, wanted, shown) = (named(manifest, &file), wanted(manifest), directory.to_string());
+        let place = if let Some(confinement) = confinement {
+            let process = Process::start(&confinement, &shown, &wanted, &bytes).await?;
+            Place::Apart(Box::new(Apart { confinement, process: Mutex::new(Some(process)) }))
+        } else {
+            let wanted = wanted.clone();
+            let session = tokio::task::spawn_blocking(move || Session::load(bytes, &wanted)).await;
+            let session = session.map_err(|crashed| failed(&shown, format!("loading it crashed: {crashed}")))?;
+            Place::Here(Arc::new(session.map_err(|why| directory.invalid("load", why))?))
+        };
+        Ok(Self { named, directory, description, file, wanted, place })
+    }
+
+    async fn look(&self, picture: Picture) -> Result<Vec<Detection>> {
+        let input = self.description.manifest.input.clone();
+        let prepared = tokio::task::spawn_blocking(move || prepare(&picture, &input)).await;
+        let shown = self.directory.to_string();
+        let (input, placement) = prepared.map_err(|crashed| failed(&shown, crashed.to_string()))?;
+        let outputs = match &self.place {
+            Place::Here(session) => here(session.clone(), &shown, input).await?,
+            Place::Apart(apart) => self.apart(apart, &shown, input).await?,
+        };
+        let Description { manifest, labels } = &self.description;
+        decode(manifest, labels, &outputs, &placement).map_err(|error| self.directory.invalid("read", error))
+    }
+}
+
+impl OnnxDetector {
+    async fn apart(&self, apart: &Apart, shown: &str, input: InputTensor) -> Result<Vec<OutputTensor>> {
+        let Apart { confinement, process } = apart;
+        let mut process = process.lock().await;
+        // Whoever gives up in the middle drops the process, which has an answer left to give.
+        let running = if let Some(running) = process.take() {
+            running
+        } else {
+            let bytes = self.directory.model(&self.file).await?;
+            Process::start(confinement, shown, &self.wanted, &bytes).await?
+        };
+        let (running, outputs) = running.run(confinement, shown, input).await;
+        *process = running;
+        outputs
+    }
+}
+
+fn named(manifest: &Manifest, file: &ModelFile) -> Named {
+    Named {
+        detector: "onnx".to_owned(),
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        digest: Some(file.sha256),
+        arm: None,
+    }
+}
+
+fn wanted(manifest: &Manifest) -> Wanted {
+    Wanted {
+        input: manifest.input.name.clone(),
+        shape: shape(&manifest.input),
+        outputs: manifest.decoder.outputs().map(|names| names.into_iter().map(str::to_owned).collect()),
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    }
+}
+
+async fn here(session: Arc<Session>, shown: &str, input: InputTensor) -> Result<Vec<OutputTensor>> {
+    let work = tokio::task::spawn_blocking(move || session.run(input));
+    match tokio::time::timeout(TIMEOUT, work).await {
+        Ok(Ok(outputs)) => outputs.map_err(|why| failed(shown, why)),
+        Ok(Err(crashed)) => Err(failed(shown, format!("it crashed: {crashed}"))),
+        Err(_) => Err(failed(shown, format!("it took longer than {TIMEOUT:?} for a picture"))),
+    }
+}
+
+fn failed(shown: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Invalid, "run", format!("the model in {shown}")).because(why)
+}
+
+#[async_trait]
+impl Detector for OnnxDetector {
+    fn model(&self) -> &Named {
+        &self.named
+    }
+
+    fn input_size(&self) -> Option<(u32, u32)> {
+        let input = &self.description.manifest.input;
+        Some((input.width, input.height))
+    }
+
+    async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>> {
+        let mut found = Vec::with_capacity(pictures.len());
+        for picture in pictures {
+            found.push(self.look(picture.clone()).await?);
+        }
+        Ok(found)
+    }
+}
