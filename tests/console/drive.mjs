@@ -130,7 +130,15 @@ await page.setViewport({ width: 390, height: 844, deviceScaleFactor: 2, isMobile
 await page.goto(page_of(start));
 await picture();
 check("a phone's page is not wider than the phone", await page.evaluate(() => document.documentElement.scrollWidth <= 390));
+const box = await (await page.$(".lanes")).boundingBox();
+const pinned = () => page.$eval(".lanes", (element) => (element.getAttribute("aria-valuenow") - element.getAttribute("aria-valuemin")) / (element.getAttribute("aria-valuemax") - element.getAttribute("aria-valuemin")));
+check("the playhead stands in the middle", Math.abs((await pinned()) - 0.5) < 0.01, (await pinned()).toFixed(3));
 await shot("phone-dark");
+const stood = await now_at();
+await page.touchscreen.touchStart(box.x + box.width / 2, box.y + 46);
+for (let x = 0; x <= 40; x += 8) await page.touchscreen.touchMove(box.x + box.width / 2 + x, box.y + 46);
+check("a finger moves time under it", (await now_at()) < stood && Math.abs((await pinned()) - 0.5) < 0.01, `${stood - (await now_at())} s`);
+await page.touchscreen.touchEnd();
 await page.setViewport({ width: 1440, height: 900 });
 check("no errors, no refusals by the policy, no dialogs", complaints.length === 0, complaints.join(" | "));
 await page.setOfflineMode(true);

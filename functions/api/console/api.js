@@ -11,6 +11,9 @@ export class Failure extends Error {
   }
 }
 
+/** An answer that holds no media comes within this, or not at all. */
+const PATIENCE_MS = 20_000;
+
 /** @typedef {"ok" | "offline" | "unauthorized"} Line */
 
 /** Tells of changes: an event `line` when the line breaks, is there again, or a token is needed. */
@@ -69,15 +72,18 @@ export function useToken(text) {
 
 /**
  * Asks, and reads the answer's head.
- * @param {string} path @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string>, method?: string, body?: string }} [options]
+ * @param {string} path @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string>, method?: string, body?: string,
+ *   patience?: "limited" }} [options] with patience, a server that takes too long counts as one that does not answer
  */
 export async function ask(path, options = {}) {
   const given = token();
+  const patience = options.patience && AbortSignal.timeout(PATIENCE_MS);
+  const signal = options.signal && patience ? AbortSignal.any([options.signal, patience]) : options.signal ?? patience ?? null;
   const headers = { ...options.headers, ...(given === null ? {} : { authorization: `Bearer ${given}` }) };
   let response;
   try {
     // Relative to the page, which may be below a path of its own.
-    response = await fetch(new URL(path.replace(/^\//, ""), base), { ...options, headers, signal: options.signal ?? null });
+    response = await fetch(new URL(path.replace(/^\//, ""), base), { ...options, headers, signal });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     become("offline");
@@ -122,7 +128,7 @@ export async function json(path, query = {}, signal) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   const text = parameters.toString();
-  const response = await ask(text ? `${path}?${text}` : path, { signal });
+  const response = await ask(text ? `${path}?${text}` : path, { signal, patience: "limited" });
   return timed(await response.json());
 }
 

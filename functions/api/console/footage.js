@@ -1,6 +1,6 @@
 // What is known of the cameras of a timeline: of the visible span and a screen to both sides, and of the playhead's whole day.
 
-import { now, timeline } from "./api.js";
+import { lineState, now, timeline } from "./api.js";
 import { sameCamera } from "./state.js";
 import { DAY, MINUTE, SECOND } from "./time.js";
 
@@ -8,6 +8,9 @@ import { DAY, MINUTE, SECOND } from "./time.js";
 const REFRESH_MS = 5000;
 /** While somebody zooms, only the last wish counts. */
 const REST_MS = 80;
+
+/** A stretch of time, how long the visible span was, and of which day and camera the overview is.
+ * @typedef {{ from: number, to: number, length: number, day: number, heard: Name | undefined }} Wish */
 
 /** Events: `data` after each change. */
 export class Footage extends EventTarget {
@@ -21,9 +24,10 @@ export class Footage extends EventTarget {
     this.day = undefined;
     this.failed = false;
     /** What `spans` are of, and how long the visible span was then. */
-    this.loaded = { from: 0, to: 0, length: 0, at: -Infinity };
+    this.loaded = { from: 0, to: 0, length: 0, day: NaN, heard: names[0], at: -Infinity };
     this.work = new AbortController();
-    this.asking = false;
+    /** What is being asked for. @type {Wish | undefined} */
+    this.asked = undefined;
   }
 
   close() {
@@ -33,6 +37,11 @@ export class Footage extends EventTarget {
   /** Has everything asked for again. */
   stale() {
     this.loaded.at = -Infinity;
+  }
+
+  /** Something happened: what is shown is asked for again, a second later at the latest. */
+  soon() {
+    this.loaded.at = Math.min(this.loaded.at, performance.now() - REFRESH_MS + 1000);
   }
 
   /** @param {Name} of */
@@ -47,16 +56,18 @@ export class Footage extends EventTarget {
   async load({ from, to }, day, width, heard) {
     const length = to - from;
     const { loaded } = this;
-    const covered = loaded.from <= from && loaded.to >= to && loaded.length < length * 2.5 && loaded.length > length / 2.5;
+    const fits = (/** @type {Wish} */ of) => of.from <= from && of.to >= to && of.length < length * 2.5 && of.length > length / 2.5;
     const old = loaded.at === -Infinity || (to > now() - MINUTE && performance.now() - loaded.at > REFRESH_MS);
-    if ((covered && !old) || (this.asking && covered) || document.hidden) return;
+    if ((fits(loaded) && !old) || document.hidden || lineState() !== "ok") return;
+    // What is being asked for already is waited for, however long the server takes.
+    if (this.asked && fits(this.asked) && this.asked.day === day.from && this.asked.heard === heard) return;
+    const side = length > 4 * DAY ? length / 10 : length;
+    const wish = { from: from - side, to: to + side, length, day: day.from, heard };
+    this.asked = wish;
     this.work.abort();
     const work = (this.work = new AbortController());
-    this.asking = true;
-    if (!covered && this.spans.length > 0) await new Promise((go) => setTimeout(go, REST_MS));
+    if (!fits(loaded) && this.spans.length > 0) await new Promise((go) => setTimeout(go, REST_MS));
     if (work.signal.aborted) return;
-    const side = length > 4 * DAY ? length / 10 : length;
-    const wish = { from: from - side, to: to + side };
     // One stretch a pixel is as much as can be seen.
     const resolution = Math.min(86_400, length / width / SECOND);
     const countSeconds = Math.max(1, Math.min(86_400, Math.round(resolution * 10)));
@@ -68,13 +79,13 @@ export class Footage extends EventTarget {
       this.day = whole;
       this.spans = spans;
       this.failed = false;
-      this.loaded = { ...wish, length, at: performance.now() };
+      this.loaded = { ...wish, at: performance.now() };
     } catch {
       if (work.signal.aborted) return;
       this.failed = true;
       this.loaded.at = performance.now();
     } finally {
-      if (!work.signal.aborted) this.asking = false;
+      if (!work.signal.aborted) this.asked = undefined;
     }
     this.dispatchEvent(new Event("data"));
   }

@@ -39,10 +39,12 @@ export function listen(view) {
       if (was > 10 && is > 10) view.zoom(was / is, view.timeAt({ clientX: (event.clientX + other.x) / 2 }));
     } else if (scrubbing) view.seek(view.timeAt(event));
     else if (framing) view.frame(event);
+    else if (moved > 4 && view.narrow()) view.drag(view.playhead - dx * view.msPerPx());
     else if (moved > 4) view.pan(-dx * view.msPerPx());
     fingers.set(event.pointerId, { x: event.clientX, y: before.y });
   });
   const up = (/** @type {PointerEvent} */ event) => {
+    view.release();
     if (fingers.delete(event.pointerId) && moved <= 4 && !scrubbing && event.type === "pointerup") {
       if (framing) view.frame(event);
       else view.seek(view.timeAt(event));

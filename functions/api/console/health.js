@@ -15,11 +15,14 @@ export function health(main) {
   const asOf = h("span.faint");
   const cameraRows = h("tbody");
   const gatewayRows = h("tbody");
+  const functionRows = h("tbody");
   const heads = (/** @type {string[]} */ ...names) => h("thead", h("tr", ...names.map((name) => h("th", { scope: "col" }, name))));
+  const functions = h("section", { hidden: true }, h("h2", "Functions"), h("div.scroll", h("table", heads("Function", "State", "Waiting", "Set aside", "Last fault"), functionRows)));
   fill(main, h("header.head", h("h1", "Health"), sentence, h("span.space"), asOf),
     h("div.tables",
       h("h2", "Cameras"), h("div.scroll", h("table", heads("Camera", "Last picture", "Last 24 hours", "Gaps", "Waiting to upload", "Last fault"), cameraRows)),
-      h("h2", "Gateways"), h("div.scroll", h("table", heads("Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"), gatewayRows))));
+      h("h2", "Gateways"), h("div.scroll", h("table", heads("Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"), gatewayRows)),
+      functions));
   /** @type {Map<string, Strip>} */
   const strips = new Map();
 
@@ -41,7 +44,8 @@ export function health(main) {
     const cameras = known.cameras ?? [];
     const bad = cameras.filter((one) => freshness(one).tone === "bad").length;
     const late = cameras.filter((one) => freshness(one).tone === "warn").length;
-    const parts = [bad > 0 && `${bad} ${bad === 1 ? "camera sends" : "cameras send"} nothing`, late > 0 && `${late} ${late === 1 ? "is" : "are"} late`].filter(Boolean);
+    const failing = (known.functions ?? []).filter((one) => one.state === "failing").length;
+    const parts = [bad > 0 && `${bad} ${bad === 1 ? "camera sends" : "cameras send"} nothing`, late > 0 && `${late} ${late === 1 ? "is" : "are"} late`, failing > 0 && `${failing} ${failing === 1 ? "function fails" : "functions fail"}`].filter(Boolean);
     setText(sentence, parts.length > 0 ? parts.join(", ") : cameras.length > 0 ? "All is well" : "");
     setText(asOf, `as of ${text(now(), "hms")}`);
     fill(cameraRows, ...cameras.map((camera) => {
@@ -68,10 +72,34 @@ export function health(main) {
     }), gateways.length === 0 && h("tr", h("td", { colspan: "6" }, none("No gateway has reported yet."))));
   }
 
+  function drawFunctions() {
+    functions.hidden = known.functions === undefined;
+    fill(functionRows, ...(known.functions ?? []).map(({ name, state, waiting, parked, oldestWaitingMs, lastError }) => {
+      const [sign, tone, words] = /** @type {const} */ ({ running: ["tick", "calm", "running"], behind: ["warning", "warn", "behind"], failing: ["fault", "bad", "failing"] })[state] ?? ["warning", "warn", state];
+      return h("tr", h("th", { scope: "row" }, name), h("td", h("span.row", icon(sign, tone), words)),
+        h("td", waiting === 0 ? none("nothing") : `${waiting.toLocaleString()} ${waiting === 1 ? "event" : "events"}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`),
+        h("td", parked === 0 ? none("none") : `${parked.toLocaleString()} ${parked === 1 ? "event" : "events"}`),
+        h("td", lastError ? `${text(lastError.time, now() - lastError.time > 72_000_000 ? "date" : "hms")}: ${lastError.message}` : none("none")));
+    }));
+  }
+
+  let asking = false;
+  async function ask() {
+    if (asking) return;
+    asking = true;
+    await known.refreshFunctions();
+    asking = false;
+    drawFunctions();
+    draw();
+  }
+
+  const timer = setInterval(ask, 5000);
+  ask();
   known.addEventListener("fresh", draw);
   draw();
   return {
     close() {
+      clearInterval(timer);
       known.removeEventListener("fresh", draw);
       for (const one of strips.values()) one.close();
     },

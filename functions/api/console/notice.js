@@ -2,13 +2,18 @@
 
 import { clockSkew, line, lineState, token, useToken } from "./api.js";
 import { button, byId, fill, h, icon, setText } from "./dom.js";
+import { happenings } from "./happenings.js";
 import { known } from "./state.js";
 import { length } from "./time.js";
 
 const LONGEST_S = 30;
 /** From here on the viewer's clock is said to be wrong. */
 const SKEW_MS = 2000;
+/** How often it is asked what is new: where the server does not tell, and where it does. */
 const EVERY_MS = 2000;
+const SELDOM_MS = 15_000;
+/** What happens at once is asked for once. */
+const TOGETHER_MS = 250;
 
 /** Keeps asking for what is new, and says why it does not come. */
 export function keepFresh() {
@@ -17,7 +22,13 @@ export function keepFresh() {
   let drawn = "";
   const count = h("span");
 
+  let askedAt = 0;
+  let asking = false;
   async function ask() {
+    // A server that is slow is not asked again before it has answered.
+    if (asking) return;
+    asking = true;
+    askedAt = performance.now();
     try {
       await known.refresh();
       wait = 1;
@@ -27,6 +38,7 @@ export function keepFresh() {
         wait = Math.min(LONGEST_S, wait * 2);
       }
     }
+    asking = false;
     draw();
   }
 
@@ -67,10 +79,22 @@ export function keepFresh() {
     if (left === 0) ask();
   }, 1000);
   setInterval(() => {
-    if (lineState() === "ok" && !document.hidden) ask();
+    if (lineState() === "ok" && !document.hidden && performance.now() - askedAt > (happenings.isOpen ? SELDOM_MS : EVERY_MS) - 100) ask();
   }, EVERY_MS);
+  let soon = false;
+  happenings.addEventListener("happened", () => {
+    if (soon) return;
+    soon = true;
+    setTimeout(() => {
+      soon = false;
+      ask();
+    }, TOGETHER_MS);
+  });
+  for (const name of ["online", "offline"]) addEventListener(name, ask);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && lineState() === "ok") ask();
   });
-  return ask();
+  const first = ask();
+  happenings.start();
+  return first;
 }

@@ -82,7 +82,7 @@ export class Player extends EventTarget {
   /** Shows the picture of a time. @param {number} ms */
   async seek(ms) {
     this.wall = ms;
-    const inside = this.buffer.media(ms);
+    const inside = this.buffer.isBroken() ? undefined : this.buffer.media(ms);
     if (inside !== undefined && (this.state === "ready" || this.state === "gap")) {
       this.still.hidden = true;
       this.video.currentTime = inside;

@@ -4,7 +4,7 @@ import { json, now } from "./api.js";
 import { button, fill, h, say } from "./dom.js";
 import { thumbnail } from "./seen.js";
 import { cameraLink, known } from "./state.js";
-import { DAY, dateText, midnight, text, utc } from "./time.js";
+import { DAY, dateText, midnight, text, utc, zone } from "./time.js";
 import { labelText, sign } from "./words.js";
 
 const PAGE = 60;
@@ -16,6 +16,7 @@ export function search(main, asked) {
   let camera = asked.get("camera") ?? "";
   let days = Number(asked.get("days") ?? 6);
   let score = Number(asked.get("score") ?? 0);
+  let [early = "", late = ""] = (asked.get("time") ?? "").split("-");
   /** @type {Sighting[]} */
   let found = [];
   /** @type {string | undefined} */
@@ -30,8 +31,11 @@ export function search(main, asked) {
     ...DAYS.map(([name, value]) => h("option", { value, selected: value === days }, name)));
   const least = h("select", { "aria-label": "Least score", onchange: (event) => { score = Number(event.target.value); ask(); } },
     ...[0, 0.5, 0.7, 0.9].map((value) => h("option", { value, selected: value === score }, value === 0 ? "Any score" : `Score from ${value}`)));
+  const time = (/** @type {string} */ words, /** @type {string} */ value, /** @type {(value: string) => void} */ set) =>
+    h("label.row.quiet", words, h("input", { type: "time", value, onchange: (event) => { set(event.target.value); ask(); } }));
+  const hours = h("span.row", time("from", early, (value) => { early = value; }), time("to", late, (value) => { late = value; }));
   const results = h("div.results");
-  fill(main, h("header.head", h("h1", "Search"), count), h("div.filters", chips, h("span.space"), range, cameras, least), results);
+  fill(main, h("header.head", h("h1", "Search"), count), h("div.filters", chips, h("span.space"), range, hours, cameras, least), results);
 
   function choices() {
     fill(chips, ...[...all].map((label) => h("button.chip", {
@@ -47,6 +51,7 @@ export function search(main, asked) {
     return {
       label: [...labels].join(",") || undefined, site: site || undefined, camera: name.join("/") || undefined,
       from: days < 0 ? undefined : utc(midnight(now(), -days)), minScore: score || undefined, limit: PAGE,
+      timeFrom: early || undefined, timeTo: late || undefined, zone: early || late ? zone() : undefined,
     };
   }
 
@@ -58,13 +63,15 @@ export function search(main, asked) {
     if (camera) place.set("camera", camera);
     if (days !== 6) place.set("days", String(days));
     if (score) place.set("score", String(score));
+    if (early || late) place.set("time", `${early}-${late}`);
     history.replaceState(null, "", `#/search${place.size > 0 ? `?${place}` : ""}`);
     choices();
     try {
       const answer = await json("/v1/sightings", query(), mine.signal);
       found = answer.sightings;
       next = answer.next;
-      draw();
+      if (found.length === 0 && next !== undefined) await more();
+      else draw();
       say(`${found.length} found`);
     } catch (error) {
       if (mine.signal.aborted) return;
@@ -77,6 +84,7 @@ export function search(main, asked) {
     if (!answer) return;
     found = [...found, ...answer.sightings];
     next = answer.next;
+    if (answer.sightings.length === 0 && next !== undefined) return more();
     draw();
   }
 
@@ -87,7 +95,7 @@ export function search(main, asked) {
     if (all.size !== before) choices();
     if (found.length === 0) {
       fill(results, h("div.first", h("h2", "Nothing was found"),
-        h("p", days >= 0 ? "Nothing like this was seen in these days." : "Nothing like this was ever seen. A detector has to look at the pictures first."),
+        h("p", early || late ? "Nothing like this was seen at this time of the day." : days >= 0 ? "Nothing like this was seen in these days." : "Nothing like this was ever seen. A detector has to look at the pictures first."),
         days >= 0 && button("Search all days", () => { days = -1; range.value = "-1"; ask(); })));
       return;
     }

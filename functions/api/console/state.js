@@ -1,6 +1,6 @@
 // What every screen knows: the cameras, what gateways say of them, and how old their pictures are.
 
-import { cameras, gateways, lineState, now } from "./api.js";
+import { Failure, cameras, gateways, json, lineState, now } from "./api.js";
 import { length } from "./time.js";
 
 /** From this age on a camera is late. */
@@ -12,6 +12,9 @@ class Known extends EventTarget {
   /** @type {Gateways | undefined} */
   gateways = undefined;
   gatewaysAt = -Infinity;
+  /** What each function of the host does; nothing where the host cannot tell. @type {FunctionState[] | undefined} */
+  functions = undefined;
+  tellsFunctions = true;
 
   /** Asks for what is new. Throws what the API throws. */
   async refresh() {
@@ -24,6 +27,16 @@ class Known extends EventTarget {
     const names = (/** @type {Camera[] | undefined} */ list) => (list ?? ["none"]).map((one) => (typeof one === "string" ? one : one.site + "/" + one.camera)).join();
     if (names(before) !== names(this.cameras)) this.dispatchEvent(new Event("cameras"));
     this.dispatchEvent(new Event("fresh"));
+  }
+
+  /** Asks how the functions are. */
+  async refreshFunctions() {
+    if (!this.tellsFunctions) return;
+    try {
+      this.functions = (await json("/v1/functions")).functions;
+    } catch (error) {
+      if (error instanceof Failure && error.kind === "gone") this.tellsFunctions = false;
+    }
   }
 
   /** @param {Name} of */

@@ -4,6 +4,7 @@ import { now } from "./api.js";
 import { fill, h, iconButton, say, setText } from "./dom.js";
 import { Footage } from "./footage.js";
 import { listen } from "./gestures.js";
+import { happenings } from "./happenings.js";
 import { drawLanes } from "./lanes.js";
 import { outline } from "./outline.js";
 import { themes } from "./palette.js";
@@ -65,11 +66,16 @@ export class TimelineView extends EventTarget {
       this.dispatchEvent(new Event("data"));
     });
     this.timer = setInterval(() => this.load(), 1000);
+    const happened = () => {
+      if (this.span.to > now() - MINUTE) this.footage.soon();
+    };
+    happenings.addEventListener("happened", happened);
     this.running = true;
     const frame = () => {
       if (!this.running) {
         resized.disconnect();
         themes.removeEventListener("theme", redraw);
+        happenings.removeEventListener("happened", happened);
         return;
       }
       if (this.dirty) this.draw();
@@ -125,7 +131,7 @@ export class TimelineView extends EventTarget {
   zoom(factor, around) {
     const { from, to } = this.span;
     const inside = this.playhead > from && this.playhead < to;
-    const fixed = around ?? (inside ? this.playhead : (from + to) / 2);
+    const fixed = (this.narrow() ? this.playhead : around) ?? (inside ? this.playhead : (from + to) / 2);
     const length = Math.min(LONGEST, Math.max(SHORTEST, (to - from) * factor));
     const share = (fixed - from) / (to - from);
     this.show(fixed - share * length, fixed + (1 - share) * length);
@@ -153,9 +159,14 @@ export class TimelineView extends EventTarget {
   /**
    * Moves the playhead. The span follows where the playhead would leave it, but does not come back to one that somebody panned
    * away from, unless asked to.
-   * @param {number} ms @param {"follow" | "reveal"} [how]
+   * @param {number} ms @param {"follow" | "reveal" | "drag"} [how]
    */
   moveTo(ms, how = "follow") {
+    if (this.isHeld && how !== "drag") return;
+    if (this.narrow()) {
+      this.centre(ms);
+      return;
+    }
     const before = this.playhead;
     const { from, to } = this.span;
     const outside = ms < from || ms > to;
@@ -165,12 +176,37 @@ export class TimelineView extends EventTarget {
     if (outside && seen) this.show(ms - (to - from) * 0.6, ms + (to - from) * 0.4);
     else if (how === "follow" && before <= to && before > from && ms > to - (to - from) * 0.04) this.pan((to - from) * 0.5);
     this.dirty = true;
-    if (ms < this.daySpan.from || ms >= this.daySpan.to) {
-      this.daySpan = { from: midnight(ms), to: midnight(ms, 1) };
-      this.footage.day = undefined;
-      this.footage.stale();
-      this.load();
-    }
+    this.turnDay();
+  }
+
+  /** Keeps the playhead in the middle, where a narrow screen has it: time moves under it. @param {number} ms */
+  centre(ms) {
+    const half = (this.span.to - this.span.from) / 2;
+    if (this.playhead === ms && this.span.from === ms - half) return;
+    this.playhead = ms;
+    this.turnDay();
+    this.show(ms - half, ms + half);
+  }
+
+  /** Takes the day that the playhead is in. */
+  turnDay() {
+    if (this.playhead >= this.daySpan.from && this.playhead < this.daySpan.to) return;
+    this.daySpan = { from: midnight(this.playhead), to: midnight(this.playhead, 1) };
+    this.footage.day = undefined;
+    this.footage.stale();
+    this.load();
+  }
+
+  /** A finger moves time under the playhead; the picture follows when it is lifted. @param {number} ms */
+  drag(ms) {
+    this.isHeld = true;
+    this.moveTo(Math.min(ms, now()), "drag");
+  }
+
+  release() {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.seek(this.playhead);
   }
 
   /** Marks where the range begins or ends. @param {"from" | "to"} end @param {number} [at] */
@@ -245,6 +281,7 @@ export class TimelineView extends EventTarget {
   }
 
   named = "";
+  isHeld = false;
 
   /** @param {string} label @param {HTMLElement} by */
   toggle(label, by) {

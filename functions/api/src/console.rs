@@ -23,7 +23,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 41] = modules![
+const MODULES: [(&str, &str, &[u8]); 42] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -37,6 +37,7 @@ const MODULES: [(&str, &str, &[u8]); 41] = modules![
     "exports.js",
     "footage.js",
     "gestures.js",
+    "happenings.js",
     "health.js",
     "hover.js",
     "keep.js",

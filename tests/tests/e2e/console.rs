@@ -37,14 +37,85 @@ fn the_modules_have_their_types() {
     succeed(node.arg(harness().join("node_modules/typescript/bin/tsc")).arg("-p").arg(harness()));
 }
 
-#[test]
-fn the_console_shows_what_happened() {
-    let Some(mut node) = node() else { return };
+/// The browser. `None`, which is said and counted, without it.
+fn chromium() -> Option<PathBuf> {
     let chromium = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or("/usr/bin/chromium-headless-shell".into()));
     if !chromium.is_file() {
         framepost_tests::skip("no chromium-headless-shell: `tests/run setup` installs it");
-        return;
+        return None;
     }
+    Some(chromium)
+}
+
+/// Starts it with these videos, waits until they are read, and returns it with the console's address.
+fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String) {
+    let options = ["--stay", "--sign", "--listen", "127.0.0.1:0", "--window", "2s"].map(str::to_owned);
+    let videos = videos.into_iter().map(|path| path.into_os_string().into_string().expect("a path"));
+    let onebox = Onebox::up(data, &options.into_iter().chain(videos).collect::<Vec<_>>());
+    let base = onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+        lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))
+    });
+    onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
+        lines.iter().any(|line| line.contains("all files are read")).then_some(())
+    });
+    (onebox, base)
+}
+
+/// Where pictures are kept.
+fn pictures(directory: &Path) -> PathBuf {
+    std::env::var_os("FRAMEPOST_PICTURES").map_or(directory.join("pictures"), PathBuf::from)
+}
+
+/// Each fault of the line, of files and of clocks is said, and the page goes on by itself when it is over.
+#[test]
+fn the_console_goes_on_after_what_fails() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut onebox, base) = up(&directory.path().join("data"), [Clip::Long.path()]);
+    let failing = harness().join("failing.mjs");
+    succeed(
+        node.arg(failing)
+            .args([&base, "onebox", &camera(&Clip::Long.path())])
+            .arg(pictures(directory.path()))
+            .env("CHROMIUM", chromium),
+    );
+    onebox.end();
+}
+
+/// A day of 28 800 files: what the page does with it is as quick as with a minute.
+#[test]
+fn the_console_is_quick_with_a_day_of_28_800_files() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let (mut onebox, base) = up(&data, [Clip::H264.path()]);
+    let camera = camera(&Clip::H264.path());
+    let mut fill = Command::new("python3");
+    let made = fill.arg(harness().join("fill.py")).arg(data.join("catalog.db")).args([&camera, "28800"]).output();
+    let Ok(made) = made else {
+        framepost_tests::skip("no python3");
+        return;
+    };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let start = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+    let many = harness().join("many.mjs");
+    succeed(
+        node.arg(many)
+            .args([&base, "onebox", &camera, &start])
+            .arg(pictures(directory.path()))
+            .env("CHROMIUM", chromium),
+    );
+    onebox.end();
+}
+
+/// The name that a file's camera has.
+fn camera(video: &Path) -> String {
+    video.file_stem().expect("a name").to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_console_shows_what_happened() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
     // In the middle, nothing for half a minute: the gateway records a gap.
     let gate = directory.path().join("gate.mkv");
@@ -54,19 +125,13 @@ fn the_console_shows_what_happened() {
     ffmpeg(arguments.into_iter().chain(coding), &gate);
     let yard = directory.path().join("yard.mkv");
     std::fs::copy(&gate, &yard).expect("a copy");
-    let videos = [gate, yard, Clip::H264Aac.path(), Clip::H265.path()]
-        .map(|path| path.into_os_string().into_string().expect("a path"));
-    let options = ["--stay", "--sign", "--listen", "127.0.0.1:0", "--window", "2s"];
-    let data = directory.path().join("data");
-    let mut onebox = Onebox::up(&data, &options.map(str::to_owned).into_iter().chain(videos).collect::<Vec<_>>());
-    let base = onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
-        lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))
-    });
-    onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
-        lines.iter().any(|line| line.contains("all files are read")).then_some(())
-    });
-    let pictures = std::env::var_os("FRAMEPOST_PICTURES").map_or(directory.path().join("pictures"), PathBuf::from);
+    let (mut onebox, base) = up(&directory.path().join("data"), [gate, yard, Clip::H264Aac.path(), Clip::H265.path()]);
     let drive = harness().join("drive.mjs");
-    succeed(node.arg(drive).args([base.as_str(), "onebox", "gate", "yard"]).arg(pictures).env("CHROMIUM", chromium));
+    succeed(
+        node.arg(drive)
+            .args([base.as_str(), "onebox", "gate", "yard"])
+            .arg(pictures(directory.path()))
+            .env("CHROMIUM", chromium),
+    );
     onebox.end();
 }

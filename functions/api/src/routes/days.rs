@@ -11,7 +11,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_ports::catalog::Interval;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -46,12 +45,7 @@ pub(super) async fn list(
     Asked(asked): Asked<Parameters>,
 ) -> Result<Response, Problem> {
     let camera = parameters::camera(&asked.site, &asked.camera)?;
-    let zone = match asked.zone.as_deref() {
-        None => TimeZone::UTC,
-        Some(name) => {
-            TimeZone::get(name).map_err(|_| Problem::parameter("zone", "an IANA time zone: Europe/Berlin"))?
-        }
-    };
+    let zone = parameters::zone(asked.zone.as_deref())?;
     let too_many = || Problem::parameter("to", format!("not before `from`, and {DAYS_MAX} days in all at most"));
     let dates: Vec<Date> =
         asked.from.series(jiff::Span::new().days(1)).take_while(|date| *date <= asked.to).take(DAYS_MAX + 1).collect();

@@ -6,13 +6,14 @@ use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::cursor;
 use crate::json::{Detections, LookedAt, SightingJson, Sightings};
-use crate::parameters::{self, Asked};
+use crate::parameters::{self, Asked, TimeOfDay};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_ports::catalog::{SightingQuery, SightingRow};
 use jiff::Timestamp;
+use jiff::civil::Time;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,6 +34,14 @@ pub(super) struct Parameters {
     /// With at least this score, 0 to 1.
     #[param(minimum = 0, maximum = 1)]
     min_score: Option<f64>,
+    /// Beginning at this time of the day or later: `22:00`; at midnight without it.
+    #[param(value_type = Option<String>)]
+    time_from: Option<Time>,
+    /// Beginning before this time of the day: `06:00`, which is on the next day where `timeFrom` is later; midnight without it.
+    #[param(value_type = Option<String>)]
+    time_to: Option<Time>,
+    /// The IANA time zone of these times: `Europe/Berlin`; UTC without it.
+    zone: Option<String>,
     /// The most on a page: 1 to 1000, usually 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -40,7 +49,13 @@ pub(super) struct Parameters {
     cursor: Option<String>,
 }
 
-/// What was seen, the newest first, a page at a time.
+/// Most rows that one answer looks through for a time of the day.
+const LOOKED_THROUGH_MAX: usize = 20_000;
+/// Rows that are read at a time, then.
+const ROWS: usize = 1000;
+
+/// What was seen, the newest first, a page at a time. Where a time of the day is asked for, a page may have less than `limit`,
+/// or nothing, and still a `next`.
 #[utoipa::path(get, path = "/v1/sightings", tag = "find", params(Parameters),
     responses((status = 200, body = Sightings),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -56,7 +71,8 @@ pub(super) async fn list(
     if !(0.0..=1.0).contains(&score_min) {
         return Err(Problem::parameter("minScore", "0 to 1"));
     }
-    let query = SightingQuery {
+    let time_of_day = TimeOfDay::asked(asked.time_from, asked.time_to, asked.zone.as_deref())?;
+    let mut query = SightingQuery {
         cameras: wanted(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
         labels: parameters::list("label", asked.label.as_deref(), 20)?,
         within: within(asked.from, asked.to)?,
@@ -64,12 +80,39 @@ pub(super) async fn list(
         after: asked.cursor.as_deref().map(cursor::sighting).transpose()?,
         limit: limit + 1,
     };
-    let mut rows = api.catalog.sightings(&query).await?;
-    let is_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| is_more).map(SightingRow::place).map(cursor::of_sighting);
-    let sightings = rows.into_iter().map(SightingJson::from).collect();
-    answer::json(&headers, Keep::Ask, &Sightings { sightings, next })
+    let Some(time_of_day) = time_of_day else {
+        let mut rows = api.catalog.sightings(&query).await?;
+        let is_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| is_more).map(SightingRow::place).map(cursor::of_sighting);
+        return answer::json(&headers, Keep::Ask, &Sightings { sightings: jsons(rows), next });
+    };
+    query.limit = ROWS;
+    let mut found = Vec::new();
+    for _ in 0..LOOKED_THROUGH_MAX / ROWS {
+        let rows = api.catalog.sightings(&query).await?;
+        let is_last = rows.len() < ROWS;
+        for row in rows {
+            if found.len() == limit {
+                let next = query.after.map(cursor::of_sighting);
+                return answer::json(&headers, Keep::Ask, &Sightings { sightings: jsons(found), next });
+            }
+            query.after = Some(row.place());
+            if time_of_day.has(row.sighting.from) {
+                found.push(row);
+            }
+        }
+        if is_last {
+            query.after = None;
+            break;
+        }
+    }
+    let next = query.after.map(cursor::of_sighting);
+    answer::json(&headers, Keep::Ask, &Sightings { sightings: jsons(found), next })
+}
+
+fn jsons(rows: Vec<SightingRow>) -> Vec<SightingJson> {
+    rows.into_iter().map(SightingJson::from).collect()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -50,6 +50,34 @@ async fn lists_go_on_page_by_page() {
     assert_eq!(one["mimeType"], "video/mp4; codecs=\"avc1.64001f\"");
 }
 
+/// The parts of a day, page by page, are all of it together, and each has its own hours.
+#[tokio::test]
+async fn sightings_are_found_by_the_time_of_day() {
+    let service = Service::start().await;
+    let all = service.get("/v1/sightings?limit=1000").await.json()["sightings"].as_array().unwrap().clone();
+    let mut found = 0;
+    for (part, hours) in [
+        ("timeFrom=23:59:30&timeTo=00:00:10", ["23:59", "00:00"]),
+        ("timeFrom=00:00:10&timeTo=23:59:30", ["00:00", "23:59"]),
+    ] {
+        let mut cursor = String::new();
+        for _ in 0..=all.len() {
+            let page = service.get(&format!("/v1/sightings?{part}&limit=3{cursor}")).await.json();
+            for sighting in page["sightings"].as_array().unwrap() {
+                let from = sighting["from"].as_str().unwrap();
+                assert!(all.contains(sighting) && hours.contains(&&from[11..16]), "{part}: {from}");
+                found += 1;
+            }
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+    }
+    assert_eq!(found, all.len());
+    for wrong in ["timeFrom=25:00", "timeFrom=08:00&zone=Europe/Nowhere", "timeTo=tomorrow"] {
+        assert_eq!(service.get(&format!("/v1/sightings?{wrong}")).await.status, 400, "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn what_did_not_change_is_not_sent_again() {
     let service = Service::start().await;

@@ -1,0 +1,133 @@
+// What the page does when something fails while it plays: `node failing.mjs BASE SITE CAMERA PICTURES`. The camera has more than a
+// minute of footage without a gap. Each time the page says what is the matter, and goes on by itself when that is over.
+
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { check, failures, open, until } from "./browser.mjs";
+import { Line } from "./line.mjs";
+
+const [server, site, camera, pictures] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+const line = new Line(server);
+await line.open();
+const { chunks } = await (await fetch(new URL(`v1/chunks?site=${site}&camera=${camera}&order=oldest-first&limit=1000`, server))).json();
+const at = (index) => Date.parse(chunks[index].from) + 300;
+const { browser, page } = await open();
+const playhead = (page) => page.$eval(".lanes", (element) => Number(element.getAttribute("aria-valuenow")));
+const passes = (page, ms) => until(page, (s) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) > s, ms / 1000);
+const notice = (page, words) => until(page, (words) => (document.querySelector(".notice")?.textContent ?? "").includes(words), words);
+const tells = (page, words) => until(page, (words) => [".stage .words", ".stage > .tag"].some((place) => {
+  const element = document.querySelector(place);
+  return element && !element.hidden && element.textContent.includes(words);
+}), words);
+const isReady = (page) => until(page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2);
+
+/** Opens the camera at a chunk, on a page of its own, and plays. */
+async function playing(index) {
+  const other = await browser.newPage();
+  await other.setViewport({ width: 1440, height: 900 });
+  // What one page has fetched would hide from the next one what is wrong with it.
+  await other.setCacheEnabled(false);
+  await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(index)).toISOString()}`);
+  await isReady(other);
+  await other.keyboard.press("k");
+  return other;
+}
+const shot = (page, name) => page.screenshot({ path: path.join(pictures, `failing-${name}.png`) });
+await page.close();
+
+// The server dies while it plays, and comes back.
+let other = await playing(0);
+await passes(other, at(0) + 1500);
+await line.cut();
+check("a server that dies is said to be gone", await notice(other, "No connection to the server"));
+check("what was loaded plays on, and its end is said", await tells(other, "The video did not arrive"));
+check("no age is claimed", await until(other, () => [...document.querySelectorAll(".cameras .age")].every((one) => one.textContent === "not known")));
+await shot(other, "offline");
+const stood = await playhead(other);
+await line.open();
+check("it comes back by itself", await until(other, () => document.querySelector(".notice") === null));
+check("and plays on from where it stood", await passes(other, (stood + 3) * 1000) && (await playhead(other)) < stood + 20, `from ${stood}`);
+await other.close();
+
+// The token expires while it plays.
+let token = "first";
+line.instead = (url, request) => (url.pathname.startsWith("/v1/") && request.headers.authorization !== `Bearer ${token}`
+  ? { status: 401, type: "application/problem+json", body: "{\"title\":\"A valid token is needed\"}" } : undefined);
+const signIn = async (page, text) => {
+  await page.waitForSelector("#token");
+  await page.type("#token", text);
+  await page.keyboard.press("Enter");
+};
+other = await browser.newPage();
+await other.setViewport({ width: 1440, height: 900 });
+await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(0)).toISOString()}`);
+await signIn(other, "first");
+check("with a token it shows the picture", await isReady(other));
+await other.keyboard.press("i");
+await other.evaluate(() => document.activeElement.blur());
+await other.keyboard.press("k");
+await passes(other, at(0) + 1500);
+token = "second";
+check("a token that is over is asked for again", await notice(other, "The token does not count any more"));
+check("at the end of what was loaded that is said", await tells(other, "The sign-in is over"));
+const over = await playhead(other);
+await shot(other, "sign-in");
+await signIn(other, "second");
+check("it plays on from where it stood", await passes(other, (over + 3) * 1000) && (await playhead(other)) < over + 20);
+check("and the marked range is still there", await other.$eval(".fact", (element) => !element.hidden));
+await other.close();
+line.instead = () => undefined;
+
+// A line that is too slow, and then is not.
+other = await playing(4);
+const network = await other.createCDPSession();
+await network.send("Network.emulateNetworkConditions", { offline: false, latency: 100, downloadThroughput: 4000, uploadThroughput: 4000 });
+check("a slow line is said to be slow", await tells(other, "The line is slow"));
+await shot(other, "slow");
+const slow = await playhead(other);
+await network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+check("and it plays on when it is not", await passes(other, (slow + 3) * 1000));
+await other.close();
+
+// Files that are gone, damaged, or of a kind that the browser does not play: in the way, and where somebody goes.
+const media = (index) => decodeURIComponent(chunks[index].media);
+const faults = [
+  ["gone", 18, "the file is gone", "The file is gone", (index) => (url) => (decodeURIComponent(url.pathname) === media(index) ? { status: 404, type: "application/problem+json", body: "{}" } : undefined)],
+  ["damaged", 25, "the file is damaged", "The file is damaged", (index) => (url) => (decodeURIComponent(url.pathname) === media(index) ? { type: "video/mp4", body: "x".repeat(4096) } : undefined)],
+  ["codec", 32, "this browser cannot play it", "This browser cannot play H.265", (index) => async (url) => {
+    if (url.pathname !== "/v1/chunks") return undefined;
+    const answer = await (await fetch(url)).json();
+    for (const chunk of answer.chunks) if (chunk.key === chunks[index].key) chunk.mimeType = "video/mp4; codecs=\"hvc1.1.6.L93.B0\"";
+    return { body: JSON.stringify(answer) };
+  }],
+];
+for (const [name, index, skipped, words, instead] of faults) {
+  line.instead = instead(index);
+  other = await playing(index - 2);
+  check(`${name}: playing goes over it and says so`, await tells(other, skipped), await other.$eval(".stage > .tag", (element) => element.textContent));
+  check(`${name}: and on`, await passes(other, at(index + 1) + 1000));
+  await other.keyboard.press("k");
+  await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(index)).toISOString()}`);
+  check(`${name}: whoever goes there is told`, await tells(other, words));
+  await shot(other, name);
+  line.instead = () => undefined;
+  await other.close();
+}
+
+// A device whose clock is an hour off.
+for (const [hours, words] of [[-1, "1 h behind"], [1, "1 h ahead"]]) {
+  other = await browser.newPage();
+  await other.evaluateOnNewDocument((ms) => {
+    const real = Date.now.bind(Date);
+    Date.now = () => real() + ms;
+  }, hours * 3_600_000);
+  await other.goto(line.base);
+  check(`a clock that is ${words} is said to be`, await notice(other, words));
+  const age = await (await other.waitForSelector(".caption .age")).evaluate((element) => element.textContent);
+  check("ages are by the server's clock", !/\bh\b/.test(age), age);
+  await other.close();
+}
+await browser.close();
+await line.cut();
+process.exit(failures() === 0 ? 0 : 1);
