@@ -101,6 +101,16 @@ const probed = execFileSync("ffprobe", ["-v", "error", "-count_packets", "-selec
 check("ffprobe reads the clip", Number(JSON.parse(probed).streams[0].nb_read_packets) > 50, `${link.words}, ${JSON.parse(probed).format.duration} s`);
 await scheme("light");
 await shot("export-light");
+const there = async (path) => (await fetch(new URL(path, base))).ok;
+if (await there("v1/holds")) {
+  const press = (words) => page.evaluate((words) => [...document.querySelectorAll(".panel button")].find((one) => one.textContent === words).click(), words);
+  const holds = async () => (await json(`v1/holds?${of}`)).holds;
+  await until(page, () => [...document.querySelectorAll(".keep button")].some((one) => one.textContent === "Keep this range"));
+  await press("Keep this range");
+  check("a range is kept", await until(page, () => document.querySelector(".keep").textContent.includes("Kept:")) && (await holds()).length === 1);
+  await press("Release");
+  check("and released", await until(page, () => !document.querySelector(".keep").textContent.includes("Kept:")) && (await holds()).length === 0);
+} else console.log("skipped: the server holds nothing");
 await page.keyboard.press("Escape");
 
 // Search.
@@ -122,6 +132,9 @@ check("a lane for each", (await page.$$(".lane-camera")).length === 2);
 await shot("side-light");
 await page.goto(`${base}#/health`);
 check("health lists the cameras", await until(page, (name) => [...document.querySelectorAll("tbody th")].some((one) => one.textContent === name), camera));
+if (await there("v1/functions")) {
+  check("and the functions", await until(page, () => [...document.querySelectorAll("section:not([hidden]) tbody th")].some((one) => one.textContent === "probe")));
+}
 await shot("health-light");
 
 // Phone, and the line breaking.

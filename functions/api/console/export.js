@@ -110,7 +110,7 @@ export class ExportPanel extends EventTarget {
   }
 
   name() {
-    return `${this.chosen.map((one) => one.camera).join(", ")}, ${text(this.span.from, "date")} ${range(this.span.from, this.span.to)}`.slice(0, 120);
+    return `${this.chosen.map((one) => one.camera).join(", ")}, ${text(this.span.from, "date")} ${range(this.span.from, this.span.to)}`.slice(0, 60);
   }
 
   /** @param {unknown} error */

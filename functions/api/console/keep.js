@@ -27,7 +27,7 @@ export class Keep {
   async load() {
     const { cameras, span } = this;
     try {
-      const answers = await Promise.all(cameras.map(({ site, camera }) => json("/v1/holds", { site, camera })));
+      const answers = await Promise.all(cameras.map(({ site, camera }) => json("/v1/holds", { site, camera, from: utc(span.from), to: utc(span.to) })));
       if (this.span !== span || this.cameras !== cameras) return;
       this.draw(answers.flatMap((answer) => answer.holds).filter((hold) => hold.to > span.from && hold.from < span.to));
     } catch (error) {
