@@ -34,6 +34,8 @@ export class Buffer {
     // Without one nothing plays, as `plays` says, so nothing is appended.
     this.source = Source && new Source();
     this.type = "";
+    /** Whether a file was appended that is none. */
+    this.isSpoilt = false;
     /** @type {SourceBuffer | undefined} */
     this.buffer = undefined;
     /** The digest of the sample entries that the decoder has. @type {string | undefined} */
@@ -95,8 +97,11 @@ export class Buffer {
     await this.update(buffer, () => buffer.appendBuffer(media));
     this.digest = chunk.sampleEntryDigest;
     const end = this.appended();
-    // Bytes that are no boxes are taken, and nothing comes of them.
-    if (end <= start) throw new Error("there is nothing to play in the file");
+    // Bytes that are no boxes are taken, nothing comes of them, and what is appended behind them is taken for a part of them.
+    if (end <= start) {
+      this.isSpoilt = true;
+      throw new Error("there is nothing to play in the file");
+    }
     this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to });
     await this.evict(buffer);
   }
@@ -121,7 +126,7 @@ export class Buffer {
 
   /** Whether it can take nothing any more. */
   isBroken() {
-    return this.video.error !== null || this.source?.readyState === "ended";
+    return this.isSpoilt || this.video.error !== null || this.source?.readyState === "ended";
   }
 
   appended() {
@@ -167,7 +172,10 @@ export class Buffer {
   /** @param {SourceBuffer} buffer @param {() => void} change */
   update(buffer, change) {
     return new Promise((/** @type {(value?: unknown) => void} */ resolve, reject) => {
-      const failed = () => reject(new Error("the file cannot be played"));
+      const failed = () => {
+        this.isSpoilt = true;
+        reject(new Error("the file cannot be played"));
+      };
       buffer.addEventListener("error", failed, { once: true });
       buffer.addEventListener("updateend", () => { buffer.removeEventListener("error", failed); resolve(); }, { once: true });
       change();

@@ -72,7 +72,9 @@ function camera(pen, data, y, tall) {
 /** @param {Pen} pen @param {number} end */
 function axis(pen, end) {
   const { c, w, x, p } = pen;
-  const room = c.measureText("00:00:00 AM").width;
+  // The words of a mark give way to the playhead's, which are bold and have a border.
+  c.font = font(600);
+  const room = c.measureText(text(p.playhead, "hms")).width + 12;
   for (const mark of ticks(p.span, w)) {
     const at = x(mark.at);
     c.fillStyle = colour("line");

@@ -55,7 +55,8 @@ export class Player extends EventTarget {
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
     video.muted = true;
     video.addEventListener("waiting", () => this.buffer.overHole());
-    video.addEventListener("error", () => this.spoilt(this.chunk));
+    // What cannot be appended is known by its own file; the picture that is shown then has no fault.
+    video.addEventListener("error", () => { if (!this.buffer.isSpoilt) this.spoilt(this.chunk); });
     this.ticking = true;
     this.before = performance.now();
     requestAnimationFrame((at) => this.tick(at));
@@ -265,8 +266,9 @@ export class Player extends EventTarget {
     if (this.state !== "ready") return;
     if (this.playing && this.rate <= FASTEST_PLAYED) {
       this.video.playbackRate = this.rate;
-      this.video.play().catch(() => {
-        // The browser wants a click first.
+      this.video.play().catch((error) => {
+        // Another one took its place, or the browser wants a click first.
+        if (error.name !== "NotAllowedError") return;
         this.playing = false;
         this.tell();
       });

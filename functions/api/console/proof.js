@@ -4,6 +4,12 @@ import { ask } from "./api.js";
 import { button, fill, h, icon, say } from "./dom.js";
 import { proof } from "./words.js";
 
+/** Whose clock the times are of. @type {Record<string, string>} */
+const CLOCKS = {
+  gateway: "Gateway’s clock", "gateway-unsynchronized": "Gateway’s clock, not synchronised", camera: "Camera’s clock",
+  file: "Times of the file", given: "Times as they were given",
+};
+
 export class ProofView {
   constructor() {
     this.element = h("section.proof", { "aria-label": "Proof" });
@@ -28,12 +34,13 @@ export class ProofView {
       return;
     }
     const { sign, tone, title, more } = proof(chunk.integrity);
-    const clock = chunk.clock?.split(";")[0];
+    const source = chunk.clock?.split(";")[0] ?? "";
+    const clock = CLOCKS[source] ?? source;
     const uncertainty = chunk.uncertaintyUs === undefined ? "" : `, ± ${Math.max(1, Math.round(chunk.uncertaintyUs / 1000))} ms`;
     const verify = button("Verify this", () => this.verify(), "outlined small");
     fill(this.element,
       h("div.row", icon(sign, tone), h("div", h("strong", title), h("p", more))),
-      h("div.row.check", h("p.digest", checked || (clock ? `Clock: ${clock}${uncertainty}` : "")), verify));
+      h("div.row.check", h("p.digest", checked || (clock ? `${clock}${uncertainty}` : "")), verify));
   }
 
   /** Hashes the file in the browser and compares it with what the record says. */
