@@ -91,6 +91,30 @@ check("a link to another instant goes there", await until(page, (at) => Number(d
 await page.keyboard.press("v");
 check("the file is verified in the browser", await until(page, () => document.querySelector(".digest").textContent === "Checked in this browser: matches"));
 
+// Days on which the clocks change.
+const days = await page.evaluate(async () => {
+  const [{ ticks }, { midnight }] = await Promise.all([import("/console/ticks.js"), import("/console/time.js")]);
+  return ["2026-10-25T12:00:00Z", "2026-03-29T12:00:00Z", "2026-11-27T12:00:00Z"].map((noon) => {
+    const [from, to] = [midnight(Date.parse(noon)), midnight(Date.parse(noon), 1)];
+    const marks = ticks({ from, to }, 2400);
+    return { hours: (to - from) / 3_600_000, marks: marks.length, different: new Set(marks.map((mark) => mark.text)).size };
+  });
+});
+check("days have 25, 23 and 24 hours, each with a mark of its own", days.map((day) => day.hours).join() === "25,23,24"
+  && days.every((day) => day.marks === day.hours && day.different === day.hours), JSON.stringify(days));
+const typed = async (text) => {
+  await page.keyboard.press("g");
+  await page.waitForSelector("dialog input");
+  await page.$eval("dialog input", (field, text) => { field.value = text; }, text);
+  await page.click("dialog [type=submit]");
+};
+await typed("2026-10-25T02:30:00");
+check("a time that was there twice asks which", (await page.$$("dialog p button")).length === 2);
+await (await page.$$("dialog p button"))[1].click();
+check("and goes there", await until(page, (s) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) === s, Date.parse("2026-10-25T01:30:00Z") / 1000));
+await page.reload();
+await picture();
+
 // Export.
 await page.keyboard.press("e");
 check("the export has its size", await until(page, () => document.querySelector(".foot-bar a")?.textContent.startsWith("Download")));

@@ -6,6 +6,7 @@ import { Calendar } from "./calendar.js";
 import { controls } from "./controls.js";
 import { byId, fill, h, iconButton, button, say, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
+import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { ProofView } from "./proof.js";
@@ -170,7 +171,7 @@ export function cameraScreen(main, of, at) {
     move: (ms) => seek(player.wall + ms), sighting: nextSighting, fault: nextFault, live: goLive, share, verify: () => proof.verify(), export: () => exporting.open(),
     mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(), zoom: (factor) => timeline.zoom(factor),
     day: () => timeline.show(midnight(player.wall), midnight(player.wall, 1)), start: () => seek(midnight(player.wall)),
-    full: () => { stage.element.requestFullscreen?.(); }, close: () => exporting.close(),
+    full: () => { stage.element.requestFullscreen?.(); }, ask: () => askTime(player.wall, seek), close: () => exporting.close(),
   });
   if (at === undefined) {
     if (now() - last < MINUTE) player.goLive();

@@ -46,5 +46,5 @@ export function cameraKeys(act) {
 export const KEYS = /** @type {const} */ ([
   ["Space, K", "play, pause"], ["← →, with Shift", "1 s, 1 min"], ["J, L", "10 s back, on"], [", .", "frame back, on"], ["↑ ↓", "sighting back, on"],
   ["[ ]", "gap back, on"], ["< >", "slower, faster"], ["I, O, X", "range starts, ends, clear"], ["E", "export"], ["+ −, 0", "zoom, whole day"],
-  ["Home, End", "start of the day, live"], ["B, M, F", "boxes, sound, full screen"], ["S, V", "copy link, verify"], ["1–9, /", "camera, search"], ["?, Esc", "this list, close"],
+  ["G", "go to a time"], ["Home, End", "start of the day, live"], ["B, M, F", "boxes, sound, full screen"], ["S, V", "copy link, verify"], ["1–9, /", "camera, search"], ["?, Esc", "this list, close"],
 ]);

@@ -4,6 +4,7 @@ import { now } from "./api.js";
 import { controls } from "./controls.js";
 import { chip, fill, h, button, iconButton, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
+import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { reason } from "./stage.js";
@@ -43,7 +44,10 @@ export function side(main, asked) {
   // Without a moment, one of which all of them have footage, as far as there is one.
   const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t);
   const timeline = new TimelineView(names, clock.wall);
-  timeline.show(clock.wall - 40 * MINUTE, clock.wall + 20 * MINUTE);
+  const firsts = names.map((name) => known.camera(name)?.first ?? NaN);
+  const [first, last] = [Math.min(...firsts), Math.max(...ends)];
+  // Footage of a few minutes is seen as a whole.
+  if (last - first < 40 * MINUTE) timeline.show(first - (last - first) * 0.1, last + (last - first) * 0.1);
   const apart = h("span.quiet", { role: "status" });
   const date = h("span.quiet.wide");
   const exporting = new Exporting(names, timeline, clock, []);
@@ -123,7 +127,7 @@ export function side(main, asked) {
     toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => seek(clock.wall + ms), sighting, fault, share,
     live: () => seek(Math.min(now(), ...ends) - 3000), export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(),
     zoom: (factor) => timeline.zoom(factor), day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => seek(midnight(clock.wall)),
-    full: () => { grid.requestFullscreen?.(); }, close: () => exporting.close(),
+    full: () => { grid.requestFullscreen?.(); }, ask: () => askTime(clock.wall, seek), close: () => exporting.close(),
   });
 
   return {

@@ -1,6 +1,6 @@
 // Where the axis has its marks, and what they say: times of the shown zone's clocks.
 
-import { DAY, HOUR, MINUTE, SECOND, fromWall, text, wall } from "./time.js";
+import { DAY, HOUR, MINUTE, SECOND, fromWall, midnight, text, twin, wall } from "./time.js";
 
 const STEPS = [
   SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
@@ -24,14 +24,17 @@ export function ticks(span, width) {
     // An hour that the clocks leave out has no mark of its own.
     if (ms <= last || ms < span.from) continue;
     last = ms;
-    marks.push({ at: ms, text: words(ms, step, at) });
+    // An hour that comes twice has a mark each time.
+    const other = step < HOUR || step >= DAY ? undefined : twin(ms);
+    for (const at of other === undefined ? [ms] : [ms, other].sort((a, b) => a - b)) marks.push({ at, text: words(at, step) });
   }
   return marks;
 }
 
-/** @param {number} ms @param {number} step @param {number} wallMs */
-function words(ms, step, wallMs) {
+/** @param {number} ms @param {number} step */
+function words(ms, step) {
   if (step >= DAY) return text(ms, "day");
-  if (((wallMs % DAY) + DAY) % DAY === 0) return text(ms, "date");
+  if (midnight(ms) === ms) return text(ms, "date");
+  if (step >= MINUTE && twin(ms) !== undefined) return text(ms, "zoned");
   return text(ms, step < MINUTE ? "hms" : "hm");
 }

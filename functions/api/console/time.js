@@ -36,6 +36,7 @@ export function switchZone() {
 const FORMS = {
   hm: { hour: "numeric", minute: "2-digit" },
   hms: { hour: "numeric", minute: "2-digit", second: "2-digit" },
+  zoned: { hour: "numeric", minute: "2-digit", timeZoneName: "short" },
   day: { day: "numeric", month: "short" },
   date: { weekday: "short", day: "numeric", month: "short" },
   long: { weekday: "long", day: "numeric", month: "long" },
@@ -102,6 +103,12 @@ export function fromWall(wall) {
 /** What clocks of the shown zone say, as if it were UTC. @param {number} ms */
 export function wall(ms) {
   return ms + offset(ms);
+}
+
+/** The other time at which clocks say the same: in the hour that comes twice in autumn. @param {number} ms */
+export function twin(ms) {
+  const shift = offset(ms - 6 * HOUR) - offset(ms + 6 * HOUR);
+  return shift > 0 ? [ms - shift, ms + shift].find((other) => wall(other) === wall(ms)) : undefined;
 }
 
 /** The midnight before a time; days of 23 and 25 hours count as days. @param {number} ms @param {number} [days] */

@@ -23,7 +23,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 42] = modules![
+const MODULES: [(&str, &str, &[u8]); 43] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -37,6 +37,7 @@ const MODULES: [(&str, &str, &[u8]); 42] = modules![
     "exports.js",
     "footage.js",
     "gestures.js",
+    "goto.js",
     "happenings.js",
     "health.js",
     "hover.js",
