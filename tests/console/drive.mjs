@@ -217,11 +217,16 @@ await other_page.close();
 // Accessibility. The checker is a script of its own, which the policy rightly refuses.
 await page.setBypassCSP(true);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-for (const [name, hash] of [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]]) {
+for (const [name, hash] of [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["export", new URL(page_of(start)).hash], ["keys", "#/health"], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]]) {
   await page.goto(base + hash);
   await page.reload();
   await until(page, () => document.querySelector("h1") !== null);
-  if (name === "camera") await picture();
+  if (name === "camera" || name === "export") await picture();
+  if (name === "export") {
+    await page.keyboard.press("e");
+    await until(page, () => document.querySelector(".foot-bar a") !== null);
+  }
+  if (name === "keys") await page.keyboard.press("?");
   await page.evaluate(axe);
   for (const value of ["dark", "light"]) {
     await scheme(value);

@@ -90,7 +90,7 @@ export class Stage {
         signed(chunk.media).then((href) => link.setAttribute("href", href)).catch(() => link.remove());
         return this.say(`codec ${chunk.key}`, h("h2", `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", "Everything else works, and the file can be played elsewhere."), row(link));
       }
-      case "gone": return this.say(`gone ${at}`, h("h2", "The file is gone"), h("p", `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
+      case "gone": return this.say(`gone ${at}`, h("h2", "The file is gone"), h("p", `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? 0) + 1)), button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
       case "damaged": return this.say(`damaged ${at}`, h("h2", "The file is damaged"), h("p", `The video at ${text(player.wall, "hms")} cannot be decoded.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? NaN) + 1)), button("Try again", actions.retry)));
       default: {
         const signIn = lineState() === "unauthorized";

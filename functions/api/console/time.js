@@ -73,7 +73,7 @@ export function dateText(ms) {
 export function zoneText(ms) {
   const offset = format("zone").formatToParts(ms).find((part) => part.type === "timeZoneName")?.value ?? "";
   const place = (zone().split("/").pop() ?? "").replaceAll("_", " ");
-  return place === offset ? place : `${place}, ${offset}`;
+  return place === "UTC" ? place : `${place}, ${offset}`;
 }
 
 const numbers = new Map();
