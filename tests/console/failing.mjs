@@ -128,6 +128,19 @@ for (const [hours, words] of [[-1, "1 h behind"], [1, "1 h ahead"]]) {
   check("ages are by the server's clock", !/\bh\b/.test(age), age);
   await other.close();
 }
+// A browser with Safari's own media source, and one with none.
+for (const [name, prepare] of [
+  ["ManagedMediaSource", () => { globalThis.ManagedMediaSource = globalThis.MediaSource; delete globalThis.MediaSource; }],
+  ["no media source", () => { delete globalThis.MediaSource; }],
+]) {
+  other = await browser.newPage();
+  await other.evaluateOnNewDocument(prepare);
+  await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toISOString()}`);
+  if (name === "no media source") {
+    check(`${name}: it says so and offers the file`, await tells(other, "This browser cannot play H.264") && await until(other, () => document.querySelector(".words a[href]") !== null));
+  } else check(`${name}: it plays`, await isReady(other));
+  await other.close();
+}
 await browser.close();
 await line.cut();
 process.exit(failures() === 0 ? 0 : 1);

@@ -75,7 +75,7 @@ fn the_console_goes_on_after_what_fails() {
     let failing = harness().join("failing.mjs");
     succeed(
         node.arg(failing)
-            .args([&base, "onebox", &camera(&Clip::Long.path())])
+            .args([base.as_str(), "onebox", camera(&Clip::Long.path()).as_str()])
             .arg(pictures(directory.path()))
             .env("CHROMIUM", chromium),
     );
@@ -91,7 +91,8 @@ fn the_console_is_quick_with_a_day_of_28_800_files() {
     let (mut onebox, base) = up(&data, [Clip::H264.path()]);
     let camera = camera(&Clip::H264.path());
     let mut fill = Command::new("python3");
-    let made = fill.arg(harness().join("fill.py")).arg(data.join("catalog.db")).args([&camera, "28800"]).output();
+    let made =
+        fill.arg(harness().join("fill.py")).arg(data.join("catalog.db")).args([camera.as_str(), "28800"]).output();
     let Ok(made) = made else {
         framepost_tests::skip("no python3");
         return;
@@ -101,7 +102,7 @@ fn the_console_is_quick_with_a_day_of_28_800_files() {
     let many = harness().join("many.mjs");
     succeed(
         node.arg(many)
-            .args([&base, "onebox", &camera, &start])
+            .args([base.as_str(), "onebox", camera.as_str(), start.as_str()])
             .arg(pictures(directory.path()))
             .env("CHROMIUM", chromium),
     );
