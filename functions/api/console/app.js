@@ -10,7 +10,7 @@ import { keepFresh } from "./notice.js";
 import { search } from "./search.js";
 import { mark, shell } from "./shell.js";
 import { side } from "./side.js";
-import { cameraLink, known } from "./state.js";
+import { cameraLink, decoded, known } from "./state.js";
 import { parse } from "./time.js";
 import { wall } from "./wall.js";
 
@@ -23,13 +23,7 @@ let shown = "";
 /** Reads the address. */
 function place() {
   const [path = "", query = ""] = location.hash.replace(/^#/, "").split("?");
-  const parts = path.split("/").filter(Boolean).map((part) => {
-    try {
-      return decodeURIComponent(part);
-    } catch {
-      return part;
-    }
-  });
+  const parts = path.split("/").filter(Boolean).map(decoded);
   return { parts, query: new URLSearchParams(query) };
 }
 

@@ -71,22 +71,19 @@ export class Footage extends EventTarget {
     // One stretch a pixel is as much as can be seen.
     const resolution = Math.min(86_400, length / width / SECOND);
     const countSeconds = Math.max(1, Math.min(86_400, Math.round(resolution * 10)));
-    try {
-      const [whole, ...spans] = await Promise.all([
-        timeline(heard, day.from, day.to, { resolution: 60 }, work.signal),
-        ...this.names.map((of) => timeline(of, wish.from, wish.to, { resolution, countSeconds }, work.signal)),
-      ]);
-      this.day = whole;
+    // One that does not arrive takes nothing from the others.
+    const [whole, ...spans] = await Promise.all([
+      timeline(heard, day.from, day.to, { resolution: 60 }, work.signal).catch(() => undefined),
+      ...this.names.map((of) => timeline(of, wish.from, wish.to, { resolution, countSeconds }, work.signal).catch(() => undefined)),
+    ]);
+    if (work.signal.aborted) return;
+    this.asked = undefined;
+    this.failed = whole === undefined || spans.includes(undefined);
+    if (spans.some((data) => data !== undefined)) {
+      this.day = whole ?? this.day;
       this.spans = spans;
-      this.failed = false;
       this.loaded = { ...wish, at: performance.now() };
-    } catch {
-      if (work.signal.aborted) return;
-      this.failed = true;
-      this.loaded.at = performance.now();
-    } finally {
-      if (!work.signal.aborted) this.asked = undefined;
-    }
+    } else this.loaded.at = performance.now();
     this.dispatchEvent(new Event("data"));
   }
 }

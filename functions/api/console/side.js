@@ -8,7 +8,7 @@ import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { reason } from "./stage.js";
-import { cameraLink, copyLink, known, sameCamera } from "./state.js";
+import { cameraLink, copyLink, decoded, known, sameCamera } from "./state.js";
 import { MINUTE, dateText, midnight, parse, utc } from "./time.js";
 import { Together } from "./together.js";
 import { TimelineView } from "./timeline.js";
@@ -19,7 +19,7 @@ const MOST = 9;
 /** @param {URLSearchParams} asked @returns {Name[]} */
 function wanted(asked) {
   const names = (asked.get("cameras") ?? "").split(",").filter(Boolean).map((one) => {
-    const [site = "", ...camera] = one.split("/").map(decodeURIComponent);
+    const [site = "", ...camera] = one.split("/").map(decoded);
     return { site, camera: camera.join("/") };
   });
   return (names.length > 0 ? names : (known.cameras ?? []).slice(0, 4)).slice(0, MOST);

@@ -97,3 +97,12 @@ export async function copyLink(hash) {
   history.replaceState(null, "", link);
   return navigator.clipboard?.writeText(link).then(() => "The link is copied", () => "The link is in the address bar") ?? "The link is in the address bar";
 }
+
+/** A part of an address as it was before it was encoded; as it is where it was not. @param {string} part */
+export function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
