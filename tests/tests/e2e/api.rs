@@ -118,7 +118,7 @@ fn an_export_is_the_clip_and_can_be_checked(
     let (status, head, answer) = send(address, "POST", "/v1/exports", &headers, &body);
     assert_eq!(status, 202, "{}", String::from_utf8_lossy(&answer));
     let path = head.lines().find_map(|line| line.strip_prefix("location: ")).expect("a location").to_owned();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let made = loop {
         let made = json(address, &path);
         if made["state"] != "running" {
