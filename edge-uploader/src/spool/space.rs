@@ -27,7 +27,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Reserves nothing yet.
+    /// Creates an empty reservation for a camera; [`grow`](Self::grow) fills it.
     pub(super) fn new(spool: &Arc<Inner>, name: &CameraName) -> Self {
         Self { spool: Arc::clone(spool), name: name.clone(), bytes: 0 }
     }

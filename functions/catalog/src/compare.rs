@@ -34,11 +34,11 @@ const MARK: &str = "compared";
 /// A bucket that can be listed.
 #[derive(Clone)]
 pub struct Bucket {
-    /// Lists it.
+    /// Lists its objects, whose events are compared with the catalogue's rows.
     pub listing: Arc<dyn ObjectListing>,
-    /// Whose it is.
+    /// The cloud that stores it.
     pub provider: Provider,
-    /// Its name.
+    /// The bucket's name, as events and rows have it.
     pub name: String,
 }
 

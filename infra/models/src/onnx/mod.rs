@@ -44,7 +44,7 @@ pub struct OnnxDetector {
 enum Place {
     /// In this process: for models that are trusted.
     Here(Arc<Session>),
-    /// In another one.
+    /// In a process of its own, with limits: for models that may be anything.
     Apart(Box<Apart>),
 }
 

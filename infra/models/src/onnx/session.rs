@@ -22,7 +22,7 @@ pub(super) struct Wanted {
     pub(super) threads: usize,
 }
 
-/// A loaded model.
+/// A model that is loaded and checked, with the threads that run it.
 pub(super) struct Session {
     model: Model,
     input: NodeId,

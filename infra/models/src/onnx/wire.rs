@@ -89,7 +89,7 @@ pub(super) fn read<H: DeserializeOwned>(from: &mut impl Read, body_max: usize) -
     Ok(Some((serde_json::from_slice(&head)?, body)))
 }
 
-/// Writes a message.
+/// Writes a message: the lengths, `message` as JSON, and `body`.
 pub(super) fn write(to: &mut impl Write, message: &impl Serialize, body: &[u8]) -> io::Result<()> {
     to.write_all(&head(message, body.len())?)?;
     to.write_all(body)?;

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     directory: Directory,
     /// The model's name: letters, digits, `.`, `_` and `-`.
     name: String,
-    /// The model.
+    /// The model's file in ONNX; it is copied.
     #[arg(long, value_name = "FILE")]
     onnx: PathBuf,
     /// The labels of its classes, one a line.

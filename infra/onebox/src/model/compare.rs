@@ -19,7 +19,7 @@ const SAME_PICTURE_S: f64 = 0.001;
 pub(crate) struct Arguments {
     /// A model as records name it: `yolox-nano`, `rekognition`, `onnx/yolox-nano`, or the beginning of its digest.
     a: String,
-    /// The other one.
+    /// The model that it is compared with, named in the same way.
     b: String,
     /// Files with records, one JSON object a line; standard input where there is none.
     #[arg(value_name = "RECORDS")]

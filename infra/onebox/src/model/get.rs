@@ -22,7 +22,7 @@ const FRUITLESS_MAX: u32 = 5;
 pub(crate) struct Arguments {
     #[command(flatten)]
     directory: Directory,
-    /// A known model.
+    /// The name of a model whose publisher and digest this program knows.
     #[arg(value_parser = ["yolox-nano"])]
     name: String,
     /// Fetches it from another place, a mirror. It has to be the publisher's file.
