@@ -56,9 +56,11 @@ export class ExportPanel extends EventTarget {
     fill(this.foot);
     fill(this.sum, h("p", "Looking how large it is."));
     this.keep.show(this.chosen, span);
-    this.exports.load();
+    const exports = this.exports.load();
     /** @type {Part[]} */
     const parts = await Promise.all((known.cameras ?? []).filter((of) => this.chosen.some((one) => sameCamera(one, of)) || ((of.first ?? Infinity) < span.to && (of.last ?? 0) > span.from)).slice(0, 50).map((of) => plan(of, span.from, span.to).then((found) => ({ of, plan: found }), (failure) => ({ of, failure }))));
+    // Whether the server makes exports decides what is offered for several cameras.
+    await exports;
     if (asked === this.asked) this.planned(parts);
   }
 
@@ -103,7 +105,7 @@ export class ExportPanel extends EventTarget {
       const one = (/** @type {string} */ href, /** @type {string} */ words) => h("a.button.primary", { href, download: "", onclick: () => say("The download has begun") }, icon("download"), h("span.cut", words));
       if (links.length === 1) fill(this.foot, one(links[0] ?? "", `Download ${size(bytes)}`));
       else if (links.length > 1) fill(this.foot, ...links.map((href, index) => one(href, `${parts.filter((part) => part.plan)[index]?.of.camera}, ${size(plans[index]?.sizeBytes ?? 0)}`)));
-      else fill(this.foot, button(`Make ${plans.length} files, ${size(bytes)}`, () => this.exports.make(this.name(), parts.filter((part) => part.plan).map(({ of }) => ({ ...of, from: utc(this.span.from), to: utc(this.span.to) }))), "primary"));
+      else fill(this.foot, button(`Make ${plans.length} files, ${size(bytes)}`, () => this.exports.make(this.name(), parts.filter((part) => part.plan).map(({ of: { site, camera } }) => ({ site, camera, from: utc(this.span.from), to: utc(this.span.to) }))), "primary"));
     } catch (error) {
       if (asked === this.asked) this.refused(error);
     }
