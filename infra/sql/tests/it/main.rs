@@ -3,5 +3,6 @@
 
 mod postgres;
 mod processes;
+mod scale;
 mod server;
 mod sqlite;

@@ -104,6 +104,15 @@ impl Server {
         command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     }
 
+    /// The bytes that a database takes on the disk.
+    pub(crate) fn bytes(&self, database: &str) -> u64 {
+        let mut command = program(&self.bin, "psql");
+        let (port, size) = (self.port.to_string(), format!("SELECT pg_database_size('{database}')"));
+        command.args(["-h", "127.0.0.1", "-U", "framepost", "-qtA", "-p", &port, "-d", database, "-c", &size]);
+        let answered = command.stdout(Stdio::piped()).output().unwrap();
+        String::from_utf8_lossy(&answered.stdout).trim().parse().unwrap()
+    }
+
     /// Makes an empty database and returns its URL.
     pub(crate) fn database(&self, name: &str) -> String {
         assert!(self.psql("postgres", &format!("CREATE DATABASE {name}")), "{name}");
