@@ -6,8 +6,8 @@
 
 use crate::Error;
 use crate::finalized::{IgnoreCode, json};
+use crate::pubsub::PubSubMessage;
 use crate::record::{self, Record};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -81,12 +81,9 @@ fn unwrap(mut message: Map<String, Value>, wrappers: u8) -> Result<Carried, Erro
             _ => Err(Error::Event("SNS message: there is no Message".to_owned())),
         };
     }
-    if let Some(Value::Object(message)) = message.get("message") {
-        let data = message.get("data").and_then(Value::as_str).unwrap_or_default();
-        let data = BASE64_STANDARD
-            .decode(data)
-            .map_err(|error| Error::Event(format!("Pub/Sub message: data is not base64: {error}")))?;
-        return inner(&data);
+    if let Some(Value::Object(inside)) = message.remove("message") {
+        let message = PubSubMessage::read(inside).map_err(|error| Error::Event(format!("Pub/Sub message: {error}")))?;
+        return inner(&message.data);
     }
     let names: Vec<String> = message.keys().take(8).map(|name| name.chars().take(40).collect()).collect();
     Err(Error::Event(format!("no record, and no known envelope of one has the fields [{}]", names.join(", "))))
@@ -111,6 +108,7 @@ mod tests {
     use super::*;
     use crate::record::{ObjectRejected, RejectReason};
     use crate::{ObjectFinalized, finalized::Provider};
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
     use serde_json::json;
 
     fn event() -> ObjectFinalized {

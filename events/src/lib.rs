@@ -12,7 +12,8 @@
 //! * [`export`]: which objects belong to exports, which are no footage.
 //! * [`manifest`]: the canonical text that is signed and chained.
 //! * [`finalized`]: "this object is complete", from every sender that can say so; [`removed`]: "it is gone"; [`due`]: "it is time".
-//! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it.
+//! * [`record`]: what a function says of an object, as a CloudEvent; [`envelope`]: out of whatever carries it; [`pubsub`]: one of
+//!   these carriers.
 //! * [`schema`]: JSON Schemas of those CloudEvents, made from the types; [`bigquery`], [`glue`]: the tables that hold
 //!   them.
 
@@ -32,6 +33,7 @@ pub mod key;
 mod lanes;
 pub mod manifest;
 pub mod name;
+pub mod pubsub;
 pub mod record;
 pub mod removed;
 pub mod report;

@@ -1,28 +1,9 @@
-//! Pub/Sub: the push envelope, and the message in it ("Push subscriptions",
-//! `PubsubMessage` in the REST reference).
-//!
-//! Push messages have some fields twice, in camel case and in snake case.
+//! Cloud Storage's notifications in messages of Pub/Sub, in the push envelope or pulled.
 
-use super::json::typed;
 use super::{Notice, Sender, gcs};
 use crate::Error;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use jiff::Timestamp;
-use serde::Deserialize;
+use crate::pubsub::PubSubMessage;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-
-#[derive(Deserialize)]
-struct Message {
-    attributes: Option<BTreeMap<String, String>>,
-    data: Option<String>,
-    // Two fields instead of an alias, because serde reports a field that occurs under
-    // both names as a duplicate.
-    #[serde(rename = "publishTime")]
-    publish_time: Option<Timestamp>,
-    #[serde(rename = "publish_time")]
-    publish_time_snake: Option<Timestamp>,
-}
 
 /// `{"message": {…}, "subscription": "…"}`.
 pub(super) fn push(mut envelope: Map<String, Value>) -> Result<Notice, Error> {
@@ -34,12 +15,8 @@ pub(super) fn push(mut envelope: Map<String, Value>) -> Result<Notice, Error> {
 
 /// Parses the message in the envelope.
 pub(super) fn message(message: Map<String, Value>) -> Result<Notice, Error> {
-    let Message { attributes, data, publish_time, publish_time_snake } =
-        typed(message).map_err(|e| Sender::PubSubMessage.error(e))?;
-    let attributes = attributes.unwrap_or_default();
-    let attributes = gcs::Attributes::read(attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
-    let data = BASE64_STANDARD
-        .decode(data.unwrap_or_default())
-        .map_err(|e| Sender::PubSubMessage.error(format!("data is not base64: {e}")))?;
-    gcs::notification(&attributes, &data, publish_time.or(publish_time_snake))
+    let message = PubSubMessage::read(message).map_err(|error| Sender::PubSubMessage.error(error))?;
+    let attributes =
+        gcs::Attributes::read(message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+    gcs::notification(&attributes, &message.data, message.published)
 }

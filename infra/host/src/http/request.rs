@@ -10,12 +10,11 @@
 //! Only headers that belong to the message are kept: it may end in the dead letters, and a token must not.
 
 use axum::http::HeaderMap;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use framepost_events::pubsub::{self, PubSubMessage};
 use framepost_ports::{Carrier, Message};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Cloud Storage's attributes as headers.
 const NOTIFICATION: [&str; 9] = [
@@ -49,28 +48,6 @@ struct Named {
     time: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Push {
-    message: PushMessage,
-}
-
-#[derive(Deserialize)]
-struct PushMessage {
-    #[serde(default)]
-    attributes: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    data: Option<String>,
-    // Pub/Sub writes both names, emulators only one of them.
-    #[serde(rename = "messageId")]
-    message_id: Option<String>,
-    #[serde(rename = "message_id")]
-    message_id_snake: Option<String>,
-    #[serde(rename = "publishTime")]
-    publish_time: Option<String>,
-    #[serde(rename = "publish_time")]
-    publish_time_snake: Option<String>,
-}
-
 /// Reads a request. The error says why its envelope is invalid.
 pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -90,29 +67,15 @@ pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Sent, String> {
     if has(MESSAGE_ID) || (has("eventtype") && has("bucketid")) {
         return Ok(Sent::Message(whole(header(MESSAGE_ID), header(PUBLISH_TIME), body)));
     }
-    if !is_push(&body) {
+    let Some(pushed) = pubsub::pushed(&body) else {
         return Ok(Sent::Bare(whole(None, None, body)));
-    }
-    let Push { message } = serde_json::from_slice(&body).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
-    let data = BASE64_STANDARD
-        .decode(message.data.unwrap_or_default())
-        .map_err(|error| format!("Pub/Sub push envelope: data is not base64: {error}"))?;
-    let published = message.publish_time.or(message.publish_time_snake);
-    let id = message.message_id.or(message.message_id_snake).unwrap_or_default();
+    };
+    let pushed = PubSubMessage::read(pushed).map_err(|error| format!("Pub/Sub push envelope: {error}"))?;
     Ok(Sent::Message(Message {
-        attributes: message.attributes.unwrap_or_default().into_iter().collect(),
-        published: published.and_then(|time| time.parse::<Timestamp>().ok()),
-        ..Message::new(id, Carrier::PubSub, data)
+        attributes: pushed.attributes.into_iter().collect(),
+        published: pushed.published,
+        ..Message::new(pushed.id, Carrier::PubSub, pushed.data)
     }))
-}
-
-/// Returns whether a body is an object with an object `message`. Ignores the rest.
-fn is_push(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Shape {
-        message: serde_json::Map<String, serde_json::Value>,
-    }
-    serde_json::from_slice::<Shape>(body).is_ok_and(|shape| !shape.message.is_empty())
 }
 
 fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
