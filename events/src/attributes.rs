@@ -250,8 +250,13 @@ impl Attributes {
     {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         let mut a = Self::default();
-        let (mut width, mut height, mut framerate, mut video_bitrate) = (None, None, None, None);
-        let (mut channels, mut sample_rate_khz, mut audio_bitrate) = (None, None, None);
+        let mut width = None;
+        let mut height = None;
+        let mut framerate = None;
+        let mut video_bitrate = None;
+        let mut channels = None;
+        let mut sample_rate_khz = None;
+        let mut audio_bitrate = None;
         for (name, value) in metadata {
             match name.to_ascii_lowercase().as_str() {
                 "source" => a.source = Some(value.to_owned()),
@@ -298,7 +303,8 @@ impl Attributes {
             }
         }
         if let (Some(width), Some(height)) = (width, height) {
-            let (framerate, bitrate_kbps) = (framerate.unwrap_or(0.0), video_bitrate.unwrap_or(0));
+            let framerate = framerate.unwrap_or(0.0);
+            let bitrate_kbps = video_bitrate.unwrap_or(0);
             a.video = Some(VideoAttributes { width, height, framerate, bitrate_kbps });
         }
         if let (Some(channels), Some(sample_rate_khz)) = (channels, sample_rate_khz) {

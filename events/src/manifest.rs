@@ -40,14 +40,17 @@ pub struct Manifest<'a> {
 impl<'a> Manifest<'a> {
     /// Returns the manifest that an object's metadata claims, or `None` for metadata of other writers.
     pub fn claimed(key: &'a str, bytes: u64, attributes: &Attributes) -> Option<Self> {
-        let (sha256, from, to) = (attributes.sha256?, attributes.from?, attributes.to?);
+        let sha256 = attributes.sha256?;
+        let from = attributes.from?;
+        let to = attributes.to?;
         Some(Self { key, bytes, sha256, from, to, previous: attributes.previous })
     }
 
     /// Returns the canonical text of the manifest.
     pub fn text(&self) -> String {
         let Self { key, bytes, sha256, .. } = self;
-        let (from, to) = (rfc3339_micros(self.from), rfc3339_micros(self.to));
+        let from = rfc3339_micros(self.from);
+        let to = rfc3339_micros(self.to);
         let previous = self.previous.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
         format!(
             "framepost-manifest-v1\nkey={key}\nbytes={bytes}\nsha256={sha256}\nfrom={from}\nto={to}\nprevious={previous}\n"

@@ -65,7 +65,8 @@ mod tests {
 
     #[tokio::test]
     async fn many_at_once_are_all_taken() {
-        let (catalog, judge) = (Arc::new(MemoryCatalog::default()), MemoryCatalog::default());
+        let catalog = Arc::new(MemoryCatalog::default());
+        let judge = MemoryCatalog::default();
         let changes = Footage::new(1).changes(24);
         judge.apply(&changes).await.unwrap();
         let batches = Batches::start(catalog.clone());

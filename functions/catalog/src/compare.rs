@@ -77,7 +77,8 @@ pub enum Progress {
 
 /// Compares for half a minute at most, from where the last step stopped.
 pub async fn step(catalog: &dyn Catalog, bucket: &Bucket, clock: &dyn Clock) -> Result<Compared> {
-    let (began, now) = (clock.monotonic(), clock.now());
+    let began = clock.monotonic();
+    let now = clock.now();
     let mut compared = Compared::default();
     let mark = catalog.mark(MARK).await?.and_then(|text| serde_json::from_str(&text).ok());
     let mut after = match mark {
@@ -231,9 +232,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_gone_loses_its_rows_and_what_has_none_is_named() {
         let mut footage = Footage::new(4);
-        let (catalog, listed) = (MemoryCatalog::default(), Arc::new(Listed::default()));
+        let catalog = MemoryCatalog::default();
+        let listed = Arc::new(Listed::default());
         let mut expected = BTreeSet::new();
-        let (mut lost, mut unnamed) = (0, Vec::new());
+        let mut lost = 0;
+        let mut unnamed = Vec::new();
         // More than a page, so that borders are in the middle of what is gone and of what has no row.
         for n in 0..2_600_i64 {
             let records = footage.chunk(&Footage::camera(0), n * 3_000, n.unsigned_abs(), "1");

@@ -169,8 +169,11 @@ mod tests {
             let day = day(&mut fastrand::Rng::with_seed(5));
             let settings = CameraSettings { still_below: below, ..settings() };
             let truth: Vec<bool> = day.iter().map(|(scene, _)| *scene != Scene::Empty).collect();
-            let (mut seen, mut is_there) = (Vec::new(), false);
-            let (mut looked, mut still, mut looked_at_still) = (0, 0, 0);
+            let mut seen = Vec::new();
+            let mut is_there = false;
+            let mut looked = 0;
+            let mut still = 0;
+            let mut looked_at_still = 0;
             for (n, (scene, level)) in day.iter().enumerate() {
                 let from = i64::try_from(n).unwrap() * 3_000_000;
                 let is_looked_at = gate(&chunk("gate", from, from + 3_000_000, Some(*level)), &settings) != Gate::Still;
@@ -183,7 +186,8 @@ mod tests {
                     is_there = truth[n] && *scene != Scene::Leaves;
                 }
             }
-            let (expected, found) = (sightings(&truth), sightings(&seen));
+            let expected = sightings(&truth);
+            let found = sightings(&seen);
             let overlaps = |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| a.start < b.end && b.start < a.end;
             let missed =
                 expected.iter().filter(|run| run.len() >= 2 && !found.iter().any(|other| overlaps(run, other)));

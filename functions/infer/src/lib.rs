@@ -238,7 +238,8 @@ impl Work<'_> {
             model.name,
             self.data.settings_digest
         );
-        let (site, calls) = (self.chunk.site.as_ref(), look.calls());
+        let site = self.chunk.site.as_ref();
+        let calls = look.calls();
         let ledger_failed = |error: Error| Outcome::of_failure("ledger-failed", &error);
         let mut claim = match till.ask(&work, site, calls, price).await.map_err(ledger_failed)? {
             Permission::Call(claim) => claim,

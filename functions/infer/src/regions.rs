@@ -66,7 +66,8 @@ fn place(picture: &Picture, moving: &Bounds, (width, height): (u32, u32)) -> Opt
     if needed * GAIN_LEAST > shrunk {
         return None;
     }
-    let (width, height) = ((model.0 * needed / whole.0).min(1.0), (model.1 * needed / whole.1).min(1.0));
+    let width = (model.0 * needed / whole.0).min(1.0);
+    let height = (model.1 * needed / whole.1).min(1.0);
     let from = |start: f64, length: f64, side: f64| (start + length / 2.0 - side / 2.0).clamp(0.0, 1.0 - side);
     Some(Bounds {
         left: from(moving.left, moving.width, width),
@@ -119,7 +120,8 @@ impl Candidate {
     }
 
     fn is_of_the_same_thing(&self, other: &Self) -> bool {
-        let (a, b) = (&self.detection, &other.detection);
+        let a = &self.detection;
+        let b = &other.detection;
         let common = a.bounds.common_area(&b.bounds);
         let is_part = (self.is_cut || other.is_cut) && common >= WITHIN * a.bounds.area().min(b.bounds.area());
         a.label == b.label && (a.bounds.iou(&b.bounds) > OVERLAP || is_part)
@@ -169,7 +171,8 @@ mod tests {
         let corner = cut(moving(0.0, 0.0, 0.02, 0.1));
         assert_eq!((corner[0].at.left, corner[0].at.top), (0.0, 0.0));
         let larger = cut(moving(0.4, 0.2, 0.6, 0.7));
-        let (width, height) = (larger[0].picture.width(), larger[0].picture.height());
+        let width = larger[0].picture.width();
+        let height = larger[0].picture.height();
         assert!((647..=649).contains(&width) && width.abs_diff(height) <= 1, "{width} x {height}");
         assert!(cut(moving(0.0, 0.0, 0.9, 0.9)).is_empty(), "the whole picture shows it as well");
         assert!(crops(&[picture(400, 300)], &[moving(0.1, 0.1, 0.2, 0.2)], (416, 416)).is_empty(), "nothing is shrunk");

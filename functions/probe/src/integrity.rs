@@ -123,7 +123,8 @@ mod tests {
     fn a_signature_is_judged() {
         let (signer, attributes) = signed();
         let keys = [ManifestSigner::from_secret(&[8; 32]).public_key(), signer.public_key()];
-        let (real, other) = (Sha256::of(b"chunk"), Sha256::of(b"else"));
+        let real = Sha256::of(b"chunk");
+        let other = Sha256::of(b"else");
         let bare = Attributes { signature: None, ..attributes.clone() };
         let anonymous = Attributes { key_id: None, ..attributes.clone() };
         let no_times = Attributes { to: None, ..attributes.clone() };

@@ -29,7 +29,8 @@ impl Shown {
 
     /// Sets the pixel shape.
     pub(crate) fn with_pixels(self, horizontal: u32, vertical: u32) -> Self {
-        let (mut a, mut b) = (horizontal, vertical);
+        let mut a = horizontal;
+        let mut b = vertical;
         while b != 0 {
             (a, b) = (b, a % b);
         }

@@ -119,7 +119,8 @@ fn log(function: &str, handled: &Handled) {
     let outcome = ending.word();
     let reason = ending.reason();
     let key = key.as_deref();
-    let (reason, detail) = (reason.map(|r| r.code.as_str()), reason.map(|r| r.detail.as_str()));
+    let detail = reason.map(|r| r.detail.as_str());
+    let reason = reason.map(|r| r.code.as_str());
     let site = site.as_ref().map(framepost_events::Site::as_str);
     let once_id = once(function, ending, identity);
     let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);

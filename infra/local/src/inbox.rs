@@ -239,7 +239,8 @@ impl LocalReceipt {
     /// Loads the delivery. Returns `None` if the message is gone or must not be handed out yet.
     async fn load(self) -> Result<Option<Delivery>> {
         let Some(id) = self.in_hand.id().cloned() else { return Ok(None) };
-        let (inner, name) = (self.inner.clone(), id.clone());
+        let inner = self.inner.clone();
+        let name = id.clone();
         let loaded = disk::blocking(move || inner.load(&name)).await;
         match loaded.map_err(|error| disk::error("receive", &id, error))? {
             Some(Loaded::Body(body)) => {

@@ -101,7 +101,9 @@ impl LedgerStore for LocalLedger {
     }
 
     async fn swap(&self, work: &str, expected: Option<&Version>, entry: &Entry) -> Result<Swap> {
-        let (dir, path, expected) = (self.dir.clone(), self.path(work), expected.cloned());
+        let dir = self.dir.clone();
+        let path = self.path(work);
+        let expected = expected.cloned();
         let document = Document { work: work.to_owned(), entry: entry.clone() };
         let swap = disk::blocking(move || {
             let _lock = lock(&dir)?;

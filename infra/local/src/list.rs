@@ -23,7 +23,8 @@ impl LocalBucket {
     /// byte order of the keys.
     pub async fn list(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<Listed>> {
         let inner = self.inner.clone();
-        let (prefix_owned, after) = (prefix.to_owned(), after.to_owned());
+        let prefix_owned = prefix.to_owned();
+        let after = after.to_owned();
         let walk = disk::blocking(move || {
             let mut walk = Walk { prefix: &prefix_owned, after: &after, limit, found: vec![] };
             walk.directory(&inner.root, "")?;

@@ -109,7 +109,8 @@ impl LocalBucket {
         let fail = |error| disk::error("put", &object.key, error);
         let mut file = tokio::fs::File::create_new(&staged.bytes).await.map_err(fail)?;
         let mut content = exact(&*object.content);
-        let (mut check, mut size) = (Check::new(object, expect), 0);
+        let mut check = Check::new(object, expect);
+        let mut size = 0;
         while let Some(piece) = content.next().await {
             let piece = piece.map_err(|error| Error::new(ErrorKind::Io, "put", &object.key).because(error))?;
             check.update(&piece);
@@ -195,7 +196,8 @@ fn link_file(from: &Path, to: &Path) -> io::Result<(u64, u32)> {
         }
         let mut file = File::open(to)?;
         let mut piece = vec![0; PIECE_BYTES];
-        let (mut size, mut crc32c) = (0, 0);
+        let mut size = 0;
+        let mut crc32c = 0;
         loop {
             match file.read(&mut piece)? {
                 0 => break,

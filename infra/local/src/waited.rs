@@ -23,7 +23,8 @@ pub struct Waited {
 impl Waited {
     /// Looks again. On return, [`of`](Self::of) tells of the messages that were there.
     pub async fn look(&mut self, inboxes: &LocalInboxes) -> Result<()> {
-        let (places, before) = (inboxes.open_places(), std::mem::take(&mut self.known));
+        let places = inboxes.open_places();
+        let before = std::mem::take(&mut self.known);
         let looked = disk::blocking(move || {
             let mut known = BTreeMap::new();
             for (inbox, place) in places {

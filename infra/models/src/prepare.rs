@@ -44,7 +44,8 @@ pub fn prepare(picture: &Picture, input: &Input) -> (InputTensor, Placement) {
 
 /// The picture in the input's size: `width × height × 3` bytes, red first.
 fn canvas(picture: &Picture, input: &Input) -> (Vec<u8>, Placement) {
-    let (width, height) = (input.width as usize, input.height as usize);
+    let width = input.width as usize;
+    let height = input.height as usize;
     let source = Source { rgb: picture.rgb(), width: picture.width() as usize, height: picture.height() as usize };
     let Resize::Letterbox { fill, align } = input.resize else {
         let placement =
@@ -166,10 +167,12 @@ impl Source<'_> {
     fn halved(&self, width: usize, height: usize) -> Vec<u8> {
         let mut pixels = Vec::with_capacity(width * height * COLOURS);
         for y in 0..height {
-            let (upper, lower) = (self.row(2 * y), self.row(2 * y + 1));
+            let upper = self.row(2 * y);
+            let lower = self.row(2 * y + 1);
             for x in 0..width {
                 for colour in 0..COLOURS {
-                    let (first, second) = (2 * x * COLOURS + colour, (2 * x + 1) * COLOURS + colour);
+                    let first = 2 * x * COLOURS + colour;
+                    let second = (2 * x + 1) * COLOURS + colour;
                     let sum = [upper[first], upper[second], lower[first], lower[second]].map(u16::from);
                     #[expect(clippy::cast_possible_truncation, reason = "the mean of bytes")]
                     pixels.push(((sum.iter().sum::<u16>() + 2) >> 2) as u8);
@@ -209,7 +212,8 @@ impl Stretched {
 
 /// The shape of a model's input.
 pub fn shape(input: &Input) -> [usize; 4] {
-    let (width, height) = (input.width as usize, input.height as usize);
+    let width = input.width as usize;
+    let height = input.height as usize;
     match input.layout {
         Layout::Nchw => [1, COLOURS, height, width],
         Layout::Nhwc => [1, height, width, COLOURS],

@@ -59,7 +59,9 @@ impl Credentials {
                 let own = values.iter().find(|(name, _)| name.as_deref() == Some(camera.name.as_str()));
                 own.or_else(|| values.iter().find(|(name, _)| name.is_none())).map(|(_, value)| value.clone())
             };
-            let (username, env, file) = (given(&self.username), given(&self.password_env), given(&self.password_file));
+            let username = given(&self.username);
+            let env = given(&self.password_env);
+            let file = given(&self.password_file);
             anyhow::ensure!(
                 env.is_none() || file.is_none(),
                 "camera {}: give --password-env or --password-file, not both",

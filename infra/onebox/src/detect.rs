@@ -106,15 +106,18 @@ fn why(outcome: Outcome) -> String {
 
 /// Writes the picture with a frame around each box, in one colour for each label.
 fn draw(picture: &Picture, detections: &[Detection], place: &Path) -> anyhow::Result<()> {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let width = picture.width() as usize;
+    let height = picture.height() as usize;
     let mut rgb = picture.rgb().to_vec();
     let thickness = (width / 400).max(2);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fractions of the picture")]
     let at = |fraction: f64, side: usize| (fraction * side as f64) as usize;
     for Detection { label, bounds, .. } in detections {
         let colour = colour(label);
-        let (left, right) = (at(bounds.left, width), at(bounds.right(), width));
-        let (top, bottom) = (at(bounds.top, height), at(bounds.bottom(), height));
+        let left = at(bounds.left, width);
+        let right = at(bounds.right(), width);
+        let top = at(bounds.top, height);
+        let bottom = at(bounds.bottom(), height);
         for y in top..bottom.min(height) {
             for x in left..right.min(width) {
                 let edge = (x - left).min(right - 1 - x).min(y - top).min(bottom - 1 - y);

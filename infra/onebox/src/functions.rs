@@ -55,7 +55,8 @@ impl Functions {
         }
         let mut subscribed = Vec::new();
         for function in self.iter().filter(|function| function.manifest().has_inbox()) {
-            let (name, topics) = (function.name(), topics(&function.manifest().triggers));
+            let name = function.name();
+            let topics = topics(&function.manifest().triggers);
             if left_out.iter().any(|other| other == name) {
                 inboxes.keep(name, topics).await?;
                 continue;
@@ -146,7 +147,8 @@ impl Working {
                 ..worker::Limits::default()
             };
             schedules.fire_due().await.with_context(|| format!("cannot fire the schedules of {name}"))?;
-            let (stop, failed) = (working.stop.clone(), failed.clone());
+            let stop = working.stop.clone();
+            let failed = failed.clone();
             working.workers.spawn(async move {
                 let worked = tokio::select! {
                     worked = worker::run(handler, inbox, limits, stop.cancelled_owned()) => worked,

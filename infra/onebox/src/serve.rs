@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { dir, listen, auth } = arguments;
     let signals = Signals::install()?;
-    let (bucket, catalog) = (up::bucket_dir(&dir), up::catalog_file(&dir)?);
+    let bucket = up::bucket_dir(&dir);
+    let catalog = up::catalog_file(&dir)?;
     // Opening would create both. Whoever wants to see footage has misspelt the directory.
     ensure!(
         bucket.is_dir() && catalog.is_file(),

@@ -145,7 +145,9 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         .context("cannot keep an access key")?;
     let stop_endpoint = CancellationToken::new();
     let serving = tokio::spawn({
-        let (buckets, credentials, stop) = (vec![bucket.clone()], credentials.clone(), stop_endpoint.clone());
+        let buckets = vec![bucket.clone()];
+        let credentials = credentials.clone();
+        let stop = stop_endpoint.clone();
         async move { s3_endpoint::serve(buckets, listener, &credentials, stop).await }
     });
 
@@ -153,7 +155,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let api_listener = api::listen(arguments.listen, arguments.auth).await?;
     let api_address = api_listener.local_addr()?;
     let serving_api = tokio::spawn({
-        let (source, access) = (Arc::new(bucket.clone()), arguments.auth.access(&arguments.dir, api_address)?);
+        let source = Arc::new(bucket.clone());
+        let access = arguments.auth.access(&arguments.dir, api_address)?;
         let workings: Option<Arc<dyn Workings>> = Some(Arc::new(health.clone()));
         let public_keys = signer.iter().map(|signer| signer.public_key()).collect();
         let exports = Some(api::exports(catalog.clone(), &source, public_keys));
@@ -175,7 +178,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let sink = Arc::new(S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?);
     let reports = report::Settings { every: DEFAULT_REPORT, signer: signer.clone(), quota_bytes: u64::MAX };
     let options = spool::Options { signer, ..spool::Options::default() };
-    let (settings, clock) = (Upload::to(url).settings(arguments.videos.len()), Arc::new(SystemClock));
+    let settings = Upload::to(url).settings(arguments.videos.len());
+    let clock = Arc::new(SystemClock);
     let spool_dir = arguments.dir.join("spool");
     let gateway =
         Arc::new(Gateway::start(arguments.site.clone(), &spool_dir, options, Arc::clone(&sink) as _, settings, clock)?);
@@ -241,7 +245,8 @@ impl Variables {
     }
 
     fn for_function(&self, function: &Registered) -> impl Fn(&str) -> Option<String> + Send + Sync + use<> {
-        let (of_this, defaults) = (self.0.clone(), function.manifest().environment.clone());
+        let of_this = self.0.clone();
+        let defaults = function.manifest().environment.clone();
         move |name| {
             let given = of_this.get(name).cloned().or_else(|| std::env::var(name).ok());
             given.or_else(|| defaults.get(name).cloned())
@@ -333,7 +338,8 @@ async fn record(
         }
     };
     terminal::err(display.finish());
-    let (waiting, quarantined) = (gateway.spool().pending().0, gateway.spool().quarantined().len());
+    let waiting = gateway.spool().pending().0;
+    let quarantined = gateway.spool().quarantined().len();
     terminal::err(format_args!("done: {}; {waiting} in the spool, {quarantined} in quarantine", output.summary()));
     let rejected = output.count(record::OBJECT_REJECTED);
     let good = verdict == Verdict::Good && unusable == 0 && quarantined == 0 && rejected == 0;

@@ -86,7 +86,8 @@ impl<K: Ord + Clone, V: Clone> WaitingList<K, V> {
         let taken = due.take(max).map(|(id, waiting)| {
             waiting.due = None;
             waiting.deliveries += 1;
-            let (id, value) = (Some(id.clone()), waiting.value.clone());
+            let id = Some(id.clone());
+            let value = waiting.value.clone();
             InHand { list: self.clone(), id, value, deliveries: waiting.deliveries }
         });
         Some(taken.collect())

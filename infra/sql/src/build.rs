@@ -93,7 +93,8 @@ async fn rebuild(db: &mut impl Executor, camera: i64, series: i64, day: Timestam
     let sql = "SELECT from_us, to_us, key, time_us, record FROM look
         WHERE camera = $1 AND series = $2 AND from_us >= $3 AND from_us < $4 ORDER BY from_us, key, version";
     let rows = db.query(sql, values![camera, series, from, to]).await?;
-    let (mut fold, mut last) = (SightingFold::default(), (0, String::new()));
+    let mut fold = SightingFold::default();
+    let mut last = (0, String::new());
     let mut made = Vec::new();
     for row in rows {
         let inferred: ChunkInferred = row.json(4)?;

@@ -39,7 +39,8 @@ pub(crate) async fn holds(db: &mut impl Executor, query: &HoldQuery) -> Result<V
     };
     let mut further = String::new();
     if let Some(after) = &query.after {
-        let (created, id) = (place(after.created.into()), place(after.id.as_str().into()));
+        let created = place(after.created.into());
+        let id = place(after.id.as_str().into());
         further = format!("AND (created_us, id) < ({created}, {id})");
     }
     if let Some(among) = &query.among {

@@ -32,7 +32,8 @@ pub(crate) async fn objects(db: &mut impl Executor, after: &str, limit: usize) -
             };
         }
         for row in &rows {
-            let (object, time) = (object(row, 0)?, row.time(3)?);
+            let object = object(row, 0)?;
+            let time = row.time(3)?;
             let place = (object.key.clone(), object.identity());
             let one = known.entry(place).or_insert(KnownObject { object, time });
             one.time = one.time.max(time);

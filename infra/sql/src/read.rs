@@ -29,7 +29,8 @@ pub(crate) fn object(row: &Row, key: usize) -> Result<ObjectRef> {
         "local" => Provider::Local,
         _ => return Err(corrupt("a provider")),
     };
-    let (key, version) = (row.text(key)?.to_owned(), row.text(key + 2)?.to_owned());
+    let version = row.text(key + 2)?.to_owned();
+    let key = row.text(key)?.to_owned();
     Ok(ObjectRef { provider, bucket: bucket.to_owned(), key, version })
 }
 
@@ -138,7 +139,8 @@ async fn among(db: &mut impl Executor, cameras: Option<&[CameraName]>) -> Result
         let longest = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
         return Ok(Some((String::new(), longest.unwrap_or_default())));
     };
-    let (mut ids, mut longest) = (Vec::new(), 0);
+    let mut ids = Vec::new();
+    let mut longest = 0;
     for name in names {
         if let Some((id, of_camera)) = camera(db, name).await? {
             ids.push(id.to_string());
@@ -347,7 +349,8 @@ async fn sightings_of(
     );
     let rows = db.query(&sql, &values).await?;
     let row = |row: &Row| {
-        let (camera, series) = (name(row, 0)?, row.text(2)?.to_owned());
+        let camera = name(row, 0)?;
+        let series = row.text(2)?.to_owned();
         Ok(SightingRow { camera, series, model: row.json(3)?, sighting: row.json(4)? })
     };
     rows.iter().map(row).collect()

@@ -221,7 +221,8 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
-        let (camera, within) = (camera.clone(), within.to_vec());
+        let camera = camera.clone();
+        let within = within.to_vec();
         self.read(move |db| now(read::recorded(db, &camera, &within))).await
     }
 
@@ -307,7 +308,8 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn set_mark(&self, name: &str, text: &str) -> Result<()> {
-        let (name, text) = (name.to_owned(), text.to_owned());
+        let name = name.to_owned();
+        let text = text.to_owned();
         self.write(move |db| now(objects::set_mark(db, &name, &text))).await
     }
 }

@@ -142,13 +142,15 @@ impl<E: Executor> Writing<'_, E> {
             RETURNING id, longest_us";
         let rows = self.db.query(sql, values![name.site.as_str(), name.camera.as_str(), length_us]).await?;
         let row = rows.first().ok_or_else(|| Error::new(ErrorKind::Corrupt, "write", "a camera"))?;
-        let (id, longest) = (row.int(0)?, row.int(1)?);
+        let id = row.int(0)?;
+        let longest = row.int(1)?;
         self.cameras.insert(name.clone(), (id, longest));
         Ok(id)
     }
 
     async fn chunk(&mut self, row: &ChunkRow) -> Result<()> {
-        let (Some(name), object) = (row.camera(), &row.chunk.object) else { return Ok(()) };
+        let Some(name) = row.camera() else { return Ok(()) };
+        let object = &row.chunk.object;
         if self.is_removed(object, row.time).await? {
             return Ok(());
         }
@@ -233,7 +235,8 @@ impl<E: Executor> Writing<'_, E> {
             last_us = CASE WHEN excluded.last_us > series.last_us THEN excluded.last_us ELSE series.last_us END RETURNING id";
         let rows = self.db.query(sql, values![row.series(), json(&model)?, row.time]).await?;
         let series = rows.first().ok_or_else(|| Error::new(ErrorKind::Corrupt, "write", "a model"))?.int(0)?;
-        let (Some(name), object) = (row.camera(), &row.inferred.object) else { return Ok(()) };
+        let Some(name) = row.camera() else { return Ok(()) };
+        let object = &row.inferred.object;
         if self.is_removed(object, row.time).await? {
             return Ok(());
         }

@@ -65,7 +65,8 @@ impl Recording {
 async fn play(mut camera: FileCamera, size: u64) -> Result<(), CameraError> {
     let mut session = camera.connect().await?;
     let mut recording: Option<Recording> = None;
-    let (mut frames, mut faults) = (0, 0);
+    let mut frames = 0;
+    let mut faults = 0;
     let ended = loop {
         match session.next().await {
             Ok(Some(CameraEvent::Parameters(parameters))) => {

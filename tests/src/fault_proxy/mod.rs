@@ -152,7 +152,8 @@ impl Shared {
             Plan::Cycle(faults) => faults.get(turn % faults.len().max(1)).copied().unwrap_or(Fault::None),
             Plan::Script(faults) => faults.get(turn).copied().unwrap_or(Fault::None),
             Plan::Random { one_in, faults, .. } => {
-                let (one_in, faults) = (*one_in, faults.clone());
+                let one_in = *one_in;
+                let faults = faults.clone();
                 // Derive the random number from the turn, so that asking again gives the same result.
                 let mut chance = fastrand::Rng::with_seed(conduct.chance.clone().u64(..).wrapping_add(turn as u64));
                 match chance.u32(0..one_in.max(1)) {

@@ -71,7 +71,8 @@ impl Cameras {
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for (number, connection) in listener.incoming().flatten().enumerate() {
-                let (shared, description) = (Arc::clone(&accepting), description.clone());
+                let shared = Arc::clone(&accepting);
+                let description = description.clone();
                 std::thread::spawn(move || talk(connection, number % GROUPS, &description, &shared));
             }
         });
@@ -154,7 +155,8 @@ impl Packets {
         let pieces = unit[1..].chunks(PAYLOAD_BYTES - 2);
         let count = pieces.len();
         for (number, piece) in pieces.enumerate() {
-            let (first, last) = (u8::from(number == 0) << 7, u8::from(number + 1 == count) << 6);
+            let first = u8::from(number == 0) << 7;
+            let last = u8::from(number + 1 == count) << 6;
             let header = [unit[0] & 0xe0 | FRAGMENT, first | last | kind(unit)];
             self.packet(&header, piece, is_last && number + 1 == count);
         }
@@ -233,7 +235,8 @@ fn talk(connection: TcpStream, group: usize, description: &str, shared: &Shared)
             let length = u16::from_be_bytes([header[2], header[3]]);
             std::io::copy(&mut std::io::Read::take(&mut requests, length.into()), &mut std::io::sink())?;
         }
-        let (mut first, mut sequence) = (String::new(), "0".to_owned());
+        let mut first = String::new();
+        let mut sequence = "0".to_owned();
         loop {
             let mut line = String::new();
             if requests.read_line(&mut line)? == 0 {

@@ -79,7 +79,8 @@ fn what_was_recorded_is_found_plays_and_comes_out_as_a_clip() {
         (Some("onebox"), Some(camera.as_str())),
         "{cameras}"
     );
-    let (from, to) = (known["first"].as_str().expect("a start"), known["last"].as_str().expect("an end"));
+    let from = known["first"].as_str().expect("a start");
+    let to = known["last"].as_str().expect("an end");
     let timeline = json(address, &format!("/v1/timeline?site=onebox&camera={camera}&from={from}&to={to}"));
     assert_eq!(timeline["recorded"].as_array().map(Vec::len), Some(1), "{timeline}");
     assert!(timeline["chunks"].as_u64() > Some(2), "{timeline}");

@@ -143,7 +143,8 @@ fn judge(aws: &BTreeMap<String, String>, gcp: &BTreeMap<String, String>, excused
 
 #[test]
 fn the_roots_take_the_same_variables() {
-    let (aws, gcp) = (variables("aws"), variables("gcp"));
+    let aws = variables("aws");
+    let gcp = variables("gcp");
     assert_eq!(aws.get("alarms.errors").map(String::as_str), Some("number = 1"), "types are not read: {aws:?}");
     judge(&aws, &gcp, VARIABLES);
 }
@@ -154,7 +155,8 @@ fn the_roots_give_the_same_outputs() {
         let body = configuration(root);
         blocks(&body, "output").map(|output| (label(output, 0).to_owned(), String::new())).collect::<BTreeMap<_, _>>()
     };
-    let (aws, gcp) = (outputs("aws"), outputs("gcp"));
+    let aws = outputs("aws");
+    let gcp = outputs("gcp");
     assert!(aws.contains_key("bucket_url"), "outputs are not read: {aws:?}");
     judge(&aws, &gcp, OUTPUTS);
 }

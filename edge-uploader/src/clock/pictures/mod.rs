@@ -156,7 +156,8 @@ impl Pictures {
         let mut times = Vec::new();
         let mut arrivals = Vec::new();
         // The last of each that goes ahead and those that are shown before it.
-        let (mut ahead, mut complete): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
+        let mut ahead: Vec<i64> = Vec::new();
+        let mut complete: Vec<i64> = Vec::new();
         for frame in frames {
             let time = frame.pts;
             let at_us = micros(frame.arrival);

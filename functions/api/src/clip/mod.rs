@@ -72,7 +72,8 @@ impl Clip {
         if whole.len() as u64 != part.chunk.size_bytes {
             return Err(damaged("the object is not as long as it was"));
         }
-        let (start, end) = (part.start, part.start + part.len());
+        let start = part.start;
+        let end = part.start + part.len();
         let media = cut(&whole, start, end);
         let number = u32::try_from(n).unwrap_or(u32::MAX);
         let moved = fragments::moved(&media, number, part.begins_at, start, at, &self.head.timescales)

@@ -165,7 +165,8 @@ impl Plan {
 
     /// From when on it plays, and for how long.
     pub(crate) fn timing(&self) -> Timing {
-        let (first, last) = (&self.parts[0], &self.parts[self.parts.len() - 1]);
+        let first = &self.parts[0];
+        let last = &self.parts[self.parts.len() - 1];
         Timing::of(self.within, first.chunk.from, last.chunk.to, self.total)
     }
 

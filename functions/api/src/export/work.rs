@@ -75,7 +75,9 @@ impl Exports {
 
     /// The exports that have not ended, the oldest first.
     async fn unfinished(&self) -> Result<VecDeque<Id>, Error> {
-        let (store, mut found, mut after) = (&self.inner.store, VecDeque::new(), String::new());
+        let store = &self.inner.store;
+        let mut found = VecDeque::new();
+        let mut after = String::new();
         loop {
             let ids = self.ids(&after, 100).await?;
             let Some(last) = ids.last() else { return Ok(found) };

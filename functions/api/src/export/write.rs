@@ -72,9 +72,13 @@ impl Content for ClipContent {
     }
 
     fn open(&self) -> ContentStream {
-        let (clip, exports, id) = (self.clip.clone(), self.exports.clone(), self.id.clone());
+        let clip = self.clip.clone();
+        let exports = self.exports.clone();
+        let id = self.id.clone();
         let stream = futures::stream::try_unfold(0, move |at| {
-            let (clip, exports, id) = (clip.clone(), exports.clone(), id.clone());
+            let clip = clip.clone();
+            let exports = exports.clone();
+            let id = id.clone();
             async move {
                 let size = clip.size();
                 if at >= size {
@@ -159,7 +163,9 @@ async fn prove(
     };
     take(clip.head());
     let head_bytes = clip.head().len() as u64;
-    let (mut at, mut heads, mut chunks) = (head_bytes, BTreeMap::new(), Vec::with_capacity(clip.pieces()));
+    let mut at = head_bytes;
+    let mut heads = BTreeMap::new();
+    let mut chunks = Vec::with_capacity(clip.pieces());
     let mut times = vec![(0, file.range.from)];
     let mut before: Option<Timestamp> = None;
     let mut skipped = 0.0;

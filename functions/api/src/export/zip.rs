@@ -53,7 +53,8 @@ fn dos(time: Timestamp) -> [u8; 4] {
     let year = u16::try_from(at.year() - 1980).unwrap_or_default().min(127);
     let date = (year << 9) | (part(at.month()) << 5) | part(at.day());
     let time = (part(at.hour()) << 11) | (part(at.minute()) << 5) | (part(at.second()) / 2);
-    let (time, date) = (time.to_le_bytes(), date.to_le_bytes());
+    let time = time.to_le_bytes();
+    let date = date.to_le_bytes();
     [time[0], time[1], date[0], date[1]]
 }
 
@@ -168,7 +169,9 @@ impl Archive {
 
     fn made_of(folder: &str, entries: &[Entry], time: Timestamp, key: impl Fn(&str) -> String) -> Self {
         let stamp = dos(time);
-        let (mut parts, mut at, mut directory) = (Vec::new(), 0, Vec::new());
+        let mut parts = Vec::new();
+        let mut at = 0;
+        let mut directory = Vec::new();
         let mut add = |at: &mut u64, what: What| {
             let start = *at;
             *at += what.len();

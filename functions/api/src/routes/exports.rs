@@ -149,7 +149,8 @@ pub(super) async fn make(
         .map(|range| format!("{}/{} {}/{}", range.site, range.camera, range.from, range.to))
         .collect();
     let by = by.as_deref().unwrap_or("loopback");
-    let (bytes, of) = (request.bytes(), of.join(", "));
+    let bytes = request.bytes();
+    let of = of.join(", ");
     tracing::info!(event = "export-asked", caller = by, export = id, bytes, ranges = of, "an export was asked for");
     let progress = Progress { bytes_written: 0, written: vec![], end: None, request };
     let mut response = answer::json(&HeaderMap::new(), Keep::Ask, &ExportJson::of(&progress))?;
@@ -268,7 +269,9 @@ pub(super) async fn file(
         file_name: Some(name.clone()),
     };
     let read = move |start, end| {
-        let (exports, progress, name) = (exports.clone(), progress.clone(), name.clone());
+        let exports = exports.clone();
+        let progress = progress.clone();
+        let name = name.clone();
         async move { exports.read_file(&progress, &name, start, end).await }
     };
     ranged::answer(&method, &headers, of, read).await
@@ -301,7 +304,8 @@ pub(super) async fn archive(
         file_name: Some(format!("export-{id}.zip")),
     };
     let read = move |start, end| {
-        let (exports, archive) = (exports.clone(), archive.clone());
+        let exports = exports.clone();
+        let archive = archive.clone();
         async move { archive.read(&exports, start, end).await }
     };
     ranged::answer(&method, &headers, of, read).await

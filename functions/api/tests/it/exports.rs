@@ -35,9 +35,11 @@ struct Service {
 
 impl Place {
     async fn new() -> Self {
-        let (bucket, catalog) = (Arc::new(MemoryBucket::new("footage")), Arc::new(MemoryCatalog::default()));
+        let bucket = Arc::new(MemoryBucket::new("footage"));
+        let catalog = Arc::new(MemoryCatalog::default());
         let mut gateway = Gateway::new();
-        let (one, other) = (Footage::camera(0), Footage::camera(1));
+        let one = Footage::camera(0);
+        let other = Footage::camera(1);
         let mut records = gateway.span(&bucket, &one, 0, 20, 1);
         records.extend(gateway.span(&bucket, &one, 20 * SECONDS + 60, 5, 2));
         records.extend(gateway.span(&bucket, &other, 0, 10, 1));
@@ -287,7 +289,8 @@ fn take_out(altered: &Altered, n: usize) {
             chunk["at"] = json!(chunk["at"].as_u64().unwrap() - taken.1);
         }
     });
-    let (at, len) = (usize::try_from(taken.0).unwrap(), usize::try_from(taken.1).unwrap());
+    let at = usize::try_from(taken.0).unwrap();
+    let len = usize::try_from(taken.1).unwrap();
     altered.change_clip(|clip| drop(clip.drain(at..at + len)));
 }
 
@@ -587,7 +590,8 @@ async fn the_newest_come_first_a_page_at_a_time() {
         place.clock.advance(std::time::Duration::from_secs(2));
         service.post("", &json!({"name": format!("export {n}"), "ranges": [range(0, 0, 3_000)]})).await;
     }
-    let (mut names, mut next) = (Vec::new(), String::new());
+    let mut names = Vec::new();
+    let mut next = String::new();
     loop {
         let page = service.get(&format!("/v1/exports?limit=2{next}")).await.json();
         let exports = page["exports"].as_array().unwrap();

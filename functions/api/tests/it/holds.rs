@@ -81,7 +81,8 @@ async fn nobody_holds_or_frees_what_he_may_not_see() {
     assert_eq!(of(&site, "site-1", "cam-1").await.status, 404);
     assert_eq!(of(&ended, "site-0", "cam-0").await.status, 401);
     let id = |answer: &Answer| answer.json()["id"].as_str().unwrap().to_owned();
-    let (mine, other) = (id(&mine), id(&other));
+    let mine = id(&mine);
+    let other = id(&other);
     assert_eq!(ids(&service, &all, "").await.len(), 2);
     assert_eq!(ids(&service, &all, "?site=site-1").await, std::slice::from_ref(&other));
     for query in ["", "?site=site-0", "?site=site-0&camera=cam-0"] {

@@ -60,8 +60,10 @@ impl Service {
     /// On a host that can tell how its functions are.
     pub(crate) async fn on(access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
         let mut footage = Footage::new(11);
-        let (camera, other) = (Footage::camera(0), Footage::camera(1));
-        let (catalog, bucket) = (MemoryCatalog::default(), MemoryBucket::new("footage"));
+        let camera = Footage::camera(0);
+        let other = Footage::camera(1);
+        let catalog = MemoryCatalog::default();
+        let bucket = MemoryBucket::new("footage");
         let mut records: Vec<Record> = Vec::new();
         let mut keys = Vec::new();
         for camera in [&camera, &other] {
@@ -117,7 +119,8 @@ impl Service {
             request = request.header(*name, *value);
         }
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let (mut body, mut text) = (response.into_body().into_data_stream(), String::new());
+        let mut body = response.into_body().into_data_stream();
+        let mut text = String::new();
         while !text.contains(end) {
             text.push_str(&String::from_utf8_lossy(&body.next().await.unwrap().unwrap()));
         }

@@ -83,7 +83,8 @@ fn filters(shown: &Resolution, wanted: Wanted, seconds: Option<f64>, pixels: u64
             // The first frame of each gap, counted from the start.
             let gap = wanted.gap(seconds).as_secs_f64();
             let slot = |time: &str| format!("floor({time}/{gap}+0.001)");
-            let (this, last) = (slot("t"), slot("prev_selected_t"));
+            let this = slot("t");
+            let last = slot("prev_selected_t");
             filters.push(format!("select='isnan(prev_selected_t)+gt({this},{last})'"));
         }
     }

@@ -91,7 +91,8 @@ impl Decoder {
                 return Err(PicturesError::Limit("time"));
             }
         };
-        let (took, most) = (begun.elapsed(), self.limits.decoding);
+        let took = begun.elapsed();
+        let most = self.limits.decoding;
         judged(&raw, &told, status, if took < most / 4 { Elapsed::Little } else { Elapsed::Much })?;
         let pictures = raw.into_iter().zip(told.times);
         let made = pictures.map(|(raw, time)| Picture::new(raw.width, raw.height, raw.rgb, time));

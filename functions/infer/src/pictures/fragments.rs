@@ -25,7 +25,8 @@ fn children(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (size, header) = boxes::size(bytes)?;
         let size = usize::try_from(size).ok()?;
-        let (kind, body) = (bytes.get(4..8)?, bytes.get(header..size)?);
+        let kind = bytes.get(4..8)?;
+        let body = bytes.get(header..size)?;
         bytes = &bytes[size..];
         Some((kind, body))
     })

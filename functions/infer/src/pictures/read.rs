@@ -150,7 +150,8 @@ fn chosen(entries: &[Entry], wanted: Wanted, seconds: Option<f64>, timescale: Op
 
 /// From the first wanted fragment to the end of the last.
 fn extent(entries: &[Entry], wanted: &[u64], end: u64) -> Option<(u64, u64)> {
-    let (first, last) = (*wanted.first()?, *wanted.last()?);
+    let first = *wanted.first()?;
+    let last = *wanted.last()?;
     let next = entries.iter().map(|entry| entry.at).find(|at| *at > last);
     Some((first, next.unwrap_or(end)))
 }

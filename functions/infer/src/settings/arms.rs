@@ -40,7 +40,8 @@ impl Arms {
         let hour = from.map_or(0, |from| from.as_second().div_euclid(SECONDS_PER_HOUR));
         let total: u64 = self.0.iter().map(|arm| u64::from(arm.share)).sum();
         let name = |name: Option<&str>| name.unwrap_or_default().to_owned();
-        let (site, camera) = (name(site.map(Site::as_str)), name(camera.map(Camera::as_str)));
+        let site = name(site.map(Site::as_str));
+        let camera = name(camera.map(Camera::as_str));
         let mut at = hash(&format!("{site}/{camera} {hour}")) % total.max(1);
         self.0
             .iter()

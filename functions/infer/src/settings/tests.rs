@@ -62,7 +62,8 @@ fn a_camera_has_zones_masks_and_thresholds_of_its_own() {
         "masks": [[[0.8, 0.0], [1.0, 0.0], [1.0, 0.5], [0.8, 0.5]]],
         "labels": ["person", "car"], "scoreMin": 0.4, "sizeMin": 0.01, "pictures": "2/s", "stillBelow": 0}}"#;
     let settings = read(&[("FRAMEPOST_CAMERAS", json), ("FRAMEPOST_LABELS", "cat, dog")]).unwrap();
-    let (site, camera) = ("plant-7".parse().unwrap(), "gate".parse().unwrap());
+    let site = "plant-7".parse().unwrap();
+    let camera = "gate".parse().unwrap();
     let own = settings.of(Some(&site), Some(&camera));
     assert_eq!((own.pictures, own.still_below), (Some(Wanted::PerSecond(2.0)), 0.0));
     let other = settings.of(Some(&site), Some(&"dock".parse().unwrap()));

@@ -122,7 +122,8 @@ async fn pictures_are_upright_with_square_pixels() {
 fn reference([y, cb, cr]: [f64; 3], (red, blue): (f64, f64), full: bool) -> [f64; 3] {
     let (black, luma, chroma) = if full { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
     let [y, cb, cr] = [(y - black) / luma, (cb - 128.0) / chroma, (cr - 128.0) / chroma];
-    let (r, b) = (y + 2.0 * (1.0 - red) * cr, y + 2.0 * (1.0 - blue) * cb);
+    let r = y + 2.0 * (1.0 - red) * cr;
+    let b = y + 2.0 * (1.0 - blue) * cb;
     [r, (y - red * r - blue * b) / (1.0 - red - blue), b].map(|value| (value * 255.0).clamp(0.0, 255.0))
 }
 
@@ -131,7 +132,8 @@ async fn range_and_matrix_are_those_of_the_stream() {
     if decoder().is_none() {
         return;
     }
-    let (bt601, bt709) = ((0.299, 0.114), (0.2126, 0.0722));
+    let bt601 = (0.299, 0.114);
+    let bt709 = (0.2126, 0.0722);
     for (matrix, range, weights, full) in [
         ("bt709", "tv", bt709, false),
         ("bt709", "pc", bt709, true),

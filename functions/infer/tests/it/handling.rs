@@ -280,7 +280,9 @@ async fn a_budget_of_20_calls_makes_exactly_20_of_200_chunks_and_goes_on_the_nex
     let infer = Arc::new(house.infer());
     let limit = Arc::new(tokio::sync::Semaphore::new(50));
     let chunks = (0..200).map(|n| {
-        let (infer, event, limit) = (infer.clone(), house.chunk(n, None), limit.clone());
+        let infer = infer.clone();
+        let event = house.chunk(n, None);
+        let limit = limit.clone();
         tokio::spawn(async move {
             let _permit = limit.acquire().await.unwrap();
             infer.handle(event).await

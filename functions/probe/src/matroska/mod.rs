@@ -101,7 +101,9 @@ fn unpadded(text: &[u8]) -> &[u8] {
 
 /// Finds `Info` and `Tracks`.
 fn find(window: &Window, segment: Element) -> Result<Option<(Option<Element>, Element)>, Stop> {
-    let (mut info, mut tracks, mut seek) = (None, None, Seek::default());
+    let mut info = None;
+    let mut tracks = None;
+    let mut seek = Seek::default();
     let mut next = Some(segment.body);
     while let Some(at) = next {
         let Some(element) = ebml::at(window, at)? else { break };
@@ -163,7 +165,9 @@ struct Info {
 
 impl Info {
     fn read(body: &[u8]) -> Self {
-        let (mut scale_ns, mut duration, mut created) = (1_000_000, None, None);
+        let mut scale_ns = 1_000_000;
+        let mut duration = None;
+        let mut created = None;
         for (id, body) in children(body) {
             match id {
                 0x2a_d7b1 => scale_ns = unsigned(body).filter(|scale| *scale != 0).unwrap_or(scale_ns),

@@ -169,7 +169,8 @@ impl<'a> Entry<'a> {
 
 /// Reduces a fraction to lowest terms.
 fn reduced(numerator: u64, denominator: u64) -> Option<(u32, u32)> {
-    let (mut a, mut b) = (numerator, denominator);
+    let mut a = numerator;
+    let mut b = denominator;
     while b > 0 {
         (a, b) = (b, a % b);
     }

@@ -116,7 +116,8 @@ fn index_seconds(window: &Window, moov_end: u64) -> Option<f64> {
         _ => (u64_at(body, 20)?, 30),
     };
     let count = usize::from(u16_at(body, count_at)?);
-    let (mut covered, mut units) = (sidx.end.checked_add(first_offset)?, 0_u64);
+    let mut covered = sidx.end.checked_add(first_offset)?;
+    let mut units = 0_u64;
     for reference in body.get(count_at + 2..)?.chunks_exact(12).take(count) {
         covered = covered.checked_add(u64::from(u32_at(reference, 0)? & 0x7fff_ffff))?;
         units += u64::from(u32_at(reference, 4)?);

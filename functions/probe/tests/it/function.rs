@@ -53,7 +53,8 @@ fn fragmented(dir: &Path) -> Vec<u8> {
 /// Adds to `size` fields what was put into their boxes.
 fn with_fragments_duration(file: &[u8], units: u32) -> Vec<u8> {
     let at = |kind: &[u8; 4]| file.windows(4).position(|found| found == kind).unwrap() - 4;
-    let (moov, mvex) = (at(b"moov"), at(b"mvex"));
+    let moov = at(b"moov");
+    let mvex = at(b"mvex");
     let mehd = mp4_box(*b"mehd", &[&[0; 4][..], &units.to_be_bytes()].concat());
     let mut bytes = file.to_vec();
     for container in [moov, mvex] {

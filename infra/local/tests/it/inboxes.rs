@@ -277,7 +277,8 @@ async fn many_takers_take_each_message_once() {
     let taken = Arc::new(Mutex::new(vec![]));
     let takers: Vec<_> = (0..4)
         .map(|_| {
-            let (inbox, taken) = (inbox.clone(), taken.clone());
+            let inbox = inbox.clone();
+            let taken = taken.clone();
             tokio::spawn(async move {
                 loop {
                     for delivery in inbox.receive(3).await.unwrap() {

@@ -212,7 +212,8 @@ async fn puts_and_removals_of_one_key_leave_no_mixture() {
     let tasks = (0..4).map(|n| {
         let bucket = buckets[n % 2].clone();
         tokio::spawn(async move {
-            let (mut created, mut removed) = (0, 0);
+            let mut created = 0;
+            let mut removed = 0;
             for round in 0..25 {
                 let bytes = ["one", "three", "seven", "elevens"][(round + n) % 4];
                 created += usize::from(bucket.put(&object("d/k", bytes)).await.unwrap() == Put::Created);

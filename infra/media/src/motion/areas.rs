@@ -60,7 +60,8 @@ pub(super) fn find(marks: &[bool], width: usize, height: usize) -> Vec<Area> {
         waiting.push(start);
         let mut area: Option<Area> = None;
         while let Some(n) = waiting.pop() {
-            let (x, y) = (n % width, n / width);
+            let x = n % width;
+            let y = n / width;
             if marks[n] {
                 let pixel = Area { left: x, top: y, right: x + 1, bottom: y + 1, marked: 1 };
                 area = Some(area.map_or(pixel, |area| area.with(pixel)));
@@ -106,11 +107,13 @@ fn spread(marks: &[bool], width: usize, height: usize) -> Vec<bool> {
     let mut along = vec![false; marks.len()];
     let mut near = along.clone();
     for n in (0..marks.len()).filter(|n| marks[*n]) {
-        let (x, row) = (n % width, n - n % width);
+        let x = n % width;
+        let row = n - n % width;
         along[row + x.saturating_sub(REACH)..row + (x + REACH + 1).min(width)].fill(true);
     }
     for n in (0..along.len()).filter(|n| along[*n]) {
-        let (x, y) = (n % width, n / width);
+        let x = n % width;
+        let y = n / width;
         for row in y.saturating_sub(REACH)..(y + REACH + 1).min(height) {
             near[row * width + x] = true;
         }

@@ -97,7 +97,8 @@ fn moved(plane: &Plane, background: &Plane) -> Movement {
     if part > PART_MOST {
         return Movement::default();
     }
-    let (width, height) = (plane.width as f64, plane.height as f64);
+    let width = plane.width as f64;
+    let height = plane.height as f64;
     let mut boxes: Vec<Moving> = areas::find(&marks, plane.width, plane.height)
         .into_iter()
         .map(|area| {

@@ -90,7 +90,8 @@ pub(super) fn median(values: &mut [f32]) -> f32 {
 
 /// The mean luma of the pixels that become one.
 fn averaged(picture: &Rgb<'_>, width: usize, height: usize) -> Vec<f32> {
-    let (from_width, from_height) = (picture.width as usize, picture.height as usize);
+    let from_width = picture.width as usize;
+    let from_height = picture.height as usize;
     let edge = |n: usize, to: usize, from: usize| n * from / to.max(1);
     let mut grey = vec![0.0; width * height];
     for y in 0..height {
@@ -147,7 +148,8 @@ impl Sums {
         let mut values = vec![0.0; line * (height + 1)];
         let mut squares = values.clone();
         for y in 0..height {
-            let (mut value, mut square) = (0.0, 0.0);
+            let mut value = 0.0;
+            let mut square = 0.0;
             for x in 0..width {
                 let here = f64::from(grey[y * width + x]);
                 value += here;
@@ -162,8 +164,10 @@ impl Sums {
     /// The mean and the variance around a pixel.
     #[expect(clippy::cast_possible_truncation, reason = "means of grey levels")]
     fn around(&self, x: usize, y: usize) -> (f32, f32) {
-        let (left, top) = (x.saturating_sub(AROUND), y.saturating_sub(AROUND));
-        let (right, bottom) = ((x + AROUND + 1).min(self.width), (y + AROUND + 1).min(self.height));
+        let left = x.saturating_sub(AROUND);
+        let top = y.saturating_sub(AROUND);
+        let right = (x + AROUND + 1).min(self.width);
+        let bottom = (y + AROUND + 1).min(self.height);
         let line = self.width + 1;
         let sum = |sums: &[f64]| {
             sums[bottom * line + right] - sums[top * line + right] - sums[bottom * line + left]

@@ -20,7 +20,8 @@ impl Numbers {
 
 /// A room: a wall with a soft light, a floor with stripes, a dark window.
 fn room(x: u32, y: u32) -> f64 {
-    let (x, y) = (f64::from(x), f64::from(y));
+    let x = f64::from(x);
+    let y = f64::from(y);
     match () {
         () if (30.0..110.0).contains(&x) && (20.0..90.0).contains(&y) => 40.0,
         () if y > 190.0 => 110.0 + if (x / 12.0).floor() % 2.0 == 0.0 { 18.0 } else { 0.0 },
@@ -109,7 +110,8 @@ fn odd_pictures_are_compared_without_a_panic() {
     let one = picture(room);
     assert_eq!(compare(std::slice::from_ref(&one)), [Movement::default()]);
     for (width, height, pixels) in [(1, 1, 3), (1, 5000, 15_000), (5000, 1, 15_000), (640, 360, 10), (3, 3, 27)] {
-        let (black, white) = (vec![0; pixels], vec![255; pixels]);
+        let black = vec![0; pixels];
+        let white = vec![255; pixels];
         let rgb = |pixels| Rgb { width, height, pixels };
         assert_eq!(movement(&[rgb(&black), rgb(&white), rgb(&black)]).len(), 3);
     }

@@ -22,7 +22,8 @@ pub(super) fn detr(
     if rows.len() != boxes.len() {
         return Err(logits.unexpected(format!("[1, {}, {columns}]", boxes.len())));
     }
-    let (width, height) = (input.width as f32, input.height as f32);
+    let width = input.width as f32;
+    let height = input.height as f32;
     let candidate = |(row, logits): (&[f32], &[f32])| {
         let (class, score) = match activation {
             Activation::Softmax => {

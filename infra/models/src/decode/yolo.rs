@@ -22,7 +22,8 @@ pub(super) fn yolox(
         return Err(output.unexpected(format!("[1, {cells}, {}]", YOLOX_HEAD + classes.labels.len())));
     }
     let places = strides.iter().flat_map(|&stride| {
-        let (columns, rows) = (input.width / stride, input.height / stride);
+        let columns = input.width / stride;
+        let rows = input.height / stride;
         (0..rows).flat_map(move |y| (0..columns).map(move |x| (x, y, stride)))
     });
     let candidate = |(row, (x, y, stride)): (&[f32], (u32, u32, u32))| {

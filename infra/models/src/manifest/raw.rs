@@ -134,7 +134,8 @@ impl RawManifest {
 
 impl RawInput {
     fn check(self) -> Result<Input, Wrong> {
-        let (width, height) = (self.width.0, self.height.get_ref().0);
+        let width = self.width.0;
+        let height = self.height.get_ref().0;
         if width.checked_mul(height).is_none_or(|pixels| pixels > PIXELS_MAX) {
             let problem = format!("{width} × {height} pixels; allowed are {PIXELS_MAX}");
             return Err(wrong("input.height", Some(self.height.span()), problem));

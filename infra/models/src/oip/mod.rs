@@ -255,7 +255,8 @@ impl Detector for OipDetector {
         let Description { manifest, labels } = &self.description;
         let mut found = Vec::with_capacity(pictures.len());
         for picture in pictures {
-            let (picture, expected) = (picture.clone(), manifest.input.clone());
+            let picture = picture.clone();
+            let expected = manifest.input.clone();
             let prepared = tokio::task::spawn_blocking(move || prepare(&picture, &expected)).await;
             let (input, placement) = prepared.map_err(|error| self.directory.invalid("prepare", error))?;
             let outputs = self.look(&input, name).await?;

@@ -74,7 +74,9 @@ impl OnnxDetector {
             return Err(directory.invalid("load", "model.toml names no `file`"));
         };
         let bytes = directory.model(&file).await?;
-        let (named, wanted, shown) = (named(manifest, &file), wanted(manifest), directory.to_string());
+        let named = named(manifest, &file);
+        let wanted = wanted(manifest);
+        let shown = directory.to_string();
         let place = if let Some(confinement) = confinement {
             let process = Process::start(&confinement, &shown, &wanted, &bytes).await?;
             Place::Apart(Box::new(Apart { confinement, process: Mutex::new(Some(process)) }))

@@ -50,7 +50,8 @@ async fn pictures_against_onnxruntime() {
     arguments.push(ROUNDS.to_string().into());
     let reference = &judge(&python, arguments)[0];
     let number = |key: &str| reference[key].as_f64().unwrap();
-    let (theirs, theirs_cpu) = (number("ms") / 1e3, number("cpu_s"));
+    let theirs = number("ms") / 1e3;
+    let theirs_cpu = number("cpu_s");
     eprintln!("| | ours | onnxruntime | ratio |\n|---|---|---|---|");
     let row =
         |what: &str, ours: f64, theirs: f64| eprintln!("| {what} | {ours:.1} | {theirs:.1} | {:.2} |", ours / theirs);

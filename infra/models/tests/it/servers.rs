@@ -106,7 +106,9 @@ async fn mlserver_finds_what_the_reference_finds_by_json() {
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("yolox-nano");
     yolox_nano(&data, &model);
-    let (http, grpc, metrics) = (port(), port(), port());
+    let http = port();
+    let grpc = port();
+    let metrics = port();
     let settings = format!(
         r#"{{"host":"127.0.0.1","http_port":{http},"grpc_port":{grpc},"metrics_port":{metrics},"parallel_workers":0}}"#
     );

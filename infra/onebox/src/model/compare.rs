@@ -180,7 +180,8 @@ impl Comparison {
 
     /// The lines to print, in columns.
     fn rows(&self, arguments: &Arguments) -> Vec<Vec<String>> {
-        let (a, b) = (&arguments.a, &arguments.b);
+        let a = &arguments.a;
+        let b = &arguments.b;
         let mut rows = vec![
             vec![format!("{} chunks and {} pictures that both looked at", self.chunks, self.pictures)],
             ["label", "both", &format!("only {a}"), &format!("only {b}"), "agreement", "mean IoU"]

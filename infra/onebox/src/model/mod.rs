@@ -67,7 +67,8 @@ async fn list(models: &Path) -> anyhow::Result<ExitCode> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match described {
             Ok((digest, description)) => {
-                let (manifest, labels) = (&description.manifest, description.labels.len());
+                let manifest = &description.manifest;
+                let labels = description.labels.len();
                 let version = manifest.version.as_deref().unwrap_or("-");
                 let input = format!("{}x{}", manifest.input.width, manifest.input.height);
                 let digest = digest.map_or_else(|| "on a server".to_owned(), |digest: Sha256| digest.to_string());

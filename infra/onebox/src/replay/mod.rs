@@ -168,7 +168,8 @@ impl Replay<'_> {
 
     async fn give(&mut self, amount: Amount, rate: Option<NonZeroU32>) -> anyhow::Result<()> {
         let prefixes = self.range.prefixes(Timestamp::now());
-        let (started, mut told) = (Instant::now(), Instant::now());
+        let started = Instant::now();
+        let mut told = Instant::now();
         let mut objects = 0_u64;
         loop {
             let page = self.page(&prefixes, &self.given.after).await?;

@@ -54,7 +54,8 @@ fn is_outside(key: &str) -> bool {
 /// stand in the order are told apart later, so they are returned as well, the oldest [`OLDEST`] of them.
 pub(super) async fn census(bucket: &LocalBucket, stays: impl Fn(&str) -> Option<Stays>) -> Result<Census> {
     let mut census = Census::default();
-    let (mut oldest, mut staying) = (BinaryHeap::<Old>::new(), BinaryHeap::<(Old, Stays)>::new());
+    let mut oldest = BinaryHeap::<Old>::new();
+    let mut staying = BinaryHeap::<(Old, Stays)>::new();
     let mut after = String::new();
     loop {
         let page = bucket.list("", &after, PAGE).await?;

@@ -123,7 +123,8 @@ impl Retention {
             }
         };
         let census = census::census(&self.bucket, stays).await?;
-        let (space, now) = (self.space()?, self.clock.now());
+        let space = self.space()?;
+        let now = self.clock.now();
         let mut due = Due::new(self.limits, now, census.bytes, space);
         let mut swept = if census.has_more { Swept::Part } else { Swept::All };
         let mut removed = 0;
@@ -158,7 +159,8 @@ impl Retention {
 
     /// Returns all holds, page by page.
     async fn holds(&self) -> Result<Vec<Hold>> {
-        let (mut all, mut after) = (Vec::new(), None);
+        let mut all = Vec::new();
+        let mut after = None;
         loop {
             let query = HoldQuery { among: None, within: Interval::ALWAYS, after, limit: PAGE };
             let page = self.catalog.holds(&query).await?;

@@ -144,7 +144,8 @@ mod tests {
     fn the_same_is_said_once_an_hour() {
         let old = Old { written: Timestamp::UNIX_EPOCH, key: "k".to_owned(), bytes: 1_234_567 };
         let limits = Limits { keep: None, keep_bytes: Some(1) };
-        let (mut notice, start) = (Notice::default(), Instant::now());
+        let mut notice = Notice::default();
+        let start = Instant::now();
         notice.removed(Why::Bytes, &old);
         assert_eq!(notice.lines(limits, start), ["removed 1 object (1.2 MB): more than --keep-bytes"]);
         for _ in 0..3 {

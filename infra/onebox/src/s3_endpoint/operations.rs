@@ -222,7 +222,8 @@ impl S3 for Endpoint {
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = request.input;
         let bucket = self.bucket(&input.bucket)?;
-        let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+        let mut deleted = Vec::new();
+        let mut errors = Vec::new();
         for object in input.delete.objects {
             let conditions = Conditions {
                 version: object.version_id.as_deref(),

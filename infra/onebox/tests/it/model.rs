@@ -40,7 +40,8 @@ fn a_model_is_added_listed_and_checked_and_another_file_in_its_place_is_refused(
     let Some(shared) = shared_models() else { return };
     let dir = tempfile::tempdir().unwrap();
     let models = dir.path().join("models");
-    let (onnx, labels) = (shared.join("yolox_nano.onnx"), shared.join("coco80_labels.txt"));
+    let onnx = shared.join("yolox_nano.onnx");
+    let labels = shared.join("coco80_labels.txt");
     let added = add(&models, "nano", &onnx, &labels);
     assert!(added.status.success(), "{}", words(&added));
     assert!(words(&added).contains("nano is good: 416 x 416 pixels"), "{}", words(&added));

@@ -188,7 +188,8 @@ fn the_old_goes_and_what_is_held_stays() {
 fn there_is_never_more_than_was_allowed_at_the_end() {
     let onebox = Box::new();
     onebox.record("gate", &[]);
-    let (before, all) = (onebox.chunks(), onebox.keys());
+    let before = onebox.chunks();
+    let all = onebox.keys();
     for (n, key) in all.iter().enumerate() {
         onebox.age(key, DAY.saturating_sub(Duration::from_secs(u64::try_from(n).unwrap())));
     }
@@ -224,7 +225,8 @@ fn a_kill_leaves_no_row_without_an_object() {
     onebox.record("gate", &[]);
     let most = onebox.bytes(&onebox.keys()) / 2;
     let most = most.to_string();
-    let (mut before, mut gone) = (onebox.keys(), 0);
+    let mut before = onebox.keys();
+    let mut gone = 0;
     for _ in 0..rounds {
         // The built-in clip, live, and the oldest of what is there make room for it.
         let mut program = onebox.start(&["--keep-bytes", &most]);

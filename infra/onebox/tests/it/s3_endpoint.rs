@@ -31,7 +31,8 @@ async fn rig() -> Rig {
     assert_eq!(credentials.secret_access_key, again.secret_access_key);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (bucket, key) = (local.clone(), credentials.clone());
+    let bucket = local.clone();
+    let key = credentials.clone();
     tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
     Rig { _dir: dir, local, inbox, address, credentials }
 }
@@ -186,7 +187,8 @@ async fn nothing_but_reading_goes_without_a_signature() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_clients_work_on_it() {
     let rig = rig().await;
-    let (endpoint, key) = (format!("http://{}", rig.address), rig.credentials.clone());
+    let endpoint = format!("http://{}", rig.address);
+    let key = rig.credentials.clone();
     let asked = tokio::task::spawn_blocking(move || {
         match framepost_tests::aws::moto::python() {
             Some(python) => {
@@ -261,7 +263,8 @@ async fn a_request_for_another_host_is_refused() {
         let answer = ask("/footage/k", &[&host]).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("footage"), "{host}: {answer}");
     }
-    let (ours, other) = (format!("127.0.0.1:{port}"), format!("rebound.example:{port}"));
+    let ours = format!("127.0.0.1:{port}");
+    let other = format!("rebound.example:{port}");
     for (target, hosts) in [
         ("/footage/k".to_owned(), vec![other.as_str()]),
         ("/footage/k".to_owned(), vec![]),

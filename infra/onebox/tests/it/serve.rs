@@ -60,7 +60,8 @@ fn interrupt(program: &mut Child) -> bool {
 #[test]
 fn what_was_recorded_is_served_without_recording() {
     let directory = tempfile::tempdir().unwrap();
-    let (data, log) = (directory.path().join("data"), directory.path().join("log"));
+    let data = directory.path().join("data");
+    let log = directory.path().join("log");
     let data = data.to_str().unwrap();
     // A directory that is misspelt is told of, and not made.
     let mut refused = start(&log, &["serve", "--dir", data]);

@@ -83,7 +83,8 @@ fn removals_and_schedules_happen_on_one_machine() {
     let gone = runtime.block_on(async {
         let bucket = LocalBucket::open(&root).await.unwrap();
         let keys = bucket.list("", "", 100).await.unwrap().into_iter().map(|object| object.key);
-        let (mut gone, mut suffixes) = (Vec::new(), [".mp4", ".mp4_end"].iter());
+        let mut gone = Vec::new();
+        let mut suffixes = [".mp4", ".mp4_end"].iter();
         for key in keys.collect::<Vec<_>>() {
             if suffixes.as_slice().first().is_some_and(|suffix| key.ends_with(suffix)) {
                 suffixes.next();

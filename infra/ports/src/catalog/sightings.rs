@@ -163,7 +163,9 @@ fn seen_in<'a>(
     offset: f64,
     key: &str,
 ) -> Option<Sighting> {
-    let (mut best, mut most, mut zones) = (None::<&Detection>, 0, BTreeSet::new());
+    let mut best = None::<&Detection>;
+    let mut most = 0;
+    let mut zones = BTreeSet::new();
     for seen in of_label {
         most += 1;
         zones.extend(seen.zones.iter().cloned());

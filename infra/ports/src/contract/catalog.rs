@@ -70,7 +70,8 @@ impl Footage {
     /// The records about one chunk: of `probe`, and of some models.
     pub fn chunk(&mut self, camera: &CameraName, ms: i64, counter: u64, version: &str) -> Vec<Record> {
         let CameraName { site, camera: name } = camera.clone();
-        let (from, to) = (self.at(ms), self.at(ms + CHUNK_MS));
+        let from = self.at(ms);
+        let to = self.at(ms + CHUNK_MS);
         let key = ObjectKey::new(site.clone(), name.clone(), from, counter, KeyKind::Chunk);
         let object = Self::object(&key, version);
         // A second version was written later.
@@ -254,7 +255,8 @@ impl Footage {
 
     /// Somewhere in these chunks.
     fn stretch(&mut self, chunks: i64) -> Interval {
-        let (a, b) = (self.random.i64(0..chunks * CHUNK_MS), self.random.i64(0..chunks * CHUNK_MS));
+        let a = self.random.i64(0..chunks * CHUNK_MS);
+        let b = self.random.i64(0..chunks * CHUNK_MS);
         Interval { from: self.at(a.min(b)), to: self.at(a.max(b) + 1) }
     }
 }
@@ -371,7 +373,8 @@ async fn same_pages_of_sightings(
 
 /// What was written can be read in pieces, from anywhere.
 async fn happenings_have_numbers(catalog: &dyn Catalog) {
-    let (mut all, mut after) = (Vec::new(), 0);
+    let mut all = Vec::new();
+    let mut after = 0;
     loop {
         let some = catalog.happenings(after, 7).await.expect("happenings");
         let Some(last) = some.last() else { break };
@@ -386,7 +389,8 @@ async fn happenings_have_numbers(catalog: &dyn Catalog) {
 
 /// Every object that has a row, in pages.
 async fn every_object(catalog: &dyn Catalog, limit: usize) -> Vec<KnownObject> {
-    let (mut all, mut after) = (Vec::<KnownObject>::new(), String::new());
+    let mut all = Vec::<KnownObject>::new();
+    let mut after = String::new();
     loop {
         let page = catalog.objects(&after, limit).await.expect("objects");
         assert!(page.until.is_none() || !page.objects.is_empty(), "a page without an end has nothing");

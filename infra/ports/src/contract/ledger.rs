@@ -217,7 +217,9 @@ impl Run {
         {
             let limit = Arc::new(tokio::sync::Semaphore::new(50));
             let takers = (0..tasks).map(|_| {
-                let (ledger, quota, limit) = (self.ledger.clone(), quota.clone(), limit.clone());
+                let ledger = self.ledger.clone();
+                let quota = quota.clone();
+                let limit = limit.clone();
                 tokio::spawn(async move {
                     let _permit = limit.acquire().await.expect("it is never closed");
                     ledger.take(&quota, units).await.expect("take")

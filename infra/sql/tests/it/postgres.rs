@@ -27,7 +27,8 @@ async fn a_server_keeps_the_contract() {
 async fn two_writers_lose_nothing(server: &Server) {
     let url = server.database("shared");
     let (first, second) = tokio::join!(PostgresCatalog::connect(&url), PostgresCatalog::connect(&url));
-    let (first, second) = (Arc::new(first.unwrap()), Arc::new(second.unwrap()));
+    let first = Arc::new(first.unwrap());
+    let second = Arc::new(second.unwrap());
     let changes = Footage::new(5).changes(24);
     let judge = MemoryCatalog::default();
     judge.apply(&changes).await.unwrap();

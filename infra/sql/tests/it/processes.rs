@@ -44,7 +44,8 @@ fn writer() {
     let begin: usize = std::fs::read_to_string(noted).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let (catalog, changes) = (open(&catalog).await, changes());
+        let catalog = open(&catalog).await;
+        let changes = changes();
         for (n, batch) in changes.chunks(7).enumerate().skip(begin).filter(|(n, _)| n % 2 == half) {
             catalog.apply(batch).await.unwrap();
             // Renamed, so that a kill leaves the old number or the new one.
@@ -147,7 +148,8 @@ fn on_a_small_file_system() {
         let ballast = small.join("ballast");
         std::fs::write(&ballast, vec![1; 9 << 20]).unwrap();
         let catalog = SqliteCatalog::open(small.join("catalog.db")).await.unwrap();
-        let (changes, mut refused) = (changes(), 0);
+        let changes = changes();
+        let mut refused = 0;
         for batch in changes.chunks(7) {
             if let Err(error) = catalog.apply(batch).await {
                 refused += 1;

@@ -100,7 +100,8 @@ impl Fleet {
 
     /// Writes all of it; returns how many records that were.
     async fn write(&self, catalog: &dyn Catalog, per_camera: usize) -> usize {
-        let (mut batch, mut records) = (Vec::with_capacity(BATCH + 2), 0);
+        let mut batch = Vec::with_capacity(BATCH + 2);
+        let mut records = 0;
         for n in 0..per_camera {
             for camera in 0..CAMERAS {
                 self.records(camera, n, &mut batch);
@@ -150,7 +151,8 @@ async fn serve(catalog: Arc<dyn Catalog>, now: Timestamp) -> Asker {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let source = Arc::new(MemoryBucket::new("footage"));
-    let (clock, access) = (Arc::new(SimulatedClock::new(now)), Access::on_loopback(address));
+    let clock = Arc::new(SimulatedClock::new(now));
+    let access = Access::on_loopback(address);
     let routes: Router = router(Api { catalog, source, clock, exports: None, access, workings: None });
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Asker(TcpStream::connect(address).await.unwrap())
@@ -169,7 +171,8 @@ async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bytes
     let end = fleet.at(per_camera);
     let since = |hours: i64| (end - SignedDuration::from_hours(hours)).max(fleet.start);
     for (question, hours) in [("a day's timeline", 24), ("an hour's playlist", 1), ("newest 50 of a label", 0)] {
-        let (mut bare, mut through) = (Vec::new(), Vec::new());
+        let mut bare = Vec::new();
+        let mut through = Vec::new();
         for _ in 0..ASKED {
             let camera = &fleet.cameras[random.usize(0..CAMERAS)];
             let label = LABELS[random.usize(0..LABELS.len())];

@@ -107,7 +107,8 @@ impl Server {
     /// The bytes that a database takes on the disk.
     pub(crate) fn bytes(&self, database: &str) -> u64 {
         let mut command = program(&self.bin, "psql");
-        let (port, size) = (self.port.to_string(), format!("SELECT pg_database_size('{database}')"));
+        let port = self.port.to_string();
+        let size = format!("SELECT pg_database_size('{database}')");
         command.args(["-h", "127.0.0.1", "-U", "framepost", "-qtA", "-p", &port, "-d", database, "-c", &size]);
         let answered = command.stdout(Stdio::piped()).output().unwrap();
         String::from_utf8_lossy(&answered.stdout).trim().parse().unwrap()

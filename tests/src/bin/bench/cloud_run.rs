@@ -107,7 +107,8 @@ fn load(service: &Service, body: &str) -> (f64, f64) {
 
 /// Returns the push for a chunk that exists in the emulator, as Pub/Sub would send it.
 fn pushed(google: &GoogleEmulators, directory: &Path) -> String {
-    let (bucket, topic) = (google.bucket(), google.topic());
+    let bucket = google.bucket();
+    let topic = google.topic();
     let subscription = google.subscription(&topic, 600);
     google.notify(&bucket, &topic);
     let mut upload = backfill(&Clip::Long.path(), &directory.join("cloud-run-spool"), &format!("gs://{bucket}"));
@@ -147,7 +148,8 @@ pub(crate) fn compare(directory: &Path) {
         Some(of(&their, |run| run.1) / MIB),
         Budget::None,
     );
-    let (our, their) = (load(&ours, &body), load(&theirs, &body));
+    let our = load(&ours, &body);
+    let their = load(&theirs, &body);
     let what = format!("cloud run, {CONNECTIONS} at a time");
     row(&what, "requests/s", our.0, Some(their.0), Budget::None);
     row(&what, "peak MiB", our.1 / MIB, Some(their.1 / MIB), Budget::None);

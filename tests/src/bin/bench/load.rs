@@ -42,10 +42,13 @@ fn with(count: usize, cores: Budget, cameras: &Cameras, place: &Path) {
     let before = cameras.played();
     let mut running = Running::start(command.env("RUST_LOG", "warn"));
     std::thread::sleep(SETTLING);
-    let (began, spent, put) = (Instant::now(), cpu_seconds(running.id()), sink.puts());
+    let began = Instant::now();
+    let spent = cpu_seconds(running.id());
+    let put = sink.puts();
     std::thread::sleep(Duration::from_secs(setting("BENCH_LOAD_SECONDS", 40)));
     let wall = began.elapsed().as_secs_f64();
-    let (spent, put) = (cpu_seconds(running.id()) - spent, sink.puts() - put);
+    let spent = cpu_seconds(running.id()) - spent;
+    let put = sink.puts() - put;
     let resident = resident_bytes(running.id());
     let counters =
         Connection::open(&metrics).and_then(|mut connection| connection.request("GET", "/metrics", &[], b""));

@@ -107,14 +107,16 @@ fn probing(directory: &Path) {
     for name in names {
         let started = Instant::now();
         over_http::probe(server.address(), &name);
-        let (our_time, our) = (started.elapsed(), server.take_traffic());
+        let our_time = started.elapsed();
+        let our = server.take_traffic();
         let started = Instant::now();
         let ffprobe = Command::new("ffprobe")
             .args(["-v", "error", "-show_format", "-show_streams", "-of", "json", &server.url(&name)])
             .output()
             .expect("ffprobe can be started");
         assert!(ffprobe.status.success(), "ffprobe: {}", String::from_utf8_lossy(&ffprobe.stderr));
-        let (their_time, their) = (started.elapsed(), server.take_traffic());
+        let their_time = started.elapsed();
+        let their = server.take_traffic();
         let what = format!("probe {}", name.rsplit('/').next().unwrap_or(&name));
         let own = name.contains('/');
         let budgets = if own { (1.0, 16.0) } else { (3.0, 128.0) };

@@ -17,7 +17,8 @@ struct Objects {
 impl Objects {
     fn get(&self, key: &str, range: ByteRange) -> std::io::Result<ObjectRead> {
         let mut connection = TcpStream::connect(self.address)?;
-        let (first, last) = (range.start, range.start + range.len - 1);
+        let first = range.start;
+        let last = range.start + range.len - 1;
         write!(connection, "GET /{key} HTTP/1.1\r\nHost: localhost\r\nRange: bytes={first}-{last}\r\n\r\n")?;
         let mut answer = BufReader::new(connection);
         let mut head = ObjectHead { size: 0, content_type: String::new(), metadata: Metadata::new(), modified: None };

@@ -18,7 +18,8 @@ impl Hiding {
     /// `None` with the reason where it cannot be done: on another architecture, without a C compiler, or where CPUID does not
     /// fault.
     pub(crate) fn prepare(directory: &Path) -> Result<Self, String> {
-        let (source, library) = (directory.join("hide_sha.c"), directory.join("hide_sha.so"));
+        let source = directory.join("hide_sha.c");
+        let library = directory.join("hide_sha.so");
         std::fs::write(&source, include_str!("hide_sha.c")).map_err(|error| error.to_string())?;
         let compiled = Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source).output();
         let compiled = compiled.map_err(|error| format!("no C compiler: {error}"))?;

@@ -105,7 +105,8 @@ fn rclone() -> Option<Mover> {
 
 fn rows(line: &Line, ours: &Seen, theirs: Option<&Seen>) {
     let row = |what: &str, value: &dyn Fn(&Seen) -> f64, budget: &str| {
-        let (ours, theirs) = (value(ours), theirs.map(value));
+        let ours = value(ours);
+        let theirs = theirs.map(value);
         let ratio = theirs.map_or(String::new(), |theirs| format!("{:.2}", ours / theirs));
         let theirs = theirs.map_or(String::new(), |theirs| format!("{theirs:.2}"));
         println!("{:<44} {ours:>12.2} {theirs:>12} {ratio:>8}   {budget}", format!("{}: {what}", line.name));

@@ -436,7 +436,8 @@ fn relatives(file: &mut FileBytes, at: u64, until: Option<u64>, recorded: &[u64]
     let mut found = Vec::new();
     while found.len() < MOST && until.is_none_or(|until| place < until) {
         let Some(header) = is_element(file, place, recorded) else { break };
-        let (body, Some(size)) = (place + header.header_bytes, header.size) else { break };
+        let body = place + header.header_bytes;
+        let Some(size) = header.size else { break };
         let block = match header.id {
             SIMPLE_BLOCK => Some(body),
             BLOCK_GROUP => {

@@ -45,7 +45,10 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
         }
     }
     let Some(head) = head(file, clip, proof, &seconds, report) else { return };
-    let (mut at, mut begins_at, mut found, mut before) = (proof.head_bytes, 0.0, Found::default(), None);
+    let mut at = proof.head_bytes;
+    let mut begins_at = 0.0;
+    let mut found = Found::default();
+    let mut before = None;
     for (n, (chunk, lasts)) in (0..).zip(proof.chunks.iter().zip(&seconds)) {
         if chunk.at != at {
             return report.fault(name, format_args!("it has bytes of no chunk at {at}"));

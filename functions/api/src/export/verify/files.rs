@@ -134,7 +134,8 @@ fn directory(file: &File) -> io::Result<BTreeMap<String, Stretch>> {
     let tail = archive.read(tail_at, size - tail_at)?;
     let no_archive = || damaged("it is neither a directory nor a ZIP archive");
     let end = tail.windows(4).rposition(|four| four == b"PK\x05\x06").ok_or_else(no_archive)?;
-    let (mut len, mut at) = (u32_at(&tail, end + 12)?, u32_at(&tail, end + 16)?);
+    let mut len = u32_at(&tail, end + 12)?;
+    let mut at = u32_at(&tail, end + 16)?;
     if let Some(locator) = end.checked_sub(20).filter(|locator| tail[*locator..].starts_with(b"PK\x06\x07")) {
         let record = archive.read(u64_at(&tail, locator + 8)?, 56)?;
         (len, at) = (u64_at(&record, 40)?, u64_at(&record, 48)?);
@@ -143,7 +144,8 @@ fn directory(file: &File) -> io::Result<BTreeMap<String, Stretch>> {
         return Err(damaged("the archive has more files than an export"));
     }
     let bytes = archive.read(at, len)?;
-    let (mut entries, mut at) = (BTreeMap::new(), 0);
+    let mut entries = BTreeMap::new();
+    let mut at = 0;
     while at < bytes.len() {
         if !bytes[at..].starts_with(b"PK\x01\x02") {
             return Err(damaged("the archive's directory is damaged"));
@@ -172,7 +174,8 @@ fn directory(file: &File) -> io::Result<BTreeMap<String, Stretch>> {
 
 /// Where an entry's bytes are. `header` is the one in the directory.
 fn stretch(archive: &Open, header: &[u8], extra: &[u8]) -> io::Result<Stretch> {
-    let (mut len, mut at) = (u32_at(header, 24)?, u32_at(header, 42)?);
+    let mut len = u32_at(header, 24)?;
+    let mut at = u32_at(header, 42)?;
     let packed = u32_at(header, 20)?;
     let mut field = 0;
     while field + 4 <= extra.len() {
@@ -200,7 +203,8 @@ fn stretch(archive: &Open, header: &[u8], extra: &[u8]) -> io::Result<Stretch> {
 /// The digest of a file, read in pieces.
 pub(super) fn digest(open: &Open) -> io::Result<framepost_events::Sha256> {
     let mut hasher = framepost_events::Sha256Hasher::new();
-    let (mut at, mut piece) = (0, Vec::new());
+    let mut at = 0;
+    let mut piece = Vec::new();
     while at < open.len() {
         let len = (open.len() - at).min(1 << 20);
         piece.clear();

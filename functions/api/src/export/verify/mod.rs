@@ -136,7 +136,8 @@ fn page(files: &Files, page: &Listed, report: &mut Report) {
 
 fn checked(files: &Files, clip: &ClipFile, keys: &Keys, report: &mut Report) {
     let name = &clip.file.name;
-    let (file, proof) = (listed(files, &clip.file, report), listed(files, &clip.proof, report));
+    let file = listed(files, &clip.file, report);
+    let proof = listed(files, &clip.proof, report);
     let (Some(file), Some(proof)) = (file, proof) else { return };
     report.lines.push(format!("{name}: {} bytes, as it was exported", clip.file.bytes));
     let proof: Proof = match proof.whole().map(|bytes| serde_json::from_slice(&bytes)) {
