@@ -24,14 +24,14 @@ fn numbers(values: &[u32]) -> Vec<u8> {
 
 /// `ftyp` and `moov`. Chunks with another `entry` have other sample entries.
 fn init(entry: u8) -> Vec<u8> {
-    let mvhd = boxed(b"mvhd", &[&numbers(&[0, 0, 0, 1000, 0]), &[0; 80]]);
+    let movie_header = boxed(b"mvhd", &[&numbers(&[0, 0, 0, 1000, 0]), &[0; 80]]);
     let tkhd = boxed(b"tkhd", &[&numbers(&[3, 0, 0, 1, 0, 0]), &[0; 60]]);
     let mdhd = boxed(b"mdhd", &[&numbers(&[0, 0, 0, TIMESCALE, 0, 0])]);
     let stsd = boxed(b"stsd", &[&[entry; 40]]);
     let minf = boxed(b"minf", &[&boxed(b"stbl", &[&stsd])]);
     let trak = boxed(b"trak", &[&tkhd, &boxed(b"mdia", &[&mdhd, &minf])]);
     let mvex = boxed(b"mvex", &[&boxed(b"trex", &[&numbers(&[0, 1, 1, 0, 0, 0])])]);
-    let moov = boxed(b"moov", &[&mvhd, &trak, &mvex]);
+    let moov = boxed(b"moov", &[&movie_header, &trak, &mvex]);
     [boxed(b"ftyp", &[b"iso6", &[0; 4], b"iso6"]), moov].concat()
 }
 
