@@ -38,7 +38,7 @@ mod routes;
 mod start;
 mod workings;
 
-pub use auth::{Access, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
+pub use auth::{Access, Oidc, OidcOptions, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
 pub use routes::{Api, router};
 #[cfg(feature = "host")]
 pub use start::{MANIFEST, start};

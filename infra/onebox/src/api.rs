@@ -4,7 +4,7 @@ use crate::token;
 use anyhow::Context as _;
 use edge_uploader::terminal;
 use framepost_api::export::{ExportBucket, ExportParts, Exports, Work};
-use framepost_api::{Access, Api, PathSigner, Tokens};
+use framepost_api::{Access, Api, Oidc, OidcOptions, PathSigner, Tokens};
 use framepost_events::manifest::PublicKey;
 use framepost_listener::{ConnectionLimits, Versions};
 use framepost_local::LocalBucket;
@@ -47,10 +47,17 @@ impl Auth {
             Self::None => Access::on_loopback(address),
             Self::Tokens => Access::Tokens {
                 tokens: Arc::new(Tokens::in_file(token::file(dir))),
+                oidc: oidc()?,
                 signer: PathSigner::new(&token::path_secret(dir)?),
             },
         })
     }
+}
+
+/// Checks tokens of an issuer, where the environment names one.
+fn oidc() -> anyhow::Result<Option<Arc<Oidc>>> {
+    let options = OidcOptions::of_variables(|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
+    Ok(options.map(|options| Oidc::new(options, Arc::new(SystemClock))).transpose()?.map(Arc::new))
 }
 
 /// Listens at the address that was asked for; otherwise on the usual port, or on another if that is taken.

@@ -1,10 +1,12 @@
 //! Who may see what.
 
 mod hosts;
+mod oidc;
 mod signed;
 mod tokens;
 
 pub use hosts::OwnHosts;
+pub use oidc::{Oidc, OidcOptions};
 pub use signed::PathSigner;
 pub use tokens::{Right, Scope, StoredToken, Tokens};
 
@@ -14,6 +16,7 @@ use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use framepost_ports::catalog::CameraName;
+use framepost_ports::{ErrorKind, chain};
 use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub enum Access {
     Tokens {
         /// The tokens that are accepted, and what each may see.
         tokens: Arc<Tokens>,
+        /// Checks tokens of an issuer, where those are accepted, too.
+        oidc: Option<Arc<Oidc>>,
         /// Signs the paths of media, and checks the signatures on them.
         signer: PathSigner,
     },
@@ -124,7 +129,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
 }
 
 /// Finds out who asks, or why not. The routes see a signed path without its signature.
-pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Result<(), Problem> {
+pub(crate) async fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Result<(), Problem> {
     match access {
         Access::Loopback(hosts) => {
             if !hosts.are_asked(&parts.headers, &parts.uri) {
@@ -134,7 +139,7 @@ pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Resul
             parts.extensions.insert(MayKeep);
             Ok(())
         }
-        Access::Tokens { tokens, signer } => {
+        Access::Tokens { tokens, oidc, signer } => {
             let path = parts.uri.path();
             // A signed path is for reading alone.
             let reads = parts.method == Method::GET || parts.method == Method::HEAD;
@@ -146,8 +151,18 @@ pub(crate) fn check(access: &Access, now: Timestamp, parts: &mut Parts) -> Resul
                 parts.extensions.insert(Caller("signed".to_owned()));
                 return Ok(());
             }
-            let admitted = bearer(parts).and_then(|text| tokens.admit(text, now));
-            let Admitted { sight, rights, id } = admitted.ok_or_else(Problem::unauthorized)?;
+            let text = bearer(parts).ok_or_else(Problem::unauthorized)?;
+            let Admitted { sight, rights, id } = match (tokens.admit(text, now), oidc) {
+                (Some(admitted), _) => admitted,
+                (None, Some(oidc)) => oidc.admit(text).await.map_err(|error| match error.kind() {
+                    ErrorKind::Denied => {
+                        tracing::debug!(error = chain(&error), "a token is not accepted");
+                        Problem::unauthorized()
+                    }
+                    _ => Problem::from(error),
+                })?,
+                (None, None) => return Err(Problem::unauthorized()),
+            };
             parts.extensions.insert(sight);
             parts.extensions.insert(Caller(id));
             if rights.contains(&Right::Keep) {

@@ -106,18 +106,19 @@ impl StoredToken {
     pub fn with(self, rights: Vec<Right>) -> Self {
         Self { rights, ..self }
     }
+}
 
-    fn sight(&self) -> Sight {
-        if self.reads.contains(&Scope::All) {
-            return Sight::Everything;
-        }
-        let grants = self.reads.iter().filter_map(|scope| match scope {
-            Scope::All => None,
-            Scope::Site(site) => Some(Grant { site: site.to_string(), camera: None }),
-            Scope::Camera(site, camera) => Some(Grant { site: site.to_string(), camera: Some(camera.to_string()) }),
-        });
-        Sight::Some(Arc::new(grants.collect()))
+/// What these scopes let be seen.
+pub(super) fn sight(reads: &[Scope]) -> Sight {
+    if reads.contains(&Scope::All) {
+        return Sight::Everything;
     }
+    let grants = reads.iter().filter_map(|scope| match scope {
+        Scope::All => None,
+        Scope::Site(site) => Some(Grant { site: site.to_string(), camera: None }),
+        Scope::Camera(site, camera) => Some(Grant { site: site.to_string(), camera: Some(camera.to_string()) }),
+    });
+    Sight::Some(Arc::new(grants.collect()))
 }
 
 /// The tokens of a file, or of a text.
@@ -162,7 +163,7 @@ impl Tokens {
         let tokens = self.now();
         let token = tokens.iter().find(|token| token.sha256 == digest)?;
         let counts = token.expires.is_none_or(|expires| now < expires);
-        counts.then(|| Admitted { sight: token.sight(), rights: token.rights.clone(), id: token.id.clone() })
+        counts.then(|| Admitted { sight: sight(&token.reads), rights: token.rights.clone(), id: token.id.clone() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/chunks` and `/v1/chunks/{key}`
 
-use super::Api;
+use super::{Api, listing};
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::cursor;
@@ -10,13 +10,10 @@ use crate::problem::Problem;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use framepost_ports::catalog::{CameraName, ChunkPlace, ChunkQuery, Interval, Order};
+use framepost_ports::catalog::{ChunkPlace, ChunkQuery, ChunkRow, Order};
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-
-/// Longest stretch of time that is asked for at once, in seconds: 400 days.
-const LONGEST_S: i64 = 400 * 86_400;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -46,41 +43,6 @@ enum OrderWord {
     NewestFirst,
 }
 
-/// The cameras of the catalogue that are asked for and that the caller may see.
-pub(super) async fn wanted(
-    api: &Api,
-    sight: &Sight,
-    site: Option<&str>,
-    camera: Option<&str>,
-) -> Result<Option<Vec<CameraName>>, Problem> {
-    match (site, camera) {
-        (Some(site), Some(camera)) => {
-            let name = parameters::camera(site, camera)?;
-            Ok(Some(if sight.has(&name) { vec![name] } else { vec![] }))
-        }
-        (None, Some(_)) => Err(Problem::parameter("camera", "say of which `site`")),
-        (None, None) if *sight == Sight::Everything => Ok(None),
-        (site, None) => {
-            let site: Option<framepost_events::Site> = site
-                .map(|site| site.parse().map_err(|_| Problem::parameter("site", "no name of a site")))
-                .transpose()?;
-            let known = api.catalog.cameras().await?.into_iter().map(|known| known.name);
-            let is_wanted = |name: &CameraName| site.as_ref().is_none_or(|site| *site == name.site) && sight.has(name);
-            Ok(Some(known.filter(is_wanted).collect()))
-        }
-    }
-}
-
-/// The stretch of time; everything where neither end is said.
-pub(super) fn within(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Interval, Problem> {
-    match (from, to) {
-        (Some(from), Some(to)) => parameters::within(from, to, LONGEST_S),
-        (from, to) => {
-            Ok(Interval { from: from.unwrap_or(Interval::ALWAYS.from), to: to.unwrap_or(Interval::ALWAYS.to) })
-        }
-    }
-}
-
 /// Chunks with the whole record of each, a page at a time.
 #[utoipa::path(get, path = "/v1/chunks", tag = "find", params(Parameters),
     responses((status = 200, body = Chunks),
@@ -94,8 +56,8 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let limit = parameters::limit(asked.limit, 100, 1000)?;
     let query = ChunkQuery {
-        cameras: wanted(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
-        within: within(asked.from, asked.to)?,
+        cameras: listing::cameras(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
+        within: listing::within(asked.from, asked.to)?,
         order: match asked.order {
             Some(OrderWord::OldestFirst) => Order::OldestFirst,
             Some(OrderWord::NewestFirst) | None => Order::NewestFirst,
@@ -103,11 +65,8 @@ pub(super) async fn list(
         after: asked.cursor.as_deref().map(cursor::chunk).transpose()?,
         limit: limit + 1,
     };
-    let mut rows = api.catalog.chunks(&query).await?;
-    let is_more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| is_more);
-    let next = last.map(|row| cursor::of_chunk(ChunkPlace { from: row.from, key: row.chunk.object.key.clone() }));
+    let place = |row: &ChunkRow| cursor::of_chunk(ChunkPlace { from: row.from, key: row.chunk.object.key.clone() });
+    let (rows, next) = listing::page(api.catalog.chunks(&query).await?, limit, place);
     let chunks = rows.into_iter().map(Chunk::from).collect();
     answer::json(&headers, Keep::Ask, &Chunks { chunks, next })
 }

@@ -1,6 +1,6 @@
 //! `/v1/exports`
 
-use super::Api;
+use super::{Api, listing};
 use crate::answer::{self, Keep};
 use crate::auth::{Caller, Keeper, Sight};
 use crate::body::Sent;
@@ -186,8 +186,8 @@ pub(super) async fn list(
             break;
         }
     }
-    let is_more = found.len() > limit;
-    found.truncate(limit);
+    let place = |progress: &Progress| cursor::of_export(progress.request.id.clone());
+    let (mut found, next) = listing::page(found, limit, place);
     // Who watches a list makes what is in it.
     if let Some(running) = found.iter_mut().rev().find(|progress| progress.end.is_none())
         && exports.do_in_call(running).await
@@ -195,7 +195,6 @@ pub(super) async fn list(
     {
         *running = now;
     }
-    let next = found.last().filter(|_| is_more).map(|last| cursor::of_export(last.request.id.clone()));
     let exports = found.iter().map(ExportJson::of).collect();
     answer::json(&headers, Keep::Ask, &ExportsJson { exports, next })
 }

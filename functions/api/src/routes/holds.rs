@@ -2,8 +2,7 @@
 //!
 //! Who may see a camera, and has the right to keep, may hold its footage, and end a hold of it. Both are in the log.
 
-use super::Api;
-use super::chunks::within;
+use super::{Api, listing};
 use crate::answer::{self, Keep};
 use crate::auth::{Caller, Keeper, Sight};
 use crate::body::Sent;
@@ -96,14 +95,12 @@ pub(super) async fn list(
     let limit = parameters::limit(asked.limit, 100, 1000)?;
     let query = HoldQuery {
         among: whose(&sight, asked.site.as_deref(), asked.camera.as_deref())?,
-        within: within(asked.from, asked.to)?,
+        within: listing::within(asked.from, asked.to)?,
         after: asked.cursor.as_deref().map(cursor::hold).transpose()?,
         limit: limit + 1,
     };
-    let mut found = api.catalog.holds(&query).await?;
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| is_more).map(Hold::place).map(cursor::of_hold);
+    let place = |hold: &Hold| cursor::of_hold(hold.place());
+    let (found, next) = listing::page(api.catalog.holds(&query).await?, limit, place);
     answer::json(&headers, Keep::Ask, &Holds { holds: found.into_iter().map(HoldJson::from).collect(), next })
 }
 

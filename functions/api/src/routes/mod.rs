@@ -9,6 +9,7 @@ mod exports;
 mod functions;
 mod gateways;
 mod holds;
+mod listing;
 mod media;
 mod playlists;
 mod sightings;
@@ -87,7 +88,7 @@ pub fn router(api: Api) -> Router {
 /// Checks the caller, and passes the request on if it is allowed.
 async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    auth::check(&api.access, api.clock.now(), &mut parts)?;
+    auth::check(&api.access, api.clock.now(), &mut parts).await?;
     let caller = parts.extensions.get::<Caller>().cloned();
     let path = parts.uri.path().to_owned();
     let response = next.run(Request::from_parts(parts, body)).await;

@@ -1,7 +1,6 @@
 //! `/v1/sightings` and `/v1/detections`
 
-use super::Api;
-use super::chunks::{wanted, within};
+use super::{Api, listing};
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::cursor;
@@ -73,18 +72,16 @@ pub(super) async fn list(
     }
     let time_of_day = TimeOfDay::asked(asked.time_from, asked.time_to, asked.zone.as_deref())?;
     let mut query = SightingQuery {
-        cameras: wanted(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
+        cameras: listing::cameras(&api, &sight, asked.site.as_deref(), asked.camera.as_deref()).await?,
         labels: parameters::list("label", asked.label.as_deref(), 20)?,
-        within: within(asked.from, asked.to)?,
+        within: listing::within(asked.from, asked.to)?,
         score_min,
         after: asked.cursor.as_deref().map(cursor::sighting).transpose()?,
         limit: limit + 1,
     };
     let Some(time_of_day) = time_of_day else {
-        let mut rows = api.catalog.sightings(&query).await?;
-        let is_more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| is_more).map(SightingRow::place).map(cursor::of_sighting);
+        let place = |row: &SightingRow| cursor::of_sighting(row.place());
+        let (rows, next) = listing::page(api.catalog.sightings(&query).await?, limit, place);
         return answer::json(&headers, Keep::Ask, &Sightings { sightings: jsons(rows), next });
     };
     query.limit = ROWS;

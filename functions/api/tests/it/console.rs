@@ -29,7 +29,7 @@ async fn the_page_may_load_nothing_from_elsewhere_and_is_sent_once() {
 #[tokio::test]
 async fn the_page_needs_no_token_and_what_it_shows_does() {
     let tokens = Arc::new(Tokens::of("[]").unwrap());
-    let service = Service::with(Access::Tokens { tokens, signer: PathSigner::new(&[7; 32]) }).await;
+    let service = Service::with(Access::Tokens { tokens, oidc: None, signer: PathSigner::new(&[7; 32]) }).await;
     assert_eq!(service.get("/").await.status.as_u16(), 200);
     assert_eq!(service.get("/console/app.js").await.status.as_u16(), 200);
     assert_eq!(service.get("/v1/cameras").await.status.as_u16(), 401);

@@ -336,17 +336,21 @@ async fn whatever_is_changed_is_found() {
             |of| of.change_proof(|proof| drop(proof["chunks"][3]["claim"].take())),
             "it is not signed",
         ),
-        ("the times that are shown", |of| of.change_clip(shift_a_time), "does not show it as it was exported"),
+        (
+            "the times that are shown",
+            |of| of.change_clip(|clip| shift_a_time(clip)),
+            "does not show it as it was exported",
+        ),
         (
             "the times that are shown, and what stood there",
             |of| {
-                of.change_clip(shift_a_time);
+                of.change_clip(|clip| shift_a_time(clip));
                 of.change_proof(|proof| proof["chunks"][0]["undo"] = undo_of_a_time(proof));
             },
             "its times in the clip are not those",
         ),
-        ("the edit list", |of| of.change_clip(|clip| change_after(clip, b"elst", 20)), "its head is not that"),
-        ("the sample entry", |of| of.change_clip(|clip| change_after(clip, b"stsd", 6)), "its head is not that"),
+        ("the edit list", |of| of.change_clip(|clip| change_after(clip, *b"elst", 20)), "its head is not that"),
+        ("the sample entry", |of| of.change_clip(|clip| change_after(clip, *b"stsd", 6)), "its head is not that"),
         (
             "how long a chunk plays",
             |of| of.change_proof(|proof| proof["chunks"][5]["seconds"] = json!("30")),
@@ -383,13 +387,13 @@ fn find(bytes: &[u8], what: &[u8]) -> usize {
     bytes.windows(what.len()).position(|window| window == what).unwrap()
 }
 
-fn change_after(clip: &mut [u8], kind: &[u8; 4], offset: usize) {
-    let at = find(clip, kind) + 4 + offset;
+fn change_after(clip: &mut [u8], kind: [u8; 4], offset: usize) {
+    let at = find(clip, &kind) + 4 + offset;
     clip[at] ^= 1;
 }
 
 /// Shifts the time of the first chunk's second fragment by a 90 000th of a second.
-fn shift_a_time(clip: &mut Vec<u8>) {
+fn shift_a_time(clip: &mut [u8]) {
     let first = find(clip, b"tfdt") + 4;
     let second = first + find(&clip[first..], b"tfdt") + 4;
     clip[second + 11] ^= 1;
@@ -545,7 +549,7 @@ async fn an_export_exists_for_those_who_see_all_of_its_cameras() {
         });
     let stored: Vec<&StoredToken> = made.iter().map(|(_, stored)| stored).collect();
     let tokens = Arc::new(Tokens::of(&serde_json::to_string(&stored).unwrap()).unwrap());
-    let access = Access::Tokens { tokens, signer: PathSigner::new(&[7; 32]) };
+    let access = Access::Tokens { tokens, oidc: None, signer: PathSigner::new(&[7; 32]) };
     let service = place.service(access, Work::InCalls);
     let [all, site, other, reader] = made.map(|(text, _)| format!("Bearer {text}"));
     let json_type = ("content-type", "application/json");

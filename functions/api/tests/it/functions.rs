@@ -50,7 +50,7 @@ async fn they_are_told_to_whoever_may_see_everything() {
         ["*", "site-0"].map(|scope| StoredToken::make(vec![Scope::try_from(scope.to_owned()).unwrap()], None).unwrap());
     let stored: Vec<&StoredToken> = made.iter().map(|(_, stored)| stored).collect();
     let tokens = Arc::new(Tokens::of(&serde_json::to_string(&stored).unwrap()).unwrap());
-    let access = Access::Tokens { tokens, signer: PathSigner::new(&[7; 32]) };
+    let access = Access::Tokens { tokens, oidc: None, signer: PathSigner::new(&[7; 32]) };
     let service = Service::on(access, Some(Arc::new(Host))).await;
     for ((token, _), status) in made.iter().zip([200, 404]) {
         let authorization = format!("Bearer {token}");

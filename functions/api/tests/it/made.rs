@@ -12,10 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) const SECONDS: i64 = 3;
 const TIMESCALE: u32 = 90_000;
 
-fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     let len = u32::try_from(body.len() + 8).unwrap();
-    [&len.to_be_bytes()[..], kind, &body].concat()
+    [&len.to_be_bytes()[..], &kind, &body].concat()
 }
 
 fn numbers(values: &[u32]) -> Vec<u8> {
@@ -24,26 +24,26 @@ fn numbers(values: &[u32]) -> Vec<u8> {
 
 /// `ftyp` and `moov`. Chunks with another `entry` have other sample entries.
 fn init(entry: u8) -> Vec<u8> {
-    let movie_header = boxed(b"mvhd", &[&numbers(&[0, 0, 0, 1000, 0]), &[0; 80]]);
-    let tkhd = boxed(b"tkhd", &[&numbers(&[3, 0, 0, 1, 0, 0]), &[0; 60]]);
-    let mdhd = boxed(b"mdhd", &[&numbers(&[0, 0, 0, TIMESCALE, 0, 0])]);
-    let stsd = boxed(b"stsd", &[&[entry; 40]]);
-    let minf = boxed(b"minf", &[&boxed(b"stbl", &[&stsd])]);
-    let trak = boxed(b"trak", &[&tkhd, &boxed(b"mdia", &[&mdhd, &minf])]);
-    let mvex = boxed(b"mvex", &[&boxed(b"trex", &[&numbers(&[0, 1, 1, 0, 0, 0])])]);
-    let moov = boxed(b"moov", &[&movie_header, &trak, &mvex]);
-    [boxed(b"ftyp", &[b"iso6", &[0; 4], b"iso6"]), moov].concat()
+    let movie_header = boxed(*b"mvhd", &[&numbers(&[0, 0, 0, 1000, 0]), &[0; 80]]);
+    let tkhd = boxed(*b"tkhd", &[&numbers(&[3, 0, 0, 1, 0, 0]), &[0; 60]]);
+    let mdhd = boxed(*b"mdhd", &[&numbers(&[0, 0, 0, TIMESCALE, 0, 0])]);
+    let stsd = boxed(*b"stsd", &[&[entry; 40]]);
+    let minf = boxed(*b"minf", &[&boxed(*b"stbl", &[&stsd])]);
+    let trak = boxed(*b"trak", &[&tkhd, &boxed(*b"mdia", &[&mdhd, &minf])]);
+    let mvex = boxed(*b"mvex", &[&boxed(*b"trex", &[&numbers(&[0, 1, 1, 0, 0, 0])])]);
+    let moov = boxed(*b"moov", &[&movie_header, &trak, &mvex]);
+    [boxed(*b"ftyp", &[b"iso6", &[0; 4], b"iso6"]), moov].concat()
 }
 
 /// A fragment of one second, the `n`th of its chunk.
 fn fragment(n: u32, data: &[u8]) -> Vec<u8> {
-    let mfhd = boxed(b"mfhd", &[&numbers(&[0, n + 1])]);
-    let tfhd = boxed(b"tfhd", &[&numbers(&[0x02_0000, 1])]);
-    let tfdt = boxed(b"tfdt", &[&[1, 0, 0, 0], &u64::from(n * TIMESCALE).to_be_bytes()]);
+    let mfhd = boxed(*b"mfhd", &[&numbers(&[0, n + 1])]);
+    let tfhd = boxed(*b"tfhd", &[&numbers(&[0x02_0000, 1])]);
+    let tfdt = boxed(*b"tfdt", &[&[1, 0, 0, 0], &u64::from(n * TIMESCALE).to_be_bytes()]);
     let size = u32::try_from(data.len()).unwrap();
-    let trun = boxed(b"trun", &[&numbers(&[0x0301, 1, 120, TIMESCALE, size])]);
-    let moof = boxed(b"moof", &[&mfhd, &boxed(b"traf", &[&tfhd, &tfdt, &trun])]);
-    [moof, boxed(b"mdat", &[data])].concat()
+    let trun = boxed(*b"trun", &[&numbers(&[0x0301, 1, 120, TIMESCALE, size])]);
+    let moof = boxed(*b"moof", &[&mfhd, &boxed(*b"traf", &[&tfhd, &tfdt, &trun])]);
+    [moof, boxed(*b"mdat", &[data])].concat()
 }
 
 /// Makes the chunks of a camera, one after the other.
@@ -85,7 +85,7 @@ impl Gateway {
                     fragment(n, &vec![seed; 5_000 + usize::from(seed)])
                 })
                 .collect();
-            let bytes = [&init[..], &media, &boxed(b"mfra", &[&[seed_of(camera); 20]])].concat();
+            let bytes = [&init[..], &media, &boxed(*b"mfra", &[&[seed_of(camera); 20]])].concat();
             let key = ObjectKey::new(camera.site.clone(), camera.camera.clone(), from, counter, KeyKind::Chunk);
             let key = key.to_string();
             let mut attributes = Attributes {

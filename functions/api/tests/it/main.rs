@@ -8,6 +8,7 @@ mod find;
 mod functions;
 mod holds;
 mod made;
+mod oidc;
 mod play;
 mod support;
 mod tokens;

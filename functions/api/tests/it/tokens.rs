@@ -13,7 +13,7 @@ pub(crate) async fn service() -> (Service, [String; 4]) {
         .map(|(text, stored)| (text, stored.with(vec![Right::Keep])));
     let stored: Vec<&StoredToken> = made.iter().map(|(_, stored)| stored).collect();
     let tokens = Arc::new(Tokens::of(&serde_json::to_string(&stored).unwrap()).unwrap());
-    let access = Access::Tokens { tokens, signer: PathSigner::new(&[7; 32]) };
+    let access = Access::Tokens { tokens, oidc: None, signer: PathSigner::new(&[7; 32]) };
     (Service::with(access).await, made.map(|(text, _)| format!("Bearer {text}")))
 }
 

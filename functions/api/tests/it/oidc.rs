@@ -1,0 +1,204 @@
+//! Tokens of an issuer, and what is made to look like them.
+
+use crate::support::Service;
+use axum::Router;
+use axum::http::Method;
+use axum::routing::get;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use framepost_api::{Access, Oidc, OidcOptions, PathSigner, Tokens};
+use framepost_ports::SystemClock;
+use jiff::Timestamp;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const AUDIENCE: &str = "https://video.example.org";
+
+/// An issuer with one key, that counts how often its keys are asked for.
+struct Issuer {
+    url: String,
+    key: EcdsaKeyPair,
+    asked: Arc<AtomicUsize>,
+}
+
+fn part(value: &Value) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+impl Issuer {
+    async fn start() -> Self {
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.as_ref(), &random).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let point = key.public_key().as_ref();
+        let [x, y] = [&point[1..33], &point[33..]].map(|number| BASE64_URL_SAFE_NO_PAD.encode(number));
+        let ec = json!({"kty": "EC", "crv": "P-256", "use": "sig", "kid": "one", "x": x, "y": y});
+        let mut other_use = ec.clone();
+        other_use["kid"] = json!("encrypts");
+        other_use["use"] = json!("enc");
+        // A secret that everybody knows, in case anybody takes it for one.
+        let known = json!({"kty": "oct", "kid": "known", "alg": "HS256", "k": BASE64_URL_SAFE_NO_PAD.encode([7; 32])});
+        let keys = json!({"keys": [ec, other_use, known]}).to_string();
+        let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let router = Router::new().route("/.well-known/openid-configuration", get(async move || metadata)).route(
+            "/keys",
+            get(async move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+                keys
+            }),
+        );
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, key, asked }
+    }
+
+    fn claims(&self, changed: &Value) -> Value {
+        let now = Timestamp::now().as_second();
+        let mut claims = json!({"iss": self.url, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 600,
+            "framepost": ["read:site-0"]});
+        for (name, value) in changed.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", part(header), part(claims));
+        let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn token(&self, changed: &Value) -> String {
+        self.sign(&json!({"alg": "ES256", "kid": "one", "typ": "JWT"}), &self.claims(changed))
+    }
+
+    async fn service(&self, claim: &str) -> Service {
+        let options = OidcOptions {
+            issuer: self.url.clone(),
+            audience: AUDIENCE.to_owned(),
+            claim: claim.to_owned(),
+            keys_url: None,
+        };
+        let oidc = Some(Arc::new(Oidc::new(options, Arc::new(SystemClock)).unwrap()));
+        let tokens = Arc::new(Tokens::of("[]").unwrap());
+        Service::with(Access::Tokens { tokens, oidc, signer: PathSigner::new(&[7; 32]) }).await
+    }
+}
+
+/// The cameras that a token shows, or the status.
+async fn seen(service: &Service, token: &str) -> Result<Vec<String>, u16> {
+    let answer = service.ask(Method::GET, "/v1/cameras", &[("authorization", &format!("Bearer {token}"))]).await;
+    if answer.status.as_u16() != 200 {
+        return Err(answer.status.as_u16());
+    }
+    let cameras = answer.json()["cameras"].as_array().unwrap().clone();
+    Ok(cameras.iter().map(|one| one["camera"].as_str().unwrap().to_owned()).collect())
+}
+
+#[tokio::test]
+async fn a_claim_says_what_is_seen() {
+    let issuer = Issuer::start().await;
+    let service = issuer.service(OidcOptions::CLAIM).await;
+    let both = vec!["cam-0".to_owned(), "cam-1".to_owned()];
+    for (claim, expected) in [
+        (json!(["read:site-0"]), vec!["cam-0".to_owned()]),
+        (json!("openid read:site-1/cam-1 profile"), vec!["cam-1".to_owned()]),
+        (json!(["read:*", "keep"]), both.clone()),
+        (json!(["read:site-0", 7, "read:site-1", {"x": 1}]), both),
+        (json!(["site-0", "read:", "read:../x", "read:site-0/cam-9", "Read:site-0", "write:*"]), vec![]),
+        (json!(7), vec![]),
+        (Value::Null, vec![]),
+    ] {
+        let token = issuer.token(&json!({"framepost": claim}));
+        assert_eq!(seen(&service, &token).await, Ok(expected), "{claim}");
+    }
+    let nested = issuer.service("/resource_access/framepost/roles").await;
+    let token = issuer.token(&json!({"resource_access": {"framepost": {"roles": ["read:site-1"]}}}));
+    assert_eq!(seen(&nested, &token).await, Ok(vec!["cam-1".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_is_no_token_of_the_issuer_is_refused() {
+    let issuer = Issuer::start().await;
+    let other = Issuer::start().await;
+    let service = issuer.service(OidcOptions::CLAIM).await;
+    let now = Timestamp::now().as_second();
+    let good = issuer.token(&json!({}));
+    assert!(seen(&service, &good).await.is_ok());
+    let claims = issuer.claims(&json!({"framepost": ["read:*"]}));
+    let es = json!({"alg": "ES256", "kid": "one"});
+    let hmac_with = |secret: &[u8], key_id: &str| {
+        let message = format!("{}.{}", part(&json!({"alg": "HS256", "kid": key_id})), part(&claims));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+        format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag))
+    };
+    let unsigned = |alg: &str| format!("{}.{}.", part(&json!({"alg": alg, "kid": "one"})), part(&claims));
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let body = part(&claims);
+    let altered = format!("{}.{body}.{signature}", head.split('.').next().unwrap());
+    let bad: Vec<(&str, String)> = vec![
+        ("another issuer", issuer.token(&json!({"iss": "https://other.example"}))),
+        ("another issuer's key", other.sign(&es, &claims)),
+        ("no issuer", issuer.token(&json!({"iss": null}))),
+        ("another audience", issuer.token(&json!({"aud": "https://other.example"}))),
+        ("no audience", issuer.token(&json!({"aud": null}))),
+        ("several audiences without this", issuer.token(&json!({"aud": ["a", "b"]}))),
+        ("ended", issuer.token(&json!({"exp": now - 120}))),
+        ("without an end", issuer.token(&json!({"exp": null}))),
+        ("not yet", issuer.token(&json!({"nbf": now + 120}))),
+        ("none", unsigned("none")),
+        ("None", unsigned("None")),
+        ("an empty signature", unsigned("ES256")),
+        ("HMAC with the public key", hmac_with(issuer.key.public_key().as_ref(), "one")),
+        ("HMAC with a secret of the set", hmac_with(&[7; 32], "known")),
+        ("RS256 with a key of ES256", issuer.sign(&json!({"alg": "RS256", "kid": "one"}), &claims)),
+        ("ES384", issuer.sign(&json!({"alg": "ES384", "kid": "one"}), &claims)),
+        ("a key that is for something else", issuer.sign(&json!({"alg": "ES256", "kid": "encrypts"}), &claims)),
+        ("no key", issuer.sign(&json!({"alg": "ES256"}), &claims)),
+        (
+            "a key of its own",
+            issuer.sign(&json!({"alg": "ES256", "kid": "x", "jwk": {"kty": "EC"}, "jku": other.url}), &claims),
+        ),
+        ("other claims", altered),
+        ("cut off", good[..good.len() - 3].to_owned()),
+        ("too long", format!("{good}{}", "A".repeat(20_000))),
+        ("two parts", head.to_owned()),
+        ("nothing", String::new()),
+        ("a static token", "fp_x_y".to_owned()),
+    ];
+    for (name, token) in bad {
+        assert_eq!(seen(&service, &token).await, Err(401), "{name}");
+    }
+    // Clocks may differ a little.
+    for changed in [json!({"exp": now - 20}), json!({"nbf": now + 20})] {
+        assert!(seen(&service, &issuer.token(&changed)).await.is_ok(), "{changed}");
+    }
+    assert!(seen(&service, &issuer.token(&json!({"aud": ["a", AUDIENCE]}))).await.is_ok());
+}
+
+#[tokio::test]
+async fn made_up_keys_do_not_make_it_ask_the_issuer_each_time() {
+    let issuer = Issuer::start().await;
+    let service = issuer.service(OidcOptions::CLAIM).await;
+    for n in 0..50 {
+        let token = issuer.sign(&json!({"alg": "ES256", "kid": format!("made-up-{n}")}), &issuer.claims(&json!({})));
+        assert_eq!(seen(&service, &token).await, Err(401));
+    }
+    assert!(seen(&service, &issuer.token(&json!({}))).await.is_ok());
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn without_the_issuer_nobody_can_say_whether_a_token_is_good() {
+    let mut issuer = Issuer::start().await;
+    // Metadata of another issuer are as good as none.
+    issuer.url = issuer.url.replace("127.0.0.1", "localhost");
+    let service = issuer.service(OidcOptions::CLAIM).await;
+    assert_eq!(seen(&service, &issuer.token(&json!({}))).await, Err(503));
+}
