@@ -1,6 +1,6 @@
 // Where the axis has its marks, and what they say: times of the shown zone's clocks.
 
-import { DAY, HOUR, MINUTE, SECOND, fromWall, midnight, text, twin, wall } from "./time.js";
+import { DAY, HOUR, MINUTE, SECOND, fromWall, text, twin, wall } from "./time.js";
 
 const STEPS = [
   SECOND, 5 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
@@ -18,6 +18,8 @@ export function ticks(span, width) {
   const step = STEPS.find((step) => step / msPerPx >= ROOM_PX) ?? 7 * DAY;
   const marks = [];
   let last = -Infinity;
+  // Where no clock changes, which costs little to see, nothing comes twice.
+  const changes = wall(span.from - DAY) - wall(span.to + DAY) !== span.from - span.to - 2 * DAY;
   for (let at = Math.ceil(wall(span.from) / step) * step; marks.length < 100; at += step) {
     const ms = step < HOUR ? span.from + (at - wall(span.from)) : fromWall(at);
     if (ms >= span.to) break;
@@ -25,16 +27,17 @@ export function ticks(span, width) {
     if (ms <= last || ms < span.from) continue;
     last = ms;
     // An hour that comes twice has a mark each time.
-    const other = step < HOUR || step >= DAY ? undefined : twin(ms);
-    for (const at of other === undefined ? [ms] : [ms, other].sort((a, b) => a - b)) marks.push({ at, text: words(at, step) });
+    const other = !changes || step < HOUR || step >= DAY ? undefined : twin(ms);
+    const wallMs = at;
+    for (const at of other === undefined ? [ms] : [ms, other].sort((a, b) => a - b)) marks.push({ at, text: words(at, step, wallMs, changes) });
   }
   return marks;
 }
 
-/** @param {number} ms @param {number} step */
-function words(ms, step) {
+/** @param {number} ms @param {number} step @param {number} wallMs @param {boolean} changes whether clocks change near it */
+function words(ms, step, wallMs, changes) {
   if (step >= DAY) return text(ms, "day");
-  if (midnight(ms) === ms) return text(ms, "date");
-  if (step >= MINUTE && twin(ms) !== undefined) return text(ms, "zoned");
+  if (((wallMs % DAY) + DAY) % DAY === 0) return text(ms, "date");
+  if (changes && step >= MINUTE && twin(ms) !== undefined) return text(ms, "zoned");
   return text(ms, step < MINUTE ? "hms" : "hm");
 }
