@@ -6,8 +6,8 @@ use crate::{
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Bus, Cloud, DeadLetters, Feed, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource, Preparation, Result,
-    Subscriber, Subscription, not_one,
+    Bus, Cloud, DatabaseUser, DeadLetters, Feed, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource,
+    Preparation, Result, Subscriber, Subscription, not_one,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,10 @@ impl Cloud for AwsCloud {
             Place::Name(table) => Ok(Arc::new(DynamoLedger::new(self.session().await?, table))),
             _ => Err(not_one(at, "a table")),
         }
+    }
+
+    async fn database_password(&self, user: &DatabaseUser) -> Result<String> {
+        self.session().await?.database_password(user).await
     }
 
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {

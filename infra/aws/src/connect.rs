@@ -6,6 +6,8 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+#[cfg(feature = "functions")]
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
@@ -147,6 +149,16 @@ impl Session {
         config.set_endpoint_url(self.s3_endpoint.clone());
         let client = Client::from_conf(config.build());
         Ok(Connection { client, endpoint: self.s3_endpoint.clone(), region: region.to_string() })
+    }
+
+    #[cfg(feature = "functions")]
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.shared.region().map(Region::as_ref)
+    }
+
+    #[cfg(feature = "functions")]
+    pub(crate) fn credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.shared.credentials_provider()
     }
 
     /// Configuration for the clients of the small services. Their requests are cheap and safe to repeat, so

@@ -26,6 +26,8 @@ mod cloud;
 mod connect;
 mod connections;
 #[cfg(feature = "functions")]
+mod database;
+#[cfg(feature = "functions")]
 mod dead_letters;
 mod error;
 #[cfg(feature = "functions")]

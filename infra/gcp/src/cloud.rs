@@ -7,8 +7,8 @@ use crate::{
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Bus, Cloud, DeadLetters, Error, ErrorKind, Feed, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource,
-    Result, Subscriber, Subscription, not_one,
+    Bus, Cloud, DatabaseUser, DeadLetters, Error, ErrorKind, Feed, LedgerStore, Location, ObjectListing, ObjectSink,
+    ObjectSource, Result, Subscriber, Subscription, not_one,
 };
 use std::sync::Arc;
 
@@ -90,6 +90,11 @@ impl Cloud for GcpCloud {
 
     async fn dead_letters(&self, at: &Location) -> Result<Arc<dyn DeadLetters>> {
         Ok(Arc::new(PubSubDeadLetters::connect(name(at, "a topic")?, &self.pubsub).await?))
+    }
+
+    /// The password of a user that stands for a service account is one of its access tokens.
+    async fn database_password(&self, _user: &DatabaseUser) -> Result<String> {
+        crate::metadata::access_token().await
     }
 
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {

@@ -1,5 +1,7 @@
 //! Google's metadata server, which describes the machine that the program runs on.
 
+use framepost_ports::{Error, ErrorKind, Result};
+use serde::Deserialize;
 use std::time::Duration;
 
 /// Short, because the server is on the same machine.
@@ -9,15 +11,46 @@ const LONGEST_ID_BYTES: usize = 64;
 /// Returns the id of the project that the program runs in, or `None` if no metadata server answers.
 /// `GCE_METADATA_HOST` names another server.
 pub async fn project_id() -> Option<String> {
+    project_id_of(&host()).await
+}
+
+fn host() -> String {
     let host = std::env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
-    project_id_of(host.as_deref().unwrap_or("metadata.google.internal")).await
+    host.unwrap_or_else(|| "metadata.google.internal".to_owned())
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(TIMEOUT).build()
+}
+
+#[derive(Deserialize)]
+struct Given {
+    access_token: String,
+}
+
+/// Returns a token of the service account that the program runs as. The server keeps one until shortly before its end, so this
+/// asks each time.
+pub(crate) async fn access_token() -> Result<String> {
+    access_token_of(&host()).await
+}
+
+async fn access_token_of(host: &str) -> Result<String> {
+    let failed = |kind| move |error: reqwest::Error| Error::new(kind, "ask", "google's metadata server").because(error);
+    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
+    let asked = client().map_err(failed(ErrorKind::Io))?.get(url).header("metadata-flavor", "Google");
+    let answer = asked.send().await.map_err(failed(ErrorKind::Transport))?;
+    let answer = answer.error_for_status().map_err(failed(ErrorKind::Denied))?;
+    let body = answer.bytes().await.map_err(failed(ErrorKind::Transport))?;
+    let given: Given = serde_json::from_slice(&body)
+        .map_err(|error| Error::new(ErrorKind::Intercepted, "read", "google's metadata server").because(error))?;
+    Ok(given.access_token)
 }
 
 async fn project_id_of(host: &str) -> Option<String> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build().ok()?;
     let url = format!("http://{host}/computeMetadata/v1/project/project-id");
-    let answer = client.get(url).header("metadata-flavor", "Google").send().await.ok()?.error_for_status().ok()?;
+    let answer =
+        client().ok()?.get(url).header("metadata-flavor", "Google").send().await.ok()?.error_for_status().ok()?;
     let id = answer.text().await.ok()?;
     let is_id = !id.is_empty() && id.len() <= LONGEST_ID_BYTES && id.bytes().all(is_of_an_id);
     is_id.then_some(id)
@@ -33,25 +66,47 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+    /// A server that answers one request so; returns its address, and the request's head.
+    async fn server(status: &str, body: &str) -> (String, impl Future<Output = String>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answered = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(head).unwrap()
+        };
+        (host, answered)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_there_or_it_is_said_why_not() {
+        for (status, body, expected) in [
+            ("200 OK", r#"{"access_token":"ya29.a","expires_in":3599,"token_type":"Bearer"}"#, Ok("ya29.a")),
+            ("200 OK", "<html />", Err(ErrorKind::Intercepted)),
+            ("404 Not Found", "", Err(ErrorKind::Denied)),
+        ] {
+            let (host, answered) = server(status, body).await;
+            let (token, head) = tokio::join!(access_token_of(&host), answered);
+            assert_eq!(token.as_deref().map_err(Error::kind), expected);
+            assert!(head.starts_with("GET /computeMetadata/v1/instance/service-accounts/default/token "), "{head}");
+            assert!(head.contains("metadata-flavor: Google"), "{head}");
+        }
+    }
+
     #[tokio::test]
     async fn the_project_is_an_id_or_nothing() {
-        for (answer, expected) in [
-            ("200 OK\r\ncontent-length: 15\r\n\r\nexample-project", Some("example-project")),
-            ("200 OK\r\ncontent-length: 8\r\n\r\n<html />", None),
-            ("404 Not Found\r\ncontent-length: 15\r\n\r\nexample-project", None),
+        for (status, body, expected) in [
+            ("200 OK", "example-project", Some("example-project")),
+            ("200 OK", "<html />", None),
+            ("404 Not Found", "example-project", None),
         ] {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let host = listener.local_addr().unwrap().to_string();
-            let server = async {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(stream.read_u8().await.unwrap());
-                }
-                stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.unwrap();
-                String::from_utf8(head).unwrap()
-            };
-            let (id, head) = tokio::join!(project_id_of(&host), server);
+            let (host, answered) = server(status, body).await;
+            let (id, head) = tokio::join!(project_id_of(&host), answered);
             assert_eq!(id.as_deref(), expected);
             assert!(head.starts_with("GET /computeMetadata/v1/project/project-id "), "{head}");
             assert!(head.contains("metadata-flavor: Google"), "{head}");

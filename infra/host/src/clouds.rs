@@ -7,8 +7,8 @@ use crate::LogBus;
 use crate::environment::{self, EnvironmentError};
 use framepost_ports::location::{Place, Role};
 use framepost_ports::{
-    Bus, Catalog, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectListing, ObjectSink, ObjectSource,
-    SystemClock,
+    Bus, Catalog, Clock, Cloud, DatabaseUser, DeadLetters, Detector, Ledger, Location, ObjectListing, ObjectSink,
+    ObjectSource, SystemClock,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,12 +45,12 @@ const GCP: Option<Make> =
 const GCP: Option<Make> = None;
 
 #[cfg(feature = "sqlite")]
-const SQLITE: Option<Make> = Some(|_| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+const SQLITE: Option<Make> = Some(databases);
 #[cfg(not(feature = "sqlite"))]
 const SQLITE: Option<Make> = None;
 
 #[cfg(feature = "postgres")]
-const POSTGRES: Option<Make> = Some(|_| Ok(Arc::new(framepost_sql::SqlCloud::default())));
+const POSTGRES: Option<Make> = Some(databases);
 #[cfg(not(feature = "postgres"))]
 const POSTGRES: Option<Make> = None;
 
@@ -63,6 +63,26 @@ const ONNX: Option<Make> = None;
 const OIP: Option<Make> = Some(models);
 #[cfg(not(feature = "oip"))]
 const OIP: Option<Make> = None;
+
+/// Databases, whose users other clouds can vouch for.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
+fn databases(variables: &Variables) -> framepost_ports::Result<Arc<dyn Cloud>> {
+    Ok(Arc::new(framepost_sql::SqlCloud::new(Arc::new(Connector::new(variables.clone())))))
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[async_trait::async_trait]
+impl framepost_sql::Passwords for Connector {
+    async fn password(&self, cloud: &'static str, user: &DatabaseUser) -> framepost_ports::Result<String> {
+        let unknown = |error: ConnectError| match error {
+            ConnectError::Cloud(error) => error,
+            other => framepost_ports::Error::new(framepost_ports::ErrorKind::Invalid, "log in", user.user.as_str())
+                .because(other),
+        };
+        self.cloud(cloud, "the catalogue's login").map_err(unknown)?.database_password(user).await
+    }
+}
 
 /// Models, which can lie in buckets of the other clouds.
 #[cfg(any(feature = "onnx", feature = "oip"))]

@@ -34,6 +34,17 @@ pub struct Subscription {
     pub timetable: Option<Arc<dyn Timetable>>,
 }
 
+/// A user of a database, and where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseUser {
+    /// The server's name, as the connection is made to.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
+    /// The user's name.
+    pub user: String,
+}
+
 /// Makes the adapters of one cloud. Each is given a [`Location`] of this cloud's own, in a role that it can have; what
 /// the adapters share (credentials, connections) is made once, when it is first needed.
 #[async_trait]
@@ -80,6 +91,13 @@ pub trait Cloud: Send + Sync {
     /// What is known of the footage.
     async fn catalog(&self, at: &Location) -> Result<Arc<dyn Catalog>> {
         Err(not_one(at, "a catalogue"))
+    }
+
+    /// A password for a user of a database whom this cloud vouches for. It is good for the connection that is being made, and
+    /// for some minutes.
+    async fn database_password(&self, user: &DatabaseUser) -> Result<String> {
+        let why = "this cloud vouches for no users of databases";
+        Err(Error::new(ErrorKind::Invalid, "log in", user.user.as_str()).because(why))
     }
 
     /// The objects of a bucket, to be given to a function again.

@@ -35,7 +35,7 @@ mod waiting;
 pub use bus::Bus;
 pub use catalog::Catalog;
 pub use clock::{Clock, SystemClock};
-pub use cloud::{Cloud, Preparation, Subscriber, Subscription, not_one};
+pub use cloud::{Cloud, DatabaseUser, Preparation, Subscriber, Subscription, not_one};
 pub use dead_letters::{
     DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
 };

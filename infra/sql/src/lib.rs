@@ -11,6 +11,7 @@
 //! objects what has rows, to be compared with a bucket
 //! schema  versions of the tables, forward only
 //! sqlite, postgres    connections, and what a statement's value is there
+//! login, tls          who connects to a server, and how it is known
 //! ```
 //!
 //! Times are whole microseconds since 1970, as in keys. What nothing is asked by is kept as the record's JSON.
@@ -21,14 +22,18 @@ mod executor;
 mod hold;
 mod objects;
 #[cfg(feature = "postgres")]
+mod login;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod read;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "postgres")]
+mod tls;
 mod write;
 
-pub use cloud::SqlCloud;
+pub use cloud::{Passwords, SqlCloud};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresCatalog;
 #[cfg(feature = "sqlite")]

@@ -4,8 +4,10 @@
 //! the length of their transaction: two that build the sightings of one camera at the same time would each miss what the other
 //! has not committed. Readers take none.
 
+use crate::cloud::Nobody;
 use crate::executor::{Dialect, Executor, Row, Value};
-use crate::{hold, objects, read, schema, write};
+use crate::login::Login;
+use crate::{Passwords, hold, objects, read, schema, write};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
@@ -22,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
 /// Connections of one process at a time.
 const CONNECTIONS: usize = 8;
@@ -38,7 +40,7 @@ pub struct PostgresCatalog {
 }
 
 struct Inner {
-    config: Config,
+    login: Login,
     places: Semaphore,
     idle: Mutex<Vec<Postgres>>,
 }
@@ -69,12 +71,18 @@ impl PostgresCatalog {
     /// [`ErrorKind::Invalid`] if the URL is none, or the tables are of a newer program; [`ErrorKind::Denied`] if the server does
     /// not know the user.
     pub async fn connect(url: &str) -> Result<Self> {
-        // The parser's error would show the URL.
-        let mut config: Config = url.parse().map_err(|_| {
-            Error::new(ErrorKind::Invalid, "connect", "the catalogue").because("not a URL of a database")
-        })?;
-        config.connect_timeout(PATIENCE).application_name("framepost");
-        let inner = Inner { config, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() };
+        Self::connect_with(url, Arc::new(Nobody)).await
+    }
+
+    /// The same, with `passwords` for a user whom a cloud vouches for (`login=aws`, `login=gcp`).
+    ///
+    /// # Errors
+    ///
+    /// The same, and those of `passwords`.
+    pub async fn connect_with(url: &str, passwords: Arc<dyn Passwords>) -> Result<Self> {
+        let mut login = Login::of(url, passwords)?;
+        login.config().connect_timeout(PATIENCE).application_name("framepost");
+        let inner = Inner { login, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() };
         let catalog = Self { inner: Arc::new(inner) };
         let migrated: Result<()> = within!(Write, catalog, |db| schema::migrate(db));
         migrated.map(|()| catalog)
@@ -89,7 +97,7 @@ impl PostgresCatalog {
                 None => break,
             }
         }
-        let (client, connection) = self.inner.config.connect(NoTls).await.map_err(|error| failed("connect", error))?;
+        let (client, connection) = self.inner.login.connect().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(error = framepost_ports::chain(&error), "a connection to the catalogue broke off");
@@ -127,7 +135,7 @@ enum Kind {
     Write,
 }
 
-fn failed(operation: &'static str, error: tokio_postgres::Error) -> Error {
+pub(crate) fn failed(operation: &'static str, error: tokio_postgres::Error) -> Error {
     let kind = match error.code() {
         None => ErrorKind::Transport,
         Some(

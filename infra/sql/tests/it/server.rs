@@ -15,7 +15,7 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     bin: PathBuf,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Where Debian puts the programs of the newest version.
@@ -30,6 +30,31 @@ fn programs() -> Option<PathBuf> {
         .collect();
     found.sort();
     found.pop().map(|(_, bin)| bin)
+}
+
+/// A user who logs in with a password, over TLS alone.
+pub(crate) const VOUCHED: &str = "vouched";
+
+/// Makes a certificate of `localhost`, which is its own authority. Returns whether it could: it takes openssl's program.
+fn certify(certificate: &Path, key: &Path) -> bool {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: TLS, because there is no openssl here");
+        return false;
+    }
+    std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(key, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    true
 }
 
 fn is_root() -> bool {
@@ -69,21 +94,42 @@ impl Server {
             .status()
             .unwrap();
         assert!(made.success(), "initdb: {made}");
+        // The first line that fits counts.
+        let rules = data.join("pg_hba.conf");
+        let trusting = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("hostssl all {VOUCHED} all scram-sha-256\n{trusting}")).unwrap();
+        let certificate = directory.path().join("server.pem");
+        let key = directory.path().join("server.key");
+        let encrypts = certify(&certificate, &key);
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let child = program(&bin, "postgres")
             .arg("-D")
             .arg(&data)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             .args(["-c", "fsync=off", "-c", "logging_collector=off", "-c", "log_min_messages=panic"])
+            .args(["-c", if encrypts { "ssl=on" } else { "ssl=off" }])
+            .args(["-c", &format!("ssl_cert_file={}", certificate.display())])
+            .args(["-c", &format!("ssl_key_file={}", key.display())])
             .spawn()
             .unwrap();
-        let server = Self { child, port, bin, _directory: directory };
+        let server = Self { child, port, bin, directory };
         let deadline = Instant::now() + Duration::from_mins(1);
         while !server.psql("postgres", "SELECT 1") {
             assert!(Instant::now() < deadline, "the server does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(server)
+    }
+
+    /// The certificate of the server's name, `localhost`; `None` where it does not encrypt.
+    pub(crate) fn certificate(&self) -> Option<PathBuf> {
+        Some(self.directory.path().join("server.pem")).filter(|certificate| certificate.is_file())
+    }
+
+    /// Makes the user [`VOUCHED`], or changes its password.
+    pub(crate) fn vouch(&self, password: &str) {
+        self.psql("postgres", &format!("CREATE ROLE {VOUCHED} LOGIN"));
+        assert!(self.psql("postgres", &format!("ALTER ROLE {VOUCHED} PASSWORD '{password}' SUPERUSER")));
     }
 
     fn psql(&self, database: &str, statement: &str) -> bool {
