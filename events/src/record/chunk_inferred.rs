@@ -7,6 +7,7 @@ use crate::{Camera, Sha256, Site};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// `io.framepost.chunk.inferred.v1`: what a detector found in a chunk, or why it did not look.
 ///
@@ -150,6 +151,19 @@ impl RecordType for ChunkInferred {
     fn times(&mut self) -> Vec<&mut Timestamp> {
         let of_frames = self.frames.iter_mut().filter_map(|frame| frame.time.as_mut());
         self.duration.from.iter_mut().chain(self.duration.to.as_mut()).chain(of_frames).collect()
+    }
+
+    /// One line a label, `event` being `seen`: metrics are counted by label from these.
+    fn logged_apart(&self) -> Vec<(&'static str, Map<String, Value>)> {
+        let line = |seen: &LabelSummary| {
+            let Ok(Value::Object(mut fields)) = serde_json::to_value(seen) else { return None };
+            fields.insert("event".to_owned(), "seen".into());
+            let names =
+                [("site", self.site.as_ref().map(Site::as_str)), ("camera", self.camera.as_ref().map(Camera::as_str))];
+            fields.extend(names.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
+            Some(("label seen", fields))
+        };
+        self.summary.iter().filter_map(line).collect()
     }
 
     /// Another model, or other settings, make another record of the same object.

@@ -171,6 +171,18 @@ fn a_report_has_a_log_line_for_each_camera() {
 }
 
 #[test]
+fn what_was_seen_has_a_log_line_for_each_label() {
+    let (_, sample) = sample_records().into_iter().find(|(name, _)| name == "chunk-inferred.json").unwrap();
+    let record: Record = serde_json::from_value(sample).unwrap();
+    let lines = record.data.logged_apart();
+    let labels: Vec<&Value> = lines.iter().map(|(_, fields)| &fields["label"]).collect();
+    assert_eq!(labels, ["bicycle", "person"]);
+    for (name, expected) in [("event", "seen"), ("site", "plant-7"), ("camera", "gate")] {
+        assert_eq!(lines[1].1[name], expected, "{name}");
+    }
+}
+
+#[test]
 fn terraform_knows_every_type_and_no_other() {
     let clouds = ["aws", "gcp"];
     for cloud in clouds {
