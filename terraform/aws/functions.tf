@@ -19,7 +19,7 @@ module "functions" {
 
   directory   = local.functions_dir
   environment = var.functions.environment
-  overrides   = var.functions.overrides
+  overrides   = local.overrides
 }
 
 module "event_route" {
@@ -59,8 +59,15 @@ module "function" {
     s3    = each.value.package == "image" || !local.in_s3 ? null : { bucket = local.packages_s3.bucket, key = trimprefix("${local.packages_s3.prefix}/${each.key}.zip", "/") }
   }
 
+  network = contains(local.cataloguers, each.key) ? module.catalogue[0].network : null
+  secrets = merge(
+    contains(local.cataloguers, each.key) ? { FRAMEPOST_CATALOG = module.catalogue[0].url } : {},
+    contains(local.signers, each.key) ? { FRAMEPOST_API_KEY = module.catalogue[0].key } : {},
+  )
+
   environment = merge(
     each.value.environment,
+    contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {},
     length(each.value.triggers) == 0 ? {} : { FRAMEPOST_DEAD_LETTERS = "sqs:${module.event_route[each.key].dead_letters.url}" },
     contains(each.value.grants, "records:publish") ? { FRAMEPOST_RECORDS = "eventbridge:${module.records.bus_name}" } : {},
     contains(each.value.grants, "ledger:claim") ? { FRAMEPOST_LEDGER = "dynamodb:${module.ledger[0].table_name}" } : {},
@@ -79,5 +86,6 @@ module "function" {
     encryption_key_arn = var.encryption_key
     bus_arn            = module.records.bus_arn
     table_arn          = one(module.ledger[*].table_arn)
+    database_user_arn  = contains(local.cataloguers, each.key) ? module.catalogue[0].user_arn : null
   }
 }

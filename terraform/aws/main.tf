@@ -51,6 +51,20 @@ module "records" {
   log_retention_days = var.log_retention_days
 }
 
+module "analytics" {
+  source = "../modules/aws/analytics"
+  count  = var.records.table ? 1 : 0
+
+  name               = "${var.name}-records"
+  bucket_name        = "${var.name}-records-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
+  bus_name           = module.records.bus_name
+  columns_file       = "${path.module}/../../events/schemas/glue/records.json"
+  expire_days        = var.records.expire_days
+  keep               = var.bucket.keep_footage
+  encryption_key_arn = var.encryption_key
+  log_retention_days = var.log_retention_days
+}
+
 module "ledger" {
   source = "../modules/aws/ledger"
   count  = anytrue([for function in local.functions : contains(function.grants, "ledger:claim")]) ? 1 : 0
@@ -78,14 +92,23 @@ module "observability" {
   name            = var.name
   sites           = local.sites
   chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
+  infer_function  = contains(keys(local.functions), "infer") ? "infer" : null
   # Entries may contain any other text between the commas.
   signed = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
   alarms = var.alarms
+
+  records = var.records.table ? {
+    stream_name      = module.analytics[0].stream_name
+    undelivered_name = module.analytics[0].undelivered_name
+  } : null
+
+  catalogue = try({ cluster = module.catalogue[0].cluster.identifier, connections_max = module.catalogue[0].cluster.connections_max }, null)
 
   functions = {
     for name, function in local.functions : name => {
       lambda_name       = module.function[name].name
       log_group         = module.function[name].log_group
+      answers_requests  = function.http != null
       queue_name        = length(function.triggers) == 0 ? null : module.event_route[name].queue.name
       dead_letters_name = length(function.triggers) == 0 ? null : module.event_route[name].dead_letters.name
       undelivered_name  = length(function.triggers) == 0 ? null : module.event_route[name].undelivered.name

@@ -33,8 +33,19 @@ output "records" {
   value = {
     bus_name   = module.records.bus_name
     bus_arn    = module.records.bus_arn
+    table      = one(module.analytics[*].table)
+    workgroup  = one(module.analytics[*].workgroup)
+    queries    = try(module.analytics[0].queries, {})
     log_groups = concat(compact([module.records.log_group]), [for function in module.function : function.log_group])
   }
+}
+
+output "catalogue" {
+  description = "Where the catalogue is answered from, and its database, where there is one."
+  value = var.catalogue.enabled ? {
+    url     = try(module.function["api"].url, null)
+    cluster = try(module.catalogue[0].cluster.identifier, null)
+  } : null
 }
 
 output "ledger" {

@@ -139,12 +139,63 @@ variable "functions" {
 }
 
 variable "records" {
-  description = "The bus for records. archive_days: kept for replay; log: whole records into a log group of their own as well."
+  description = <<-TEXT
+    What becomes of records beside what subscribes to them. archive_days: the bus keeps them for so long, for replay; 0 is not at
+    all. log: whole records go into a log group of their own as well. table: they are written to a table that Athena asks with
+    SQL. expire_days: how long the table keeps them, for good unless given.
+  TEXT
   type = object({
     archive_days = optional(number, 0)
     log          = optional(bool, false)
+    table        = optional(bool, false)
+    expire_days  = optional(number)
   })
   default = {}
+
+  validation {
+    condition     = var.records.table || var.records.expire_days == null
+    error_message = "records.expire_days is about the table of records, and there is none: set records.table = true."
+  }
+}
+
+variable "catalogue" {
+  description = <<-TEXT
+    A database of what is recorded and seen, the function that fills it and the api that answers from it. enabled: off
+    unless set. tokens: who may ask, the tokens.json that `framepost token new` writes (digests, no secrets). existing: a
+    PostgreSQL database that is there already, by the secret that holds its URL, with the subnets and security groups that
+    functions reach it from. capacity_min, capacity_max: Aurora capacity units. backup_days: how long it can be put back to
+    any second. keep = false: destroying destroys it, and leaves no snapshot.
+  TEXT
+  type = object({
+    enabled = optional(bool, false)
+    tokens  = optional(string)
+    existing = optional(object({
+      url_secret      = string
+      subnets         = optional(list(string), [])
+      security_groups = optional(list(string), [])
+    }))
+    capacity_min = optional(number, 0.5)
+    capacity_max = optional(number, 2)
+    backup_days  = optional(number, 7)
+    keep         = optional(bool, true)
+  })
+  default = {}
+
+  validation {
+    condition     = var.catalogue.tokens == null ? true : can([for token in jsondecode(var.catalogue.tokens) : token.sha256])
+    error_message = "catalogue.tokens is the content of a tokens.json, a list of what `framepost token new` wrote: file(\"tokens.json\")."
+  }
+
+  validation {
+    condition     = var.catalogue.existing == null ? true : length(var.catalogue.existing.subnets) > 0 && length(var.catalogue.existing.security_groups) > 0
+    error_message = "An existing database is in a network: catalogue.existing has subnets and security_groups that functions reach it from."
+  }
+
+  validation {
+    condition = !var.catalogue.enabled || length(setsubtract(["api", "catalog"],
+    [for file in fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml") : dirname(file)])) == 0
+    error_message = "The catalogue is filled by the function catalog and answers through api; functions.directory has not both."
+  }
 }
 
 variable "gateways" {
@@ -165,7 +216,7 @@ variable "gateways" {
 }
 
 variable "alarms" {
-  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway): from where on."
+  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway), latency_ms (one in ten requests takes longer), catalogue_gib (the database's size): from where on."
   type = object({
     enabled                = optional(bool, true)
     notify                 = optional(list(string), [])
@@ -173,6 +224,8 @@ variable "alarms" {
     errors                 = optional(number, 1)
     throttles              = optional(number, 10)
     backlog_minutes        = optional(number, 30)
+    latency_ms             = optional(number, 3000)
+    catalogue_gib          = optional(number, 50)
   })
   default = {}
 }

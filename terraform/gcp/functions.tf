@@ -13,7 +13,7 @@ module "functions" {
 
   directory   = local.functions_dir
   environment = var.functions.environment
-  overrides   = var.functions.overrides
+  overrides   = local.overrides
 }
 
 module "dead_letters" {
@@ -55,7 +55,8 @@ module "function" {
   function     = each.key
   description  = each.value.description
   image        = replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
-  environment  = each.value.environment
+  environment  = merge(each.value.environment, contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {})
+  catalogue    = contains(local.cataloguers, each.key) ? module.catalogue[0].database : null
   grants       = each.value.grants
   http         = each.value.http
   bucket       = module.bucket.name
@@ -63,6 +64,11 @@ module "function" {
   records      = module.records.topic
   dead_letters = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
   ledger       = one(module.ledger[*])
+
+  secrets = merge(
+    contains(local.cataloguers, each.key) && var.catalogue.existing != null ? { FRAMEPOST_CATALOG = module.catalogue[0].url_secret } : {},
+    contains(local.signers, each.key) ? { FRAMEPOST_API_KEY = module.catalogue[0].key_secret } : {},
+  )
 
   runtime = {
     memory_mib           = each.value.memory_mib

@@ -27,6 +27,7 @@ module "services" {
   enable_apis    = var.enable_apis
   encryption_key = var.encryption_key
   schedules      = contains(local.events, "schedule")
+  catalogue      = var.catalogue.enabled
   vision = anytrue([for function in local.functions :
   contains(function.grants, "pictures:detect") && strcontains(lookup(function.environment, "FRAMEPOST_DETECTOR", ""), "vision:")])
 }
@@ -98,6 +99,7 @@ module "observability" {
   name            = var.name
   sites           = local.sites
   chunks_function = contains(keys(local.functions), "probe") ? "probe" : null
+  infer_function  = contains(keys(local.functions), "infer") ? "infer" : null
   # Entries may contain any other text between the commas.
   signed             = can(regex("[0-9A-Fa-f]", try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")))
   alarms             = var.alarms
@@ -106,10 +108,13 @@ module "observability" {
   functions = {
     for name, function in local.functions : name => {
       service_name       = module.function[name].service.name
+      answers_requests   = function.http != null
       subscription_names = length(function.triggers) == 0 ? {} : { for trigger, subscription in module.event_route[name].subscriptions : trigger => subscription.name }
       dead_letters_name  = length(function.triggers) == 0 ? null : module.dead_letters[name].name
     }
   }
+
+  catalogue = try({ instance = "${var.project}:${module.catalogue[0].database.instance}", connections_max = module.catalogue[0].connections_max }, null)
 
   records = {
     subscription_name = module.records.subscription.name

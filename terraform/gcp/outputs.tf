@@ -37,6 +37,14 @@ output "records" {
   value       = module.records
 }
 
+output "catalogue" {
+  description = "Where the catalogue is answered from, and its database, where there is one."
+  value = var.catalogue.enabled ? {
+    url      = try(module.function["api"].url, null)
+    instance = try(module.catalogue[0].database.connection_name, null)
+  } : null
+}
+
 output "ledger" {
   description = "The bucket of claims, if a function asks for one."
   value       = one(module.ledger[*].bucket)

@@ -168,6 +168,37 @@ variable "records" {
   default = {}
 }
 
+variable "catalogue" {
+  description = <<-TEXT
+    A database of what is recorded and seen, the function that fills it and the api that answers from it. enabled: off
+    unless set. tokens: who may ask, the tokens.json that `framepost token new` writes (digests, no secrets). existing: a
+    PostgreSQL database that is there already, by the secret that holds its URL. tier: the size of a new one. backup_days:
+    how long there are backups. keep = false: destroying destroys it, and leaves no backup.
+  TEXT
+  type = object({
+    enabled = optional(bool, false)
+    tokens  = optional(string)
+    existing = optional(object({
+      url_secret = string
+    }))
+    tier        = optional(string, "db-g1-small")
+    backup_days = optional(number, 7)
+    keep        = optional(bool, true)
+  })
+  default = {}
+
+  validation {
+    condition     = var.catalogue.tokens == null ? true : can([for token in jsondecode(var.catalogue.tokens) : token.sha256])
+    error_message = "catalogue.tokens is the content of a tokens.json, a list of what `framepost token new` wrote: file(\"tokens.json\")."
+  }
+
+  validation {
+    condition = !var.catalogue.enabled || length(setsubtract(["api", "catalog"],
+    [for file in fileset(coalesce(var.functions.directory, "${path.module}/../../functions"), "*/function.yaml") : dirname(file)])) == 0
+    error_message = "The catalogue is filled by the function catalog and answers through api; functions.directory has not both."
+  }
+}
+
 variable "gateways" {
   description = <<-TEXT
     How gateways get their credential: key (a service account's; does not expire, and is in Terraform's state), federation
@@ -198,6 +229,8 @@ variable "alarms" {
     errors                 = optional(number, 1)
     throttles              = optional(number, 10)
     backlog_minutes        = optional(number, 30)
+    latency_ms             = optional(number, 3000)
+    catalogue_gib          = optional(number, 50)
   })
   default = {}
 }

@@ -4,10 +4,15 @@ import json
 import re
 import uuid
 
+from moto.athena.responses import AthenaResponse
 from moto.awslambda.models import LambdaFunction
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.events.models import Rule
+from moto.firehose.models import firehose_backends
 from moto.iot.models import FakeEndpoint, IoTBackend
 from moto.iot.responses import IoTResponse
 from moto.logs.responses import LogsResponse
+from moto.rds.models import DBCluster
 from moto.s3.responses import S3Response
 from moto.sqs.models import Queue
 
@@ -107,6 +112,16 @@ LogsResponse.put_query_definition = put_query_definition
 LogsResponse.describe_query_definitions = describe_query_definitions
 LogsResponse.delete_query_definition = delete_query_definition
 
+# ---- Athena: taking a saved query away
+
+
+def delete_named_query(self):
+    self.athena_backend.named_queries.pop(self._get_param("NamedQueryId"), None)
+    return "{}"
+
+
+AthenaResponse.delete_named_query = delete_named_query
+
 # ---- IoT: tags, which moto does not have
 
 tags_of: dict[str, list] = {}
@@ -140,3 +155,67 @@ def describe_endpoint(self, endpoint_type):
 
 asked = IoTBackend.describe_endpoint
 IoTBackend.describe_endpoint = describe_endpoint
+
+# ---- RDS: the Data API and the scaling of Aurora Serverless v2; moto knows those of the first version
+
+
+def has_data_api(self):
+    return self._enable_http_endpoint
+
+
+def set_data_api(self, value):
+    self._enable_http_endpoint = bool(value)
+
+
+of_first_version = DBCluster.scaling_configuration_info.fget
+
+
+def scaling(self):
+    """Serverless v2 has none of the first version's, where moto answers with an empty one."""
+    return of_first_version(self) if self.scaling_configuration else None
+
+
+DBCluster.enable_http_endpoint = property(has_data_api, set_data_api)
+DBCluster.scaling_configuration_info = property(scaling)
+
+# ---- EC2: what a rule is for that names a group or a list of prefixes
+
+ruled = SecurityGroupRule.__init__
+
+
+def rule(self, *arguments, **named):
+    ruled(self, *arguments, **named)
+    self.of_prefixes = named.get("prefix_list_id") or (arguments[7] if len(arguments) > 7 else None) or {}
+
+
+def what_for(self):
+    places = (self.ip_range, self.source_group, self.of_prefixes)
+    return next((place["Description"] for place in places if place and place.get("Description")), None)
+
+
+SecurityGroupRule.__init__ = rule
+SecurityGroupRule.description = property(what_for)
+
+# ---- EventBridge: Firehose as a target, which gets the part of the event that the target's path names
+
+sent = Rule.send_to_targets
+
+
+def send_to_streams_too(self, original_event, *arguments, **named):
+    targets = self.targets
+    streams = [target for target in targets if ":firehose:" in target["Arn"]]
+    if streams and self.event_pattern.matches_event(original_event):
+        for target in streams:
+            part = original_event
+            for name in filter(None, target.get("InputPath", "$").removeprefix("$").split(".")):
+                part = part[name]
+            stream = target["Arn"].rsplit("/", 1)[-1]
+            firehose_backends[self.account_id][self.region_name].put_record(stream, {"Data": json.dumps(part).encode()})
+    self.targets = [target for target in targets if target not in streams]
+    try:
+        sent(self, original_event, *arguments, **named)
+    finally:
+        self.targets = targets
+
+
+Rule.send_to_targets = send_to_streams_too

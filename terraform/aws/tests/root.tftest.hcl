@@ -127,6 +127,103 @@ run "an_existing_bucket_gives_the_sites_events_alone" {
   }
 }
 
+run "the_catalogue_is_off" {
+  assert {
+    condition     = output.catalogue == null && length(module.catalogue) == 0 && length(setintersection(["api", "catalog"], keys(output.functions))) == 0
+    error_message = "until it is asked for"
+  }
+}
+
+run "one_variable_brings_the_catalogue" {
+  variables {
+    catalogue = { enabled = true }
+  }
+  assert {
+    condition     = length(setintersection(["api", "catalog"], keys(output.functions))) == 2 && output.functions["api"].url != null && contains(keys(output.events), "catalog")
+    error_message = "with the functions that fill it and answer from it"
+  }
+  assert {
+    condition     = local.cataloguers == ["api", "catalog"] && local.signers == ["api"] && local.tokens == "[]"
+    error_message = "both use it, and the api lets nobody in yet"
+  }
+  assert {
+    condition     = output.catalogue.cluster == "framepost-catalogue" && length(setsubtract(["framepost-catalogue-storage", "framepost-catalogue-connections", "framepost-api-5xx", "framepost-api-latency"], output.alarms.names)) == 0
+    error_message = "and alarms for it"
+  }
+}
+
+run "a_catalogue_of_one_s_own" {
+  variables {
+    functions = { packages = "s3://releases", overrides = { api = { environment = { FRAMEPOST_CATALOG = "postgres://a@b/c", FRAMEPOST_API_KEY = "00" } } } }
+    catalogue = { enabled = true, tokens = "[{\"id\":\"1\",\"sha256\":\"00\",\"reads\":[\"*\"]}]" }
+  }
+  assert {
+    condition     = local.cataloguers == ["catalog"] && local.signers == []
+    error_message = "what a function was given is what it uses"
+  }
+}
+
+run "tokens_that_are_none" {
+  command = plan
+  variables {
+    catalogue = { enabled = true, tokens = "fp_secret" }
+  }
+  expect_failures = [var.catalogue]
+}
+
+run "a_catalogue_without_its_functions" {
+  command = plan
+  variables {
+    functions = { packages = "s3://releases", directory = "../../tests/terraform/aws/functions" }
+    catalogue = { enabled = true }
+  }
+  expect_failures = [var.catalogue]
+}
+
+run "an_existing_database_nowhere" {
+  command = plan
+  variables {
+    catalogue = { enabled = true, existing = { url_secret = "theirs" } }
+  }
+  expect_failures = [var.catalogue]
+}
+
+run "records_in_a_table" {
+  variables {
+    records = { table = true, expire_days = 400 }
+  }
+  assert {
+    condition     = output.records.table == "framepost_records.records" && contains(keys(output.records.queries), "chunks") && length(setsubtract(["framepost-records-dead-letters", "framepost-records-undelivered"], output.alarms.names)) == 0
+    error_message = "with questions, and alarms for what does not reach it"
+  }
+}
+
+run "no_table_to_expire" {
+  command = plan
+  variables {
+    records = { expire_days = 400 }
+  }
+  expect_failures = [var.records]
+}
+
+run "who_looks_at_pictures_is_an_image" {
+  variables {
+    functions = {
+      packages  = "s3://releases"
+      images    = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/framepost/{function}:1.4.0"
+      overrides = { infer = { environment = { FRAMEPOST_DETECTOR = "rekognition:", FRAMEPOST_BUDGET = "2.50 dollars" } } }
+    }
+  }
+  assert {
+    condition     = local.functions["infer"].package == "image" && local.functions["infer"].memory_mib == 1536 && local.functions["infer"].timeout_s == 120 && output.ledger == "framepost-ledger"
+    error_message = "with its memory and time, and a ledger for what costs"
+  }
+  assert {
+    condition     = contains(output.alarms.names, "framepost-infer-budget")
+    error_message = "and an alarm for a budget that is used up"
+  }
+}
+
 run "no_site" {
   command = plan
   variables {

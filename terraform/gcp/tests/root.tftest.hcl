@@ -280,3 +280,73 @@ run "a_regional_key_for_a_multi_region_is_refused" {
 
   expect_failures = [var.bucket]
 }
+
+run "the_catalogue_is_off" {
+  assert {
+    condition     = output.catalogue == null && length(module.catalogue) == 0 && length(setintersection(["api", "catalog"], keys(output.functions))) == 0
+    error_message = "Nobody asked for it."
+  }
+}
+
+run "one_variable_brings_the_catalogue" {
+  variables {
+    catalogue = { enabled = true }
+  }
+
+  assert {
+    condition     = length(setintersection(["api", "catalog"], keys(output.functions))) == 2 && output.functions["api"].url != null && contains(keys(output.events), "catalog")
+    error_message = "A function is missing that fills it or answers from it."
+  }
+
+  assert {
+    condition     = local.cataloguers == ["api", "catalog"] && local.signers == ["api"] && local.tokens == "[]"
+    error_message = "Somebody else uses it, or is let in."
+  }
+
+  assert {
+    condition     = output.catalogue.instance == "footage-prod:europe-west1:framepost-catalogue" && length(setsubtract(["framepost-catalogue-storage", "framepost-catalogue-connections", "framepost-api-5xx", "framepost-api-latency"], output.alarms.names)) == 0
+    error_message = "Nobody would notice that it fails: ${jsonencode(output.alarms)}"
+  }
+}
+
+run "a_database_that_is_there" {
+  variables {
+    catalogue = { enabled = true, existing = { url_secret = "theirs" } }
+  }
+
+  assert {
+    condition     = output.catalogue.instance == null && output.catalogue.url != null
+    error_message = "An instance is made beside it."
+  }
+}
+
+run "tokens_that_are_none" {
+  command = plan
+  variables {
+    catalogue = { enabled = true, tokens = "fp_secret" }
+  }
+  expect_failures = [var.catalogue]
+}
+
+run "a_catalogue_without_its_functions" {
+  command = plan
+  variables {
+    functions = { images = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0", directory = "tests/functions" }
+    catalogue = { enabled = true }
+  }
+  expect_failures = [var.catalogue]
+}
+
+run "who_looks_at_pictures" {
+  variables {
+    functions = {
+      images    = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0"
+      overrides = { infer = { environment = { FRAMEPOST_DETECTOR = "vision:", FRAMEPOST_BUDGET = "2.50 dollars" } } }
+    }
+  }
+
+  assert {
+    condition     = local.functions["infer"].memory_mib == 1536 && output.ledger != null && contains(output.alarms.names, "framepost-infer-budget")
+    error_message = "It has too little memory, no ledger, or nobody is told that its budget is used up."
+  }
+}

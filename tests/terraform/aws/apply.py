@@ -5,9 +5,12 @@
 
 Scenarios, all unless named:
   plain      as a person applies it, -var site=… and packages from a directory; what is left when footage is in the bucket
-  elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a function triggered by records
+  elaborate  every choice at once: an existing bucket, packages in S3, KMS, IoT, archive, a table of records, a function triggered by
+             records
   added      directories with a function.yaml of every kind of trigger are added, and nothing else; one is an image that has to be
              asked for, one is that of the guide in functions/README.md; they are taken out again
+  catalogue  the catalogue is on, which is one variable: its database, its network, the functions that fill it and answer from it; what
+             keeps it from being destroyed; and a database that is there already
 
 Ends with `N passed, N failed, N skipped`. What moto cannot do is said where it is passed over.
 """
@@ -85,6 +88,7 @@ class Root:
         hidden = shutil.ignore_patterns(".terraform*", "*.tfstate*")
         shutil.copytree(REPOSITORY / "terraform", work / "terraform", ignore=hidden)
         shutil.copytree(REPOSITORY / "functions", work / "functions", ignore=shutil.ignore_patterns("src", "target"))
+        shutil.copytree(REPOSITORY / "events/schemas", work / "events/schemas")
         shutil.copy(HERE / "moto_override.tf", self.dir)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         self.environment = inherited | {
@@ -185,6 +189,12 @@ def left_over(moto):
         + [f"alarm {a['AlarmName']}" for a in moto.client("cloudwatch").describe_alarms()["MetricAlarms"]]
         + [f"schedule {s['Name']}" for s in moto.client("scheduler").list_schedules()["Schedules"]]
         + [f"table {t}" for t in moto.client("dynamodb").list_tables()["TableNames"]]
+        + [f"stream {s}" for s in moto.client("firehose").list_delivery_streams()["DeliveryStreamNames"]]
+        + [f"database {d['Name']}" for d in moto.client("glue").get_databases()["DatabaseList"]]
+        + [f"workgroup {w['Name']}" for w in moto.client("athena").list_work_groups()["WorkGroups"] if w["Name"] != "primary"]
+        + [f"cluster {c['DBClusterIdentifier']}" for c in moto.client("rds").describe_db_clusters()["DBClusters"]]
+        + [f"network {v['VpcId']}" for v in moto.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]]
+        + [f"endpoint {e['VpcEndpointId']}" for e in moto.client("ec2").describe_vpc_endpoints()["VpcEndpoints"] if e["State"] != "deleted"]
     )
 
 
@@ -291,7 +301,7 @@ def elaborate(work, plugin_dirs):
         root.variables = {
             "name": "fp-test",
             "sites": {"plant-7": {"silence_minutes": 5}},
-            "bucket": {"name": "theirs", "existing": True},
+            "bucket": {"name": "theirs", "existing": True, "keep_footage": False},
             "encryption_key": encryption_key,
             "functions": {
                 "directory": str(work / "their-functions"),
@@ -301,7 +311,7 @@ def elaborate(work, plugin_dirs):
                 "environment": {"FRAMEPOST_PUBLIC_KEYS": "ab" * 32},
                 "overrides": {"watch": {"environment": {"WATCH_MODEL": "large", "RUST_LOG": "debug"}, "memory_mib": 512}},
             },
-            "records": {"archive_days": 7, "log": True},
+            "records": {"archive_days": 7, "log": True, "table": True, "expire_days": 400},
             "gateways": {"credential": "iot", "iot_certificates": {"plant-7": certificate["certificateArn"]}},
             "alarms": {"notify": ["ops@example.com", f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"], "errors": 3},
             "labels": {"cost-center": "42"},
@@ -350,6 +360,27 @@ def elaborate(work, plugin_dirs):
         elsewhere = {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"}
         check("the ledger's way is for who has one", not grants["probe"]("kms:Decrypt", encryption_key, **elsewhere))
         check("which works there", grants["watch"]("kms:Decrypt", encryption_key, **elsewhere))
+
+        # Records in a table: what is published arrives as a line of JSON that the table's columns fit.
+        table = moto.client("glue").get_table(DatabaseName="fp_test_records", Name="records")["Table"]
+        columns = json.loads((REPOSITORY / "events/schemas/glue/records.json").read_text())
+        found = [(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]]
+        check("the table has the columns of the records' types", found == [(c["name"], c["type"]) for c in columns], str(found))
+        stream = moto.client("firehose").describe_delivery_stream(DeliveryStreamName="fp-test-records")["DeliveryStreamDescription"]
+        written = stream["Destinations"][0]["ExtendedS3DestinationDescription"]
+        schema = written["DataFormatConversionConfiguration"]["SchemaConfiguration"]
+        check("Firehose converts by it", (schema["DatabaseName"], schema["TableName"]) == ("fp_test_records", "records"), str(schema))
+        where = table["Parameters"]["storage.location.template"].split("day=")[0]
+        check("and writes where it looks", where == f"s3://{written['BucketARN'].split(':::')[1]}/{written['Prefix'].split('day=')[0]}", where)
+        athena = moto.client("athena")
+        saved = [athena.get_named_query(NamedQueryId=query)["NamedQuery"] for query in outputs["records"]["queries"].values()]
+        names = sorted(query["Name"] for query in saved)
+        check("questions are saved", names == ["cameras", "chunks", "detections", "gaps", "gateways"], str(names))
+        rule = moto.client("events").list_targets_by_rule(Rule="fp-test-records-table", EventBusName="fp-test-records")["Targets"][0]
+        files = owner.list_objects_v2(Bucket=f"fp-test-records-{ACCOUNT}-{REGION}", Prefix="records/day=").get("Contents", [])
+        lines = [json.loads(owner.get_object(Bucket=f"fp-test-records-{ACCOUNT}-{REGION}", Key=file["Key"])["Body"].read()) for file in files]
+        check("what was published has come there", lines == 2 * [{"id": "1"}], str(lines))
+        check("the bus sends the records themselves", rule["InputPath"] == "$.detail" and rule["Arn"] == stream["DeliveryStreamARN"], str(rule))
 
         # Once public keys are set, what nobody signed is an alarm.
         filters = moto.client("logs").describe_metric_filters(filterNamePrefix="fp-test-integrity")["metricFilters"]
@@ -490,7 +521,108 @@ def added(work, plugin_dirs):
         check("nothing is left", left_over(moto) == [], str(left_over(moto)))
 
 
-SCENARIOS = {"plain": plain, "elaborate": elaborate, "added": added}
+def catalogue(work, plugin_dirs):
+    with Moto(work / "moto.log") as moto:
+        root = Root(work, moto, plugin_dirs)
+        packages = work / "packages"
+        for name in ("api", "catalog", "probe"):
+            package(packages / name / "bootstrap.zip")
+        tokens = json.dumps([{"id": "1", "sha256": "00" * 32, "reads": ["plant-7"]}])
+        root.variables = {
+            "site": "plant-7",
+            "bucket": {"keep_footage": False},
+            "functions": {"packages": str(packages)},
+            "catalogue": {"enabled": True, "tokens": tokens},
+        }
+        if not root.apply("catalogue"):
+            return
+        root.second_plan_is_empty("catalogue")
+        outputs = root.outputs()
+        check("the functions are there", sorted(outputs["functions"]) == ["api", "catalog", "probe"], str(outputs["functions"]))
+        check("the output says where to ask", outputs["catalogue"]["url"] == outputs["functions"]["api"]["url"] != "", str(outputs["catalogue"]))
+
+        cluster = moto.client("rds").describe_db_clusters()["DBClusters"][0]
+        check("the database is kept", cluster["DeletionProtection"] and cluster["BackupRetentionPeriod"] == 7, str(cluster))
+        check("and encrypted", cluster["StorageEncrypted"])
+        check("IAM logs in to it", cluster["IAMDatabaseAuthenticationEnabled"])
+
+        lambdas, ec2 = moto.client("lambda"), moto.client("ec2")
+        found = {name: lambdas.get_function_configuration(FunctionName=f"framepost-{name}") for name in ("api", "catalog", "probe")}
+        environment = {name: function["Environment"]["Variables"] for name, function in found.items()}
+        url = environment["catalog"]["FRAMEPOST_CATALOG"]
+        check("they log in without a password", re.fullmatch(r"postgres://framepost@[^:/?]+:5432/framepost\?sslmode=require&login=aws", url), url)
+        check("both in the same one", environment["api"]["FRAMEPOST_CATALOG"] == url and "FRAMEPOST_CATALOG" not in environment["probe"])
+        check("the api knows who may ask", json.loads(environment["api"]["FRAMEPOST_API_TOKENS"]) == json.loads(tokens))
+        check("and has a key of its own", re.fullmatch("[0-9a-f]{64}", environment["api"]["FRAMEPOST_API_KEY"]) and "FRAMEPOST_API_KEY" not in environment["catalog"])
+
+        # The network: in, out and through.
+        subnets = {subnet["SubnetId"]: subnet for subnet in ec2.describe_subnets()["Subnets"] if not subnet["DefaultForAz"]}
+        check("they are in its subnets", set(found["api"]["VpcConfig"]["SubnetIds"]) == set(subnets) == set(found["catalog"]["VpcConfig"]["SubnetIds"]))
+        check("and the probe is not", not found["probe"].get("VpcConfig", {}).get("SubnetIds"))
+        network = next(iter(subnets.values()))["VpcId"]
+        within = [{"Name": "vpc-id", "Values": [network]}]
+        tables = ec2.describe_route_tables(Filters=within)["RouteTables"]
+        ways = {route.get("GatewayId", "local") for table in tables for route in table["Routes"]}
+        check("no route leads out", not any(way.startswith(("igw", "nat")) for way in ways) and not ec2.describe_nat_gateways()["NatGateways"], str(ways))
+        groups = {g["GroupId"]: g for g in ec2.describe_security_groups(Filters=within)["SecurityGroups"]}
+        reached = [p for g in groups.values() for p in g["IpPermissions"] if p.get("IpRanges") or p.get("Ipv6Ranges")]
+        check("nothing is reached by an address", reached == [], str(reached))
+        left = [p for g in groups.values() for p in g["IpPermissionsEgress"] if any(r["CidrIp"] == "0.0.0.0/0" for r in p.get("IpRanges", []))]
+        check("and nothing reaches every address", left == [], str(left))
+
+        # What their roles may do.
+        def may(name, action, resource):
+            stored = moto.client("iam").get_role_policy(RoleName=f"framepost-{name}", PolicyName="grants")["PolicyDocument"]
+            return policy.decide([stored], action, resource, [f"arn:aws:iam::{ACCOUNT}:role/framepost-{name}"], {}) is policy.Decision.ALLOW
+
+        user = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{cluster['DbClusterResourceId']}"
+        check("both log in as the functions' user", all(may(name, "rds-db:connect", f"{user}/framepost") for name in ("api", "catalog")))
+        check("and as nobody else", not any(may(name, "rds-db:connect", f"{user}/administrator") for name in ("api", "catalog")))
+        check("the probe does not", not may("probe", "rds-db:connect", f"{user}/framepost"))
+        chunk = f"arn:aws:s3:::{outputs['bucket']['name']}/plant-7/2026-11-20/gate/15/08-23Z.0.mp4"
+        check("the api reads footage", may("api", "s3:GetObject", chunk))
+        check("and neither writes nor deletes any", not may("api", "s3:PutObject", chunk) and not may("api", "s3:DeleteObject", chunk))
+        check("nor does the catalog", not may("catalog", "s3:PutObject", chunk) and not may("catalog", "s3:DeleteObject", chunk))
+
+        # The functions' user is made by a statement, from outside of the network.
+        schedule = moto.client("scheduler").get_schedule(Name="framepost-catalogue-login")
+        asked = json.loads(schedule["Target"]["Input"])
+        check("a statement makes their user", asked["ResourceArn"] == cluster["DBClusterArn"] and "GRANT rds_iam TO framepost" in asked["Sql"], str(asked))
+        role = schedule["Target"]["RoleArn"].rsplit("/", 1)[-1]
+        stored = moto.client("iam").get_role_policy(RoleName=role, PolicyName="execute")["PolicyDocument"]
+        for action, resource, allowed in (
+            ("rds-data:ExecuteStatement", cluster["DBClusterArn"], True), ("secretsmanager:GetSecretValue", asked["SecretArn"], True),
+            ("secretsmanager:GetSecretValue", asked["SecretArn"] + "-other", False), ("rds-data:BatchExecuteStatement", cluster["DBClusterArn"], False),
+        ):  # fmt: skip
+            decided = policy.decide([stored], action, resource, [schedule["Target"]["RoleArn"]], {})
+            check(f"its role: {action} {allowed}", (decided is policy.Decision.ALLOW) == allowed)
+
+        # It is in the way of a destroy.
+        destroyed = root.run("destroy", "-auto-approve", may_fail=True)
+        check("a catalogue is in the way of a destroy", destroyed.returncode != 0 and "deletion" in destroyed.stderr.lower(), destroyed.stderr)
+        root.variables["catalogue"]["keep"] = False
+        if root.apply("with keep = false"):
+            root.destroy("catalogue")
+            check("nothing is left", left_over(moto) == [], str(left_over(moto)))
+
+        # A database that is there already.
+        theirs = "postgres://framepost:secret@db.theirs.example/framepost?sslmode=verify-full"
+        moto.client("secretsmanager").create_secret(Name="theirs", SecretString=theirs)
+        subnet = ec2.describe_subnets()["Subnets"][0]
+        group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])["SecurityGroups"][0]["GroupId"]
+        existing = {"url_secret": "theirs", "subnets": [subnet["SubnetId"]], "security_groups": [group]}
+        root.variables["catalogue"] = {"enabled": True, "existing": existing}
+        if root.apply("an existing database"):
+            root.second_plan_is_empty("an existing database")
+            api = lambdas.get_function_configuration(FunctionName="framepost-api")
+            check("it is connected to", api["Environment"]["Variables"]["FRAMEPOST_CATALOG"] == theirs)
+            check("from where its owner says", api["VpcConfig"]["SubnetIds"] == existing["subnets"] and api["VpcConfig"]["SecurityGroupIds"] == [group])
+            check("the secret is in no output", "secret@" not in json.dumps(root.outputs()))
+            root.destroy("an existing database")
+            check("nothing is left", left_over(moto) == [], str(left_over(moto)))
+
+
+SCENARIOS = {"plain": plain, "elaborate": elaborate, "added": added, "catalogue": catalogue}
 
 
 def main():

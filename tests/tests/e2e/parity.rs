@@ -26,7 +26,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("functions.overrides[].cpu", "Lambda gives processor time by memory"),
     ("functions.overrides[].instance_concurrency", "a Lambda instance handles one batch at a time"),
     ("records.log", "on Google every record is in BigQuery"),
-    ("records.expire_days", "on AWS records stay in logs and archive, which have days of their own"),
+    ("records.table", "on Google every record is in BigQuery"),
+    ("catalogue.capacity_min", "Aurora shrinks and grows"),
+    ("catalogue.capacity_max", "Aurora shrinks and grows"),
+    ("catalogue.tier", "Cloud SQL has sizes"),
+    ("catalogue.existing.subnets", "a Lambda function reaches a private database from its network"),
+    ("catalogue.existing.security_groups", "a Lambda function reaches a private database from its network"),
     ("gateways.credential", "each cloud names its simplest kind of credential"),
     ("gateways.key_rotation", "an access key is replaced by tainting it"),
     ("gateways.oidc", "Google federates with OIDC"),
@@ -195,8 +200,12 @@ fn the_alarms_are_the_same() {
         }
         found
     };
-    let aws = kinds("modules/aws/observability", &["queue_alarms", "function_alarms", "log_alarms", "gateway_alarms"]);
-    let gcp = kinds("modules/gcp/observability", &["subscription_alarms", "log_alarms"]);
+    let aws = kinds(
+        "modules/aws/observability",
+        &["queue_alarms", "function_alarms", "log_alarms", "gateway_alarms", "catalogue_alarms"],
+    );
+    let gcp =
+        kinds("modules/gcp/observability", &["subscription_alarms", "log_alarms", "catalogue_alarms", "infer_alarms"]);
     assert!(gcp.contains("silence") && aws.contains("silence"), "alarms are not read: {aws:?} {gcp:?}");
     let named = |names: BTreeSet<String>| names.into_iter().map(|name| (name, String::new())).collect();
     judge(&named(aws), &named(gcp), ALARMS);

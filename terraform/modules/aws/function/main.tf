@@ -6,6 +6,7 @@
 
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
+data "aws_caller_identity" "current" {}
 
 data "aws_s3_object" "package" {
   count  = var.package.s3 == null ? 0 : 1
@@ -37,8 +38,8 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:the queue's maximum concurrency bounds it; reserving, as for requests, takes from the account's other functions
   #checkov:skip=CKV_AWS_116:that is for asynchronous invocations; the queue has its own dead-letter queue
-  #checkov:skip=CKV_AWS_117:it talks to AWS services alone; a VPC would only add endpoints to pay for
-  #checkov:skip=CKV_AWS_173:the environment holds names and public keys, no secrets
+  #checkov:skip=CKV_AWS_117:it is in a network where it needs one; elsewhere it would only add endpoints to pay for
+  #checkov:skip=CKV_AWS_173:Lambda encrypts the environment with its own key; who may read the function's configuration reads it with any key
   #checkov:skip=CKV_AWS_272:the package's place is the user's, and so is its signing
   function_name = var.name
   description   = var.description
@@ -64,7 +65,16 @@ resource "aws_lambda_function" "this" {
   source_code_hash = var.package.file != null ? try(filebase64sha256(var.package.file), null) : one(data.aws_s3_object.package[*].etag)
 
   environment {
-    variables = var.environment
+    variables = merge(var.environment, var.secrets)
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.network == null ? [] : [var.network]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   tracing_config {
@@ -251,6 +261,49 @@ data "aws_iam_policy_document" "this" {
       sid       = "ReadModels"
       actions   = ["s3:GetObject"]
       resources = local.models
+    }
+  }
+
+  # The user of the database that it logs in as, with a token that it makes itself.
+  dynamic "statement" {
+    for_each = var.granted.database_user_arn == null ? [] : [var.granted.database_user_arn]
+
+    content {
+      sid       = "LogInToCatalogue"
+      actions   = ["rds-db:connect"]
+      resources = [statement.value]
+    }
+  }
+
+  # Lambda makes interfaces in the network with the function's own role. AWS knows no resources for it.
+  dynamic "statement" {
+    for_each = var.network == null ? [] : [1]
+
+    content {
+      sid = "JoinNetwork"
+      actions = [
+        "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = ["*"]
+    }
+  }
+
+  # The program has that role too, and has no business with interfaces.
+  dynamic "statement" {
+    for_each = var.network == null ? [] : [1]
+
+    content {
+      sid       = "OnlyLambdaItself"
+      effect    = "Deny"
+      actions   = ["ec2:*"]
+      resources = ["*"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "lambda:SourceFunctionArn"
+        values   = ["arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}:function:${var.name}"]
+      }
     }
   }
 

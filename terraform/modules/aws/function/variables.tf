@@ -75,6 +75,22 @@ variable "environment" {
   }
 }
 
+variable "secrets" {
+  description = "More of the environment, which plans and outputs do not show."
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+}
+
+variable "network" {
+  description = "The subnets and security groups that the function runs in. Without them it reaches the internet, and nothing private."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
 variable "queue" {
   description = "The queue that gives the function its work, where messages trigger it, and how it is taken from there."
   type = object({
@@ -158,13 +174,14 @@ variable "grants" {
 }
 
 variable "granted" {
-  description = "What the grants are about. prefixes are the keys that grants of footage end at; \"\" is the whole bucket."
+  description = "What the grants are about. prefixes are the keys that grants of footage end at; \"\" is the whole bucket. database_user_arn is the user of the catalogue that the function logs in as."
   type = object({
     bucket_arn         = optional(string)
     prefixes           = optional(list(string), [""])
     encryption_key_arn = optional(string)
     bus_arn            = optional(string)
     table_arn          = optional(string)
+    database_user_arn  = optional(string)
   })
   default = {}
 

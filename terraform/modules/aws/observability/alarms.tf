@@ -73,7 +73,7 @@ locals {
     },
   )
 
-  alarms = merge(local.queue_alarms, local.function_alarms, local.log_alarms, local.gateway_alarms)
+  alarms = merge(local.queue_alarms, local.function_alarms, local.log_alarms, local.gateway_alarms, local.catalogue_alarms, local.records_alarms, local.infer_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
@@ -83,7 +83,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = try(each.value.dimensions, {})
-  statistic           = try(each.value.statistic, "Maximum")
+  statistic           = can(each.value.percentile) ? null : try(each.value.statistic, "Maximum")
+  extended_statistic  = try(each.value.percentile, null)
   period              = try(each.value.period_s, 60)
   evaluation_periods  = try(each.value.periods, 1)
   datapoints_to_alarm = try(each.value.periods, 1)

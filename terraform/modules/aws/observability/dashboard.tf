@@ -79,6 +79,8 @@ locals {
         }
       }),
     ],
+    local.infer_widgets,
+    local.catalogue_widgets,
   )
 }
 

@@ -42,6 +42,10 @@ locals {
       | sort `duration.from` desc
       | limit 200
     QUERY
+    budget           = <<-QUERY
+      filter type = "io.framepost.chunk.inferred.v1" and (skipped = "budget" or dollars > 0)
+      | stats sum(dollars) as dollars_, sum(calls) as calls_, sum(skipped = "budget") as skipped_ by site, bin(1d)
+    QUERY
     rejected         = <<-QUERY
       fields @timestamp, subject, reason, detail
       | filter type = "io.framepost.object.rejected.v1"

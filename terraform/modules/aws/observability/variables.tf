@@ -4,13 +4,14 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names; with queues where messages trigger them."
+  description = "The functions, by their short names; with queues where messages trigger them, and whether requests do."
   type = map(object({
     lambda_name       = string
     log_group         = string
     queue_name        = optional(string)
     dead_letters_name = optional(string)
     undelivered_name  = optional(string)
+    answers_requests  = optional(bool, false)
   }))
 }
 
@@ -45,6 +46,8 @@ variable "alarms" {
     errors                 = number
     throttles              = number
     backlog_minutes        = number
+    latency_ms             = number
+    catalogue_gib          = number
   })
 
   validation {
@@ -54,7 +57,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1 && var.alarms.backlog_minutes >= 1
+    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1 && var.alarms.backlog_minutes >= 1 && var.alarms.latency_ms >= 1 && var.alarms.catalogue_gib >= 1
     error_message = "The thresholds of alarms are 1 or more."
   }
 }
@@ -63,4 +66,27 @@ variable "signed" {
   description = "Whether chunks are signed: public keys are known, so that a signature that is absent or by an unknown key is a violation too."
   type        = bool
   default     = false
+}
+
+variable "catalogue" {
+  description = "The catalogue's cluster, and how many connections it takes, where there is one of this deployment's own."
+  type        = object({ cluster = string, connections_max = number })
+  default     = null
+}
+
+variable "records" {
+  description = "The Firehose stream that writes the table of records, and the queue of what EventBridge could not put into it, where there is such a table."
+  type        = object({ stream_name = string, undelivered_name = string })
+  default     = null
+}
+
+variable "infer_function" {
+  description = "The function whose records say what is to be seen. Without one there is nothing of it on the dashboard."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.infer_function == null ? true : contains(keys(var.functions), var.infer_function)
+    error_message = "infer_function is one of functions."
+  }
 }

@@ -16,7 +16,20 @@ locals {
     { FRAMEPOST_RECORDS = contains(var.grants, "records:publish") ? "pubsub:${var.records}" : "log:" },
     var.dead_letters == null ? {} : { FRAMEPOST_DEAD_LETTERS = "pubsub:${var.dead_letters.topic}" },
     contains(var.grants, "ledger:claim") ? { FRAMEPOST_LEDGER = "${var.ledger.url}/${var.function}" } : {},
+    var.catalogue == null ? {} : { FRAMEPOST_CATALOG = join("&", [
+      "postgres:///${var.catalogue.name}?host=/cloudsql/${var.catalogue.connection_name}",
+      "user=${urlencode(local.database_user)}", "login=gcp",
+      # The socket's other end encrypts.
+      "sslmode=disable",
+      # Whichever function makes a table first, it belongs to all of them.
+      "options=-c%20role%3D${local.database_role}",
+    ]) },
   )
+
+  # PostgreSQL's names are short, so that of a service account leaves out its end.
+  database_user = trimsuffix(google_service_account.this.email, ".gserviceaccount.com")
+  # May make tables, and is a superuser in no other way. The instance has nothing but the catalogue.
+  database_role = "cloudsqlsuperuser"
 }
 
 resource "google_service_account" "this" {
@@ -52,8 +65,30 @@ resource "google_cloud_run_v2_service" "this" {
       max_instance_count = local.instances
     }
 
+    # The built-in socket, below /cloudsql.
+    dynamic "volumes" {
+      for_each = var.catalogue == null ? [] : [var.catalogue]
+
+      content {
+        name = "cloudsql"
+
+        cloud_sql_instance {
+          instances = [volumes.value.connection_name]
+        }
+      }
+    }
+
     containers {
       image = var.image
+
+      dynamic "volume_mounts" {
+        for_each = var.catalogue == null ? [] : [1]
+
+        content {
+          name       = "cloudsql"
+          mount_path = "/cloudsql"
+        }
+      }
 
       resources {
         limits = {
@@ -74,6 +109,21 @@ resource "google_cloud_run_v2_service" "this" {
           value = env.value
         }
       }
+
+      dynamic "env" {
+        for_each = var.secrets
+
+        content {
+          name = env.key
+
+          value_source {
+            secret_key_ref {
+              secret  = env.value
+              version = "latest"
+            }
+          }
+        }
+      }
     }
   }
 
@@ -85,6 +135,9 @@ resource "google_cloud_run_v2_service" "this" {
     google_pubsub_topic_iam_member.dead_letters,
     google_project_iam_member.detect,
     google_storage_bucket_iam_member.models,
+    google_project_iam_member.catalogue,
+    google_sql_user.catalogue,
+    google_secret_manager_secret_iam_member.read,
   ]
 }
 
@@ -184,6 +237,40 @@ resource "google_storage_bucket_iam_member" "models" {
     title      = "below-the-model"
     expression = "resource.name.startsWith(\"projects/_/buckets/${each.value.bucket}/objects/${each.value.prefix}/\")"
   }
+}
+
+# Opens connections to the catalogue's instance, and logs in to it, to no other one of the project.
+resource "google_project_iam_member" "catalogue" {
+  for_each = var.catalogue == null ? toset([]) : toset(["roles/cloudsql.client", "roles/cloudsql.instanceUser"])
+  project  = var.project
+  role     = each.key
+  member   = google_service_account.this.member
+
+  condition {
+    title      = "the-catalogue"
+    expression = "resource.name == \"projects/${var.project}/instances/${var.catalogue.instance}\" && resource.service == \"sqladmin.googleapis.com\""
+  }
+}
+
+# Has no password: it logs in with an access token.
+resource "google_sql_user" "catalogue" {
+  count          = var.catalogue == null ? 0 : 1
+  project        = var.project
+  instance       = var.catalogue.instance
+  name           = local.database_user
+  type           = "CLOUD_IAM_SERVICE_ACCOUNT"
+  database_roles = [local.database_role]
+
+  # A user that tables belong to cannot be deleted; it goes with the instance.
+  deletion_policy = "ABANDON"
+}
+
+resource "google_secret_manager_secret_iam_member" "read" {
+  for_each  = toset(values(var.secrets))
+  project   = var.project
+  secret_id = each.key
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.this.member
 }
 
 # A rejected message is parked by the function itself.

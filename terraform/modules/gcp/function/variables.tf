@@ -88,6 +88,22 @@ variable "environment" {
   }
 }
 
+variable "secrets" {
+  description = "More of the environment: by variable, the secret in this project whose newest version is its value."
+  type        = map(string)
+  default     = {}
+}
+
+variable "catalogue" {
+  description = "The database that the function logs in to as its service account: the instance, its connection name and the database's own."
+  type = object({
+    instance        = string
+    connection_name = string
+    name            = string
+  })
+  default = null
+}
+
 variable "grants" {
   description = "What the function may do: footage:read, footage:write, records:publish, ledger:claim, and pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = list(string)

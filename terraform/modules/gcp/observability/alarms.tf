@@ -146,7 +146,7 @@ resource "google_monitoring_alert_policy" "subscription" {
 }
 
 resource "google_monitoring_alert_policy" "log" {
-  for_each              = var.alarms.enabled ? local.log_alarms : {}
+  for_each              = { for name, alarm in merge(local.log_alarms, local.catalogue_alarms, local.infer_alarms) : name => alarm if var.alarms.enabled }
   project               = var.project
   display_name          = "${var.name}-${each.key}"
   combiner              = "OR"

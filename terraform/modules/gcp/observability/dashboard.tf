@@ -29,6 +29,8 @@ locals {
         throttles = "sum by (service_name) (increase(${local.promql}_throttles{${local.of_logs}}[1m]))"
       } },
     ],
+    local.infer_charts,
+    local.catalogue_charts,
   )
 }
 

@@ -45,6 +45,9 @@ locals {
       detections = { description = "What detectors saw in each chunk, or why they did not look", filter = "${local.of_services} AND jsonPayload.type=\"io.framepost.chunk.inferred.v1\"" }
       errors     = { description = "Crashes, panics, exhausted time and memory", filter = local.metrics.errors.filter }
     },
+    var.infer_function == null ? {} : {
+      budget = { description = "Chunks that were not looked at because a site's budget was used up", filter = "${local.of_inferred} AND jsonPayload.skipped=\"budget\"" }
+    },
     var.chunks_function == null ? {} : {
       chunks    = { description = "Every chunk with what it holds", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.chunk.probed.v1\"" }
       spans     = { description = "Unbroken runs of recording that ended", filter = "${local.of_chunks} AND jsonPayload.type=\"io.framepost.span.ended.v1\"" }

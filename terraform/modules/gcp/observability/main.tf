@@ -21,6 +21,8 @@ locals {
   of_services = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(${join(" OR ", [for s in sort(values(local.services)) : "\"${s}\""])})"
   of_handled  = "${local.of_services} AND jsonPayload.event=\"handled\""
   of_chunks   = var.chunks_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.chunks_function]}\""
+  of_inferred = var.infer_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.infer_function]}\" AND jsonPayload.type=\"io.framepost.chunk.inferred.v1\""
+  of_seen     = var.infer_function == null ? null : "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${local.services[var.infer_function]}\" AND jsonPayload.event=\"seen\""
   of_reports  = var.chunks_function == null ? null : "${local.of_chunks} AND jsonPayload.type=\"io.framepost.gateway.reported.v1\""
   request_log = "log_id(\"run.googleapis.com/requests\")"
   # Who signs its chunks is told of one that nobody signed, or whose key is not known: that is what a forger's looks like.
@@ -68,6 +70,15 @@ locals {
     },
   )
 
+  infer_metrics = var.infer_function == null ? {} : {
+    seen    = { description = "Chunks in which something was seen, by label", filter = local.of_seen, labels = { label = "jsonPayload.label" } }
+    skipped = { description = "Chunks that were not looked at, by reason", filter = "${local.of_inferred} AND jsonPayload.skipped:*", labels = { reason = "jsonPayload.skipped" } }
+  }
+
+  infer_distributions = var.infer_function == null ? {} : {
+    dollars = { description = "US dollars that looking at a chunk cost", filter = "${local.of_inferred} AND jsonPayload.dollars>0", field = "dollars", unit = "USD", labels = { site = "jsonPayload.site" }, scale = 0.0001, buckets = 20 }
+  }
+
   distributions = {
     latency_ms   = { description = "Time for an event", field = "latency_ms", unit = "ms", labels = { function = "jsonPayload.function" }, scale = 1, buckets = 20 }
     object_bytes = { description = "Size of the objects handled", field = "object_bytes", unit = "By", labels = { site = "jsonPayload.site" }, scale = 1024, buckets = 22 }
@@ -75,7 +86,7 @@ locals {
 }
 
 resource "google_logging_metric" "count" {
-  for_each         = local.metrics
+  for_each         = merge(local.metrics, local.infer_metrics)
   project          = var.project
   name             = "${local.prefix}_${each.key}"
   description      = each.value.description
@@ -100,11 +111,11 @@ resource "google_logging_metric" "count" {
 }
 
 resource "google_logging_metric" "distribution" {
-  for_each         = local.distributions
+  for_each         = merge({ for name, metric in local.distributions : name => merge(metric, { filter = "${local.of_handled} AND jsonPayload.${metric.field}>=0" }) }, local.infer_distributions)
   project          = var.project
   name             = "${local.prefix}_${each.key}"
   description      = each.value.description
-  filter           = "${local.of_handled} AND jsonPayload.${each.value.field}>=0"
+  filter           = each.value.filter
   value_extractor  = "EXTRACT(jsonPayload.${each.value.field})"
   label_extractors = { for label, field in each.value.labels : label => "EXTRACT(${field})" }
 

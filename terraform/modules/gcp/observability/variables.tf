@@ -14,11 +14,12 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names; with the subscriptions that deliver to them, and where they park, where messages trigger them."
+  description = "The functions, by their short names; with the subscriptions that deliver to them, and where they park, where messages trigger them, and whether requests do."
   type = map(object({
     service_name       = string
     subscription_names = optional(map(string), {})
     dead_letters_name  = optional(string)
+    answers_requests   = optional(bool, false)
   }))
 
   validation {
@@ -66,6 +67,8 @@ variable "alarms" {
     errors                 = number
     throttles              = number
     backlog_minutes        = number
+    latency_ms             = number
+    catalogue_gib          = number
   })
 
   validation {
@@ -75,7 +78,7 @@ variable "alarms" {
   }
 
   validation {
-    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1 && var.alarms.backlog_minutes >= 1
+    condition     = var.alarms.oldest_message_minutes >= 1 && var.alarms.errors >= 1 && var.alarms.throttles >= 1 && var.alarms.backlog_minutes >= 1 && var.alarms.latency_ms >= 1 && var.alarms.catalogue_gib >= 1
     error_message = "The thresholds of alarms are 1 or more."
   }
 }
@@ -94,4 +97,21 @@ variable "signed" {
   description = "Whether chunks are signed: public keys are known, so that a signature that is absent or by an unknown key is a violation too."
   type        = bool
   default     = false
+}
+
+variable "catalogue" {
+  description = "The catalogue's instance (PROJECT:INSTANCE), and how many connections it takes, where there is one of this deployment's own."
+  type        = object({ instance = string, connections_max = number })
+  default     = null
+}
+
+variable "infer_function" {
+  description = "The function whose records say what is to be seen. Without one there is nothing of it on the dashboard."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.infer_function == null ? true : contains(keys(var.functions), var.infer_function)
+    error_message = "infer_function is one of functions."
+  }
 }

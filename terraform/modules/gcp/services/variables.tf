@@ -36,3 +36,9 @@ variable "vision" {
   type        = bool
   default     = false
 }
+
+variable "catalogue" {
+  description = "Whether there is a catalogue, which takes Cloud SQL and Secret Manager."
+  type        = bool
+  default     = false
+}

@@ -57,3 +57,24 @@ mock_resource "aws_dynamodb_table" {
 mock_resource "aws_lambda_function_url" {
   defaults = { function_url = "https://abc.lambda-url.eu-central-1.on.aws/" }
 }
+mock_data "aws_availability_zones" {
+  defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
+}
+mock_data "aws_secretsmanager_secret_version" {
+  defaults = { secret_string = "postgres://framepost:secret@db.theirs/framepost?sslmode=require" }
+}
+mock_resource "aws_rds_cluster" {
+  defaults = {
+    arn                 = "arn:aws:rds:eu-central-1:123456789012:cluster:c"
+    endpoint            = "c.cluster-1.eu-central-1.rds.amazonaws.com"
+    port                = 5432
+    cluster_resource_id = "cluster-1"
+    master_user_secret  = [{ secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:s", secret_status = "active", kms_key_id = "k" }]
+  }
+}
+mock_resource "aws_vpc_endpoint" {
+  defaults = { prefix_list_id = "pl-1" }
+}
+mock_resource "aws_kinesis_firehose_delivery_stream" {
+  defaults = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/s" }
+}

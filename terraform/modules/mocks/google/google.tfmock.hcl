@@ -31,3 +31,6 @@ mock_resource "google_service_account_key" {
 mock_resource "google_cloud_run_v2_service" {
   defaults = { uri = "https://mocked-ew.a.run.app" }
 }
+mock_resource "google_sql_database_instance" {
+  defaults = { connection_name = "footage-prod:europe-west1:framepost-catalogue" }
+}

@@ -424,3 +424,34 @@ run "a_retention_that_cloudwatch_has_not" {
   }
   expect_failures = [var.log_retention_days]
 }
+
+run "in_a_network" {
+  variables {
+    network = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+    secrets = { FRAMEPOST_CATALOG = "postgres://framepost@db/framepost?sslmode=require&login=aws" }
+    granted = { database_user_arn = "arn:aws:rds-db:eu-central-1:123456789012:dbuser:cluster-1/framepost" }
+  }
+  assert {
+    condition     = one(aws_lambda_function.this.vpc_config).subnet_ids == toset(["subnet-1", "subnet-2"]) && one(aws_lambda_function.this.vpc_config).security_group_ids == toset(["sg-1"])
+    error_message = "it runs in the subnets"
+  }
+  assert {
+    condition     = nonsensitive(one(aws_lambda_function.this.environment).variables["FRAMEPOST_CATALOG"]) == "postgres://framepost@db/framepost?sslmode=require&login=aws" && contains(keys(one(aws_lambda_function.this.environment).variables), "FRAMEPOST_RECORDS")
+    error_message = "secrets are a part of its environment"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s if s.sid == "LogInToCatalogue"]).resources == toset(["arn:aws:rds-db:eu-central-1:123456789012:dbuser:cluster-1/framepost"])
+    error_message = "it logs in as one user of one database"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s.effect if s.sid == "OnlyLambdaItself"]) == "Deny" && one(one([for s in data.aws_iam_policy_document.this.statement : s.condition if s.sid == "OnlyLambdaItself"])).values == tolist(["arn:aws:lambda:eu-central-1:123456789012:function:framepost-probe"])
+    error_message = "the program itself makes no interfaces"
+  }
+}
+
+run "without_a_network" {
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0 && !anytrue([for s in data.aws_iam_policy_document.this.statement : contains(["JoinNetwork", "OnlyLambdaItself", "LogInToCatalogue"], s.sid)])
+    error_message = "and no rights that only a network needs"
+  }
+}

@@ -19,7 +19,7 @@ variables {
     }
   }
   chunks_function = "probe"
-  alarms          = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+  alarms          = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
 }
 
 run "silence_is_missing_data" {
@@ -148,7 +148,7 @@ run "the_dashboard_shows_every_site_and_queue" {
 
 run "given_topics_and_addresses" {
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops", "ops@example.com"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["probe-errors"].alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:ops", "arn:aws:sns:eu-central-1:123456789012:framepost-alarms"])
@@ -162,7 +162,7 @@ run "given_topics_and_addresses" {
 
 run "a_given_topic_is_enough" {
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
   assert {
     condition     = length(aws_sns_topic.alarms) == 0 && output.topic_arn == null
@@ -172,7 +172,7 @@ run "a_given_topic_is_enough" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
   assert {
     condition     = length(output.alarm_names) == 0 && length(aws_sns_topic.alarms) == 0 && length(aws_cloudwatch_log_metric_filter.errors) == 1
@@ -217,7 +217,7 @@ run "unknown_function" {
 run "whom_to_tell" {
   command = plan
   variables {
-    alarms = { enabled = true, notify = ["ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = ["ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
   expect_failures = [var.alarms]
 }
@@ -225,7 +225,84 @@ run "whom_to_tell" {
 run "a_threshold_of_zero" {
   command = plan
   variables {
-    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
   expect_failures = [var.alarms]
+}
+
+run "a_catalogue_and_who_answers_from_it" {
+  variables {
+    functions = {
+      probe = { lambda_name = "framepost-probe", log_group = "/aws/lambda/framepost-probe", queue_name = "q", dead_letters_name = "d", undelivered_name = "u" }
+      api   = { lambda_name = "framepost-api", log_group = "/aws/lambda/framepost-api", answers_requests = true }
+    }
+    catalogue = { cluster = "framepost-catalogue", connections_max = 450 }
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["catalogue-connections"].threshold == 360 && aws_cloudwatch_metric_alarm.this["catalogue-connections"].dimensions == tomap({ DBClusterIdentifier = "framepost-catalogue" })
+    error_message = "four fifths of what the database takes"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["catalogue-storage"].threshold == 50 * 1024 * 1024 * 1024
+    error_message = "its size, in bytes"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["api-5xx"].metric_name == "Url5xxCount" && aws_cloudwatch_metric_alarm.this["api-5xx"].dimensions == tomap({ FunctionName = "framepost-api" })
+    error_message = "requests that failed"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["api-latency"].extended_statistic == "p90" && aws_cloudwatch_metric_alarm.this["api-latency"].statistic == null && aws_cloudwatch_metric_alarm.this["api-latency"].threshold == 3000
+    error_message = "one in ten is slow"
+  }
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.this), "probe-5xx")
+    error_message = "a function without requests has none that fail"
+  }
+  assert {
+    condition     = alltrue([for title in ["Catalogue: connections, ACU, and GiB", "Requests, refused (4xx), failed (5xx), and ms (p50, p90)"] : contains([for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : w.properties.title], title)])
+    error_message = "both are on the dashboard"
+  }
+}
+
+run "what_is_seen_skipped_and_spent" {
+  variables {
+    functions = {
+      probe = { lambda_name = "framepost-probe", log_group = "/aws/lambda/framepost-probe", queue_name = "q", dead_letters_name = "d", undelivered_name = "u" }
+      infer = { lambda_name = "framepost-infer", log_group = "/aws/lambda/framepost-infer", queue_name = "q2", dead_letters_name = "d2", undelivered_name = "u2" }
+    }
+    infer_function = "infer"
+  }
+  assert {
+    condition     = keys(aws_cloudwatch_log_metric_filter.infer) == ["dollars", "seen", "skipped"] && alltrue([for f in aws_cloudwatch_log_metric_filter.infer : f.log_group_name == "/aws/lambda/framepost-infer"])
+    error_message = "counted from the function's log"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.infer["dollars"].metric_transformation[0].value == "$.dollars" && aws_cloudwatch_log_metric_filter.infer["seen"].metric_transformation[0].dimensions == tomap({ Label = "$.label" })
+    error_message = "dollars are added up, labels are told apart"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["infer-budget"].metric_name == aws_cloudwatch_log_metric_filter.infer["skipped"].metric_transformation[0].name && aws_cloudwatch_metric_alarm.this["infer-budget"].dimensions == tomap({ Reason = "budget" })
+    error_message = "a budget that is used up is an alarm"
+  }
+  assert {
+    condition     = length([for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : w if startswith(w.properties.title, "Seen:") || startswith(w.properties.title, "Not looked at:")]) == 2
+    error_message = "a row of the dashboard"
+  }
+}
+
+run "nobody_looks" {
+  assert {
+    condition     = length(aws_cloudwatch_log_metric_filter.infer) == 0 && !contains(keys(aws_cloudwatch_metric_alarm.this), "infer-budget")
+    error_message = "and nothing is counted"
+  }
+}
+
+run "a_table_of_records" {
+  variables {
+    records = { stream_name = "framepost-records", undelivered_name = "framepost-records-undelivered" }
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["records-dead-letters"].metric_name == "FailedConversion.Records" && aws_cloudwatch_metric_alarm.this["records-undelivered"].dimensions == tomap({ QueueName = "framepost-records-undelivered" }) && aws_cloudwatch_metric_alarm.this["records-oldest-message"].threshold == 900
+    error_message = "what does not fit it, does not reach it, or waits"
+  }
 }

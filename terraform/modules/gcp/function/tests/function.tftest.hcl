@@ -373,3 +373,38 @@ run "half_an_event_at_a_time_is_refused" {
 
   expect_failures = [var.runtime]
 }
+
+run "it_logs_in_to_the_catalogue_as_itself" {
+  variables {
+    catalogue = { instance = "framepost-catalogue", connection_name = "footage-prod:europe-west1:framepost-catalogue", name = "framepost" }
+    secrets   = { FRAMEPOST_API_KEY = "framepost-catalogue-key" }
+  }
+
+  assert {
+    condition     = google_sql_user.catalogue[0].name == "framepost-probe@footage-prod.iam" && google_sql_user.catalogue[0].type == "CLOUD_IAM_SERVICE_ACCOUNT" && google_sql_user.catalogue[0].password == null
+    error_message = "The database's user is not the service account, or has a password."
+  }
+
+  assert {
+    condition = one([for env in google_cloud_run_v2_service.this.template[0].containers[0].env : env.value if env.name == "FRAMEPOST_CATALOG"]) == join("", [
+      "postgres:///framepost?host=/cloudsql/footage-prod:europe-west1:framepost-catalogue&user=framepost-probe%40footage-prod.iam",
+      "&login=gcp&sslmode=disable&options=-c%20role%3Dcloudsqlsuperuser",
+    ])
+    error_message = "It connects elsewhere, or as somebody else."
+  }
+
+  assert {
+    condition     = one(google_cloud_run_v2_service.this.template[0].volumes[0].cloud_sql_instance[0].instances) == "footage-prod:europe-west1:framepost-catalogue" && google_cloud_run_v2_service.this.template[0].containers[0].volume_mounts[0].mount_path == "/cloudsql"
+    error_message = "There is no socket."
+  }
+
+  assert {
+    condition     = keys(google_project_iam_member.catalogue) == ["roles/cloudsql.client", "roles/cloudsql.instanceUser"] && alltrue([for member in google_project_iam_member.catalogue : strcontains(member.condition[0].expression, "instances/framepost-catalogue")])
+    error_message = "It may connect to other instances too, or not to this one."
+  }
+
+  assert {
+    condition     = one([for env in google_cloud_run_v2_service.this.template[0].containers[0].env : env.value_source[0].secret_key_ref[0].secret if env.name == "FRAMEPOST_API_KEY"]) == "framepost-catalogue-key" && google_secret_manager_secret_iam_member.read["framepost-catalogue-key"].role == "roles/secretmanager.secretAccessor"
+    error_message = "It cannot read its secret."
+  }
+}

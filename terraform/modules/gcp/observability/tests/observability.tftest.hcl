@@ -15,7 +15,7 @@ variables {
   name               = "framepost-eu"
   log_retention_days = 90
   chunks_function    = "probe"
-  alarms             = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+  alarms             = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   sites              = { plant-7 = { silence_minutes = 10 }, dock-2 = { silence_minutes = 0 } }
   records            = { subscription_name = "framepost-eu-records-bigquery", dead_letters_name = "framepost-eu-records-dead-letters" }
 
@@ -176,7 +176,7 @@ run "logs_are_kept_as_long_as_asked_and_once" {
 
 run "everybody_is_told" {
   variables {
-    alarms = { enabled = true, notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = ["ops@plant.example", "projects/footage-prod/notificationChannels/7"], oldest_message_minutes = 5, errors = 3, throttles = 30, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
 
   assert {
@@ -202,7 +202,7 @@ run "everybody_is_told" {
 
 run "no_alarms" {
   variables {
-    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = false, notify = [], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
 
   assert {
@@ -259,7 +259,7 @@ run "an_sns_topic_is_refused" {
   command = plan
 
   variables {
-    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = ["arn:aws:sns:eu-central-1:123456789012:ops"], oldest_message_minutes = 15, errors = 1, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
 
   expect_failures = [var.alarms]
@@ -269,7 +269,7 @@ run "a_threshold_of_nothing_is_refused" {
   command = plan
 
   variables {
-    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30 }
+    alarms = { enabled = true, notify = [], oldest_message_minutes = 15, errors = 0, throttles = 10, backlog_minutes = 30, latency_ms = 3000, catalogue_gib = 50 }
   }
 
   expect_failures = [var.alarms]
@@ -294,4 +294,49 @@ run "nothing_to_watch_is_refused" {
   }
 
   expect_failures = [var.functions]
+}
+
+run "a_catalogue_and_who_answers_from_it" {
+  variables {
+    functions = {
+      probe = { service_name = "framepost-probe", subscription_names = { object-finalized = "framepost-probe" }, dead_letters_name = "framepost-probe-dead-letters" }
+      api   = { service_name = "framepost-api", answers_requests = true }
+    }
+    catalogue = { instance = "footage-prod:framepost-catalogue", connections_max = 50 }
+  }
+
+  assert {
+    condition     = alltrue([for name in ["catalogue-storage", "catalogue-connections", "api-5xx", "api-latency"] : contains(keys(google_monitoring_alert_policy.log), name)]) && !contains(keys(google_monitoring_alert_policy.log), "probe-5xx")
+    error_message = "Other alarms: ${jsonencode(keys(google_monitoring_alert_policy.log))}"
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.log["catalogue-connections"].conditions[0].condition_prometheus_query_language[0].query, "database_id=\"footage-prod:framepost-catalogue\"}) >= 40")
+    error_message = "Not four fifths of what the database takes."
+  }
+}
+
+run "what_is_seen_skipped_and_spent" {
+  variables {
+    functions = {
+      probe = { service_name = "framepost-probe", subscription_names = { object-finalized = "framepost-probe" }, dead_letters_name = "framepost-probe-dead-letters" }
+      infer = { service_name = "framepost-infer", subscription_names = { record = "framepost-infer-record" }, dead_letters_name = "framepost-infer-dead-letters" }
+    }
+    infer_function = "infer"
+  }
+
+  assert {
+    condition     = google_logging_metric.count["seen"].label_extractors == tomap({ label = "EXTRACT(jsonPayload.label)" }) && google_logging_metric.distribution["dollars"].value_extractor == "EXTRACT(jsonPayload.dollars)" && strcontains(google_logging_metric.distribution["dollars"].filter, "framepost-infer")
+    error_message = "Labels are not counted, or dollars not added up."
+  }
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.log["infer-budget"].conditions[0].condition_prometheus_query_language[0].query, "reason=\"budget\"") && contains(keys(google_logging_saved_query.this), "budget")
+    error_message = "Nobody is told that a budget is used up."
+  }
+
+  assert {
+    condition     = length([for tile in jsondecode(google_monitoring_dashboard.this.dashboard_json).mosaicLayout.tiles : tile if startswith(tile.widget.title, "Seen:") || startswith(tile.widget.title, "Not looked at:")]) == 2
+    error_message = "The dashboard has no row of it."
+  }
 }

@@ -74,3 +74,18 @@ run "a_key_version_is_refused" {
 
   expect_failures = [var.encryption_key]
 }
+
+run "a_catalogue_takes_more" {
+  variables {
+    catalogue      = true
+    encryption_key = "projects/footage-prod/locations/europe-west1/keyRings/r/cryptoKeys/k"
+  }
+  assert {
+    condition     = length(setintersection(["secretmanager.googleapis.com", "sqladmin.googleapis.com"], keys(google_project_service.this))) == 2
+    error_message = "Cloud SQL or Secret Manager is not enabled."
+  }
+  assert {
+    condition     = contains([for g in google_kms_crypto_key_iam_member.agent : g.member], "serviceAccount:service-123456789012@gcp-sa-cloud-sql.iam.gserviceaccount.com") && length(google_kms_crypto_key_iam_member.agent) == 5
+    error_message = "An agent cannot use the key."
+  }
+}

@@ -1,0 +1,33 @@
+# The catalogue: its database and network, and which functions use it.
+#
+# A function uses it that names FRAMEPOST_CATALOG in its function.yaml, and has not been given another one in functions.overrides.
+
+locals {
+  # What function.yaml leaves out is deployed with the catalogue, unless it is said otherwise.
+  overrides = merge({ for name in ["api", "catalog"] : name => {} if var.catalogue.enabled }, var.functions.overrides)
+
+  cataloguers = [for name, function in local.functions : name
+  if var.catalogue.enabled && lookup(function.environment, "FRAMEPOST_CATALOG", "set") == ""]
+  signers = [for name in local.cataloguers : name if lookup(local.functions[name].environment, "FRAMEPOST_API_KEY", "set") == ""]
+  # Without tokens it starts, and lets nobody in.
+  tokens = coalesce(var.catalogue.tokens, "[]")
+
+  # Connections that each instance of a function keeps at the most: CONNECTIONS in infra/sql.
+  connections_each = 8
+}
+
+module "catalogue" {
+  source = "../modules/aws/catalogue"
+  count  = var.catalogue.enabled ? 1 : 0
+
+  name               = "${var.name}-catalogue"
+  existing           = var.catalogue.existing
+  acu_min            = var.catalogue.capacity_min
+  acu_max            = var.catalogue.capacity_max
+  backup_days        = var.catalogue.backup_days
+  keep               = var.catalogue.keep
+  encryption_key_arn = var.encryption_key
+  bucket_arn         = module.bucket.arn
+  dead_letters_arns  = [for name in local.cataloguers : module.event_route[name].dead_letters.arn if length(local.functions[name].triggers) > 0]
+  connections_wanted = sum(concat([0], [for name in local.cataloguers : local.functions[name].max_concurrency * local.connections_each]))
+}
