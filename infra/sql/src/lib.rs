@@ -20,9 +20,9 @@ mod build;
 mod cloud;
 mod executor;
 mod hold;
-mod objects;
 #[cfg(feature = "postgres")]
 mod login;
+mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;
