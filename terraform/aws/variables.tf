@@ -140,9 +140,9 @@ variable "functions" {
 
 variable "records" {
   description = <<-TEXT
-    What becomes of records beside what subscribes to them. archive_days: the bus keeps them for so long, for replay; 0 is not at
-    all. log: whole records go into a log group of their own as well. table: they are written to a table that Athena asks with
-    SQL. expire_days: how long the table keeps them, for good unless given.
+    What is done with records besides delivering them. archive_days: days for which the bus keeps them for replay; 0 keeps none.
+    log: whether whole records also go to a log group of their own. table: whether they are written to a table for SQL with
+    Athena. expire_days: days for which the table keeps them, for good unless set.
   TEXT
   type = object({
     archive_days = optional(number, 0)
@@ -216,7 +216,7 @@ variable "gateways" {
 }
 
 variable "alarms" {
-  description = "notify: SNS topics (ARNs) and e-mail addresses. oldest_message_minutes, errors and throttles (each in 5 minutes), backlog_minutes (the age of the oldest footage on a gateway), latency_ms (one in ten requests takes longer), catalogue_gib (the database's size): from where on."
+  description = "notify: SNS topics (ARNs) and e-mail addresses. Thresholds: oldest_message_minutes; errors and throttles, each in 5 minutes; backlog_minutes, the age of the oldest footage on a gateway; latency_ms, which one in ten requests exceeds; catalogue_gib, the database's size."
   type = object({
     enabled                = optional(bool, true)
     notify                 = optional(list(string), [])

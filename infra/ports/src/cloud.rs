@@ -39,9 +39,9 @@ pub struct Subscription {
 pub struct DatabaseUser {
     /// The server's name, as the connection is made to.
     pub host: String,
-    /// The server's port.
+    /// The port that the connection is made to.
     pub port: u16,
-    /// The user's name.
+    /// The name that the user logs in with.
     pub user: String,
 }
 

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names; with queues where messages trigger them, and whether requests do."
+  description = "The functions by their short names, with the queues of those that messages trigger, and whether requests do."
   type = map(object({
     lambda_name       = string
     log_group         = string

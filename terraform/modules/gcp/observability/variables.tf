@@ -14,7 +14,7 @@ variable "name" {
 }
 
 variable "functions" {
-  description = "The functions, by their short names; with the subscriptions that deliver to them, and where they park, where messages trigger them, and whether requests do."
+  description = "The functions by their short names, and whether requests trigger them. For those that messages trigger: the subscriptions that deliver to them, and the one that keeps their dead letters."
   type = map(object({
     service_name       = string
     subscription_names = optional(map(string), {})
