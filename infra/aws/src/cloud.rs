@@ -103,6 +103,14 @@ impl Cloud for AwsCloud {
         }
     }
 
+    #[cfg(feature = "detect")]
+    async fn detector(&self, at: &Location) -> Result<Arc<dyn framepost_ports::Detector>> {
+        match at.scheme() {
+            "rekognition" => Ok(Arc::new(crate::RekognitionDetector::new(self.session().await?))),
+            _ => Err(not_one(at, "a detector")),
+        }
+    }
+
     async fn preparation(&self) -> Result<Option<Preparation>> {
         Ok(self.session().await?.preparation().map(|prepare| Box::new(prepare) as Preparation))
     }

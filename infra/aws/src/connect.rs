@@ -108,7 +108,12 @@ impl Session {
             None => std::env::var("AWS_ENDPOINT_URL_S3").ok().or_else(|| shared.endpoint_url().map(str::to_owned)),
         };
         if shared.region().is_none() {
-            let services = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_EVENTBRIDGE", "AWS_ENDPOINT_URL_DYNAMODB"];
+            let services = [
+                "AWS_ENDPOINT_URL_SQS",
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "AWS_ENDPOINT_URL_REKOGNITION",
+            ];
             let elsewhere = s3_endpoint.is_some() || services.iter().any(|name| std::env::var_os(name).is_some());
             if !elsewhere {
                 return Err(Error::new(ErrorKind::Invalid, "connect", "aws")
@@ -159,6 +164,12 @@ impl Session {
     #[cfg(feature = "functions")]
     pub(crate) fn credentials(&self) -> Option<SharedCredentialsProvider> {
         self.shared.credentials_provider()
+    }
+
+    /// Configuration for clients whose requests cost: only the caller knows what an attempt is worth.
+    #[cfg(feature = "detect")]
+    pub(crate) fn without_retries(&self) -> &SdkConfig {
+        &self.shared
     }
 
     /// Configuration for the clients of the small services. Their requests are cheap and safe to repeat, so

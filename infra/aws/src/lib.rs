@@ -1,5 +1,5 @@
 //! Adapters for Amazon's services, or for services that speak their protocols: S3, and with the feature
-//! `functions` also EventBridge, SQS and DynamoDB.
+//! `functions` also EventBridge, SQS and DynamoDB; with `detect` Rekognition.
 //!
 //! - A put is one `PutObject` with `If-None-Match: *`. The request carries the caller's digest twice and does
 //!   not compute it again: as `x-amz-checksum-sha256`, which S3 checks and stores, and as
@@ -40,6 +40,8 @@ mod ledger;
 mod listing;
 #[cfg(feature = "functions")]
 mod queue;
+#[cfg(feature = "detect")]
+mod rekognition;
 mod sink;
 mod source;
 #[cfg(feature = "functions")]
@@ -63,5 +65,7 @@ pub use ledger::DynamoLedger;
 pub use listing::S3Listing;
 #[cfg(feature = "functions")]
 pub use queue::{MAX_MESSAGES, Receipt, Received, SqsQueue};
+#[cfg(feature = "detect")]
+pub use rekognition::RekognitionDetector;
 pub use sink::S3Bucket;
 pub use source::S3Source;

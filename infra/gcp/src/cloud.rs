@@ -19,21 +19,33 @@ const PUBSUB_ENDPOINT: &str = "FRAMEPOST_PUBSUB_ENDPOINT";
 /// The project, by the name under which Google's own tools and libraries look for it.
 const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
 
+/// Another server than Google's Vision.
+#[cfg(feature = "detect")]
+const VISION_ENDPOINT: &str = "FRAMEPOST_VISION_ENDPOINT";
+
 /// Makes adapters; each client of Google's SDK has connections of its own.
 #[derive(Debug, Clone, Default)]
 pub struct GcpCloud {
     storage: GoogleOptions,
     pubsub: GoogleOptions,
     project: Option<String>,
+    #[cfg(feature = "detect")]
+    vision: GoogleOptions,
 }
 
 impl GcpCloud {
     /// Cloud Storage and Pub/Sub as these options say.
     pub fn new(storage: GoogleOptions, pubsub: GoogleOptions) -> Self {
-        Self { storage, pubsub, project: None }
+        Self {
+            storage,
+            pubsub,
+            project: None,
+            #[cfg(feature = "detect")]
+            vision: GoogleOptions::default(),
+        }
     }
 
-    /// As `FRAMEPOST_GCS_ENDPOINT` and `FRAMEPOST_PUBSUB_ENDPOINT` say, which are for emulators, and
+    /// As `FRAMEPOST_GCS_ENDPOINT`, `FRAMEPOST_PUBSUB_ENDPOINT` and `FRAMEPOST_VISION_ENDPOINT` say, which are for emulators, and
     /// `GOOGLE_CLOUD_PROJECT`.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let options = |name: &'static str| -> Result<GoogleOptions> {
@@ -43,7 +55,12 @@ impl GcpCloud {
             Ok(GoogleOptions { endpoint })
         };
         let project = variable(PROJECT).filter(|project| !project.is_empty());
-        Ok(Self { project, ..Self::new(options(GCS_ENDPOINT)?, options(PUBSUB_ENDPOINT)?) })
+        Ok(Self {
+            project,
+            #[cfg(feature = "detect")]
+            vision: options(VISION_ENDPOINT)?,
+            ..Self::new(options(GCS_ENDPOINT)?, options(PUBSUB_ENDPOINT)?)
+        })
     }
 
     /// The project that is configured, or the one that this program runs in.
@@ -117,6 +134,14 @@ impl Cloud for GcpCloud {
             _ => return Err(not_one(at, "a topic")),
         };
         Ok(Arc::new(PubSubFeed::connect(&topic, &self.pubsub).await?))
+    }
+
+    #[cfg(feature = "detect")]
+    async fn detector(&self, at: &Location) -> Result<Arc<dyn framepost_ports::Detector>> {
+        match at.scheme() {
+            "vision" => Ok(Arc::new(crate::VisionDetector::connect(&self.vision).await?)),
+            _ => Err(not_one(at, "a detector")),
+        }
     }
 
     async fn ledger(&self, at: &Location) -> Result<Arc<dyn LedgerStore>> {

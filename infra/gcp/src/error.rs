@@ -34,7 +34,7 @@ pub(crate) fn kind_of_status(status: u16, message: &str) -> ErrorKind {
 }
 
 /// Classifies a gRPC response.
-fn kind_of_code(code: Code) -> ErrorKind {
+pub(crate) fn kind_of_code(code: Code) -> ErrorKind {
     match code {
         Code::NotFound => ErrorKind::NotFound,
         Code::PermissionDenied | Code::Unauthenticated => ErrorKind::Denied,

@@ -44,6 +44,8 @@ mod sink;
 mod source;
 #[cfg(feature = "functions")]
 mod subscription;
+#[cfg(feature = "detect")]
+mod vision;
 
 pub use bus::PubSubBus;
 #[cfg(feature = "functions")]
@@ -68,3 +70,5 @@ pub use sink::GcsBucket;
 pub use source::GcsSource;
 #[cfg(feature = "functions")]
 pub use subscription::{Leaving, PubSubSubscription, Pulled, Taking};
+#[cfg(feature = "detect")]
+pub use vision::VisionDetector;

@@ -7,8 +7,8 @@ use crate::LogBus;
 use crate::environment::{self, EnvironmentError};
 use framepost_ports::location::{Place, Role};
 use framepost_ports::{
-    Bus, Catalog, Clock, Cloud, DatabaseUser, DeadLetters, Detector, Ledger, Location, ObjectListing, ObjectSink,
-    ObjectSource, SystemClock,
+    Bus, Catalog, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectListing, ObjectSink, ObjectSource,
+    SystemClock,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,7 +74,11 @@ fn databases(variables: &Variables) -> framepost_ports::Result<Arc<dyn Cloud>> {
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[async_trait::async_trait]
 impl framepost_sql::Passwords for Connector {
-    async fn password(&self, cloud: &'static str, user: &DatabaseUser) -> framepost_ports::Result<String> {
+    async fn password(
+        &self,
+        cloud: &'static str,
+        user: &framepost_ports::DatabaseUser,
+    ) -> framepost_ports::Result<String> {
         let unknown = |error: ConnectError| match error {
             ConnectError::Cloud(error) => error,
             other => framepost_ports::Error::new(framepost_ports::ErrorKind::Invalid, "log in", user.user.as_str())

@@ -10,6 +10,7 @@
 //! | [`aac`], [`mpeg4`] | AudioSpecificConfig, and the descriptors around it |
 //! | [`rfc6381`] | the codec strings of all of these |
 //! | [`motion`] | where something moves between pictures |
+//! | `jpeg` | writes JPEG; needs the feature of that name |
 //! | [`matrix`] | rotation and mirroring of a picture for display |
 //!
 //! The input may be damaged or hostile. Every function returns `None` or an error, none panics, and none
@@ -20,6 +21,8 @@ pub mod be;
 pub mod boxes;
 pub mod config;
 pub mod ebml;
+#[cfg(feature = "jpeg")]
+pub mod jpeg;
 pub mod matrix;
 pub mod motion;
 pub mod mpeg4;

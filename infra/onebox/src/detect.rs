@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
     /// MP4, fragmented MP4, MKV or WebM files. Of a long file, pictures from start to end are used.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME. FRAMEPOST_DETECTOR
-    /// otherwise, or motion:.
+    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME; rekognition: and vision: in
+    /// a program that is built with aws and gcp, which cost. FRAMEPOST_DETECTOR otherwise, or motion:.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
     /// Writes each picture with its boxes into this directory, as JPEG.

@@ -90,7 +90,8 @@ pub(crate) struct Arguments {
     /// Signs every chunk and chains it to the one before, and has the functions check all of it.
     #[arg(long)]
     sign: bool,
-    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME.
+    /// What says what is to be seen: motion: (built in), onnx:NAME, oip+https://HOST/v2/models/NAME; rekognition: and vision: in a
+    /// program that is built with aws and gcp, which cost.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
     /// Leaves a function out; can be given several times. Messages for it wait until it runs again.

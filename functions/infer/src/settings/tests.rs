@@ -21,7 +21,14 @@ fn the_defaults_are_those_of_the_manifest() {
     assert_eq!(read(&declared).unwrap(), read(&[]).unwrap());
     // Each one is read: a value that is not possible is refused under its own name. Any text can be labels or a program, and
     // what concerns detectors is read where they are connected.
-    let others = ["FRAMEPOST_LABELS", FFMPEG, DETECTOR, "FRAMEPOST_MODELS", "FRAMEPOST_OIP_TOKEN_FILE"];
+    let others = [
+        "FRAMEPOST_LABELS",
+        FFMPEG,
+        DETECTOR,
+        "FRAMEPOST_MODELS",
+        "FRAMEPOST_MODEL_MEMORY_MIB",
+        "FRAMEPOST_OIP_TOKEN_FILE",
+    ];
     for (name, _) in declared.iter().filter(|(name, _)| !others.contains(name)) {
         let error = read(&[(name, "?")]).unwrap_err().to_string();
         assert!(error.starts_with(name), "{error}");

@@ -24,14 +24,14 @@ use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-struct Cloud {
+pub(crate) struct Cloud {
     /// Stops the server when dropped.
     _moto: Moto,
     account: Account,
-    session: Session,
+    pub(crate) session: Session,
 }
 
-async fn cloud() -> Option<Cloud> {
+pub(crate) async fn cloud() -> Option<Cloud> {
     let Some(python) = moto::python() else {
         framepost_tests::skip("there is no moto; `tests/run setup` installs it");
         return None;
