@@ -4,5 +4,7 @@
 mod decoding;
 mod handling;
 mod hostile;
+#[cfg(all(feature = "host", feature = "aws"))]
+mod killed;
 mod shared;
 mod support;
