@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         terminal::out("nothing is wrong with it");
         ExitCode::SUCCESS
     } else {
-        terminal::out(format_args!("{} things are wrong with it", faults.len()));
+        terminal::out(format_args!("faults: {}", faults.len()));
         ExitCode::FAILURE
     })
 }

@@ -55,6 +55,12 @@ async fn list(models: &Path) -> anyhow::Result<ExitCode> {
     let mut directories: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     directories.retain(|path| path.join("model.toml").exists());
     directories.sort();
+    if directories.is_empty() {
+        terminal::err(format_args!(
+            "no models in {}: `framepost model get` fetches one, `framepost model add` takes one of yours",
+            models.display()
+        ));
+    }
     for path in directories {
         let directory = ModelDirectory::local(&path);
         let described = match directory.describe().await {

@@ -251,7 +251,7 @@ impl Found {
             let spans = self.spans;
             let linked = self.linked;
             report.lines.push(format!(
-                "  chain: {spans} unbroken stretches of recording; {linked} chunks name the one before them"
+                "  chain: unbroken stretches of recording: {spans}; chunks that name the one before them: {linked}"
             ));
         }
     }
