@@ -47,10 +47,11 @@ impl Terraform {
     pub fn new(plugins: &Path, endpoint: &str, variables: &Value) -> Self {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository");
         let directory = tempfile::tempdir().expect("a temporary directory");
-        for part in ["terraform/aws", "terraform/modules/any", "terraform/modules/aws", "functions"] {
+        for part in ["terraform/aws", "terraform/modules/any", "terraform/modules/aws", "functions", "events/schemas"] {
             for file in files(&repository.join(part)) {
                 let name = file.strip_prefix(repository).expect("a file of the repository");
-                let is_needed = name.extension().is_some_and(|kind| kind == "tf") || name.ends_with("function.yaml");
+                let is_needed = name.extension().is_some_and(|kind| kind == "tf" || kind == "json")
+                    || name.ends_with("function.yaml");
                 if is_needed && !name.components().any(|part| part.as_os_str() == "tests") {
                     let place = directory.path().join(name);
                     std::fs::create_dir_all(place.parent().expect("a file lies in a directory")).expect("a directory");
