@@ -202,7 +202,7 @@ fn the_alarms_are_the_same() {
     };
     let aws = kinds(
         "modules/aws/observability",
-        &["queue_alarms", "function_alarms", "log_alarms", "gateway_alarms", "catalogue_alarms"],
+        &["queue_alarms", "function_alarms", "log_alarms", "gateway_alarms", "catalogue_alarms", "infer_alarms"],
     );
     let gcp =
         kinds("modules/gcp/observability", &["subscription_alarms", "log_alarms", "catalogue_alarms", "infer_alarms"]);
