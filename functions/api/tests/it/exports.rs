@@ -232,7 +232,10 @@ async fn a_check_says_what_was_checked_of_a_directory_and_of_an_archive() {
         let report = verify(&at, std::slice::from_ref(&own)).unwrap();
         assert_eq!((&report.faults, &report.unchecked), (&vec![], &vec![]), "{report:#?}");
         let text = report.lines.join("\n");
-        assert!(text.contains("20 of 20 chunks, valid") && text.contains("19 chunks name the one before"), "{text}");
+        assert!(
+            text.contains("20 of 20 chunks, valid") && text.contains("that name the one before them: 19"),
+            "{text}"
+        );
         let report = verify(&at, &[]).unwrap();
         assert!(report.faults.is_empty() && report.unchecked[0].contains(own.id()), "{report:#?}");
         let report = verify(&at, std::slice::from_ref(&other)).unwrap();
