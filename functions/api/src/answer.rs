@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use framepost_events::Sha256;
 use serde::Serialize;
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 /// Shorter responses are not compressed.
 const COMPRESSED_FROM_BYTES: usize = 1024;
@@ -41,17 +42,46 @@ pub(crate) fn uncached(value: &impl Serialize) -> Result<Response, Problem> {
     Ok((headers, body).into_response())
 }
 
-/// Returns the response with these bytes.
+/// Returns the response with these bytes, compressed anew for each request.
 pub(crate) fn bytes(request: &HeaderMap, keep: Keep, content_type: &'static str, body: Vec<u8>) -> Response {
+    answer(request, keep, content_type, body, |body| packed(body, Compression::fast()))
+}
+
+/// Returns the response with a file of this program. `once` keeps what it is compressed to, as small as possible.
+pub(crate) fn file(
+    request: &HeaderMap,
+    keep: Keep,
+    content_type: &'static str,
+    body: &'static [u8],
+    once: &OnceLock<Vec<u8>>,
+) -> Response {
+    answer(request, keep, content_type, body.to_vec(), |body| {
+        Some(once.get_or_init(|| packed(body, Compression::best()).unwrap_or_default()).clone())
+            .filter(|packed| !packed.is_empty())
+    })
+}
+
+/// Returns these bytes as gzip. Writing into memory does not fail.
+pub(crate) fn packed(body: &[u8], level: Compression) -> Option<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), level);
+    gzip.write_all(body).and_then(|()| gzip.finish()).ok()
+}
+
+fn answer(
+    request: &HeaderMap,
+    keep: Keep,
+    content_type: &'static str,
+    body: Vec<u8>,
+    pack: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Response {
     let digest = Sha256::of(&body).to_string();
     let tag = format!("W/\"{}\"", &digest[..32]);
     let mut response = if has(request, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else if takes_gzip(request) && body.len() >= COMPRESSED_FROM_BYTES {
-        let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-        match gzip.write_all(&body).and_then(|()| gzip.finish()) {
-            Ok(packed) => ([(CONTENT_ENCODING, "gzip")], packed).into_response(),
-            Err(_) => body.into_response(),
+        match pack(&body) {
+            Some(packed) => ([(CONTENT_ENCODING, "gzip")], packed).into_response(),
+            None => body.into_response(),
         }
     } else {
         body.into_response()

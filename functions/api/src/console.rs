@@ -7,6 +7,7 @@ use crate::answer::{self, Keep};
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
+use std::sync::{Arc, OnceLock};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -75,7 +76,8 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = ("/", "text/html; charset=utf-8", PAGE);
     let files = std::iter::once(page).chain(OTHERS).chain(MODULES);
     files.fold(Router::new(), |router, (path, content_type, bytes)| {
-        let file = async move |headers: HeaderMap| answer::bytes(&headers, Keep::Ask, content_type, bytes.to_vec());
+        let once = Arc::new(OnceLock::new());
+        let file = async move |headers: HeaderMap| answer::file(&headers, Keep::Ask, content_type, bytes, &once);
         router.route(path, get(file))
     })
 }
@@ -84,16 +86,12 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 mod tests {
     use super::*;
     use flate2::Compression;
-    use flate2::write::GzEncoder;
     use std::collections::BTreeSet;
-    use std::io::Write as _;
     use std::path::Path;
 
     /// Its length as it is sent.
     fn packed(bytes: &[u8]) -> usize {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(bytes).unwrap();
-        gzip.finish().unwrap().len()
+        answer::packed(bytes, Compression::best()).unwrap().len()
     }
 
     /// All files of the directory are served, all imports are there, and the whole is as small as was agreed.
@@ -110,7 +108,7 @@ mod tests {
             served.clone().map(|(path, ..)| path.trim_start_matches("/console/").to_owned()).collect();
         assert_eq!(names, files);
         let sent = std::iter::once(PAGE).chain(served.clone().map(|(_, _, bytes)| *bytes)).map(packed).sum::<usize>();
-        assert!(sent <= 120 * 1024, "{sent} bytes");
+        assert!(sent <= 100 * 1024, "{sent} bytes");
         for (path, _, bytes) in
             served.filter(|(path, ..)| Path::new(path).extension().is_some_and(|extension| extension == "js"))
         {
