@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// A message of Pub/Sub.
+/// A message with its data decoded, from a push envelope or from a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PubSubMessage {
     /// The id that Pub/Sub gave it; empty if the sender left it out.

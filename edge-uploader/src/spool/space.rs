@@ -60,7 +60,7 @@ impl Drop for Reservation {
     }
 }
 
-/// Whether there is room.
+/// Whether a reservation fits into the quota and leaves the free floor of the disk.
 enum Fit {
     Reserved,
     /// There is none now, as this error says.

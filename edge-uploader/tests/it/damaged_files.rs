@@ -487,7 +487,7 @@ fn clusters_and_blocks_are_read_whatever_their_heads_became() {
     }
 }
 
-/// Where these bytes are.
+/// The offset of each place in `bytes` where `mark` stands.
 fn marks(bytes: &[u8], mark: [u8; 4]) -> Vec<usize> {
     (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(&mark)).collect()
 }

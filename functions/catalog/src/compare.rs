@@ -42,7 +42,7 @@ pub struct Bucket {
     pub name: String,
 }
 
-/// How far it is.
+/// How far a comparison has come, as it is kept between steps.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Mark {

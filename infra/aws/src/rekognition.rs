@@ -24,7 +24,7 @@ const MIN_CONFIDENCE: f32 = 30.0;
 /// `DetectLabels` is an API of Group 2; in us-east-1, each of the first million pictures of a month.
 const PRICE: Price = Price { dollars: 0.001, of: "2026-11-26" };
 
-/// Amazon Rekognition.
+/// The detector behind `rekognition:`, in the region of its session.
 #[derive(Debug)]
 pub struct RekognitionDetector {
     client: Client,

@@ -18,7 +18,7 @@ const SCOPES_MAX: usize = 1000;
 const SUBJECT_CHARS_MAX: usize = 128;
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
-/// Which tokens are accepted.
+/// The issuer whose tokens are accepted, their audience, and the claim that says what they may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcOptions {
     /// The issuer, exactly as its tokens have it.

@@ -28,7 +28,7 @@ pub(super) enum Failure {
     Later(Error),
 }
 
-/// An error of writing.
+/// Takes an error of writing: what the bucket denies or finds invalid is refused, all else may work later.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A page of exports.
+/// Exports, the newest first, and where the next page begins.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Exports)]
 pub(crate) struct ExportsJson {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A page of holds.
+/// Holds on ranges of cameras, and where the next page begins.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Holds {
     /// The holds of this page, the newest first.

@@ -16,14 +16,14 @@ const END_BYTES_MAX: u64 = 22 + 65_535;
 /// The largest file that is read at once.
 const WHOLE_BYTES_MAX: u64 = 512 << 20;
 
-/// Where an export lies.
+/// An export to be checked: a directory, or a zip archive.
 #[derive(Debug)]
 pub(super) enum Files {
     Directory(PathBuf),
     Archive { file: File, entries: BTreeMap<String, Stretch> },
 }
 
-/// Bytes of a file.
+/// Where a member lies in the archive: offset and length in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch {
     start: u64,
