@@ -4,12 +4,14 @@
 
 mod bus;
 mod catalog;
+mod footage;
 mod inbox;
 mod ledger;
 mod objects;
 
 pub use bus::{Listener, bus};
-pub use catalog::{Footage, catalog, catalog_of};
+pub use catalog::{catalog, catalog_of};
+pub use footage::Footage;
 pub use inbox::{InboxSubject, Waits, inbox};
 pub use ledger::ledger;
 pub use objects::{Subject, sink_and_source};
