@@ -16,7 +16,10 @@ export function listen(view) {
   let moved = 0;
   let scrubbing = false;
   let framing = false;
+  // The page may have been scrolled since.
+  slider.addEventListener("pointerenter", () => view.measure());
   slider.addEventListener("pointerdown", (event) => {
+    view.measure();
     slider.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, { x: event.clientX, y: event.offsetY });
     moved = 0;
@@ -27,7 +30,7 @@ export function listen(view) {
   slider.addEventListener("pointermove", (event) => {
     view.hover = view.timeAt(event);
     view.dirty = true;
-    view.card.show(event.offsetX, view.hover);
+    view.card.show(event.clientX - view.left, view.hover);
     const before = fingers.get(event.pointerId);
     if (!before) return;
     const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];

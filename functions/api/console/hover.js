@@ -4,6 +4,7 @@ import { chunks } from "./api.js";
 import { h, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
 import { MINUTE } from "./time.js";
+import { within } from "./within.js";
 
 /** The pointer rests this long before a picture is fetched. */
 const REST_MS = 90;
@@ -19,7 +20,7 @@ export function hoverCard(view) {
 
   /** @param {number} ms @param {AbortSignal} signal */
   async function show(ms, signal) {
-    const segment = view.data?.segments.find((one) => ms >= one.from && ms < one.to)
+    const segment = within(view.data?.segments, ms).find((one) => ms < one.to)
       ?? (await chunks(view.of, ms, ms + MINUTE, 1, signal))[0];
     if (!segment || segment.from > ms + MINUTE) return;
     const bitmap = await picture(segment, 0, signal);
@@ -39,7 +40,8 @@ export function hoverCard(view) {
     show(x, ms) {
       element.hidden = false;
       const half = 104;
-      element.style.left = `${Math.max(0, Math.min(view.slider.clientWidth - half * 2, x - half))}px`;
+      // Moved, which lays nothing out.
+      element.style.transform = `translateX(${Math.max(0, Math.min(view.width - half * 2, x - half))}px)`;
       setText(words, view.what(ms));
       canvas.hidden = true;
       work.abort();

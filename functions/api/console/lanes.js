@@ -5,9 +5,11 @@ import { colour, font, hatch } from "./palette.js";
 import { bar, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
 import { DAY, length, text } from "./time.js";
+import { within } from "./within.js";
 import { cause, kind, labelText, range } from "./words.js";
 
-/** @typedef {{ span: Span, names: Name[], of: Name, spans: (Timeline | undefined)[], failed: boolean, faults: Span[], data: Timeline | undefined, day: Timeline | undefined, daySpan: Span,
+/** `width` is that of the canvas, in CSS pixels.
+ * @typedef {{ width: number, span: Span, names: Name[], of: Name, spans: (Timeline | undefined)[], failed: boolean, faults: Span[], data: Timeline | undefined, day: Timeline | undefined, daySpan: Span,
  *   labels: string[], hidden: Set<string>, playhead: number, hover: number | undefined, chosen: string | undefined,
  *   marked: { from: number | undefined, to: number | undefined }, now: number, narrow: boolean }} Picture */
 
@@ -24,15 +26,20 @@ export function height(picture) {
 
 /** @param {HTMLCanvasElement} canvas @param {Picture} picture */
 export function drawLanes(canvas, picture) {
-  const w = canvas.clientWidth;
+  const w = picture.width;
   const tall = height(picture);
   const ratio = devicePixelRatio || 1;
   const c = canvas.getContext("2d");
   if (!w || !c) return;
-  canvas.style.height = `${tall}px`;
-  canvas.width = Math.round(w * ratio);
-  canvas.height = Math.round(tall * ratio);
-  c.scale(ratio, ratio);
+  const [wide, high] = [Math.round(w * ratio), Math.round(tall * ratio)];
+  // A new size is new memory, and lays the page out.
+  if (canvas.width !== wide || canvas.height !== high) {
+    canvas.style.height = `${tall}px`;
+    canvas.width = wide;
+    canvas.height = high;
+  }
+  c.setTransform(ratio, 0, 0, ratio, 0, 0);
+  c.clearRect(0, 0, w, tall);
   const { span } = picture;
   const x = (/** @type {number} */ ms) => ((ms - span.from) / (span.to - span.from)) * w;
   /** @type {Pen} */
@@ -59,7 +66,7 @@ export function drawLanes(canvas, picture) {
 function camera(pen, data, y, tall) {
   const { c, w, x } = pen;
   recorded(pen, data, y, tall);
-  for (const { label, from, to } of data?.sightings ?? []) {
+  for (const { label, from, to } of within(data?.sightings, pen.p.span.from, pen.p.span.to)) {
     const left = x(from);
     const wide = Math.max(3, x(to) - left);
     if (left > w || left + wide < 0) continue;
@@ -90,7 +97,8 @@ function recorded(pen, data, y, tall) {
     write(pen, p.failed ? "Not loaded. It is asked for again." : "Loading", 8, y + tall / 2, "ink-3");
     return;
   }
-  for (const run of data.recorded) {
+  const { from: first, to: last } = p.span;
+  for (const run of within(data.recorded, first, last)) {
     const from = Math.max(-1, x(run.from));
     const to = Math.min(w + 1, x(run.to));
     if (to < 0 || from > w) continue;
@@ -100,7 +108,7 @@ function recorded(pen, data, y, tall) {
     c.fillRect(from, y + tall - 1.5, Math.max(1, to - from), 1.5);
   }
   c.fillStyle = colour("rec-act");
-  for (const { from, to, level } of data.activity) {
+  for (const { from, to, level } of within(data.activity, first, last)) {
     const left = x(from);
     const right = x(to);
     if (right < 0 || left > w) continue;
@@ -110,9 +118,9 @@ function recorded(pen, data, y, tall) {
   }
   if (p.span.to - p.span.from <= 120_000) {
     c.fillStyle = colour("ink-3");
-    for (const file of data.segments) c.fillRect(Math.round(x(file.from)), y, 1, 5);
+    for (const file of within(data.segments, first, last)) c.fillRect(Math.round(x(file.from)), y, 1, 5);
   }
-  for (const gap of data.gaps) gapIn(pen, gap, y, tall);
+  for (const gap of within(data.gaps, first, last)) gapIn(pen, gap, y, tall);
   for (const { from, to } of p.names.length > 1 ? [] : p.faults) {
     const wide = Math.max(18, x(to) - x(from));
     const left = (x(from) + x(to) - wide) / 2;
@@ -175,11 +183,17 @@ function seen(pen, label, y, tall) {
     }
     return;
   }
-  for (const sighting of p.data.sightings) {
+  // Half a point lies beyond its time.
+  const side = (p.span.to - p.span.from) * (8 / w);
+  let last = -Infinity;
+  for (const sighting of within(p.data.sightings, p.span.from - side, p.span.to + side)) {
     if (sighting.label !== label) continue;
     const from = x(sighting.from);
     const wide = x(sighting.to) - from;
-    if (from > w || from + wide < -8) continue;
+    const isChosen = p.chosen === sighting.from + label;
+    // One that lies where the last one does is not seen.
+    if (from + wide / 2 - last < 2 && wide < 11 && !isChosen) continue;
+    last = from + wide / 2;
     c.fillStyle = colour(shape);
     c.beginPath();
     if (wide < 11) point(c, shape, from + wide / 2, middle);
@@ -188,7 +202,7 @@ function seen(pen, label, y, tall) {
     if (wide > 64 && !(x(p.playhead) > from && x(p.playhead) < from + 60)) {
       write(pen, labelText(label), from + 10, middle + 0.5, "on-ink", "left", 500);
     }
-    if (p.chosen === sighting.from + label) {
+    if (isChosen) {
       c.strokeStyle = colour("ink");
       c.lineWidth = 1.5;
       c.strokeRect(from - 2.5, middle - 9.5, Math.max(wide, 8) + 5, 19);
@@ -206,7 +220,7 @@ export function isBad(stretch) {
 function signed(pen, y, tall) {
   const { c, w, x, p } = pen;
   const middle = Math.round(y + tall / 2);
-  const stretches = [...(p.data?.integrity ?? [])].sort((a, b) => Number(isBad(a)) - Number(isBad(b)));
+  const stretches = within(p.data?.integrity, p.span.from, p.span.to).sort((a, b) => Number(isBad(a)) - Number(isBad(b)));
   for (const stretch of stretches) {
     const from = Math.max(-10, x(stretch.from));
     const to = Math.min(w + 10, x(stretch.to));

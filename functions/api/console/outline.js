@@ -2,6 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { text } from "./time.js";
+import { within } from "./within.js";
 import { gapText, labelText } from "./words.js";
 
 const LISTED_MAX = 100;
@@ -12,9 +13,8 @@ const shown = new WeakMap();
 /** Fills the list of a timeline, if anything in it changed. @param {import("./timeline.js").TimelineView} view */
 export function outline(view) {
   const { from, to } = view.span;
-  const inside = (/** @type {Span} */ of) => of.to > from && of.from < to;
-  const gaps = (view.data?.gaps ?? []).filter(inside).map((gap) => ({ at: gap.from, words: gapText(gap) }));
-  const seen = (view.data?.sightings ?? []).filter((sighting) => inside(sighting) && !view.hidden.has(sighting.label))
+  const gaps = within(view.data?.gaps, from, to).map((gap) => ({ at: gap.from, words: gapText(gap) }));
+  const seen = within(view.data?.sightings, from, to).filter((sighting) => !view.hidden.has(sighting.label))
     .map((sighting) => ({ at: sighting.from, words: `${labelText(sighting.label)}, ${text(sighting.from, "hms")}` }));
   const all = [...gaps, ...seen].sort((a, b) => a.at - b.at);
   const key = all.map(({ at, words }) => at + words).join();

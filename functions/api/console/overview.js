@@ -17,10 +17,14 @@ export function overview({ c, w, p }, y, tall) {
     c.fillStyle = hatch(c);
     c.fillRect(x(gap.from), y, Math.max(3, x(gap.to) - x(gap.from)), tall);
   }
+  const last = [-Infinity, -Infinity, -Infinity];
   for (const sighting of p.day?.sightings ?? []) {
     const row = Math.max(0, p.labels.indexOf(sighting.label)) % 3;
+    const at = x(sighting.from);
+    if (at - (last[row] ?? 0) < 1) continue;
+    last[row] = at;
     c.fillStyle = colour(kind(sighting.label));
-    c.fillRect(x(sighting.from), y + 3 + row * 7, 2, 5);
+    c.fillRect(at, y + 3 + row * 7, 2, 5);
   }
   const left = Math.max(0, x(p.span.from));
   const right = Math.min(w, x(p.span.to));

@@ -20,9 +20,13 @@ export function colour(role) {
   return found;
 }
 
+/** @type {string | undefined} */
+let typeface;
+
 /** The typeface of canvases. @param {number} weight @param {number} [px] */
 export function font(weight, px = 11) {
-  return `${weight} ${px}px ${getComputedStyle(document.body).fontFamily}`;
+  typeface ??= getComputedStyle(document.body).fontFamily;
+  return `${weight} ${px}px ${typeface}`;
 }
 
 /** The hatch of gaps. @param {CanvasRenderingContext2D} context */

@@ -8,16 +8,24 @@ import { now } from "./api.js";
 
 const LISTED_MAX = 200;
 
+/** What the thumbnails that were not in view yet are of. @type {WeakMap<Element, Sighting>} */
+const unseen = new WeakMap();
+/** One for all of them: each costs something in every frame. */
+const watch = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    const sighting = unseen.get(target);
+    if (!isIntersecting || !sighting) continue;
+    watch.unobserve(target);
+    picture(sighting.best, sighting.best.offset)
+      .then((bitmap) => draw(/** @type {HTMLCanvasElement} */ (target), bitmap, sighting.best.box))
+      .catch(() => target.classList.add("gone"));
+  }
+});
+
 /** A canvas that fetches the best picture of a sighting when it comes into view. @param {Sighting} sighting */
 export function thumbnail(sighting) {
   const canvas = h("canvas", { width: 192, height: 108, "aria-hidden": "true" });
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watch.disconnect();
-    picture(sighting.best, sighting.best.offset)
-      .then((bitmap) => draw(canvas, bitmap, sighting.best.box))
-      .catch(() => canvas.classList.add("gone"));
-  });
+  unseen.set(canvas, sighting);
   watch.observe(canvas);
   return canvas;
 }

@@ -16,9 +16,11 @@ function stored() {
   }
 }
 
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** The zone in which times are shown. */
 export function zone() {
-  return shown === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return shown === "utc" ? "UTC" : own;
 }
 
 /** Shows times in UTC, or in the viewer's zone again. */
@@ -76,21 +78,33 @@ export function zoneText(ms) {
   return place === "UTC" ? place : `${place}, ${offset}`;
 }
 
-const numbers = new Map();
+const numbers = new Intl.DateTimeFormat("en-US", {
+  timeZone: own, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
+});
+/** Clocks change at a quarter of an hour of UTC, in every zone. */
+const STEADY = 15 * MINUTE;
+/** How far clocks of the viewer's zone are ahead of UTC in the quarters that were asked for. @type {Map<number, number>} */
+const offsets = new Map();
+const OFFSETS_MAX = 4000;
 
-/** Minutes of the shown zone ahead of UTC, in milliseconds. @param {number} ms */
+/** How far clocks of the shown zone are ahead of UTC, in milliseconds. @param {number} ms */
 function offset(ms) {
-  let parts = numbers.get(zone());
-  if (!parts) {
-    parts = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone(), hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric",
-      second: "numeric",
-    });
-    numbers.set(zone(), parts);
+  if (shown === "utc") return 0;
+  const quarter = Math.floor(ms / STEADY);
+  let found = offsets.get(quarter);
+  if (found === undefined) {
+    if (offsets.size >= OFFSETS_MAX) offsets.clear();
+    found = lookUp(quarter * STEADY);
+    offsets.set(quarter, found);
   }
+  return found;
+}
+
+/** What the browser, which is slow at it, says. @param {number} ms */
+function lookUp(ms) {
   /** @type {Record<string, number>} */
   const at = {};
-  for (const { type, value } of parts.formatToParts(ms)) at[type] = Number(value);
+  for (const { type, value } of numbers.formatToParts(ms)) at[type] = Number(value);
   return Date.UTC(at.year ?? 0, (at.month ?? 1) - 1, at.day, at.hour, at.minute, at.second) - Math.floor(ms / SECOND) * SECOND;
 }
 

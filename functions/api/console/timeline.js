@@ -11,9 +11,11 @@ import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { gapText, kind, labelText, sign } from "./words.js";
 import { hoverCard } from "./hover.js";
+import { within } from "./within.js";
 
 const SHORTEST = 10 * SECOND;
 const LONGEST = 31 * DAY;
+const narrowScreen = matchMedia("(max-width: 719px)");
 const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
 
 /** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
@@ -40,6 +42,9 @@ export class TimelineView extends EventTarget {
     /** @type {number | undefined} */
     this.hover = undefined;
     this.dirty = true;
+    /** Where the lanes begin on the screen and how wide they are, in CSS pixels: looked up when that changes, not for each input. */
+    this.left = 0;
+    this.width = 0;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
     this.gutter = h("div.gutter");
@@ -58,7 +63,10 @@ export class TimelineView extends EventTarget {
     listen(this);
     const redraw = () => { this.dirty = true; };
     themes.addEventListener("theme", redraw);
-    const resized = new ResizeObserver(redraw);
+    const resized = new ResizeObserver(() => {
+      this.measure();
+      redraw();
+    });
     resized.observe(this.slider);
     this.footage.addEventListener("data", () => {
       this.labelled();
@@ -102,22 +110,27 @@ export class TimelineView extends EventTarget {
   }
 
   narrow() {
-    return matchMedia("(max-width: 719px)").matches;
+    return narrowScreen.matches;
+  }
+
+  measure() {
+    const { left, width } = this.slider.getBoundingClientRect();
+    this.left = left;
+    this.width = width;
   }
 
   msPerPx() {
-    return (this.span.to - this.span.from) / (this.slider.clientWidth || 1);
+    return (this.span.to - this.span.from) / (this.width || 1);
   }
 
   /** @param {{ clientX: number }} event */
   timeAt(event) {
-    return this.span.from + (event.clientX - this.slider.getBoundingClientRect().left) * this.msPerPx();
+    return this.span.from + (event.clientX - this.left) * this.msPerPx();
   }
 
   /** Moves the visible span to where the overview was touched. @param {PointerEvent} event */
   frame(event) {
-    const { left, width } = this.slider.getBoundingClientRect();
-    const at = this.daySpan.from + ((event.clientX - left) / width) * (this.daySpan.to - this.daySpan.from);
+    const at = this.daySpan.from + ((event.clientX - this.left) / (this.width || 1)) * (this.daySpan.to - this.daySpan.from);
     const half = (this.span.to - this.span.from) / 2;
     this.show(at - half, at + half);
   }
@@ -240,7 +253,7 @@ export class TimelineView extends EventTarget {
 
   /** Asks for what is seen, where that is not there. */
   load() {
-    return this.footage.load(this.span, this.daySpan, this.slider.clientWidth || 1000, this.of);
+    return this.footage.load(this.span, this.daySpan, this.width || 1000, this.of);
   }
 
   /** Takes another camera for the one that is meant. @param {Name} of */
@@ -314,14 +327,14 @@ export class TimelineView extends EventTarget {
   /** What there is at a time, in words. @param {number} ms */
   what(ms) {
     const gap = this.gapAt(ms);
-    const labels = (this.data?.sightings ?? []).filter((seen) => ms >= seen.from && ms <= seen.to).map((seen) => seen.label);
+    const labels = within(this.data?.sightings, ms).map((seen) => seen.label);
     const words = gap ? gapText(gap) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
     return [text(ms, "hms"), words].filter(Boolean).join(", ");
   }
 
   /** @param {number} ms @param {Name} [of] */
   gapAt(ms, of = this.of) {
-    return this.footage.of(of)?.gaps.find((gap) => ms >= gap.from && ms < gap.to);
+    return within(this.footage.of(of)?.gaps, ms).find((gap) => ms < gap.to);
   }
 }
 

@@ -24,7 +24,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 43] = modules![
+const MODULES: [(&str, &str, &[u8]); 44] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -67,6 +67,7 @@ const MODULES: [(&str, &str, &[u8]); 43] = modules![
     "timeline.js",
     "together.js",
     "wall.js",
+    "within.js",
     "words.js",
 ];
 
