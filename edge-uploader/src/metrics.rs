@@ -95,14 +95,12 @@ type CameraCounter = (&'static str, &'static str, fn(&CameraCounters) -> u64);
 
 const CAMERA_COUNTERS: [CameraCounter; 13] = [
     ("frames", "Video frames received", |camera| camera.frames.load(Relaxed)),
-    ("random_access_frames", "Video frames received that decoding can start at", |camera| {
-        camera.random_access_frames.load(Relaxed)
-    }),
+    ("random_access_frames", "Random access frames received", |camera| camera.random_access_frames.load(Relaxed)),
     ("received_bytes", "Bytes of frames received", |camera| camera.bytes.load(Relaxed)),
     ("frames_dropped", "Frames dropped because the disk was too slow", |camera| camera.frames_dropped.load(Relaxed)),
-    ("packets_lost", "RTP packets lost on the way", |camera| camera.packets_lost.load(Relaxed)),
+    ("packets_lost", "RTP packets lost in transit", |camera| camera.packets_lost.load(Relaxed)),
     ("connects", "Sessions that began", |camera| camera.connects.load(Relaxed)),
-    ("times_replaced", "Frames whose own times could not be, and were replaced", |camera| {
+    ("times_replaced", "Frames whose own times were not plausible and were replaced", |camera| {
         camera.times_replaced.load(Relaxed)
     }),
     ("clock_steps", "Lasting jumps of the camera's times", |camera| camera.clock_steps.load(Relaxed)),
@@ -147,7 +145,7 @@ impl Collector for Snapshot {
             ("spool", "Closed objects that wait for the bucket", Some(Unit::Bytes), waiting_bytes),
             ("spool_objects", "Closed objects that wait for the bucket", None, waiting_objects),
             ("quarantine_objects", "Objects that the bucket refuses for good", None, quarantined),
-            ("uploads_in_flight", "Objects on their way", None, upload.in_flight),
+            ("uploads_in_flight", "Objects being uploaded", None, upload.in_flight),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, unit.as_ref(), gauge.metric_type())?)?;
@@ -155,9 +153,9 @@ impl Collector for Snapshot {
         for (name, help, value) in [
             ("uploaded_objects", "Objects put into the bucket", upload.created_objects),
             ("uploaded_bytes", "Bytes of objects put into the bucket", upload.stored_bytes),
-            ("sent_bytes", "Bytes sent, those of failed tries included", upload.sent_bytes),
-            ("upload_retries", "Tries that failed and are repeated", retries),
-            ("system_clock_sets", "Times that the gateway's own clock was set", gateway.system_clock_sets()),
+            ("sent_bytes", "Bytes sent, those of failed attempts included", upload.sent_bytes),
+            ("upload_retries", "Attempts that failed and are repeated", retries),
+            ("system_clock_sets", "How many times the gateway's clock was set", gateway.system_clock_sets()),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;

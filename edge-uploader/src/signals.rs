@@ -22,7 +22,7 @@ impl Signals {
                     _ = interrupt.recv() => {}
                 }
                 if token.is_cancelled() {
-                    tracing::warn!("stopped at once; what was not uploaded is in the spool");
+                    tracing::warn!("stopped immediately; what was not uploaded stays in the spool");
                     std::process::exit(130);
                 }
                 token.cancel();

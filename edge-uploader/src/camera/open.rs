@@ -34,7 +34,7 @@ impl Address {
         let Some((scheme, _)) = address.split_once("://") else {
             // Do not take a camera URL with a typing error for a file, because a file name would be shown.
             if resembles_url(address) {
-                return unusable("camera".to_owned(), "neither a URL nor a file that is there; write rtsp://host/path");
+                return unusable("camera".to_owned(), "neither a URL nor an existing file; expected rtsp://host/path");
             }
             return Ok(Self::File(address.into()));
         };
@@ -46,7 +46,7 @@ impl Address {
             },
             _ => unusable(
                 ShownUrl::of(address).into(),
-                "no camera has a URL of this scheme; expected rtsp://host/path, rtsps://host/path or a file's path",
+                "a camera's URL cannot have this scheme; expected rtsp://host/path, rtsps://host/path or a file's path",
             ),
         }
     }

@@ -88,7 +88,7 @@ impl std::fmt::Display for Step {
         let by_ms = self.by_us / 1_000;
         match self.cause {
             StepCause::Gateway => write!(f, "the gateway's clock was set by {by_ms} ms"),
-            StepCause::Camera => write!(f, "the camera's clock, which is trusted, is {by_ms} ms from the time before"),
+            StepCause::Camera => write!(f, "the camera's clock, which is trusted, jumped by {by_ms} ms"),
             StepCause::Media => write!(f, "the camera's times were {by_ms} ms behind their arrival"),
         }
     }

@@ -83,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if bad == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    terminal::out(format_args!("{bad} of these must be mended before recording works"));
+    terminal::out(format_args!("{bad} of these must be fixed before recording works"));
     Ok(ExitCode::FAILURE)
 }
 
@@ -113,7 +113,7 @@ fn disk(config: &Config) -> Verdict {
     }
     let free = match DiskSpace::at(&spool.dir) {
         Ok(space) => space.free_bytes,
-        Err(error) => return Verdict::Bad(format!("cannot ask how much of the disk is free: {error}")),
+        Err(error) => return Verdict::Bad(format!("cannot read the free disk space: {error}")),
     };
     let usable = free.saturating_sub(spool.free_floor);
     let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
@@ -162,9 +162,9 @@ async fn bucket(config: &Config) -> Verdict {
 async fn tried(attempt: impl Future<Output = Verdict>, limit: Duration) -> Verdict {
     match tokio::time::timeout(limit, AssertUnwindSafe(attempt).catch_unwind()).await {
         Ok(Ok(verdict)) => verdict,
-        Ok(Err(_)) => {
-            Verdict::Bad("a defect in the program broke the check of this camera; the log says where".to_owned())
-        }
+        Ok(Err(_)) => Verdict::Bad(
+            "the check of this camera failed because of a defect in the program; the log says where".to_owned(),
+        ),
         Err(_) => Verdict::Bad(format!("no frame within {limit:?}")),
     }
 }
@@ -195,7 +195,7 @@ async fn camera(config: &CameraConfig, chunk_max: Duration, timeout: Duration) -
             "its {undescribed} frames come without parameter sets (SPS, PPS), and its description has none"
         )),
         _ if sounds > 0 => Verdict::Bad(format!("it sent sound and no picture within {timeout:?}")),
-        Ok(_) => Verdict::Bad("it gives no video".to_owned()),
+        Ok(_) => Verdict::Bad("it sends no video".to_owned()),
         Err(_) => Verdict::Bad(format!("no frame within {timeout:?}")),
     }
 }

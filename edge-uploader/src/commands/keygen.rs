@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut secret = [0; 32];
-    getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+    getrandom::fill(&mut secret).context("the operating system provides no random numbers")?;
     let signer = ManifestSigner::from_secret(&secret);
     let public = signer.public_key();
     let mut public_out = arguments.out.clone().into_os_string();

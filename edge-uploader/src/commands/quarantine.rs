@@ -72,8 +72,8 @@ async fn verify(spool: &Spool, to: &url::Url, arguments: &Arguments) -> anyhow::
             Ok(Verified::Stored) => "stored with the same bytes, gone from the spool".to_owned(),
             Ok(Verified::Released) => "not in the bucket, given back to the uploader".to_owned(),
             Ok(Verified::Absent) => "not in the bucket, kept; --release gives it back to the uploader".to_owned(),
-            Ok(Verified::Other) => "something else is in the bucket, kept".to_owned(),
-            Ok(Verified::Unknown) => "the bucket gives no checksum of what it has, kept".to_owned(),
+            Ok(Verified::Other) => "the bucket has a different object, kept".to_owned(),
+            Ok(Verified::Unknown) => "the bucket does not report a checksum, kept".to_owned(),
             Err(error) => {
                 code = ExitCode::FAILURE;
                 format!("not compared, kept: {}", chain(&error))

@@ -187,7 +187,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if quarantined > 0 {
         tracing::warn!(
             quarantined,
-            "the bucket refuses objects for good: `edge-uploader quarantine` says which and why"
+            "the bucket permanently refuses objects: `edge-uploader quarantine` lists them with the reasons"
         );
     }
     let good = |end: &CameraEnd| matches!(end, CameraEnd::Finished | CameraEnd::Stopped);

@@ -120,7 +120,7 @@ impl CameraConfig {
     pub fn open(&self) -> Result<Box<dyn camera::Camera>, CameraError> {
         let password = self.password().map_err(|error| CameraError::Unusable {
             what: format!("camera {}", self.name),
-            problem: "its password is not where the configuration says".to_owned(),
+            problem: "its password cannot be read from where the configuration says".to_owned(),
             source: Some(Box::new(error)),
         })?;
         let rtsp = RtspOptions {

@@ -212,7 +212,7 @@ fn problem(key: &str, message: &str) -> String {
     let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
     let own = |name: &str| key.rsplit('.').next() == Some(name);
     if message.starts_with("unknown field `") {
-        return format!("there is no such key; expected {}", expected.unwrap_or("no key here"));
+        return format!("unknown key; expected {}", expected.unwrap_or("no key here"));
     }
     let built_in = ["unknown variant `", "invalid type: ", "invalid value: ", "invalid length "];
     if let Some(expected) = expected

@@ -29,10 +29,10 @@ fn the_example_is_a_configuration() {
 #[test]
 fn mistakes_are_named() {
     for (text, expected) in [
-        (LEAST.replace("dir =", "dri ="), "line 3: spool.dri: there is no such key; expected one of `dir`"),
+        (LEAST.replace("dir =", "dri ="), "line 3: spool.dri: unknown key; expected one of `dir`"),
         (LEAST.replace("s3://footage", "ftp://x/y"), "line 5: upload.to: not a destination"),
         (LEAST.replace("\"gate\"", "\"a/b\""), "line 7: camera.1.name: not a name"),
-        (format!("{LEAST}window = \"3s\"\n"), "line 9: camera.1.window: there is no such key"),
+        (format!("{LEAST}window = \"3s\"\n"), "line 9: camera.1.window: unknown key"),
         (format!("{LEAST}recording = {{ keep = \"some\" }}\n"), "line 9: camera.1.recording.keep: "),
         (
             format!("{LEAST}recording = {{ window = \"6s\", chunk_max = \"5s\" }}\n"),
@@ -48,7 +48,7 @@ fn mistakes_are_named() {
         (LEAST.replace("\"rtsp://10.0.0.7/stream1\"", "rtsp://u:secret@h/"), "line 8: url: this is not TOML"),
         (LEAST.replace("[upload]", "[upload]\nworkers = 0"), "line 5: upload.workers: must"),
         (LEAST.replace("rtsp://10", "srt://10"), "line 8: camera.1.url: "),
-        (LEAST.replace("rtsp://10", "srt://10"), "no camera has a URL of this scheme; expected rtsp://host/path"),
+        (LEAST.replace("rtsp://10", "srt://10"), "a camera's URL cannot have this scheme; expected rtsp://host/path"),
         (
             format!("{LEAST}repeat = \"forever\"\n"),
             "line 9: camera.1.repeat: is for files, and this camera is an RTSP URL",

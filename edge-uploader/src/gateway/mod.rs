@@ -261,7 +261,7 @@ impl Gateway {
         if let Some(uploading) = uploading
             && tokio::time::timeout(UPLOADS_END, uploading).await.is_err()
         {
-            tracing::warn!("the uploader does not end, the disk may be stuck");
+            tracing::warn!("the uploader does not stop, the disk may be stuck");
         }
         drained
     }
@@ -331,7 +331,7 @@ async fn ended(
                 "recording failed: the spool cannot be written"
             );
         }
-        CameraEnd::Panicked => tracing::error!(camera, "recording failed: a defect in the program"),
+        CameraEnd::Panicked => tracing::error!(camera, "recording failed because of a defect in the program"),
     }
     if matches!(end, CameraEnd::Nothing | CameraEnd::Failed(_) | CameraEnd::SpoolFailed(_) | CameraEnd::Panicked) {
         stats.set_state(CameraState::Failed);

@@ -82,7 +82,7 @@ pub(super) async fn receive(
             Ok(Ok(problem)) => problem,
             Ok(Err(ended)) => return ended,
             Err(_) => {
-                let problem = "a defect in the program broke the session".to_owned();
+                let problem = "the session failed because of a defect in the program".to_owned();
                 CameraError::Lost { what: camera.source(), problem, source: None }
             }
         };

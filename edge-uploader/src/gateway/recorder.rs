@@ -59,7 +59,7 @@ impl Recorder {
         }
         if self.writing.plan.extent == Extent::Finite && self.undescribed > 0 {
             tracing::warn!(camera = %self.writing.plan.camera, frames = self.undescribed,
-                "frames left out: their parameter sets are neither in the file's description nor with them");
+                "frames left out: neither the file's sample description nor the frames have parameter sets");
         }
         // A file that was not read to its end leaves its last chunk open.
         let ended = if complete { self.end_session().and_then(|()| self.writing.end_file()) } else { Ok(()) };
@@ -103,7 +103,7 @@ impl Recorder {
             }
             Item::Event(CameraEvent::Fault(fault), _) => self.source_fault(fault),
             Item::Overrun => {
-                tracing::warn!(camera = %self.writing.plan.camera, "the disk is too slow, dropping frames");
+                tracing::warn!(camera = %self.writing.plan.camera, "the disk is too slow, frames are dropped");
                 self.break_span(GapCause::ReceiverOverrun, None)
             }
             Item::Resumed { frames } => {
@@ -135,7 +135,7 @@ impl Recorder {
                 GapCause::SourceDamaged
             }
             FaultCost::Order => {
-                tracing::warn!(camera = %self.writing.plan.camera, detail, "the file's times begin anew");
+                tracing::warn!(camera = %self.writing.plan.camera, detail, "the file's times start again from an earlier time");
                 GapCause::NotInSource
             }
         };

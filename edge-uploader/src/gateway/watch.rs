@@ -48,7 +48,7 @@ impl std::fmt::Display for Unstored {
             Self::Undescribed => "they come without parameter sets",
             Self::Empty => "they are empty",
             Self::Oversized => "they are too large",
-            Self::SoundOnly => "there is sound and no picture",
+            Self::SoundOnly => "it sends sound and no picture",
             Self::CannotWrite => "the spool cannot be written",
             Self::TooSlow => "the disk is too slow",
             Self::Unknown => "the reason is not known",

@@ -70,12 +70,16 @@ pub async fn run(gateway: Weak<Gateway>, sink: Arc<dyn ObjectSink>, settings: Se
                     counted = Some(now_counted);
                 }
                 Err(error) => {
-                    tracing::debug!(key = object.key, error, "a report could not be put, the next is made anew");
+                    tracing::debug!(
+                        key = object.key,
+                        error,
+                        "a report could not be uploaded, the next one replaces it"
+                    );
                     schedule.failed(uptime);
                 }
             },
             Err(error) => {
-                tracing::warn!(error = chain(&error), "a report cannot be made");
+                tracing::warn!(error = chain(&error), "a report cannot be built");
                 schedule.failed(uptime);
             }
         }

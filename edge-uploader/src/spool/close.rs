@@ -170,7 +170,7 @@ impl Inner {
         }
         let metadata = attributes.to_metadata().or_else(|error| {
             // Losing the footage would be worse than losing its seek table and source name.
-            tracing::warn!(%key, %error, "attributes do not fit, leaving out seek table and source");
+            tracing::warn!(%key, %error, "the metadata is too large, seek table and source are left out");
             Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
         });
         let metadata = metadata.map_err(unusable(key))?;

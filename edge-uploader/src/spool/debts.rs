@@ -155,7 +155,10 @@ impl Inner {
         if *trouble == Trouble::None {
             *trouble = Trouble::Logged;
             let error = framepost_ports::chain(error);
-            tracing::error!(error, "the spool's disk takes no notes; uploads go on, remembered in memory");
+            tracing::error!(
+                error,
+                "cannot write to the spool's disk; uploads continue, and their state is kept in memory"
+            );
         }
     }
 
@@ -163,7 +166,7 @@ impl Inner {
         let trouble = &mut self.debts().trouble;
         if *trouble == Trouble::Logged {
             *trouble = Trouble::None;
-            tracing::info!("the spool's disk takes notes again");
+            tracing::info!("the spool's disk can be written again");
         }
     }
 

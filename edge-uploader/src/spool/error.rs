@@ -21,7 +21,7 @@ pub enum Error {
     /// There is no space, and nothing more may be dropped.
     #[error(
         "the spool is full: {wanted_bytes} bytes wanted, {used_bytes} of {quota_bytes} in use, \
-         {free_bytes} free on the disk of which {free_floor_bytes} stay untouched"
+         {free_bytes} free on the disk, of which {free_floor_bytes} are reserved"
     )]
     Full {
         /// Bytes that were to be written.
@@ -43,7 +43,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// The spool already holds an object with this key.
-    #[error("{key} is in the spool already and waits for its upload")]
+    #[error("{key} is already in the spool, waiting for its upload")]
     KeyTaken { key: String },
     /// Another object with this key is in quarantine.
     #[error(
@@ -52,10 +52,10 @@ pub enum Error {
     )]
     KeyInQuarantine { key: String },
     /// An attempt that has ended asked for more of its content.
-    #[error("the put of {key} is over")]
+    #[error("the upload of {key} has already ended")]
     TurnOver { key: String },
     /// The camera already has a writer.
-    #[error("camera {camera} of site {site} is being recorded already")]
+    #[error("camera {camera} of site {site} is already being recorded")]
     WriterTaken { site: String, camera: String },
     /// Attributes cannot be written, or a sidecar cannot be read.
     #[error("the attributes of {key} cannot be used")]

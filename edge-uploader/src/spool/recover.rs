@@ -63,7 +63,7 @@ impl Inner {
         }
         for path in &scan.leftovers {
             if let Err(error) = self.remove(path) {
-                tracing::warn!(%error, "leftover stays");
+                tracing::warn!(%error, "cannot remove a leftover file");
             }
         }
         self.reopen_unsealed(&mut scan)?;
@@ -160,7 +160,7 @@ impl Inner {
                 return self.remove_part(key, &part);
             }
             Err(RepairFailure::Malformed(error)) => {
-                tracing::error!(%key, %error, "part is no chunk, left as .broken");
+                tracing::error!(%key, %error, "the part is not a valid chunk, it is kept as .broken");
                 return self.rename_durable(&part, &self.layout.file(key, Suffix::Broken));
             }
             Err(RepairFailure::Io(error)) => return Err(Error::io("read", &part)(error)),

@@ -61,7 +61,7 @@ impl Inner {
         let listed = match self.fs.list(dir) {
             Ok(listed) => listed,
             Err(error) => {
-                tracing::warn!(dir = %dir.display(), %error, "spool directory is unreadable, going on without it");
+                tracing::warn!(dir = %dir.display(), %error, "a spool directory cannot be read, it is skipped");
                 return;
             }
         };

@@ -100,7 +100,7 @@ impl Inner {
     fn try_reserve(&self, name: &CameraName, bytes: u64) -> Result<Fit> {
         let limits = self.options.limits;
         let dir = self.layout.dir();
-        let free_bytes = self.fs.free_bytes(dir).map_err(Error::io("ask for the free space of", dir))?;
+        let free_bytes = self.fs.free_bytes(dir).map_err(Error::io("read the free space of", dir))?;
         let mut index = self.index();
         let used_bytes = index.used_bytes();
         let fits = used_bytes + bytes <= limits.quota_bytes && free_bytes >= limits.free_floor_bytes + bytes;

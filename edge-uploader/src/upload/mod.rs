@@ -165,7 +165,7 @@ impl Uploader {
                 && !shutdown.is_cancelled()
             {
                 // A panic ends the object's attempt, not the uploader.
-                tracing::error!(%error, "upload worker ended, starting another");
+                tracing::error!(%error, "an upload worker ended, another one is started");
                 // Limits the CPU use of an object that panics every time.
                 tokio::time::sleep(self.inner.settings.backoff.base).await;
                 workers.spawn(self.inner.clone().work(shutdown.clone()));

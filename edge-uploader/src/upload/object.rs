@@ -55,7 +55,7 @@ impl Inner {
                 self.stored(claim, |stats| stats.uncompared_objects += 1).await;
             }
             Verdict::Unproven => {
-                tracing::debug!(%key, "the answer has no checksum, the object is put again as a proof");
+                tracing::debug!(%key, "the answer has no checksum, the object is put again to confirm it");
                 self.put_off(&key, self.settings.backoff, 0);
             }
             Verdict::Quarantine(reason) => {
@@ -75,7 +75,7 @@ impl Inner {
         let kind = error.kind();
         let words = chain(error);
         match self.stats.failed(kind, words.clone()) {
-            Novelty::New => tracing::warn!(%key, error = words, "put failed, trying on"),
+            Novelty::New => tracing::warn!(%key, error = words, "put failed, retrying"),
             Novelty::Repeated => tracing::debug!(%key, error = words, "put failed again"),
         }
         let backoff = self.settings.backoff;
@@ -112,7 +112,7 @@ impl Inner {
     async fn unreadable(&self, claim: Claim, fault: &io::Error) {
         let reason = format!("the file in the spool cannot be read: {fault}");
         match self.stats.failed(ErrorKind::Io, reason.clone()) {
-            Novelty::New => tracing::warn!(key = %claim.key(), error = %fault, "object cannot be read, trying on"),
+            Novelty::New => tracing::warn!(key = %claim.key(), error = %fault, "the object cannot be read, retrying"),
             Novelty::Repeated => {}
         }
         match fault.kind() {
@@ -135,8 +135,8 @@ impl Inner {
                 claim.vanished();
             }
             Ok(Presence::Away) | Err(_) => {
-                if self.stats.failed(ErrorKind::Io, "the spool's disk is away".to_owned()) == Novelty::New {
-                    tracing::error!("the spool's disk is away, uploads wait for it");
+                if self.stats.failed(ErrorKind::Io, "the spool's disk is not available".to_owned()) == Novelty::New {
+                    tracing::error!("the spool's disk is not available, uploads wait for it");
                 }
                 self.put_off(claim.key(), self.settings.backoff, 0);
             }
@@ -183,7 +183,8 @@ impl Inner {
                 Bare::First => (claim, Verdict::Unproven),
                 Bare::Again => {
                     let error = Error::new(ErrorKind::Intercepted, "put", key);
-                    let twice = "created for a second time: whoever says so keeps nothing";
+                    let twice =
+                        "the endpoint reports the object as created a second time, so it does not store objects";
                     forget_try(reader).await;
                     (claim, Verdict::Failed(error.because(twice)))
                 }
@@ -268,7 +269,9 @@ impl Inner {
         };
         match (likeness, tried) {
             (Likeness::Same, _) | (Likeness::Unknown, Tried::Before | Tried::Unmarked) => Verdict::AlreadyThere,
-            (Likeness::Other, _) => Verdict::Quarantine("something else is there: its checksum is another".to_owned()),
+            (Likeness::Other, _) => {
+                Verdict::Quarantine("the bucket has a different object under this key: the checksums differ".to_owned())
+            }
             (Likeness::Unknown, Tried::Never) if still_has(claim.source()).await => Verdict::Uncompared,
             (Likeness::Unknown, Tried::Never) => Verdict::Quarantine(
                 "an object is there that was never put from here, and what it is cannot be seen; \
@@ -294,7 +297,7 @@ impl Inner {
     }
 
     async fn set_aside(&self, claim: Claim, reason: String) {
-        tracing::error!(key = %claim.key(), reason, "object is set aside in quarantine");
+        tracing::error!(key = %claim.key(), reason, "the object is moved to quarantine");
         self.is_over(claim.key());
         self.stats.update(|stats| stats.quarantined_objects += 1);
         blocking(move || claim.quarantine(&reason)).await;
@@ -328,7 +331,7 @@ impl Inner {
         match intact {
             Ok(true) => {}
             Ok(false) => {
-                self.set_aside(claim, "the bytes on this disk are not those that were closed".to_owned()).await;
+                self.set_aside(claim, "the bytes on disk differ from those of the closed chunk".to_owned()).await;
             }
             Err(error) => self.unreadable(claim, &error).await,
         }
@@ -357,7 +360,7 @@ async fn forget_try(reader: Arc<ClaimReader>) {
 /// Runs spool work on a blocking thread. If the disk refuses, the spool keeps a debt and logs it.
 async fn blocking(work: impl FnOnce() -> spool::Result<()> + Send + 'static) {
     if let Err(error) = tokio::task::spawn_blocking(work).await {
-        tracing::error!(%error, "taking note of an upload ended");
+        tracing::error!(%error, "the task that records upload states ended");
     }
 }
 

@@ -377,7 +377,7 @@ async fn a_file_that_rotted_is_set_aside_and_one_that_is_gone_is_forgotten() {
     assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
     assert_eq!((uploader.stats().created_objects, spool.quarantined().len()), (1, 1));
     let quarantined = spool.quarantined();
-    assert!(quarantined[0].reason.contains("not those that were closed"), "{quarantined:?}");
+    assert!(quarantined[0].reason.contains("differ from those of the closed chunk"), "{quarantined:?}");
 }
 
 #[tokio::test(start_paused = true)]

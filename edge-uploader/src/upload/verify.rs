@@ -31,7 +31,7 @@ pub enum Verified {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The bucket returned an error.
-    #[error("the bucket does not tell")]
+    #[error("the bucket does not say")]
     Bucket(#[from] Error),
     /// The spool's disk returned an error.
     #[error("the spool refuses")]

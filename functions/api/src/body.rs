@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
         }
         let body = to_bytes(request.into_body(), LARGEST_BYTES).await;
         let body =
-            body.map_err(|_| Problem::body(format!("it could not be read, or has more than {LARGEST_BYTES} bytes")))?;
+            body.map_err(|_| Problem::body(format!("it cannot be read, or has more than {LARGEST_BYTES} bytes")))?;
         serde_json::from_slice(&body).map(Self).map_err(|error| Problem::body(error.to_string()))
     }
 }

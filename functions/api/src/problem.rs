@@ -87,7 +87,7 @@ impl Problem {
         let problem = Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "/problems/media-type",
-            "The body is declared as something that is not taken",
+            "The body's content type is not supported",
         );
         problem.detail("send JSON, with `Content-Type: application/json`")
     }
@@ -98,14 +98,14 @@ impl Problem {
         problem.detail("it needs the right to keep footage: framepost token new --keep")
     }
 
-    /// There is too much of it already.
+    /// There are too many already.
     pub(crate) fn too_many(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "/problems/too-many", "There is too much of it already").detail(detail)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "/problems/too-many", "There are too many already").detail(detail)
     }
 
     /// There is nothing there, or nothing that the caller may see.
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "There is nothing here")
+        Self::new(StatusCode::NOT_FOUND, "/problems/not-found", "Nothing was found")
     }
 
     /// The caller did not say who it is, or not in a way that counts.
@@ -151,14 +151,14 @@ impl From<Error> for Problem {
                     let problem = Self::new(
                         StatusCode::SERVICE_UNAVAILABLE,
                         "/problems/unavailable",
-                        "Something behind this is out of order",
+                        "A service that this one needs has failed",
                     );
                     problem.header(axum::http::header::RETRY_AFTER, HeaderValue::from_static("2"))
                 } else {
                     Self::new(
                         StatusCode::INTERNAL_SERVER_ERROR,
                         "/problems/internal",
-                        "Something behind this is broken",
+                        "A service that this one needs returned something invalid",
                     )
                 }
             }

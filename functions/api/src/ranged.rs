@@ -92,7 +92,7 @@ where
             None => read(at, end).await?,
         };
         if bytes.is_empty() {
-            return Err(Error::new(ErrorKind::Corrupt, "get", "an object").because("it is shorter than it was"));
+            return Err(Error::new(ErrorKind::Corrupt, "get", "an object").because("it became shorter"));
         }
         let next = at + bytes.len() as u64;
         Ok(Some((bytes, (read, None, next))))

@@ -14,13 +14,14 @@ const KEY: &str = "FRAMEPOST_API_KEY";
 /// Makes the router from its clouds. Everybody can send requests to it there, so it requires tokens.
 pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     let options = OidcOptions::of_variables(|name| clouds.variable(name)).map_err(anyhow::Error::msg)?;
-    let needed = |name| clouds.variable(name).with_context(|| format!("{name} is not set, and everybody could ask"));
+    let needed =
+        |name| clouds.variable(name).with_context(|| format!("{name} is not set, and everybody could make requests"));
     // Neither error shows what is there.
     let tokens = match clouds.variable(TOKENS) {
         None if options.is_some() => "[]".to_owned(),
         _ => needed(TOKENS)?,
     };
-    let tokens = Tokens::of(&tokens).map_err(|_| anyhow::anyhow!("{TOKENS} is no list of tokens"))?;
+    let tokens = Tokens::of(&tokens).map_err(|_| anyhow::anyhow!("{TOKENS} is not a list of tokens"))?;
     let secret = hex::decode(needed(KEY)?.trim()).map_err(|_| anyhow::anyhow!("{KEY} is not hexadecimal"))?;
     ensure!(secret.len() >= 32, "{KEY} has less than 64 hexadecimal digits");
     let oidc = options.map(|options| Oidc::new(options, clouds.clock.clone())).transpose()?.map(Arc::new);

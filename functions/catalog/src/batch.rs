@@ -37,7 +37,8 @@ impl Batches {
     /// Writes the change. On return it is durable, or had no effect.
     pub async fn apply(&self, change: Change) -> Taken {
         let (tell, told) = oneshot::channel();
-        let gone = || Arc::new(Error::new(ErrorKind::Io, "write", "the catalogue").because("the writing task is gone"));
+        let gone =
+            || Arc::new(Error::new(ErrorKind::Io, "write", "the catalogue").because("the task that writes has ended"));
         self.waiting.send((change, tell)).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }

@@ -121,7 +121,7 @@ async fn page(
     let there = bucket.listing.list("", after, PAGE).await?;
     if after.is_empty() && there.is_empty() && !known.objects.is_empty() {
         // A disk that is not mounted, another directory: nothing that anybody would want to lose the catalogue by.
-        let what = "there is no object in it, and the catalogue has some: is it the right one?";
+        let what = "the bucket is empty and the catalogue is not: is it the right bucket?";
         return Err(Error::new(ErrorKind::NotFound, "compare", &bucket.name).because(what));
     }
     // Up to where both are complete.

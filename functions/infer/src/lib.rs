@@ -259,7 +259,7 @@ impl Work<'_> {
                 return Ok(Inferred::skipped(self.data, Skipped::Budget));
             }
             Permission::Wait(after) => {
-                return Err(Outcome::Retry { after, reason: Reason::new("in-work", "another one has claimed it") });
+                return Err(Outcome::Retry { after, reason: Reason::new("in-work", "another worker has claimed it") });
             }
             Permission::Done => return Err(Outcome::Skip(Reason::new("done-before", "its record is published"))),
         };
@@ -299,7 +299,7 @@ impl Work<'_> {
                 tracing::error!(
                     key = self.chunk.object.key,
                     error = chain(&error),
-                    "a paid call has no answer, it is not made again"
+                    "a paid call got no answer, it is not repeated"
                 );
                 Ok(Inferred { claim: Some(claim), ..Inferred::skipped(self.data, Skipped::Interrupted) })
             }

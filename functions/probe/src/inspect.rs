@@ -139,7 +139,7 @@ impl Object<'_> {
 
     async fn span_end(&self, key: &ObjectKey) -> Result<Judged, Error> {
         if self.size > 0 {
-            let detail = format!("a span end is empty, this one has {} bytes", self.size);
+            let detail = format!("the end of a span must be empty, this one has {} bytes", self.size);
             return Ok(Err(Rejection::malformed(detail)));
         }
         Ok(Ok(Data::SpanEnded(Box::new(SpanEnded {
@@ -155,7 +155,7 @@ impl Object<'_> {
     fn gap(&self, key: &ObjectKey) -> Judged {
         let bad = |detail: String| Rejection::new(RejectReason::BadGap, detail);
         if self.size > self.head.len() as u64 {
-            return Err(bad(format!("{} bytes are no gap", self.size)));
+            return Err(bad(format!("{} bytes are not a gap", self.size)));
         }
         let gap = Gap::from_json(&self.head).map_err(|error| bad(error.to_string()))?;
         if key.site.as_ref() != Some(&gap.site) || key.camera.as_ref() != Some(&gap.camera) {
@@ -174,7 +174,7 @@ impl Object<'_> {
         let bad = |detail: String| Ok(Err(Rejection::new(RejectReason::BadReport, detail)));
         let head_bytes = self.head.len() as u64;
         if self.size > REPORT_BYTES_MAX as u64 {
-            return bad(format!("{} bytes are no report", self.size));
+            return bad(format!("{} bytes are not a report", self.size));
         }
         let mut bytes = self.head.to_vec();
         if self.size > head_bytes {

@@ -31,7 +31,7 @@ impl Claims {
         match Attributes::from_metadata(entries) {
             Ok(attributes) => Self { attributes, signature: SignatureEntry::Readable },
             Err(error) => {
-                tracing::warn!(key, %error, "metadata cannot be read, taking the object for a foreign one");
+                tracing::warn!(key, %error, "the metadata cannot be read, the object is treated as foreign");
                 let signed = metadata.iter().any(|(name, _)| name.eq_ignore_ascii_case("signature"));
                 let signature = if signed { SignatureEntry::Unreadable } else { SignatureEntry::Readable };
                 Self { attributes: Attributes::default(), signature }

@@ -90,7 +90,7 @@ impl Inbox for SqsInbox {
         if let Some(settler) = settler
             && let Err(error) = settler.await
         {
-            tracing::error!(%error, "the task that settles messages ended early, what it had in hand comes again");
+            tracing::error!(%error, "the task that settles messages ended early, its messages are delivered again");
         }
     }
 }
@@ -168,7 +168,7 @@ async fn settle(queue: SqsQueue, mut answers: mpsc::Receiver<(Handle, Answer)>) 
         let (deleted, hidden) = tokio::join!(queue.delete(&done), queue.hide(&again));
         for error in [deleted.err(), hidden.err()].into_iter().flatten() {
             // Handlers tolerate repeated messages, so it is safe that these come again.
-            tracing::warn!(error = chain(&error), "cannot settle messages, they come again");
+            tracing::warn!(error = chain(&error), "cannot settle messages, they are delivered again");
         }
     }
 }
@@ -184,7 +184,10 @@ async fn keep(queue: SqsQueue, in_hand: Weak<InHand>, visibility_timeout: Durati
             in_hand.handles().1.values().map(|handle| (handle.clone(), visibility_timeout)).collect();
         drop(in_hand);
         if let Err(error) = queue.hide(&kept).await {
-            tracing::warn!(error = chain(&error), "cannot keep messages hidden, they may come to others too");
+            tracing::warn!(
+                error = chain(&error),
+                "cannot extend the messages' visibility timeout, they may be delivered again"
+            );
         }
     }
 }

@@ -97,7 +97,7 @@ pub(crate) async fn handle<E: Event>(function: &dyn Function<E>, event: E, until
 
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 /// Returns the id of a line that is the same each time its message is delivered. Each failed attempt gets a

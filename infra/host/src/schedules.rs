@@ -58,7 +58,7 @@ impl Schedules {
                 Some(settled) if settled.duration_since(now) <= AHEAD_MAX => settled,
                 other => {
                     if let Some(settled) = other {
-                        tracing::warn!(schedule = name, %settled, %now, "a schedule is ahead of the clock, it begins anew");
+                        tracing::warn!(schedule = name, %settled, %now, "a schedule's last run is in the future, it restarts from now");
                     }
                     self.timetable.begin(name, now).await?;
                     now

@@ -211,7 +211,7 @@ impl Handler {
             Ok(Err(error)) => chain(&error),
             Err(_) => "no time left".to_owned(),
         };
-        tracing::error!(function = self.name(), error = why, "cannot park a rejected message, it comes again");
+        tracing::error!(function = self.name(), error = why, "cannot park a rejected message, it is delivered again");
         Answer::Again(PAUSE)
     }
 }

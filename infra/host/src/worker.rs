@@ -82,7 +82,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary> {
     let function = handler.name();
-    tracing::info!(function, concurrency = limits.concurrency, "taking messages");
+    tracing::info!(function, concurrency = limits.concurrency, "receiving messages");
     let mut hands = JoinSet::new();
     let mut summary = Summary::default();
     let received = tokio::select! {
@@ -90,7 +90,7 @@ pub async fn run(
         () = shutdown => Ok(()),
         Err(error) = receive(&handler, &*inbox, limits, &mut hands, &mut summary) => Err(error),
     };
-    tracing::info!(function, in_hand = hands.len(), "finishing what is in hand");
+    tracing::info!(function, in_hand = hands.len(), "finishing the messages in progress");
     let finish = async {
         let finished = async {
             while let Some(settled) = hands.join_next().await {
@@ -160,6 +160,6 @@ async fn answer(delivery: Delivery, answer: Answer) {
     };
     if let Err(error) = answered {
         // Handlers tolerate repeated messages, so this one may be delivered again.
-        tracing::error!(message_id = id, error = chain(&error), "cannot answer a message, it may come again");
+        tracing::error!(message_id = id, error = chain(&error), "cannot settle a message, it may be delivered again");
     }
 }

@@ -125,7 +125,7 @@ pub async fn serve<S, B>(
     drop(listener);
     tasks.close();
     if tokio::time::timeout(limits.drain, tasks.wait()).await.is_err() {
-        tracing::warn!(what, connections = tasks.len(), "requests were still under way at the end");
+        tracing::warn!(what, connections = tasks.len(), "requests were still in progress at shutdown");
     }
 }
 

@@ -178,7 +178,7 @@ fn recover(inner: &Inner) -> io::Result<()> {
                 Ok(()) => tracing::info!(key = note.key, "finished a put that a crash had cut short"),
                 Err(error) => {
                     let error = Error::new(ErrorKind::Io, "recover", &note.key).because(error);
-                    tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a put, its bytes stay");
+                    tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a put, its bytes are kept");
                 }
             }
         } else if path.extension().is_some() || !path.with_extension("json").exists() {
@@ -197,7 +197,7 @@ fn recover_removal(inner: &Inner, path: &Path) -> io::Result<()> {
         Ok(()) => tracing::info!(key, "finished a removal that a crash had cut short"),
         Err(error) => {
             let error = Error::new(ErrorKind::Io, "recover", key).because(error);
-            tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a removal, it waits");
+            tracing::warn!(error = framepost_ports::chain(&error), "cannot finish a removal, it is tried again later");
         }
     }
     Ok(())

@@ -224,7 +224,7 @@ impl Inbox for LocalInbox {
     async fn close(&self) {
         self.inner.waiting.close().await;
         if let Err(error) = self.inner.lock.unlock() {
-            tracing::warn!(place = %self.inner.place.display(), %error, "cannot let go of an inbox before the process ends");
+            tracing::warn!(place = %self.inner.place.display(), %error, "cannot release an inbox's lock before the process ends");
         }
     }
 }

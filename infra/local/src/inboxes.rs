@@ -106,7 +106,8 @@ impl LocalInboxes {
         });
         let opened = opened.await.map_err(|error| disk::error("subscribe", name, error))?;
         opened.ok_or_else(|| {
-            Error::new(ErrorKind::Busy, "subscribe", name).because("another process takes this subscriber's messages")
+            Error::new(ErrorKind::Busy, "subscribe", name)
+                .because("another process receives this subscriber's messages")
         })
     }
 

@@ -267,7 +267,7 @@ fn commit(inner: &Inner, note: &Note, mut staged: Staged) -> io::Result<Put> {
         // loop then decides which put wins.
         let _lock = inner.lock_notes()?;
         if Note::read(&place).is_ok_and(|there| there.id == winner.id) && !object.is_file() {
-            tracing::warn!(key = note.key, "the object's file was removed without its note, its key is free again");
+            tracing::warn!(key = note.key, "an object's file is missing, its key is free again");
             fs::remove_file(&place)?;
         }
     }

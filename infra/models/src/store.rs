@@ -129,7 +129,7 @@ impl ModelDirectory {
             let copy = bytes.clone();
             let kept = tokio::task::spawn_blocking(move || keep(&cached, &copy)).await;
             if let Ok(Err(error)) = kept {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a model is not kept for the next start");
+                tracing::debug!(error = &error as &dyn std::error::Error, "cannot cache a model for the next start");
             }
         }
         Ok(bytes)

@@ -158,7 +158,7 @@ impl Working {
                     watching.ended(chain(error));
                     failed.cancel();
                 }
-                worked.with_context(|| format!("the function {name} cannot go on"))
+                worked.with_context(|| format!("the function {name} cannot continue"))
             });
         }
         Ok(working)
@@ -169,7 +169,7 @@ impl Working {
         self.stop.cancel();
         let mut ended = Ok(());
         while let Some(worked) = self.workers.join_next().await {
-            let worked = worked.context("a function's worker broke off").and_then(|worked| worked.map(|_| ()));
+            let worked = worked.context("a function's worker failed").and_then(|worked| worked.map(|_| ()));
             ended = ended.and(worked);
         }
         ended

@@ -47,7 +47,7 @@ fn tighten(path: &Path) -> io::Result<()> {
     if mode & !0o077 == mode {
         return Ok(());
     }
-    tracing::warn!(path = %path.display(), "others could read this: now only its owner can");
+    tracing::warn!(path = %path.display(), "this was readable by others; now only its owner can read it");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o7700))
 }
 

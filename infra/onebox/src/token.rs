@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let dir = arguments.dir;
     match arguments.command {
         Command::New(new) => {
-            privacy::keep(&dir).with_context(|| format!("cannot keep {} to oneself", dir.display()))?;
+            privacy::keep(&dir).with_context(|| format!("cannot make {} readable by its owner only", dir.display()))?;
             let (text, stored) = StoredToken::make(new.scopes()?, new.ends()?)?;
             let stored = stored.with(new.rights());
             let mut tokens = read(&dir)?;
@@ -96,7 +96,7 @@ impl New {
             ([], []) => vec![Scope::All],
             (sites, []) => sites.iter().cloned().map(Scope::Site).collect(),
             ([site], cameras) => cameras.iter().map(|camera| Scope::Camera(site.clone(), camera.clone())).collect(),
-            _ => bail!("say with one --site whose --camera it is"),
+            _ => bail!("--camera needs exactly one --site"),
         })
     }
 
@@ -133,7 +133,7 @@ pub(crate) fn path_secret(dir: &Path) -> anyhow::Result<Vec<u8>> {
     let path = dir.join("paths.key");
     if !path.exists() {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+        getrandom::fill(&mut secret).context("the operating system provides no random numbers")?;
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(hex::encode(secret).as_bytes())?;
         file.sync_all()?;

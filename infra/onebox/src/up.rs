@@ -111,7 +111,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     if limits.are_set() && arguments.site.as_str() == "exports" {
         bail!("--site exports: what is below exports/ is never removed, so --keep has no effect on such a site");
     }
-    privacy::keep(&arguments.dir).with_context(|| format!("cannot keep {} to oneself", arguments.dir.display()))?;
+    privacy::keep(&arguments.dir)
+        .with_context(|| format!("cannot make {} readable by its owner only", arguments.dir.display()))?;
     let signer = if arguments.sign { Some(signer(&arguments.dir)?) } else { None };
 
     let bucket_dir = bucket_dir(&arguments.dir);
@@ -133,7 +134,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         if is_chosen {
             return WithoutProgram::Fail;
         }
-        terminal::err(format_args!("framepost: goes on without {name}: {missing}"));
+        terminal::err(format_args!("framepost: continues without {name}: {missing}"));
         WithoutProgram::LeaveOut
     };
     let subscribed = functions.subscribe(&inboxes, &arguments.without, clouds, without_program).await?;
@@ -376,7 +377,7 @@ fn signer(dir: &Path) -> anyhow::Result<Arc<ManifestSigner>> {
     let path = dir.join(SIGNING_KEY);
     if !path.exists() {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).context("the operating system gives no random numbers")?;
+        getrandom::fill(&mut secret).context("the operating system provides no random numbers")?;
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(hex::encode(secret).as_bytes())?;
         file.sync_all()?;

@@ -100,7 +100,7 @@ impl PostgresCatalog {
         let (client, connection) = self.inner.login.connect().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::warn!(error = framepost_ports::chain(&error), "a connection to the catalogue broke off");
+                tracing::warn!(error = framepost_ports::chain(&error), "a connection to the catalogue was lost");
             }
         });
         Ok(Postgres { client, prepared: HashMap::new() })

@@ -41,7 +41,7 @@ async fn migrate_to(db: &mut impl Executor, newest: i64) -> Result<()> {
     for (version, statements) in (1..=newest).zip(VERSIONS).filter(|(version, _)| *version > found) {
         db.batch(&statements.replace("{id}", id).replace(" TEXT", text)).await?;
         db.execute("INSERT INTO framepost_schema (version) VALUES ($1)", values![version]).await?;
-        tracing::info!(version, "the catalogue's tables have a new version");
+        tracing::info!(version, "the catalogue's schema was migrated");
     }
     Ok(())
 }

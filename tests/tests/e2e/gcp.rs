@@ -123,7 +123,7 @@ fn something_else_under_a_chunks_name_is_left_there_and_the_chunk_set_aside() {
     let spool = directory.path().join("spool");
     let mut running = Running::start(&mut backfill_to(&bucket, &google.storage, clip, &spool));
     running.wait(PATIENCE);
-    assert!(running.log().contains("something else is there"), "{}", running.log());
+    assert!(running.log().contains("the bucket has a different object"), "{}", running.log());
     assert_eq!(google.bytes(&bucket, taken), b"something else");
     let chunks = google.copy(&bucket, &directory.path().join("copy")).of("gate", KeyKind::Chunk);
     assert!(chunks.len() > 2, "the other chunks are there: {chunks:?}");

@@ -10,7 +10,7 @@
 //! | ends inside of a box, cluster or block | all the same it was read to its end: a size is damaged | as between two parts |
 //! | | it was not touched for [`SETTLED`] | it has ended; the end is damaged |
 //! | | it was | it is unfinished |
-//! | any | it was written to while it was read | it is unfinished |
+//! | any | it was modified while it was being read | it is unfinished |
 //!
 //! [`Ends::Final`] means that whoever plays the file says that it is complete.
 
@@ -83,7 +83,7 @@ impl Judge<'_> {
         }
         let (Some(opened), Some(now)) = (self.opened, Seen::of(self.path)) else { return read };
         if opened != now {
-            return Err(Fault::unfinished("it was written to while it was read"));
+            return Err(Fault::unfinished("it was modified while it was being read"));
         }
         let ending = match Ending::of(self.path) {
             // Elements after the one that is too long show that its size is damaged.
@@ -92,7 +92,7 @@ impl Judge<'_> {
         };
         match ending {
             Ok(Ending::CutShort(at)) if !self.is_settled() => Err(Fault::unfinished(format!(
-                "it is still being written or was cut short: the element at byte {at} goes beyond the end"
+                "it is still being written or was cut short: the element at byte {at} extends past the end of the file"
             ))),
             Ok(Ending::Open) => match self.goes_on(now, is_wanted) {
                 Goes::On => Err(Fault::unfinished("it is still being written")),
@@ -123,7 +123,7 @@ impl Judge<'_> {
         let age = seen.modified.and_then(|modified| SystemTime::now().duration_since(modified).ok());
         let Some(left) = QUIET.checked_sub(age.unwrap_or_default()) else { return Goes::NotOn };
         let file = self.path.display();
-        tracing::info!(%file, wait_s = left.as_secs_f32(), "the file has no mark of its end, waiting whether it gets longer");
+        tracing::info!(%file, wait_s = left.as_secs_f32(), "the file has no end marker, waiting in case it still grows");
         let until = Instant::now() + left;
         while Instant::now() < until && is_wanted() {
             std::thread::sleep(LOOK);

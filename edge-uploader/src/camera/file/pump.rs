@@ -70,14 +70,14 @@ pub(super) fn start(
         let fault = match read {
             Ok(Ok(())) => return,
             Ok(Err(fault)) => fault,
-            Err(_) => Fault::new("reading it failed in a way that it should not; the file is probably damaged"),
+            Err(_) => Fault::new("the reader failed unexpectedly; the file is probably damaged"),
         };
         let _ = sender.batches.blocking_send(Err(fault));
     };
     std::thread::Builder::new()
         .name("file-camera".to_owned())
         .spawn(run)
-        .map_err(|error| Fault::because("no thread to read it with", error))?;
+        .map_err(|error| Fault::because("cannot start a thread to read it", error))?;
     Ok(receiver)
 }
 

@@ -127,7 +127,7 @@ fn picture(file: &mut dyn Demux) -> Result<Picture, Fault> {
             return Ok(Picture(video.codec, video.width, video.height));
         }
     }
-    Err(Fault::new("there are no frames in it"))
+    Err(Fault::new("it has no frames"))
 }
 
 impl Identity {
@@ -148,7 +148,7 @@ impl Identity {
 impl Began {
     /// The text for a missing time.
     pub fn unknown() -> &'static str {
-        "it has no creation time that can be true, and neither is the time when it was last written: give --start"
+        "neither its creation time nor its last-modified time is plausible: give --start"
     }
 }
 
@@ -158,7 +158,7 @@ impl Witness {
         match self {
             Self::Operator => "as given",
             Self::Created => "by its creation time",
-            Self::Modified => "by the time when it was last written",
+            Self::Modified => "by its last-modified time",
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Refusal {
     Status { step: &'static str, status: u16 },
     #[error("the camera refused the user name or password")]
     Unauthorized,
-    #[error("the camera sends us elsewhere: {0}")]
+    #[error("the camera redirects: {0}")]
     Moved(String),
     /// What is wrong with the camera's description, as a sentence.
     #[error("{0}")]
@@ -34,7 +34,7 @@ pub(super) enum Refusal {
     /// Why none of its streams can be recorded, as a sentence.
     #[error("{0}")]
     NoVideo(String),
-    #[error("no port for its packets")]
+    #[error("no free UDP port for its packets")]
     Port(#[source] io::Error),
 }
 
@@ -276,13 +276,13 @@ pub(super) async fn play(
             }
             Err(Refusal::Moved(location)) => {
                 let to = target.redirected(&location);
-                target = to.map_err(|why| Refusal::Offer(format!("the camera sends us elsewhere, and {why}")))?;
+                target = to.map_err(|why| Refusal::Offer(format!("the camera redirects, and {why}")))?;
                 tracing::debug!(host = target.host, port = target.port, "redirected");
             }
             Err(refusal) => return Err(refusal),
         }
     }
-    Err(Refusal::Offer(format!("the camera sends us elsewhere more than {REDIRECTIONS_MAX} times")))
+    Err(Refusal::Offer(format!("the camera redirects more than {REDIRECTIONS_MAX} times")))
 }
 
 struct SetUp {

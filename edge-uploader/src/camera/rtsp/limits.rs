@@ -81,8 +81,8 @@ pub(super) enum Excess {
     Held,
     #[error("an access unit of more than {UNITS_MAX} NAL units")]
     Units,
-    #[error("more pictures, NAL units, messages, reports or small pieces than {} pictures a second make", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
+    #[error("more pictures, NAL units, messages, reports or small packets than {} pictures a second need", WORK_A_SECOND / (WORK_A_PICTURE + 1))]
     Work,
-    #[error("questions without reading the answers")]
+    #[error("requests without reading the responses")]
     Unsent,
 }

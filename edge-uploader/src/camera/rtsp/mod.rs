@@ -298,13 +298,13 @@ fn refused(what: &str, refusal: Refusal) -> CameraError {
     let problem = match refusal {
         Refusal::Broken(broken) => return over(what, broken),
         Refusal::Unauthorized => return CameraError::Unauthorized(what.to_owned()),
-        Refusal::Moved(_) => "the camera sends us elsewhere".to_owned(),
+        Refusal::Moved(_) => "the camera redirects".to_owned(),
         Refusal::Offer(problem) => problem,
         Refusal::NoVideo(problem) => {
             return CameraError::Unusable { what: what.to_owned(), problem, source: None };
         }
         Refusal::Port(error) => {
-            let problem = "no port for the camera's packets".to_owned();
+            let problem = "no free UDP port for the camera's packets".to_owned();
             return CameraError::Lost { what: what.to_owned(), problem, source: Some(Box::new(error)) };
         }
         Refusal::Status { step, status } => match status {

@@ -56,10 +56,10 @@ impl Target {
     /// Credentials in a `Location` come from somebody else and are ignored.
     pub(super) fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let location = location.trim().trim_matches(['<', '>']);
-        let base = Url::parse(&self.uri).map_err(|_| "its address is none")?;
-        let to = base.join(location).ok().and_then(|url| Self::of(&url)).ok_or("its address is not one of RTSP")?;
+        let base = Url::parse(&self.uri).map_err(|_| "its address cannot be parsed")?;
+        let to = base.join(location).ok().and_then(|url| Self::of(&url)).ok_or("its address is not an RTSP URL")?;
         if to.scheme < self.scheme {
-            return Err("it leads from a protected connection to one that is not");
+            return Err("it leads from a connection with TLS to one without");
         }
         Ok(to)
     }

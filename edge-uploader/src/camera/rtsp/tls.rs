@@ -78,7 +78,7 @@ impl ServerCertVerifier for Known {
         match self.pin {
             Some(pin) if pin != Sha256::of(end_entity) => {
                 let found = Sha256::of(end_entity);
-                Err(rustls::Error::General(format!("the camera's certificate is another one: its SHA-256 is {found}")))
+                Err(rustls::Error::General(format!("the camera's certificate does not match: its SHA-256 is {found}")))
             }
             _ => Ok(ServerCertVerified::assertion()),
         }

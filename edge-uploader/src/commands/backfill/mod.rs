@@ -117,7 +117,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         display.finish();
         let left = gateway.spool().pending().0;
         let spool = arguments.spool.display();
-        terminal::err(format_args!("interrupted; {left} objects wait in {spool}: the same command goes on"));
+        terminal::err(format_args!(
+            "interrupted; {left} objects wait in {spool}: run the same command again to continue"
+        ));
         return Ok(ExitCode::FAILURE);
     };
     gateway.shutdown(Duration::ZERO).await;
@@ -134,7 +136,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Outcome::Failed => ExitCode::FAILURE,
         Outcome::Unfinished => {
             terminal::err(
-                "a file is unfinished: run the same command again later, or with --final if it gets no longer",
+                "a file is unfinished: run the same command again later, or with --final if it does not grow any more",
             );
             ExitCode::from(UNFINISHED)
         }
@@ -169,7 +171,7 @@ async fn record_all(gateway: &Gateway, arguments: &Arguments, steps: Vec<Step>) 
             (Start::AfterPrevious, None) => {
                 let path = path.display();
                 terminal::err(format_args!(
-                    "{path} waits: it begins where the file before it ends, which is not known yet"
+                    "{path} waits: it starts where the file before it ends, and that is not known yet"
                 ));
                 outcome = outcome.max(Outcome::Unfinished);
                 continue;

@@ -240,19 +240,19 @@ fn overlap(
     let places = row(one).zip(row(other));
     let missing = places.is_some_and(|((one, _), (other, _))| one == other);
     let hint = if one_began.says == Witness::Modified || began.says == Witness::Modified {
-        "the time when a file was last written may be that of a copy: name the files in their order and give --start"
+        "a last-modified time may be that of a copy: name the files in order and give --start"
     } else if together && as_long && !same_picture {
         "one of them seems to be the camera's small copy (proxy) of the other: leave it out"
     } else if together && as_long {
-        "they seem to be the same recording, or two cameras: leave one out, or give each camera a --camera of its own"
+        "they seem to be the same recording, or two cameras: leave one out, or give each camera its own --camera"
     } else if together && missing {
         "a chapter between them seems to be missing: name it too, or say with --start when the first file given begins"
     } else if together {
         "the camera's clock was not set, or they are chapters and their names do not say so: name them in their order and give \
          --start; or give each camera a --camera of its own"
     } else {
-        "give each camera a --camera of its own; files of one camera follow one another with --start; a camera that repeats the \
-         last seconds in the next file needs a command for each file"
+        "give each camera its own --camera; files of one camera follow one another with --start; a camera that repeats the \
+         last seconds in the next file needs one command for each file"
     };
     let interval = |file: &Candidate, began, end| Box::new(Interval { path: file.path.clone(), began, end });
     Refusal::Overlap { one: interval(one, one_began, one_end), other: interval(other, began, end), hint }
@@ -370,7 +370,7 @@ mod tests {
             (vec![created("x.mp4", 0, 60), created("y.mp4", 0, 30)], "clock was not set"),
             (
                 vec![created("x.mp4", 0, 62), created("y.mp4", 60, 62), created("z.mp4", 120, 62)],
-                "a command for each file",
+                "one command for each file",
             ),
             // The overlap is hidden by a longer file in between.
             (vec![created("x.mp4", 0, 600), created("y.mp4", 60, 10), created("z.mp4", 120, 10)], "overlap"),

@@ -26,7 +26,7 @@ pub(super) async fn survey(
     given: Option<Timestamp>,
 ) -> anyhow::Result<Surveyed> {
     let looked = tokio::task::spawn_blocking(move || look(&files, &options, given));
-    looked.await.context("looking at the files failed in a way that it should not")?
+    looked.await.context("inspecting the files failed unexpectedly")?
 }
 
 fn look(files: &[PathBuf], options: &FileOptions, given: Option<Timestamp>) -> anyhow::Result<Surveyed> {
@@ -78,7 +78,7 @@ fn candidate(
 }
 
 fn measured(camera: &FileCamera) -> Result<Duration, CameraError> {
-    tracing::info!(file = %camera.path().display(), "reading the file to know how long it plays");
+    tracing::info!(file = %camera.path().display(), "reading the file to find its duration");
     camera.measured()
 }
 

@@ -61,11 +61,11 @@ impl Notes {
                     %camera,
                     ratio,
                     left_out,
-                    "the camera's media clock does not run like the wall clock, its times are scaled"
+                    "the camera's media clock does not keep pace with the wall clock, its times are scaled"
                 );
             }
             Note::ByArrival => {
-                tracing::warn!(%camera, left_out, "the camera's times make no sense, taking the times of arrival");
+                tracing::warn!(%camera, left_out, "the camera's times are not plausible, arrival times are used");
             }
             Note::ReportRefused { off_us } => {
                 let off_s = off_us / 1_000_000;
@@ -73,7 +73,7 @@ impl Notes {
                     %camera,
                     off_s,
                     left_out,
-                    "the camera's clock is trusted and not plausible, taking the gateway's"
+                    "the camera's clock is not plausible, the gateway's clock is used"
                 );
             }
         }

@@ -107,7 +107,7 @@ impl Writing {
         let detail = framepost_ports::chain(error);
         self.stats.lost(Unstored::CannotWrite);
         if self.trouble == Trouble::None {
-            tracing::error!(camera = %self.plan.camera, error = detail, "cannot write, will go on trying");
+            tracing::error!(camera = %self.plan.camera, error = detail, "cannot write to the spool, retrying");
             self.trouble = Trouble::CannotWrite;
         }
         let cause = if error.is_full() { GapCause::SpoolFull } else { GapCause::SpoolFailed };
@@ -200,7 +200,7 @@ impl Writing {
                 self.stats.chunks.fetch_add(1, Relaxed);
                 self.stats.chunks_between.fetch_add(u64::from(start == ChunkStart::Between), Relaxed);
                 if self.trouble == Trouble::CannotWrite {
-                    tracing::info!(camera = %self.plan.camera, "can write again");
+                    tracing::info!(camera = %self.plan.camera, "the spool can be written again");
                     self.trouble = Trouble::None;
                 }
             }

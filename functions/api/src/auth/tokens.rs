@@ -88,12 +88,12 @@ impl StoredToken {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no random numbers.
+    /// If the operating system provides no random numbers.
     pub fn make(reads: Vec<Scope>, expires: Option<Timestamp>) -> io::Result<(String, Self)> {
         let mut random = [0; 38];
         SystemRandom::new()
             .fill(&mut random)
-            .map_err(|_| io::Error::other("the operating system gives no random numbers"))?;
+            .map_err(|_| io::Error::other("the operating system provides no random numbers"))?;
         let (id, secret) = random.split_at(6);
         let id = hex::encode(id);
         let text = format!("fp_{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
@@ -148,7 +148,7 @@ impl Tokens {
             if changed.is_none() || changed != known.0 {
                 let read = std::fs::read(file).ok().map(|json| serde_json::from_slice(&json));
                 if let Some(Err(error)) = &read {
-                    tracing::error!(file = %file.display(), %error, "the tokens cannot be read: nobody is let in");
+                    tracing::error!(file = %file.display(), %error, "the tokens cannot be read: every request is refused");
                 }
                 *known = (changed, Arc::new(read.and_then(Result::ok).unwrap_or_default()));
             }

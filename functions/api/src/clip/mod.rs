@@ -70,14 +70,14 @@ impl Clip {
         let whole = read.bytes;
         let damaged = |because| Error::new(ErrorKind::Corrupt, "clip", &object.key).because(because);
         if whole.len() as u64 != part.chunk.size_bytes {
-            return Err(damaged("the object is not as long as it was"));
+            return Err(damaged("the object's length changed"));
         }
         let start = part.start;
         let end = part.start + part.len();
         let media = cut(&whole, start, end);
         let number = u32::try_from(n).unwrap_or(u32::MAX);
         let moved = fragments::moved(&media, number, part.begins_at, start, at, &self.head.timescales)
-            .ok_or_else(|| damaged("a fragment that is none"))?;
+            .ok_or_else(|| damaged("not a fragment"))?;
         Ok(Piece {
             chunk: part.chunk.clone(),
             begins_at: part.begins_at,
@@ -105,11 +105,12 @@ impl Clip {
                 let range = ByteRange { start: part.start, len: part.len() };
                 let media = source.read(&object.bucket, &object.key, None, range).await?.bytes;
                 if media.len() as u64 != part.len() {
-                    return Err(Error::new(ErrorKind::Corrupt, "clip", &object.key)
-                        .because("the object is shorter than it was"));
+                    return Err(
+                        Error::new(ErrorKind::Corrupt, "clip", &object.key).because("the object became shorter")
+                    );
                 }
                 let moved = fragments::moved(&media, number, part.begins_at, part.start, at, &self.head.timescales);
-                let damaged = || Error::new(ErrorKind::Corrupt, "clip", &object.key).because("a fragment that is none");
+                let damaged = || Error::new(ErrorKind::Corrupt, "clip", &object.key).because("not a fragment");
                 return Ok(cut(&moved.ok_or_else(damaged)?.bytes, start - at, end - at));
             }
             at = behind;

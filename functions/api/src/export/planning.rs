@@ -50,7 +50,7 @@ impl Exports {
                     plans.push(Range { from, to, ..range.clone() });
                 }
                 if plans.len() > FILES_MAX {
-                    return Err(Problem::body(format!("it makes more than {FILES_MAX} files: export less at once")));
+                    return Err(Problem::body(format!("it makes more than {FILES_MAX} files: export a shorter time")));
                 }
                 from = to;
             }
@@ -67,7 +67,7 @@ impl Exports {
         let Asked { name, ranges, gaps, by } = asked;
         let request = Request { id, name, created_at, created_by: by, gaps, ranges, files };
         if request.bytes() > BYTES_MAX {
-            return Err(Problem::body(format!("it has more than {BYTES_MAX} bytes: export less at once")));
+            return Err(Problem::body(format!("it has more than {BYTES_MAX} bytes: export a shorter time")));
         }
         Ok(Made(request))
     }

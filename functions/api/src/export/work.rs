@@ -39,7 +39,11 @@ impl Exports {
                         Ok(Step::More) => {}
                         Ok(Step::Over) => break,
                         Err(error) => {
-                            tracing::warn!(export = id.as_str(), error = chain(&error), "an export waits");
+                            tracing::warn!(
+                                export = id.as_str(),
+                                error = chain(&error),
+                                "an export cannot go on now, it is tried again later"
+                            );
                             failed = true;
                             break;
                         }
@@ -68,7 +72,11 @@ impl Exports {
         }
         let Ok(_alone) = self.inner.writing.try_lock() else { return false };
         if let Err(error) = self.step_of(&state.request, state.written.len()).await {
-            tracing::warn!(export = state.request.id.as_str(), error = chain(&error), "an export waits");
+            tracing::warn!(
+                export = state.request.id.as_str(),
+                error = chain(&error),
+                "an export cannot go on now, it is tried again later"
+            );
         }
         true
     }
@@ -133,10 +141,12 @@ impl Exports {
         let (error, said) = match self.write_file(request, n).await {
             Ok(()) => return Ok(Step::More),
             Err(Failure::Later(error)) => return Err(error),
-            Err(Failure::Refused(error)) => (error, "the bucket does not take it"),
-            Err(Failure::Footage(error)) if error.kind() == ErrorKind::NotFound => (error, "footage of it is gone"),
+            Err(Failure::Refused(error)) => (error, "the bucket refuses it"),
+            Err(Failure::Footage(error)) if error.kind() == ErrorKind::NotFound => {
+                (error, "some of its footage no longer exists")
+            }
             Err(Failure::Footage(error)) => {
-                (error, "footage of it is damaged, or not what it was when the export was asked for")
+                (error, "some of its footage is damaged, or changed since the export was requested")
             }
         };
         tracing::error!(export = request.id.as_str(), error = chain(&error), "an export failed");

@@ -141,7 +141,7 @@ impl Exports {
     async fn clip(&self, request: &Request, file: &PlannedFile) -> Result<Clip, Error> {
         let changed = || {
             Error::new(ErrorKind::Corrupt, "export", &file.name)
-                .because("the footage is not what it was when the export was asked for")
+                .because("the footage changed since the export was requested")
         };
         let plan = self.plan_of(&file.range, request.gaps.into()).await?.ok_or_else(changed)?;
         let clip = Clip::open(&*self.inner.parts.source, plan).await?;

@@ -136,7 +136,7 @@ impl Reading {
                 }
             }
             Err(error) => {
-                tracing::warn!(error = chain(&error), "cannot look for what happened");
+                tracing::warn!(error = chain(&error), "cannot query for new events");
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             }

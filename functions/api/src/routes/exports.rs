@@ -151,7 +151,7 @@ pub(super) async fn make(
     let by = by.as_deref().unwrap_or("loopback");
     let bytes = request.bytes();
     let of = of.join(", ");
-    tracing::info!(event = "export-asked", caller = by, export = id, bytes, ranges = of, "an export was asked for");
+    tracing::info!(event = "export-asked", caller = by, export = id, bytes, ranges = of, "an export was requested");
     let progress = Progress { bytes_written: 0, written: vec![], end: None, request };
     let mut response = answer::json(&HeaderMap::new(), Keep::Ask, &ExportJson::of(&progress))?;
     *response.status_mut() = StatusCode::ACCEPTED;

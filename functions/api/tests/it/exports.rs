@@ -455,7 +455,10 @@ async fn what_may_be_over_soon_is_waited_for_and_what_is_not_ends_it() {
         framepost_ports::ObjectRemoval::remove(&*place.bucket, &key).await.unwrap();
     }
     let failed = service.made(&path).await;
-    assert_eq!((&failed["state"], &failed["problem"]["detail"]), (&json!("failed"), &json!("footage of it is gone")));
+    assert_eq!(
+        (&failed["state"], &failed["problem"]["detail"]),
+        (&json!("failed"), &json!("some of its footage no longer exists"))
+    );
     assert!(failed["archive"].is_null() && failed["files"][0]["url"].is_null(), "{failed}");
     assert_eq!(service.get(&format!("{path}/archive.zip")).await.status.as_u16(), 404);
 

@@ -182,7 +182,7 @@ impl Process {
         let listening = output::told(&mut stderr, PICTURES_MAX);
         let ((), raw, told) = tokio::try_join!(feeding, reading, listening)?;
         let status = tokio::time::timeout(END, self.child.wait()).await;
-        Ok((raw, told, status.map_err(|_| io::Error::other("it does not end"))??))
+        Ok((raw, told, status.map_err(|_| io::Error::other("it does not exit"))??))
     }
 
     fn kill(&self) {

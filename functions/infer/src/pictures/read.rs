@@ -120,7 +120,7 @@ impl Object<'_> {
             |what: &str| PicturesError::Read(Error::new(ErrorKind::Corrupt, "get", &object.key).because(what));
         if read.head.size != self.chunk.size_bytes {
             // It was replaced, and its next version is probed, too.
-            return Err(PicturesError::Read(Error::not_found("get", &object.key).because("the object is another one")));
+            return Err(PicturesError::Read(Error::not_found("get", &object.key).because("the object changed")));
         }
         if read.bytes.len() as u64 != len {
             return Err(changed("fewer bytes came than were asked for"));

@@ -125,7 +125,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) {
     let function = handler.name();
-    tracing::info!(function, address = listener.local_addr().map(tracing::field::display).ok(), "taking messages");
+    tracing::info!(function, address = listener.local_addr().map(tracing::field::display).ok(), "receiving messages");
     let places = Semaphore::new(limits.concurrency as usize);
     let service = Arc::new(Service { handler, senders, limits, places });
     let router = Router::new()

@@ -25,7 +25,7 @@ const CHOICES_LIMIT: usize = 20;
 pub(super) fn manifest(manifest: &Manifest) -> Result<(), Fault> {
     if !is_name(&manifest.name) {
         let rule = format!("1 to {NAME_LIMIT} of a-z, 0-9 and -, begins with a letter and does not end with -");
-        return Err(("name".to_owned(), format!("{:?} is no name: one has {rule}", manifest.name)));
+        return Err(("name".to_owned(), format!("{:?} is not a name: a name has {rule}", manifest.name)));
     }
     if manifest.description.trim().is_empty() || manifest.description.len() > 256 {
         return Err(("description".to_owned(), "between 1 and 256 bytes of text".to_owned()));
@@ -74,7 +74,7 @@ fn variable(name: &str) -> Result<(), String> {
 
 fn triggers(triggers: &[Trigger]) -> Result<(), Fault> {
     if triggers.is_empty() {
-        return Err(("triggers".to_owned(), "a function has one trigger at least".to_owned()));
+        return Err(("triggers".to_owned(), "a function needs at least one trigger".to_owned()));
     }
     for (index, trigger) in triggers.iter().enumerate() {
         let at = |key: &str| format!("triggers[{index}]{key}");
@@ -91,14 +91,14 @@ fn triggers(triggers: &[Trigger]) -> Result<(), Fault> {
             }
             Trigger::Http(http) => {
                 if before.iter().any(|trigger| matches!(trigger, Trigger::Http(_))) {
-                    return Err((at(""), "a function has one http trigger at most".to_owned()));
+                    return Err((at(""), "a function has at most one http trigger".to_owned()));
                 }
                 let segments = http.path.strip_prefix('/').map(|path| path.split('/').collect::<Vec<_>>());
                 let is_good = http.path == "/"
                     || segments.is_some_and(|segments| segments.iter().all(|segment| is_segment(segment)));
                 if !is_good {
                     let rule = "begins with / and has no other characters than a-z A-Z 0-9 - _ . between slashes";
-                    return Err((at(".path"), format!("{:?} is no path: it {rule}", http.path)));
+                    return Err((at(".path"), format!("{:?} is not a path: it {rule}", http.path)));
                 }
             }
             Trigger::Schedule(schedule) => {

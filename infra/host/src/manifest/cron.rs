@@ -136,7 +136,7 @@ impl FromStr for Cron {
         };
         match cron.next_after(Timestamp::UNIX_EPOCH) {
             Some(_) => Ok(cron),
-            None => Err(format!("cron: {text:?} is a day that never comes")),
+            None => Err(format!("cron: {text:?} is a day that does not exist")),
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
             ("*/60 * * * *", "no step"),
             ("+1 * * * *", "minute"),
             ("1,,2 * * * *", "minute"),
-            ("0 0 30 2 *", "never comes"),
+            ("0 0 30 2 *", "does not exist"),
             ("@daily", "1 fields"),
         ] {
             let error = cron.parse::<Cron>().unwrap_err();

@@ -111,7 +111,7 @@ fn what_is_wrong_is_told_with_file_key_and_what_is_allowed() {
         (&change("name: watch", "name: true"), &[":1:", "name:", "quoting"]),
         (&change("Watches.", "' '"), &["description:", "256"]),
         (&change("  - event: object-finalized\n", ""), &["triggers"]),
-        (&with_triggers("").replace("triggers:", "triggers: []"), &["triggers:", "one trigger at least"]),
+        (&with_triggers("").replace("triggers:", "triggers: []"), &["triggers:", "at least one trigger"]),
         (&change("triggers:", "trigger:"), &[":3:", "trigger", "triggers"]),
         (&change("memory_mib: 128", "memory_mib: 64"), &[":6:", "runtime.memory_mib:", "64", "between 128 and 32768"]),
         (&change("timeout_s: 30", "timeout_s: 901"), &["runtime.timeout_s:", "901", "between 1 and 900"]),

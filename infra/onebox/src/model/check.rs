@@ -44,7 +44,7 @@ pub(super) async fn check(model: &str, models: &Path) -> anyhow::Result<ExitCode
     let named = detector.model();
     let digest = named.digest.map_or_else(String::new, |digest| format!(", SHA-256 {digest}"));
     terminal::out(format_args!(
-        "{} is good: {width} x {height} pixels, loaded in {} ms, the first picture took {} ms and the second {} ms{digest}",
+        "{} works: {width} x {height} pixels, loaded in {} ms, the first picture took {} ms and the second {} ms{digest}",
         named.name,
         loaded.as_millis(),
         first.as_millis(),

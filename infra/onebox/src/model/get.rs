@@ -76,7 +76,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let digest = Sha256::of(&bytes);
     if digest != wanted.digest {
         std::fs::remove_file(&part)?;
-        anyhow::bail!("what came has the SHA-256 {digest}, and the file has to have {}; it was removed", wanted.digest);
+        anyhow::bail!("the downloaded file has the SHA-256 {digest} instead of {}; it was removed", wanted.digest);
     }
     let text = format!("file = \"model.onnx\"\nsha256 = \"{digest}\"\n{}", known.text);
     let code = add::lay(models, known.name, &text, &[("model.onnx", &bytes)]).await?;
@@ -118,7 +118,7 @@ async fn download(url: &url::Url, part: &Path, size: Option<u64>) -> anyhow::Res
         if broken.is_final || fruitless > FRUITLESS_MAX {
             return Err(broken.error);
         }
-        terminal::err(format_args!("it broke off after {after} bytes: {:#}", broken.error));
+        terminal::err(format_args!("the transfer broke off after {after} bytes: {:#}", broken.error));
         tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(fruitless)).await;
     }
 }
@@ -174,7 +174,7 @@ async fn attempt(
         }
         StatusCode::RANGE_NOT_SATISFIABLE => {
             file.set_len(0)?;
-            return Err(anyhow::anyhow!("the server has fewer bytes than are here").into());
+            return Err(anyhow::anyhow!("the server's file is shorter than what was already downloaded").into());
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             return Err(anyhow::anyhow!("the server answered {status}").into());

@@ -83,14 +83,14 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let makers = Makers::of(functions, manifest, &connector, &arguments.bucket).await?;
     let inbox = arguments.inbox.as_ref().unwrap_or(&arguments.bucket);
     let feed = connector.cloud_of(inbox)?.feed(inbox, &manifest.name).await;
-    let feed = feed.with_context(|| format!("cannot find the inbox of {}: name it with --inbox", manifest.name))?;
+    let feed = feed.with_context(|| format!("cannot find the inbox of {}: give it with --inbox", manifest.name))?;
 
     let identity = format!("{} {} {} {}", manifest.name, arguments.bucket, inbox, arguments.range.identity());
     let state = arguments.state.clone().unwrap_or_else(progress::default_directory);
     let progress = Progress::of(&state, &identity);
-    let given = progress.read().with_context(|| format!("cannot read how far it came in {}", state.display()))?;
+    let given = progress.read().with_context(|| format!("cannot read the progress kept in {}", state.display()))?;
     if !given.after.is_empty() {
-        terminal::err(format_args!("goes on after {} ({} given before)", given.after, given.messages));
+        terminal::err(format_args!("continues after {} ({} given before)", given.after, given.messages));
     }
     let mut replay = Replay { listing, feed, makers, manifest, range: &arguments.range, progress, given };
     let amount = replay.survey().await?;
@@ -110,7 +110,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
 /// Asks for confirmation on the terminal, and returns whether the answer is yes.
 fn asked(function: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        bail!("there is nobody to ask: say --yes");
+        bail!("standard input is not a terminal, so nobody can confirm: give --yes");
     }
     terminal::err(format_args!("Give them to {function}? [y/N]"));
     let mut answer = String::new();
@@ -191,7 +191,7 @@ impl Replay<'_> {
                 if let Some(last) = batch.last() {
                     self.given.after.clone_from(&last.key);
                 }
-                self.progress.write(&self.given).context("cannot keep how far it came")?;
+                self.progress.write(&self.given).context("cannot save the progress")?;
                 if terminal::is_interactive() {
                     terminal::redraw(format_args!("{objects} of {} given", amount.objects));
                 } else if told.elapsed() >= TELL_EVERY {
@@ -204,7 +204,7 @@ impl Replay<'_> {
                 }
             }
         }
-        self.progress.forget().context("cannot remove what was kept of how far it came")?;
+        self.progress.forget().context("cannot remove the saved progress")?;
         let name = &self.manifest.name;
         terminal::err(format_args!("{objects} objects, {} messages given to {name}", self.given.messages));
         Ok(())
@@ -259,7 +259,7 @@ impl Makers {
             return Ok(Self(Vec::new()));
         }
         if !manifest.triggers.iter().any(|trigger| matches!(trigger, Trigger::Record(_))) {
-            bail!("{} is triggered by neither objects nor records: there is nothing to give to it", manifest.name);
+            bail!("{} is triggered by neither objects nor records, so nothing can be replayed to it", manifest.name);
         }
         let source = connector.cloud_of(bucket)?.source(Some(bucket)).await?;
         let mut makers = Vec::new();

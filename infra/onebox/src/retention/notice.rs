@@ -109,7 +109,7 @@ impl Notice {
             let (what, reason) = match why {
                 Stays::Held => ("held", "covered by a hold".to_owned()),
                 Stays::WaitedFor => ("waited for", format!("waiting for {}", self.waited_for_by.join(" and "))),
-                Stays::LaidThere => ("laid there", "laid into the bucket's directory by hand".to_owned()),
+                Stays::LaidThere => ("laid there", "put into the bucket's directory by hand".to_owned()),
             };
             if is_new(what) {
                 lines.push(format!("kept beyond the limits: {sum}, {reason}"));

@@ -88,7 +88,11 @@ fn a_known_model_is_fetched_from_where_it_broke_off_and_another_file_is_refused(
     assert!(!other.status.success() && words(&other).contains("it has to have 3659407"), "{}", words(&other));
     let wrong = "0".repeat(64);
     let refused = get(&["--sha256", &wrong]);
-    assert!(!refused.status.success() && words(&refused).contains("what came has the SHA-256"), "{}", words(&refused));
+    assert!(
+        !refused.status.success() && words(&refused).contains("the downloaded file has the SHA-256"),
+        "{}",
+        words(&refused)
+    );
     assert!(!left_in(&models).iter().any(|name| name.starts_with(".yolox-nano-0000")), "{:?}", left_in(&models));
     // Half of it came before the program was killed.
     let whole = std::fs::read(shared.join("yolox_nano.onnx")).unwrap();

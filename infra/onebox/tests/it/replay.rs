@@ -82,7 +82,7 @@ fn a_range_is_counted_and_given_to_one_function_once() {
 
     let unasked = bucket.replay(&range);
     assert_eq!(unasked.status.code(), Some(1));
-    assert!(said(&unasked).contains("say --yes"), "{}", said(&unasked));
+    assert!(said(&unasked).contains("give --yes"), "{}", said(&unasked));
 
     for _ in 0..2 {
         let given = bucket.replay(&with(&["--yes"]));
@@ -115,11 +115,11 @@ fn a_replay_that_was_killed_goes_on_where_it_was() {
     assert!(before < 61, "it was too fast to be cut off");
     let rest = bucket.replay(&["--yes"]);
     assert!(rest.status.success(), "{}", said(&rest));
-    assert!(said(&rest).contains("goes on after"), "{}", said(&rest));
+    assert!(said(&rest).contains("continues after"), "{}", said(&rest));
     assert!(!said(&rest).contains("61 objects, 0."), "{}", said(&rest));
     assert_eq!(bucket.waiting("probe").len(), 61);
     // It has come to its end, so the next one begins anew.
-    assert!(!said(&bucket.replay(&["--dry-run"])).contains("goes on after"));
+    assert!(!said(&bucket.replay(&["--dry-run"])).contains("continues after"));
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Matroska {
         };
         let Some(tracks) = tracks else {
             return Err(Fault::new(
-                "the Matroska structure is damaged: nothing in it describes the tracks; mkvmerge may know a way",
+                "the Matroska structure is damaged: it has no readable Tracks element; mkvmerge may be able to repair it",
             ));
         };
         let info = Info::read(&info.unwrap_or_default());
@@ -201,7 +201,7 @@ impl Matroska {
     fn another(&mut self, body: &[u8], segment: u32) -> Result<(), Fault> {
         let before = self.tracks.parameters.video.timescale;
         let tracks = Tracks::read(body, self.info.scale_ns).map_err(|fault| {
-            Fault::new(format!("another recording begins that cannot be read: {}", fault.problem()))
+            Fault::new(format!("another recording follows that cannot be read: {}", fault.problem()))
         })?;
         let origin = self.origin.max(self.video_end.unwrap_or(0)).max(self.latest);
         let after = tracks.parameters.video.timescale;

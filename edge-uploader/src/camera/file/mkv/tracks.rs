@@ -116,7 +116,7 @@ impl Tracks {
             }
         }
         let Some((video, config, video_track)) = video else {
-            return Err(problem.unwrap_or_else(|| Fault::new("there is no video in it")));
+            return Err(problem.unwrap_or_else(|| Fault::new("it has no video track")));
         };
         let (audio, audio_track) = audio.unzip();
         let parameters = StreamParameters { video, audio };
@@ -228,10 +228,10 @@ fn stripped(entry: &Entry<'_>) -> Result<Vec<u8>, Fault> {
             Some(compression) if child(compression, 0x4254).and_then(unsigned) == Some(3) => {
                 Ok(child(compression, 0x4255).unwrap_or_default().to_vec())
             }
-            Some(_) => Err(Fault::new("its video is compressed once more; remux it")),
+            Some(_) => Err(Fault::new("its video track uses content compression; remux it")),
             None => Err(Fault::new("its video is encrypted")),
         },
-        _ => Err(Fault::new("its video is encoded in several layers; remux it")),
+        _ => Err(Fault::new("its video track has several content encodings; remux it")),
     }
 }
 

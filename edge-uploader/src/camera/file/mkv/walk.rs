@@ -245,7 +245,9 @@ impl Walk {
         if time < back {
             self.added = self.added.saturating_add(latest + step - time);
             self.latest = Some(time);
-            let detail = format!("the times go back at byte {at}: what follows is dated as if it followed at once");
+            let detail = format!(
+                "the times go back at byte {at}: the frames that follow are timed as if they came directly after the last one"
+            );
             note(&mut self.damage, SourceFault { cost: FaultCost::Order, detail, bytes: None });
         }
         time

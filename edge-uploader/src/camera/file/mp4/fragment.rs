@@ -45,7 +45,7 @@ pub(super) fn parts(
     let mut parts = Vec::new();
     let mut problem = None;
     for traf in boxes(moof).filter(|b| &b.kind == b"traf") {
-        let header = traf.child(*b"tfhd").ok_or_else(|| Fault::new("a fragment names no track"));
+        let header = traf.child(*b"tfhd").ok_or_else(|| Fault::new("a fragment names no track (tfhd)"));
         let header: TfhdBox = match header.and_then(Box4::read) {
             Ok(header) => header,
             Err(fault) => {
@@ -60,7 +60,7 @@ pub(super) fn parts(
         };
         let Some(i) = tracks.iter().position(|track| track.id == header.track_id) else {
             if !known.contains(&header.track_id) {
-                problem.get_or_insert_with(|| Fault::new("it names a track that there is none of"));
+                problem.get_or_insert_with(|| Fault::new("it names a track that does not exist"));
             }
             // A skipped track still moves the data position of following tracks without a base of their own.
             end_of_data = skipped(traf, base, left);
@@ -74,7 +74,7 @@ pub(super) fn parts(
         let mut offset = base;
         for run in boxes(traf.body()).filter(|b| &b.kind == b"trun") {
             if !adds_up(run) {
-                problem.get_or_insert_with(|| Fault::new("a run of samples has not the length that it should have"));
+                problem.get_or_insert_with(|| Fault::new("a track run (trun) does not have its declared length"));
             }
             let charged = budget.checked_sub(count(run)).zip(left.checked_sub(count(run).into()));
             // A damaged number of samples affects only its own run.

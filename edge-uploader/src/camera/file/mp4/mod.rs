@@ -191,7 +191,7 @@ impl Mp4 {
         };
         let problem = if end > self.file.size() {
             format!(
-                "{name} lies at byte {offset} with {bytes} bytes, and the file ends before: it is cut short or damaged"
+                "{name} is {bytes} bytes at byte {offset}, past the end of the file: the file is cut short or damaged"
             )
         } else if bytes > FRAME_LIMIT_BYTES {
             format!("{name} claims {bytes} bytes; the file is damaged")
@@ -253,7 +253,7 @@ impl Mp4 {
         }
         let entry = self.described(description).ok_or_else(|| {
             Fault::new(format!(
-                "frame {} uses sample entry {description}, which cannot be recorded or is not there",
+                "frame {} uses sample entry {description}, which is missing or cannot be recorded",
                 self.frames
             ))
         })?;
@@ -389,7 +389,7 @@ pub(super) fn is_within(file: File, size: u64) -> bool {
 }
 
 fn again_and_again() -> Fault {
-    Fault::new("its tables name the same bytes again and again; the file is damaged")
+    Fault::new("its tables refer to the same bytes many times; the file is damaged")
 }
 
 fn nanoseconds(units: i64, timescale: u32) -> i128 {

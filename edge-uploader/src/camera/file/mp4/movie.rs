@@ -56,7 +56,7 @@ impl Movie {
             }
         }
         let Some((video_trak, (timescale, entries))) = video else {
-            return Err(Fault::new(problem.unwrap_or_else(|| "there is no video in it".to_owned())));
+            return Err(Fault::new(problem.unwrap_or_else(|| "it has no video track".to_owned())));
         };
         let extends = moov.child(*b"mvex");
         let samples = if extends.is_some() { Samples::InFragments } else { Samples::InTables };

@@ -75,7 +75,9 @@ pub(super) fn next_box(file: &mut FileBytes, at: u64, search: Search) -> Next {
     }
     let (from, problem) = match header(file, at).map(|found| named(file, found)) {
         None if size - at < 16 => {
-            return Next::Lost { problem: format!("the file is cut short: the box at byte {at} has no whole header") };
+            return Next::Lost {
+                problem: format!("the file is cut short: the box at byte {at} has an incomplete header"),
+            };
         }
         None => (at + 1, format!("the box at byte {at} has an impossible size")),
         Some(found) if found.end <= size => {
@@ -178,7 +180,7 @@ pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, 
     let length = header.end - header.start;
     let name = boxes::name(header.kind);
     if length > STRUCTURE_LIMIT_BYTES {
-        return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes; that is too much")));
+        return Err(Fault::new(format!("the {name} box at byte {at} claims {length} bytes, which is too many")));
     }
     let failed = |error| Fault::because(format!("the {name} box at byte {at} cannot be read"), error);
     let bytes = file.read(at, length).map_err(failed)?;

@@ -174,7 +174,7 @@ impl Walk {
             return Ok(());
         }
         if backwards && copy_of.is_some_and(|before| self.is_copy(file, before, &parts)) {
-            let detail = format!("the fragment at byte {} is there twice", found.start);
+            let detail = format!("the fragment at byte {} occurs twice", found.start);
             note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl Walk {
         self.samples_left = left;
         let problem = match (problem, stranger) {
             (Some(problem), _) => Some(format!(": {problem}")),
-            (None, Some(kind)) => Some(format!(": {} is no box that it may have", name(kind))),
+            (None, Some(kind)) => Some(format!(": {} is not allowed there", name(kind))),
             (None, None) if !is_whole => Some(String::new()),
             (None, None) => None,
         };
@@ -273,7 +273,7 @@ impl Walk {
     }
 
     fn impossible(&mut self, found: Header) {
-        let detail = format!("the fragment at byte {} names an impossible time", found.start);
+        let detail = format!("the fragment at byte {} has an impossible time", found.start);
         note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
     }
 
@@ -315,8 +315,10 @@ impl Walk {
         for (added, other) in self.added.iter_mut().zip(&movie.tracks) {
             *added = added.saturating_add(rescaled(by, movie.tracks[track].timescale, other.timescale));
         }
-        let detail =
-            format!("the times go back at byte {}: what follows is dated as if it followed at once", found.start);
+        let detail = format!(
+            "the times go back at byte {}: the frames that follow are timed as if they came directly after the last one",
+            found.start
+        );
         note(&mut self.damage, SourceFault { cost: FaultCost::Order, detail, bytes: None });
     }
 

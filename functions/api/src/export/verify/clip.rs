@@ -41,7 +41,7 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
     for chunk in &proof.chunks {
         match chunk.seconds.parse::<f64>() {
             Ok(lasts) if lasts.is_finite() && lasts >= 0.0 => seconds.push(lasts),
-            _ => return report.fault(&chunk.key, "its length is none"),
+            _ => return report.fault(&chunk.key, "its length is not a number"),
         }
     }
     let Some(head) = head(file, clip, proof, &seconds, report) else { return };
@@ -51,7 +51,7 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
     let mut before = None;
     for (n, (chunk, lasts)) in (0..).zip(proof.chunks.iter().zip(&seconds)) {
         if chunk.at != at {
-            return report.fault(name, format_args!("it has bytes of no chunk at {at}"));
+            return report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
         }
         let place = Place { number: n, begins_at, at };
         if object(file, chunk, proof, &place, &head, report) {
@@ -64,7 +64,7 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
         begins_at += lasts;
     }
     if at != file.len() {
-        report.fault(name, format_args!("it has bytes of no chunk at {at}"));
+        report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
     }
     found.say(proof.chunks.len(), report);
 }
@@ -106,7 +106,7 @@ fn object(file: &Open, chunk: &ChunkProof, proof: &Proof, place: &Place, of: &He
         let start = usize::try_from(undo.at).unwrap_or(usize::MAX);
         let place = start.checked_add(undo.was.0.len()).and_then(|end| media.get_mut(start..end));
         let Some(place) = place else {
-            report.fault(key, "what stood there is outside of it");
+            report.fault(key, "the bytes it restores lie outside of it");
             return false;
         };
         place.copy_from_slice(&undo.was.0);
@@ -144,7 +144,7 @@ fn claims(clip: &ClipFile, chunk: &ChunkProof, lasts: f64, report: &mut Report) 
             report.fault(key, format_args!("it is not of {}/{}", range.site, range.camera));
         }
     } else if chunk.claim.is_some() {
-        report.fault(key, "it is no key of a chunk");
+        report.fault(key, "it is not the key of a chunk");
     }
     if chunk.from >= range.to {
         report.fault(key, "it begins behind the clip's end");
@@ -177,7 +177,7 @@ fn signature(chunk: &ChunkProof, keys: &Keys, found: &mut Found, report: &mut Re
         return;
     };
     let Ok(signature) = <[u8; 64]>::try_from(signature.0.as_slice()) else {
-        return report.fault(key, "its signature is none");
+        return report.fault(key, "its signature cannot be parsed");
     };
     let manifest = manifest(chunk, claim);
     let id = claim.key_id.as_deref();

@@ -44,7 +44,7 @@ fn damaged(what: impl Into<String>) -> io::Error {
 /// A name that leads nowhere else.
 fn plain(name: &str) -> io::Result<&str> {
     let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0', ':']);
-    if is_plain { Ok(name) } else { Err(damaged(format!("{name:?} is no name of a file of an export"))) }
+    if is_plain { Ok(name) } else { Err(damaged(format!("{name:?} cannot be the name of a file in an export"))) }
 }
 
 impl Files {

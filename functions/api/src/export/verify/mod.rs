@@ -88,7 +88,7 @@ fn trusted(manifest: &ExportManifest, keys: &[PublicKey], report: &mut Report) -
     }
     let named: Vec<PublicKey> = manifest.public_keys.iter().filter_map(|key| key.parse().ok()).collect();
     if named.len() < manifest.public_keys.len() {
-        report.fault(MANIFEST_NAME, "a public key is none");
+        report.fault(MANIFEST_NAME, "a public key cannot be parsed");
     }
     if named.is_empty() {
         report.unchecked.push("signatures: there is no public key; give it with --key".to_owned());
@@ -96,7 +96,7 @@ fn trusted(manifest: &ExportManifest, keys: &[PublicKey], report: &mut Report) -
         let ids: Vec<&str> = named.iter().map(PublicKey::id).collect();
         let ids = ids.join(", ");
         report.unchecked.push(format!(
-            "whose the public keys are: only the export itself names {ids}; give the gateway's with --key to be sure"
+            "whose keys these are: only the export itself names {ids}; give the gateway's public key with --key to be sure"
         ));
     }
     Keys { keys: named, trust: Trust::Named }
