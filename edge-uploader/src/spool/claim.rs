@@ -303,8 +303,10 @@ impl ClaimReader {
         if before == Tried::Before || self.spool.loose().meta(&self.key).is_some() {
             return Ok(());
         }
-        let path = self.spool.layout.file(&self.key, Suffix::Try);
-        if let Err(error) = self.spool.with_reserve(|| self.spool.make_mark(&path)) {
+        let object = self.spool.layout.file(&self.key, Suffix::Object);
+        let marked =
+            self.spool.with_reserve(|| self.spool.make_mark(&self.key).and_then(|()| self.spool.sync_parent(&object)));
+        if let Err(error) = marked {
             self.spool.complain(&error);
             return Err(error);
         }

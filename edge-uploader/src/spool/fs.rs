@@ -42,7 +42,7 @@ pub(super) trait Fs: Send + Sync {
     /// Takes the lock of the spool whose lock file is `path` without waiting. Fails with `WouldBlock`
     /// if another process holds it.
     fn lock(&self, path: &Path) -> io::Result<Lock>;
-    /// Creates an empty file. Replaces an existing one.
+    /// Creates an empty file. Replaces an existing one, whose other names keep their content.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
@@ -50,6 +50,8 @@ pub(super) trait Fs: Send + Sync {
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>>;
     /// Renames a file and replaces `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name in its own directory. Fails with `AlreadyExists` if there is a file with this name.
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory. Fails if it is not empty.

@@ -110,7 +110,7 @@ impl Inner {
         let entry = owner(key).and_then(|name| self.index().entry(&name, ItemId::of(key)).copied());
         let tried = entry.map_or(Tried::Never, |entry| entry.tried);
         if tried != Tried::Never {
-            self.create(&self.layout.file(key, Suffix::Try))?;
+            self.make_mark(key)?;
         }
         // Before the object's name: without them it would be nobody's.
         self.sync_parent(&part)?;

@@ -11,7 +11,8 @@
 //! objects/<key>                      closed; its bytes never change again
 //! objects/<key>.meta                 JSON: content type, metadata with `Sha256`, and the source file if there is one
 //! objects/<key>.draft                attributes of a part, written by an earlier version; only read
-//! objects/<key>.try                  empty: a put was sent completely and not refused, so the bucket may hold the object
+//! objects/<key>.try                  a second name of `.meta`, or empty: a put was sent completely and not refused, so the
+//!                                    bucket may hold the object. Only its existence counts
 //! objects/<key>.quarantine           why the object is in quarantine
 //! objects/<key>.broken               a part that could not be repaired; never touched again
 //! *.tmp                              a small file before its rename
@@ -296,10 +297,18 @@ impl Inner {
         }
     }
 
-    /// Creates an empty file, durably. It has no content that could be torn, so only its name needs a sync.
-    fn make_mark(&self, path: &Path) -> Result<()> {
-        self.create(path)?;
-        self.sync_parent(path)
+    /// Marks an object as tried. The mark becomes durable when the directory is synced: it is a name without content of its own
+    /// that could be torn.
+    ///
+    /// It is a second name of the sidecar, which saves the disk an inode for each object. Where there is no sidecar, or the file
+    /// system has no such names (FAT, some network file systems), it is an empty file. Only its existence counts.
+    fn make_mark(&self, key: &ObjectKey) -> Result<()> {
+        let mark = self.layout.file(key, Suffix::Try);
+        match self.fs.link(&self.layout.file(key, Suffix::Meta), &mark) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(_) => self.create(&mark).map(drop),
+        }
     }
 
     /// Writes a small file atomically and durably.

@@ -13,7 +13,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -193,7 +193,13 @@ impl Fs for DiskFs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
-        let file = self.file(path, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        let (at, name) = self.parent(path)?;
+        let file = open_regular(&at, name, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        if fstat(&file)?.st_nlink > 1 {
+            // Its content also belongs to its other names.
+            unlinkat(&at, name, UnlinkatFlags::NoRemoveDir)?;
+            return Ok(Box::new(open_regular(&at, name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)?));
+        }
         // Truncate only after the check that it is a regular file.
         file.set_len(0)?;
         Ok(Box::new(file))
@@ -211,6 +217,13 @@ impl Fs for DiskFs {
         let (from_dir, from) = self.parent(from)?;
         let (to_dir, to) = self.parent(to)?;
         Ok(nix::fcntl::renameat(&from_dir, from, &to_dir, to)?)
+    }
+
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        let (at, file) = self.parent(file)?;
+        let name = name.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+        // Without `AT_SYMLINK_FOLLOW`, a symbolic link itself would get the second name, and never what it points to.
+        Ok(linkat(&at, file, &at, name, AtFlags::empty())?)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

@@ -60,8 +60,8 @@ fn crash(fs: &SimFs, outside: &mut Outside, at: u64, end: End) {
 #[test]
 fn killed_at_every_operation_and_again_while_recovering() {
     for at in 0..operations() {
-        for again in [11, 20, 40] {
-            let fs = SimFs::new(at);
+        for again in [11, 20, 40, 41] {
+            let fs = SimFs::new(2 * at + again % 2);
             let mut outside = Outside::new();
             crash(&fs, &mut outside, at, End::Kill);
             crash(&fs, &mut outside, again, End::Kill);

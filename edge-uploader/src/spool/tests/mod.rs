@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod hashing;
 mod loose;
+mod marks;
 mod privacy;
 mod scenario;
 pub(crate) mod sim_disk;

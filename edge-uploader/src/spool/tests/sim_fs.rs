@@ -2,6 +2,8 @@
 //!
 //! A power cut keeps of the names what was synced and any subset of the changes since, each rename whole; of a file's content
 //! what was synced and a prefix of what was written since.
+//!
+//! With an even seed a file can have a second name, with an odd one it cannot.
 
 use crate::spool::fs::{EntryKind, Fs, Listed, Lock, SpoolFile};
 use std::collections::BTreeMap;
@@ -76,6 +78,15 @@ pub(super) struct World {
     pub(super) operations: u64,
     pub(super) syncs: u64,
     pub(super) free_bytes: u64,
+    /// Whether a file can have a second name.
+    pub(super) links: Links,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    Some,
+    /// As on FAT and some network file systems.
+    None,
 }
 
 #[derive(Clone)]
@@ -96,6 +107,7 @@ impl SimFs {
             operations: 0,
             syncs: 0,
             free_bytes: u64::MAX / 2,
+            links: if seed.is_multiple_of(2) { Links::Some } else { Links::None },
         };
         Self { world: Arc::new(Mutex::new(world)) }
     }
@@ -305,6 +317,21 @@ impl Fs for SimFs {
         world.step()?;
         let node = world.node(from)?;
         world.change(Change::Rename(from.to_owned(), to.to_owned(), node));
+        Ok(())
+    }
+
+    fn link(&self, file: &Path, name: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.step()?;
+        let node = world.node(file)?;
+        assert_eq!(file.parent(), name.parent(), "a second name elsewhere");
+        if world.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if world.links == Links::None {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        world.change(Change::Add(name.to_owned(), node));
         Ok(())
     }
 
