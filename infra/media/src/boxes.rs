@@ -22,6 +22,18 @@ pub fn size(header: &[u8]) -> Option<(u64, usize)> {
     }
 }
 
+/// Returns type and body of each box in `bytes`. Ends at bytes that are not a whole box.
+pub fn children(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let (size, header) = size(bytes)?;
+        let size = usize::try_from(size).ok()?;
+        let kind = bytes.get(4..8)?;
+        let body = bytes.get(header..size)?;
+        bytes = &bytes[size..];
+        Some((kind, body))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`boxes`] | box headers of ISO/IEC 14496-12, and the boxes that a file may begin with |
+//! | [`mfra`] | the index of random access frames that a fragmented file ends with |
 //! | [`ebml`] | elements of RFC 8794, the basis of Matroska |
 //! | [`nal`], [`sei`] | NAL units of H.264 and H.265, and their recovery points |
 //! | [`config`] | decoder configuration records of H.264 and H.265, and the parameter sets in them |
@@ -24,6 +25,7 @@ pub mod ebml;
 #[cfg(feature = "jpeg")]
 pub mod jpeg;
 pub mod matrix;
+pub mod mfra;
 pub mod motion;
 pub mod mpeg4;
 pub mod nal;

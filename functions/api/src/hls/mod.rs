@@ -9,6 +9,10 @@
 //! - A map is written where the parameters or the span change: [`ChunkBrief::continues`].
 //! - A gap is left out, and the date jumps. `EXT-X-GAP` would stop players.
 
+mod scrub;
+
+pub(crate) use scrub::pictures;
+
 use framepost_ports::catalog::ChunkBrief;
 use jiff::Timestamp;
 use std::fmt::Write as _;

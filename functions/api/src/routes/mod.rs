@@ -19,9 +19,11 @@ mod timeline;
 use crate::auth::{self, Access, Caller};
 use crate::console;
 use crate::export::Exports;
+use crate::keyframes::KeyFrames;
 use crate::openapi;
 use crate::problem::Problem;
 use crate::workings::Workings;
+use axum::Extension;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -79,6 +81,7 @@ pub fn router(api: Api) -> Router {
         .merge(openapi::routes(&document))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method())
+        .layer(Extension(KeyFrames::default()))
         .layer(middleware::from_fn_with_state(api.clone(), admit))
         .merge(console::routes().layer(middleware::from_fn_with_state(api.clone(), own_host)))
         .layer(middleware::from_fn(strict))

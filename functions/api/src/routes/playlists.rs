@@ -4,8 +4,10 @@ use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::hls::{self, Kind};
+use crate::keyframes::KeyFrames;
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -13,7 +15,7 @@ use framepost_ports::catalog::{CameraName, ChunkBrief, Interval};
 use framepost_ports::url_path;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Longest stretch of time in one playlist, in seconds: a day with the hour that it may be longer.
 const LONGEST_S: i64 = 25 * 3_600;
@@ -25,6 +27,13 @@ const BEHIND: SignedDuration = SignedDuration::from_mins(10);
 /// For how long one live playlist goes on counting. After that it begins anew.
 const SESSION: SignedDuration = SignedDuration::from_hours(6);
 
+/// Pictures in a playlist of key frames where it is not said how many, and the most of them.
+const PICTURES: i64 = 1_800;
+const PICTURES_MAX: i64 = 3_600;
+const EVERY_MAX_S: i64 = 3_600;
+/// Of how many seconds there is a picture where it is not said: the first of these with which there are not too many.
+const EVERY_S: [i64; 6] = [1, 2, 5, 10, 30, 60];
+
 const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -35,8 +44,22 @@ pub(super) struct Parameters {
     from: Option<Timestamp>,
     /// The end of the interval, at most 25 hours after `from`.
     to: Option<Timestamp>,
+    /// With `keyframes`, the playlist has single pictures that decode by themselves (`EXT-X-I-FRAMES-ONLY`), for scrubbing. It needs
+    /// `from` and `to`.
+    frames: Option<FramesWord>,
+    /// One picture of how many seconds: 1 to 3600, and at most 3600 in the playlist. Without it, there are at most 1800: one a minute of a day. Only with
+    /// `frames=keyframes`.
+    every: Option<u32>,
     /// Set by the server when it redirects to a live playlist: the time from which it counts.
     since: Option<Timestamp>,
+}
+
+/// Which frames a playlist has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum FramesWord {
+    All,
+    Keyframes,
 }
 
 /// A playlist for HLS players, of an interval or live. Media are byte ranges of chunks as they are in the bucket.
@@ -48,6 +71,7 @@ pub(super) struct Parameters {
         (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn playlist(
     State(api): State<Api>,
+    Extension(keyframes): Extension<KeyFrames>,
     sight: Sight,
     headers: HeaderMap,
     Path((site, name)): Path<(String, String)>,
@@ -55,7 +79,16 @@ pub(super) async fn playlist(
 ) -> Result<Response, Problem> {
     let camera = name.strip_suffix(".m3u8").and_then(|name| parameters::camera(&site, name).ok());
     let camera = camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
+    let is_of_keyframes = asked.frames == Some(FramesWord::Keyframes);
+    if asked.every.is_some() && !is_of_keyframes {
+        return Err(Problem::parameter("every", "only with frames=keyframes"));
+    }
     let text = match (asked.from, asked.to, asked.since) {
+        (Some(from), Some(to), None) if is_of_keyframes => {
+            let within = parameters::within(from, to, LONGEST_S)?;
+            of_keyframes(&api, &keyframes, &camera, within, every(within, asked.every)?).await?
+        }
+        _ if is_of_keyframes => return Err(Problem::parameter("frames", "keyframes with `from` and `to`")),
         (Some(from), Some(to), None) => whole(&api, &camera, parameters::within(from, to, LONGEST_S)?).await?,
         (None, None, Some(since)) => match live(&api, &camera, since).await? {
             Some(text) => text,
@@ -85,6 +118,37 @@ async fn whole(api: &Api, camera: &CameraName, within: Interval) -> Result<Strin
         return Err(Problem::not_found().detail("no footage of this time can be played"));
     }
     Ok(hls::playlist(Kind::Whole, &media(api), chunks.iter()))
+}
+
+/// Returns of how many seconds of the interval there is one picture.
+fn every(within: Interval, asked: Option<u32>) -> Result<i64, Problem> {
+    let seconds = within.to.duration_since(within.from).as_secs();
+    let Some(asked) = asked.map(i64::from) else {
+        let is_enough = |every: &&i64| seconds <= **every * PICTURES;
+        return Ok(EVERY_S.iter().find(is_enough).copied().unwrap_or(EVERY_MAX_S));
+    };
+    let least = seconds / PICTURES_MAX + 1;
+    if (least..=EVERY_MAX_S).contains(&asked) {
+        Ok(asked)
+    } else {
+        Err(Problem::parameter("every", format!("{least} to {EVERY_MAX_S} for this interval")))
+    }
+}
+
+async fn of_keyframes(
+    api: &Api,
+    keyframes: &KeyFrames,
+    camera: &CameraName,
+    within: Interval,
+    every_s: i64,
+) -> Result<String, Problem> {
+    let chunks = api.catalog.briefs(camera, within, CHUNKS_MAX).await?;
+    let chunks: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| hls::is_playable(chunk)).collect();
+    let pictures = keyframes.pictures(&*api.source, &chunks, within, every_s).await?;
+    if pictures.is_empty() {
+        return Err(Problem::not_found().detail("no footage of this time can be played"));
+    }
+    Ok(hls::pictures(&media(api), &chunks, &pictures))
 }
 
 /// Returns the newest chunks, counted from `since`; `None` if that is too long ago, or no chunk has arrived since.

@@ -27,23 +27,43 @@ fn init(entry: u8) -> Vec<u8> {
     let movie_header = boxed(*b"mvhd", &[&numbers(&[0, 0, 0, 1000, 0]), &[0; 80]]);
     let tkhd = boxed(*b"tkhd", &[&numbers(&[3, 0, 0, 1, 0, 0]), &[0; 60]]);
     let mdhd = boxed(*b"mdhd", &[&numbers(&[0, 0, 0, TIMESCALE, 0, 0])]);
+    let hdlr = boxed(*b"hdlr", &[&[0; 8], b"vide", &[0; 13]]);
     let stsd = boxed(*b"stsd", &[&[entry; 40]]);
     let minf = boxed(*b"minf", &[&boxed(*b"stbl", &[&stsd])]);
-    let trak = boxed(*b"trak", &[&tkhd, &boxed(*b"mdia", &[&mdhd, &minf])]);
+    let trak = boxed(*b"trak", &[&tkhd, &boxed(*b"mdia", &[&mdhd, &hdlr, &minf])]);
     let mvex = boxed(*b"mvex", &[&boxed(*b"trex", &[&numbers(&[0, 1, 1, 0, 0, 0])])]);
     let moov = boxed(*b"moov", &[&movie_header, &trak, &mvex]);
     [boxed(*b"ftyp", &[b"iso6", &[0; 4], b"iso6"]), moov].concat()
 }
 
-/// A fragment of one second, the `n`th of its chunk.
+/// Bytes of the second picture of each fragment, which does not decode by itself.
+pub(crate) const SECOND_BYTES: usize = 1_000;
+/// Bytes of a fragment before its first picture.
+pub(crate) const MOOF_BYTES: usize = 112;
+
+/// A fragment of one second with two pictures, the `n`th of its chunk.
 fn fragment(n: u32, data: &[u8]) -> Vec<u8> {
     let mfhd = boxed(*b"mfhd", &[&numbers(&[0, n + 1])]);
     let tfhd = boxed(*b"tfhd", &[&numbers(&[0x02_0000, 1])]);
     let tfdt = boxed(*b"tfdt", &[&[1, 0, 0, 0], &u64::from(n * TIMESCALE).to_be_bytes()]);
-    let size = u32::try_from(data.len()).unwrap();
-    let trun = boxed(*b"trun", &[&numbers(&[0x0301, 1, 120, TIMESCALE, size])]);
+    let [first, second] = [data.len() - SECOND_BYTES, SECOND_BYTES].map(|size| u32::try_from(size).unwrap());
+    let offset = u32::try_from(MOOF_BYTES).unwrap();
+    let half = TIMESCALE / 2;
+    let trun = boxed(*b"trun", &[&numbers(&[0x0301, 2, offset, half, first, half, second])]);
     let moof = boxed(*b"moof", &[&mfhd, &boxed(*b"traf", &[&tfhd, &tfdt, &trun])]);
+    assert_eq!(moof.len() + 8, MOOF_BYTES);
     [moof, boxed(*b"mdat", &[data])].concat()
+}
+
+/// The index of fragments that begin at these offsets, a second after each other, and something that only this camera has.
+fn index(fragments: &[usize], camera: &CameraName) -> Vec<u8> {
+    let mut tfra = numbers(&[0x0100_0000, 1, 0, u32::try_from(fragments.len()).unwrap()]);
+    for (n, at) in (0..).zip(fragments) {
+        tfra.extend((n * u64::from(TIMESCALE)).to_be_bytes());
+        tfra.extend((*at as u64).to_be_bytes());
+        tfra.extend([1, 1, 1]);
+    }
+    boxed(*b"mfra", &[&boxed(*b"tfra", &[&tfra]), &boxed(*b"free", &[&[seed_of(camera); 20]])])
 }
 
 /// Makes the chunks of a camera, one after the other.
@@ -79,13 +99,14 @@ impl Gateway {
             let from = Self::start() + SignedDuration::from_millis(ms);
             let to = from + SignedDuration::from_secs(SECONDS);
             let init = init(entry);
-            let media: Vec<u8> = (0..3)
-                .flat_map(|n| {
-                    let seed = u8::try_from((ms / 1000 + i64::from(n)) % 251).unwrap();
-                    fragment(n, &vec![seed; 5_000 + usize::from(seed)])
-                })
-                .collect();
-            let bytes = [&init[..], &media, &boxed(*b"mfra", &[&[seed_of(camera); 20]])].concat();
+            let mut media = Vec::new();
+            let mut fragments = Vec::new();
+            for n in 0..3 {
+                fragments.push(init.len() + media.len());
+                let seed = u8::try_from((ms / 1000 + i64::from(n)) % 251).unwrap();
+                media.extend(fragment(n, &vec![seed; 5_000 + usize::from(seed)]));
+            }
+            let bytes = [&init[..], &media, &index(&fragments, camera)].concat();
             let key = ObjectKey::new(camera.site.clone(), camera.camera.clone(), from, counter, KeyKind::Chunk);
             let key = key.to_string();
             let mut attributes = Attributes {

@@ -10,5 +10,6 @@ mod holds;
 mod made;
 mod oidc;
 mod play;
+mod scrub;
 mod support;
 mod tokens;
