@@ -73,28 +73,42 @@ resource "aws_s3_bucket_lifecycle_configuration" "footage" {
   count  = local.created
   bucket = aws_s3_bucket.footage[0].id
 
+  # S3 names what a rule is for, and not what it is not for: where something else is to stay, each site has a rule.
+  dynamic "rule" {
+    for_each = var.expire_days == null && length(var.transitions) == 0 ? [] : var.footage_prefixes
+
+    content {
+      id     = rule.value == "" ? "footage" : "footage-${trim(rule.value, "/")}"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      dynamic "transition" {
+        for_each = var.transitions
+
+        content {
+          days          = transition.value.days
+          storage_class = transition.value.class
+        }
+      }
+
+      dynamic "expiration" {
+        for_each = var.expire_days == null ? [] : [var.expire_days]
+
+        content {
+          days = expiration.value
+        }
+      }
+    }
+  }
+
   rule {
-    id     = "footage"
+    id     = "versions"
     status = "Enabled"
 
     filter {}
-
-    dynamic "transition" {
-      for_each = var.transitions
-
-      content {
-        days          = transition.value.days
-        storage_class = transition.value.class
-      }
-    }
-
-    dynamic "expiration" {
-      for_each = var.expire_days == null ? [] : [var.expire_days]
-
-      content {
-        days = expiration.value
-      }
-    }
 
     noncurrent_version_expiration {
       noncurrent_days = var.noncurrent_days

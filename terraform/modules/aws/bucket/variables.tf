@@ -83,6 +83,22 @@ variable "transitions" {
   }
 }
 
+variable "footage_prefixes" {
+  description = "Beginnings of the keys that expire_days and transitions are for, each with its slash. [\"\"] is the whole bucket."
+  type        = list(string)
+  default     = [""]
+
+  validation {
+    condition     = length(var.footage_prefixes) > 0 && alltrue([for prefix in var.footage_prefixes : prefix == "" || endswith(prefix, "/")])
+    error_message = "footage_prefixes holds \"\" or prefixes that end with a slash: without one plant-70 would be a part of plant-7."
+  }
+
+  validation {
+    condition     = length(var.footage_prefixes) + length(var.reports.prefixes) <= 998
+    error_message = "S3 takes a thousand rules of lifecycle, and ${length(var.footage_prefixes)} sites have one each: deploy some of them under another name, with a bucket of their own."
+  }
+}
+
 variable "reports" {
   description = "Where gateways' reports lie, and after how many days they are deleted."
   type        = object({ prefixes = optional(list(string), []), days = optional(number, 30) })

@@ -9,6 +9,9 @@
 locals {
   bucket = var.existing ? data.google_storage_bucket.existing[0].name : google_storage_bucket.footage[0].name
 
+  # Fifty prefixes in a rule. One list without any is a rule for all keys.
+  footage = length(var.footage_prefixes) == 0 ? [[]] : chunklist(var.footage_prefixes, 50)
+
   coldness = { NEARLINE = 1, COLDLINE = 2, ARCHIVE = 3 }
 
   # An object only goes to a colder class, also where it was written into one that is not the bucket's.
@@ -60,8 +63,9 @@ resource "google_storage_bucket" "footage" {
     }
   }
 
+  # Cloud Storage names what a rule is for, and not what it is not for: where something else is to stay, rules name the sites.
   dynamic "lifecycle_rule" {
-    for_each = var.transitions
+    for_each = flatten([for transition in var.transitions : [for prefixes in local.footage : merge(transition, { prefixes = prefixes })]])
 
     content {
       action {
@@ -71,6 +75,7 @@ resource "google_storage_bucket" "footage" {
 
       condition {
         age                   = lifecycle_rule.value.days
+        matches_prefix        = lifecycle_rule.value.prefixes
         matches_storage_class = local.warmer[lifecycle_rule.value.class]
       }
     }
@@ -90,7 +95,7 @@ resource "google_storage_bucket" "footage" {
   }
 
   dynamic "lifecycle_rule" {
-    for_each = var.expire_days == null ? [] : [var.expire_days]
+    for_each = var.expire_days == null ? [] : local.footage
 
     content {
       action {
@@ -98,8 +103,9 @@ resource "google_storage_bucket" "footage" {
       }
 
       condition {
-        age        = lifecycle_rule.value
-        with_state = "LIVE"
+        age            = var.expire_days
+        matches_prefix = lifecycle_rule.value
+        with_state     = "LIVE"
       }
     }
   }
@@ -126,6 +132,15 @@ resource "google_storage_bucket" "footage" {
       age = 1
     }
   }
+}
+
+# A folder that rights can be given to, those to list what is in it included, which no condition of IAM can do. What is in it
+# stays in the bucket when the folder goes.
+resource "google_storage_managed_folder" "exports" {
+  count         = var.exports ? 1 : 0
+  bucket        = local.bucket
+  name          = "exports/"
+  force_destroy = true
 }
 
 # One topic for each kind of event: a subscription's filter cannot be changed, so what one function hears of must not change

@@ -22,3 +22,8 @@ output "removed_topic" {
 
   depends_on = [google_storage_notification.this]
 }
+
+output "exports" {
+  description = "The folder of exports, exports/, where a function keeps some."
+  value       = one(google_storage_managed_folder.exports[*].name)
+}

@@ -80,6 +80,28 @@ variable "expire_days" {
   }
 }
 
+variable "footage_prefixes" {
+  description = "Beginnings of the keys that expire_days and transitions are for, each with its slash; [] is the whole bucket."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for prefix in var.footage_prefixes : endswith(prefix, "/")])
+    error_message = "footage_prefixes end with a slash: without one plant-70 would be a part of plant-7."
+  }
+
+  validation {
+    condition     = length(var.footage_prefixes) * (length(var.transitions) + (var.expire_days == null ? 0 : 1)) <= 1000
+    error_message = "Cloud Storage takes a thousand prefixes in the lifecycle of a bucket, and each of ${length(var.footage_prefixes)} sites needs one for each of bucket.transitions and for bucket.expire_days: deploy some sites under another name."
+  }
+}
+
+variable "exports" {
+  description = "Whether a function keeps exports in the bucket, below exports/, a folder to which rights can be given."
+  type        = bool
+  default     = false
+}
+
 variable "reports_days" {
   description = "Gateways' reports are deleted this many days after they were written."
   type        = number

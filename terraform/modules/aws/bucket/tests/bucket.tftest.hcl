@@ -91,6 +91,36 @@ run "lifecycle_by_age_and_class" {
   }
 }
 
+run "what_is_no_footage_stays_where_footage_expires" {
+  variables {
+    transitions      = [{ days = 30, class = "STANDARD_IA" }]
+    expire_days      = 365
+    footage_prefixes = ["dock/", "plant-7/"]
+  }
+  assert {
+    condition     = { for r in aws_s3_bucket_lifecycle_configuration.footage[0].rule : r.id => r.filter[0].prefix if length(r.transition) > 0 || anytrue([for e in r.expiration : e.days != null]) } == { footage-dock = "dock/", footage-plant-7 = "plant-7/" }
+    error_message = "exports are under no rule that moves or ends them"
+  }
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.footage[0].rule : r.expiration[0].days if startswith(r.id, "footage-")] == [365, 365]
+    error_message = "and each site's footage is gone after a year"
+  }
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.footage[0].rule : r.id if length(r.noncurrent_version_expiration) > 0] == ["versions"]
+    error_message = "versions that were deleted go everywhere"
+  }
+}
+
+run "more_rules_than_s3_takes" {
+  command = plan
+  variables {
+    expire_days      = 365
+    footage_prefixes = [for n in range(600) : "site-${n}/"]
+    reports          = { prefixes = [for n in range(600) : "site-${n}/reports/"] }
+  }
+  expect_failures = [var.footage_prefixes]
+}
+
 run "a_kms_key_with_a_bucket_key" {
   variables {
     encryption_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1"

@@ -42,6 +42,43 @@ run "footage_is_private_and_kept" {
   }
 }
 
+run "what_is_no_footage_stays_where_footage_expires" {
+  variables {
+    transitions      = [{ days = 30, class = "NEARLINE" }]
+    expire_days      = 365
+    footage_prefixes = [for n in range(60) : format("site-%02d/", n)]
+    exports          = true
+  }
+
+  assert {
+    condition = [for r in google_storage_bucket.footage[0].lifecycle_rule : "${one(r.action).type} ${one(r.condition).age} ${length(one(r.condition).matches_prefix)}" if try(length(one(r.condition).matches_prefix), 0) > 0] == [
+      "SetStorageClass 30 50", "SetStorageClass 30 10", "Delete 365 50", "Delete 365 10",
+    ]
+    error_message = "Exports are under a rule: ${jsonencode(google_storage_bucket.footage[0].lifecycle_rule)}"
+  }
+
+  assert {
+    condition     = alltrue([for r in google_storage_bucket.footage[0].lifecycle_rule : try(length(one(r.condition).matches_prefix), 0) > 0 || one(r.condition).matches_suffix == tolist([".report.json"]) if one(r.condition).with_state == "LIVE"])
+    error_message = "Something live is deleted wherever it lies."
+  }
+
+  assert {
+    condition     = google_storage_managed_folder.exports[0].name == "exports/" && google_storage_managed_folder.exports[0].force_destroy && output.exports == "exports/"
+    error_message = "Exports have a folder, which does not keep the bucket from changing."
+  }
+}
+
+run "more_prefixes_than_cloud_storage_takes" {
+  command = plan
+
+  variables {
+    expire_days      = 365
+    footage_prefixes = [for n in range(1001) : "site-${n}/"]
+  }
+
+  expect_failures = [var.footage_prefixes]
+}
+
 run "completed_objects_are_announced" {
   assert {
     condition     = one(values(google_storage_notification.this)).event_types == toset(["OBJECT_FINALIZE"])
