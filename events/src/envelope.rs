@@ -86,7 +86,7 @@ fn unwrap(mut message: Map<String, Value>, wrappers: u8) -> Result<Carried, Erro
         return inner(&message.data);
     }
     let names: Vec<String> = message.keys().take(8).map(|name| name.chars().take(40).collect()).collect();
-    Err(Error::Event(format!("no record, and no known envelope of one has the fields [{}]", names.join(", "))))
+    Err(Error::Event(format!("not a record, and no known envelope has the fields [{}]", names.join(", "))))
 }
 
 fn cloudevent(event: Map<String, Value>) -> Result<Carried, Error> {

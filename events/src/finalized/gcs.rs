@@ -33,7 +33,7 @@ impl Attributes {
     {
         let mut read = Self::default();
         for (name, value) in attributes {
-            let bad = || Sender::Gcs.error(format!("attribute {name}: {value:?} is not what it should be"));
+            let bad = || Sender::Gcs.error(format!("attribute {name}: unexpected value {value:?}"));
             match name.to_ascii_lowercase().as_str() {
                 "eventtype" => read.event_type = Some(value.to_owned()),
                 "payloadformat" => read.payload_format = Some(value.to_owned()),

@@ -157,7 +157,7 @@ mod tests {
         let error = of("put", "k", GoogleError::http(502, http_headers(), page.into()));
         let words = framepost_ports::chain(&error);
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Intercepted, Effect::Unknown));
-        let expected = "put k: something else than the service answered: google answered 502, and not in Google's form: <html> <h1>Bad";
+        let expected = "put k: the answer did not come from the service: google answered 502, and not in Google's form: <html> <h1>Bad";
         assert!(words.starts_with(expected), "{words}");
         assert!(words.len() < 500, "{}", words.len());
     }

@@ -120,7 +120,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Corrupt => "arrived corrupt",
             Self::Busy => "the service is busy",
             Self::Transport => "no answer",
-            Self::Intercepted => "something else than the service answered",
+            Self::Intercepted => "the answer did not come from the service",
             Self::ClockSkew => "this machine's clock is too far off",
             Self::Io => "local input or output failed",
         })

@@ -287,5 +287,5 @@ fn won(work: &str, version: Version, entry: Entry) -> Claimed {
 }
 
 fn contended(operation: &'static str, work: &str) -> Error {
-    Error::new(ErrorKind::Busy, operation, work).because("others write this entry all the time")
+    Error::new(ErrorKind::Busy, operation, work).because("the entry is contended")
 }

@@ -171,7 +171,7 @@ fn used(there: Option<&(Entry, Version)>) -> u64 {
 }
 
 fn busy(quota: &Quota) -> Error {
-    Error::new(ErrorKind::Busy, "take from", &quota.name).because("others write its entries all the time")
+    Error::new(ErrorKind::Busy, "take from", &quota.name).because("its entries are contended")
 }
 
 #[cfg(test)]
