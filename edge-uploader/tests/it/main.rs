@@ -10,4 +10,5 @@ mod gateway;
 mod hand_made_files;
 mod peers;
 mod put_answers;
+mod readme;
 mod rtsp;
