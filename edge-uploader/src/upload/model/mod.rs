@@ -5,240 +5,27 @@
 //!
 //! The disk is a model too, so that it can lose power and refuse writes. Time is tokio's paused time.
 
+mod bucket;
+mod steps;
+
 use super::{Absent, Backoff, Drained, UploadSettings, Uploader, Verified, verify};
 use crate::segment::Output;
 use crate::spool::Spool;
 use crate::spool::tests::sim_disk::{SimDisk, Writes};
-use async_trait::async_trait;
+use bucket::Bucket;
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
-use framepost_events::{KeyKind, ObjectKey, Sha256};
-use framepost_ports::{Effect, Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen};
-use futures::StreamExt as _;
+use framepost_events::{KeyKind, ObjectKey};
+use framepost_ports::ObjectSink;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use steps::{Refusing, Step, There, step};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// What the gateway receives for a put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    Truth,
-    /// The store's own error.
-    Own(u16, ErrorKind),
-    /// An answer from something between the gateway and the store.
-    Foreign(u16),
-    /// "Created" without a checksum.
-    Bare,
-    /// "Created" with the checksum of other bytes.
-    WrongChecksum,
-    /// No answer after all bytes were taken.
-    Nothing,
-    /// No answer after half of the bytes.
-    BrokenOff,
-    /// No answer, and the connection stays open.
-    Stall,
-}
-
-/// The answer to the next put, and whether the object is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Answer {
-    heard: Heard,
-    stores: bool,
-}
-
-const TRUTH: Answer = Answer { heard: Heard::Truth, stores: true };
-
-/// What lies under a chunk's key before its first put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum There {
-    Nothing,
-    TheSame,
-    Another,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Record(There),
-    Answer(Answer),
-    Wait {
-        ms: u64,
-    },
-    /// Whether the credential may look.
-    Looking(bool),
-    Disk(Refusing),
-    /// The process ends at any point.
-    Kill,
-    PowerCut,
-    /// The process ends, and somebody releases the quarantine.
-    Release,
-    /// The process ends, and somebody verifies the quarantine.
-    Verify(Absent),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusing {
-    Writes,
-    Nothing,
-}
-
-/// What the gateway may conclude about a chunk from the answers.
-#[derive(Debug, Clone, Copy, Default)]
-#[allow(clippy::struct_excessive_bools)]
-struct Supposed {
-    /// A put was sent completely and not refused since.
-    open: bool,
-    /// The same, according to the marks on disk.
-    open_on_disk: bool,
-    /// This process received "created" with a proof.
-    created: bool,
-    /// This process received "created" without a proof.
-    bare: bool,
-    /// "Already exists" was received while it was open.
-    may_leave: bool,
-}
-
-#[derive(Default)]
-struct Inside {
-    objects: BTreeMap<String, Vec<u8>>,
-    script: VecDeque<Answer>,
-    looking: bool,
-    disk_refuses: bool,
-    supposed: BTreeMap<String, Supposed>,
-    puts: usize,
-}
-
-#[derive(Default)]
-struct Bucket {
-    inside: Mutex<Inside>,
-}
-
-impl Inside {
-    /// A put of the chunk was sent completely.
-    fn sent(&mut self, key: &str) {
-        let disk_takes = !self.disk_refuses;
-        let supposed = self.supposed.entry(key.to_owned()).or_default();
-        supposed.open = true;
-        supposed.open_on_disk |= disk_takes;
-    }
-
-    /// The gateway received a refusal.
-    fn refused(&mut self, key: &str) {
-        let disk_takes = !self.disk_refuses;
-        let supposed = self.supposed.entry(key.to_owned()).or_default();
-        supposed.open = false;
-        supposed.open_on_disk &= !disk_takes;
-    }
-
-    /// The gateway lost its memory.
-    fn restarted(&mut self) {
-        for supposed in self.supposed.values_mut() {
-            *supposed = Supposed {
-                open: supposed.open_on_disk,
-                open_on_disk: supposed.open_on_disk,
-                may_leave: supposed.may_leave,
-                ..Supposed::default()
-            };
-        }
-    }
-}
-
-#[async_trait]
-impl ObjectSink for Bucket {
-    async fn put(&self, object: &NewObject) -> Result<Put> {
-        let key = object.key.as_str();
-        let (answer, before) = {
-            let mut inside = self.inside.lock().unwrap();
-            inside.puts += 1;
-            let before = inside.supposed.get(key).copied().unwrap_or_default();
-            assert!(!before.created, "{key} is put again by a process that knows it is stored");
-            (inside.script.pop_front().unwrap_or(TRUTH), before)
-        };
-        let fail = |kind, effect| Err(Error::new(kind, "put", key).with_effect(effect));
-        let half = usize::try_from(object.content.len_bytes()).unwrap() / 2;
-        let mut body = Vec::new();
-        let mut content = object.content.open();
-        while let Some(piece) = content.next().await {
-            body.extend(piece.map_err(|error| Error::new(ErrorKind::Io, "put", key).because(error))?);
-            if answer.heard == Heard::BrokenOff && body.len() > half && body.len() < 2 * half {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                return fail(ErrorKind::Transport, Effect::Unknown);
-            }
-        }
-        // The bucket decides when it has all bytes; the answer arrives later.
-        let there = {
-            let mut inside = self.inside.lock().unwrap();
-            inside.sent(key);
-            assert_eq!(Sha256::of(&body), object.sha256);
-            let there = inside.objects.contains_key(key);
-            if !there && answer.stores {
-                inside.objects.insert(key.to_owned(), body);
-            }
-            there
-        };
-        if answer.heard == Heard::Stall {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let mut inside = self.inside.lock().unwrap();
-        match answer.heard {
-            Heard::Truth if there => {
-                // This put was refused; an earlier one may have been stored.
-                if before.open {
-                    inside.supposed.entry(key.to_owned()).or_default().may_leave = true;
-                } else {
-                    inside.refused(key);
-                }
-                Ok(Put::AlreadyExists)
-            }
-            Heard::Truth => {
-                inside.supposed.entry(key.to_owned()).or_default().created = true;
-                Ok(Put::Created)
-            }
-            Heard::Bare => {
-                let supposed = inside.supposed.entry(key.to_owned()).or_default();
-                if std::mem::replace(&mut supposed.bare, true) {
-                    inside.refused(key);
-                }
-                Ok(Put::Unproven)
-            }
-            Heard::WrongChecksum => {
-                inside.refused(key);
-                fail(ErrorKind::Corrupt, Effect::None)
-            }
-            Heard::Own(status, kind) => {
-                if Effect::of_status(status) == Effect::None {
-                    inside.refused(key);
-                }
-                fail(kind, Effect::of_status(status))
-            }
-            Heard::Foreign(status) => {
-                if Effect::of_status(status) == Effect::None {
-                    inside.refused(key);
-                }
-                fail(ErrorKind::Intercepted, Effect::of_status(status))
-            }
-            Heard::Nothing | Heard::BrokenOff | Heard::Stall => fail(ErrorKind::Transport, Effect::Unknown),
-        }
-    }
-
-    async fn look(&self, key: &str) -> Result<Seen> {
-        let inside = self.inside.lock().unwrap();
-        if !inside.looking {
-            return Err(Error::new(ErrorKind::Denied, "look", key));
-        }
-        let body = inside.objects.get(key).ok_or_else(|| Error::not_found("look", key))?;
-        Ok(Seen { bytes: Some(body.len() as u64), sha256: Some(Sha256::of(body)), crc32c: None })
-    }
-
-    fn url(&self) -> String {
-        "model://bucket".to_owned()
-    }
-}
 
 /// The environment of the gateway.
 struct World {
@@ -416,59 +203,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn heard() -> impl Strategy<Value = Heard> {
-    prop_oneof![
-        2 => Just(Heard::Truth),
-        2 => Just(Heard::Nothing),
-        1 => Just(Heard::BrokenOff),
-        1 => Just(Heard::Stall),
-        1 => Just(Heard::Bare),
-        1 => Just(Heard::WrongChecksum),
-        2 => prop::sample::select(vec![200_u16, 204, 302, 307, 400, 403, 404, 407, 412, 429, 500, 502, 503, 504, 511])
-            .prop_map(Heard::Foreign),
-        3 => prop::sample::select(vec![
-            (301_u16, ErrorKind::Intercepted),
-            (400, ErrorKind::Invalid),
-            (400, ErrorKind::Transport),
-            (400, ErrorKind::Corrupt),
-            (403, ErrorKind::Denied),
-            (403, ErrorKind::ClockSkew),
-            (404, ErrorKind::NotFound),
-            (409, ErrorKind::Busy),
-            (429, ErrorKind::Busy),
-            (500, ErrorKind::Busy),
-            (501, ErrorKind::Busy),
-            (503, ErrorKind::Busy),
-        ])
-        .prop_map(|(status, kind)| Heard::Own(status, kind)),
-    ]
-}
-
-fn answer() -> impl Strategy<Value = Answer> {
-    (heard(), any::<bool>()).prop_map(|(heard, stores)| match heard {
-        // S3's own answer is true.
-        Heard::Truth => TRUTH,
-        Heard::Own(status, _) if Effect::of_status(status) == Effect::None => Answer { heard, stores: false },
-        _ => Answer { heard, stores },
-    })
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => prop::sample::select(vec![There::Nothing, There::Nothing, There::TheSame, There::Another])
-            .prop_map(Step::Record),
-        10 => answer().prop_map(Step::Answer),
-        8 => prop_oneof![1_u64..20, 500_u64..60_000].prop_map(|ms| Step::Wait { ms }),
-        1 => any::<bool>().prop_map(Step::Looking),
-        1 => Just(Step::Disk(Refusing::Writes)),
-        1 => Just(Step::Disk(Refusing::Nothing)),
-        1 => Just(Step::Kill),
-        1 => Just(Step::PowerCut),
-        1 => Just(Step::Release),
-        1 => prop::sample::select(vec![Absent::Kept, Absent::Released]).prop_map(Step::Verify),
-    ]
 }
 
 /// Number of sequences in one run.
