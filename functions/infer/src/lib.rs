@@ -38,8 +38,8 @@ pub use start::{MANIFEST, start};
 use async_trait::async_trait;
 use framepost_events::record::{ChunkInferred, ChunkProbed, Data, LabelSummary, Model, Record, Skipped};
 use framepost_ports::{
-    Bus, Clock, Detector, Effect, Error, ErrorKind, Function, Ledger, ObjectSource, Outcome, Picture, Reason, chain,
-    log_record,
+    Bus, Clock, Detector, Effect, Error, ErrorKind, Function, Ledger, ObjectSource, Outcome, Picture, Reason, Sampling,
+    chain, log_record,
 };
 use gate::Gate;
 use look::{InTurn, Look};
@@ -207,7 +207,8 @@ struct Work<'a> {
 impl Work<'_> {
     async fn look(self, pictures: Vec<Picture>, gate: Gate) -> Result<Inferred, Outcome> {
         // A detector that compares pictures does so itself.
-        let compares = matches!(self.wanted, Wanted::PerSecond(_)) && self.detector.price().is_none();
+        let compares =
+            matches!((self.wanted, self.detector.sampling()), (Wanted::PerSecond(_), Sampling::PerSecond(_)));
         let movements = if pictures.len() > 1 && !compares { look::movements(&pictures).await } else { vec![] };
         let is_still = !movements.is_empty()
             && movements
@@ -259,7 +260,7 @@ impl Work<'_> {
                 return Ok(Inferred::skipped(self.data, Skipped::Budget));
             }
             Permission::Wait(after) => {
-                return Err(Outcome::Retry { after, reason: Reason::new("in-work", "another worker has claimed it") });
+                return Err(Outcome::Retry { after, reason: Reason::new("in-work", "another one has claimed it") });
             }
             Permission::Done => return Err(Outcome::Skip(Reason::new("done-before", "its record is published"))),
         };
@@ -299,7 +300,7 @@ impl Work<'_> {
                 tracing::error!(
                     key = self.chunk.object.key,
                     error = chain(&error),
-                    "a paid call got no answer, it is not repeated"
+                    "a paid call has no answer, it is not made again"
                 );
                 Ok(Inferred { claim: Some(claim), ..Inferred::skipped(self.data, Skipped::Interrupted) })
             }

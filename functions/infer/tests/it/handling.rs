@@ -148,6 +148,43 @@ async fn pictures_that_do_not_differ_cost_no_call_but_one_in_a_minute() {
     assert_eq!(house.object.requests().len(), 20, "nothing is known of their activity");
 }
 
+/// Whatever pictures are chosen, and whether or not they cost: only a detector that compares them itself is given still ones.
+#[tokio::test]
+async fn still_pictures_are_given_to_no_detector_at_any_rate() {
+    for rate in ["random-access", "2/s"] {
+        let Some(mut house) = House::new(STILL, Counting::free()) else { return };
+        house.variables = vec![("FRAMEPOST_PICTURES", rate)];
+        let infer = house.infer();
+        let mut looked = 0;
+        for n in 0..20 {
+            assert_eq!(infer.handle(house.chunk(n, None)).await, Outcome::Done);
+            looked += usize::from(house.bus.last().1.skipped.is_none());
+        }
+        assert_eq!(looked, 1, "{rate}: one chunk in a minute");
+    }
+}
+
+/// A bright square that moves through a dark picture, a 30th as wide.
+const SMALL: &str =
+    "color=0x303030:s=960x540:r=10:d=3[dark];color=white:s=32x32:r=10:d=3[small];[dark][small]overlay=100+20*n:300";
+
+#[tokio::test]
+async fn what_moves_is_looked_at_again_at_any_rate_if_regions_are_on() {
+    for (rate, pictures) in [("random-access", 3), ("2/s", 6)] {
+        for regions in ["off", "on"] {
+            let Some(mut house) = House::new(SMALL, Counting { size: Some((128, 128)), ..Counting::free() }) else {
+                return;
+            };
+            house.variables = vec![("FRAMEPOST_PICTURES", rate), ("FRAMEPOST_REGIONS", regions)];
+            assert_eq!(house.infer().handle(house.chunk(0, None)).await, Outcome::Done);
+            let (_, inferred) = house.bus.last();
+            assert_eq!(inferred.frames.len(), pictures, "{rate}");
+            let crops = house.detector.asked() - pictures;
+            assert_eq!(crops > 0, regions == "on", "{rate}, regions {regions}: {crops} crops");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_paid_for_is_published_later_and_never_paid_again() {
     let Some(house) = House::new(BUSY, Counting::paid()) else { return };

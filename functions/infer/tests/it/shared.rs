@@ -10,7 +10,7 @@ use framepost_ports::Detector as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn clip(name: &str) -> Option<PathBuf> {
+pub(crate) fn clip(name: &str) -> Option<PathBuf> {
     let data = std::env::var_os("FRAMEPOST_TEST_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
     let path = data.join("clips").join(name);

@@ -137,8 +137,10 @@ fn timescale(bytes: &[u8]) -> Option<u32> {
 
 /// Says that there is a thing in each picture, and counts the pictures that it was asked about.
 pub(crate) struct Counting {
-    model: Model,
+    pub(crate) model: Model,
     pub(crate) price: Option<Price>,
+    /// The width and height that it sees pictures in, if that is one size.
+    pub(crate) size: Option<(u32, u32)>,
     pub(crate) calls: AtomicUsize,
     /// Each call takes the next of these failures, or succeeds.
     pub(crate) failures: Mutex<Vec<framepost_ports::Error>>,
@@ -153,7 +155,7 @@ impl Counting {
             digest: None,
             arm: None,
         };
-        Self { model, price: None, calls: AtomicUsize::new(0), failures: Mutex::default() }
+        Self { model, price: None, size: None, calls: AtomicUsize::new(0), failures: Mutex::default() }
     }
 
     pub(crate) fn paid() -> Self {
@@ -177,6 +179,10 @@ impl Detector for Counting {
 
     fn sampling(&self) -> Sampling {
         Sampling::RandomAccess
+    }
+
+    fn input_size(&self) -> Option<(u32, u32)> {
+        self.size
     }
 
     async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>> {
