@@ -35,7 +35,7 @@ pub async fn connect(upload: &Upload) -> Result<Arc<dyn ObjectSink>, Destination
         #[cfg(feature = "gcp")]
         "gs" => {
             let options = framepost_gcp::GoogleOptions { endpoint: endpoint(upload)? };
-            Ok(Arc::new(framepost_gcp::GcsBucket::connect(&upload.to, &options).await?))
+            Ok(Arc::new(framepost_gcp::GcsBucket::connect(&upload.to, &options)?))
         }
         scheme => {
             let needs = format!("{scheme}:// needs a program that is built with the feature `{}`", to.cloud());

@@ -11,6 +11,7 @@
 //! * [`fault_proxy`]: a proxy before the bucket that answers 503, resets, stalls, truncates, and is as slow as a trace.
 //! - [`load`]: many cameras and a bucket, cheap enough to measure the gateway between them.
 //! - [`lying_bucket`]: an S3 bucket whose responses do not match what it did.
+//! - [`lying_server`]: any HTTP server, with answers of no length, no end or no sense.
 //! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
 //! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
@@ -36,6 +37,7 @@ pub mod images;
 pub mod judge;
 pub mod load;
 pub mod lying_bucket;
+pub mod lying_server;
 pub mod machine;
 pub mod measure;
 pub mod media;

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use framepost_events::{Sha256, Sha256Hasher};
 use framepost_ports::{Content, ContentStream, exact};
 use futures::StreamExt as _;
-use google_cloud_storage::streaming_source::{Seek, SizeHint, StreamingSource};
+use http_body::{Body, Frame, SizeHint};
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// State of a body while it is sent: whether it moves, and why it failed. The HTTP connection only reports that
@@ -47,48 +49,57 @@ impl Sent {
     }
 }
 
-/// A body that sends content in pieces, from the start for each attempt.
+/// A body of an object's content between two texts.
 pub(crate) struct Sending {
-    content: Arc<dyn Content>,
+    before: Bytes,
+    after: Bytes,
     /// The mutex makes the body `Sync`. It is only accessed through `&mut`, so it is never locked.
-    stream: Mutex<ContentStream>,
+    content: Mutex<ContentStream>,
+    left_bytes: u64,
     sent: Sent,
 }
 
 impl Sending {
-    pub(crate) fn new(content: Arc<dyn Content>, sent: Sent) -> Self {
-        let stream = Mutex::new(exact(&*content));
-        Self { content, stream, sent }
+    pub(crate) fn new(before: Bytes, content: &dyn Content, after: Bytes, sent: Sent) -> Self {
+        let left_bytes = before.len() as u64 + content.len_bytes() + after.len() as u64;
+        Self { before, after, content: Mutex::new(exact(content)), left_bytes, sent }
     }
-}
 
-impl StreamingSource for Sending {
-    type Error = io::Error;
-
-    async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let stream = self.stream.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(piece) = stream.next().await else {
-            self.sent.0.whole.store(true, Ordering::Relaxed);
-            return None;
-        };
+    fn send(&mut self, piece: Bytes) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.left_bytes = self.left_bytes.saturating_sub(piece.len() as u64);
         self.sent.0.pieces.fetch_add(1, Ordering::Relaxed);
-        Some(piece.map_err(|error| self.sent.failed(error)))
-    }
-
-    async fn size_hint(&self) -> io::Result<SizeHint> {
-        Ok(SizeHint::with_exact(self.content.len_bytes()))
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
-impl Seek for Sending {
+impl Body for Sending {
+    type Data = Bytes;
     type Error = io::Error;
 
-    async fn seek(&mut self, offset: u64) -> io::Result<()> {
-        if offset != 0 {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a chunk is sent whole, never from its middle"));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        if !this.before.is_empty() {
+            let before = std::mem::take(&mut this.before);
+            return this.send(before);
         }
-        self.stream = Mutex::new(exact(&*self.content));
-        Ok(())
+        let content = this.content.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match ready!(content.as_mut().poll_next(cx)) {
+            Some(Ok(piece)) => this.send(piece),
+            Some(Err(error)) => Poll::Ready(Some(Err(this.sent.failed(error)))),
+            None => {
+                this.sent.0.whole.store(true, Ordering::Relaxed);
+                let after = std::mem::take(&mut this.after);
+                if after.is_empty() { Poll::Ready(None) } else { this.send(after) }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left_bytes == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left_bytes)
     }
 }
 

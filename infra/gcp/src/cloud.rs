@@ -86,7 +86,7 @@ impl Cloud for GcpCloud {
     }
 
     async fn sink(&self, at: &Location) -> Result<Arc<dyn ObjectSink>> {
-        Ok(Arc::new(GcsBucket::of(at, &self.storage).await?))
+        Ok(Arc::new(GcsBucket::of(at, &self.storage)?))
     }
 
     async fn subscribe(&self, at: &Location, _subscriber: Subscriber) -> Result<Subscription> {

@@ -2,9 +2,6 @@
 
 use framepost_ports::{Error, ErrorKind, Result};
 use google_cloud_auth::credentials::{self, Credentials};
-use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_storage::client::Storage;
-use google_cloud_storage::read_resume_policy::NeverResume;
 use std::time::Duration;
 use url::Url;
 
@@ -36,25 +33,7 @@ impl GoogleOptions {
         if self.endpoint.as_ref().is_some_and(|url| url.scheme() == "http") {
             return Ok(credentials::anonymous::Builder::new().build());
         }
-        credentials::Builder::default()
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Denied, "connect", "google cloud").because(error))
-    }
-
-    /// Creates a storage client that never retries.
-    pub(crate) async fn storage(&self) -> Result<Storage> {
-        let credentials = self.credentials()?;
-        let mut builder = Storage::builder()
-            .with_credentials(credentials)
-            .with_retry_policy(NeverRetry)
-            .with_read_resume_policy(NeverResume)
-            // Send every chunk in one request.
-            .with_resumable_upload_threshold(usize::MAX)
-            .with_grpc_subchannel_count(1);
-        if let Some(endpoint) = self.endpoint() {
-            builder = builder.with_endpoint(endpoint);
-        }
-        builder.build().await.map_err(|error| Error::new(ErrorKind::Invalid, "connect", "cloud storage").because(error))
+        crate::tokens::credentials()
     }
 }
 

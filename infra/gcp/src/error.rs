@@ -61,8 +61,7 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
         (None, Some(payload)) => String::from_utf8_lossy(payload).into_owned(),
         (None, None) => String::new(),
     };
-    let message: String =
-        message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS_LIMIT_CHARS).collect();
+    let message = words(&message);
     let (kind, code) = match (status, error.status()) {
         (Some(status), Some(_)) => (kind_of_status(status, &message), status.to_string()),
         (Some(status), None) => match kind_of_status(status, &message) {
@@ -79,6 +78,11 @@ pub(crate) fn failure(error: &GoogleError) -> Option<(ErrorKind, GoogleFailure)>
         (None, None) => return None,
     };
     Some((kind, GoogleFailure { code, message }))
+}
+
+/// Cuts a text to what may be shown of it, on one line.
+pub(crate) fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS_LIMIT_CHARS).collect()
 }
 
 /// Returns whether a message is an error document of Cloud Storage's XML API. Google's front ends send these
@@ -182,7 +186,7 @@ mod tests {
         assert_eq!((error.kind(), error.effect()), (ErrorKind::Invalid, Effect::None));
     }
 
-    fn http_headers() -> google_cloud_storage::http::HeaderMap {
-        google_cloud_storage::http::HeaderMap::new()
+    fn http_headers() -> reqwest::header::HeaderMap {
+        reqwest::header::HeaderMap::new()
     }
 }

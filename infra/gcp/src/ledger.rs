@@ -55,7 +55,11 @@ impl GcsLedger {
     /// Connects to the claims below `prefix`, which may be empty and must not start or end with a slash.
     /// Sends no request yet.
     pub async fn connect(bucket: &str, prefix: &str, options: &GoogleOptions) -> Result<Self> {
-        Ok(Self { client: options.storage().await?, bucket: source::resource(bucket), prefix: prefix.to_owned() })
+        Ok(Self {
+            client: crate::storage::connect(options).await?,
+            bucket: source::resource(bucket),
+            prefix: prefix.to_owned(),
+        })
     }
 
     fn object(&self, work: &str) -> String {

@@ -11,16 +11,19 @@
 //! - A put succeeds if the response has the size and the CRC-32C of the stored object and both equal those of
 //!   the sent object. An error counts as Google's own if it has the form of Google's errors. Anything else
 //!   comes from something between us and Google. Redirects are not followed.
-//! - The SDK's HTTP client, and that of its credentials, collects an error body of any length in memory, and
-//!   the SDK offers no way to replace the client. Two things limit this: the time limit of a call (30 s plus a
-//!   time for its size), and TLS, which lets nobody but Google answer. Over `http://` only the time limit
-//!   remains.
+//! - Answers to puts, looks and listings are limited: 64 KiB of an error or of an object's description, 8 MiB of a listing.
+//!   These requests are our own, because the SDK's HTTP client collects a body of any length and cannot be replaced. The SDK
+//!   still reads objects, for functions and over TLS, which lets nobody but Google answer.
 //! - Errors have a kind that tells the caller what to do ([`framepost_ports::ErrorKind`]), and keep Google's
 //!   text in their source.
 //! - Credentials are found as Application Default Credentials: a service account's key, workload identity
-//!   federation, the credentials that `gcloud` stored, the metadata server.
+//!   federation, the credentials that `gcloud` stored, the metadata server. What is asked for their tokens may
+//!   answer with 64 KiB, too: see the module `tokens`, which also says what is left to the SDK.
 
+mod api;
 mod body;
+mod bounded;
+#[cfg(feature = "functions")]
 mod bus;
 #[cfg(feature = "functions")]
 mod cloud;
@@ -41,12 +44,17 @@ mod parking;
 #[cfg(feature = "functions")]
 mod push_token;
 mod sink;
+#[cfg(feature = "functions")]
 mod source;
 #[cfg(feature = "functions")]
+mod storage;
+#[cfg(feature = "functions")]
 mod subscription;
+mod tokens;
 #[cfg(feature = "detect")]
 mod vision;
 
+#[cfg(feature = "functions")]
 pub use bus::PubSubBus;
 #[cfg(feature = "functions")]
 pub use cloud::GcpCloud;
@@ -67,6 +75,7 @@ pub use parking::PubSubDeadLetters;
 #[cfg(feature = "functions")]
 pub use push_token::{PushTokenOptions, PushTokens};
 pub use sink::GcsBucket;
+#[cfg(feature = "functions")]
 pub use source::GcsSource;
 #[cfg(feature = "functions")]
 pub use subscription::{Leaving, PubSubSubscription, Pulled, Taking};

@@ -1,7 +1,8 @@
 //! Google's metadata server, which describes the machine that the program runs on.
 
+use crate::bounded::{Body, read};
+use crate::tokens::{ANSWER_LIMIT_BYTES, Token, metadata_host, token_request};
 use framepost_ports::{Error, ErrorKind, Result};
-use serde::Deserialize;
 use std::time::Duration;
 
 /// Short, because the server is on the same machine.
@@ -11,12 +12,7 @@ const LONGEST_ID_BYTES: usize = 64;
 /// Returns the id of the project that the program runs in, or `None` if no metadata server answers.
 /// `GCE_METADATA_HOST` names another server.
 pub async fn project_id() -> Option<String> {
-    project_id_of(&host()).await
-}
-
-fn host() -> String {
-    let host = std::env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
-    host.unwrap_or_else(|| "metadata.google.internal".to_owned())
+    project_id_of(&metadata_host()).await
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {
@@ -24,35 +20,31 @@ fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().timeout(TIMEOUT).build()
 }
 
-#[derive(Deserialize)]
-struct Given {
-    access_token: String,
-}
-
 /// Returns a token of the service account that the program runs as. The server keeps one until shortly before its end, so this
 /// asks each time.
 pub(crate) async fn access_token() -> Result<String> {
-    access_token_of(&host()).await
+    access_token_of(&metadata_host()).await
 }
 
 async fn access_token_of(host: &str) -> Result<String> {
     let failed = |kind| move |error: reqwest::Error| Error::new(kind, "ask", "google's metadata server").because(error);
-    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
-    let asked = client().map_err(failed(ErrorKind::Io))?.get(url).header("metadata-flavor", "Google");
+    let asked = token_request(&client().map_err(failed(ErrorKind::Io))?, host);
     let answer = asked.send().await.map_err(failed(ErrorKind::Transport))?;
     let answer = answer.error_for_status().map_err(failed(ErrorKind::Denied))?;
-    let body = answer.bytes().await.map_err(failed(ErrorKind::Transport))?;
-    let given: Given = serde_json::from_slice(&body)
+    let (Body::Whole(body) | Body::Cut(body)) =
+        read(answer, ANSWER_LIMIT_BYTES).await.map_err(failed(ErrorKind::Transport))?;
+    let token = Token::given(&body)
         .map_err(|error| Error::new(ErrorKind::Intercepted, "read", "google's metadata server").because(error))?;
-    Ok(given.access_token)
+    Ok(token.value)
 }
 
 async fn project_id_of(host: &str) -> Option<String> {
     let url = format!("http://{host}/computeMetadata/v1/project/project-id");
     let answer =
         client().ok()?.get(url).header("metadata-flavor", "Google").send().await.ok()?.error_for_status().ok()?;
-    let id = answer.text().await.ok()?;
-    let is_id = !id.is_empty() && id.len() <= LONGEST_ID_BYTES && id.bytes().all(is_of_an_id);
+    let Ok(Body::Whole(id)) = read(answer, LONGEST_ID_BYTES).await else { return None };
+    let id = String::from_utf8(id.into()).ok()?;
+    let is_id = !id.is_empty() && id.bytes().all(is_of_an_id);
     is_id.then_some(id)
 }
 

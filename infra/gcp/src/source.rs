@@ -1,7 +1,9 @@
 //! Reads objects of any bucket that the credential may read.
 
+use crate::api::GOOGLE;
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, limit, within};
 use crate::error;
+use crate::sink::OWN_DIGEST;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
@@ -14,12 +16,6 @@ use google_cloud_storage::model_ext::{ObjectHighlights, ReadRange};
 use google_cloud_storage::read_object::ReadObjectResponse;
 use jiff::Timestamp;
 
-const GOOGLE: &str = "https://storage.googleapis.com";
-
-/// The metadata entry for the SHA-256 of an object whose own metadata does not hold it: Cloud Storage only
-/// computes CRC-32C and MD5. [`GcsBucket`](crate::GcsBucket) alone uses it and removes it from what it returns.
-pub(crate) const OWN_DIGEST: &str = "framepost-sha256";
-
 /// The buckets of one endpoint.
 #[derive(Debug, Clone)]
 pub struct GcsSource {
@@ -31,11 +27,7 @@ impl GcsSource {
     /// Connects. Sends no request yet.
     pub async fn connect(options: &GoogleOptions) -> Result<Self> {
         let endpoint = options.endpoint().unwrap_or_else(|| GOOGLE.to_owned());
-        Ok(Self { client: options.storage().await?, endpoint })
-    }
-
-    pub(crate) fn client(&self) -> &Storage {
-        &self.client
+        Ok(Self { client: crate::storage::connect(options).await?, endpoint })
     }
 
     fn request(&self, bucket: &str, key: &str, version: Option<i64>) -> ReadObject {
@@ -47,16 +39,10 @@ impl GcsSource {
     }
 
     /// Starts a GET and returns what arrives before the first byte, without waiting for the bytes.
-    pub(crate) async fn look(
-        &self,
-        operation: &'static str,
-        bucket: &str,
-        key: &str,
-        version: Option<i64>,
-    ) -> Result<ObjectHighlights> {
-        within(CALL_TIMEOUT, operation, key, async {
+    async fn look(&self, bucket: &str, key: &str, version: Option<i64>) -> Result<ObjectHighlights> {
+        within(CALL_TIMEOUT, "get", key, async {
             let request = self.request(bucket, key, version);
-            let answer = Box::pin(request.send()).await.map_err(|error| error::of(operation, key, error))?;
+            let answer = Box::pin(request.send()).await.map_err(|error| error::of("get", key, error))?;
             Ok(answer.object())
         })
         .await
@@ -69,7 +55,7 @@ impl ObjectSource for GcsSource {
         let version = version.map(|version| generation(key, version)).transpose()?;
         // The response to a range without bytes has no metadata.
         let without_bytes =
-            async || Ok(ObjectRead { head: head(self.look("get", bucket, key, version).await?), bytes: Bytes::new() });
+            async || Ok(ObjectRead { head: head(self.look(bucket, key, version).await?), bytes: Bytes::new() });
         // The client sends both ends of a range as `i64`, and no object is longer.
         if range.len == 0 || range.start >= i64::MAX as u64 {
             return without_bytes().await;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use framepost_events::record::Record;
-use framepost_gcp::{GcsBucket, GoogleOptions};
+use framepost_gcp::{GcsBucket, GcsSource, GoogleOptions};
 use framepost_ports::contract::{self, Listener, Subject, sink_and_source};
 use framepost_tests::google_emulators::GoogleEmulators;
 use std::sync::{Arc, Mutex};
@@ -16,8 +16,8 @@ async fn a_bucket_of_cloud_storage_keeps_the_contract() {
     let Some(google) = GoogleEmulators::start() else { return };
     let name = google.bucket();
     let url = format!("gs://{name}").parse().expect("a URL");
-    let bucket = GcsBucket::connect(&url, &options(&google.storage)).await.expect("connected");
-    let source = Arc::new(bucket.source());
+    let bucket = GcsBucket::connect(&url, &options(&google.storage)).expect("connected");
+    let source = Arc::new(GcsSource::connect(&options(&google.storage)).await.expect("connected"));
     sink_and_source(&Subject { sink: Arc::new(bucket), source, bucket: name }).await;
 }
 
