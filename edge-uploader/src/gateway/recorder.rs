@@ -123,7 +123,8 @@ impl Recorder {
         }
     }
 
-    /// Handles a fault in a file that can be read further. If pictures are lost, records a gap, as [`Losses`] allows.
+    /// Handles a fault in a file that can be read further. If pictures are lost, or another recording follows, ends the span and
+    /// records a gap, as [`Losses`] allows.
     fn source_fault(&mut self, fault: SourceFault) -> Result<(), spool::Error> {
         let SourceFault { cost, detail, bytes } = fault;
         let start = bytes.map(|bytes| bytes.start);
@@ -142,7 +143,7 @@ impl Recorder {
         if cost == FaultCost::NoPicture {
             return Ok(());
         }
-        if cost == FaultCost::Pictures && !self.losses.is_told(self.writing.last_wall, self.writing.plan.window) {
+        if !self.losses.is_told(self.writing.last_wall, self.writing.plan.window) {
             return Ok(());
         }
         if cost == FaultCost::Pictures && self.writing.last_wall.is_none() {

@@ -394,6 +394,65 @@ fn a_fragment_is_read_whatever_its_type_became() {
     }
 }
 
+/// Sizes of frames that cannot be true are what the other frames leave, and a `moov` that lost bytes ends before its length.
+#[test]
+fn a_size_that_lies_costs_nothing_of_what_follows() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["moofs.mp4", "moofs-offset.mp4"] {
+        let original = std::fs::read(FILES.path().join(name)).unwrap();
+        let path = directory.path().join(name);
+        let runs = marks(&original, *b"trun");
+        assert!(runs.len() > 10);
+        // The picture's runs of the first fragment, one in the middle and the last.
+        for at in [runs[0], runs[(runs.len() / 2) & !1], runs[runs.len() - 2]] {
+            // Version, flags, count and data offset; with the first sample's flags or without.
+            let flags = u32::from_be_bytes(original[at + 4..at + 8].try_into().unwrap());
+            let fields = [0x100, 0x200, 0x400, 0x800].iter().filter(|field| flags & **field != 0).count();
+            let begin = at + 16 + if flags & 4 == 0 { 0 } else { 4 };
+            let size = begin + if flags & 0x100 == 0 { 0 } else { 4 };
+            for sample in [0, 1, 12, 24] {
+                for bit in [20, 24, 30, 31] {
+                    let mut bytes = original.clone();
+                    let place = size + sample * fields * 4;
+                    bytes[place + 3 - bit / 8] ^= 1 << (bit % 8);
+                    std::fs::write(&path, &bytes).unwrap();
+                    let ours = saved(&path);
+                    let what = format!("{name}: bit {bit} of frame {sample} in the run at byte {at}");
+                    assert_eq!(ours.digests().len(), 150, "{what}: {:?} {:?}", ours.faults, ours.end);
+                    assert!(!ours.is_whole(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_movie_that_lost_bytes_takes_no_fragment_with_it() {
+    let original = std::fs::read(FILES.path().join("moofs.mp4")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("moofs.mp4");
+    let fragment = marks(&original, *b"moof")[0] - 4;
+    for (before, length) in [(500, 291), (300, 100), (40, 8), (200, 1)] {
+        let mut bytes = original.clone();
+        bytes.drain(fragment - before..fragment - before + length);
+        std::fs::write(&path, &bytes).unwrap();
+        let ours = saved(&path);
+        let what = format!("{length} bytes, {before} before the first fragment");
+        assert_eq!(ours.frames.len(), 150, "{what}: {:?} {:?}", ours.faults, ours.end);
+        assert!(!ours.is_whole(), "{what}");
+    }
+    let movie = marks(&original, *b"moov")[0] - 4;
+    for more in [8, 100, 2000, 20_000, 40_000] {
+        let mut bytes = original.clone();
+        let size = u32::from_be_bytes(original[movie..movie + 4].try_into().unwrap()) + more;
+        bytes[movie..movie + 4].copy_from_slice(&size.to_be_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        let ours = saved(&path);
+        assert_eq!(ours.frames.len(), 150, "{more} bytes too many: {:?} {:?}", ours.faults, ours.end);
+        assert!(!ours.is_whole(), "{more} bytes too many");
+    }
+}
+
 #[test]
 fn a_movie_is_read_whatever_its_type_became() {
     let directory = tempfile::tempdir().unwrap();

@@ -134,6 +134,31 @@ fn losses_close_together_are_a_gap_each() {
     assert!(lasted.eq([1, 1, 1]), "{:?}", run.gaps);
 }
 
+/// Each fragment is dated before the one before it, as in a file that was joined of many, or that a stranger made.
+#[test]
+fn times_that_go_back_all_the_time_cost_no_frame_and_are_no_flood_of_objects() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fragments.mp4");
+    let groups = H264.replace("keyint=25", "keyint=5");
+    ffmpeg(&format!("{PICTURE} {groups} -movflags +frag_keyframe+empty_moov+default_base_moof"), &file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let times = places(&bytes, *b"tfdt");
+    assert!(times.len() >= 40, "{}", times.len());
+    for (n, at) in times.iter().enumerate() {
+        let (fields, width) = if bytes[at + 8] == 0 { (at + 12, 4) } else { (at + 12, 8) };
+        // A second apart, in any timescale of an encoder.
+        let time = ((times.len() - n) as u64 * 100_000).to_be_bytes();
+        bytes[fields..fields + width].copy_from_slice(&time[8 - width..]);
+    }
+    std::fs::write(&file, &bytes).unwrap();
+    let run = backfill(&file);
+    assert_eq!(run.frames(), 200, "{:?}", run.output);
+    let said = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    assert!(said.matches("start again from an earlier time").count() > 30, "{said}");
+    // Eight, and one for each of the three windows.
+    assert!(run.gaps.len() <= 12 && run.chunks.len() <= 16, "{} gaps, {} chunks", run.gaps.len(), run.chunks.len());
+}
+
 /// What is lost before the first picture, and after the last one, is a gap of length zero, because nobody knows how long it was.
 #[test]
 fn damage_at_both_ends_is_a_gap() {

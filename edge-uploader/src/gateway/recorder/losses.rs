@@ -1,4 +1,4 @@
-//! Decides which losses of a damaged file get a gap of their own.
+//! Decides which losses of a damaged file, and which returns of its times to earlier ones, get a gap of their own.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -22,7 +22,8 @@ impl Default for Losses {
 }
 
 impl Losses {
-    /// Returns whether a loss after the picture at `at` gets its own gap. One that does not shares the gap before it.
+    /// Returns whether a loss after the picture at `at` gets its own gap. One that does not shares the gap before it, or, where
+    /// nothing is lost, the span goes on.
     pub(super) fn is_told(&mut self, at: Option<Timestamp>, window: Duration) -> bool {
         if let Some(at) = at {
             let since = *self.since.get_or_insert(at);

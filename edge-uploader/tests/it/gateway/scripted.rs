@@ -1,4 +1,4 @@
-//! A camera that does what a script says, with real H.264 that ffmpeg made.
+//! A camera that does what a script says, with real H.264 and H.265 that ffmpeg made.
 
 use async_trait::async_trait;
 use edge_uploader::camera::file::{FileCamera, FileOptions};
@@ -23,15 +23,19 @@ pub(crate) struct Clip {
 pub(crate) const GROUP: usize = 12;
 pub(crate) const FRAME: Duration = Duration::from_millis(40);
 
+const H264: [&str; 4] = ["-c:v", "libx264", "-x264-params", "keyint=12:min-keyint=12:scenecut=0:bframes=0:log=-1"];
+const H265: [&str; 4] =
+    ["-c:v", "libx265", "-x265-params", "keyint=12:min-keyint=12:scenecut=0:bframes=0:log-level=none"];
+
 impl Clip {
-    fn make(size: &str) -> Self {
+    fn make(size: &str, encoder: [&str; 4]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("clip.mp4");
         let picture = format!("testsrc2=size={size}:rate=25:duration=5.76");
         let status = Command::new("ffmpeg")
             .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &picture])
-            .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"])
-            .args(["-x264-params", "keyint=12:min-keyint=12:scenecut=0:bframes=0:log=-1"])
+            .args(["-preset", "ultrafast", "-pix_fmt", "yuv420p"])
+            .args(encoder)
             .arg(&path)
             .status()
             .expect("ffmpeg is installed");
@@ -77,12 +81,13 @@ impl Clip {
 }
 
 /// Made when they are first asked for, on a thread that has no runtime.
-fn made(size: &'static str) -> Clip {
-    std::thread::spawn(move || Clip::make(size)).join().expect("the clip is made")
+fn made(size: &'static str, encoder: [&'static str; 4]) -> Clip {
+    std::thread::spawn(move || Clip::make(size, encoder)).join().expect("the clip is made")
 }
 
-pub(crate) static CLIP: LazyLock<Clip> = LazyLock::new(|| made("192x108"));
-pub(crate) static LARGER: LazyLock<Clip> = LazyLock::new(|| made("256x144"));
+pub(crate) static CLIP: LazyLock<Clip> = LazyLock::new(|| made("192x108", H264));
+pub(crate) static LARGER: LazyLock<Clip> = LazyLock::new(|| made("256x144", H264));
+pub(crate) static HEVC: LazyLock<Clip> = LazyLock::new(|| made("192x108", H265));
 
 /// What a session does next.
 pub(crate) enum Step {

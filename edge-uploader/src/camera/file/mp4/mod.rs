@@ -19,6 +19,7 @@ mod hollow;
 mod leaves;
 mod movie;
 mod rebuilt;
+mod sizes;
 mod table;
 mod top;
 mod track;
@@ -29,6 +30,7 @@ use self::found::Found;
 use self::hollow::{Hollow, Places};
 use self::movie::Movie;
 use self::table::{Sample, Table};
+use self::top::Header;
 use self::walk::Walk;
 use super::bytes::FileBytes;
 use super::demux::{Demux, Fault, Item, duration_of, note, rescaled, undescribed};
@@ -86,8 +88,9 @@ pub(super) struct Mp4 {
 impl Mp4 {
     pub(super) fn open(file: File, size: u64) -> Result<Self, Fault> {
         let mut file = FileBytes::new(file, size);
-        let Found { movie, at: found, first_moof, faults } = found::first(&mut file)?;
-        let begin = if movie.fragmented.is_empty() { found.end } else { first_moof.unwrap_or(found.end) };
+        let Found { movie, at: found, first_moof, mut faults } = found::first(&mut file)?;
+        let begin = first_moof.filter(|_| !movie.fragmented.is_empty());
+        let begin = begin.unwrap_or_else(|| after(&mut file, &movie, found, &mut faults));
         let mut mp4 = Self {
             file,
             walk: Walk::new(&movie, begin, found.end, 0, size),
@@ -159,14 +162,15 @@ impl Mp4 {
     fn next_movie(&mut self) -> Result<bool, Fault> {
         let Some((found, base)) = self.walk.another(&mut self.file, &self.movie) else { return Ok(false) };
         let start = found.start;
-        let (movie, faults) = found::read(&mut self.file, found).map_err(|fault| {
+        let (movie, mut faults) = found::read(&mut self.file, found).map_err(|fault| {
             Fault::new(format!("another recording begins at byte {start} and cannot be read: {}", fault.problem()))
         })?;
         let since =
             self.movie.created.zip(movie.created).map(|(before, after)| after.duration_since(before).as_nanos());
         // Use its own creation time if that is plausible.
         self.origin_ns = since.unwrap_or(0).max(self.latest_ns);
-        self.walk = Walk::new(&movie, found.end, found.end, base, self.file.size());
+        let begin = after(&mut self.file, &movie, found, &mut faults);
+        self.walk = Walk::new(&movie, begin, found.end, base, self.file.size());
         self.base = base;
         let first = std::mem::replace(&mut self.movie, movie);
         self.movie.created = first.created.or(self.movie.created);
@@ -394,4 +398,17 @@ fn again_and_again() -> Fault {
 
 fn nanoseconds(units: i64, timescale: u32) -> i128 {
     i128::from(units) * 1_000_000_000 / i128::from(timescale.max(1))
+}
+
+/// Returns where the fragments after a `moov` begin: behind it, or inside if it takes in one, which is a fault.
+fn after(file: &mut FileBytes, movie: &Movie, found: Header, faults: &mut Vec<SourceFault>) -> u64 {
+    if movie.fragmented.is_empty() {
+        return found.end;
+    }
+    let Some(fragment) = top::fragment_within(file, found) else { return found.end };
+    if faults.is_empty() {
+        let detail = format!("the moov box at byte {} reaches into the fragment behind it", found.start);
+        faults.push(SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+    }
+    fragment
 }

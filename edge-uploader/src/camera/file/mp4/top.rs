@@ -174,6 +174,22 @@ pub(super) fn find_anywhere(file: &mut FileBytes) -> Option<u64> {
     find_structure(file, 0).map(|found| found.start)
 }
 
+/// Returns the position of the first fragment inside a `moov`, which has none of its own: a `moov` that lost bytes, or
+/// whose size lies, takes in what follows it.
+pub(super) fn fragment_within(file: &mut FileBytes, found: Header) -> Option<u64> {
+    let kind = file.find(
+        found.start + 12,
+        found.end + 4,
+        |mark| mark == b"moof",
+        |file, kind| {
+            kind - 4 < found.end
+                && header(file, kind - 4).is_some_and(|fragment| fragment.end <= file.size())
+                && begins_well(file, kind - 4)
+        },
+    );
+    Some(kind? - 4)
+}
+
 /// Reads a complete box with its header.
 pub(super) fn read_box(file: &mut FileBytes, header: Header) -> Result<Vec<u8>, Fault> {
     let at = header.start;

@@ -6,6 +6,7 @@ use super::boxes::{Box4, name, whole};
 use super::fragment::{Part, named_times, parts, stranger};
 use super::movie::Movie;
 use super::rebuilt;
+use super::sizes;
 use super::table::Sample;
 use super::top::{Header, Next, Search, is_whole, next_box, read_box};
 use super::track::description;
@@ -155,7 +156,14 @@ impl Walk {
         }
         let moof = whole(&bytes).map(Box4::body).unwrap_or_default();
         let first = self.seen.is_empty();
-        let parts = self.parts_of(movie, moof, found);
+        let mut parts = self.parts_of(movie, moof, found);
+        if let Next::Box(data) = next_box(file, found.end, Search::Within)
+            && &data.kind == b"mdat"
+            && sizes::mend(&mut parts, data.end)
+        {
+            let detail = format!("the fragment at byte {} has an impossible size", found.start);
+            note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
+        }
         let data = parts.first().and_then(|part| part.samples.first()).map_or(0, |sample| sample.offset);
         let copy_of = self.seen.insert(identity(&parts), data);
         if self.seen.len() >= REMEMBERED {
