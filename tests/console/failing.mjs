@@ -3,7 +3,7 @@
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { check, failures, open, until } from "./browser.mjs";
+import { PATIENCE_MS, check, failures, open, until } from "./browser.mjs";
 import { Line } from "./line.mjs";
 
 const [server, site, camera, pictures] = process.argv.slice(2);
@@ -16,19 +16,30 @@ const { browser, page } = await open();
 const playhead = (page) => page.$eval(".lanes", (element) => Number(element.getAttribute("aria-valuenow")));
 const passes = (page, ms) => until(page, (s) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) > s, ms / 1000);
 const notice = (page, words) => until(page, (words) => (document.querySelector(".notice")?.textContent ?? "").includes(words), words);
+const noticeNow = (page) => page.$eval("#notice", (element) => element.textContent);
+/** Waits until a condition of this program is true. */
+async function poll(condition) {
+  for (const end = performance.now() + PATIENCE_MS; !condition() && performance.now() < end;) await new Promise((go) => setTimeout(go, 50));
+}
 const tells = (page, words) => until(page, (words) => [".stage .words", ".stage > .tag"].some((place) => {
   const element = document.querySelector(place);
   return element && !element.hidden && element.textContent.includes(words);
 }), words);
 const isReady = (page) => until(page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2);
 
-/** Opens the camera at a chunk, on a page of its own, and plays. */
-async function playing(index) {
+/** Opens the camera at a chunk, on a page of its own. */
+async function opened(index) {
   const other = await browser.newPage();
   await other.setViewport({ width: 1440, height: 900 });
   // What one page has fetched would hide from the next one what is wrong with it.
   await other.setCacheEnabled(false);
   await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(index)).toISOString()}`);
+  return other;
+}
+
+/** Opens the camera at a chunk, and plays. */
+async function playing(index) {
+  const other = await opened(index);
   await isReady(other);
   await other.keyboard.press("k");
   return other;
@@ -79,15 +90,72 @@ check("and the marked range is still there", await other.$eval(".fact", (element
 await other.close();
 line.instead = () => undefined;
 
-// A line that is too slow, and then is not.
+// A server that answers, but not with what it is asked for: all of it, or the video alone.
+const problem = (status, headers = {}) => ({ status, type: "application/problem+json", headers, body: "{\"title\":\"No\"}" });
+for (const [status, title] of [
+  [503, "The server is busy, or does not reach its catalogue"], [429, "The server was asked too much at once"],
+  [502, "The server does not answer what is in front of it"], [500, "The server has a fault"],
+]) {
+  other = await playing(6);
+  const pulses = [];
+  line.instead = (url) => {
+    if (url.pathname === "/v1/cameras") pulses.push(performance.now());
+    return url.pathname.startsWith("/v1/") ? problem(status, status === 503 ? { "retry-after": "4" } : {}) : undefined;
+  };
+  check(`${status}: the notice says so, and not that there is no connection`, await notice(other, title) && !(await noticeNow(other)).includes("No connection"));
+  // What is there plays to its end; elsewhere there is nothing at once.
+  if (status !== 503) await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(30)).toISOString()}`);
+  check(`${status}: so do the words where there is no video`, await tells(other, title));
+  await shot(other, `server-${status}`);
+  if (status === 503) {
+    await poll(() => pulses.length > 2);
+    check("it is left alone for as long as it wanted", pulses[2] - pulses[1] > 3990, `${Math.round(pulses[2] - pulses[1])} ms`);
+  }
+  const stood = await playhead(other);
+  line.instead = () => undefined;
+  check(`${status}: it plays on when that is over`, await passes(other, (stood + 2) * 1000) && await until(other, () => document.querySelector(".notice") === null));
+  await other.close();
+
+  line.instead = (url) => (url.pathname.startsWith("/v1/media/") ? problem(status, { "retry-after": "1" }) : undefined);
+  other = await opened(8);
+  check(`${status} for the video alone: the words say so`, await tells(other, title));
+  check("and nothing is said of the rest", !(await noticeNow(other)).includes(title));
+  line.instead = () => undefined;
+  check(`${status}: the picture comes when that is over`, await isReady(other));
+  await other.close();
+}
+line.instead = (url) => (url.pathname.startsWith("/v1/media/") ? problem(403) : undefined);
+other = await opened(8);
+check("a camera that is not allowed is said to be", await tells(other, "You may not see this"));
+await shot(other, "forbidden");
+await other.close();
+line.instead = (url) => (url.pathname.startsWith("/v1/") ? problem(403) : undefined);
+other = await browser.newPage();
+await other.goto(line.base);
+check("so is the whole server, and another token is asked for", await notice(other, "This is not allowed here") && (await other.$("#token")) !== null);
+line.instead = () => undefined;
+await other.close();
+
+// A line that is slower than the video, and then is not.
 other = await playing(4);
 const network = await other.createCDPSession();
-await network.send("Network.emulateNetworkConditions", { offline: false, latency: 100, downloadThroughput: 4000, uploadThroughput: 4000 });
-check("a slow line is said to be slow", await tells(other, "The line is slow"));
+// A file of two seconds has some 190 kB, and its key picture a twentieth of that.
+const throughput = 40_000;
+await network.send("Network.emulateNetworkConditions", { offline: false, latency: 100, downloadThroughput: throughput, uploadThroughput: throughput });
+check("a slow line is said to be slow", await tells(other, "The line is slow: waiting for the video"));
+check("then there are key pictures, which is said", await tells(other, "The line is slower than the video: key pictures only"));
+check("they are shown", await until(other, () => !document.querySelector(".still").hidden));
 await shot(other, "slow");
+const parts = [];
+other.on("response", (response) => { if (response.url().includes("/v1/media/")) parts.push(response.status()); });
 const slow = await playhead(other);
+check("and time goes on with them", await passes(other, (slow + 8) * 1000));
+check("of a part of each file", parts.filter((status) => status === 206).length > 2, parts.join(" "));
 await network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
-check("and it plays on when it is not", await passes(other, (slow + 3) * 1000));
+check("and it plays on when the line is quick again", await until(other, () => {
+  const video = document.querySelector("video");
+  return document.querySelector(".still").hidden && !video.paused && video.readyState >= 3;
+}) && await passes(other, ((await playhead(other)) + 2) * 1000));
 await other.close();
 
 // Files that are gone, damaged, or of a kind that the browser does not play: in the way, and where somebody goes.

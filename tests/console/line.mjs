@@ -2,7 +2,7 @@
 
 import http from "node:http";
 
-/** @typedef {{ status?: number, type?: string, body: string | Buffer }} Given */
+/** @typedef {{ status?: number, type?: string, headers?: Record<string, string>, body: string | Buffer }} Given */
 
 export class Line {
   /** What is answered in the server's place: nothing for most. @type {(url: URL, request: http.IncomingMessage) => Given | undefined | Promise<Given | undefined>} */
@@ -40,7 +40,7 @@ export class Line {
     const url = new URL(request.url, this.server);
     const given = await this.instead(url, request);
     if (given) {
-      response.writeHead(given.status ?? 200, { "content-type": given.type ?? "application/json" });
+      response.writeHead(given.status ?? 200, { "content-type": given.type ?? "application/json", ...given.headers });
       response.end(given.body);
       return;
     }

@@ -1,25 +1,36 @@
 // Questions to the API: the token, the server's clock, and what to do when it does not answer.
 
-/** Why a question has no answer. */
+/** Why a question has no answer. What passes by itself is `offline` (no answer), `busy` (503), `limited` (429), `unreachable` (502 and 504:
+ * something in front of the server answers) and `failing` (another fault of the server).
+ * @typedef {"offline" | "busy" | "limited" | "unreachable" | "failing" | "unauthorized" | "forbidden" | "gone" | "conflict" | "refused"} Kind */
+
+const KINDS = /** @type {Record<number, Kind>} */ ({
+  401: "unauthorized", 403: "forbidden", 404: "gone", 409: "conflict", 410: "gone", 429: "limited", 502: "unreachable", 503: "busy", 504: "unreachable",
+});
+
 export class Failure extends Error {
-  /** @param {"offline" | "unauthorized" | "gone" | "conflict" | "refused"} kind @param {string} message @param {any} [problem] */
-  constructor(kind, message, problem) {
+  /** @param {Kind} kind @param {string} message @param {any} [problem] @param {number} [retryMs] how long the server wants to be left alone */
+  constructor(kind, message, problem, retryMs = 0) {
     super(message);
     this.kind = kind;
     /** @type {Problem | undefined} */
     this.problem = problem;
+    this.retryMs = retryMs;
   }
 }
 
 /** An answer that holds no media comes within this, or not at all. */
 const PATIENCE_MS = 20_000;
 
-/** @typedef {"ok" | "offline" | "unauthorized"} Line */
+/** The question that is always asked: what is the matter with it is the matter with the server. */
+const PULSE = "/v1/cameras";
+/** A server that wants to be left alone for longer is asked again nevertheless. */
+const LEFT_ALONE_MAX_MS = 3_600_000;
 
-/** Tells of changes: an event `line` when the line breaks, is there again, or a token is needed. */
+/** Events: `line` when the line breaks, is there again, or a token is needed, and `doubt` when a question failed in a way that others may. */
 export const line = new EventTarget();
 
-/** @type {Line} */
+/** @type {"ok" | Kind} */
 let state = "ok";
 let skew = 0;
 
@@ -28,11 +39,18 @@ export function lineState() {
   return state;
 }
 
-/** @param {Line} next */
+/** @param {"ok" | Kind} next */
 function become(next) {
   if (state === next) return;
   state = next;
   line.dispatchEvent(new Event("line"));
+}
+
+/** How long an answer asks for a pause: seconds, or a date. @param {Response} response */
+function pause(response) {
+  const text = response.headers.get("retry-after");
+  const ms = text === null ? 0 : /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now();
+  return Math.min(LEFT_ALONE_MAX_MS, Math.max(0, ms || 0));
 }
 
 /** The server's time, in milliseconds. */
@@ -89,22 +107,18 @@ export async function ask(path, options = {}) {
     become("offline");
     throw new Failure("offline", "The server does not answer.");
   }
+  const isPulse = path === PULSE;
   if (response.ok) {
-    become("ok");
+    // One question that is answered says nothing of a server that cannot answer others.
+    if (isPulse || state === "offline" || state === "unauthorized") become("ok");
     return response;
   }
   const problem = await response.json().then(timed).catch(() => undefined);
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
-  if (response.status === 401) {
-    become("unauthorized");
-    throw new Failure("unauthorized", words, problem);
-  }
-  if (response.status === 502 || response.status === 503 || response.status === 504) {
-    become("offline");
-    throw new Failure("offline", words, problem);
-  }
-  const kinds = /** @type {const} */ ({ 404: "gone", 410: "gone", 409: "conflict" });
-  throw new Failure(kinds[/** @type {404} */ (response.status)] ?? "refused", words, problem);
+  const kind = KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");
+  if (isPulse || kind === "unauthorized") become(kind);
+  else if (["busy", "limited", "unreachable", "failing"].includes(kind)) line.dispatchEvent(new Event("doubt"));
+  throw new Failure(kind, words, problem, pause(response));
 }
 
 const TIMES = new Set(["from", "to", "now", "first", "last", "time", "at", "createdAt", "lastFrame"]);
@@ -137,9 +151,9 @@ export async function send(method, path, body) {
   await ask(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
 }
 
-/** Asks for bytes. @param {string} path @param {AbortSignal} [signal] */
-export async function bytes(path, signal) {
-  const response = await ask(path, { signal });
+/** Asks for bytes: all, or those from an offset up to another. @param {string} path @param {AbortSignal} [signal] @param {Span} [part] */
+export async function bytes(path, signal, part) {
+  const response = await ask(path, { signal, ...(part && { headers: { range: `bytes=${part.from}-${part.to - 1}` } }) });
   return response.arrayBuffer();
 }
 
@@ -153,7 +167,7 @@ const at = (/** @type {number} */ ms) => new Date(ms).toISOString();
 
 /** @returns {Promise<Cameras>} */
 export async function cameras() {
-  const answer = await json("/v1/cameras");
+  const answer = await json(PULSE);
   serverTime(answer.now);
   return answer;
 }

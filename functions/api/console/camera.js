@@ -92,7 +92,7 @@ export function cameraScreen(main, of, at) {
     const gap = timeline.gapAt(ms);
     const runs = (timeline.data?.recorded ?? []).map((run) => ({ from: run.from, to: run.to }));
     const before = runs.findLast((run) => run.to <= ms)?.to ?? (gap && gap.from);
-    const next = await player.next(ms).catch(() => undefined);
+    const next = await player.supply.next(ms).catch(() => undefined);
     if (around.at !== ms) return;
     around = { at: ms, after: next && next.from, before: before === undefined ? undefined : before - 200 };
     changed();
@@ -117,8 +117,8 @@ export function cameraScreen(main, of, at) {
     if (missing && around.at !== ms) lookAround(ms);
     if (!missing && !["gone", "damaged", "codec"].includes(player.state)) standingSince = 0;
     else if (standingSince === 0) standingSince = performance.now();
-    if (timeline.faults.length !== player.bad.size) {
-      timeline.faults = [...player.bad.values()];
+    if (timeline.faults.length !== player.supply.bad.size) {
+      timeline.faults = [...player.supply.bad.values()];
       timeline.dirty = true;
     }
     stage.show(player, timeline.gapAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive });
@@ -134,7 +134,7 @@ export function cameraScreen(main, of, at) {
     const { from, to } = event.detail;
     const middle = (from + to) / 2;
     const gap = timeline.gapAt(middle);
-    const bad = [...player.bad.values()].find((one) => one.to > from && one.from < to);
+    const bad = [...player.supply.bad.values()].find((one) => one.to > from && one.from < to);
     const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : player.state === "codec" ? "this browser cannot play it" : "no reason was recorded";
     const words = `Skipped ${range(from, to)}: ${why}`;
     stage.tell(words);
@@ -145,7 +145,7 @@ export function cameraScreen(main, of, at) {
     if (!player.playing || standingSince === 0 || performance.now() - standingSince < SKIP_MS) return;
     standingSince = performance.now() + 60_000;
     const from = player.wall;
-    const to = isMissing() ? around.after : await player.onward().catch(() => undefined);
+    const to = isMissing() ? around.after : await player.supply.onward().catch(() => undefined);
     if (to === undefined || player.wall !== from || !player.playing) {
       standingSince = 0;
       return;

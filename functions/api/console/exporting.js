@@ -69,6 +69,6 @@ export class Exporting {
       return;
     }
     const found = await plan(this.timeline.of, from, to).catch(() => undefined);
-    if (found && mine === this.planned) this.timeline.tellRange(size(found.sizeBytes));
+    if (found && mine === this.planned) this.timeline.heading.tellRange(size(found.sizeBytes));
   }
 }

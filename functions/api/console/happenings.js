@@ -33,7 +33,7 @@ class Happenings extends EventTarget {
         wait = 500;
       } catch (error) {
         // Without a right to it, or without such a route, asking does.
-        if (error instanceof Failure && error.kind === "offline") wait = 2000;
+        if (error instanceof Failure && ["offline", "busy", "unreachable"].includes(error.kind)) wait = Math.max(2000, error.retryMs);
       }
       // Whoever relied on it asks at once, and finds out why it ended.
       if (this.isOpen) this.dispatchEvent(new Event("happened"));

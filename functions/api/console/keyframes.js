@@ -1,9 +1,8 @@
-// Above the fastest speed that is played: key frames only.
+// Key frames only: above the fastest speed that is played, and where the line is slower than the video.
 
 import { chunks } from "./api.js";
 import { TOUCHING_MS } from "./buffer.js";
 import { picture } from "./pictures.js";
-import { FASTEST_PLAYED } from "./player.js";
 import { MINUTE } from "./time.js";
 
 /**
@@ -22,7 +21,7 @@ export function run(player, passed) {
 async function showKeyFrame(player) {
   const found = (await chunks(player.of, player.wall, player.wall + 10 * MINUTE, 1).catch(() => []))[0];
   if (!found) {
-    const next = await player.next(player.wall).catch(() => undefined);
+    const next = await player.supply.next(player.wall).catch(() => undefined);
     if (next) player.wall = next.from;
     else player.pause();
     return;
@@ -33,9 +32,10 @@ async function showKeyFrame(player) {
   }
   player.chunk = found;
   const bitmap = await picture(found, 0).catch(() => undefined);
-  if (!bitmap || player.rate <= FASTEST_PLAYED) return;
+  if (!bitmap || !player.isSkimming()) return;
   player.still.width = bitmap.width;
   player.still.height = bitmap.height;
   player.still.getContext("2d")?.drawImage(bitmap, 0, 0);
   player.still.hidden = false;
+  if (player.thin) player.line.tryAgain(found);
 }

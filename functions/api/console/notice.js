@@ -1,10 +1,11 @@
 // The line above the page: no connection, a token that is needed, a clock that is wrong.
 
-import { clockSkew, line, lineState, token, useToken } from "./api.js";
+import { Failure, clockSkew, line, lineState, token, useToken } from "./api.js";
 import { button, byId, fill, h, icon, setText } from "./dom.js";
 import { happenings } from "./happenings.js";
 import { known } from "./state.js";
 import { length } from "./time.js";
+import { trouble } from "./words.js";
 
 const LONGEST_S = 30;
 /** From here on the viewer's clock is said to be wrong. */
@@ -18,10 +19,13 @@ const TOGETHER_MS = 250;
 /** Keeps asking for what is new, and says why it does not come. */
 export function keepFresh() {
   let wait = 1;
-  let left = 0;
+  /** When it is asked again. */
+  let again = 0;
   let drawn = "";
   const count = h("span");
 
+  /** Whether the server is asked again by and by. */
+  const waits = () => !["ok", "unauthorized", "forbidden"].includes(lineState());
   let askedAt = 0;
   let asking = false;
   async function ask() {
@@ -32,9 +36,9 @@ export function keepFresh() {
     try {
       await known.refresh();
       wait = 1;
-    } catch {
-      if (lineState() === "offline") {
-        left = wait;
+    } catch (error) {
+      if (waits()) {
+        again = performance.now() + Math.max(wait * 1000, error instanceof Failure ? error.retryMs : 0);
         wait = Math.min(LONGEST_S, wait * 2);
       }
     }
@@ -54,17 +58,19 @@ export function keepFresh() {
   function draw() {
     const state = lineState();
     const skew = Math.abs(clockSkew()) > SKEW_MS ? Math.round(clockSkew() / 1000) : 0;
+    const left = Math.ceil((again - performance.now()) / 1000);
     setText(count, left > 0 ? `Next try in ${left} s.` : "Trying.");
     const key = state === "ok" ? `ok ${skew}` : state;
     if (key === drawn) return;
     drawn = key;
     const place = byId("notice");
-    if (state === "offline") {
-      fill(place, h("div.notice.warned", { role: "status" }, icon("offline", "warn"), h("strong", "No connection to the server."), "What is loaded stays usable. ", count,
-        h("span.space"), button("Try now", () => { left = 0; ask(); })));
-    } else if (state === "unauthorized") {
+    if (waits()) {
+      fill(place, h("div.notice.warned", { role: "status" }, icon(state === "offline" ? "offline" : "warning", "warn"), h("strong", `${trouble(state).title}.`), "What is loaded stays usable. ", count,
+        h("span.space"), button("Try now", () => { again = 0; ask(); })));
+    } else if (state === "unauthorized" || state === "forbidden") {
       fill(place, h("form.notice.warned", { onsubmit: signIn }, icon("lock", "warn"),
-        h("label", { for: "token" }, token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
+        h("label", { for: "token" }, state === "forbidden" ? "This is not allowed here. Enter a token that is for it."
+          : token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
         h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button.button.primary", { type: "submit" }, "Use token")));
     } else if (skew !== 0) {
       fill(place, h("div.notice", { role: "status" }, `This device’s clock is ${length(Math.abs(skew) * 1000)} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
@@ -72,11 +78,13 @@ export function keepFresh() {
   }
 
   line.addEventListener("line", draw);
+  line.addEventListener("doubt", () => {
+    if (lineState() === "ok" && performance.now() - askedAt > EVERY_MS / 2) ask();
+  });
   setInterval(() => {
-    if (lineState() !== "offline") return;
-    left = Math.max(0, left - 1);
+    if (!waits()) return;
     draw();
-    if (left === 0) ask();
+    if (performance.now() >= again) ask();
   }, 1000);
   setInterval(() => {
     if (lineState() === "ok" && !document.hidden && performance.now() - askedAt > (happenings.isOpen ? SELDOM_MS : EVERY_MS) - 100) ask();

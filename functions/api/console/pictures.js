@@ -1,6 +1,7 @@
 // Single pictures of chunks: the bytes are fetched, a hidden player decodes one picture, and a bitmap is kept.
 
 import { bytes } from "./api.js";
+import { startOf } from "./start.js";
 
 /** @typedef {{ media: string, mimeType?: string }} Source */
 
@@ -42,8 +43,7 @@ export async function picture(source, offset, signal) {
   await turn();
   try {
     signal?.throwIfAborted();
-    const blob = new Blob([await bytes(source.media, signal)], { type: "video/mp4" });
-    const made = await decoded(blob, offset);
+    const made = await (offset === 0 ? firstOf(source.media, signal) : bytes(source.media, signal).then((all) => decoded(all, offset)));
     kept.set(name, made);
     for (const [oldest] of kept) {
       if (kept.size <= KEPT_MAX) break;
@@ -60,8 +60,15 @@ export function keptPicture(source, offset) {
   return kept.get(`${source.media}#${offset}`);
 }
 
-/** @param {Blob} blob @param {number} offset @returns {Promise<ImageBitmap>} */
-async function decoded(blob, offset) {
+/** The first picture, of a part of the file where the browser can decode that. @param {string} media @param {AbortSignal | undefined} signal */
+async function firstOf(media, signal) {
+  const start = await startOf(media, signal);
+  return decoded(start, 0).catch(async () => decoded(await bytes(media, signal), 0));
+}
+
+/** @param {ArrayBuffer} data @param {number} offset @returns {Promise<ImageBitmap>} */
+async function decoded(data, offset) {
+  const blob = new Blob([data], { type: "video/mp4" });
   const video = document.createElement("video");
   video.muted = true;
   video.playsInline = true;

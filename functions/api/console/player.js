@@ -3,17 +3,12 @@
 import { Failure, chunks, line, lineState, now } from "./api.js";
 import { Buffer, TOUCHING_MS, plays } from "./buffer.js";
 import { run } from "./keyframes.js";
+import { AHEAD_S, Supply } from "./supply.js";
+import { Line } from "./thin.js";
 import { HOUR, MINUTE, SECOND } from "./time.js";
 
-/** Seconds that are appended ahead of the playhead. */
-const AHEAD_S = 12;
 /** Above this speed only key frames are shown. */
 export const FASTEST_PLAYED = 4;
-
-/** What failed is asked for again after a second, then after twice as long each time, up to this. */
-const LONGEST_PAUSE_MS = 30_000;
-/** Playing that waits this long for a file that is on its way is slowed by the line. */
-const SLOW_MS = 700;
 
 /** @typedef {"loading" | "ready" | "gap" | "nothing" | "codec" | "gone" | "damaged" | "offline"} State */
 /** Events: `time` (the picture's time or the state changed), `skipped` (a gap was gone over, `detail` is its span). */
@@ -32,26 +27,21 @@ export class Player extends EventTarget {
     this.rate = 1;
     /** The chunk that the picture is of. @type {Chunk | undefined} */
     this.chunk = undefined;
-    /** Chunks behind those that are appended. @type {Chunk[]} */
-    this.ahead = [];
     this.buffer = new Buffer(video);
-    /** Files that turned out to be gone or damaged, by their keys. @type {Map<string, Span & { why: "gone" | "damaged" }>} */
-    this.bad = new Map();
+    this.supply = new Supply(this);
+    this.line = new Line(this);
     /** Whether playing waits for a line that is too slow. */
     this.slow = false;
-    this.starvedAt = NaN;
-    this.pauseMs = 1000;
-    this.quietUntil = 0;
+    /** Whether the line is so slow that key pictures are shown, and nothing else. */
+    this.thin = false;
     this.back = () => {
       if (lineState() !== "ok") return;
-      this.quietUntil = 0;
+      this.supply.hurry();
       if (this.state === "offline") this.seek(this.wall);
     };
     line.addEventListener("line", this.back);
     this.work = new AbortController();
-    this.filling = false;
     this.showing = false;
-    this.askedAt = 0;
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
     video.muted = true;
     video.addEventListener("waiting", () => this.buffer.overHole());
@@ -83,6 +73,10 @@ export class Player extends EventTarget {
   /** Shows the picture of a time. @param {number} ms */
   async seek(ms) {
     this.wall = ms;
+    if (this.thin && this.playing && this.state === "ready") {
+      this.tell();
+      return;
+    }
     const inside = this.buffer.isBroken() ? undefined : this.buffer.media(ms);
     if (inside !== undefined && (this.state === "ready" || this.state === "gap")) {
       this.still.hidden = true;
@@ -92,7 +86,7 @@ export class Player extends EventTarget {
       this.chunk = this.lastPart?.chunk;
       this.resume();
       this.tell();
-      this.fill();
+      this.supply.fill();
       return;
     }
     this.work.abort();
@@ -107,7 +101,7 @@ export class Player extends EventTarget {
       const found = await chunks(this.of, ms - 40 * SECOND, ms + 10 * MINUTE, 120, work.signal);
       const at = found.findIndex((chunk) => chunk.to > ms);
       const here = found[at];
-      const bad = here && this.bad.get(here.key);
+      const bad = here && this.supply.bad.get(here.key);
       if (here && bad) {
         this.chunk = here;
         this.become(bad.why);
@@ -117,28 +111,13 @@ export class Player extends EventTarget {
         this.video.pause();
         this.chunk = undefined;
         await this.buffer.clear();
-        if (!work.signal.aborted) this.become(here || (await this.next(ms, work.signal)) ? "gap" : "nothing");
+        if (!work.signal.aborted) this.become(here || (await this.supply.next(ms, work.signal)) ? "gap" : "nothing");
         return;
       }
       await this.start(found, at, ms, work);
     } catch (error) {
       this.fail(error, work);
     }
-  }
-
-  /** The first chunk that begins after a time. @param {number} ms @param {AbortSignal} [signal] */
-  async next(ms, signal) {
-    const to = Math.min(now() + HOUR, ms + 400 * 24 * HOUR);
-    if (to <= ms) return undefined;
-    return (await chunks(this.of, ms, to, 1, signal))[0];
-  }
-
-  /** Where playing can go on after a file that is gone, damaged or of a kind that is not played. */
-  async onward() {
-    const after = this.chunk?.to ?? this.wall;
-    const found = await chunks(this.of, after, after + 10 * MINUTE, 120);
-    const next = found.find((chunk) => chunk.from > after - TOUCHING_MS && plays(chunk.mimeType) && !this.bad.has(chunk.key));
-    return next && Math.max(after, next.from) + 1;
   }
 
   /** @param {Chunk[]} found @param {number} at @param {number} ms @param {AbortController} work */
@@ -155,17 +134,16 @@ export class Player extends EventTarget {
     await this.buffer.clear();
     work.signal.throwIfAborted();
     for (const chunk of found.slice(first, at + 1)) await this.buffer.append(chunk, work.signal);
-    this.ahead = found.slice(at + 1).filter((chunk) => !this.bad.has(chunk.key));
+    this.supply.from(found.slice(at + 1));
     const media = this.buffer.media(Math.max(ms, here.from));
     if (media !== undefined) this.video.currentTime = media;
     this.lastPart = this.buffer.parts.at(-1);
     this.still.hidden = true;
     this.state = "ready";
-    this.pauseMs = SECOND;
     performance.mark("framepost-picture");
     this.resume();
     this.tell();
-    await this.fill();
+    await this.supply.fill();
   }
 
   /** @param {unknown} error @param {AbortController} work */
@@ -173,80 +151,26 @@ export class Player extends EventTarget {
     if (work.signal.aborted) return;
     const kind = error instanceof Failure ? error.kind : "damaged";
     if (kind === "gone" || kind === "damaged") {
-      if (this.chunk) this.bad.set(this.chunk.key, { from: this.chunk.from, to: this.chunk.to, why: kind });
+      if (this.chunk) this.supply.spoilt(this.chunk, kind);
       this.become(kind);
     } else {
-      this.wait();
+      this.supply.wait(error);
       this.become("offline");
-    }
-  }
-
-  /** Asks for nothing for a while. */
-  wait() {
-    this.quietUntil = performance.now() + this.pauseMs;
-    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
-  }
-
-  /** Appends what comes next, as far as is wanted. */
-  async fill() {
-    if (this.filling || this.state !== "ready" || lineState() !== "ok" || performance.now() < this.quietUntil) return;
-    this.filling = true;
-    const work = this.work;
-    try {
-      while (!work.signal.aborted && this.buffer.end() - this.video.currentTime < AHEAD_S) {
-        const chunk = this.ahead.shift() ?? (await this.more(work.signal));
-        if (!chunk) break;
-        if (!plays(chunk.mimeType)) {
-          this.ahead.unshift(chunk);
-          break;
-        }
-        try {
-          await this.buffer.append(chunk, work.signal);
-          this.pauseMs = SECOND;
-        } catch (error) {
-          // A file that is gone is gone over as a gap is; the line's faults are tried again.
-          if (work.signal.aborted) break;
-          if (!(error instanceof Failure)) {
-            this.spoilt(chunk);
-            break;
-          }
-          if (error.kind === "gone") {
-            this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why: "gone" });
-            continue;
-          }
-          this.ahead.unshift(chunk);
-          this.wait();
-          break;
-        }
-      }
-    } catch {
-      if (!work.signal.aborted) this.wait();
-    } finally {
-      this.filling = false;
     }
   }
 
   /** A file cannot be decoded, and the browser's player with it cannot go on. @param {Chunk | undefined} chunk */
   spoilt(chunk) {
-    if (!chunk || this.bad.has(chunk.key) || !this.ticking) return;
-    this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why: "damaged" });
+    if (!chunk || this.supply.bad.has(chunk.key) || !this.ticking) return;
+    this.supply.spoilt(chunk, "damaged");
     setTimeout(() => this.seek(this.wall));
   }
 
   /** Tries again what was damaged. */
   retry() {
-    this.bad.clear();
+    this.supply.bad.clear();
+    this.supply.hurry();
     this.seek(this.wall);
-  }
-
-  /** @param {AbortSignal} signal */
-  async more(signal) {
-    const end = this.buffer.parts.at(-1)?.to ?? this.wall;
-    if (performance.now() - this.askedAt < 1000) return undefined;
-    this.askedAt = performance.now();
-    const found = await chunks(this.of, end - 200, now() + HOUR, 60, signal);
-    this.ahead = found.filter((chunk) => chunk.to > end + 50 && !this.bad.has(chunk.key));
-    return this.ahead.shift();
   }
 
   play() {
@@ -262,9 +186,14 @@ export class Player extends EventTarget {
     this.tell();
   }
 
+  /** Whether key pictures are shown instead of the video. */
+  isSkimming() {
+    return this.rate > FASTEST_PLAYED || this.thin;
+  }
+
   resume() {
     if (this.state !== "ready") return;
-    if (this.playing && this.rate <= FASTEST_PLAYED) {
+    if (this.playing && !this.isSkimming()) {
       this.video.playbackRate = this.rate;
       this.video.play().catch((error) => {
         // Another one took its place, or the browser wants a click first.
@@ -312,8 +241,8 @@ export class Player extends EventTarget {
     if (!this.ticking) return;
     const passed = Math.min(1000, at - this.before);
     this.before = at;
-    if (this.state === "offline" && lineState() === "ok" && at > this.quietUntil) this.seek(this.wall);
-    if (this.playing && this.rate > FASTEST_PLAYED && this.state === "ready") run(this, passed);
+    if (this.state === "offline" && lineState() === "ok" && !this.supply.isQuiet()) this.seek(this.wall);
+    if (this.playing && this.isSkimming() && this.state === "ready") run(this, passed);
     else if (this.state === "ready" && !this.video.seeking) this.follow();
     requestAnimationFrame((next) => this.tick(next));
   }
@@ -336,21 +265,14 @@ export class Player extends EventTarget {
       this.tell();
     }
     const ahead = this.buffer.end() - this.video.currentTime;
-    const waits = this.playing && ahead < 0.1;
-    if (!waits || !this.filling) this.starvedAt = NaN;
-    else if (Number.isNaN(this.starvedAt)) this.starvedAt = performance.now();
-    const slow = performance.now() - this.starvedAt > SLOW_MS || (this.slow && ahead < 1 && this.playing);
-    if (slow !== this.slow) {
-      this.slow = slow;
-      this.tell();
-    }
-    if (waits && lineState() !== "ok") this.become("offline");
+    this.line.watch(ahead);
+    if (this.playing && ahead < 0.1 && (lineState() !== "ok" || this.supply.isQuiet())) this.become("offline");
     if (this.live && this.playing) this.buffer.catchUp(ahead);
-    const next = this.ahead[0];
+    const next = this.supply.ahead[0];
     if (ahead < 0.1 && next && !plays(next.mimeType)) {
       this.chunk = next;
       this.wall = next.from;
       this.become("codec");
-    } else if (ahead < AHEAD_S / 2) this.fill();
+    } else if (ahead < AHEAD_S / 2) this.supply.fill();
   }
 }

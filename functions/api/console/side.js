@@ -112,7 +112,7 @@ export function side(main, asked) {
     said = performance.now();
     for (const { of, words, open, player } of cells) {
       open.href = cameraLink(of, clock.wall);
-      const why = player.slow ? "The line is slow" : reason(player, timeline.gapAt(clock.wall, of));
+      const why = player.slow ? "The line is slow" : player.thin ? "The line is slow: key pictures only" : reason(player, timeline.gapAt(clock.wall, of));
       words.hidden = why === "";
       setText(words, why);
     }

@@ -2,7 +2,7 @@
 
 import { button, fill, h, icon, setText } from "./dom.js";
 import { length, text } from "./time.js";
-import { cause, range, size } from "./words.js";
+import { cause, range, size, trouble } from "./words.js";
 import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
@@ -71,6 +71,7 @@ export class Stage {
       case "ready":
         this.say("");
         if (player.slow) this.tell("The line is slow: waiting for the video");
+        if (player.thin) this.tell("The line is slower than the video: key pictures only");
         return undefined;
       case "loading": return this.say(`loading ${at}`, h("p.late", `Loading ${text(player.wall, "hms")}`));
       case "gap": case "nothing": {
@@ -93,11 +94,19 @@ export class Stage {
       case "gone": return this.say(`gone ${at}`, h("h2", "The file is gone"), h("p", `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? 0) + 1)), button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
       case "damaged": return this.say(`damaged ${at}`, h("h2", "The file is damaged"), h("p", `The video at ${text(player.wall, "hms")} cannot be decoded.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? NaN) + 1)), button("Try again", actions.retry)));
       default: {
-        const signIn = lineState() === "unauthorized";
-        return this.say(`offline ${signIn}`, h("h2", "The video did not arrive"), h("p", signIn ? "The sign-in is over. It goes on here after a new one." : "It is asked for again when the server answers."), !signIn && row(button("Try again", actions.retry)));
+        const kind = troubleOf(player);
+        const { title, more } = trouble(kind);
+        const mine = kind === "unauthorized" || kind === "forbidden";
+        return this.say(`offline ${kind}`, h("h2", "The video did not arrive"), h("p", `${title}. ${more}`), !mine && row(button("Try again", actions.retry)));
       }
     }
   }
+}
+
+/** What the line to the server suffers from, or else the question for the video. @param {import("./player.js").Player} player */
+function troubleOf(player) {
+  const line = lineState();
+  return line === "ok" ? player.supply.why : line;
 }
 
 /** @param {string} mimeType */
@@ -117,6 +126,6 @@ export function reason(player, gap) {
     case "codec": return `This browser cannot play ${codecName(player.chunk?.mimeType ?? "")}`;
     case "gone": return "The file is gone";
     case "damaged": return "The file is damaged";
-    default: return lineState() === "unauthorized" ? "The sign-in is over" : "The video did not arrive";
+    default: return trouble(troubleOf(player)).title;
   }
 }

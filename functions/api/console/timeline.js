@@ -1,22 +1,23 @@
 // The timeline of one camera, or of several on one clock: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
 
 import { now } from "./api.js";
-import { fill, h, iconButton, say, setText } from "./dom.js";
+import { h, say } from "./dom.js";
 import { Footage } from "./footage.js";
 import { listen } from "./gestures.js";
+import { nameLanes } from "./gutter.js";
+import { Heading } from "./heading.js";
 import { happenings } from "./happenings.js";
 import { drawLanes } from "./lanes.js";
 import { outline } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
-import { gapText, kind, labelText, sign } from "./words.js";
+import { gapText } from "./words.js";
 import { hoverCard } from "./hover.js";
 import { within } from "./within.js";
 
 const SHORTEST = 10 * SECOND;
 const LONGEST = 31 * DAY;
 const narrowScreen = matchMedia("(max-width: 719px)");
-const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
 
 /** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
 export class TimelineView extends EventTarget {
@@ -48,17 +49,11 @@ export class TimelineView extends EventTarget {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
     this.gutter = h("div.gutter");
-    this.spanText = h("span.quiet");
-    this.fact = h("div.fact", { hidden: true });
+    this.heading = new Heading(this);
     this.list = h("ul.sr", { "aria-label": "In this span" });
     this.card = hoverCard(this);
-    this.scales = h("div.segments", { role: "group", "aria-label": "Span" },
-      ...SPANS.map(([name, ms]) => h("button.button", { "aria-pressed": "false", onclick: () => this.scale(ms) }, name)));
     this.element = h("section.timeline", { "aria-label": "Timeline" },
-      h("div.timeline-head", this.scales, this.spanText, h("span.space"), this.fact,
-        h("button.button.wide", { onclick: () => this.mark("from") }, "In", h("kbd", "I")),
-        h("button.button.wide", { onclick: () => this.mark("to") }, "Out", h("kbd", "O")),
-        iconButton("minus", "Show more time", () => this.zoom(2)), iconButton("plus", "Show less time", () => this.zoom(0.5))),
+      this.heading.element,
       h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
     const redraw = () => { this.dirty = true; };
@@ -69,7 +64,7 @@ export class TimelineView extends EventTarget {
     });
     resized.observe(this.slider);
     this.footage.addEventListener("data", () => {
-      this.labelled();
+      nameLanes(this);
       this.dirty = true;
       this.dispatchEvent(new Event("data"));
     });
@@ -237,18 +232,8 @@ export class TimelineView extends EventTarget {
 
   ranged() {
     this.dirty = true;
-    this.tellRange("");
+    this.heading.tellRange("");
     this.dispatchEvent(new Event("range"));
-  }
-
-  /** Says the range and what is known of its size in the head. @param {string} bytes */
-  tellRange(bytes) {
-    const { from, to } = this.marked;
-    const set = from !== undefined || to !== undefined;
-    this.fact.hidden = !set;
-    if (!set) return;
-    const words = `${from === undefined ? "…" : text(from, "hms")} – ${to === undefined ? "…" : text(to, "hms")}`;
-    fill(this.fact, h("span", words), bytes && h("span.quiet", bytes), iconButton("close", "Clear the range", () => this.clearRange()));
   }
 
   /** Asks for what is seen, where that is not there. */
@@ -261,7 +246,7 @@ export class TimelineView extends EventTarget {
     this.of = of;
     this.footage.stale();
     this.load();
-    this.labelled();
+    nameLanes(this);
     this.dirty = true;
     this.dispatchEvent(new Event("heard"));
   }
@@ -269,39 +254,7 @@ export class TimelineView extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   outlining = undefined;
 
-  /** Names the lanes. */
-  labelled() {
-    const name = (/** @type {string} */ words) => h("span.wide", words);
-    if (this.names.length > 1) {
-      fill(this.gutter, h("div.lane-axis"), ...this.names.map((of) => h("button.lane-camera", {
-        "aria-pressed": of === this.of, title: `Listen to ${of.camera}, and follow what it saw`, onclick: () => this.hear(of),
-      }, h("span.cut", of.camera))));
-      return;
-    }
-    const all = [...(this.day?.sightings ?? []), ...(this.data?.sightings ?? [])].map((sighting) => sighting.label);
-    const order = ["person", "vehicle", "animal", "motion"];
-    const labels = [...new Set(all)].sort((a, b) => order.indexOf(kind(a)) - order.indexOf(kind(b)) || (a < b ? -1 : 1)).slice(0, 6);
-    const key = `${labels.join()} ${this.daySpan.from}`;
-    if (this.named === key) return;
-    this.named = key;
-    this.labels = labels;
-    fill(this.gutter, h("div.lane-axis"), h("div.lane-rec", name("Recorded")),
-      ...labels.map((label) => h("button.lane-seen", {
-        "aria-pressed": !this.hidden.has(label), title: `Show or hide ${label}`, "aria-label": labelText(label),
-        onclick: (event) => this.toggle(label, event.currentTarget),
-      }, sign(label), name(labelText(label)))),
-      h("div.lane-sign", name("Signed")), h("div.lane-day.wide", text(this.daySpan.from, "day")));
-  }
-
-  named = "";
   isHeld = false;
-
-  /** @param {string} label @param {HTMLElement} by */
-  toggle(label, by) {
-    if (!this.hidden.delete(label)) this.hidden.add(label);
-    by.setAttribute("aria-pressed", String(!this.hidden.has(label)));
-    this.dirty = true;
-  }
 
   draw() {
     this.dirty = false;
@@ -309,11 +262,7 @@ export class TimelineView extends EventTarget {
     drawLanes(this.canvas, { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() });
     performance.measure("framepost-timeline", { start: began, end: performance.now() });
     const { from, to } = this.span;
-    const length = to - from;
-    const form = length > DAY ? "day" : length < 10 * MINUTE ? "hms" : "hm";
-    setText(this.spanText, `${text(from, form)} – ${text(to, form)}`);
-    const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
-    for (const scale of this.scales.children) scale.setAttribute("aria-pressed", String(scale.textContent === name));
+    this.heading.show(this.span);
     const { slider } = this;
     slider.setAttribute("aria-valuemin", String(Math.round(from / SECOND)));
     slider.setAttribute("aria-valuemax", String(Math.round(to / SECOND)));

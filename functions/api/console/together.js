@@ -1,7 +1,6 @@
 // Several cameras on one clock: the clock runs, and each player is kept at it.
 
 import { now } from "./api.js";
-import { FASTEST_PLAYED } from "./player.js";
 import { SECOND } from "./time.js";
 
 /** From here on a picture is sought anew; below, it plays a little faster or slower until it is there. */
@@ -146,7 +145,7 @@ export class Together extends EventTarget {
       else player.pause();
     }
     const ahead = player.wall - this.wall;
-    if (this.playing && this.rate > FASTEST_PLAYED) player.wall = this.wall;
+    if (this.playing && player.isSkimming()) player.wall = this.wall;
     else if (Math.abs(ahead) > FAR_MS * Math.max(1, this.rate)) player.seek(this.wall);
     else if (this.playing) player.video.playbackRate = this.rate * (Math.abs(ahead) < NEAR_MS ? 1 : Math.max(0.85, Math.min(1.15, 1 - ahead / 800)));
     else if (Math.abs(ahead) > NEAR_MS && !player.video.seeking) player.seek(this.wall);
@@ -158,6 +157,6 @@ export class Together extends EventTarget {
     const lost = { at: player.wall, again: undefined };
     this.lost.set(player, lost);
     const isGap = player.state === "gap" || player.state === "nothing";
-    lost.again = await (isGap ? player.next(player.wall).then((next) => next?.from) : player.onward()).catch(() => undefined);
+    lost.again = await (isGap ? player.supply.next(player.wall).then((next) => next?.from) : player.supply.onward()).catch(() => undefined);
   }
 }

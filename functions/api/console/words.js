@@ -20,6 +20,21 @@ export function cause(gap) {
   return gap.cause === undefined ? "no reason was recorded" : CAUSES[gap.cause] ?? gap.cause;
 }
 
+/** @type {Partial<Record<import("./api.js").Kind | "ok", { title: string, more: string }>>} */
+const TROUBLES = {
+  offline: { title: "No connection to the server", more: "The video is asked for again when the server answers." },
+  busy: { title: "The server is busy, or does not reach its catalogue", more: "The video is asked for again when it said." },
+  limited: { title: "The server was asked too much at once", more: "The video is asked for again after the pause that it wants." },
+  unreachable: { title: "The server does not answer what is in front of it", more: "The video is asked for again when it does." },
+  unauthorized: { title: "The sign-in is over", more: "It goes on here after a new one." },
+  forbidden: { title: "You may not see this", more: "The token that is used here is not for this camera." },
+};
+
+/** What is the matter when the server does not give what it is asked for. @param {import("./api.js").Kind | "ok"} kind */
+export function trouble(kind) {
+  return TROUBLES[kind] ?? { title: "The server has a fault", more: "The video is asked for again." };
+}
+
 /** A stretch of time, to the second where it is short. @param {number} from @param {number} to */
 export function range(from, to) {
   const form = to - from < 120_000 ? "hms" : "hm";

@@ -1,0 +1,40 @@
+// The line above a timeline: how much time is shown, the range that is marked, and buttons for what the keys do.
+
+import { fill, h, iconButton, setText } from "./dom.js";
+import { DAY, HOUR, MINUTE, text } from "./time.js";
+
+const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
+
+export class Heading {
+  /** @param {import("./timeline.js").TimelineView} view */
+  constructor(view) {
+    this.view = view;
+    this.scales = h("div.segments", { role: "group", "aria-label": "Span" },
+      ...SPANS.map(([name, ms]) => h("button.button", { "aria-pressed": "false", onclick: () => view.scale(ms) }, name)));
+    this.words = h("span.quiet");
+    this.range = h("div.fact", { hidden: true });
+    this.element = h("div.timeline-head", this.scales, this.words, h("span.space"), this.range,
+      h("button.button.wide", { onclick: () => view.mark("from") }, "In", h("kbd", "I")),
+      h("button.button.wide", { onclick: () => view.mark("to") }, "Out", h("kbd", "O")),
+      iconButton("minus", "Show more time", () => view.zoom(2)), iconButton("plus", "Show less time", () => view.zoom(0.5)));
+  }
+
+  /** Says which span is shown. @param {Span} span */
+  show({ from, to }) {
+    const length = to - from;
+    const form = length > DAY ? "day" : length < 10 * MINUTE ? "hms" : "hm";
+    setText(this.words, `${text(from, form)} – ${text(to, form)}`);
+    const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
+    for (const scale of this.scales.children) scale.setAttribute("aria-pressed", String(scale.textContent === name));
+  }
+
+  /** Says the range that is marked, and what is known of its size. @param {string} bytes */
+  tellRange(bytes) {
+    const { from, to } = this.view.marked;
+    const set = from !== undefined || to !== undefined;
+    this.range.hidden = !set;
+    if (!set) return;
+    const words = `${from === undefined ? "…" : text(from, "hms")} – ${to === undefined ? "…" : text(to, "hms")}`;
+    fill(this.range, h("span", words), bytes && h("span.quiet", bytes), iconButton("close", "Clear the range", () => this.view.clearRange()));
+  }
+}

@@ -1,0 +1,129 @@
+// What comes next for a player: files behind those that are appended are asked for, appended ahead, and left alone for a while after a failure.
+
+import { Failure, chunks, lineState, now } from "./api.js";
+import { TOUCHING_MS, plays } from "./buffer.js";
+import { HOUR, MINUTE, SECOND } from "./time.js";
+
+/** Seconds that are appended ahead of the playhead. */
+export const AHEAD_S = 12;
+/** What failed is asked for again after a second, then after twice as long each time, up to this. */
+const LONGEST_PAUSE_MS = 30_000;
+
+export class Supply {
+  /** @param {import("./player.js").Player} player */
+  constructor(player) {
+    this.player = player;
+    /** Chunks behind those that are appended. @type {Chunk[]} */
+    this.ahead = [];
+    /** Files that turned out to be gone or damaged, by their keys. @type {Map<string, Span & { why: "gone" | "damaged" }>} */
+    this.bad = new Map();
+    this.filling = false;
+    this.askedAt = 0;
+    /** Why the server did not give what it was last asked for. @type {import("./api.js").Kind} */
+    this.why = "offline";
+    this.pauseMs = SECOND;
+    this.quietUntil = 0;
+  }
+
+  /** Whether nothing is asked for at present. */
+  isQuiet() {
+    return performance.now() < this.quietUntil;
+  }
+
+  /** The first chunk that begins after a time. @param {number} ms @param {AbortSignal} [signal] */
+  async next(ms, signal) {
+    const to = Math.min(now() + HOUR, ms + 400 * 24 * HOUR);
+    if (to <= ms) return undefined;
+    return (await chunks(this.player.of, ms, to, 1, signal))[0];
+  }
+
+  /** Where playing can go on after a file that is gone, damaged or of a kind that is not played. */
+  async onward() {
+    const after = this.player.chunk?.to ?? this.player.wall;
+    const found = await chunks(this.player.of, after, after + 10 * MINUTE, 120);
+    const next = found.find((chunk) => chunk.from > after - TOUCHING_MS && plays(chunk.mimeType) && !this.bad.has(chunk.key));
+    return next && Math.max(after, next.from) + 1;
+  }
+
+  /** Goes on behind these. @param {Chunk[]} found */
+  from(found) {
+    this.ahead = found.filter((chunk) => !this.bad.has(chunk.key));
+    this.pauseMs = SECOND;
+  }
+
+  /** Remembers what is the matter with a file. @param {Chunk} chunk @param {"gone" | "damaged"} why */
+  spoilt(chunk, why) {
+    this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why });
+  }
+
+  /** Asks for nothing for a while; where it is not allowed to ask, until it is. @param {unknown} error */
+  wait(error) {
+    const { kind, retryMs } = error instanceof Failure ? error : { kind: /** @type {const} */ ("offline"), retryMs: 0 };
+    this.why = kind;
+    this.quietUntil = kind === "forbidden" ? Infinity : performance.now() + Math.max(this.pauseMs, retryMs);
+    this.pauseMs = Math.min(LONGEST_PAUSE_MS, this.pauseMs * 2);
+  }
+
+  /** Asks again at once. */
+  hurry() {
+    this.quietUntil = 0;
+  }
+
+  /** Appends what comes next, as far as is wanted. */
+  async fill() {
+    const { player } = this;
+    if (this.filling || player.state !== "ready" || player.thin || lineState() !== "ok" || this.isQuiet()) return;
+    this.filling = true;
+    const { signal } = player.work;
+    try {
+      while (!signal.aborted && player.buffer.end() - player.video.currentTime < AHEAD_S) {
+        const chunk = this.ahead.shift() ?? (await this.more(signal));
+        if (!chunk) break;
+        if (!plays(chunk.mimeType)) {
+          this.ahead.unshift(chunk);
+          break;
+        }
+        if (!(await this.append(chunk, signal))) break;
+      }
+    } catch (error) {
+      if (!signal.aborted) this.wait(error);
+    } finally {
+      this.filling = false;
+    }
+  }
+
+  /** Appends a chunk. Whether the next one may follow. @param {Chunk} chunk @param {AbortSignal} signal */
+  async append(chunk, signal) {
+    try {
+      const began = performance.now();
+      await this.player.buffer.append(chunk, signal);
+      this.player.line.came(chunk, performance.now() - began);
+      this.pauseMs = SECOND;
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!(error instanceof Failure)) {
+        this.player.spoilt(chunk);
+        return false;
+      }
+      // A file that is gone is gone over as a gap is; the line's faults are tried again.
+      if (error.kind === "gone") {
+        this.spoilt(chunk, "gone");
+        return true;
+      }
+      this.ahead.unshift(chunk);
+      this.wait(error);
+      return false;
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async more(signal) {
+    const end = this.player.buffer.parts.at(-1)?.to ?? this.player.wall;
+    if (performance.now() - this.askedAt < SECOND) return undefined;
+    this.askedAt = performance.now();
+    const found = await chunks(this.player.of, end - 200, now() + HOUR, 60, signal);
+    this.ahead = found.filter((chunk) => chunk.to > end + 50 && !this.bad.has(chunk.key));
+    return this.ahead.shift();
+  }
+}
