@@ -207,19 +207,37 @@ for (const [hours, words] of [[-1, "1 h behind"], [1, "1 h ahead"]]) {
   check("ages are by the server's clock", Math.abs(seconds(age) - seconds(rightAge)) < 600, `${age}, not ${rightAge}`);
   await other.close();
 }
-// A browser with Safari's own media source, and one with none.
+// A browser with Safari's own media source; one with none, which plays HLS by itself; and one that plays nothing.
+const withoutSource = () => { delete globalThis.MediaSource; delete globalThis.ManagedMediaSource; };
 for (const [name, prepare] of [
   ["ManagedMediaSource", () => { globalThis.ManagedMediaSource = globalThis.MediaSource; delete globalThis.MediaSource; }],
-  ["no media source", () => { delete globalThis.MediaSource; }],
+  ["HLS", withoutSource],
 ]) {
   other = await browser.newPage();
   await other.evaluateOnNewDocument(prepare);
+  const isHls = await other.evaluate(() => document.createElement("video").canPlayType("application/vnd.apple.mpegurl") !== "");
+  if (name === "HLS" && !isHls) {
+    console.log("        this browser plays no HLS by itself");
+    await other.close();
+    continue;
+  }
   await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toISOString()}`);
-  if (name === "no media source") {
-    check(`${name}: it says so and offers the file`, await tells(other, "This browser cannot play") && await until(other, () => document.querySelector(".words a[href]") !== null));
-  } else check(`${name}: it plays`, await isReady(other));
+  check(`${name}: it shows the picture`, await isReady(other) && Math.abs((await playhead(other)) - at(2) / 1000) <= 1, await other.$eval("video", (video) => video.currentSrc.replace(/\?.*/, "").replace(/^.*(blob|playlists)/, "$1").slice(0, 40)));
+  await other.keyboard.press("k");
+  check(`${name}: it plays over the files' ends`, await passes(other, at(4) + 500));
+  await other.keyboard.press("k");
+  await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(20)).toISOString()}`);
+  check(`${name}: and goes where it is told`, await until(other, (s) => Math.abs(Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) - s) <= 1
+    && document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2, at(20) / 1000));
+  await shot(other, name.toLowerCase());
   await other.close();
 }
+other = await browser.newPage();
+await other.evaluateOnNewDocument(withoutSource);
+await other.evaluateOnNewDocument(() => { HTMLMediaElement.prototype.canPlayType = () => ""; });
+await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toISOString()}`);
+check("nothing: it says so and offers the file", await tells(other, "This browser cannot play") && await until(other, () => document.querySelector(".words a[href]") !== null));
+await other.close();
 await browser.close();
 await line.cut();
 process.exit(failures() === 0 ? 0 : 1);

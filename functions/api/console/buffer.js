@@ -19,9 +19,17 @@ const IN_TIME_S = 4.5;
 const Source = /** @type {typeof MediaSource | undefined} */ (
   /** @type {any} */ (globalThis).ManagedMediaSource ?? globalThis.MediaSource);
 
+/** Whether the browser lets a page append media. Where it does not, it may play HLS by itself. */
+export function hasSource() {
+  return Source !== undefined;
+}
+
+const asker = document.createElement("video");
+
 /** Whether the browser can play a type. @param {string} type */
 export function plays(type) {
-  return Source !== undefined && Source.isTypeSupported(type);
+  if (Source) return Source.isTypeSupported(type);
+  return asker.canPlayType("application/vnd.apple.mpegurl") !== "" && asker.canPlayType(type) !== "";
 }
 
 /** A `MediaSource` that chunks are appended to. */
@@ -31,7 +39,7 @@ export class Buffer {
     /** @type {Part[]} */
     this.parts = [];
     this.video = video;
-    // Without one nothing plays, as `plays` says, so nothing is appended.
+    // Without one the browser plays by itself, or nothing is appended, as `plays` says.
     this.source = Source && new Source();
     this.type = "";
     /** Whether a file was appended that is none. */

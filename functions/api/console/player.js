@@ -1,8 +1,9 @@
 // Plays a camera by wall clock: finds the chunks of a time, appends them ahead of the playhead, goes over gaps.
 
 import { Failure, chunks, line, lineState, now } from "./api.js";
-import { Buffer, TOUCHING_MS, plays } from "./buffer.js";
+import { TOUCHING_MS, plays } from "./buffer.js";
 import { run } from "./keyframes.js";
+import { bufferOf } from "./native.js";
 import { AHEAD_S, Supply } from "./supply.js";
 import { Line } from "./thin.js";
 import { HOUR, MINUTE, SECOND } from "./time.js";
@@ -27,7 +28,7 @@ export class Player extends EventTarget {
     this.rate = 1;
     /** The chunk that the picture is of. @type {Chunk | undefined} */
     this.chunk = undefined;
-    this.buffer = new Buffer(video);
+    this.buffer = bufferOf(video, of);
     this.supply = new Supply(this);
     this.line = new Line(this);
     /** Whether playing waits for a line that is too slow. */
@@ -95,7 +96,7 @@ export class Player extends EventTarget {
     this.tell();
     if (this.buffer.isBroken()) {
       this.buffer.close();
-      this.buffer = new Buffer(this.video);
+      this.buffer = bufferOf(this.video, this.of);
     }
     try {
       const found = await chunks(this.of, ms - 40 * SECOND, ms + 10 * MINUTE, 120, work.signal);

@@ -24,7 +24,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 50] = modules![
+const MODULES: [(&str, &str, &[u8]); 51] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -49,6 +49,7 @@ const MODULES: [(&str, &str, &[u8]); 50] = modules![
     "keys.js",
     "lanes.js",
     "marks.js",
+    "native.js",
     "notice.js",
     "outline.js",
     "overview.js",
