@@ -24,6 +24,8 @@ function listen() {
       });
     }, { capture: true, passive: true });
   }
+  globalThis.drawn = [];
+  new PerformanceObserver((list) => globalThis.drawn.push(...list.getEntriesByName("framepost-timeline").map((one) => one.duration))).observe({ type: "measure" });
   new PerformanceObserver((list) => globalThis.blocked.push(...list.getEntries().map((one) => one.duration))).observe({ type: "longtask" });
 }
 
@@ -54,7 +56,7 @@ async function answers() {
   const at = await lane(page);
   await page.evaluate(listen);
   await drive(page, at);
-  return page.evaluate(() => ({ answered: globalThis.answered, blocked: globalThis.blocked }));
+  return page.evaluate(() => ({ answered: globalThis.answered, blocked: globalThis.blocked, drawn: globalThis.drawn }));
 }
 
 const ms = (number) => `${number.toFixed(1)} ms`;
@@ -75,8 +77,7 @@ for (const rate of [1, 4]) {
     await wholeDay(page);
     await isQuiet();
     await throttle(rate);
-    const found = await answers();
-    return { ...found, drawn: await page.evaluate(() => performance.getEntriesByName("framepost-timeline").map((one) => one.duration)) };
+    return answers();
   };
   const small = await day(few, fewStart);
   const large = await day(camera, start);

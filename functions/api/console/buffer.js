@@ -11,9 +11,9 @@ import { bytes } from "./api.js";
 export const TOUCHING_MS = 500;
 /** Seconds behind the playhead that are kept. */
 const KEPT_BEHIND_S = 30;
-/** A live picture with so many seconds ahead of it is late; with so few it is in time. */
-const LATE_S = 7;
-const IN_TIME_S = 4.5;
+/** A live picture with so many chunks ahead of it is late; with so few it is in time. */
+const LATE = 2.5;
+const IN_TIME = 1.5;
 
 /** The type of `mediaSource.readyState`'s owner: Safari on phones has its own. */
 const Source = /** @type {typeof MediaSource | undefined} */ (
@@ -128,7 +128,9 @@ export class Buffer {
 
   /** Plays a little faster where a live picture has fallen behind, until it has not. @param {number} ahead seconds that are appended ahead */
   catchUp(ahead) {
-    const rate = ahead > LATE_S ? 1.08 : ahead < IN_TIME_S ? 1 : this.video.playbackRate;
+    const last = this.parts.at(-1);
+    const chunks = last ? ahead / (last.end - last.start) : 0;
+    const rate = chunks > LATE ? 1.08 : chunks < IN_TIME ? 1 : this.video.playbackRate;
     if (rate !== this.video.playbackRate) this.video.playbackRate = rate;
   }
 

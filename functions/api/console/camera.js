@@ -27,9 +27,13 @@ export function cameraScreen(main, of, at) {
   const last = (known.camera(of)?.last ?? NaN);
   const start = at ?? (Number.isNaN(last) ? now() : Math.min(now(), last));
   const timeline = new TimelineView([of], start);
-  // Footage of a few minutes is seen as a whole.
-  const first = (known.camera(of)?.first ?? NaN);
-  if (last - first < 40 * MINUTE) timeline.show(first - (last - first) * 0.1, last + (last - first) * 0.1);
+  // Footage of a few minutes is seen as a whole, as soon as it is known.
+  function fit() {
+    const { first = NaN, last = NaN } = known.camera(of) ?? {};
+    if (last - first < 40 * MINUTE) timeline.show(first - (last - first) * 0.1, last + (last - first) * 0.1);
+  }
+  if (known.cameras) fit();
+  else known.addEventListener("cameras", fit, { once: true });
   const boxes = new Boxes(of, stage.boxes);
   const proof = new ProofView();
   const seen = new SeenList();
@@ -188,6 +192,7 @@ export function cameraScreen(main, of, at) {
     },
     close() {
       clearInterval(standing);
+      known.removeEventListener("cameras", fit);
       keys();
       exporting.end();
       player.close();

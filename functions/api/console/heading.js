@@ -22,8 +22,10 @@ export class Heading {
   /** Says which span is shown. @param {Span} span */
   show({ from, to }) {
     const length = to - from;
-    const form = length > DAY ? "day" : length < 10 * MINUTE ? "hms" : "hm";
-    setText(this.words, `${text(from, form)} – ${text(to, form)}`);
+    // A day is one from midnight to midnight, and may have 23 hours.
+    const form = length > DAY - 2 * HOUR ? "day" : length < 10 * MINUTE ? "hms" : "hm";
+    const ends = [text(from, form), text(form === "day" ? to - 1 : to, form)];
+    setText(this.words, [...new Set(ends)].join(" – "));
     const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
     for (const scale of this.scales.children) scale.setAttribute("aria-pressed", String(scale.textContent === name));
   }

@@ -97,7 +97,7 @@ export class Stage {
         const kind = troubleOf(player);
         const { title, more } = trouble(kind);
         const mine = kind === "unauthorized" || kind === "forbidden";
-        return this.say(`offline ${kind}`, h("h2", "The video did not arrive"), h("p", `${title}. ${more}`), !mine && row(button("Try again", actions.retry)));
+        return this.say(`offline ${kind}`, h("h2", mine ? title : "The video did not arrive"), h("p", mine ? more : `${title}. ${more}`), !mine && row(button("Try again", actions.retry)));
       }
     }
   }

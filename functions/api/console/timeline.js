@@ -261,6 +261,8 @@ export class TimelineView extends EventTarget {
     const began = performance.now();
     drawLanes(this.canvas, { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() });
     performance.measure("framepost-timeline", { start: began, end: performance.now() });
+    // Whoever watches has it; the browser would keep all of them, sixty a second.
+    performance.clearMeasures("framepost-timeline");
     const { from, to } = this.span;
     this.heading.show(this.span);
     const { slider } = this;

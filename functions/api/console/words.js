@@ -23,9 +23,9 @@ export function cause(gap) {
 /** @type {Partial<Record<import("./api.js").Kind | "ok", { title: string, more: string }>>} */
 const TROUBLES = {
   offline: { title: "No connection to the server", more: "The video is asked for again when the server answers." },
-  busy: { title: "The server is busy, or does not reach its catalogue", more: "The video is asked for again when it said." },
-  limited: { title: "The server was asked too much at once", more: "The video is asked for again after the pause that it wants." },
-  unreachable: { title: "The server does not answer what is in front of it", more: "The video is asked for again when it does." },
+  busy: { title: "The server is busy, or does not reach its catalogue", more: "It goes on here by itself when the server answers." },
+  limited: { title: "The server was asked too much at once", more: "It goes on here by itself after the pause that the server wants." },
+  unreachable: { title: "The server does not answer what is in front of it", more: "It goes on here by itself when it does." },
   unauthorized: { title: "The sign-in is over", more: "It goes on here after a new one." },
   forbidden: { title: "You may not see this", more: "The token that is used here is not for this camera." },
 };

@@ -52,7 +52,7 @@ pub(crate) fn file(
     request: &HeaderMap,
     keep: Keep,
     content_type: &'static str,
-    body: &'static [u8],
+    body: &[u8],
     once: &OnceLock<Vec<u8>>,
 ) -> Response {
     answer(request, keep, content_type, body.to_vec(), |body| {
