@@ -25,7 +25,7 @@ const tells = (page, words) => until(page, (words) => [".stage .words", ".stage 
   const element = document.querySelector(place);
   return element && !element.hidden && element.textContent.includes(words);
 }), words);
-const isReady = (page) => until(page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2);
+const isReady = (page) => until(page, () => document.querySelector(".words")?.hidden && document.querySelector("video")?.readyState >= 2);
 
 /** Opens the camera at a chunk, on a page of its own. */
 async function opened(index) {
@@ -151,6 +151,11 @@ other.on("response", (response) => { if (response.url().includes("/v1/media/")) 
 const slow = await playhead(other);
 check("and time goes on with them", await passes(other, (slow + 8) * 1000));
 check("of a part of each file", parts.filter((status) => status === 206).length > 2, parts.join(" "));
+line.instead = (url) => (url.pathname.startsWith("/v1/") ? problem(503) : undefined);
+check("a server that fails meanwhile is said to", await tells(other, "The server is busy"));
+line.instead = () => undefined;
+const failed = await playhead(other);
+check("and time goes on again after it", await passes(other, (failed + 3) * 1000));
 await network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
 check("and it plays on when the line is quick again", await until(other, () => {
   const video = document.querySelector("video");

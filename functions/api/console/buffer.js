@@ -44,6 +44,8 @@ export class Buffer {
     this.type = "";
     /** Whether a file was appended that is none. */
     this.isSpoilt = false;
+    /** How long the last file was on its way. */
+    this.arrivedMs = 0;
     /** @type {SourceBuffer | undefined} */
     this.buffer = undefined;
     /** The digest of the sample entries that the decoder has. @type {string | undefined} */
@@ -92,7 +94,9 @@ export class Buffer {
    * @param {Chunk} chunk @param {AbortSignal} signal
    */
   async append(chunk, signal) {
+    const began = performance.now();
     const data = new Uint8Array(await bytes(chunk.media, signal));
+    this.arrivedMs = performance.now() - began;
     await this.opened;
     signal.throwIfAborted();
     const buffer = this.prepared(chunk.mimeType);

@@ -1,9 +1,9 @@
 // Key frames only: above the fastest speed that is played, and where the line is slower than the video.
 
-import { chunks } from "./api.js";
+import { Failure, chunks } from "./api.js";
 import { TOUCHING_MS } from "./buffer.js";
 import { picture } from "./pictures.js";
-import { MINUTE } from "./time.js";
+import { MINUTE, SECOND } from "./time.js";
 
 /**
  * Lets time run, with a key frame of each chunk that it comes to.
@@ -19,23 +19,42 @@ export function run(player, passed) {
 
 /** Shows the first picture of the chunk that time has come to. @param {import("./player.js").Player} player */
 async function showKeyFrame(player) {
-  const found = (await chunks(player.of, player.wall, player.wall + 10 * MINUTE, 1).catch(() => []))[0];
-  if (!found) {
-    const next = await player.supply.next(player.wall).catch(() => undefined);
-    if (next) player.wall = next.from;
-    else player.pause();
+  try {
+    const found = (await chunks(player.of, player.wall, player.wall + 10 * MINUTE, 1))[0] ?? (await player.supply.next(player.wall));
+    if (!found) {
+      await end(player);
+      return;
+    }
+    if (found.from > player.wall + TOUCHING_MS) {
+      player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: found.from } }));
+      player.wall = found.from;
+    }
+    player.chunk = found;
+    show(player, await picture(found, 0));
+    if (player.thin) player.line.tryAgain(found);
+  } catch (error) {
+    // A file that is gone or damaged has no picture, and the next one is shown.
+    if (!(error instanceof Failure) || error.kind === "gone" || !player.isSkimming()) return;
+    player.supply.wait(error);
+    player.become("offline");
+  }
+}
+
+/** There is nothing more: what is watched live may come yet. @param {import("./player.js").Player} player */
+async function end(player) {
+  if (!player.thin) {
+    player.pause();
     return;
   }
-  if (found.from > player.wall + TOUCHING_MS) {
-    player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: found.from } }));
-    player.wall = found.from;
-  }
-  player.chunk = found;
-  const bitmap = await picture(found, 0).catch(() => undefined);
-  if (!bitmap || !player.isSkimming()) return;
+  player.wall = player.chunk?.to ?? player.wall;
+  await new Promise((go) => setTimeout(go, SECOND));
+}
+
+/** @param {import("./player.js").Player} player @param {ImageBitmap} bitmap */
+function show(player, bitmap) {
+  if (!player.isSkimming()) return;
   player.still.width = bitmap.width;
   player.still.height = bitmap.height;
   player.still.getContext("2d")?.drawImage(bitmap, 0, 0);
   player.still.hidden = false;
-  if (player.thin) player.line.tryAgain(found);
 }

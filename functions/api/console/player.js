@@ -74,7 +74,8 @@ export class Player extends EventTarget {
   /** Shows the picture of a time. @param {number} ms */
   async seek(ms) {
     this.wall = ms;
-    if (this.thin && this.playing && this.state === "ready") {
+    if (this.thin && this.playing) {
+      this.state = "ready";
       this.tell();
       return;
     }

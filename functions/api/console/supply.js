@@ -95,9 +95,8 @@ export class Supply {
   /** Appends a chunk. Whether the next one may follow. @param {Chunk} chunk @param {AbortSignal} signal */
   async append(chunk, signal) {
     try {
-      const began = performance.now();
       await this.player.buffer.append(chunk, signal);
-      this.player.line.came(chunk, performance.now() - began);
+      this.player.line.came(chunk, this.player.buffer.arrivedMs);
       this.pauseMs = SECOND;
       return true;
     } catch (error) {

@@ -6,7 +6,7 @@ import { bytes } from "./api.js";
 const SLOW_MS = 700;
 /** After waiting this long there are key pictures only; and after so many files that each took longer than it lasts. */
 const TOO_SLOW_MS = 4000;
-const LATE_FILES = 2;
+const LATE_FILES = 3;
 /** How soon a whole file is tried again, and how seldom at last. */
 const TRIED_MS = 8000;
 const TRIED_MAX_MS = 60_000;
@@ -37,7 +37,7 @@ export class Line {
     }
   }
 
-  /** A whole file came. @param {Chunk} chunk @param {number} ms */
+  /** A whole file came. @param {Chunk} chunk @param {number} ms for which it was on its way */
   came(chunk, ms) {
     this.late = ms > chunk.to - chunk.from ? this.late + 1 : 0;
   }
