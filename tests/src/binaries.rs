@@ -1,7 +1,7 @@
 //! The programs under test as processes: find, start, read, stop.
 //!
 //! Nothing is built here. `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader -p
-//! framepost-probe`. They are looked up beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
+//! framepost-probe -p framepost-infer`. They are looked up beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -19,6 +19,8 @@ pub enum Program {
     EdgeUploader,
     /// The function that probes objects.
     Probe,
+    /// The function that says what chunks show.
+    Infer,
 }
 
 impl Program {
@@ -27,6 +29,7 @@ impl Program {
             Self::Framepost => "framepost",
             Self::EdgeUploader => "edge-uploader",
             Self::Probe => "probe",
+            Self::Infer => "infer",
         }
     }
 
@@ -35,7 +38,7 @@ impl Program {
         let path = binaries_directory().join(self.name());
         assert!(
             path.is_file(),
-            "{} is not there; build it with `cargo build -p framepost -p edge-uploader -p framepost-probe`, or run `tests/run`",
+            "{} is not there; build it with `cargo build -p framepost -p edge-uploader -p framepost-probe -p framepost-infer`, or run `tests/run`",
             path.display()
         );
         path

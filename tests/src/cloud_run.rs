@@ -63,9 +63,10 @@ impl Vouching {
     }
 }
 
-/// The services that a function uses.
+/// A function, and the services that it uses.
 #[derive(Debug, Clone)]
 pub struct Wiring {
+    pub program: Program,
     /// Endpoint of Cloud Storage for the function; may be a proxy.
     pub storage: String,
     pub pubsub: String,
@@ -77,7 +78,7 @@ pub struct Wiring {
 
 impl Wiring {
     fn command(&self) -> Command {
-        let mut command = Program::Probe.command();
+        let mut command = self.program.command();
         command
             .env("FRAMEPOST_GCS_ENDPOINT", &self.storage)
             .env("FRAMEPOST_PUBSUB_ENDPOINT", &self.pubsub)
@@ -87,16 +88,16 @@ impl Wiring {
         command
     }
 
-    /// Starts the probe as a worker that pulls `subscription`.
+    /// Starts the function as a worker that pulls `subscription`.
     pub fn worker(&self, subscription: &str) -> Running {
         Running::start(self.command().env("FRAMEPOST_EVENTS", format!("pubsub:{subscription}")))
     }
 
-    /// Starts the probe behind HTTP. It accepts pushes with tokens from `vouching`.
+    /// Starts the function behind HTTP. It accepts pushes with tokens from `vouching`.
     pub fn service(&self, vouching: &Vouching) -> Service {
         let mut command = self.command();
         command
-            .env("K_SERVICE", "probe")
+            .env("K_SERVICE", self.program.name())
             .env("PORT", "0")
             .env("FRAMEPOST_ADDRESS", "127.0.0.1")
             .env("FRAMEPOST_PUSH_AUDIENCE", AUDIENCE)
@@ -111,7 +112,7 @@ impl Wiring {
     }
 }
 
-/// The probe behind HTTP.
+/// The function behind HTTP.
 #[derive(Debug)]
 pub struct Service {
     pub running: Running,

@@ -33,6 +33,11 @@ pub struct Deployment {
 impl Deployment {
     /// Creates an account and applies the root to it. Returns `None` and logs a skip if a tool is missing.
     pub fn apply() -> Option<Self> {
+        Self::apply_with(&json!({}))
+    }
+
+    /// The same with more in the variable `functions`.
+    pub fn apply_with(functions: &Value) -> Option<Self> {
         let plugins = plugins()?;
         let Some(python) = python() else {
             crate::skip(
@@ -45,7 +50,10 @@ impl Deployment {
         std::fs::create_dir_all(&probe).expect("a place for the package");
         pack(Program::Probe, &probe.join("bootstrap.zip"));
         let moto = Moto::start(&python);
-        let variables = Self::variables(directory.path());
+        let mut variables = Self::variables(directory.path());
+        for (name, value) in functions.as_object().into_iter().flatten() {
+            variables["functions"][name] = value.clone();
+        }
         let terraform = Terraform::new(&plugins, &moto.url(), &variables);
         terraform.init();
         terraform.validate();
@@ -188,7 +196,8 @@ impl Subscriber {
             let record: Record =
                 serde_json::from_value(envelope["detail"].clone()).map_err(|error| error.to_string())?;
             let told = (envelope["source"].as_str(), envelope["detail-type"].as_str());
-            let expected = (Some("framepost.probe"), envelope["detail"]["type"].as_str());
+            let source = format!("framepost.{}", record.data.function());
+            let expected = (Some(&*source), envelope["detail"]["type"].as_str());
             if told == expected { Ok(record) } else { Err(format!("the envelope says {told:?}")) }
         };
         let messages = self.queue.take();

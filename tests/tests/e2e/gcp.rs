@@ -3,7 +3,7 @@
 
 use framepost_events::record::{Data, Record};
 use framepost_events::{KeyKind, ObjectKey};
-use framepost_tests::binaries::{Output, Running};
+use framepost_tests::binaries::{Output, Program, Running};
 use framepost_tests::cloud_run::{Manners, Pushed, Service, Vouching, Wiring, push_all};
 use framepost_tests::edge::{EdgeConfig, backfill};
 use framepost_tests::fault_proxy::{Fault, FaultProxy, Plan};
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Returns a command that backfills a clip into a bucket with `edge-uploader`.
 fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Command {
@@ -25,11 +25,11 @@ fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Comman
     command
 }
 
-fn is_chunk(name: &str) -> bool {
+pub(crate) fn is_chunk(name: &str) -> bool {
     name.parse::<ObjectKey>().is_ok_and(|key| key.kind == KeyKind::Chunk)
 }
 
-fn address(url: &str) -> std::net::SocketAddr {
+pub(crate) fn address(url: &str) -> std::net::SocketAddr {
     url.strip_prefix("http://").and_then(|host| host.parse().ok()).unwrap_or_else(|| panic!("{url} is no address"))
 }
 
@@ -130,21 +130,21 @@ fn something_else_under_a_chunks_name_is_left_there_and_the_chunk_set_aside() {
 }
 
 /// A bucket with notifications, and everything that the function uses.
-struct Scene {
-    google: GoogleEmulators,
-    vouching: Vouching,
+pub(crate) struct Scene {
+    pub(crate) google: GoogleEmulators,
+    pub(crate) vouching: Vouching,
     bucket: String,
     /// The topic for notifications, and its subscription.
     topic: String,
     events: String,
-    wiring: Wiring,
+    pub(crate) wiring: Wiring,
     records: String,
     dead_letters: String,
     directory: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let google = GoogleEmulators::start()?;
         let bucket = google.bucket();
         Some(Self::around(google, bucket))
@@ -159,6 +159,7 @@ impl Scene {
             events: google.subscription(&topic, 60),
             topic,
             wiring: Wiring {
+                program: Program::Probe,
                 storage: google.storage.clone(),
                 pubsub: google.pubsub.clone(),
                 records: records.clone(),
@@ -174,7 +175,7 @@ impl Scene {
     }
 
     /// Uploads a clip and returns the names of its objects.
-    fn footage(&self, clip: Clip) -> BTreeSet<String> {
+    pub(crate) fn footage(&self, clip: Clip) -> BTreeSet<String> {
         let spool = self.directory.path().join("spool");
         let mut command = backfill_to(&self.bucket, &self.google.storage, clip, &spool);
         Running::start(&mut command).wait_for_exit_code(0, PATIENCE);
@@ -183,12 +184,12 @@ impl Scene {
         names
     }
 
-    fn service(&self) -> Service {
+    pub(crate) fn service(&self) -> Service {
         self.wiring.service(&self.vouching)
     }
 
     /// Pushes until everything is acknowledged.
-    fn push(&self, service: &Service, manners: Manners) -> Vec<Pushed> {
+    pub(crate) fn push(&self, service: &Service, manners: Manners) -> Vec<Pushed> {
         push_all(&self.google, &self.events, service, &self.vouching, manners, PATIENCE)
     }
 
@@ -228,7 +229,7 @@ impl Scene {
     }
 
     /// Returns the reasons of parked messages, sorted.
-    fn parked(&self) -> Vec<String> {
+    pub(crate) fn parked(&self) -> Vec<String> {
         let letters = self.google.drain_rest(&self.dead_letters);
         let mut reasons: Vec<String> =
             letters.iter().map(|letter| letter.attributes["framepost-reason"].clone()).collect();
@@ -237,7 +238,7 @@ impl Scene {
     }
 }
 
-fn statuses(pushed: &[Pushed]) -> BTreeMap<u16, usize> {
+pub(crate) fn statuses(pushed: &[Pushed]) -> BTreeMap<u16, usize> {
     let mut statuses = BTreeMap::new();
     for push in pushed {
         *statuses.entry(push.status).or_default() += 1;

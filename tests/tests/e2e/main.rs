@@ -10,6 +10,7 @@ mod gcp;
 mod guide;
 mod hostile;
 mod image;
+mod inferred;
 mod live;
 mod malformed;
 mod mistreated;

@@ -13,8 +13,10 @@ pub use sandbox::{Invoked, Sandbox, unpack};
 
 use super::account::{Account, Identity};
 use super::moto::Moto;
+use super::package::store;
 use super::queue::{Message, Queue};
 use super::{ACCOUNT, REGION};
+use crate::binaries::Program;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -39,16 +41,33 @@ pub struct Function {
 }
 
 impl Function {
-    /// Returns the function that Terraform deployed under `name`.
+    /// Returns the function that Terraform deployed under `name`, a zip.
     pub fn deployed(moto: &Moto, name: &str) -> Self {
+        let described = Account::of(moto).lambda(&format!("/2015-03-31/functions/{name}"));
+        let configuration = &described["Configuration"];
+        assert_eq!(configuration["Handler"], "bootstrap", "{described}");
+        let runtime = configuration["Runtime"].as_str().unwrap_or_default();
+        assert!(runtime.starts_with("provided.al"), "a program of its own needs no {runtime}");
+        Self::described(moto, name, &described, moto.code(name))
+    }
+
+    /// Returns the function that Terraform deployed under `name` as the image at `uri`. There is no registry with that image:
+    /// `program` stands for it, on this machine's file system.
+    pub fn of_image(moto: &Moto, name: &str, uri: &str, program: Program) -> Self {
+        let described = Account::of(moto).lambda(&format!("/2015-03-31/functions/{name}"));
+        assert_eq!(described["Configuration"]["PackageType"], "Image", "{described}");
+        assert_eq!(described["Code"]["ImageUri"], uri, "{described}");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let zip = directory.path().join("bootstrap.zip");
+        store(program, &zip);
+        Self::described(moto, name, &described, std::fs::read(zip).expect("it is packed"))
+    }
+
+    fn described(moto: &Moto, name: &str, described: &Value, code: Vec<u8>) -> Self {
         let account = Account::of(moto);
-        let described = account.lambda(&format!("/2015-03-31/functions/{name}"));
         let configuration = &described["Configuration"];
         let text =
             |name: &str| configuration[name].as_str().unwrap_or_else(|| panic!("{name} in {described}")).to_owned();
-        assert_eq!(text("Handler"), "bootstrap");
-        let runtime = text("Runtime");
-        assert!(runtime.starts_with("provided.al"), "a program of its own needs no {runtime}");
         let role_arn = text("Role");
         let variables = configuration["Environment"]["Variables"].as_object().into_iter().flatten();
         let variables =
@@ -61,7 +80,7 @@ impl Function {
             role_arn,
             log_group: log_group.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
             timeout: Duration::from_secs(configuration["Timeout"].as_u64().expect("a timeout")),
-            code: moto.code(name),
+            code,
             memory_mib: configuration["MemorySize"].as_u64().expect("a memory size"),
             variables: variables.collect(),
             endpoints: BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), moto.url())]),
