@@ -68,6 +68,13 @@ fn timescale(header: &[u8]) -> Option<u32> {
     be::u32_at(header, at).filter(|timescale| *timescale > 0)
 }
 
+/// Returns the units per second of each track, by its id, of an initialization segment.
+pub(crate) fn timescales(init: &[u8]) -> Option<BTreeMap<u32, u32>> {
+    let moov = child(init, *b"moov")?;
+    let traks = children(moov.body)?.into_iter().filter(|inner| inner.kind == *b"trak");
+    traks.map(|trak| track(trak.body)).collect()
+}
+
 impl Head {
     /// Makes the head of a clip out of the initialization segment of its first chunk.
     pub(crate) fn of(init: &[u8], timing: Timing) -> Option<Self> {

@@ -15,10 +15,12 @@
 
 mod fragments;
 mod head;
+mod later;
 mod plan;
 
 pub(crate) use fragments::{Changed, moved};
 pub(crate) use head::Head;
+pub(crate) use later::{later, movable};
 pub(crate) use plan::{BEFORE, CHUNKS_MAX, Gaps, Plan, Refusal, Timing};
 
 use bytes::Bytes;
@@ -141,7 +143,7 @@ pub(crate) struct Piece {
 }
 
 /// The bytes from `start` to `end`, or to where they end.
-fn cut(bytes: &Bytes, start: u64, end: u64) -> Bytes {
+pub(crate) fn cut(bytes: &Bytes, start: u64, end: u64) -> Bytes {
     let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
     bytes.slice(within(start)..within(end))
 }

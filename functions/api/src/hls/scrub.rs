@@ -4,7 +4,7 @@
 //! `mdat` in it is longer than the segment, as in the playlists that Apple's segmenter writes. A segment lasts until the next picture,
 //! or the end of what was recorded before a gap.
 
-use super::date_time;
+use super::{MediaUrl, date_time};
 use crate::keyframes::Picture;
 use framepost_ports::catalog::ChunkBrief;
 use jiff::{SignedDuration, Timestamp};
@@ -30,8 +30,8 @@ fn has_same_head(chunk: &ChunkBrief, other: &ChunkBrief) -> bool {
         && (chunk.sample_entry_digest, chunk.timescale) == (other.sample_entry_digest, other.timescale)
 }
 
-/// Writes the playlist of these pictures of these chunks. `media` returns the URL of the bytes of a key.
-pub(crate) fn pictures(media: &dyn Fn(&str) -> String, chunks: &[&ChunkBrief], pictures: &[Picture]) -> String {
+/// Writes the playlist of these pictures of these chunks.
+pub(crate) fn pictures(media: &MediaUrl<'_>, chunks: &[&ChunkBrief], pictures: &[Picture]) -> String {
     let ends = ends(chunks);
     let next = pictures.iter().skip(1).map(|next| Some(next.at)).chain([None]);
     let lasts = |(picture, next): (&Picture, Option<Timestamp>)| {
@@ -47,7 +47,7 @@ pub(crate) fn pictures(media: &dyn Fn(&str) -> String, chunks: &[&ChunkBrief], p
     let mut before: Option<&ChunkBrief> = None;
     for (picture, seconds) in pictures.iter().zip(seconds) {
         let chunk = chunks[picture.chunk];
-        let path = media(&chunk.object.key);
+        let path = media(&chunk.object.key, None);
         let is_same = before.is_some_and(|before| before.object == chunk.object);
         if before.is_some() && !is_same {
             text.push_str("#EXT-X-DISCONTINUITY\n");

@@ -2,23 +2,41 @@
 
 use super::Api;
 use crate::auth::Sight;
+use crate::clip;
+use crate::parameters::Asked;
 use crate::problem::Problem;
 use crate::ranged::{self, Representation};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use framepost_events::record::Container;
+use framepost_events::record::{ChunkProbed, Container};
 use framepost_ports::ByteRange;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::IntoParams;
 
 /// Bytes that are read at a time.
 const PIECE_BYTES: u64 = 256 * 1024;
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Parameters {
+    /// Where the times of the media begin, in microseconds from the start of a playlist with `timeline=continuous`, which sets it. The
+    /// bytes up to the end of the media are then the chunk's, except for their decode times.
+    start: Option<u64>,
+}
+
+/// The latest start, in microseconds: a playlist covers 25 hours at most.
+const LATEST_US: u64 = 48 * 3_600 * 1_000_000;
+
 /// The bytes of a chunk as they are in the bucket.
 #[utoipa::path(get, path = "/v1/media/{*key}", tag = "play",
-    params(("key" = String, Path, description = "The key, with its slashes."), ("range" = Option<String>, Header, description = "One range of bytes.")),
+    params(("key" = String, Path, description = "The key, with its slashes."), ("range" = Option<String>, Header, description = "One range of bytes."), Parameters),
     responses((status = 200, content_type = "video/mp4", body = Vec<u8>), (status = 206, content_type = "video/mp4", body = Vec<u8>),
         (status = 304, description = "The caller has it."),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 416, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn media(
@@ -27,6 +45,7 @@ pub(super) async fn media(
     method: Method,
     headers: HeaderMap,
     Path(key): Path<String>,
+    Asked(asked): Asked<Parameters>,
 ) -> Result<Response, Problem> {
     // Only what the catalogue knows is read: no other object, and no path of another kind.
     let row = api.catalog.chunk(&key).await?.filter(|row| row.camera().is_some_and(|camera| sight.has(&camera)));
@@ -41,6 +60,9 @@ pub(super) async fn media(
         },
         file_name: None,
     };
+    if let Some(start_us) = asked.start {
+        return later(&api, &method, &headers, of, chunk, start_us).await;
+    }
     let source = api.source.clone();
     let object = chunk.object;
     let read = move |start, end: u64| {
@@ -50,4 +72,33 @@ pub(super) async fn media(
         async move { Ok(source.read(&object.bucket, &object.key, None, range).await?.bytes) }
     };
     ranged::answer(&method, &headers, of, read).await
+}
+
+/// Answers with the chunk up to the end of its media, whose times begin at `start_us`.
+async fn later(
+    api: &Api,
+    method: &Method,
+    headers: &HeaderMap,
+    of: Representation,
+    chunk: ChunkProbed,
+    start_us: u64,
+) -> Result<Response, Problem> {
+    if start_us > LATEST_US {
+        return Err(Problem::parameter("start", format!("at most {LATEST_US}")));
+    }
+    let media = clip::movable(&chunk)
+        .ok_or_else(|| Problem::parameter("start", "only of a fragmented MP4 of 64 MiB at most"))?;
+    let identity = format!("{} from {start_us}", of.identity);
+    let of = Representation { size: media.1, identity, ..of };
+    let source = api.source.clone();
+    let chunk = Arc::new(chunk);
+    let read = move |start, end| {
+        let source = source.clone();
+        let chunk = chunk.clone();
+        async move {
+            let whole = clip::later(&*source, &chunk, media, start_us as f64 / 1e6).await?;
+            Ok(clip::cut(&whole, start, end))
+        }
+    };
+    ranged::answer(method, headers, of, read).await
 }

@@ -3,7 +3,7 @@
 use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
-use crate::hls::{self, Kind};
+use crate::hls::{self, Kind, Timeline};
 use crate::keyframes::KeyFrames;
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
@@ -47,6 +47,9 @@ pub(super) struct Parameters {
     /// With `keyframes`, the playlist has single pictures that decode by themselves (`EXT-X-I-FRAMES-ONLY`), for scrubbing. It needs
     /// `from` and `to`.
     frames: Option<FramesWord>,
+    /// With `continuous`, the times of a segment begin where the one before it ends, and only the end of a span is a discontinuity. With
+    /// `chunks`, the default, they begin at 0 in each segment, as they do in the bucket.
+    timeline: Option<TimelineWord>,
     /// One picture of how many seconds: 1 to 3600, and at most 3600 in the playlist. Without it, there are at most 1800: one a minute of a day. Only with
     /// `frames=keyframes`.
     every: Option<u32>,
@@ -60,6 +63,14 @@ pub(super) struct Parameters {
 enum FramesWord {
     All,
     Keyframes,
+}
+
+/// Where the times of segments begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum TimelineWord {
+    Chunks,
+    Continuous,
 }
 
 /// A playlist for HLS players, of an interval or live. Media are byte ranges of chunks as they are in the bucket.
@@ -83,18 +94,27 @@ pub(super) async fn playlist(
     if asked.every.is_some() && !is_of_keyframes {
         return Err(Problem::parameter("every", "only with frames=keyframes"));
     }
+    let timeline = match asked.timeline {
+        Some(TimelineWord::Continuous) if is_of_keyframes => {
+            return Err(Problem::parameter("timeline", "not with frames=keyframes"));
+        }
+        Some(TimelineWord::Continuous) => Timeline::Continuous,
+        Some(TimelineWord::Chunks) | None => Timeline::OfChunks,
+    };
     let text = match (asked.from, asked.to, asked.since) {
         (Some(from), Some(to), None) if is_of_keyframes => {
             let within = parameters::within(from, to, LONGEST_S)?;
             of_keyframes(&api, &keyframes, &camera, within, every(within, asked.every)?).await?
         }
         _ if is_of_keyframes => return Err(Problem::parameter("frames", "keyframes with `from` and `to`")),
-        (Some(from), Some(to), None) => whole(&api, &camera, parameters::within(from, to, LONGEST_S)?).await?,
-        (None, None, Some(since)) => match live(&api, &camera, since).await? {
+        (Some(from), Some(to), None) => {
+            whole(&api, &camera, timeline, parameters::within(from, to, LONGEST_S)?).await?
+        }
+        (None, None, Some(since)) => match live(&api, &camera, timeline, since).await? {
             Some(text) => text,
-            None => return begin(&api, &camera, &name).await,
+            None => return begin(&api, &camera, timeline, &name).await,
         },
-        (None, None, None) => return begin(&api, &camera, &name).await,
+        (None, None, None) => return begin(&api, &camera, timeline, &name).await,
         _ => return Err(Problem::parameter("to", "give `from` and `to`, or neither for a live playlist")),
     };
     Ok(answer::bytes(&headers, Keep::Ask, CONTENT_TYPE, text.into_bytes()))
@@ -102,22 +122,23 @@ pub(super) async fn playlist(
 
 /// Returns the URL of a chunk's bytes for a playlist. It is relative, for servers behind a path of a proxy, and signed if a
 /// player would need a token otherwise.
-fn media(api: &Api) -> impl Fn(&str) -> String {
+fn media(api: &Api) -> impl Fn(&str, Option<u64>) -> String {
     let access = api.access.clone();
     let now = api.clock.now();
-    move |key| {
-        let path = format!("/v1/media/{}", url_path(key));
+    move |key, start_us| {
+        let query = start_us.map(|start_us| format!("?start={start_us}")).unwrap_or_default();
+        let path = format!("/v1/media/{}{query}", url_path(key));
         let path = access.sign(&path, now).map_or(path, |(signed, _)| signed);
         format!("../..{}", &path["/v1".len()..])
     }
 }
 
-async fn whole(api: &Api, camera: &CameraName, within: Interval) -> Result<String, Problem> {
+async fn whole(api: &Api, camera: &CameraName, timeline: Timeline, within: Interval) -> Result<String, Problem> {
     let chunks = api.catalog.briefs(camera, within, CHUNKS_MAX).await?;
     if !chunks.iter().any(hls::is_playable) {
         return Err(Problem::not_found().detail("no footage of this time can be played"));
     }
-    Ok(hls::playlist(Kind::Whole, &media(api), chunks.iter()))
+    Ok(hls::playlist(Kind::Whole, timeline, &media(api), &chunks))
 }
 
 /// Returns of how many seconds of the interval there is one picture.
@@ -152,21 +173,21 @@ async fn of_keyframes(
 }
 
 /// Returns the newest chunks, counted from `since`; `None` if that is too long ago, or no chunk has arrived since.
-async fn live(api: &Api, camera: &CameraName, since: Timestamp) -> Result<Option<String>, Problem> {
+async fn live(api: &Api, camera: &CameraName, timeline: Timeline, since: Timestamp) -> Result<Option<String>, Problem> {
     let now = api.clock.now();
     if now.duration_since(since) > SESSION {
         return Ok(None);
     }
-    let chunks = api.catalog.briefs(camera, Interval { from: since, to: Timestamp::MAX }, CHUNKS_MAX).await?;
-    let chunks: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| hls::is_playable(chunk)).collect();
+    let mut chunks = api.catalog.briefs(camera, Interval { from: since, to: Timestamp::MAX }, CHUNKS_MAX).await?;
+    chunks.retain(hls::is_playable);
     let Some(last) = chunks.last() else { return Ok(None) };
     let edge = last.to.checked_sub(WINDOW).unwrap_or(since);
     let gone = chunks.iter().take_while(|chunk| chunk.to <= edge).count();
-    Ok(Some(hls::playlist(Kind::Live { gone: gone as u64 }, &media(api), chunks[gone..].iter().copied())))
+    Ok(Some(hls::playlist(Kind::Live { gone }, timeline, &media(api), &chunks)))
 }
 
 /// Redirects the reader to the live playlist that begins now.
-async fn begin(api: &Api, camera: &CameraName, name: &str) -> Result<Response, Problem> {
+async fn begin(api: &Api, camera: &CameraName, timeline: Timeline, name: &str) -> Result<Response, Problem> {
     let now = api.clock.now();
     let from = now.checked_sub(BEHIND).unwrap_or(now);
     let chunks = api.catalog.briefs(camera, Interval { from, to: Timestamp::MAX }, CHUNKS_MAX).await?;
@@ -174,7 +195,8 @@ async fn begin(api: &Api, camera: &CameraName, name: &str) -> Result<Response, P
     let last = last.ok_or_else(|| Problem::not_found().detail("nothing was recorded in the last 10 minutes"))?;
     let edge = last.to.checked_sub(WINDOW).unwrap_or(from);
     let first = chunks.iter().find(|chunk| hls::is_playable(chunk) && chunk.to > edge).unwrap_or(last);
-    let query = format!("since={}", first.from);
+    let words = if timeline == Timeline::Continuous { "&timeline=continuous" } else { "" };
+    let query = format!("since={}{words}", first.from);
     let path = format!("/v1/playlists/{}/{name}?{query}", camera.site);
     // From the name on, as the reader sees it.
     let start = path.len() - query.len() - name.len() - 1;

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod console;
+mod continuous;
 mod exports;
 mod find;
 mod functions;

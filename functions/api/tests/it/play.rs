@@ -60,3 +60,18 @@ async fn media_whole_and_in_ranges() {
     let of_other = service.ask(Method::GET, &path, &[("range", "bytes=0-9"), ("if-range", "\"other\"")]).await;
     assert_eq!(of_other.status.as_u16(), 200);
 }
+
+#[tokio::test]
+async fn a_continuous_live_playlist_stays_one_when_it_begins() {
+    let service = Service::start().await;
+    let live = service.get("/v1/playlists/site-0/cam-0.m3u8?timeline=continuous").await;
+    let place = "cam-0.m3u8?since=2026-11-21T00:00:30Z&timeline=continuous";
+    assert_eq!((live.status.as_u16(), live.header("location")), (303, place));
+    let text = service.get(&format!("/v1/playlists/site-0/{place}")).await.text();
+    assert!(text.contains("?start=0\n") && !text.contains("#EXT-X-DISCONTINUITY\n"), "{text}");
+    for more in ["timeline=other", "timeline=continuous&frames=keyframes"] {
+        let range = ALL.split_once("&from").unwrap().1;
+        let answer = service.get(&format!("/v1/playlists/site-0/cam-0.m3u8?from{range}&{more}")).await;
+        assert_eq!(answer.status.as_u16(), 400, "{more}");
+    }
+}

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// Two minutes in 40 chunks, a gap of a minute, and 20 more chunks with another picture. A chunk has a key frame every second.
-struct Place {
-    bucket: Arc<MemoryBucket>,
+pub(crate) struct Place {
+    pub(crate) bucket: Arc<MemoryBucket>,
     router: Router,
-    keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 /// One entry of a playlist of key frames.
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Place {
-    async fn new(change: impl Fn(&mut Record)) -> Self {
+    pub(crate) async fn new(change: impl Fn(&mut Record)) -> Self {
         let bucket = Arc::new(MemoryBucket::new("footage"));
         let catalog = MemoryCatalog::default();
         let mut gateway = Gateway::new();
@@ -59,11 +59,18 @@ impl Place {
     }
 
     /// Asks for key frames from the start of the footage until so many seconds after it.
-    async fn asked(&self, until_s: i64, more: &str) -> Answer {
+    pub(crate) async fn asked(&self, until_s: i64, more: &str) -> Answer {
         let from = Gateway::start();
         let to = from + jiff::SignedDuration::from_secs(until_s);
-        let path = format!("/v1/playlists/site-0/cam-0.m3u8?from={from}&to={to}{more}");
-        let request = Request::builder().uri(path).header("host", "127.0.0.1:8642").body(Body::empty()).unwrap();
+        self.get(&format!("/v1/playlists/site-0/cam-0.m3u8?from={from}&to={to}{more}"), &[]).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().uri(path).header("host", "127.0.0.1:8642");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

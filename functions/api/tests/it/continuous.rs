@@ -1,0 +1,50 @@
+//! Chunks whose times are moved, for playlists with one timeline.
+
+use crate::scrub::Place;
+
+/// The decode times of the fragments of a file, as the boxes have them.
+fn times(bytes: &[u8]) -> Vec<u64> {
+    let kinds = bytes.windows(4).enumerate().filter(|(_, kind)| kind == b"tfdt");
+    kinds.map(|(at, _)| u64::from_be_bytes(bytes[at + 8..at + 16].try_into().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn segments_begin_where_the_one_before_ends_and_nothing_else_of_them_changes() {
+    let place = Place::new(|_| {}).await;
+    let text = place.asked(300, "&timeline=continuous").await.text();
+    assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1, "{text}");
+    let mut next = 0;
+    for (key, line) in place.keys.iter().zip(text.lines().filter(|line| line.contains("?start="))) {
+        let path = line.strip_prefix("../..").unwrap();
+        let own = place.bucket.bytes(key).unwrap();
+        let moved = place.get(&format!("/v1{path}"), &[]).await;
+        assert_eq!((moved.status.as_u16(), moved.header("content-type")), (200, "video/mp4"));
+        assert_eq!(times(&moved.body), [next, next + 90_000, next + 180_000], "{path}");
+        next += 270_000;
+        let media_end = moved.body.len();
+        let differ = moved.body.iter().zip(own.iter()).filter(|(here, there)| here != there).count();
+        assert!(differ <= 3 * 8, "{differ} bytes differ");
+        assert_eq!(&own[media_end + 4..media_end + 8], b"mfra");
+    }
+    assert_eq!(next, 60 * 270_000);
+    let path = format!("/v1/media/{}?start=4000000", place.keys[1]);
+    let whole = place.get(&path, &[]).await;
+    let part = place.get(&path, &[("range", "bytes=500-5999")]).await;
+    assert_eq!(part.status.as_u16(), 206);
+    assert!(part.body == whole.body[500..6000]);
+    assert_ne!(place.get(&format!("/v1/media/{}", place.keys[1]), &[]).await.header("etag"), whole.header("etag"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_refused() {
+    let place = Place::new(|_| {}).await;
+    let key = &place.keys[0];
+    for query in ["start=-1", "start=x", "start=1.5", "start=172800000001", "start=18446744073709551615", "begin=1"] {
+        assert_eq!(place.get(&format!("/v1/media/{key}?{query}"), &[]).await.status.as_u16(), 400, "{query}");
+    }
+    let size = place.bucket.bytes(key).unwrap().len();
+    place.bucket.insert(key, "video/mp4", vec![], vec![0xff; size]);
+    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 500);
+    place.bucket.insert(key, "video/mp4", vec![], vec![0xff; 7]);
+    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 500);
+}
