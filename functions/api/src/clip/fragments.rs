@@ -1,8 +1,9 @@
 //! Fragments, moved in time and in the file: their numbers, decode times and base offsets are changed where they stand.
 //!
-//! Nothing else of them changes, so the bytes that stood in those fields are enough to have the chunk's media again.
+//! What is shown after a clip's end is taken off their sample tables in the same way. Nothing else of them changes, so the bytes that stood in those fields are enough to have the chunk's media again.
 
-use super::head::children;
+use super::ends;
+use super::head::{Track, children};
 use bytes::Bytes;
 use framepost_media::be;
 use std::collections::BTreeMap;
@@ -89,28 +90,34 @@ fn of_track(found: &mut Vec<Field>, traf: &[u8], at: usize) -> Option<()> {
 /// Fragments of one chunk in the numbers of a clip. A chunk has fewer.
 const FRAGMENTS_OF_A_CHUNK: u32 = 1 << 12;
 
-/// The media of a chunk, as the `number`th of a clip, `begins_at` seconds behind its start. They began at `from` in the chunk and
-/// begin at `to` in the clip. `None` where they are not fragments.
-pub(crate) fn moved(
-    media: &[u8],
-    number: u32,
-    begins_at: f64,
-    from: u64,
-    to: u64,
-    timescales: &BTreeMap<u32, u32>,
-) -> Option<Moved> {
-    let mut bytes = media.to_vec();
-    let mut changes = Vec::new();
+/// How the media of a chunk become a part of a clip.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Move {
+    /// Which of the clip's chunks it is, from 0.
+    pub(crate) number: u32,
+    /// Seconds from the clip's start to the chunk's.
+    pub(crate) begins_at: f64,
+    /// Where its media begin in its own object.
+    pub(crate) from: u64,
+    /// Where they begin in the clip.
+    pub(crate) to: u64,
+    /// Seconds from the chunk's start after which nothing is shown; `None` if all of it is.
+    pub(crate) ends_at: Option<f64>,
+}
+
+/// Returns the media of a chunk in a clip. `None` where they are not fragments.
+pub(crate) fn moved(media: &[u8], how: &Move, tracks: &BTreeMap<u32, Track>) -> Option<Moved> {
+    let mut written: Vec<(usize, Vec<u8>)> = Vec::new();
     for Field { place, means } in all_fields(media)? {
         let was = media.get(place.clone())?;
         let new = match means {
             Means::Number => {
                 let own = be::u32_at(was, 0)? % FRAGMENTS_OF_A_CHUNK;
-                number.wrapping_mul(FRAGMENTS_OF_A_CHUNK).wrapping_add(own).to_be_bytes().to_vec()
+                how.number.wrapping_mul(FRAGMENTS_OF_A_CHUNK).wrapping_add(own).to_be_bytes().to_vec()
             }
-            Means::Position => be::u64_at(was, 0)?.checked_sub(from)?.checked_add(to)?.to_be_bytes().to_vec(),
+            Means::Position => be::u64_at(was, 0)?.checked_sub(how.from)?.checked_add(how.to)?.to_be_bytes().to_vec(),
             Means::Time { track } => {
-                let offset = units(begins_at, *timescales.get(&track)?);
+                let offset = units(how.begins_at, tracks.get(&track)?.timescale);
                 if was.len() == 8 {
                     be::u64_at(was, 0)?.checked_add(offset)?.to_be_bytes().to_vec()
                 } else {
@@ -118,8 +125,19 @@ pub(crate) fn moved(
                 }
             }
         };
+        written.push((place.start, new));
+    }
+    // Where the sample tables cannot be read, the edit list alone ends the clip.
+    let over = how.ends_at.and_then(|end_s| ends::cut(media, end_s, tracks)).unwrap_or_default();
+    written.extend(over.into_iter().map(|over| (over.at, over.bytes)));
+    written.sort_by_key(|(at, _)| *at);
+    let mut bytes = media.to_vec();
+    let mut changes = Vec::new();
+    for (at, new) in written {
+        let place = at..at + new.len();
+        let was = media.get(place.clone())?;
         if new != was {
-            changes.push(Changed { at: place.start as u64, was: was.to_vec() });
+            changes.push(Changed { at: at as u64, was: was.to_vec() });
             bytes.get_mut(place)?.copy_from_slice(&new);
         }
     }

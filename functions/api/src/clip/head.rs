@@ -13,8 +13,18 @@ const EPOCH_1904: i64 = 2_082_844_800;
 /// A head, and what is needed to move fragments behind it.
 pub(crate) struct Head {
     pub(crate) bytes: Bytes,
-    /// By track: units a second.
-    pub(crate) timescales: BTreeMap<u32, u32>,
+    /// By their ids.
+    pub(crate) tracks: BTreeMap<u32, Track>,
+}
+
+/// What fragments need to know of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Track {
+    /// Units per second.
+    pub(crate) timescale: u32,
+    /// The duration of a sample of which nothing else is said (§8.8.3).
+    pub(crate) duration: u32,
+    pub(crate) is_video: bool,
 }
 
 /// A box within its parent's bytes.
@@ -68,19 +78,32 @@ fn timescale(header: &[u8]) -> Option<u32> {
     be::u32_at(header, at).filter(|timescale| *timescale > 0)
 }
 
-/// Returns the units per second of each track, by its id, of an initialization segment.
-pub(crate) fn timescales(init: &[u8]) -> Option<BTreeMap<u32, u32>> {
+/// Returns the tracks of an initialization segment by their ids.
+pub(crate) fn tracks(init: &[u8]) -> Option<BTreeMap<u32, Track>> {
     let moov = child(init, *b"moov")?;
+    let trex = |id: u32| {
+        let found = children(child(moov.body, *b"mvex")?.body)?.into_iter();
+        found.filter(|inner| inner.kind == *b"trex").find(|trex| be::u32_at(trex.body, 4) == Some(id))
+    };
     let traks = children(moov.body)?.into_iter().filter(|inner| inner.kind == *b"trak");
-    traks.map(|trak| track(trak.body)).collect()
+    let of = |trak: BoxIn<'_>| {
+        let id = track_id(trak.body)?;
+        let mdia = child(trak.body, *b"mdia")?.body;
+        let timescale = timescale(child(mdia, *b"mdhd")?.body)?;
+        let duration = trex(id).and_then(|trex| be::u32_at(trex.body, 12)).unwrap_or_default();
+        // §8.4.3: the handler's type.
+        let is_video = child(mdia, *b"hdlr").is_some_and(|hdlr| hdlr.body.get(8..12) == Some(b"vide"));
+        Some((id, Track { timescale, duration, is_video }))
+    };
+    traks.map(of).collect()
 }
 
 impl Head {
     /// Makes the head of a clip out of the initialization segment of its first chunk.
     pub(crate) fn of(init: &[u8], timing: Timing) -> Option<Self> {
-        let Timing { starts_at, skipped, played } = timing;
+        let Timing { starts_at, skipped, played, .. } = timing;
         let mut made = Vec::with_capacity(init.len() + 256);
-        let mut timescales = BTreeMap::new();
+        let tracks = tracks(init)?;
         for top in children(init)? {
             if top.kind != *b"moov" {
                 made.extend_from_slice(top.whole);
@@ -92,8 +115,7 @@ impl Head {
                 parts.push(match &inner.kind {
                     b"mvhd" => boxed(*b"mvhd", &[&created(inner.body, starts_at)]),
                     b"trak" => {
-                        let (track, of_track) = track(inner.body)?;
-                        timescales.insert(track, of_track);
+                        let of_track = tracks.get(&track_id(inner.body)?)?.timescale;
                         let list = edit_list(units(skipped, of_track), units(played, movie));
                         with_edits(inner.body, &list)?
                     }
@@ -104,16 +126,14 @@ impl Head {
             let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
             made.extend(boxed(*b"moov", &parts));
         }
-        (!timescales.is_empty()).then(|| Self { bytes: made.into(), timescales })
+        (!tracks.is_empty()).then(|| Self { bytes: made.into(), tracks })
     }
 }
 
-/// Returns the id and the timescale of a track.
-fn track(trak: &[u8]) -> Option<(u32, u32)> {
+/// Returns the id of a track.
+fn track_id(trak: &[u8]) -> Option<u32> {
     let tkhd = child(trak, *b"tkhd")?.body;
-    let id = be::u32_at(tkhd, if be::u8_at(tkhd, 0)? == 1 { 20 } else { 12 })?;
-    let mdhd = child(child(trak, *b"mdia")?.body, *b"mdhd")?.body;
-    Some((id, timescale(mdhd)?))
+    be::u32_at(tkhd, if be::u8_at(tkhd, 0)? == 1 { 20 } else { 12 })
 }
 
 /// Returns the movie's header with the wall-clock time of the clip's start as creation time (§8.2.2).

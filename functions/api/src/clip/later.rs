@@ -1,7 +1,7 @@
 //! A chunk whose times begin later: the same bytes, with the decode times of its fragments moved.
 
-use super::fragments::moved;
-use super::head::timescales;
+use super::fragments::{Move, moved};
+use super::head::tracks;
 use bytes::Bytes;
 use framepost_events::record::ChunkProbed;
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectSource};
@@ -26,10 +26,12 @@ pub(crate) async fn later(
     let whole = source.read(&object.bucket, &object.key, None, ByteRange { start: 0, len: end }).await?.bytes;
     let damaged = |because| Error::new(ErrorKind::Corrupt, "get", &object.key).because(because);
     if whole.len() as u64 != end {
-        return Err(damaged("the object is shorter than it was"));
+        return Err(damaged("the object's length changed"));
     }
     let (init, media) = whole.split_at(usize::try_from(start).unwrap_or(usize::MAX).min(whole.len()));
-    let moved = timescales(init).and_then(|timescales| moved(media, 0, by_s, start, start, &timescales));
-    let moved = moved.ok_or_else(|| damaged("a fragment that is none"))?;
+    let moved = tracks(init).and_then(|tracks| {
+        moved(media, &Move { number: 0, begins_at: by_s, from: start, to: start, ends_at: None }, &tracks)
+    });
+    let moved = moved.ok_or_else(|| damaged("not a fragment"))?;
     Ok([init, &moved.bytes].concat().into())
 }

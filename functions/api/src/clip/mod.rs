@@ -11,14 +11,16 @@
 //! the chunks that it touches.
 //!
 //! Decoding can only start at a random access frame. The file begins with the chunk in which the clip begins, and an
-//! edit list (ISO/IEC 14496-12 §8.6.6) tells players at which millisecond to begin and how long to play.
+//! edit list (ISO/IEC 14496-12 §8.6.6) tells players at which millisecond to begin and how long to play. What the last chunk shows
+//! after that is also taken off its sample tables, for programs that do not apply the end of an edit list to fragments.
 
+mod ends;
 mod fragments;
 mod head;
 mod later;
 mod plan;
 
-pub(crate) use fragments::{Changed, moved};
+pub(crate) use fragments::{Changed, Move, moved};
 pub(crate) use head::Head;
 pub(crate) use later::{later, movable};
 pub(crate) use plan::{BEFORE, CHUNKS_MAX, Gaps, Plan, Refusal, Timing};
@@ -77,8 +79,7 @@ impl Clip {
         let start = part.start;
         let end = part.start + part.len();
         let media = cut(&whole, start, end);
-        let number = u32::try_from(n).unwrap_or(u32::MAX);
-        let moved = fragments::moved(&media, number, part.begins_at, start, at, &self.head.timescales)
+        let moved = fragments::moved(&media, &self.move_of(n, at), &self.head.tracks)
             .ok_or_else(|| damaged("not a fragment"))?;
         Ok(Piece {
             chunk: part.chunk.clone(),
@@ -93,6 +94,15 @@ impl Clip {
         })
     }
 
+    /// How the media of the `n`th chunk become those that stand at `at` in the clip.
+    fn move_of(&self, n: usize, at: u64) -> Move {
+        let part = &self.plan.parts()[n];
+        let is_last = n + 1 == self.pieces();
+        let ends_at = self.plan.timing().ends_at(plan::seconds(&part.chunk)).filter(|_| is_last);
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        Move { number, begins_at: part.begins_at, from: part.start, to: at, ends_at }
+    }
+
     /// The next bytes from `start` on, some of those before `end`.
     pub(crate) async fn read(&self, source: &dyn ObjectSource, start: u64, end: u64) -> Result<Bytes, Error> {
         let head_bytes = self.head.bytes.len() as u64;
@@ -100,7 +110,7 @@ impl Clip {
             return Ok(cut(&self.head.bytes, start, end));
         }
         let mut at = head_bytes;
-        for (number, part) in (0..).zip(self.plan.parts()) {
+        for (n, part) in self.plan.parts().iter().enumerate() {
             let behind = at + part.len();
             if start < behind {
                 let object = &part.chunk.object;
@@ -111,7 +121,7 @@ impl Clip {
                         Error::new(ErrorKind::Corrupt, "clip", &object.key).because("the object became shorter")
                     );
                 }
-                let moved = fragments::moved(&media, number, part.begins_at, part.start, at, &self.head.timescales);
+                let moved = fragments::moved(&media, &self.move_of(n, at), &self.head.tracks);
                 let damaged = || Error::new(ErrorKind::Corrupt, "clip", &object.key).because("not a fragment");
                 return Ok(cut(&moved.ok_or_else(damaged)?.bytes, start - at, end - at));
             }

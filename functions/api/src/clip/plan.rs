@@ -58,6 +58,8 @@ pub(crate) struct Timing {
     pub(crate) skipped: f64,
     /// Seconds that are seen.
     pub(crate) played: f64,
+    /// Seconds of media after that, which are all of the last chunk.
+    pub(crate) behind: f64,
 }
 
 impl Timing {
@@ -66,7 +68,12 @@ impl Timing {
         let starts_at = within.from.max(first);
         let skipped = starts_at.duration_since(first).as_secs_f64();
         let behind = last.duration_since(within.to).as_secs_f64().max(0.0);
-        Self { starts_at, skipped, played: (total - skipped - behind).max(0.0) }
+        Self { starts_at, skipped, played: (total - skipped - behind).max(0.0), behind }
+    }
+
+    /// Seconds from the start of the last chunk, which lasts so many, after which nothing is shown; `None` if all of it is.
+    pub(crate) fn ends_at(&self, lasts: f64) -> Option<f64> {
+        (self.behind > 0.0).then(|| (lasts - self.behind).max(0.0))
     }
 }
 

@@ -44,7 +44,7 @@ async fn what_cannot_be_moved_is_refused() {
     }
     let size = place.bucket.bytes(key).unwrap().len();
     place.bucket.insert(key, "video/mp4", vec![], vec![0xff; size]);
-    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 500);
+    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 503);
     place.bucket.insert(key, "video/mp4", vec![], vec![0xff; 7]);
-    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 500);
+    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 503);
 }

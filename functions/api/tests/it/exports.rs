@@ -197,6 +197,24 @@ async fn an_export_is_as_it_was_planned_and_every_file_can_be_had() {
 }
 
 #[tokio::test]
+async fn a_clip_that_ends_within_a_chunk_has_less_of_it_and_proves_all_of_it() {
+    let place = Place::new().await;
+    let service = place.open();
+    // The second picture of the second fragment of the second chunk is the last one.
+    let answer = service.post("", &json!({"name": "gate", "ranges": [range(1, 500, 5_000)]})).await;
+    let made = service.made(answer.header("location")).await;
+    let clip = service.get(made["files"][0]["url"].as_str().unwrap()).await.body;
+    let boxes = |kind: &[u8]| clip.windows(4).filter(|four| *four == kind).count();
+    // The head has none, and six fragments have one each: of the last one only the bytes are left.
+    assert_eq!((boxes(b"moof"), boxes(b"mdat"), boxes(b"free")), (5, 6, 1));
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("export.zip");
+    std::fs::write(&archive, service.get(made["archive"].as_str().unwrap()).await.body).unwrap();
+    let report = verify(&archive, std::slice::from_ref(&place.public_key)).unwrap();
+    assert_eq!(report.faults, [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn the_archive_is_whole_in_ranges_and_other_programs_read_it() {
     let place = Place::new().await;
     let service = place.open();

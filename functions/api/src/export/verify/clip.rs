@@ -2,7 +2,7 @@
 
 use super::files::Open;
 use super::{Keys, Report, Trust};
-use crate::clip::{Head, Timing, moved};
+use crate::clip::{Head, Move, Timing, moved};
 use crate::export::manifest::{ChunkProof, Claim, ClipFile, Proof};
 use framepost_events::manifest::Manifest;
 use framepost_events::{ObjectKey, Sha256, Sha256Hasher};
@@ -44,7 +44,7 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
             _ => return report.fault(&chunk.key, "its length is not a number"),
         }
     }
-    let Some(head) = head(file, clip, proof, &seconds, report) else { return };
+    let Some((head, timing)) = head(file, clip, proof, &seconds, report) else { return };
     let mut at = proof.head_bytes;
     let mut begins_at = 0.0;
     let mut found = Found::default();
@@ -53,7 +53,9 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
         if chunk.at != at {
             return report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
         }
-        let place = Place { number: n, begins_at, at };
+        let is_last = at + chunk.media_bytes == file.len();
+        let ends_at = timing.ends_at(*lasts).filter(|_| is_last);
+        let place = Place { number: n, begins_at, at, ends_at };
         if object(file, chunk, proof, &place, &head, report) {
             found.objects += 1;
         }
@@ -70,7 +72,7 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
 }
 
 /// Makes the clip's head again, and compares. What else is wrong is looked for in any case.
-fn head(file: &Open, clip: &ClipFile, proof: &Proof, seconds: &[f64], report: &mut Report) -> Option<Head> {
+fn head(file: &Open, clip: &ClipFile, proof: &Proof, seconds: &[f64], report: &mut Report) -> Option<(Head, Timing)> {
     let name = &clip.file.name;
     let (first, last) = proof.chunks.first().zip(proof.chunks.last()).or_else(|| {
         report.fault(name, "it has no chunk");
@@ -83,7 +85,7 @@ fn head(file: &Open, clip: &ClipFile, proof: &Proof, seconds: &[f64], report: &m
     if made.as_ref().is_none_or(|made| made.bytes != there) {
         report.fault(name, "its head is not that of a clip of these chunks and this time");
     }
-    made
+    made.map(|made| (made, timing))
 }
 
 /// Where a chunk is in a clip.
@@ -91,6 +93,8 @@ struct Place {
     number: u32,
     begins_at: f64,
     at: u64,
+    /// Seconds from the chunk's start after which nothing is shown.
+    ends_at: Option<f64>,
 }
 
 /// Puts the chunk's object together again, and out of that the clip's part. Says whether both are what they have to be.
@@ -128,8 +132,13 @@ fn object(file: &Open, chunk: &ChunkProof, proof: &Proof, place: &Place, of: &He
     if chunk.claim.as_ref().is_some_and(|claim| claim.sha256 != digest) {
         report.fault(key, "it is not what its gateway wrote: the SHA-256 differs");
     }
-    let again = moved(&media, place.number, place.begins_at, head.0.len() as u64, place.at, &of.timescales);
-    if again.is_none_or(|again| again.bytes != there) {
+    // Clips of before ended by their edit list alone.
+    let is_so = [place.ends_at, None].into_iter().any(|ends_at| {
+        let Place { number, begins_at, at, .. } = *place;
+        let how = Move { number, begins_at, from: head.0.len() as u64, to: at, ends_at };
+        moved(&media, &how, &of.tracks).is_some_and(|again| again.bytes == there)
+    });
+    if !is_so {
         report.fault(key, "its times in the clip are not those of a clip");
     }
     report.faults.len() == before
