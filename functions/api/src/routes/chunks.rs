@@ -28,6 +28,7 @@ pub(super) struct Parameters {
     /// Only chunks that begin before this time.
     to: Option<Timestamp>,
     /// The order of the list; the newest first by default.
+    #[param(inline)]
     order: Option<OrderWord>,
     /// The most chunks on a page: 1 to 1000, 100 by default.
     #[param(minimum = 1, maximum = 1000)]

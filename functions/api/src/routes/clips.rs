@@ -27,6 +27,7 @@ pub(super) struct Parameters {
     /// The time at which the clip ends; at most 25 hours after `from`.
     to: Timestamp,
     /// What to do with a stretch without video. `fail`, the default, answers 409. `skip` leaves it out.
+    #[param(inline)]
     gaps: Option<GapsWord>,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct ClipPlan {
 /// with `.mp4`; with `.json`, the answer is the size that the clip would have.
 #[utoipa::path(get, path = "/v1/clips/{site}/{name}", tag = "play",
     params(("site" = String, Path), ("name" = String, Path, description = "The camera's name, and `.mp4` or `.json`."), Parameters),
-    responses((status = 200, content_type = "video/mp4", body = Vec<u8>), (status = 206, content_type = "video/mp4", body = Vec<u8>),
+    responses((status = 200, content((Vec<u8> = "video/mp4"), (ClipPlan = "application/json"))), (status = 206, content_type = "video/mp4", body = Vec<u8>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no one clip of it: `ranges` says of what there is.", body = Problem, content_type = "application/problem+json")))]

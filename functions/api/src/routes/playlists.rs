@@ -46,9 +46,11 @@ pub(super) struct Parameters {
     to: Option<Timestamp>,
     /// With `keyframes`, the playlist has single pictures that decode by themselves (`EXT-X-I-FRAMES-ONLY`), for scrubbing. It needs
     /// `from` and `to`.
+    #[param(inline)]
     frames: Option<FramesWord>,
     /// With `continuous`, the times of a segment begin where the one before it ends, and only the end of a span is a discontinuity. With
     /// `chunks`, the default, they begin at 0 in each segment, as they do in the bucket.
+    #[param(inline)]
     timeline: Option<TimelineWord>,
     /// One picture of how many seconds: 1 to 3600, and at most 3600 in the playlist. Without it, there are at most 1800: one a minute of a day. Only with
     /// `frames=keyframes`.

@@ -20,21 +20,21 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// 20 chunks of `cam-0`, a gap of 60 s, 5 more with another picture; and 10 of `cam-1` of another site.
-struct Place {
-    bucket: Arc<MemoryBucket>,
+pub(crate) struct Place {
+    pub(crate) bucket: Arc<MemoryBucket>,
     catalog: Arc<MemoryCatalog>,
     clock: Arc<SimulatedClock>,
     public_key: framepost_events::manifest::PublicKey,
 }
 
 /// An API over it, and what makes its exports.
-struct Service {
-    router: Router,
-    exports: Exports,
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) exports: Exports,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let bucket = Arc::new(MemoryBucket::new("footage"));
         let catalog = Arc::new(MemoryCatalog::default());
         let mut gateway = Gateway::new();
@@ -49,7 +49,7 @@ impl Place {
         Self { bucket, catalog, clock, public_key: gateway.signer.public_key() }
     }
 
-    fn service(&self, access: Access, work: Work) -> Service {
+    pub(crate) fn service(&self, access: Access, work: Work) -> Service {
         let bucket = ExportBucket {
             name: "footage".to_owned(),
             sink: self.bucket.clone(),

@@ -4,10 +4,12 @@
 mod attacks;
 mod console;
 mod continuous;
+mod described;
 mod exports;
 mod find;
 mod functions;
 mod holds;
+mod judged;
 mod made;
 mod oidc;
 mod play;

@@ -1,0 +1,137 @@
+// HLS as hls.js plays it: `playback.mjs BASE SITE CAMERA START`.
+//
+// The pictures carry a number in bars, black and white, which counts frames since START. A picture's wall-clock time is therefore
+// known from the picture alone, and compared with what hls.js takes it for.
+
+import fs from "node:fs";
+import { PATIENCE_MS, check, complaints, failures, open, until } from "./browser.mjs";
+import { Line } from "./line.mjs";
+
+const [base, site, camera, start] = process.argv.slice(2);
+const FRAME_MS = 40;
+/** How long after the start of a segment hls.js knows that it is played, in seconds. */
+const SETTLED_S = 0.5;
+/** Bars of a picture, each of one bit, the lowest first. */
+const BARS = 16;
+
+const line = new Line(base);
+const page_html = "<!doctype html><meta charset=utf-8><title>HLS</title><video muted playsinline></video><script src=/hls.js></script>";
+const library = fs.readFileSync(new URL("node_modules/hls.js/dist/hls.js", import.meta.url));
+let variants = "";
+line.instead = (url) => {
+  if (url.pathname === "/play.html") return { type: "text/html", body: page_html };
+  if (url.pathname === "/hls.js") return { type: "text/javascript", body: library };
+  if (url.pathname === "/v1/playlists/variants.m3u8") return { type: "application/vnd.apple.mpegurl", body: variants };
+  if (url.pathname === "/favicon.ico") return { status: 204, type: "image/png", body: "" };
+  return undefined;
+};
+await line.open();
+const server = line.base.replace(/\/$/, "");
+
+const known = (await (await fetch(`${server}/v1/cameras`)).json()).cameras.find((one) => one.site === site && one.camera === camera);
+const query = `from=${known.first}&to=${known.last}`;
+const { chunks } = await (await fetch(`${server}/v1/chunks?site=${site}&camera=${camera}&${query}&order=oldest-first&limit=500`)).json();
+/** Where spans begin: chunks with the counter 0. */
+const spans = chunks.filter((chunk) => /\.0\.mp4$/.test(chunk.key)).map((chunk) => Date.parse(chunk.from));
+check("there are three spans", spans.length === 3, spans.map((at) => new Date(at).toISOString()).join(" "));
+check("the picture changes in between", new Set(chunks.map((chunk) => chunk.sampleEntryDigest)).size === 2);
+
+const { browser, page } = await open();
+await page.goto(`${server}/play.html`);
+await page.evaluate((bars, settled) => {
+  window.SETTLED_S = settled;
+  window.shown = [];
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  window.numberOf = (video) => {
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    context.drawImage(video, 0, 0);
+    let number = 0;
+    for (let bar = 0; bar < bars; bar += 1) {
+      const { data } = context.getImageData(Math.floor(((bar + 0.5) * canvas.width) / bars), Math.floor(canvas.height / 2), 1, 1);
+      if (data[0] > 127) number += 2 ** bar;
+    }
+    return number;
+  };
+}, BARS, SETTLED_S);
+
+for (const timeline of ["", "&timeline=continuous"]) {
+  const name = timeline === "" ? "a playlist" : "a continuous one";
+  const ended = await page.evaluate(async (source) => {
+    const video = document.querySelector("video");
+    window.hls?.destroy();
+    window.shown = [];
+    window.errors = [];
+    window.over = false;
+    // Fragments are kept, so that a slow machine does not fetch them twice.
+    const hls = window.hls = new Hls({ enableWorker: false, maxBufferLength: 120 });
+    hls.on(Hls.Events.ERROR, (_, data) => window.errors.push(`${data.details}${data.fatal ? " (fatal)" : ""}: ${data.error?.message ?? ""}`));
+    const look = (_, frame) => {
+      if (window.hls !== hls) return;
+      const date = hls.playingDate;
+      const segment = (time) => hls.levels[0]?.details?.fragments.find((one) => time >= one.start && time < one.end);
+      // The date is of this moment, and hls.js looks ten times a second which segment is played.
+      const here = segment(frame.mediaTime);
+      const isKnown = here !== undefined && here === segment(video.currentTime) && frame.mediaTime > here.start + window.SETTLED_S;
+      if (date && isKnown) window.shown.push({ number: window.numberOf(video), width: video.videoWidth, date: date.getTime() - (video.currentTime - frame.mediaTime) * 1000 });
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+    video.onended = () => { window.over = true; };
+    hls.loadSource(source);
+    hls.attachMedia(video);
+    await video.play();
+  }, `/v1/playlists/${site}/${camera}.m3u8?${query}${timeline}`).then(() => until(page, () => window.over));
+  const { shown, errors, at, buffered } = await page.evaluate(() => {
+    const video = document.querySelector("video");
+    const { buffered } = video;
+    return {
+      shown: window.shown, errors: window.errors, at: video.currentTime,
+      buffered: Array.from({ length: buffered.length }, (_, n) => [buffered.start(n), buffered.end(n)]),
+    };
+  });
+  check(`${name} plays to its end without an error`, ended && errors.length === 0, `${errors.join("; ")} at ${at} of ${JSON.stringify(buffered)}`);
+  const recorded = chunks.reduce((sum, chunk) => sum + chunk.seconds, 0);
+  check(`${name} plays all that was recorded and nothing else`, Math.abs(at - recorded) < 0.5, `${at} s of ${recorded} s`);
+  const errors_ms = shown.map(({ number, date }) => Math.abs(Date.parse(start) + number * FRAME_MS - date));
+  const worst = Math.max(...errors_ms);
+  check(`${name}: playingDate is right to one frame`, shown.length > 50 && Math.round(worst / FRAME_MS) <= 1, `${worst.toFixed(1)} ms in ${shown.length} pictures`);
+  const seen = new Set(shown.map(({ date }) => spans.findLastIndex((begins) => date >= begins - FRAME_MS)));
+  check(`${name}: pictures of each span are shown, of both sizes`, seen.size === 3 && new Set(shown.map(({ width }) => width)).size === 2, [...seen].join(" "));
+}
+
+// Key frames, as hls.js scrubs: one picture for a time, and little to load.
+variants = `#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\n${site}/${camera}.m3u8?${query}\n`
+  + `#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=100000,URI="${site}/${camera}.m3u8?${query}&frames=keyframes&every=1"\n`;
+const asked = [[0.5, 0], [3.5, 75], [6.5, 900]];
+const stills = await page.evaluate(async (wanted, patience) => {
+  window.hls?.destroy();
+  const main = window.hls = new Hls({ enableWorker: false });
+  const made = new Promise((go) => main.on(Hls.Events.MANIFEST_PARSED, go));
+  main.loadSource("/v1/playlists/variants.m3u8");
+  await made;
+  const player = main.createIFramePlayer();
+  const video = document.createElement("video");
+  video.muted = true;
+  document.body.append(video);
+  player.attachMedia(video);
+  const found = [];
+  for (const [at, number] of wanted) {
+    const over = performance.now() + patience;
+    const isThere = () => video.readyState >= 2 && !video.seeking && window.numberOf(video) === number;
+    while (!isThere() && performance.now() < over) {
+      player.loadMediaAt(at);
+      // As often as somebody's hand moves.
+      for (let n = 0; n < 10 && !isThere(); n += 1) await new Promise((go) => setTimeout(go, 50));
+    }
+    found.push(video.readyState >= 2 ? window.numberOf(video) : undefined);
+  }
+  return found;
+}, asked, PATIENCE_MS / 2);
+check("key frames are shown where they are looked for", asked.every(([, number], n) => stills[n] === number), JSON.stringify(stills));
+
+check("the page did not complain", complaints.length === 0, complaints.join("; "));
+await browser.close();
+await line.cut();
+process.exit(failures() === 0 ? 0 : 1);
