@@ -3,7 +3,7 @@
 //! Chunks mostly arrive in the order of their times. The fold then continues, because its state is stored for each camera and
 //! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
-use crate::executor::{Executor, values};
+use crate::executor::{Executor, Row, values};
 use crate::write::{Touched, json};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
@@ -19,10 +19,24 @@ fn day_of(time: Timestamp) -> Timestamp {
     SightingFold::partition(time).from
 }
 
-/// Brings the sightings of a camera by a model up to date.
-pub(crate) async fn sightings(db: &mut impl Executor, camera: i64, series: i64, touched: Touched) -> Result<()> {
+/// Brings the sightings up to date of each camera by each model, by their ids.
+pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i64), Touched>) -> Result<()> {
     let sql = "SELECT from_us, key, fold FROM tail WHERE camera = $1 AND series = $2";
-    let tail = match db.query(sql, values![camera, series]).await?.first() {
+    let mut asked = Vec::with_capacity(touched.len());
+    for ((camera, series), touched) in touched {
+        let tail = db.ask(sql, values![camera, series]).await?;
+        asked.push((camera, series, touched, tail));
+    }
+    for (camera, series, touched, tail) in asked {
+        let tail = db.answer(tail).await?;
+        go_on(db, camera, series, touched, tail.first()).await?;
+    }
+    Ok(())
+}
+
+/// Brings the sightings of a camera by a model up to date. `tail` is the row with where its fold is.
+async fn go_on(db: &mut impl Executor, camera: i64, series: i64, touched: Touched, tail: Option<&Row>) -> Result<()> {
+    let tail = match tail {
         Some(row) => Some(((row.int(0)?, row.text(1)?.to_owned()), row.json::<SightingFold>(2)?)),
         None => None,
     };

@@ -116,12 +116,37 @@ impl Row {
     }
 }
 
-/// Runs statements on one connection. Statements stay prepared, so only few different texts are used.
+/// The answer to a statement, which may be on its way. It is given to [`Executor::answer`] of the same connection.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// It is there.
+    #[cfg(feature = "sqlite")]
+    Here(Vec<Row>),
+    /// It is what the server sends for the statement with this number.
+    #[cfg(feature = "postgres")]
+    Sent(u64),
+}
+
+/// Runs statements on one connection, in the order of the calls. Statements stay prepared, so only few different texts are used.
+///
+/// A server far away is sent several statements without waiting for the answers. What goes wrong with one may therefore be
+/// returned by a later call, at the end of the transaction at the latest.
 pub(crate) trait Executor: Send {
     fn dialect(&self) -> Dialect;
 
+    /// Runs a statement, whose rows are asked for later.
+    fn ask(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<Asked>> + Send;
+
+    /// Returns the rows of a statement.
+    fn answer(&mut self, asked: Asked) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
     /// Runs a statement and returns its rows.
-    fn query(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<Vec<Row>>> + Send;
+    fn query(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<Vec<Row>>> + Send {
+        async move {
+            let asked = self.ask(sql, values).await?;
+            self.answer(asked).await
+        }
+    }
 
     /// Runs a statement that has no rows.
     fn execute(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<()>> + Send;

@@ -10,7 +10,8 @@
 //! hold    what is not removed
 //! objects what has rows, to be compared with a bucket
 //! schema  versions of the tables, forward only
-//! sqlite, postgres    connections, and what a statement's value is there
+//! known   what many changes need to know of the rows that are there, asked at once
+//! sqlite, postgres, pipeline    connections, and what a statement's value is there
 //! login, tls          who connects to a server, and how it is known
 //! ```
 //!
@@ -20,9 +21,12 @@ mod build;
 mod cloud;
 mod executor;
 mod hold;
+mod known;
 #[cfg(feature = "postgres")]
 mod login;
 mod objects;
+#[cfg(feature = "postgres")]
+mod pipeline;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;

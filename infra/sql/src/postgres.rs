@@ -5,11 +5,11 @@
 //! has not committed. Readers take none.
 
 use crate::cloud::Nobody;
-use crate::executor::{Dialect, Executor, Row, Value};
+use crate::executor::{Executor as _, Value};
 use crate::login::Login;
+use crate::pipeline::Postgres;
 use crate::{Passwords, hold, objects, read, schema, write};
 use async_trait::async_trait;
-use bytes::BytesMut;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
@@ -17,14 +17,10 @@ use framepost_ports::catalog::{
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
-use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement};
 
 /// Connections of one process at a time.
 const CONNECTIONS: usize = 8;
@@ -43,12 +39,6 @@ struct Inner {
     login: Login,
     places: Semaphore,
     idle: Mutex<Vec<Postgres>>,
-}
-
-/// A connection, with the statements that were prepared on it.
-struct Postgres {
-    client: Client,
-    prepared: HashMap<String, Statement>,
 }
 
 /// Runs `$work` in a transaction of `$catalog`.
@@ -92,7 +82,7 @@ impl PostgresCatalog {
         loop {
             let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
-                Some(connection) if !connection.client.is_closed() => return Ok(connection),
+                Some(connection) if !connection.is_closed() => return Ok(connection),
                 Some(_) => {}
                 None => break,
             }
@@ -103,7 +93,7 @@ impl PostgresCatalog {
                 tracing::warn!(error = framepost_ports::chain(&error), "a connection to the catalogue was lost");
             }
         });
-        Ok(Postgres { client, prepared: HashMap::new() })
+        Ok(Postgres::new(client))
     }
 
     /// Begins a transaction. A connection that is dropped before its end is closed, which rolls it back.
@@ -149,67 +139,6 @@ pub(crate) fn failed(operation: &'static str, error: tokio_postgres::Error) -> E
         Some(_) => ErrorKind::Busy,
     };
     Error::new(kind, operation, "the catalogue").because(error)
-}
-
-impl ToSql for Value {
-    fn to_sql(&self, of: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Int(value) if *of == Type::INT4 => i32::try_from(*value)?.to_sql(of, out),
-            Self::Int(value) if *of == Type::FLOAT8 => (*value as f64).to_sql(of, out),
-            Self::Int(value) => value.to_sql(of, out),
-            Self::Real(value) => value.to_sql(of, out),
-            Self::Text(value) => value.to_sql(of, out),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl Executor for Postgres {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
-    }
-
-    async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        let known = self.prepared.get(sql).cloned();
-        let statement = if let Some(statement) = known {
-            statement
-        } else {
-            let statement = self.client.prepare(sql).await.map_err(|error| failed("ask", error))?;
-            self.prepared.insert(sql.to_owned(), statement.clone());
-            statement
-        };
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = self.client.query(&statement, &values).await.map_err(|error| failed("ask", error))?;
-        rows.iter().map(read_row).collect()
-    }
-
-    async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<()> {
-        self.query(sql, values).await.map(|_| ())
-    }
-
-    async fn batch(&mut self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| failed("write", error))
-    }
-}
-
-fn read_row(row: &tokio_postgres::Row) -> Result<Row> {
-    let value = |(n, column): (usize, &tokio_postgres::Column)| {
-        let value = match *column.type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(n)?.map(Value::Int),
-            Type::INT4 => row.try_get::<_, Option<i32>>(n)?.map(|value| Value::Int(value.into())),
-            Type::FLOAT8 => row.try_get::<_, Option<f64>>(n)?.map(Value::Real),
-            _ => row.try_get::<_, Option<String>>(n)?.map(Value::Text),
-        };
-        Ok(value.unwrap_or(Value::Null))
-    };
-    let values = row.columns().iter().enumerate().map(value).collect::<std::result::Result<_, tokio_postgres::Error>>();
-    values.map(Row).map_err(|error| failed("read", error))
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@
 //!
 //! [`apply`]: framepost_ports::Catalog::apply
 
-use crate::executor::{Dialect, Executor, Row, Value};
+use crate::executor::{Asked, Dialect, Executor, Row, Value};
 use crate::{hold, objects, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
@@ -191,8 +191,18 @@ impl Executor for Sqlite<'_> {
         Dialect::Sqlite
     }
 
-    async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        self.run(sql, values).map_err(|error| failed("ask", error))
+    async fn ask(&mut self, sql: &str, values: &[Value]) -> Result<Asked> {
+        self.run(sql, values).map(Asked::Here).map_err(|error| failed("ask", error))
+    }
+
+    async fn answer(&mut self, asked: Asked) -> Result<Vec<Row>> {
+        match asked {
+            Asked::Here(rows) => Ok(rows),
+            #[cfg(feature = "postgres")]
+            Asked::Sent(_) => {
+                Err(Error::new(ErrorKind::Invalid, "ask", "the catalogue").because("it was asked of another one"))
+            }
+        }
     }
 
     async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<()> {

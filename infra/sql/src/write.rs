@@ -1,15 +1,16 @@
 //! Writes changes as rows.
 
 use crate::build;
-use crate::executor::{Executor, Value, values};
+use crate::executor::{Asked, Executor, Value, values};
+use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
 use framepost_events::finalized::Provider;
-use framepost_events::record::{Data, GatewayReported, Model, ObjectRef, Record};
+use framepost_events::record::{Data, GatewayReported, ObjectRef, Record};
 use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, SightingFold};
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The looks that changed, of one camera and one model.
 #[derive(Debug, Default)]
@@ -23,35 +24,37 @@ pub(crate) struct Touched {
 /// What one transaction writes, and what it has learnt of the rows that are there.
 struct Writing<'a, E> {
     db: &'a mut E,
-    /// By camera: its id, and the length of its longest chunk as its row has it, in µs.
-    cameras: HashMap<CameraName, (i64, i64)>,
+    removals: Removals,
+    ids: Ids,
+    /// Looks of which is not known yet whether they changed anything: by ids of camera and series.
+    looks: Vec<(Asked, (i64, i64), LookRow)>,
     /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
 }
 
 /// Applies the changes. The caller commits, or rolls back if this fails.
 pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<()> {
-    let mut writing = Writing { db, cameras: HashMap::new(), touched: BTreeMap::new() };
+    let removals = Removals::of(db, changes).await?;
+    let ids = Ids::of(db, &removals, changes).await?;
+    let mut writing = Writing { db, removals, ids, looks: Vec::new(), touched: BTreeMap::new() };
     for change in changes {
         match change {
             Change::Record(record) => writing.record(record).await?,
             Change::Removed(removed) => writing.removed(removed).await?,
         }
     }
+    writing.looks_changed().await?;
     let Writing { db, touched, .. } = writing;
-    for ((camera, series), touched) in touched {
-        build::sightings(db, camera, series, touched).await?;
-    }
-    Ok(())
+    build::sightings(db, touched).await
 }
 
 /// Returns provider and bucket of an object as one text.
-fn place(object: &ObjectRef) -> String {
+pub(crate) fn place(object: &ObjectRef) -> String {
     format!("{}/{}", object.provider, object.bucket)
 }
 
 /// Whether a version that was removed may be put again: [`ObjectRemoved::removes`], as the statements ask it.
-fn may_come_again(provider: Provider) -> bool {
+pub(crate) fn may_come_again(provider: Provider) -> bool {
     match provider {
         Provider::Local => true,
         Provider::S3 | Provider::Gcs => false,
@@ -59,7 +62,7 @@ fn may_come_again(provider: Provider) -> bool {
 }
 
 /// A text as a database takes it: one of them has no NUL.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -79,7 +82,7 @@ fn word(value: &impl Serialize) -> Option<String> {
 impl<E: Executor> Writing<'_, E> {
     async fn record(&mut self, record: &Record) -> Result<()> {
         let time = record.time;
-        if !self.is_removed(record.data.object(), time).await? {
+        if !self.removals.apply_to(record.data.object(), time) {
             self.note(record).await?;
         }
         match &record.data {
@@ -103,7 +106,7 @@ impl<E: Executor> Writing<'_, E> {
             },
             Data::GatewayReported(reported) => self.report(reported).await,
             Data::ObjectRejected(rejected) => {
-                if self.is_removed(&rejected.object, time).await? {
+                if self.removals.apply_to(&rejected.object, time) {
                     return Ok(());
                 }
                 let object = &rejected.object;
@@ -121,40 +124,14 @@ impl<E: Executor> Writing<'_, E> {
         self.db.execute("INSERT INTO happening (record) VALUES ($1)", values![json(record)?]).await
     }
 
-    /// Returns whether a removal applies to this version of the object.
-    async fn is_removed(&mut self, object: &ObjectRef, time: Timestamp) -> Result<bool> {
-        let sql = "SELECT 1 FROM removal WHERE key = $1 AND place = $2
-            AND ((version = $3 AND (time_us >= $4 OR $5 = 0)) OR (version = '' AND time_us >= $4)) LIMIT 1";
-        let again = may_come_again(object.provider);
-        let values = values![plain(&object.key), place(object), object.version.as_str(), time, again];
-        Ok(!self.db.query(sql, values).await?.is_empty())
-    }
-
-    /// Returns the id of a camera, which has a chunk of this length in µs.
-    async fn camera(&mut self, name: &CameraName, length_us: i64) -> Result<i64> {
-        if let Some((id, longest)) = self.cameras.get(name)
-            && *longest >= length_us
-        {
-            return Ok(*id);
-        }
-        let sql = "INSERT INTO camera (site, name, longest_us) VALUES ($1, $2, $3) ON CONFLICT (site, name) DO UPDATE SET
-            longest_us = CASE WHEN excluded.longest_us > camera.longest_us THEN excluded.longest_us ELSE camera.longest_us END
-            RETURNING id, longest_us";
-        let rows = self.db.query(sql, values![name.site.as_str(), name.camera.as_str(), length_us]).await?;
-        let row = rows.first().ok_or_else(|| Error::new(ErrorKind::Corrupt, "write", "a camera"))?;
-        let id = row.int(0)?;
-        let longest = row.int(1)?;
-        self.cameras.insert(name.clone(), (id, longest));
-        Ok(id)
-    }
-
     async fn chunk(&mut self, row: &ChunkRow) -> Result<()> {
         let Some(name) = row.camera() else { return Ok(()) };
         let object = &row.chunk.object;
-        if self.is_removed(object, row.time).await? {
+        if self.removals.apply_to(object, row.time) {
             return Ok(());
         }
-        let camera = self.camera(&name, row.to.as_microsecond() - row.from.as_microsecond()).await?;
+        let length_us = row.to.as_microsecond() - row.from.as_microsecond();
+        let camera = self.ids.camera(self.db, &name, length_us).await?;
         let brief = row.brief();
         let sql = "INSERT INTO chunk (camera, from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes,
                 media_end, timescale, sample_entry, codec, audio_codec, random_access, activity, signature, content, chain,
@@ -213,10 +190,10 @@ impl<E: Executor> Writing<'_, E> {
         time: Timestamp,
         record: String,
     ) -> Result<()> {
-        if self.is_removed(object, time).await? {
+        if self.removals.apply_to(object, time) {
             return Ok(());
         }
-        let camera = self.camera(name, 0).await?;
+        let camera = self.ids.camera(self.db, name, 0).await?;
         let sql = format!(
             "INSERT INTO {table} (camera, from_us, to_us, key, place, version, time_us, record)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -230,17 +207,14 @@ impl<E: Executor> Writing<'_, E> {
     }
 
     async fn look(&mut self, row: LookRow) -> Result<()> {
-        let model = Model { arm: None, ..row.inferred.model.clone() };
-        let sql = "INSERT INTO series (name, model, last_us) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET
-            last_us = CASE WHEN excluded.last_us > series.last_us THEN excluded.last_us ELSE series.last_us END RETURNING id";
-        let rows = self.db.query(sql, values![row.series(), json(&model)?, row.time]).await?;
-        let series = rows.first().ok_or_else(|| Error::new(ErrorKind::Corrupt, "write", "a model"))?.int(0)?;
+        let series = self.ids.series(self.db, &row).await?;
         let Some(name) = row.camera() else { return Ok(()) };
         let object = &row.inferred.object;
-        if self.is_removed(object, row.time).await? {
+        if self.removals.apply_to(object, row.time) {
             return Ok(());
         }
-        let camera = self.camera(&name, row.to.as_microsecond() - row.from.as_microsecond()).await?;
+        let length_us = row.to.as_microsecond() - row.from.as_microsecond();
+        let camera = self.ids.camera(self.db, &name, length_us).await?;
         // What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
         let sql = "INSERT INTO look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -258,9 +232,19 @@ impl<E: Executor> Writing<'_, E> {
             row.skipped().and_then(|why| word(&why)),
             json(&row.inferred)?,
         ];
-        if !self.db.query(sql, values).await?.is_empty() {
-            let at = (row.from.as_microsecond(), object.key.clone(), object.version.clone());
-            self.touched.entry((camera, series)).or_default().new.insert(at, row);
+        let asked = self.db.ask(sql, values).await?;
+        self.looks.push((asked, (camera, series), row));
+        Ok(())
+    }
+
+    /// Notes which of the looks that were written changed something.
+    async fn looks_changed(&mut self) -> Result<()> {
+        for (asked, of, row) in std::mem::take(&mut self.looks) {
+            if !self.db.answer(asked).await?.is_empty() {
+                let object = &row.inferred.object;
+                let at = (row.from.as_microsecond(), object.key.clone(), object.version.clone());
+                self.touched.entry(of).or_default().new.insert(at, row);
+            }
         }
         Ok(())
     }
@@ -276,6 +260,8 @@ impl<E: Executor> Writing<'_, E> {
     }
 
     async fn removed(&mut self, removed: &ObjectRemoved) -> Result<()> {
+        self.looks_changed().await?;
+        self.removals.add(removed);
         let key = plain(&removed.key);
         let of = format!("{}/{}", removed.provider, removed.bucket);
         let version = removed.version.clone().unwrap_or_default();
