@@ -52,13 +52,18 @@ fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String
     let options = ["--stay", "--sign", "--listen", "127.0.0.1:0", "--window", "2s"].map(str::to_owned);
     let videos = videos.into_iter().map(|path| path.into_os_string().into_string().expect("a path"));
     let onebox = Onebox::up(data, &options.into_iter().chain(videos).collect::<Vec<_>>());
-    let base = onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
-        lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))
-    });
+    let base = address(&onebox);
     onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
         lines.iter().any(|line| line.contains("all files are read")).then_some(())
     });
     (onebox, base)
+}
+
+/// The console's address.
+fn address(onebox: &Onebox) -> String {
+    onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+        lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))
+    })
 }
 
 /// Where pictures are kept.
@@ -95,6 +100,19 @@ fn the_console_does_as_much_for_a_day_of_28_800_files_as_for_one_of_288() {
 fn bench() {
     let (Some(node), Some(chromium)) = (node(), chromium()) else { return };
     day("speed.mjs", node, &chromium);
+}
+
+/// Five minutes of the built-in camera: how far the picture is behind, and that nothing grows.
+#[test]
+#[ignore = "a benchmark: tests/run bench"]
+fn bench_live() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut onebox = Onebox::up(&directory.path().join("data"), &["--listen", "127.0.0.1:0"]);
+    let base = address(&onebox);
+    onebox.running.wait_for(Output::Stdout, Duration::from_mins(1), |lines| (!lines.is_empty()).then_some(()));
+    succeed(node.arg(harness().join("live.mjs")).args([base.as_str(), "300"]).env("CHROMIUM", chromium));
+    onebox.end();
 }
 
 /// Runs a script on two cameras with a day each, of 28 800 files and of 288.
