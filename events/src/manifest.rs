@@ -107,6 +107,11 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
+    /// Parses public keys that are separated by commas. Nothing between two commas is no key.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, Error> {
+        text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::parse).collect()
+    }
+
     /// Returns the `KeyId` of signatures with this key.
     pub fn id(&self) -> &str {
         &self.id

@@ -14,6 +14,16 @@ locals {
   }
 }
 
+locals {
+  # The functions that make exports, and those that compare the catalogue with the bucket. Its listing names all objects in it, so
+  # not in a bucket that others use too.
+  exporters = [for name, function in local.functions : name
+  if contains(function.grants, "exports:write") && lookup(function.environment, "FRAMEPOST_API_EXPORTS", "set") == ""]
+  comparers = [for name, function in local.functions : name
+  if !var.bucket.existing && contains(function.grants, "footage:list") && lookup(function.environment, "FRAMEPOST_CATALOG_BUCKET", "set") == ""]
+  public_keys = try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")
+}
+
 module "functions" {
   source = "../modules/any/functions"
 
@@ -68,6 +78,9 @@ module "function" {
   environment = merge(
     each.value.environment,
     contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {},
+    contains(local.exporters, each.key) ? { FRAMEPOST_API_EXPORTS = "s3://${local.bucket_name}" } : {},
+    contains(local.exporters, each.key) && lookup(each.value.environment, "FRAMEPOST_PUBLIC_KEYS", "") == "" ? { FRAMEPOST_PUBLIC_KEYS = local.public_keys } : {},
+    contains(local.comparers, each.key) ? { FRAMEPOST_CATALOG_BUCKET = "s3://${local.bucket_name}" } : {},
     length(each.value.triggers) == 0 ? {} : { FRAMEPOST_DEAD_LETTERS = "sqs:${module.event_route[each.key].dead_letters.url}" },
     contains(each.value.grants, "records:publish") ? { FRAMEPOST_RECORDS = "eventbridge:${module.records.bus_name}" } : {},
     contains(each.value.grants, "ledger:claim") ? { FRAMEPOST_LEDGER = "dynamodb:${module.ledger[0].table_name}" } : {},

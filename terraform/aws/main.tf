@@ -32,10 +32,12 @@ module "bucket" {
   expire_days        = var.bucket.expire_days
   transitions        = var.bucket.transitions
   noncurrent_days    = var.bucket.noncurrent_days
+  # Exports stay until somebody deletes them.
+  footage_prefixes = length(local.exporters) > 0 ? local.prefixes : [""]
   # A bucket takes a thousand rules. Beyond that many sites, reports stay as long as footage.
   reports = {
     days     = var.bucket.reports_days
-    prefixes = [for site in slice(sort(keys(local.sites)), 0, min(length(local.sites), 990)) : "${site}/reports/"]
+    prefixes = [for site in slice(sort(keys(local.sites)), 0, min(length(local.sites), 990 - (length(local.exporters) > 0 ? min(length(local.sites), 990) : 0))) : "${site}/reports/"]
   }
   write_once_prefixes = var.bucket.existing ? local.prefixes : [""]
   overwriters         = var.bucket.overwriters

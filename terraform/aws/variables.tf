@@ -24,6 +24,11 @@ variable "site" {
     condition     = var.site != null || length(var.sites) > 0
     error_message = "Name at least one site: -var site=plant-7, or sites = { plant-7 = {}, dock-2 = {} }."
   }
+
+  validation {
+    condition     = var.site != "exports" && !contains(keys(var.sites), "exports")
+    error_message = "A site cannot be called exports here: below exports/ in the bucket are the exports, which the api may delete, and which no lifecycle ends."
+  }
 }
 
 variable "sites" {

@@ -8,6 +8,16 @@ locals {
   events      = distinct(flatten([for function in local.functions : [for trigger in function.triggers : trigger.event]]))
 }
 
+locals {
+  # The functions that make exports, and those that compare the catalogue with the bucket. Its listing names all objects in it, so
+  # not in a bucket that others use too.
+  exporters = [for name, function in local.functions : name
+  if contains(function.grants, "exports:write") && lookup(function.environment, "FRAMEPOST_API_EXPORTS", "set") == ""]
+  comparers = [for name, function in local.functions : name
+  if !var.bucket.existing && contains(function.grants, "footage:list") && lookup(function.environment, "FRAMEPOST_CATALOG_BUCKET", "set") == ""]
+  public_keys = try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")
+}
+
 module "functions" {
   source = "../modules/any/functions"
 
@@ -55,7 +65,6 @@ module "function" {
   function     = each.key
   description  = each.value.description
   image        = replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
-  environment  = merge(each.value.environment, contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {})
   catalogue    = contains(local.cataloguers, each.key) ? module.catalogue[0].database : null
   grants       = each.value.grants
   http         = each.value.http
@@ -64,6 +73,15 @@ module "function" {
   records      = module.records.topic
   dead_letters = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
   ledger       = one(module.ledger[*])
+  exports      = module.bucket.exports
+
+  environment = merge(
+    each.value.environment,
+    contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {},
+    contains(local.exporters, each.key) ? { FRAMEPOST_API_EXPORTS = module.bucket.url } : {},
+    contains(local.exporters, each.key) && lookup(each.value.environment, "FRAMEPOST_PUBLIC_KEYS", "") == "" ? { FRAMEPOST_PUBLIC_KEYS = local.public_keys } : {},
+    contains(local.comparers, each.key) ? { FRAMEPOST_CATALOG_BUCKET = module.bucket.url } : {},
+  )
 
   secrets = merge(
     contains(local.cataloguers, each.key) && var.catalogue.existing != null ? { FRAMEPOST_CATALOG = module.catalogue[0].url_secret } : {},

@@ -53,6 +53,9 @@ module "bucket" {
   removed_topic_name = contains(local.events, "object-removed") ? "${var.name}-removed" : null
   prefixes           = local.keys == "sites" ? local.prefixes : []
   storage_agent      = module.services.agents.storage
+  # Exports stay until somebody deletes them.
+  exports          = anytrue([for function in local.functions : contains(function.grants, "exports:write")])
+  footage_prefixes = length(local.exporters) > 0 ? local.prefixes : []
 }
 
 module "records" {

@@ -1,8 +1,11 @@
 //! The function, made of what its host gives it.
 
+use crate::export::{ExportBucket, ExportParts, Exports, Work};
 use crate::{Access, Api, Oidc, OidcOptions, PathSigner, Tokens, router};
 use anyhow::{Context as _, ensure};
+use framepost_events::manifest::PublicKey;
 use framepost_host::Clouds;
+use framepost_ports::Catalog;
 use std::sync::Arc;
 
 /// What this function is triggered by and what it needs: `function.yaml`.
@@ -10,6 +13,8 @@ pub const MANIFEST: &str = include_str!("../function.yaml");
 
 const TOKENS: &str = "FRAMEPOST_API_TOKENS";
 const KEY: &str = "FRAMEPOST_API_KEY";
+const EXPORTS: &str = "FRAMEPOST_API_EXPORTS";
+const PUBLIC_KEYS: &str = "FRAMEPOST_PUBLIC_KEYS";
 
 /// Makes the router from its clouds. Everybody can send requests to it there, so it requires tokens.
 pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
@@ -27,5 +32,29 @@ pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     let oidc = options.map(|options| Oidc::new(options, clouds.clock.clone())).transpose()?.map(Arc::new);
     let access = Access::Tokens { tokens: Arc::new(tokens), oidc, signer: PathSigner::new(&secret) };
     let catalog = clouds.catalog().await?;
-    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, exports: None, access, workings: None }))
+    let exports = exports(&clouds, catalog.clone()).await?;
+    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, exports, access, workings: None }))
+}
+
+/// What makes exports, where the environment names their bucket. Nothing runs here between two requests: neither Lambda nor Cloud
+/// Run gives a process time then. So each request for an export that is being made, or for a list with one, writes a file of it.
+async fn exports(clouds: &Clouds, catalog: Arc<dyn Catalog>) -> anyhow::Result<Option<Exports>> {
+    let Some(at) = clouds.variable(EXPORTS) else { return Ok(None) };
+    let bucket = clouds.bucket(EXPORTS, &at)?;
+    let is_readable = bucket.provider == clouds.source.provider();
+    ensure!(is_readable, "{EXPORTS}: exports are read by what reads the footage, so they are in the same cloud");
+    let keys = clouds.variable(PUBLIC_KEYS).unwrap_or_default();
+    Ok(Some(Exports::new(ExportParts {
+        catalog,
+        source: clouds.source.clone(),
+        clock: clouds.clock.clone(),
+        bucket: ExportBucket {
+            sink: bucket.sink().await?,
+            listing: bucket.listing().await?,
+            removal: bucket.removal().await?,
+            name: bucket.name,
+        },
+        work: Work::InCalls,
+        public_keys: PublicKey::parse_list(&keys).context(PUBLIC_KEYS)?,
+    })))
 }

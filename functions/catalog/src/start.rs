@@ -2,12 +2,9 @@
 
 use crate::Cataloguer;
 use crate::compare::Bucket;
-use anyhow::Context as _;
 use async_trait::async_trait;
-use framepost_events::finalized::Provider;
 use framepost_host::{AnyEvent, Clouds};
 use framepost_ports::catalog::Change;
-use framepost_ports::location::Place;
 use framepost_ports::{Function, Outcome, Reason};
 
 /// What this function is triggered by and what it needs: `function.yaml`.
@@ -22,20 +19,9 @@ const COMPARE: &str = "compare";
 pub async fn start(clouds: Clouds) -> anyhow::Result<Cataloguer> {
     let cataloguer = Cataloguer::new(clouds.catalog().await?, clouds.clock.clone());
     let Some(at) = clouds.variable(BUCKET) else { return Ok(cataloguer) };
-    let (at, listing) = clouds.listing(BUCKET, &at).await?;
-    let (provider, name) = match (at.place(), at.cloud()) {
-        (Place::Bucket { prefix, .. }, _) if !prefix.is_empty() => {
-            anyhow::bail!("{BUCKET}: the whole bucket is compared, so leave out {prefix:?}")
-        }
-        (Place::Bucket { name, .. }, "gcp") => (Provider::Gcs, name.clone()),
-        (Place::Bucket { name, .. }, _) => (Provider::S3, name.clone()),
-        (Place::Directory(directory), _) => {
-            let name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
-            (Provider::Local, name.with_context(|| format!("{BUCKET}: the directory has no name"))?)
-        }
-        _ => anyhow::bail!("{BUCKET}: not a bucket"),
-    };
-    Ok(cataloguer.compared_with(Bucket { listing, provider, name }))
+    let bucket = clouds.bucket(BUCKET, &at)?;
+    let listing = bucket.listing().await?;
+    Ok(cataloguer.compared_with(Bucket { listing, provider: bucket.provider, name: bucket.name }))
 }
 
 #[async_trait]

@@ -65,8 +65,7 @@ impl Settings {
     /// Reads `FRAMEPOST_PUBLIC_KEYS` (separated by commas) and `FRAMEPOST_CONTENT_CHECK` (`head` or `full`).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let keys = variable("FRAMEPOST_PUBLIC_KEYS").unwrap_or_default();
-        let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty());
-        let public_keys = keys.map(str::parse).collect::<Result<_, _>>().map_err(SettingsError::PublicKeys)?;
+        let public_keys = PublicKey::parse_list(&keys).map_err(SettingsError::PublicKeys)?;
         let content = match variable("FRAMEPOST_CONTENT_CHECK").as_deref() {
             None | Some("" | "head") => ContentCheck::Head,
             Some("full") => ContentCheck::Full,

@@ -1,13 +1,14 @@
 //! Amazon's services as one cloud, whose adapters share one session.
 
 use crate::{
-    DynamoLedger, EventBridgeBus, S3Bucket, S3Listing, S3Options, Session, SqsDeadLetters, SqsFeed, SqsInbox, SqsQueue,
+    DynamoLedger, EventBridgeBus, S3Bucket, S3Listing, S3Options, S3Removal, Session, SqsDeadLetters, SqsFeed,
+    SqsInbox, SqsQueue,
 };
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Bus, Cloud, DatabaseUser, DeadLetters, Feed, LedgerStore, Location, ObjectListing, ObjectSink, ObjectSource,
-    Preparation, Result, Subscriber, Subscription, not_one,
+    Bus, Cloud, DatabaseUser, DeadLetters, Feed, LedgerStore, Location, ObjectListing, ObjectRemoval, ObjectSink,
+    ObjectSource, Preparation, Result, Subscriber, Subscription, not_one,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,6 +90,13 @@ impl Cloud for AwsCloud {
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
         match at.place() {
             Place::Bucket { name, .. } => Ok(Arc::new(S3Listing::new(self.session().await?, name)?)),
+            _ => Err(not_one(at, "a bucket")),
+        }
+    }
+
+    async fn removal(&self, at: &Location) -> Result<Arc<dyn ObjectRemoval>> {
+        match at.place() {
+            Place::Bucket { name, .. } => Ok(Arc::new(S3Removal::new(self.session().await?, name)?)),
             _ => Err(not_one(at, "a bucket")),
         }
     }

@@ -42,6 +42,8 @@ mod listing;
 mod queue;
 #[cfg(feature = "detect")]
 mod rekognition;
+#[cfg(feature = "functions")]
+mod removal;
 mod sink;
 mod source;
 #[cfg(feature = "functions")]
@@ -67,5 +69,7 @@ pub use listing::S3Listing;
 pub use queue::{MAX_MESSAGES, Receipt, Received, SqsQueue};
 #[cfg(feature = "detect")]
 pub use rekognition::RekognitionDetector;
+#[cfg(feature = "functions")]
+pub use removal::S3Removal;
 pub use sink::S3Bucket;
 pub use source::S3Source;

@@ -57,6 +57,12 @@ impl Api {
         self.http.get(format!("{}{path}", self.endpoint))
     }
 
+    /// A DELETE of a path.
+    #[cfg(feature = "functions")]
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(format!("{}{path}", self.endpoint))
+    }
+
     /// A POST to a path with its query.
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(format!("{}{path}", self.endpoint))

@@ -1,14 +1,14 @@
 //! Google's services as one cloud.
 
 use crate::{
-    GcsBucket, GcsLedger, GcsListing, GcsSource, GoogleOptions, PubSubBus, PubSubDeadLetters, PubSubFeed, PubSubInbox,
-    PubSubSubscription, Taking, project_id,
+    GcsBucket, GcsLedger, GcsListing, GcsRemoval, GcsSource, GoogleOptions, PubSubBus, PubSubDeadLetters, PubSubFeed,
+    PubSubInbox, PubSubSubscription, Taking, project_id,
 };
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Bus, Cloud, DatabaseUser, DeadLetters, Error, ErrorKind, Feed, LedgerStore, Location, ObjectListing, ObjectSink,
-    ObjectSource, Result, Subscriber, Subscription, not_one,
+    Bus, Cloud, DatabaseUser, DeadLetters, Error, ErrorKind, Feed, LedgerStore, Location, ObjectListing, ObjectRemoval,
+    ObjectSink, ObjectSource, Result, Subscriber, Subscription, not_one,
 };
 use std::sync::Arc;
 
@@ -79,6 +79,13 @@ fn name<'a>(at: &'a Location, what: &str) -> Result<&'a str> {
     }
 }
 
+fn whole_bucket(at: &Location) -> Result<&str> {
+    match at.place() {
+        Place::Bucket { name, prefix } if prefix.is_empty() => Ok(name),
+        _ => Err(not_one(at, "a bucket without a path, since keys begin with the site")),
+    }
+}
+
 #[async_trait]
 impl Cloud for GcpCloud {
     async fn source(&self, _beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>> {
@@ -115,10 +122,11 @@ impl Cloud for GcpCloud {
     }
 
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
-        match at.place() {
-            Place::Bucket { name, prefix } if prefix.is_empty() => Ok(Arc::new(GcsListing::new(name, &self.storage)?)),
-            _ => Err(not_one(at, "a bucket without a path, since keys begin with the site")),
-        }
+        Ok(Arc::new(GcsListing::new(whole_bucket(at)?, &self.storage)?))
+    }
+
+    async fn removal(&self, at: &Location) -> Result<Arc<dyn ObjectRemoval>> {
+        Ok(Arc::new(GcsRemoval::new(whole_bucket(at)?, &self.storage)?))
     }
 
     async fn feed(&self, at: &Location, function: &str) -> Result<Arc<dyn Feed>> {

@@ -43,6 +43,8 @@ mod metadata;
 mod parking;
 #[cfg(feature = "functions")]
 mod push_token;
+#[cfg(feature = "functions")]
+mod removal;
 mod sink;
 #[cfg(feature = "functions")]
 mod source;
@@ -74,6 +76,8 @@ pub use metadata::project_id;
 pub use parking::PubSubDeadLetters;
 #[cfg(feature = "functions")]
 pub use push_token::{PushTokenOptions, PushTokens};
+#[cfg(feature = "functions")]
+pub use removal::GcsRemoval;
 pub use sink::GcsBucket;
 #[cfg(feature = "functions")]
 pub use source::GcsSource;

@@ -4,11 +4,11 @@
 //! adapters of one share its session. A new cloud is one line there.
 
 use crate::LogBus;
+use crate::bucket::NamedBucket;
 use crate::environment::{self, EnvironmentError};
 use framepost_ports::location::{Place, Role};
 use framepost_ports::{
-    Bus, Catalog, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectListing, ObjectSink, ObjectSource,
-    SystemClock,
+    Bus, Catalog, Clock, Cloud, DeadLetters, Detector, Ledger, Location, ObjectSink, ObjectSource, SystemClock,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -281,16 +281,10 @@ impl Clouds {
         self.later.catalog.get_or_try_init(connect).await.cloned()
     }
 
-    /// The objects of a bucket, by their keys. `at` is the location as the function's settings have it; errors name
-    /// `variable`, which holds it.
-    pub async fn listing(
-        &self,
-        variable: &'static str,
-        at: &str,
-    ) -> Result<(Location, Arc<dyn ObjectListing>), ConnectError> {
-        let at = environment::located(variable, Role::Bucket, at)?;
-        let listing = self.later.connector.cloud_of(&at)?.listing(&at).await?;
-        Ok((at, listing))
+    /// A bucket of the function's own choice. `at` is the location as the function's settings have it; errors name `variable`,
+    /// which holds it.
+    pub fn bucket(&self, variable: &'static str, at: &str) -> Result<NamedBucket, ConnectError> {
+        NamedBucket::of(&self.later.connector, variable, at)
     }
 
     /// What says what is to be seen in pictures. `at` is the location as the function's settings have it; errors name

@@ -26,6 +26,7 @@
 //!
 //! A new cloud is one [`Cloud`](framepost_ports::Cloud) and one line in `clouds`. A place that brings messages itself makes [`Message`](framepost_ports::Message)s, gives them to [`Handler::settle`] and passes the [`Answer`] on.
 
+mod bucket;
 mod clouds;
 mod environment;
 mod event;
@@ -44,6 +45,7 @@ mod settle;
 pub mod telemetry;
 pub mod worker;
 
+pub use bucket::NamedBucket;
 pub use clouds::{Clouds, ConnectError, Connector, Variables};
 pub use environment::{Environment, EnvironmentError, EventSource};
 pub use event::{About, AnyEvent, Event, Notice, ObjectKind};

@@ -4,8 +4,8 @@ use crate::{LocalBucket, LocalFeed, LocalLedger, LocalTimetable, MotionDetector}
 use async_trait::async_trait;
 use framepost_ports::location::Place;
 use framepost_ports::{
-    Cloud, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, Location, ObjectListing, ObjectSink,
-    ObjectSource, Result, Subscriber, Subscription, not_one,
+    Cloud, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, Location, ObjectListing, ObjectRemoval,
+    ObjectSink, ObjectSource, Result, Subscriber, Subscription, not_one,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,13 @@ fn directory<'a>(at: &'a Location, what: &str) -> Result<&'a Path> {
     }
 }
 
+/// Fails where there is no bucket. Opening one creates it, and whoever asks for what is in one that is not there has misspelt it.
+async fn is_there(operation: &'static str, at: &Location) -> Result<()> {
+    let dir = directory(at, "a bucket")?;
+    let is_there = tokio::fs::metadata(dir).await.is_ok_and(|found| found.is_dir());
+    if is_there { Ok(()) } else { Err(Error::not_found(operation, &at.to_string())) }
+}
+
 #[async_trait]
 impl Cloud for LocalCloud {
     async fn source(&self, beside: Option<&Location>) -> Result<Arc<dyn ObjectSource>> {
@@ -69,11 +76,12 @@ impl Cloud for LocalCloud {
     }
 
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
-        // Opening a bucket creates it. Whoever lists one that is not there has misspelt it.
-        let dir = directory(at, "a bucket")?;
-        if !tokio::fs::metadata(dir).await.is_ok_and(|found| found.is_dir()) {
-            return Err(Error::not_found("list", &at.to_string()));
-        }
+        is_there("list", at).await?;
+        Ok(Arc::new(self.bucket(at).await?))
+    }
+
+    async fn removal(&self, at: &Location) -> Result<Arc<dyn ObjectRemoval>> {
+        is_there("remove", at).await?;
         Ok(Arc::new(self.bucket(at).await?))
     }
 

@@ -2,8 +2,8 @@
 
 use crate::location::Location;
 use crate::{
-    Bus, Catalog, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectSink,
-    ObjectSource, Result, Timetable, Topic,
+    Bus, Catalog, DeadLetters, Detector, Error, ErrorKind, Feed, Inbox, LedgerStore, ObjectListing, ObjectRemoval,
+    ObjectSink, ObjectSource, Result, Timetable, Topic,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -103,6 +103,11 @@ pub trait Cloud: Send + Sync {
     /// The objects of a bucket, to be given to a function again.
     async fn listing(&self, at: &Location) -> Result<Arc<dyn ObjectListing>> {
         Err(not_one(at, "a bucket that can be listed"))
+    }
+
+    /// Removes objects of a bucket, for a function that made them.
+    async fn removal(&self, at: &Location) -> Result<Arc<dyn ObjectRemoval>> {
+        Err(not_one(at, "a bucket from which objects are removed"))
     }
 
     /// The far end of the inbox of the function of this name. `at` is the inbox, or a bucket to whose installation it belongs.

@@ -178,10 +178,12 @@ pub trait ObjectSource: Send + Sync {
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String;
 }
 
-/// Removes objects. Only what a program wrote itself is ever removed by it, so no gateway and no function has this.
+/// Removes objects. A program removes only what it wrote itself. No gateway has this, and of the functions only the API, for the
+/// files of exports.
 #[async_trait]
 pub trait ObjectRemoval: Send + Sync {
-    /// Removes the newest version of an object. Fails with [`ErrorKind::NotFound`] if there is none, where the bucket says so.
+    /// Removes the newest version of an object. Afterwards its key is free. Fails with [`ErrorKind::NotFound`] if there is none,
+    /// where the bucket says so; S3 does not.
     async fn remove(&self, key: &str) -> Result<()>;
 }
 

@@ -224,6 +224,36 @@ run "who_looks_at_pictures_is_an_image" {
   }
 }
 
+run "the_catalogue_brings_exports_and_a_comparison" {
+  variables {
+    catalogue = { enabled = true }
+    functions = { packages = "s3://releases", overrides = { probe = { environment = { FRAMEPOST_PUBLIC_KEYS = "6f1c" } } } }
+  }
+  assert {
+    condition     = local.exporters == ["api"] && local.comparers == ["catalog"] && local.public_keys == "6f1c"
+    error_message = "One writes exports and one lists the bucket."
+  }
+}
+
+run "an_existing_bucket_is_not_listed" {
+  variables {
+    catalogue = { enabled = true }
+    bucket    = { name = "theirs", existing = true }
+  }
+  assert {
+    condition     = local.exporters == ["api"] && local.comparers == []
+    error_message = "Its owner's objects would be named."
+  }
+}
+
+run "no_site_is_called_exports" {
+  command = plan
+  variables {
+    sites = { exports = {} }
+  }
+  expect_failures = [var.site]
+}
+
 run "no_site" {
   command = plan
   variables {

@@ -350,3 +350,37 @@ run "who_looks_at_pictures" {
     error_message = "It has too little memory, no ledger, or nobody is told that its budget is used up."
   }
 }
+
+run "the_catalogue_brings_exports_and_a_comparison" {
+  variables {
+    catalogue = { enabled = true }
+    functions = { images = "europe-west1-docker.pkg.dev/footage-prod/framepost/{function}:1.4.0", overrides = { probe = { environment = { FRAMEPOST_PUBLIC_KEYS = "6f1c" } } } }
+  }
+
+  assert {
+    condition     = local.exporters == ["api"] && local.comparers == ["catalog"] && local.public_keys == "6f1c" && module.bucket.exports == "exports/"
+    error_message = "One writes exports and one lists the bucket."
+  }
+}
+
+run "an_existing_bucket_is_not_listed" {
+  variables {
+    catalogue = { enabled = true }
+    bucket    = { name = "theirs", existing = true }
+  }
+
+  assert {
+    condition     = local.exporters == ["api"] && local.comparers == [] && module.bucket.exports == "exports/"
+    error_message = "Its owner's objects would be named."
+  }
+}
+
+run "no_site_is_called_exports" {
+  command = plan
+
+  variables {
+    sites = { exports = {} }
+  }
+
+  expect_failures = [var.site]
+}

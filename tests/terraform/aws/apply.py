@@ -530,8 +530,8 @@ def catalogue(work, plugin_dirs):
         tokens = json.dumps([{"id": "1", "sha256": "00" * 32, "reads": ["plant-7"]}])
         root.variables = {
             "site": "plant-7",
-            "bucket": {"keep_footage": False},
-            "functions": {"packages": str(packages)},
+            "bucket": {"keep_footage": False, "expire_days": 365, "transitions": [{"days": 30, "class": "STANDARD_IA"}]},
+            "functions": {"packages": str(packages), "overrides": {"probe": {"environment": {"FRAMEPOST_PUBLIC_KEYS": "6f" * 32}}}},
             "catalogue": {"enabled": True, "tokens": tokens},
         }
         if not root.apply("catalogue"):
@@ -571,9 +571,10 @@ def catalogue(work, plugin_dirs):
         check("and nothing reaches every address", left == [], str(left))
 
         # What their roles may do.
-        def may(name, action, resource):
+        def may(name, action, resource, context=None):
             stored = moto.client("iam").get_role_policy(RoleName=f"framepost-{name}", PolicyName="grants")["PolicyDocument"]
-            return policy.decide([stored], action, resource, [f"arn:aws:iam::{ACCOUNT}:role/framepost-{name}"], {}) is policy.Decision.ALLOW
+            who = [f"arn:aws:iam::{ACCOUNT}:role/framepost-{name}"]
+            return policy.decide([stored], action, resource, who, context or {}) is policy.Decision.ALLOW
 
         user = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{cluster['DbClusterResourceId']}"
         check("both log in as the functions' user", all(may(name, "rds-db:connect", f"{user}/framepost") for name in ("api", "catalog")))
@@ -582,6 +583,31 @@ def catalogue(work, plugin_dirs):
         chunk = f"arn:aws:s3:::{outputs['bucket']['name']}/plant-7/2026-11-20/gate/15/08-23Z.0.mp4"
         check("the api reads footage", may("api", "s3:GetObject", chunk))
         check("and neither writes nor deletes any", not may("api", "s3:PutObject", chunk) and not may("api", "s3:DeleteObject", chunk))
+        bucket = f"arn:aws:s3:::{outputs['bucket']['name']}"
+        export = f"{bucket}/exports/00ff/001-plant-7-gate.mp4"
+        both = {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}
+        check("the api keeps exports", {action for action in both if may("api", action, export)} == both)
+        check("and nobody else does", not any(may(name, action, export) for name in ("catalog", "probe") for action in both - {"s3:GetObject"}))
+        beside = [f"{bucket}/{key}" for key in ("exports", "exportsx/a", "plant-7/exports/a", "a", "")]
+        check("nothing beside them", not any(may("api", action, key) for action in ("s3:PutObject", "s3:DeleteObject") for key in beside))
+        more = ("s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:PutLifecycleConfiguration", "s3:DeleteBucket", "s3:PutBucketPolicy")
+        check("and in no other way", not any(may("api", action, key) for action in more for key in (export, bucket, chunk)))
+        prefixes = ["exports/", "exports/requests/", "exports/00ff/", "", "plant-7/", "export", "exportsx/"]
+        seen = [prefix for prefix in prefixes if may("api", "s3:ListBucketVersions", bucket, {"s3:prefix": prefix})]
+        check("it lists exports alone with their versions", seen == prefixes[:3], str(seen))
+        check("the catalog lists the bucket", may("catalog", "s3:ListBucketVersions", bucket))
+        check("and reads nothing in it", not any(may("catalog", "s3:GetObject", key) for key in (chunk, export)))
+        endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+        through = json.loads(next(e["PolicyDocument"] for e in endpoints if e["ServiceName"].endswith(".s3")))
+        through = {action for statement in through["Statement"] for action in statement["Action"]}
+        check("all of it goes through the endpoint", through >= both | {"s3:ListBucketVersions"}, str(through))
+        place = f"s3://{outputs['bucket']['name']}"
+        check("the api knows where exports go", environment["api"]["FRAMEPOST_API_EXPORTS"] == place, str(environment["api"]))
+        check("and whose signatures count", environment["api"]["FRAMEPOST_PUBLIC_KEYS"] == "6f" * 32)
+        check("the catalog knows what to compare with", environment["catalog"]["FRAMEPOST_CATALOG_BUCKET"] == place)
+        rules = moto.client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["bucket"]["name"])["Rules"]
+        ending = {rule["Filter"].get("Prefix") for rule in rules if rule.get("Transitions") or "Days" in rule.get("Expiration", {})}
+        check("no rule moves or ends exports", ending == {"plant-7/", "plant-7/reports/"}, str(rules))
         check("nor does the catalog", not may("catalog", "s3:PutObject", chunk) and not may("catalog", "s3:DeleteObject", chunk))
 
         # The functions' user is made by a statement, from outside of the network.

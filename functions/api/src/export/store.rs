@@ -27,6 +27,11 @@ impl Store {
             }
             Ok(read) => Ok(Some(read.bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // S3 says "denied" where there is none to whoever may not list the whole bucket.
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                let found = self.keys(key, "", 1).await?;
+                if found.first().is_some_and(|found| found == key) { Err(error) } else { Ok(None) }
+            }
             Err(error) => Err(error),
         }
     }

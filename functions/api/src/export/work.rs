@@ -78,7 +78,22 @@ impl Exports {
                 "an export cannot go on now, it is tried again later"
             );
         }
+        if let Err(error) = self.sweep_if_removed(&state.request.id).await {
+            tracing::warn!(
+                export = state.request.id.as_str(),
+                error = chain(&error),
+                "an export that was removed stays"
+            );
+        }
         true
+    }
+
+    /// Removes what was just written of an export that another process has removed meanwhile.
+    async fn sweep_if_removed(&self, id: &Id) -> Result<(), Error> {
+        match self.inner.store.get(&id.request_key()).await? {
+            Some(_) => Ok(()),
+            None => self.sweep(id).await,
+        }
     }
 
     /// The exports that have not ended, the oldest first.

@@ -144,7 +144,7 @@ impl Service {
 }
 
 /// A range of a camera, in milliseconds from the start of the footage.
-fn range(camera: usize, from_ms: i64, to_ms: i64) -> Value {
+pub(crate) fn range(camera: usize, from_ms: i64, to_ms: i64) -> Value {
     let at = |ms: i64| (Gateway::start() + SignedDuration::from_millis(ms)).to_string();
     let CameraName { site, camera } = Footage::camera(camera);
     json!({"site": site, "camera": camera, "from": at(from_ms), "to": at(to_ms)})

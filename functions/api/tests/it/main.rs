@@ -9,6 +9,7 @@ mod exports;
 mod find;
 mod functions;
 mod holds;
+mod in_aws;
 mod judged;
 mod made;
 mod oidc;

@@ -3,4 +3,5 @@
 
 mod answers;
 mod rekognition;
+mod removal;
 mod services;

@@ -27,7 +27,8 @@ use std::time::Duration;
 pub(crate) struct Cloud {
     /// Stops the server when dropped.
     _moto: Moto,
-    account: Account,
+    pub(crate) account: Account,
+    pub(crate) options: S3Options,
     pub(crate) session: Session,
 }
 
@@ -46,9 +47,9 @@ pub(crate) async fn cloud() -> Option<Cloud> {
         }),
         ..S3Options::default()
     };
-    let session = Session::new(options).await.unwrap();
+    let session = Session::new(options.clone()).await.unwrap();
     let account = Account::of(&moto);
-    Some(Cloud { _moto: moto, account, session })
+    Some(Cloud { _moto: moto, account, options, session })
 }
 
 impl Cloud {

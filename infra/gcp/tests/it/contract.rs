@@ -21,6 +21,20 @@ async fn a_bucket_of_cloud_storage_keeps_the_contract() {
     sink_and_source(&Subject { sink: Arc::new(bucket), source, bucket: name }).await;
 }
 
+#[cfg(feature = "functions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_from_cloud_storage_keeps_the_contract() {
+    let Some(google) = GoogleEmulators::start() else { return };
+    let name = google.bucket();
+    let url = format!("gs://{name}").parse().expect("a URL");
+    let options = options(&google.storage);
+    let bucket = GcsBucket::connect(&url, &options).expect("connected");
+    let source = Arc::new(GcsSource::connect(&options).await.expect("connected"));
+    let removal = framepost_gcp::GcsRemoval::new(&name, &options).expect("a client");
+    let listing = framepost_gcp::GcsListing::new(&name, &options).expect("a client");
+    contract::removal(&Subject { sink: Arc::new(bucket), source, bucket: name }, &removal, &listing).await;
+}
+
 /// A subscription from which each call takes all messages.
 struct Subscribed<'a> {
     google: &'a GoogleEmulators,

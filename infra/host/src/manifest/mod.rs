@@ -129,9 +129,15 @@ pub enum Grant {
     /// Read objects in the bucket.
     #[serde(rename = "footage:read")]
     ReadFootage,
+    /// List the objects in the bucket, and read none of them.
+    #[serde(rename = "footage:list")]
+    ListFootage,
     /// Write objects to the bucket.
     #[serde(rename = "footage:write")]
     WriteFootage,
+    /// Write, read, list and remove objects below `exports/` in the bucket.
+    #[serde(rename = "exports:write")]
+    WriteExports,
     /// Publish records on the bus.
     #[serde(rename = "records:publish")]
     PublishRecords,

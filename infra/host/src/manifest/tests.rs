@@ -54,7 +54,7 @@ triggers:
 delivery: { batch_size: 20, max_deliveries: 5 }
 runtime: { memory_mib: 2048, timeout_s: 60, max_concurrency: 2, cpu: 4, instance_concurrency: 1 }
 environment: { WATCH_MODEL: small, WATCH_LEVEL: "3" }
-grants: [footage:read, footage:write, records:publish, ledger:claim, pictures:detect]
+grants: [footage:read, footage:list, footage:write, exports:write, records:publish, ledger:claim, pictures:detect]
 enabled: false
 package: image
 "#,
@@ -64,7 +64,7 @@ package: image
     assert_eq!((manifest.runtime.cpu, manifest.runtime.instance_concurrency), (Some(4), Some(1)));
     let times: Vec<String> = manifest.schedules().map(|schedule| schedule.times.to_string()).collect();
     assert_eq!(times, ["*/15 * * * *", "0 3 * * *"]);
-    assert_eq!(manifest.grants.len(), 5);
+    assert_eq!(manifest.grants.len(), 7);
     assert_eq!((manifest.enabled, manifest.package), (false, Package::Image));
     assert_eq!(manifest.environment["WATCH_LEVEL"], "3");
     let requests = with_triggers("  - { event: http, path: /v1, auth: cloud }\n");

@@ -1,14 +1,16 @@
 //! The contract suite for the local bucket, with one process and with two.
 
 use framepost_local::LocalBucket;
-use framepost_ports::contract::{Subject, sink_and_source};
+use framepost_ports::contract::{Subject, removal, sink_and_source};
 use std::sync::Arc;
 
 #[tokio::test]
 async fn a_directory_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let bucket = Arc::new(LocalBucket::open(dir.path().join("footage")).await.unwrap());
-    sink_and_source(&Subject { sink: bucket.clone(), source: bucket.clone(), bucket: "footage".to_owned() }).await;
+    let subject = Subject { sink: bucket.clone(), source: bucket.clone(), bucket: "footage".to_owned() };
+    sink_and_source(&subject).await;
+    removal(&subject, &*bucket, &*bucket).await;
     let staged = std::fs::read_dir(dir.path().join("footage/.framepost/tmp")).unwrap().count();
     assert_eq!(staged, 0, "nothing is left of the puts that failed");
 }

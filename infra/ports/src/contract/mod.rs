@@ -8,6 +8,7 @@ mod footage;
 mod inbox;
 mod ledger;
 mod objects;
+mod removal;
 
 pub use bus::{Listener, bus};
 pub use catalog::{catalog, catalog_of};
@@ -15,3 +16,4 @@ pub use footage::Footage;
 pub use inbox::{InboxSubject, Waits, inbox};
 pub use ledger::ledger;
 pub use objects::{Subject, sink_and_source};
+pub use removal::removal;

@@ -248,8 +248,9 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_the_contract() {
         let bucket = Arc::new(MemoryBucket::new("footage"));
-        contract::sink_and_source(&Subject { sink: bucket.clone(), source: bucket, bucket: "footage".to_owned() })
-            .await;
+        let subject = Subject { sink: bucket.clone(), source: bucket.clone(), bucket: "footage".to_owned() };
+        contract::sink_and_source(&subject).await;
+        contract::removal(&subject, &*bucket, &*bucket).await;
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ locals {
     http             = ["path", "auth"]
     schedule         = ["name", "every_minutes", "cron"]
   }
-  grants = ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]
+  grants = ["footage:read", "footage:list", "footage:write", "exports:write", "records:publish", "ledger:claim", "pictures:detect"]
 
   lists = { for name, declared in local.enabled : name => try([for trigger in declared.triggers : merge({ event = "?" }, trigger)], []) }
 

@@ -76,7 +76,7 @@ resource "aws_vpc_endpoint" "sqs" {
 
 data "aws_iam_policy_document" "endpoint" {
   for_each = var.existing == null ? {
-    s3  = { actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:ListBucket"], resources = [var.bucket_arn, "${var.bucket_arn}/*"] }
+    s3  = { actions = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:ListBucketVersions"], resources = [var.bucket_arn, "${var.bucket_arn}/*"] }
     sqs = { actions = ["sqs:SendMessage"], resources = var.dead_letters_arns }
   } : {}
 

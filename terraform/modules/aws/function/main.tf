@@ -17,7 +17,7 @@ data "aws_s3_object" "package" {
 locals {
   footage = { "footage:read" = ["s3:GetObject", "s3:GetObjectVersion"], "footage:write" = ["s3:PutObject"] }
   # The services that use the encryption key for the function, and the purpose.
-  encrypted = { "footage:read" = "s3", "footage:write" = "s3", "ledger:claim" = "dynamodb" }
+  encrypted = { "footage:read" = "s3", "footage:write" = "s3", "exports:write" = "s3", "ledger:claim" = "dynamodb" }
 
   # The detectors that the function chooses among are in one setting: motion:, or a=onnx:s3://models/yolox@50,b=rekognition:@50.
   detectors = !contains(var.grants, "pictures:detect") ? "" : lookup(var.environment, "FRAMEPOST_DETECTOR", "")
@@ -204,13 +204,51 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # Names and sizes alone. In a bucket that others use too it would name their objects, so nobody has it there.
+  dynamic "statement" {
+    for_each = contains(var.grants, "footage:list") && contains(var.granted.prefixes, "") ? [1] : []
+
+    content {
+      sid       = "ListFootage"
+      actions   = ["s3:ListBucketVersions"]
+      resources = [var.granted.bucket_arn]
+    }
+  }
+
+  # What is written there is new: the program puts nothing over what is there. Whoever deletes an export deletes the newest version.
+  dynamic "statement" {
+    for_each = contains(var.grants, "exports:write") ? [1] : []
+
+    content {
+      sid       = "KeepExports"
+      actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+      resources = ["${var.granted.bucket_arn}/exports/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = contains(var.grants, "exports:write") ? [1] : []
+
+    content {
+      sid       = "ListExports"
+      actions   = ["s3:ListBucketVersions"]
+      resources = [var.granted.bucket_arn]
+
+      condition {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = ["exports/*"]
+      }
+    }
+  }
+
   # S3 and DynamoDB decrypt for the caller.
   dynamic "statement" {
     for_each = var.granted.encryption_key_arn != null && length(setintersection(var.grants, keys(local.encrypted))) > 0 ? [1] : []
 
     content {
       sid       = "Decrypt"
-      actions   = concat(["kms:Decrypt"], contains(var.grants, "footage:write") ? ["kms:GenerateDataKey"] : [])
+      actions   = concat(["kms:Decrypt"], length(setintersection(var.grants, ["footage:write", "exports:write"])) > 0 ? ["kms:GenerateDataKey"] : [])
       resources = [var.granted.encryption_key_arn]
 
       # Excludes direct decryption of any ciphertext.

@@ -148,18 +148,18 @@ variable "max_concurrency" {
 }
 
 variable "grants" {
-  description = "What the function may do, each on one resource: footage:read and footage:write on the bucket, records:publish on the bus, ledger:claim on the table, pictures:detect for what FRAMEPOST_DETECTOR names."
+  description = "What the function may do, each on one resource: footage:read, footage:list and footage:write on the bucket, exports:write below exports/ in it, records:publish on the bus, ledger:claim on the table, pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
-    error_message = "Grants are footage:read, footage:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:list", "footage:write", "exports:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
+    error_message = "Grants are footage:read, footage:list, footage:write, exports:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:list", "footage:write", "exports:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
   }
 
   validation {
-    condition     = length(setintersection(var.grants, ["footage:read", "footage:write"])) == 0 || var.granted.bucket_arn != null
-    error_message = "footage:read and footage:write need granted.bucket_arn."
+    condition     = length(setintersection(var.grants, ["footage:read", "footage:list", "footage:write", "exports:write"])) == 0 || var.granted.bucket_arn != null
+    error_message = "footage:read, footage:list, footage:write and exports:write need granted.bucket_arn."
   }
 
   validation {

@@ -130,6 +130,8 @@ resource "google_cloud_run_v2_service" "this" {
   # What it needs to work is there before the first event is.
   depends_on = [
     google_storage_bucket_iam_member.footage,
+    google_storage_bucket_iam_member.list,
+    google_storage_managed_folder_iam_member.exports,
     google_storage_bucket_iam_member.ledger_claim,
     google_pubsub_topic_iam_member.records_publish,
     google_pubsub_topic_iam_member.dead_letters,
@@ -173,6 +175,23 @@ resource "google_storage_bucket_iam_member" "footage" {
       expression = condition.value.expression
     }
   }
+}
+
+# Names and sizes of objects, and the bucket's own settings. In a bucket that others use too it would name their objects.
+resource "google_storage_bucket_iam_member" "list" {
+  count  = contains(var.grants, "footage:list") && length(var.prefixes) == 0 ? 1 : 0
+  bucket = var.bucket
+  role   = "roles/storage.legacyBucketReader"
+  member = google_service_account.this.member
+}
+
+# Writes, reads, lists and deletes in that folder alone. The program puts nothing over what is there.
+resource "google_storage_managed_folder_iam_member" "exports" {
+  count          = contains(var.grants, "exports:write") ? 1 : 0
+  bucket         = var.bucket
+  managed_folder = var.exports
+  role           = "roles/storage.objectUser"
+  member         = google_service_account.this.member
 }
 
 moved {

@@ -105,12 +105,17 @@ variable "catalogue" {
 }
 
 variable "grants" {
-  description = "What the function may do: footage:read, footage:write, records:publish, ledger:claim, and pictures:detect for what FRAMEPOST_DETECTOR names."
+  description = "What the function may do: footage:read, footage:list and footage:write on the bucket, exports:write on the folder of exports, records:publish, ledger:claim, and pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = list(string)
 
   validation {
-    condition     = length(setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
-    error_message = "Grants are footage:read, footage:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
+    condition     = length(setsubtract(var.grants, ["footage:read", "footage:list", "footage:write", "exports:write", "records:publish", "ledger:claim", "pictures:detect"])) == 0
+    error_message = "Grants are footage:read, footage:list, footage:write, exports:write, records:publish, ledger:claim and pictures:detect; there is no other: ${join(", ", setsubtract(var.grants, ["footage:read", "footage:list", "footage:write", "exports:write", "records:publish", "ledger:claim", "pictures:detect"]))}."
+  }
+
+  validation {
+    condition     = !contains(var.grants, "exports:write") || var.exports != null
+    error_message = "The grant exports:write needs the folder of exports."
   }
 
   validation {
@@ -138,6 +143,12 @@ variable "prefixes" {
     condition     = length(var.prefixes) <= 200
     error_message = "${length(var.prefixes)} sites share an existing bucket, and IAM has room for 200 in the conditions of one identity: deploy some under another name."
   }
+}
+
+variable "exports" {
+  description = "The managed folder in the bucket that the grant exports:write is about; null where there is none."
+  type        = string
+  default     = null
 }
 
 variable "records" {

@@ -97,7 +97,7 @@ run "with_words_for_each_fault" {
       "trigger is not one of name, description, triggers, delivery, runtime, environment, grants, enabled, package",
       "delivery.batchsize is not one of batch_size, max_deliveries",
       "runtime.memory is not one of memory_mib, timeout_s, max_concurrency, cpu, instance_concurrency",
-      "grants: footage:delete is not one of footage:read, footage:write, records:publish, ledger:claim, pictures:detect",
+      "grants: footage:delete is not one of footage:read, footage:list, footage:write, exports:write, records:publish, ledger:claim, pictures:detect",
       "package: tarball is not one of zip, image",
       "enabled is true or false",
       "name is wacht, and its directory is watch",

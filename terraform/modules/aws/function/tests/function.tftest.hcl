@@ -118,6 +118,51 @@ run "every_grant" {
   }
 }
 
+run "exports_are_kept_below_exports" {
+  variables {
+    grants  = ["footage:read", "exports:write"]
+    granted = { bucket_arn = "arn:aws:s3:::footage", prefixes = ["plant-7/"], encryption_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1" }
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.this.statement : s.sid => [s.actions, s.resources] if contains(["ReadFootage", "KeepExports", "ListExports"], s.sid) } == {
+      ReadFootage = [toset(["s3:GetObject", "s3:GetObjectVersion"]), toset(["arn:aws:s3:::footage/plant-7/*"])]
+      KeepExports = [toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]), toset(["arn:aws:s3:::footage/exports/*"])]
+      ListExports = [toset(["s3:ListBucketVersions"]), toset(["arn:aws:s3:::footage"])]
+    }
+    error_message = "it writes and deletes nothing else: ${jsonencode(data.aws_iam_policy_document.this.statement)}"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s.condition if s.sid == "ListExports"]) == toset([{ test = "StringLike", variable = "s3:prefix", values = tolist(["exports/*"]) }])
+    error_message = "and lists nothing else"
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s.actions if s.sid == "Decrypt"]) == toset(["kms:Decrypt", "kms:GenerateDataKey"])
+    error_message = "S3 encrypts what it writes"
+  }
+}
+
+run "listing_is_no_reading" {
+  variables {
+    grants  = ["footage:list"]
+    granted = { bucket_arn = "arn:aws:s3:::footage" }
+  }
+  assert {
+    condition     = flatten([for s in data.aws_iam_policy_document.this.statement : [for action in s.actions : action if startswith(action, "s3:")]]) == ["s3:ListBucketVersions"]
+    error_message = "names and sizes alone"
+  }
+}
+
+run "in_a_bucket_of_others_nothing_is_listed" {
+  variables {
+    grants  = ["footage:list"]
+    granted = { bucket_arn = "arn:aws:s3:::footage", prefixes = ["plant-7/"] }
+  }
+  assert {
+    condition     = !anytrue([for s in data.aws_iam_policy_document.this.statement : s.sid == "ListFootage"])
+    error_message = "it would name their objects"
+  }
+}
+
 run "writing_is_no_reading" {
   variables {
     grants  = ["footage:write"]

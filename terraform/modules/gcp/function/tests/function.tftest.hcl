@@ -111,6 +111,58 @@ run "in_a_bucket_of_others_grants_end_at_the_sites" {
   }
 }
 
+run "exports_are_kept_in_their_folder" {
+  variables {
+    grants   = ["footage:read", "exports:write"]
+    bucket   = "theirs"
+    prefixes = ["plant-7/"]
+    exports  = "exports/"
+  }
+
+  assert {
+    condition     = google_storage_managed_folder_iam_member.exports[0].managed_folder == "exports/" && google_storage_managed_folder_iam_member.exports[0].bucket == "theirs" && google_storage_managed_folder_iam_member.exports[0].role == "roles/storage.objectUser" && google_storage_managed_folder_iam_member.exports[0].member == google_service_account.this.member
+    error_message = "It writes and deletes there, and nowhere else."
+  }
+
+  assert {
+    condition     = [for m in google_storage_bucket_iam_member.footage : m.role] == ["roles/storage.objectViewer"] && length(google_storage_bucket_iam_member.list) == 0
+    error_message = "Footage is only read."
+  }
+}
+
+run "exports_nowhere" {
+  command = plan
+
+  variables {
+    grants = ["exports:write"]
+  }
+
+  expect_failures = [var.grants]
+}
+
+run "listing_is_no_reading" {
+  variables {
+    grants = ["footage:list"]
+  }
+
+  assert {
+    condition     = google_storage_bucket_iam_member.list[0].role == "roles/storage.legacyBucketReader" && length(google_storage_bucket_iam_member.footage) == 0
+    error_message = "Names and sizes alone."
+  }
+}
+
+run "in_a_bucket_of_others_nothing_is_listed" {
+  variables {
+    grants   = ["footage:list"]
+    prefixes = ["plant-7/"]
+  }
+
+  assert {
+    condition     = length(google_storage_bucket_iam_member.list) == 0
+    error_message = "It would name their objects."
+  }
+}
+
 run "more_sites_than_a_condition_holds" {
   variables {
     grants   = ["footage:read"]
