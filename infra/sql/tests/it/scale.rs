@@ -119,10 +119,9 @@ impl Fleet {
 }
 
 /// The middle and the 95th of a hundred, in ms.
-fn middle(mut times: Vec<Duration>) -> String {
+fn middle(mut times: Vec<Duration>) -> [f64; 2] {
     times.sort();
-    let ms = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    format!("p50 {:8.2} ms  p95 {:8.2} ms", ms(50), ms(95))
+    [50, 95].map(|percent| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3)
 }
 
 /// Asks over one connection, as a browser does.
@@ -203,7 +202,13 @@ async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bytes
             }
             bare.push(began.elapsed());
         }
-        println!("{what}: {question:22} HTTP {}   catalogue alone {}", middle(through), middle(bare));
+        let [http, http_95] = middle(through);
+        let [alone, alone_95] = middle(bare);
+        let ratio = http / alone;
+        println!(
+            "{what}: {question:22} HTTP p50 {http:8.2} ms  p95 {http_95:8.2} ms   catalogue alone p50 {alone:8.2} ms  p95 \
+             {alone_95:8.2} ms   ratio {ratio:.2}"
+        );
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let memory = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
