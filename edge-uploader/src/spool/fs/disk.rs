@@ -105,6 +105,11 @@ impl DiskFs {
 
 /// Opens a regular file and makes it private to its owner. Refuses links, pipes and devices.
 fn open_regular(at: &impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<File> {
+    Ok(open_with_status(at, name, flags)?.0)
+}
+
+/// Does the same, and returns what the file was when it was opened.
+fn open_with_status(at: &impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<(File, FileStat)> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     let file = openat(at, name, flags, FILE_MODE)?;
     let stat = fstat(&file)?;
@@ -112,7 +117,7 @@ fn open_regular(at: &impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<File> 
         return Err(io::Error::other("not a regular file"));
     }
     tighten(&file, &stat);
-    Ok(file.into())
+    Ok((file.into(), stat))
 }
 
 fn kind(stat: &FileStat) -> EntryKind {
@@ -194,14 +199,16 @@ impl Fs for DiskFs {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
         let (at, name) = self.parent(path)?;
-        let file = open_regular(&at, name, OFlag::O_RDWR | OFlag::O_CREAT)?;
-        if fstat(&file)?.st_nlink > 1 {
+        let (file, status) = open_with_status(&at, name, OFlag::O_RDWR | OFlag::O_CREAT)?;
+        if status.st_nlink > 1 {
             // Its content also belongs to its other names.
             unlinkat(&at, name, UnlinkatFlags::NoRemoveDir)?;
             return Ok(Box::new(open_regular(&at, name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)?));
         }
-        // Truncate only after the check that it is a regular file.
-        file.set_len(0)?;
+        // Truncate only after the check that it is a regular file. A new one is empty.
+        if status.st_size > 0 {
+            file.set_len(0)?;
+        }
         Ok(Box::new(file))
     }
 
