@@ -6,12 +6,13 @@
 //! the end, ffmpeg has to seek.
 
 use super::arguments::Times;
-use super::fragments::{self, Entry};
+use super::fragments;
 use super::limits::{Limits, PICTURES_MAX};
 use super::{PicturesError, Wanted};
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
 use framepost_events::record::{ChunkProbed, Container};
+use framepost_media::mfra::{self, Entry};
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectRead, ObjectSource};
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
@@ -70,8 +71,8 @@ impl Object<'_> {
             return Ok(Footage::Parts(vec![head.bytes], Times::OfChunk));
         }
         let is_within = |entry: &Entry| (init..end).contains(&entry.at);
-        let entries: Vec<Entry> =
-            seek_table.iter().flat_map(|table| fragments::entries(table)).filter(is_within).collect();
+        let table = seek_table.and_then(|table| mfra::first_table(&table)).unwrap_or_default();
+        let entries: Vec<Entry> = table.entries.into_iter().filter(is_within).collect();
         let wanted = chosen(&entries, wanted, self.chunk.duration.seconds, timescale);
         let Some((from, to)) = extent(&entries, &wanted, end) else {
             return Err(PicturesError::None("the chunk has no random access frame".to_owned()));
