@@ -44,7 +44,7 @@ fn a_model_is_added_listed_and_checked_and_another_file_in_its_place_is_refused(
     let labels = shared.join("coco80_labels.txt");
     let added = add(&models, "nano", &onnx, &labels);
     assert!(added.status.success(), "{}", words(&added));
-    assert!(words(&added).contains("nano is good: 416 x 416 pixels"), "{}", words(&added));
+    assert!(words(&added).contains("nano works: 416 x 416 pixels"), "{}", words(&added));
     let again = add(&models, "nano", &onnx, &labels);
     assert!(!again.status.success() && words(&again).contains("is there already"), "{}", words(&again));
     let listed = framepost(&models).arg("list").output().unwrap();
@@ -102,7 +102,7 @@ fn a_known_model_is_fetched_from_where_it_broke_off_and_another_file_is_refused(
     assert!(got.status.success(), "{}", words(&got));
     assert!(!words(&got).contains("secret"), "{}", words(&got));
     assert_eq!(server.take_traffic().bytes, whole.len() as u64 - 2_000_000);
-    assert!(words(&got).contains("yolox-nano is good"), "{}", words(&got));
+    assert!(words(&got).contains("yolox-nano works"), "{}", words(&got));
     let listed = framepost(&models).arg("list").output().unwrap();
     assert_eq!(words(&listed), format!("yolox-nano\t0.1.1rc0\t416x416\t80 labels\t{SHARED}\n"));
     let again = get(&["--sha256", SHARED]);
