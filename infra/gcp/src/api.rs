@@ -16,7 +16,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use std::time::Duration;
 
-/// Google's own endpoint.
+/// Where Cloud Storage answers unless an endpoint is configured.
 pub(crate) const GOOGLE: &str = "https://storage.googleapis.com";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a refusal is read. No error of Cloud Storage is that long.

@@ -47,7 +47,7 @@ const QUOTA_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project")
 
 type Asked<T> = std::result::Result<T, CredentialsError>;
 
-/// An access token.
+/// An access token, and for how long it can be used.
 pub(crate) struct Token {
     pub(crate) value: String,
     lives: Duration,
@@ -85,7 +85,7 @@ struct Refresh {
     token_uri: Option<String>,
 }
 
-/// Finds Application Default Credentials.
+/// Returns Application Default Credentials: from a source of ours where there is one for their kind, else from Google's library.
 pub(crate) fn credentials() -> Result<Credentials> {
     let failed = |kind| Error::new(kind, "connect", "google cloud");
     let stored = stored().map_err(|error| failed(ErrorKind::Io).because(error))?;
@@ -243,7 +243,7 @@ impl CredentialsProvider for Tokens {
 }
 
 impl std::fmt::Debug for Tokens {
-    /// Shows no secret.
+    /// Writes the type's name alone: what it holds is secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tokens")
     }

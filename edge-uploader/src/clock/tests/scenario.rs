@@ -10,12 +10,12 @@ pub(super) const AUDIO: u32 = 16_000;
 /// What a camera says instead of a time, in seconds, of its n-th frame.
 pub(super) type Lie = fn(n: usize, media: f64) -> f64;
 
-/// Seconds at a time.
+/// A number of seconds that depends on the time, in seconds since the start.
 pub(super) type At = fn(at: f64) -> f64;
 
 pub(super) const HOUR_S: f64 = 3_600.0;
 
-/// How a camera sends.
+/// The order in which a camera sends its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Pictures are sent as they are shown.

@@ -13,14 +13,14 @@ const EPOCH_1904: i64 = 2_082_844_800;
 /// A head, and what is needed to move fragments behind it.
 pub(crate) struct Head {
     pub(crate) bytes: Bytes,
-    /// By their ids.
+    /// Each track by its id, as `tkhd` and `tfhd` have it.
     pub(crate) tracks: BTreeMap<u32, Track>,
 }
 
 /// What fragments need to know of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Track {
-    /// Units per second.
+    /// Units of the track's times in a second (`mdhd`, ISO/IEC 14496-12 §8.4.2).
     pub(crate) timescale: u32,
     /// The duration of a sample of which nothing else is said (§8.8.3).
     pub(crate) duration: u32,

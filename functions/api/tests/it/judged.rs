@@ -51,7 +51,7 @@ struct Piece {
     size: &'static str,
 }
 
-/// One span.
+/// The chunks of a recording without a gap, in their order.
 const SPAN: [Piece; 3] = [
     Piece { at_s: 0, counter: 0, size: "320x180" },
     Piece { at_s: 3, counter: 1, size: "320x180" },

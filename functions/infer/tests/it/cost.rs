@@ -42,7 +42,7 @@ mod price {
     pub(super) const VISION: f64 = 0.002_25;
 }
 
-/// `memory_mib` of `function.yaml`.
+/// The function's memory, in GiB: `memory_mib` of its `function.yaml`.
 const MEMORY_GIB: f64 = 1.5;
 /// Lambda gives a whole processor for 1769 MB ("Configure Lambda function memory").
 const LAMBDA_PROCESSORS: f64 = 1536.0 / 1769.0;
@@ -54,7 +54,7 @@ const ANSWER_S: f64 = 0.3;
 /// What a detector takes for a chunk that is looked at.
 struct Work {
     detector: &'static str,
-    /// Measured.
+    /// Seconds of a processor for one chunk, measured in this run.
     cpu_s: f64,
     /// Spent waiting for a service.
     waiting_s: f64,
@@ -132,7 +132,7 @@ async fn measured(infer: &Infer, event: &Record) -> (f64, ChunkInferred) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a benchmark"]
+#[ignore = "a benchmark: tests/run bench"]
 async fn what_a_camera_costs_in_a_month() {
     let Some(clip) = clip("one-by-one-person-detection.mp4") else { return };
     if decoder().is_none() {

@@ -97,7 +97,7 @@ fn compared(wanted: &[Detection], found: &[Detection]) -> (usize, usize) {
 struct Sum {
     /// Things that are in the clip's own pictures, too.
     same: usize,
-    /// What is not.
+    /// How many reported things the reference does not have.
     other: usize,
     pictures: usize,
     ms: u64,
@@ -180,7 +180,7 @@ const CLIPS: [(&str, (u32, u32), &[f64]); 2] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a benchmark"]
+#[ignore = "a benchmark: tests/run bench"]
 async fn what_regions_gain_and_cost() {
     if decoder().is_none() {
         return;

@@ -101,7 +101,7 @@ async fn decoding(clip: &Path, pictures: usize) -> Cost {
 }
 
 #[tokio::test]
-#[ignore = "a benchmark"]
+#[ignore = "a benchmark: tests/run bench"]
 async fn pictures_against_onnxruntime() {
     let (Some(python), Some(data)) = (python(), shared_data()) else { return };
     let dir = tempfile::tempdir().unwrap();
