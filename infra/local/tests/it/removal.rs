@@ -196,9 +196,9 @@ async fn who_is_told_finds_the_object_gone() {
     fs::create_dir_all(root.join(KEY).parent().unwrap()).unwrap();
     fs::write(root.join(KEY), "bytes").unwrap();
     fs::write(meta, note).unwrap();
-    let receiving = tokio::spawn(async move { inbox.receive(1).await.unwrap().len() });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!receiving.is_finished());
+    let mut receiving = tokio::spawn(async move { inbox.receive(1).await.unwrap().len() });
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut receiving).await;
+    assert!(early.is_err(), "nothing is told while the object is there");
     fs::remove_file(root.join(KEY)).unwrap();
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), receiving).await.expect("a message").unwrap(), 1);
 }
