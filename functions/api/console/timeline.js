@@ -266,9 +266,10 @@ export class TimelineView extends EventTarget {
     const { from, to } = this.span;
     this.heading.show(this.span);
     const { slider } = this;
-    slider.setAttribute("aria-valuemin", String(Math.round(from / SECOND)));
-    slider.setAttribute("aria-valuemax", String(Math.round(to / SECOND)));
-    slider.setAttribute("aria-valuenow", String(Math.round(this.playhead / SECOND)));
+    // Seconds since 1970, to the millisecond: where a span is short, whole seconds put the playhead beside where it is drawn.
+    slider.setAttribute("aria-valuemin", (from / SECOND).toFixed(3));
+    slider.setAttribute("aria-valuemax", (to / SECOND).toFixed(3));
+    slider.setAttribute("aria-valuenow", (this.playhead / SECOND).toFixed(3));
     slider.setAttribute("aria-valuetext", this.what(this.playhead));
     // A list of hundreds is not made anew while something moves.
     clearTimeout(this.outlining);
