@@ -88,12 +88,14 @@ impl Pictures {
         self.close_group();
         let (earliest, came_us) = earliest;
         let passed_us = came_us - before.arrival_us;
-        let gap_us =
-            if passed_us > PAUSE_US + AHEAD_PICTURES * self.interval_us() { passed_us } else { self.interval_us() };
+        let newest = self.line.at(before.media);
         let others = self.waiting.iter().filter_map(|waiting| waiting.out).max();
-        let end = self.line.at(before.media).max(self.last_out).max(others.unwrap_or(i64::MIN));
-        let start = end + self.scale.ticks(gap_us);
-        let ahead = rounded((start - self.line.at(before.media)) as f64 / self.line.scale);
+        let end = newest.max(self.last_out).max(others.unwrap_or(i64::MIN));
+        let next = end + self.scale.ticks(self.interval_us());
+        // Outliers may have been given places since the newest picture. They are part of the time that passed.
+        let paused = passed_us > PAUSE_US + AHEAD_PICTURES * self.interval_us();
+        let start = if paused { next.max(newest + self.scale.ticks(passed_us)) } else { next };
+        let ahead = rounded((start - newest) as f64 / self.line.scale);
         let unstepped = before.media.saturating_add(self.unstepped).saturating_add(ahead);
         self.unstepped = unstepped.saturating_sub(earliest);
         self.line = Line { media: earliest, out: start, ..self.line };
@@ -104,7 +106,7 @@ impl Pictures {
             self.give(frame, out, origin, ready);
         }
         self.places.clear();
-        let by_us = self.scale.micros(earliest.saturating_sub(before.media)) - gap_us;
+        let by_us = self.scale.micros(earliest.saturating_sub(before.media)) - self.scale.micros(start - newest);
         self.notes.push(Note::Stepped { by_us });
         self.trouble = 0;
     }

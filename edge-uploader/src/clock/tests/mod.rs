@@ -6,7 +6,7 @@ use super::*;
 use crate::media::Reference;
 use bytes::Bytes;
 use proptest::prelude::*;
-use scenario::{At, HOUR_S, Lie, Looks, START, Scenario, VIDEO, everywhere, parameters, ticks};
+use scenario::{At, HOUR_S, Lie, Looks, Order, START, Scenario, VIDEO, everywhere, parameters, ticks};
 
 #[test]
 fn a_camera_that_tells_the_truth_keeps_its_times_to_the_tick() {
@@ -155,6 +155,13 @@ fn a_clock_that_stands_or_runs_backwards_is_left_out_of_account() {
     ];
     for (what, lie) in lies {
         let scenario = Scenario { lie, ..Scenario::default() };
+        for group in [25, 50, 250] {
+            for looks in [Looks::AtOnce, Looks::NowAndThen] {
+                let outcome = Scenario { looks, group, order: Order::Reordered, ..scenario.clone() }.run();
+                let worst = outcome.wall_error();
+                assert!(worst < 1.0, "{what}, reordered, groups of {group}, {looks:?}: {worst}");
+            }
+        }
         for looks in [Looks::AtOnce, Looks::NowAndThen] {
             let outcome = Scenario { looks, ..scenario.clone() }.run();
             assert!(outcome.wall_error() < 1.0, "{what}: {}", outcome.wall_error());

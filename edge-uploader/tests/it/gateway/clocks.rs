@@ -285,8 +285,8 @@ async fn whatever_a_cameras_clock_says_every_frame_is_stored_in_order_and_at_its
             let seconds = attributes.duration.unwrap().as_secs_f64();
             assert!(seconds < longest + 2.5, "{what}: {key} has {seconds} s");
         }
-        // Within a window, which has 3 s, and most within half of one.
-        let near_s = if (order, group) == ("reordered", 25) && what.contains("turns") { 3.0 } else { 1.5 };
+        // Within half of a window, which has 3 s.
+        let near_s = 1.5;
         for stored in &pictures {
             let taken = shown(order, group, stored.number) as f64 / FPS;
             let off = stored.wall_s - taken;
