@@ -28,4 +28,5 @@ pub mod segment;
 pub mod signals;
 pub mod spool;
 pub mod terminal;
+mod tick;
 pub mod upload;

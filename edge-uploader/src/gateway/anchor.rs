@@ -1,6 +1,7 @@
 //! The gateway's clock, shared by all cameras: the anchor, and a task that watches the system clock.
 
 use crate::clock::{Anchor, Synchronized, gateway_synchronized};
+use crate::tick;
 use framepost_ports::Clock;
 use jiff::Timestamp;
 use std::sync::atomic::AtomicBool;
@@ -8,9 +9,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How often the anchor is compared with the system clock.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// One comparison in this many also checks whether the system clock is synchronised.
 const ASK_EVERY: u32 = 60;
@@ -50,11 +48,11 @@ impl GatewayClock {
         if self.synchronized.load(Relaxed) { Synchronized::Yes } else { Synchronized::No }
     }
 
-    /// Watches the system clock until `stop` is cancelled.
+    /// Compares the anchor with the system clock every second until `stop` is cancelled.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         for round in 1_u32.. {
             tokio::select! {
-                () = tokio::time::sleep(CHECK_EVERY) => {}
+                () = tick::next() => {}
                 () = stop.cancelled() => return,
             }
             self.check();

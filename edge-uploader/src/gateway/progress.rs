@@ -5,6 +5,7 @@ use super::watch::{Change, Episode, Unstored, Watch};
 use crate::camera::Extent;
 use crate::media::{Frame, TrackKind, VideoParameters};
 use crate::segment::ACTIVE_LEVEL;
+use crate::tick;
 use framepost_events::Camera;
 use framepost_events::activity::Activity;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,9 +13,6 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How often the gateway checks whether the frames of each camera are stored.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a camera's session stands, for the display, metrics and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,11 +261,11 @@ impl CameraCounters {
     }
 }
 
-/// Checks a camera regularly until it has ended or `stop` is cancelled.
+/// Checks every second whether a camera's frames are stored, until it has ended or `stop` is cancelled.
 pub(super) async fn watch(camera: Weak<CameraCounters>, clock: Arc<GatewayClock>, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tick::next() => {}
             () = stop.cancelled() => return,
         }
         let Some(camera) = camera.upgrade() else { return };

@@ -23,6 +23,10 @@ const BATCH_BYTES: usize = 512 << 10;
 /// frame.
 const REFILL_BYTES: u32 = 2 << 20;
 
+/// How long after a random access frame its fragment surely goes on. The longest fragment lasts a second, by a media clock that
+/// may be fast.
+const CONTINUES: Duration = Duration::from_millis(800);
+
 /// How long to wait for the next random access frame after frames were dropped.
 const RESUME_WITHIN: Duration = Duration::from_secs(10);
 
@@ -58,8 +62,19 @@ pub(super) struct QueueSender {
     /// before it has a second of them.
     held: Vec<Item>,
     held_bytes: usize,
+    due: Due,
+    /// Arrival of the last random access frame.
+    begun: Option<Duration>,
     /// The frames dropped since the recorder fell behind; `None` while it keeps up.
     dropping: Option<Dropping>,
+}
+
+/// Whether the recorder can do something with what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Now,
+    /// It continues a fragment, and completes none.
+    Later,
 }
 
 /// A run of dropped frames.
@@ -92,7 +107,15 @@ impl QueueReceiver {
 pub(super) fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(LIMIT_BYTES));
-    let sender = QueueSender { batches: sender, room, held: Vec::new(), held_bytes: 0, dropping: None };
+    let sender = QueueSender {
+        batches: sender,
+        room,
+        held: Vec::new(),
+        held_bytes: 0,
+        due: Due::Later,
+        begun: None,
+        dropping: None,
+    };
     (sender, QueueReceiver { batches: receiver, batch: Vec::new().into_iter() })
 }
 
@@ -107,12 +130,26 @@ impl QueueSender {
         self.flush()
     }
 
-    /// Sends the frames that were offered. Call it before the receiver waits.
+    /// Sends what is held, unless it only continues a fragment: each wake-up of the recorder costs more than adding its frames to
+    /// the fragment. Call it before the receiver waits.
+    ///
+    /// A fragment is complete with the random access frame that begins the next one, or after a second. Frames of the first
+    /// [`CONTINUES`] after a random access frame therefore complete none. It makes no difference whether they wait here or in the
+    /// recorder's open fragment: both are in memory.
+    pub(super) fn flush_due(&mut self) -> Result<(), RecorderGone> {
+        match self.due {
+            Due::Now => self.flush(),
+            Due::Later => Ok(()),
+        }
+    }
+
+    /// Sends everything that is held.
     pub(super) fn flush(&mut self) -> Result<(), RecorderGone> {
         if self.held.is_empty() {
             return Ok(());
         }
         self.held_bytes = 0;
+        self.due = Due::Later;
         self.batches.send(mem::take(&mut self.held)).map_err(|_| RecorderGone)
     }
 
@@ -131,12 +168,25 @@ impl QueueSender {
             }
             Err(TryAcquireError::Closed) => return Err(RecorderGone),
         };
-        self.held_bytes += frame.data.len();
-        self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
+        self.hold(frame, permit);
         if self.held_bytes < BATCH_BYTES { Ok(()) } else { self.flush() }
     }
 
-    /// Queues a frame of a source that cannot wait, to be sent by the next [`flush`](Self::flush). Returns the
+    fn hold(&mut self, frame: Frame, permit: OwnedSemaphorePermit) {
+        let begins = frame.track == TrackKind::Video && frame.reference.is_random_access();
+        if begins {
+            self.begun = Some(frame.arrival);
+        }
+        let continues = !begins && self.begun.is_some_and(|begun| frame.arrival.saturating_sub(begun) < CONTINUES);
+        self.held_bytes += frame.data.len();
+        // What is held takes room in the queue.
+        if !continues || self.held_bytes >= BATCH_BYTES {
+            self.due = Due::Now;
+        }
+        self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
+    }
+
+    /// Queues a frame of a source that cannot wait, to be sent by [`flush_due`](Self::flush_due). Returns the
     /// number of frames dropped by this call: 0 or 1.
     pub(super) fn offer(&mut self, frame: Frame) -> Result<u64, RecorderGone> {
         let waited = |since: Duration| frame.arrival.saturating_sub(since) >= RESUME_WITHIN;
@@ -150,7 +200,7 @@ impl QueueSender {
                 if let Some(Dropping { frames, .. }) = self.dropping.take() {
                     self.tell(Item::Resumed { frames })?;
                 }
-                self.held.push(Item::Event(CameraEvent::Frame(frame), Place { _permit: Some(permit) }));
+                self.hold(frame, permit);
                 return Ok(0);
             }
         }
@@ -215,6 +265,47 @@ mod tests {
         assert!(matches!(receiver.next(), Some(Item::Resumed { frames: 3 })));
         let Some(Item::Event(CameraEvent::Frame(frame), _)) = receiver.next() else { panic!("expected a frame") };
         assert_eq!(frame.pts, 12);
+    }
+
+    #[test]
+    fn only_what_may_complete_a_fragment_wakes_the_recorder() {
+        let (mut sender, mut receiver) = queue();
+        let mut offer = |ms: u64, track, reference, bytes: usize| {
+            let arrival = Duration::from_millis(ms);
+            let data = Bytes::from(vec![0; bytes]);
+            sender.offer(Frame { track, arrival, data, ..frame(0, reference) }).unwrap();
+            sender.flush_due().unwrap();
+            receiver.batches.try_recv().map_or(0, |batch| batch.len())
+        };
+        let sound = (TrackKind::Audio, Reference::RandomAccess);
+        let random_access = (TrackKind::Video, Reference::RandomAccess);
+        let needed = (TrackKind::Video, Reference::Needed);
+        // Before the first random access frame nothing says where a fragment ends.
+        let arrivals = [
+            (0, sound, 1, 1),
+            (10, needed, 1, 1),
+            (20, random_access, 1, 1),
+            (60, sound, 1, 0),
+            (800, needed, 1, 0),
+            // Whatever follows it, it begins a fragment.
+            (810, random_access, 1, 3),
+            (1600, needed, 1, 0),
+            // The second of the longest fragment is nearly over.
+            (1620, needed, 1, 2),
+            (1630, sound, 1, 1),
+            (1640, random_access, 1, 1),
+            // As much as is sent at once.
+            (1650, needed, BATCH_BYTES - 1, 0),
+            (1660, sound, 1, 2),
+            (1670, sound, 1, 0),
+        ];
+        for (ms, (track, reference), bytes, sent) in arrivals {
+            assert_eq!(offer(ms, track, reference, bytes), sent, "{ms} ms");
+        }
+        // The end of the session sends the rest.
+        drop(sender);
+        assert!(receiver.next().is_some());
+        assert!(receiver.next().is_none());
     }
 
     #[test]

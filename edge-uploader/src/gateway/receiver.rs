@@ -184,7 +184,10 @@ impl Reception {
             let event = match futures::poll!(&mut next) {
                 Poll::Ready(event) => event,
                 Poll::Pending => {
-                    self.queue.flush()?;
+                    match self.extent {
+                        Extent::Live => self.queue.flush_due()?,
+                        Extent::Finite => self.queue.flush()?,
+                    }
                     tokio::select! {
                         biased;
                         () = &mut stopped => return Err(Ended::Stopped),

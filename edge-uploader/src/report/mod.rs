@@ -11,6 +11,7 @@ mod compose;
 mod schedule;
 
 use crate::gateway::Gateway;
+use crate::tick;
 use bytes::Bytes;
 use compose::{Counted, compose, state};
 use framepost_events::attributes::Attributes;
@@ -22,9 +23,6 @@ use schedule::{Line, Schedule};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How often it is looked whether a report is due.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a put may take. The next report is better than one that is late.
 const PUT_MAX: Duration = Duration::from_secs(30);
@@ -43,14 +41,14 @@ pub struct Settings {
     pub quota_bytes: u64,
 }
 
-/// Reports until the gateway is told to stop, or nobody holds it any more.
+/// Looks every second whether a report is due, until the gateway is told to stop, or nobody holds it any more.
 pub async fn run(gateway: Weak<Gateway>, sink: Arc<dyn ObjectSink>, settings: Settings) {
     let started = Instant::now();
     let mut schedule = Schedule::new(settings.every);
     let mut counted: Option<Counted> = None;
     let mut offset = Offset::default();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tick::next().await;
         let Some(running) = gateway.upgrade().filter(|gateway| !gateway.is_stopping()) else { return };
         let line = if running.upload_stats().is_unreachable { Line::Down } else { Line::Up };
         let uptime = started.elapsed();

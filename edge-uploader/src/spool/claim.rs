@@ -9,7 +9,7 @@ use super::sidecar::Meta;
 use super::{Error, Inner, Result, SourceFile, Spool};
 use framepost_events::attributes::Metadata;
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// An object that the uploader has taken. Dropping it returns the object to the queue.
 pub struct Claim {
@@ -246,7 +246,7 @@ pub(crate) struct ClaimReader {
 /// Whether the put that reads the content is in progress. A connection may continue to send after an early
 /// response; those bytes must no longer count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+pub(crate) enum Turn {
     Open,
     Over,
 }
@@ -267,7 +267,17 @@ impl ClaimReader {
         Ok(Box::new(Reading(self.spool.open_content(&self.key)?)))
     }
 
-    /// Ends the attempt: no more of the content is sent, and no mark is made for it.
+    /// Like [`end`](Self::end), if no mark is being made at the moment. Does not block. Returns whose turn it is then.
+    pub(crate) fn try_end(&self) -> Turn {
+        match self.turn.try_lock() {
+            Ok(mut turn) => *turn = Turn::Over,
+            Err(TryLockError::Poisoned(turn)) => *turn.into_inner() = Turn::Over,
+            Err(TryLockError::WouldBlock) => return Turn::Open,
+        }
+        Turn::Over
+    }
+
+    /// Ends the attempt: no more of the content is sent, and no mark is made for it. Waits while a mark is being made, on the disk.
     pub(crate) fn end(&self) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Turn::Over;
     }

@@ -74,6 +74,11 @@ impl Spool {
         !self.inner.debts().owed.is_empty()
     }
 
+    /// Waits for a debt since the last call. Only one task at a time may wait.
+    pub async fn owes(&self) {
+        self.inner.owing.notified().await;
+    }
+
     /// Tries to write all debts. Returns how many remain.
     pub fn settle(&self) -> usize {
         let owed = self.inner.debts().owed.clone();
@@ -107,6 +112,8 @@ impl Inner {
             Err(error) => {
                 self.complain(error);
                 self.debts().owed.insert(key.clone(), debt);
+                // Is kept for the next call of `owes` if nobody waits.
+                self.owing.notify_one();
             }
         }
         paid

@@ -106,8 +106,8 @@ mod space;
 pub(crate) mod tests;
 mod writer;
 
-pub(crate) use claim::ClaimReader;
 pub use claim::{Claim, QuarantinedObject};
+pub(crate) use claim::{ClaimReader, Turn};
 pub use debts::Presence;
 pub use error::Error;
 pub use fs::DiskSpace;
@@ -125,7 +125,7 @@ use layout::{CameraName, Layout, Suffix, temporary};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The result of a spool operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -194,6 +194,8 @@ struct Inner {
     debts: Mutex<debts::Debts>,
     loose: Mutex<loose::Loose>,
     changes: watch::Sender<u64>,
+    /// Notified of each debt.
+    owing: Notify,
     _lock: Lock,
 }
 
@@ -245,6 +247,7 @@ impl Spool {
             debts: Mutex::default(),
             loose: Mutex::default(),
             changes: watch::Sender::new(0),
+            owing: Notify::new(),
             _lock: lock,
         }))
     }

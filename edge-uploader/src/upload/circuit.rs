@@ -3,7 +3,7 @@
 //! name lookup does not delay the others.
 
 use super::Backoff;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -32,8 +32,8 @@ enum Purpose {
 }
 
 /// The right to one put. Dropping it without a result leaves the state unchanged.
-pub(super) struct Permit<'a> {
-    circuit: &'a Circuit,
+pub(super) struct Permit {
+    circuit: Arc<Circuit>,
     purpose: Purpose,
 }
 
@@ -45,18 +45,18 @@ impl Circuit {
 
     /// Returns immediately while the bucket answers. Otherwise waits until the next probe is due
     /// or another probe was answered.
-    pub(super) async fn permit(&self) -> Permit<'_> {
+    pub(super) async fn permit(self: &Arc<Self>) -> Permit {
         loop {
             let woken = self.closed.notified();
             let wait = {
                 let mut state = self.state();
                 if state.failures < FAILURES_TO_OPEN {
-                    return Permit { circuit: self, purpose: Purpose::Work };
+                    return Permit { circuit: self.clone(), purpose: Purpose::Work };
                 }
                 if Instant::now() >= state.probe_at {
                     let failures = state.failures;
                     state.put_off(self.backoff, failures);
-                    return Permit { circuit: self, purpose: Purpose::Probe };
+                    return Permit { circuit: self.clone(), purpose: Purpose::Probe };
                 }
                 state.probe_at
             };
@@ -90,7 +90,7 @@ impl State {
     }
 }
 
-impl Permit<'_> {
+impl Permit {
     /// Reports that the bucket answered, whatever it said about the object.
     pub(super) fn answered(self) {
         let mut state = self.circuit.state();
@@ -116,7 +116,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.circuit.closed.notify_waiters();
     }

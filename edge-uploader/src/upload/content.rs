@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes read from the file at a time.
-const PIECE_BYTES: usize = 64 * 1024;
+/// Bytes read from the file at a time, on a thread for disk work.
+const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes passed to the sink at a time. On a slow line, these are the steps by which a put shows that it moves.
 const STEP_BYTES: usize = 16 * 1024;
 

@@ -62,12 +62,14 @@ pub use verify::{Absent, Verified, VerifyError, verify};
 
 use crate::spool::{Claim, Order, Spool};
 use bandwidth::Bandwidth;
-use circuit::Circuit;
+use circuit::{Circuit, Permit};
 use framepost_events::ObjectKey;
 use framepost_ports::ObjectSink;
+use futures::FutureExt as _;
 use patience::Patience;
 use stats::StatsCell;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -98,7 +100,7 @@ struct Inner {
     spool: Spool,
     sink: Arc<dyn ObjectSink>,
     settings: UploadSettings,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
     patience: Patience,
     bandwidth: Arc<Bandwidth>,
     stats: Arc<StatsCell>,
@@ -141,7 +143,7 @@ impl Uploader {
         let inner = Inner {
             spool,
             sink,
-            circuit: Circuit::new(settings.backoff, random.fork()),
+            circuit: Arc::new(Circuit::new(settings.backoff, random.fork())),
             patience: Patience::new(settings.stall),
             bandwidth: Arc::new(Bandwidth::new(settings.bandwidth_bytes_per_second)),
             stats: Arc::default(),
@@ -155,22 +157,11 @@ impl Uploader {
 
     /// Uploads until `shutdown`. Puts in progress are then cancelled; the spool remembers that they were sent.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let mut workers = JoinSet::new();
-        for _ in 0..self.inner.settings.workers.max(1) {
-            workers.spawn(self.inner.clone().work(shutdown.clone()));
-        }
         let debts = tokio::spawn(shutdown.clone().run_until_cancelled_owned(self.inner.clone().settle_debts()));
-        while let Some(ended) = workers.join_next().await {
-            if let Err(error) = ended
-                && !shutdown.is_cancelled()
-            {
-                // A panic ends the object's attempt, not the uploader.
-                tracing::error!(%error, "an upload worker ended, another one is started");
-                // Limits the CPU use of an object that panics every time.
-                tokio::time::sleep(self.inner.settings.backoff.base).await;
-                workers.spawn(self.inner.clone().work(shutdown.clone()));
-            }
-        }
+        let mut puts = JoinSet::new();
+        shutdown.run_until_cancelled(self.inner.hand_out(&mut puts)).await;
+        // A put that is cancelled is dropped at its next await, and its claim returns the object.
+        puts.shutdown().await;
         let _ = debts.await;
     }
 
@@ -203,19 +194,32 @@ impl Uploader {
 }
 
 impl Inner {
-    async fn work(self: Arc<Self>, shutdown: CancellationToken) {
-        // When cancelled, a put is dropped at its next await, and its claim returns the object.
-        shutdown.run_until_cancelled(self.work_forever()).await;
-    }
-
-    async fn work_forever(self: &Arc<Self>) {
+    /// Gives each object that is due to a task of its own in `puts`, at most [`UploadSettings::workers`] at a time.
+    ///
+    /// Only this task waits for changes of the spool, so a change wakes one task, however many puts are allowed at a time. It
+    /// waits only after a search that found nothing, and then for everything that can make an object due:
+    ///
+    /// - An object that is closed, released from quarantine, or returned by its put changes the spool. The counter of
+    ///   changes is marked as seen before the search. A change during or after the search therefore ends the wait at once.
+    /// - The delay of an object ends at `next_due`, computed for the time of the search. An object that is put off later
+    ///   belongs to a put, which returns it after that and so changes the spool.
+    /// - After an outage all delayed objects are due. The put that ended the outage reports it to the circuit before its claim
+    ///   ends, which changes the spool.
+    ///
+    /// While all slots are taken or the circuit is open, it does not search. It does once a put has ended, or when the circuit
+    /// permits the next put.
+    async fn hand_out(self: &Arc<Self>, puts: &mut JoinSet<()>) {
         let mut news = self.spool.changes();
         loop {
+            while puts.len() >= self.settings.workers.max(1) {
+                puts.join_next().await;
+            }
+            while puts.try_join_next().is_some() {}
             news.borrow_and_update();
             let permit = self.circuit.permit().await;
             let now = Instant::now();
             if let Some(claim) = self.claim(now).await {
-                self.upload(claim, permit).await;
+                puts.spawn(self.clone().attempt(claim, permit));
                 continue;
             }
             drop(permit);
@@ -227,9 +231,19 @@ impl Inner {
         }
     }
 
+    /// Does one attempt. A panic ends the attempt, not the uploader.
+    async fn attempt(self: Arc<Self>, claim: Claim, permit: Permit) {
+        let key = claim.key().clone();
+        if AssertUnwindSafe(self.upload(claim, permit)).catch_unwind().await.is_err() {
+            tracing::error!(%key, "the upload failed because of a defect in the program, retrying");
+            self.put_off(&key, self.settings.backoff, 0);
+            // Keeps its slot, which limits the CPU use of an object that panics every time.
+            tokio::time::sleep(self.settings.backoff.base).await;
+        }
+    }
+
     async fn claim(self: &Arc<Self>, now: Instant) -> Option<Claim> {
-        // Every change wakes every worker. Most find that another one was first, so check
-        // without the blocking thread pool.
+        // Many changes leave nothing to upload, so check without the blocking thread pool.
         if !self.spool.has_waiting() {
             return None;
         }

@@ -4,7 +4,7 @@ use super::circuit::Permit;
 use super::content::{FileContent, Progress, copy_of};
 use super::stats::{Novelty, StatsCell};
 use super::{Bare, Inner};
-use crate::spool::{self, Claim, ClaimReader, Presence, SourceFile, Tried};
+use crate::spool::{self, Claim, ClaimReader, Presence, SourceFile, Tried, Turn};
 use framepost_events::Sha256;
 use framepost_ports::{Effect, Error, ErrorKind, Likeness, NewObject, Put, Seen, chain};
 use nix::errno::Errno;
@@ -37,7 +37,7 @@ enum Verdict {
 
 impl Inner {
     /// Does one attempt. Its answer also updates the circuit.
-    pub(super) async fn upload(&self, claim: Claim, permit: Permit<'_>) {
+    pub(super) async fn upload(&self, claim: Claim, permit: Permit) {
         let key = claim.key().clone();
         let _in_flight = InFlight::new(&self.stats);
         let (claim, verdict) = self.put(claim).await;
@@ -70,7 +70,7 @@ impl Inner {
     }
 
     /// Handles a put without success, with its consequences for the object and the circuit.
-    async fn failed(&self, claim: Claim, permit: Permit<'_>, error: &Error) {
+    async fn failed(&self, claim: Claim, permit: Permit, error: &Error) {
         let key = claim.key().clone();
         let kind = error.kind();
         let words = chain(error);
@@ -175,8 +175,7 @@ impl Inner {
         let crc32c = claim.crc32c();
         let object = NewObject { key: key.clone(), content_type, metadata, sha256, crc32c, content };
         let answer = self.put_watched(&object, &progress).await;
-        let told = reader.clone();
-        let _ = tokio::task::spawn_blocking(move || told.end()).await;
+        end_attempt(&reader).await;
         match answer {
             Ok(Put::Created) => (claim, Verdict::Created),
             Ok(Put::Unproven) => match self.bare_success(claim.key()) {
@@ -305,14 +304,11 @@ impl Inner {
 
     /// Writes the changes that the disk refused before, at growing intervals, while there are any.
     pub(super) async fn settle_debts(self: Arc<Self>) {
-        let mut news = self.spool.changes();
         let mut pause = self.settings.backoff.base;
         loop {
             while !self.spool.has_debts() {
                 pause = self.settings.backoff.base;
-                if news.changed().await.is_err() {
-                    return;
-                }
+                self.spool.owes().await;
             }
             tokio::time::sleep(pause).await;
             let spool = self.spool.clone();
@@ -350,6 +346,14 @@ const DEBTS_PAUSE: Duration = Duration::from_mins(1);
 /// Returns whether the error is a lack of resources unrelated to this file.
 fn is_want(fault: &io::Error) -> bool {
     matches!(fault.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
+/// Ends the attempt. A blocking thread is only needed while the mark is being written.
+async fn end_attempt(reader: &Arc<ClaimReader>) {
+    if reader.try_end() == Turn::Open {
+        let reader = reader.clone();
+        let _ = tokio::task::spawn_blocking(move || reader.end()).await;
+    }
 }
 
 /// Removes the mark after the bucket's refusal was received.

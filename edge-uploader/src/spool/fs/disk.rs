@@ -221,7 +221,11 @@ impl Fs for DiskFs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let within = from.parent() == to.parent();
         let (from_dir, from) = self.parent(from)?;
+        if within && let Some(to) = to.file_name() {
+            return Ok(nix::fcntl::renameat(&from_dir, from, &from_dir, to)?);
+        }
         let (to_dir, to) = self.parent(to)?;
         Ok(nix::fcntl::renameat(&from_dir, from, &to_dir, to)?)
     }
