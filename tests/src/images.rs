@@ -110,6 +110,11 @@ impl Images {
     /// Starts an image's program in its root file system with the image's user and environment, like a
     /// container runtime, but on this machine's network.
     pub fn start(&self, name: &str, root: &Path, environment: &[(&str, &str)]) -> Running {
+        Running::start(self.command(name, root).envs(environment.iter().copied()))
+    }
+
+    /// Returns the command that [`start`](Self::start) starts, with the image's environment alone.
+    pub fn command(&self, name: &str, root: &Path) -> Command {
         let config = self.config(name);
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let mut command = Command::new("chroot");
@@ -119,7 +124,19 @@ impl Images {
             let (variable, value) = variable.as_str().and_then(|text| text.split_once('=')).expect("NAME=value");
             command.env(variable, value);
         }
-        Running::start(command.envs(environment.iter().copied()))
+        command
+    }
+
+    /// The same as [`command`](Self::command), with this machine's `/proc` in its root, where every container runtime has one.
+    pub fn command_with_proc(&self, name: &str, root: &Path) -> Command {
+        std::fs::create_dir_all(root.join("proc")).expect("a place for /proc");
+        let plain = self.command(name, root);
+        let script = "mount --bind /proc \"$0/proc\" && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(root);
+        command.arg(plain.get_program()).args(plain.get_args()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
     }
 
     /// Starts an image as `crun` does for podman and docker: with its own user and command, a read-only root, no rights,

@@ -72,7 +72,10 @@ fn lock(traffic: &Mutex<Traffic>) -> MutexGuard<'_, Traffic> {
 fn answer(mut connection: &TcpStream, files: &HashMap<String, Served>, traffic: &Mutex<Traffic>) -> Result<bool> {
     let Some(head) = Head::read(&mut connection)? else { return Ok(false) };
     lock(traffic).requests += 1;
-    let Some(served) = files.get(head.path().trim_start_matches('/')) else {
+    let name = head.path().trim_start_matches('/').to_owned();
+    // A name may have a query; S3's clients say in one which operation it is.
+    let plain = name.split('?').next().unwrap_or_default();
+    let Some(served) = files.get(&name).or_else(|| files.get(plain)) else {
         connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
         return Ok(true);
     };
@@ -151,7 +154,8 @@ mod tests {
         assert!(answer.contains("Content-Range: bytes 2-4/10") && answer.contains("x-amz-meta-from: now"), "{answer}");
         assert!(answer.contains("\r\n\r\n234HTTP/1.1 200 OK") && answer.ends_with("0123456789"), "{answer}");
         assert!(ask("GET /b HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
-        assert_eq!(server.take_traffic(), Traffic { requests: 3, bytes: 13 });
+        assert!(ask("HEAD /a?x-id=HeadObject HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200 OK"));
+        assert_eq!(server.take_traffic(), Traffic { requests: 4, bytes: 13 });
         assert_eq!(server.take_traffic(), Traffic::default());
     }
 }

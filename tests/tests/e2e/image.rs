@@ -2,15 +2,19 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::KeyKind;
+use framepost_tests::aws::account::Identity;
+use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
 use framepost_tests::binaries::{Output, Running};
 use framepost_tests::bucket::{Bucket, files};
 use framepost_tests::gateway::eventually;
 use framepost_tests::http;
 use framepost_tests::images::{Access, Images, Mount, Recipe};
 use framepost_tests::judge::recording::Recording;
+use framepost_tests::range_server::{RangeServer, Served};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -85,7 +89,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
 fn infer_brings_the_program_that_decodes() {
     let Some(images) = Images::new() else { return };
     let image = "localhost/framepost-infer";
-    images.build(Recipe::Function { name: "infer", clouds: "gcp", programs: "ffmpeg" }, image);
+    images.build(Recipe::Function { name: "infer", clouds: "gcp,aws", programs: "ffmpeg" }, image);
     let root = images.root(image);
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/onebox/assets/demo.mp4");
     std::fs::copy(clip, root.join("clip.mp4")).expect("a clip");
@@ -106,6 +110,59 @@ fn infer_brings_the_program_that_decodes() {
     assert_eq!(http::request("GET", &format!("{url}health"), &[], b"").expect("an answer").status, 200);
     service.terminate();
     service.wait_for_exit_code(0, Duration::from_mins(1));
+    infer_is_a_lambda(&images, image, &root);
+}
+
+/// The same image under Lambda's Runtime API: its entry point answers a batch of SQS with a record of `probe` in it, and says what
+/// it sees. Prints its cold start and what was resident at most.
+fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
+    let sample = include_str!("../../../events/samples/records/chunk-probed.json");
+    let mut record: Value = serde_json::from_str(sample).expect("the sample is JSON");
+    let key = record["subject"].as_str().expect("a key").to_owned();
+    let clip = root.join("clip.mp4");
+    let data = record["data"].as_object_mut().expect("its data");
+    for absent in ["activity", "initBytes", "mediaEnd", "timescale"] {
+        data.remove(absent);
+    }
+    data.insert("container".to_owned(), json!("mp4"));
+    data.insert("sizeBytes".to_owned(), json!(clip.metadata().expect("the clip").len()));
+    data["duration"] = json!({ "from": "2026-11-20T15:08:23Z", "to": "2026-11-20T15:08:33Z", "seconds": 10.0 });
+    data["object"] = json!({ "provider": "s3", "bucket": "footage", "key": key, "version": "1.1" });
+    let served = Served { path: clip, headers: vec![] };
+    let bucket = RangeServer::start(HashMap::from([(format!("footage/{key}"), served)]));
+    let body = json!({ "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "source": "framepost.probe",
+        "detail-type": record["type"], "account": "123456789012", "time": "2026-11-20T15:08:34Z",
+        "region": "eu-central-1", "resources": [], "detail": record });
+    let message = json!({ "messageId": "message-1", "receiptHandle": "receipt", "body": body.to_string(),
+        "attributes": {}, "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:q", "awsRegion": "eu-central-1" });
+    let identity = Identity {
+        access_key_id: "AKIAEXAMPLE".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: None,
+    };
+    let endpoint = bucket.url("").trim_end_matches('/').to_owned();
+    let function = Function::undeployed(vec![], &[("FRAMEPOST_RECORDS", "log:")], identity, &endpoint);
+    let function = function.with_timeout(Duration::from_mins(2));
+    let mut sandbox = Sandbox::of_image(&function, images.command_with_proc(image, root));
+    let asked_for_work = sandbox.age();
+    let invoked = sandbox.invoke(&json!({ "Records": [message] }));
+    let answered = sandbox.age();
+    let Invoked::Answered(answer) = &invoked else { panic!("{invoked:?}\n{}", sandbox.log().join("\n")) };
+    assert!(answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty), "{answer}\n{}", sandbox.log().join("\n"));
+    let record_in = |log: &[String]| {
+        let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["type"] == "io.framepost.chunk.inferred.v1" && line["subject"] == *key)
+    };
+    // The answer and the log come by different ways.
+    eventually("the record is in the log", Duration::from_mins(1), || record_in(&sandbox.log()).is_some());
+    let inferred = record_in(&sandbox.log()).expect("it is there");
+    let data = &inferred["data"];
+    assert_eq!((&data["skipped"], &data["model"]["detector"]), (&Value::Null, &json!("motion")), "{inferred}");
+    assert!(data["frames"].as_array().is_some_and(|frames| frames.len() > 1), "{inferred}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.id())).expect("it runs");
+    let resident = status.lines().find(|line| line.starts_with("VmHWM:")).expect("what was resident");
+    println!("infer's image asks for work after {asked_for_work:?} and has answered after {answered:?}; {resident}");
 }
 
 /// A gateway that forgets nothing when it is killed, in the image as it is documented: nobody's user, nothing but the volume to

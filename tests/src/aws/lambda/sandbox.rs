@@ -55,10 +55,24 @@ impl Sandbox {
         let bootstrap = unpack(&function.code, directory.path());
         // As in Lambda, the user that runs the program may not change it.
         std::fs::set_permissions(&bootstrap, Permissions::from_mode(0o555)).expect("permissions");
-        let api = RuntimeApi::start();
         let mut command = Command::new(&bootstrap);
         command.env_clear().current_dir(directory.path()).envs(function.environment());
-        command.env("AWS_LAMBDA_RUNTIME_API", api.address()).env("LAMBDA_TASK_ROOT", directory.path());
+        command.env("LAMBDA_TASK_ROOT", directory.path());
+        Self::launch(function, command, directory)
+    }
+
+    /// Starts a sandbox with `command`, which runs the program of an image in its root, and has the image's environment.
+    /// Lambda's own variables are added to that.
+    pub fn of_image(function: &Function, mut command: Command) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        // An image says itself where its programs are.
+        command.envs(function.environment().into_iter().filter(|(name, _)| name != "PATH"));
+        Self::launch(function, command, directory)
+    }
+
+    fn launch(function: &Function, mut command: Command, directory: tempfile::TempDir) -> Self {
+        let api = RuntimeApi::start();
+        command.env("AWS_LAMBDA_RUNTIME_API", api.address());
         let launched = Instant::now();
         let mut running = Running::start(&mut command);
         let ready = api.wait_until_ready(COLD_START, || running.exited().is_none());
