@@ -221,7 +221,7 @@ fn problem(key: &str, message: &str) -> String {
     {
         return format!("expected {expected}");
     }
-    for said in [units::NOT_A_DURATION, units::NOT_A_SIZE] {
+    for said in [units::NOT_A_DURATION, units::NOT_POSITIVE, units::NOT_A_SIZE] {
         if message == said {
             return said.to_owned();
         }

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
     let span: Span = text.parse().map_err(|_| "not a duration; write it like \"30d\" or \"12h\"".to_owned())?;
     let lasts = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(SignedDuration::is_positive);
-    lasts.ok_or_else(|| "it has days, hours or less, and is longer than nothing".to_owned())
+    lasts.ok_or_else(|| {
+        "it must be longer than nothing, in days, hours or shorter units; write it like \"30d\" or \"12h\"".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -62,7 +62,12 @@ struct Keys {
 /// If there is no export that could be checked.
 pub fn verify(at: &Path, keys: &[PublicKey]) -> io::Result<Report> {
     let files = Files::open(at)?;
-    let manifest = files.file(MANIFEST_NAME).and_then(|file| file.whole())?;
+    let manifest = files.file(MANIFEST_NAME).and_then(|file| file.whole()).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(error.kind(), format!("it is no export: there is no {MANIFEST_NAME} in it"))
+        }
+        kind => io::Error::new(kind, format!("{MANIFEST_NAME}: {error}")),
+    })?;
     let manifest: ExportManifest = serde_json::from_slice(&manifest)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST_NAME}: {error}")))?;
     if manifest.format != MANIFEST_FORMAT {
