@@ -1,7 +1,8 @@
 """Makes a day of one camera up: `fill.py CATALOG CAMERA CHUNKS [TIMES]`.
 
-The catalogue's own rows of the camera are repeated over the day before its first chunk, each with the file that it is really of, so
-that everything can be played. A chunk is TIMES (1 unless given) as long as the camera's first one; more than 1 makes a day that is as
+The catalogue's own rows of the camera are repeated over a day, each with the file that it is really of, so that everything can be
+played. The day begins at one o'clock UTC, three days before the first chunk: whatever the time is, all of it is in one day of Berlin's
+clocks, which is over. A chunk is TIMES (1 unless given) as long as the camera's first one; more than 1 makes a day that is as
 long with fewer chunks, which can be drawn but not played. Three stretches are left out, as gaps, and there is a sighting every thirty
 lengths of the first chunk. Prints the time at which the day begins, in milliseconds since 1970.
 """
@@ -11,6 +12,7 @@ import sqlite3
 import sys
 from datetime import datetime, timedelta, timezone
 
+DAY_US = 86_400_000_000
 catalog, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 times = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 db = sqlite3.connect(catalog, timeout=30)
@@ -19,7 +21,8 @@ camera = db.execute("SELECT id FROM camera WHERE name = ?", (name,)).fetchone()[
 rows = [dict(row) for row in db.execute("SELECT * FROM chunk WHERE camera = ? ORDER BY from_us", (camera,))]
 window = rows[0]["to_us"] - rows[0]["from_us"]
 length = window * times
-start = rows[0]["from_us"] - (count * times + 100) * window
+start = (rows[0]["from_us"] // DAY_US - 3) * DAY_US + 3_600_000_000
+assert count * length < DAY_US - 3 * 3_600_000_000, "it does not end on the day on which it begins"
 period, first_gap, gap = 9600 // times, 4000 // times, max(1, 40 // times)
 
 
@@ -67,7 +70,7 @@ for index in range(0, count * times, 30):
     box = {"left": 0.2, "top": 0.2, "width": 0.3, "height": 0.4}
     best = {"time": words(at), "key": row["key"], "offset": 0.0, "bounds": box}
     seen = {"label": label, "from": words(at), "to": words(at + 5 * window), "score": 0.8, "pictures": 5, "most": 1, "zones": [], "best": best}
-    put("sighting", {"camera": camera, "series": series, "day_us": at // 86_400_000_000 * 86_400_000_000, "label": label, "from_us": at,
+    put("sighting", {"camera": camera, "series": series, "day_us": at // DAY_US * DAY_US, "label": label, "from_us": at,
                      "to_us": at + 5 * window, "score": 0.8, "sighting": json.dumps(seen)})
 db.commit()
 print(start // 1000)

@@ -63,11 +63,10 @@ export function clockSkew() {
   return skew;
 }
 
-/** Sets the server's time. @param {number} ms */
-export function serverTime(ms) {
-  const next = ms - Date.now();
-  // Small differences are the way of the answer.
-  if (Math.abs(next - skew) > 300) skew = Math.abs(next) > 300 ? next : 0;
+/** The server's time is somewhere between when it was asked and now. What fits that is left as it is. @param {number} ms @param {number} asked */
+function serverTime(ms, asked) {
+  const [least, most] = [ms - Date.now() - 300, ms - asked + 300];
+  if (skew < least || skew > most) skew = least < 0 && most > 0 ? 0 : (least + most) / 2;
 }
 
 const TOKEN = "framepost-token";
@@ -142,8 +141,11 @@ export async function json(path, query = {}, signal) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   const text = parameters.toString();
+  const asked = Date.now();
   const response = await ask(text ? `${path}?${text}` : path, { signal, patience: "limited" });
-  return timed(await response.json());
+  const answer = timed(await response.json());
+  if (answer.now) serverTime(answer.now, asked);
+  return answer;
 }
 
 /** Changes something. @param {"POST" | "DELETE"} method @param {string} path @param {unknown} [body] */
@@ -167,9 +169,7 @@ const at = (/** @type {number} */ ms) => new Date(ms).toISOString();
 
 /** @returns {Promise<Cameras>} */
 export async function cameras() {
-  const answer = await json(PULSE);
-  serverTime(answer.now);
-  return answer;
+  return json(PULSE);
 }
 
 /** @returns {Promise<Gateways>} */
@@ -211,6 +211,5 @@ export async function timeline(of, from, to, options, signal) {
     first.chunks += part.chunks;
     first.segments = [];
   }
-  serverTime(first.now);
   return first;
 }

@@ -30,8 +30,9 @@ async function showKeyFrame(player) {
       player.wall = found.from;
     }
     player.chunk = found;
+    const began = performance.now();
     show(player, await picture(found, 0));
-    if (player.thin) player.line.tryAgain(found);
+    if (player.thin) player.line.tryAgain(found, performance.now() - began);
   } catch (error) {
     // A file that is gone or damaged has no picture, and the next one is shown.
     if (!(error instanceof Failure) || error.kind === "gone" || !player.isSkimming()) return;

@@ -4,7 +4,7 @@ import { Failure, clockSkew, line, lineState, token, useToken } from "./api.js";
 import { button, byId, fill, h, icon, setText } from "./dom.js";
 import { happenings } from "./happenings.js";
 import { known } from "./state.js";
-import { length } from "./time.js";
+import { MINUTE, SECOND, length } from "./time.js";
 import { trouble } from "./words.js";
 
 const LONGEST_S = 30;
@@ -57,7 +57,9 @@ export function keepFresh() {
 
   function draw() {
     const state = lineState();
-    const skew = Math.abs(clockSkew()) > SKEW_MS ? Math.round(clockSkew() / 1000) : 0;
+    // Where it is minutes off, seconds are not known so well that they would be told.
+    const unit = Math.abs(clockSkew()) > 2 * MINUTE ? MINUTE : SECOND;
+    const skew = Math.abs(clockSkew()) > SKEW_MS ? Math.round(clockSkew() / unit) * unit : 0;
     const left = Math.ceil((again - performance.now()) / 1000);
     setText(count, left > 0 ? `Next try in ${left} s.` : "Trying.");
     const key = state === "ok" ? `ok ${skew}` : state;
@@ -73,7 +75,7 @@ export function keepFresh() {
           : token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
         h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button.button.primary", { type: "submit" }, "Use token")));
     } else if (skew !== 0) {
-      fill(place, h("div.notice", { role: "status" }, `This device’s clock is ${length(Math.abs(skew) * 1000)} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
+      fill(place, h("div.notice", { role: "status" }, `This device’s clock is ${length(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
     } else fill(place);
   }
 
@@ -91,7 +93,8 @@ export function keepFresh() {
   }, EVERY_MS);
   let soon = false;
   happenings.addEventListener("happened", () => {
-    if (soon) return;
+    // A server that wants to be left alone is.
+    if (soon || waits()) return;
     soon = true;
     setTimeout(() => {
       soon = false;

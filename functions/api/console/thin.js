@@ -10,6 +10,8 @@ const LATE_FILES = 3;
 /** How soon a whole file is tried again, and how seldom at last. */
 const TRIED_MS = 8000;
 const TRIED_MAX_MS = 60_000;
+/** A key picture has about a twentieth of a file's bytes. One that comes in less than this share of what the file lasts came over a quick line. */
+const QUICK = 0.06;
 
 export class Line {
   /** @param {import("./player.js").Player} player */
@@ -59,13 +61,13 @@ export class Line {
     } else player.seek(player.wall);
   }
 
-  /** Tries by and by whether a whole file comes in less time than it lasts. @param {Chunk} chunk */
-  async tryAgain(chunk) {
-    if (this.trying || performance.now() - this.triedAt < this.everyMs) return;
+  /** Tries by and by whether a whole file comes in less time than it lasts. @param {Chunk} chunk @param {number} ms for which its key picture was on its way */
+  async tryAgain(chunk, ms) {
+    const lasts = chunk.to - chunk.from;
+    if (this.trying || performance.now() - this.triedAt < (ms < lasts * QUICK ? TRIED_MS : this.everyMs)) return;
     this.trying = true;
     const { player } = this;
     const began = performance.now();
-    const lasts = chunk.to - chunk.from;
     // It is not waited for longer than shows that it is too slow.
     const signal = AbortSignal.any([player.work.signal, AbortSignal.timeout(lasts)]);
     const arrived = await bytes(chunk.media, signal).then(() => true, () => false);

@@ -53,7 +53,7 @@ fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String
     let videos = videos.into_iter().map(|path| path.into_os_string().into_string().expect("a path"));
     let onebox = Onebox::up(data, &options.into_iter().chain(videos).collect::<Vec<_>>());
     let base = address(&onebox);
-    onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
+    onebox.running.wait_for(Output::Stderr, Duration::from_mins(5), |lines| {
         lines.iter().any(|line| line.contains("all files are read")).then_some(())
     });
     (onebox, base)
@@ -61,7 +61,7 @@ fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String
 
 /// The console's address.
 fn address(onebox: &Onebox) -> String {
-    onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
+    onebox.running.wait_for(Output::Stderr, Duration::from_mins(2), |lines| {
         lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))
     })
 }
