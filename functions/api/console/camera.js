@@ -115,7 +115,7 @@ export function cameraScreen(main, of, at) {
     const key = chosenAt(ms);
     if (key !== timeline.chosen) {
       timeline.chosen = key;
-      timeline.dirty = true;
+      timeline.redraw();
       seen.choose(key);
     }
     if (missing && around.at !== ms) lookAround(ms);
@@ -123,7 +123,7 @@ export function cameraScreen(main, of, at) {
     else if (standingSince === 0) standingSince = performance.now();
     if (timeline.faults.length !== player.supply.bad.size) {
       timeline.faults = [...player.supply.bad.values()];
-      timeline.dirty = true;
+      timeline.redraw();
     }
     stage.show(player, timeline.gapAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive });
   }

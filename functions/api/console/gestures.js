@@ -29,7 +29,7 @@ export function listen(view) {
   });
   slider.addEventListener("pointermove", (event) => {
     view.hover = view.timeAt(event);
-    view.dirty = true;
+    view.redraw();
     view.card.show(event.clientX - view.left, view.hover);
     const before = fingers.get(event.pointerId);
     if (!before) return;
@@ -41,7 +41,7 @@ export function listen(view) {
       const is = Math.abs(event.clientX - other.x);
       if (was > 10 && is > 10) view.zoom(was / is, view.timeAt({ clientX: (event.clientX + other.x) / 2 }));
     } else if (scrubbing) view.seek(view.timeAt(event));
-    else if (framing) view.frame(event);
+    else if (framing) view.overviewTo(event);
     else if (moved > 4 && view.narrow()) view.drag(view.playhead - dx * view.msPerPx());
     else if (moved > 4) view.pan(-dx * view.msPerPx());
     fingers.set(event.pointerId, { x: event.clientX, y: before.y });
@@ -49,7 +49,7 @@ export function listen(view) {
   const up = (/** @type {PointerEvent} */ event) => {
     view.release();
     if (fingers.delete(event.pointerId) && moved <= 4 && !scrubbing && event.type === "pointerup") {
-      if (framing) view.frame(event);
+      if (framing) view.overviewTo(event);
       else view.seek(view.timeAt(event));
     }
   };
@@ -57,7 +57,7 @@ export function listen(view) {
   slider.addEventListener("pointercancel", up);
   slider.addEventListener("pointerleave", () => {
     view.hover = undefined;
-    view.dirty = true;
+    view.redraw();
     view.card.hide();
   });
 }

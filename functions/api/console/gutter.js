@@ -39,5 +39,5 @@ export function nameLanes(view) {
 function toggle(view, label, by) {
   if (!view.hidden.delete(label)) view.hidden.add(label);
   by.setAttribute("aria-pressed", String(!view.hidden.has(label)));
-  view.dirty = true;
+  view.redraw();
 }

@@ -11,6 +11,7 @@ export class Heading {
     this.view = view;
     this.scales = h("div.segments", { role: "group", "aria-label": "Span" },
       ...SPANS.map(([name, ms]) => h("button.button", { "aria-pressed": "false", onclick: () => view.scale(ms) }, name)));
+    this.pressed = "";
     this.words = h("span.quiet");
     this.range = h("div.fact", { hidden: true });
     this.element = h("div.timeline-head", this.scales, this.words, h("span.space"), this.range,
@@ -27,6 +28,8 @@ export class Heading {
     const ends = [text(from, form), text(form === "day" ? to - 1 : to, form)];
     setText(this.words, [...new Set(ends)].join(" – "));
     const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
+    if (this.pressed === name) return;
+    this.pressed = name;
     for (const scale of this.scales.children) scale.setAttribute("aria-pressed", String(scale.textContent === name));
   }
 

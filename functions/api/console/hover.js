@@ -43,7 +43,7 @@ export function hoverCard(view) {
       // Moved, which lays nothing out.
       element.style.transform = `translateX(${Math.max(0, Math.min(view.width - half * 2, x - half))}px)`;
       setText(words, view.what(ms));
-      canvas.hidden = true;
+      if (!canvas.hidden) canvas.hidden = true;
       work.abort();
       clearTimeout(resting);
       if (view.gapAt(ms)) return;

@@ -2,6 +2,7 @@
 
 import { Failure, chunks, line, lineState, now } from "./api.js";
 import { TOUCHING_MS, plays } from "./buffer.js";
+import { Frames } from "./frames.js";
 import { run } from "./keyframes.js";
 import { bufferOf } from "./native.js";
 import { AHEAD_S, Supply } from "./supply.js";
@@ -10,6 +11,9 @@ import { HOUR, MINUTE, SECOND } from "./time.js";
 
 /** Above this speed only key frames are shown. */
 export const FASTEST_PLAYED = 4;
+
+/** How often it is looked at while it stands still. */
+const REST_MS = 250;
 
 /** @typedef {"loading" | "ready" | "gap" | "nothing" | "codec" | "gone" | "damaged" | "offline"} State */
 /** Events: `time` (the picture's time or the state changed), `skipped` (a gap was gone over, `detail` is its span). */
@@ -49,12 +53,15 @@ export class Player extends EventTarget {
     // What cannot be appended is known by its own file; the picture that is shown then has no fault.
     video.addEventListener("error", () => { if (!this.buffer.isSpoilt) this.spoilt(this.chunk); });
     this.ticking = true;
+    this.frames = new Frames((at) => this.tick(at));
     this.before = performance.now();
-    requestAnimationFrame((at) => this.tick(at));
+    for (const name of ["seeking", "seeked", "playing", "loadeddata"]) video.addEventListener(name, () => this.frames.soon());
+    this.frames.soon();
   }
 
   close() {
     this.ticking = false;
+    this.frames.end();
     line.removeEventListener("line", this.back);
     this.work.abort();
     this.buffer.close();
@@ -177,6 +184,7 @@ export class Player extends EventTarget {
 
   play() {
     this.playing = true;
+    this.frames.soon();
     this.resume();
     this.tell();
   }
@@ -241,13 +249,18 @@ export class Player extends EventTarget {
   /** @param {number} at */
   tick(at) {
     if (!this.ticking) return;
-    const passed = Math.min(1000, at - this.before);
+    const passed = this.wasPlaying ? Math.min(1000, at - this.before) : 0;
     this.before = at;
+    this.wasPlaying = this.playing;
     if (this.state === "offline" && lineState() === "ok" && !this.supply.isQuiet()) this.seek(this.wall);
     if (this.playing && this.isSkimming() && this.state === "ready") run(this, passed);
     else if (this.state === "ready" && !this.video.seeking) this.follow();
-    requestAnimationFrame((next) => this.tick(next));
+    // A picture that stands still takes no frames from whoever moves something else.
+    if (this.playing || this.video.seeking) this.frames.soon();
+    else this.frames.later(REST_MS);
   }
+
+  wasPlaying = false;
 
   /** Takes the time from the picture. */
   follow() {

@@ -7,26 +7,32 @@ import { labelText, sign } from "./words.js";
 import { now } from "./api.js";
 
 const LISTED_MAX = 200;
+/** As many are in the page at first, and come when somebody scrolls to the end: what is in the page costs something in every frame. */
+const PART = 24;
 
-/** What the thumbnails that were not in view yet are of. @type {WeakMap<Element, Sighting>} */
+/** What is done when an element comes into view for the first time. @type {WeakMap<Element, () => void>} */
 const unseen = new WeakMap();
 /** One for all of them: each costs something in every frame. */
 const watch = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
-    const sighting = unseen.get(target);
-    if (!isIntersecting || !sighting) continue;
+    if (!isIntersecting) continue;
     watch.unobserve(target);
-    picture(sighting.best, sighting.best.offset)
-      .then((bitmap) => draw(/** @type {HTMLCanvasElement} */ (target), bitmap, sighting.best.box))
-      .catch(() => target.classList.add("gone"));
+    unseen.get(target)?.();
   }
 });
+
+/** @param {Element} element @param {() => void} action */
+function whenSeen(element, action) {
+  unseen.set(element, action);
+  watch.observe(element);
+}
 
 /** A canvas that fetches the best picture of a sighting when it comes into view. @param {Sighting} sighting */
 export function thumbnail(sighting) {
   const canvas = h("canvas", { width: 192, height: 108, "aria-hidden": "true" });
-  unseen.set(canvas, sighting);
-  watch.observe(canvas);
+  whenSeen(canvas, () => {
+    picture(sighting.best, sighting.best.offset).then((bitmap) => draw(canvas, bitmap, sighting.best.box)).catch(() => canvas.classList.add("gone"));
+  });
   return canvas;
 }
 
@@ -42,6 +48,9 @@ export class SeenList extends EventTarget {
       h("div.sub", this.title, this.count), this.chips, this.list);
     /** @type {string | undefined} */
     this.label = undefined;
+    /** What is to be listed. @type {Sighting[]} */
+    this.wanted = [];
+    this.listed = 0;
     /** @type {Timeline | undefined} */
     this.day = undefined;
     this.drawn = "";
@@ -69,20 +78,31 @@ export class SeenList extends EventTarget {
     const count = (/** @type {string | undefined} */ label) => all.filter((one) => one.label === label).length;
     const chip = (/** @type {string | undefined} */ label, /** @type {import("./dom.js").Child[]} */ ...words) => h("button.chip", {
       "aria-pressed": this.label === label, "aria-label": label === undefined ? "All" : `${labelText(label)}, ${count(label)}`,
-      onclick: () => { this.label = label; this.drawn = ""; this.draw(all); },
+      onclick: () => { this.label = label; this.drawn = ""; this.listed = 0; this.draw(all); },
     }, ...words);
     fill(this.chips, ...(labels.length === 0 ? [] : [chip(undefined, "All"),
       ...labels.map((label) => chip(label, sign(label), count(label)))]));
-    const wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
+    this.wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
+    const before = this.listed;
+    this.listed = 0;
     this.rows.clear();
-    const rows = wanted.map((one) => {
+    fill(this.list, this.wanted.length === 0 && h("p.empty", this.emptyWords()));
+    this.more(Math.max(PART, before));
+  }
+
+  /** Adds rows to the list. @param {number} count */
+  more(count) {
+    const rows = this.wanted.slice(this.listed, this.listed + count).map((one) => {
       const row = h("button.sighting", { "aria-pressed": "false", onclick: () => this.dispatchEvent(new CustomEvent("go", { detail: one })) },
         thumbnail(one), h("span.name", sign(one.label), labelText(one.label)), h("span.number", one.score.toFixed(2)),
         h("span.when", text(one.from, "hms")), h("span.number", length(one.to - one.from)));
       this.rows.set(one.from + one.label, row);
       return row;
     });
-    fill(this.list, ...(rows.length > 0 ? rows : [h("p.empty", this.emptyWords())]));
+    this.list.append(...rows);
+    this.listed += rows.length;
+    const last = rows.at(-1);
+    if (last && this.listed < this.wanted.length) whenSeen(last, () => this.more(PART));
   }
 
   emptyWords() {
@@ -96,6 +116,8 @@ export class SeenList extends EventTarget {
 
   /** Marks the row of a sighting. @param {string | undefined} key */
   choose(key) {
+    const place = this.wanted.findIndex((one) => one.from + one.label === key);
+    if (place >= this.listed) this.more(place + 1 - this.listed);
     for (const [of, row] of this.rows) {
       const is = of === key;
       if (row.getAttribute("aria-pressed") === String(is)) continue;

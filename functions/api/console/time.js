@@ -27,6 +27,7 @@ export function zone() {
 export function switchZone() {
   shown = shown === "utc" ? "local" : "utc";
   formats.clear();
+  told.clear();
   try {
     localStorage.setItem("framepost-zone", shown);
   } catch {
@@ -61,9 +62,20 @@ function format(form) {
   return found;
 }
 
+/** Times that were put in words, by form and second: the browser is slow at it, and the same ones are asked for in each frame. @type {Map<string, string>} */
+const told = new Map();
+const TOLD_MAX = 2000;
+
 /** A time in words. @param {number} ms @param {keyof typeof FORMS} form */
 export function text(ms, form) {
-  return format(form).format(ms);
+  const key = form + Math.floor(ms / SECOND);
+  let found = told.get(key);
+  if (found === undefined) {
+    if (told.size >= TOLD_MAX) told.clear();
+    found = format(form).format(ms);
+    told.set(key, found);
+  }
+  return found;
 }
 
 /** A date, with its year where that is not the current one. @param {number} ms */

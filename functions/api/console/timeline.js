@@ -3,6 +3,7 @@
 import { now } from "./api.js";
 import { h, say } from "./dom.js";
 import { Footage } from "./footage.js";
+import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
 import { nameLanes } from "./gutter.js";
 import { Heading } from "./heading.js";
@@ -17,6 +18,10 @@ import { within } from "./within.js";
 
 const SHORTEST = 10 * SECOND;
 const LONGEST = 31 * DAY;
+/** What nobody moves for so long is at rest. */
+const REST_MS = 300;
+/** While it is moved, its words are told anew as seldom as this. */
+const TOLD_MS = 1000;
 const narrowScreen = matchMedia("(max-width: 719px)");
 
 /** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
@@ -40,9 +45,13 @@ export class TimelineView extends EventTarget {
     /** @type {string[]} */
     this.labels = [];
     this.hidden = new Set();
+    this.isHeld = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.resting = undefined;
+    this.toldAt = -Infinity;
     /** @type {number | undefined} */
     this.hover = undefined;
-    this.dirty = true;
+    this.frames = new Frames(() => this.draw());
     /** Where the lanes begin on the screen and how wide they are, in CSS pixels: looked up when that changes, not for each input. */
     this.left = 0;
     this.width = 0;
@@ -56,42 +65,39 @@ export class TimelineView extends EventTarget {
       this.heading.element,
       h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
-    const redraw = () => { this.dirty = true; };
-    themes.addEventListener("theme", redraw);
-    const resized = new ResizeObserver(() => {
+    this.over = new AbortController();
+    const { signal } = this.over;
+    themes.addEventListener("theme", () => this.redraw(), { signal });
+    this.resized = new ResizeObserver(() => {
       this.measure();
-      redraw();
+      this.redraw();
     });
-    resized.observe(this.slider);
+    this.resized.observe(this.slider);
     this.footage.addEventListener("data", () => {
       nameLanes(this);
-      this.dirty = true;
+      this.redraw();
       this.dispatchEvent(new Event("data"));
     });
     this.timer = setInterval(() => this.load(), 1000);
-    const happened = () => {
+    happenings.addEventListener("happened", () => {
       if (this.span.to > now() - MINUTE) this.footage.soon();
-    };
-    happenings.addEventListener("happened", happened);
-    this.running = true;
-    const frame = () => {
-      if (!this.running) {
-        resized.disconnect();
-        themes.removeEventListener("theme", redraw);
-        happenings.removeEventListener("happened", happened);
-        return;
-      }
-      if (this.dirty) this.draw();
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
+    }, { signal });
+    this.redraw();
     this.load();
   }
 
   close() {
-    this.running = false;
+    this.over.abort();
+    this.resized.disconnect();
     clearInterval(this.timer);
+    clearTimeout(this.resting);
+    this.frames.end();
     this.footage.close();
+  }
+
+  /** Has it drawn in the next frame. */
+  redraw() {
+    this.frames.soon();
   }
 
   /** Of the visible span and a screen to both sides. */
@@ -124,7 +130,7 @@ export class TimelineView extends EventTarget {
   }
 
   /** Moves the visible span to where the overview was touched. @param {PointerEvent} event */
-  frame(event) {
+  overviewTo(event) {
     const at = this.daySpan.from + ((event.clientX - this.left) / (this.width || 1)) * (this.daySpan.to - this.daySpan.from);
     const half = (this.span.to - this.span.from) / 2;
     this.show(at - half, at + half);
@@ -160,7 +166,7 @@ export class TimelineView extends EventTarget {
   /** @param {number} from @param {number} to */
   show(from, to) {
     this.span = { from, to };
-    this.dirty = true;
+    this.redraw();
     this.load();
   }
 
@@ -183,7 +189,7 @@ export class TimelineView extends EventTarget {
     this.playhead = ms;
     if (outside && seen) this.show(ms - (to - from) * 0.6, ms + (to - from) * 0.4);
     else if (how === "follow" && before <= to && before > from && ms > to - (to - from) * 0.04) this.pan((to - from) * 0.5);
-    this.dirty = true;
+    this.redraw();
     this.turnDay();
   }
 
@@ -231,7 +237,7 @@ export class TimelineView extends EventTarget {
   }
 
   ranged() {
-    this.dirty = true;
+    this.redraw();
     this.heading.tellRange("");
     this.dispatchEvent(new Event("range"));
   }
@@ -247,33 +253,35 @@ export class TimelineView extends EventTarget {
     this.footage.stale();
     this.load();
     nameLanes(this);
-    this.dirty = true;
+    this.redraw();
     this.dispatchEvent(new Event("heard"));
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  outlining = undefined;
-
-  isHeld = false;
-
   draw() {
-    this.dirty = false;
     const began = performance.now();
     drawLanes(this.canvas, { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() });
     performance.measure("framepost-timeline", { start: began, end: performance.now() });
     // Whoever watches has it; the browser would keep all of them, sixty a second.
     performance.clearMeasures("framepost-timeline");
-    const { from, to } = this.span;
+    const { slider, span: { from, to } } = this;
     this.heading.show(this.span);
-    const { slider } = this;
     // Seconds since 1970, to the millisecond: where a span is short, whole seconds put the playhead beside where it is drawn.
     slider.setAttribute("aria-valuemin", (from / SECOND).toFixed(3));
     slider.setAttribute("aria-valuemax", (to / SECOND).toFixed(3));
     slider.setAttribute("aria-valuenow", (this.playhead / SECOND).toFixed(3));
-    slider.setAttribute("aria-valuetext", this.what(this.playhead));
-    // A list of hundreds is not made anew while something moves.
-    clearTimeout(this.outlining);
-    this.outlining = setTimeout(() => outline(this), 300);
+    // Words, and a list of hundreds, are not made anew while something moves.
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.tell();
+      outline(this);
+    }, REST_MS);
+    if (performance.now() - this.toldAt > TOLD_MS) this.tell();
+  }
+
+  /** Says what is at the playhead. */
+  tell() {
+    this.toldAt = performance.now();
+    this.slider.setAttribute("aria-valuetext", this.what(this.playhead));
   }
 
   /** What there is at a time, in words. @param {number} ms */

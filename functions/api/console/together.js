@@ -1,6 +1,7 @@
 // Several cameras on one clock: the clock runs, and each player is kept at it.
 
 import { now } from "./api.js";
+import { Frames } from "./frames.js";
 import { SECOND } from "./time.js";
 
 /** From here on a picture is sought anew; below, it plays a little faster or slower until it is there. */
@@ -31,12 +32,14 @@ export class Together extends EventTarget {
     this.syncedAt = 0;
     this.emptySince = 0;
     this.running = true;
-    requestAnimationFrame((at) => this.tick(at));
+    this.frames = new Frames((at) => this.tick(at));
+    this.frames.soon();
     this.seek(wall);
   }
 
   close() {
     this.running = false;
+    this.frames.end();
     for (const player of this.players) player.close();
   }
 
@@ -56,6 +59,8 @@ export class Together extends EventTarget {
   play() {
     this.playing = true;
     for (const player of this.players) player.play();
+    this.before = performance.now();
+    this.frames.soon();
     this.tell();
   }
 
@@ -104,7 +109,7 @@ export class Together extends EventTarget {
   /** @param {number} at */
   tick(at) {
     if (!this.running) return;
-    const passed = Math.min(500, at - this.before);
+    const passed = Math.max(0, Math.min(500, at - this.before));
     this.before = at;
     // Nobody runs ahead of one that still loads.
     if (this.playing && this.players.every((player) => player.state !== "loading" && !player.slow)) this.wall = Math.min(now(), this.wall + passed * this.rate);
@@ -116,7 +121,8 @@ export class Together extends EventTarget {
       this.overGap(at);
       this.tell();
     } else if (this.playing) this.tell();
-    requestAnimationFrame((next) => this.tick(next));
+    if (this.playing) this.frames.soon();
+    else this.frames.later(SYNC_MS);
   }
 
   /** Goes over what no camera has video of. @param {number} at */

@@ -25,7 +25,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 51] = modules![
+const MODULES: [(&str, &str, &[u8]); 52] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -38,6 +38,7 @@ const MODULES: [(&str, &str, &[u8]); 51] = modules![
     "exporting.js",
     "exports.js",
     "footage.js",
+    "frames.js",
     "gestures.js",
     "goto.js",
     "gutter.js",
