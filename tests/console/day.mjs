@@ -24,7 +24,7 @@ export async function openAt(page, base, site, camera, ms) {
 export async function wholeDay(page) {
   await page.click(".segments .button:nth-child(3)");
   // `fill.py` makes as many; before the answer comes, there are those of the span that was shown.
-  await until(page, () => document.querySelector("ul.sr li")?.textContent.startsWith("3 gaps, 960 sightings"));
+  await until(page, () => document.querySelector("ul.sr li")?.textContent.includes(", 960 sightings."));
 }
 
 /** Where the middle of the recorded lane is on the screen, and how wide it is. */
