@@ -231,6 +231,20 @@ fn record(chunk: u32, model: &str, boxes: &[(&str, [f64; 4])], dollars: Option<f
     })
 }
 
+/// What `framepost model compare` says of these records.
+fn compared(arguments: &[&str], records: &[Value]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = framepost(dir.path());
+    command.arg("compare").args(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for record in records {
+        writeln!(input, "{record}").unwrap();
+    }
+    drop(input);
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn two_models_are_compared_by_their_records() {
     let person = ("person", [0.1, 0.1, 0.2, 0.4]);
@@ -242,25 +256,65 @@ fn two_models_are_compared_by_their_records() {
         record(3, "new", &[person], Some(0.001)),
         json!({"another": "line"}),
     ];
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = framepost(dir.path());
-    let mut child =
-        command.args(["compare", "old", "new"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    for record in records {
-        writeln!(input, "{record}").unwrap();
-    }
-    drop(input);
-    let output = child.wait_with_output().unwrap();
+    let output = compared(&["old", "new"], &records);
     assert!(output.status.success());
     let expected = "1 chunks and 1 pictures that both looked at\n\
         label\tboth\tonly old\tonly new\tagreement\tmean IoU\n\
         dog\t0\t0\t1\t0 %\t-\n\
         person\t1\t0\t0\t100 %\t0.75\n\
+        label\tall of old\tin 100 pictures\tall of new\tin 100 pictures\n\
+        dog\t0\t0.0\t1\t50.0\n\
+        person\t2\t100.0\t2\t100.0\n\
         model\trecords\tskipped\tpictures\tms a picture, median\t95th percentile\tdollars\n\
         old\t2\t0\t2\t40\t40\t0.0000\n\
         new\t2\t0\t2\t40\t40\t0.0020\n\
         pictures to look at, by how many detections only one has\n\
         1\tfootage/plant-7/2026-11-20/gate/15/08-01.000000Z.0.mp4 1 at 0.000 s\n";
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+/// An arm has hours of a camera to itself, so no chunk is looked at by both.
+#[test]
+fn two_arms_are_compared_by_what_each_saw_in_its_own_hours() {
+    let person = ("person", [0.1, 0.1, 0.2, 0.4]);
+    let dog = ("dog", [0.6, 0.6, 0.2, 0.2]);
+    let of_arm = |chunk: u32, arm: &str, boxes: &[(&str, [f64; 4])], ms: u64| {
+        let mut record = record(chunk, "m", boxes, None);
+        record["data"]["model"]["arm"] = json!(arm);
+        record["data"]["detectorMs"] = json!(ms);
+        record
+    };
+    let mut records: Vec<Value> = (0..4).map(|chunk| of_arm(chunk, "a", &[person, person], 30)).collect();
+    let mut still = of_arm(4, "a", &[], 0);
+    still["data"]["skipped"] = json!("still");
+    still["data"]["frames"] = json!([]);
+    records.push(still);
+    records.extend([of_arm(5, "b", &[person, dog], 50), of_arm(6, "b", &[person], 90)]);
+    let output = compared(&["a", "b"], &records);
+    assert!(output.status.success());
+    let expected = "0 chunks and 0 pictures that both looked at\n\
+        label\tboth\tonly a\tonly b\tagreement\tmean IoU\n\
+        label\tall of a\tin 100 pictures\tall of b\tin 100 pictures\n\
+        dog\t0\t0.0\t1\t50.0\n\
+        person\t8\t200.0\t2\t100.0\n\
+        model\trecords\tskipped\tpictures\tms a picture, median\t95th percentile\tdollars\n\
+        a\t5\t1\t4\t30\t30\t0.0000\n\
+        b\t2\t0\t2\t90\t90\t0.0000\n";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+
+    // Nothing can be said of an arm that has looked at nothing.
+    assert!(!compared(&["a", "b"], &records[..5]).status.success());
+}
+
+#[test]
+fn the_pictures_in_which_two_models_differ_most_come_first() {
+    let boxes: Vec<(&str, [f64; 4])> = (0..3_u8).map(|n| ("person", [0.3 * f64::from(n), 0.1, 0.2, 0.4])).collect();
+    let mut records: Vec<Value> = (0..3).map(|chunk| record(chunk, "old", &boxes, None)).collect();
+    records.extend((0..3).map(|chunk| record(chunk, "new", &boxes[..chunk as usize], None)));
+    let output = compared(&["old", "new", "--pictures", "2"], &records);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, differing) = text.split_once("pictures to look at").unwrap();
+    let named: Vec<&str> = differing.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+    let key = |chunk| format!("footage/plant-7/2026-11-20/gate/15/08-0{chunk}.000000Z.0.mp4");
+    assert_eq!(named, [format!("3\t{}", key(0)), format!("2\t{}", key(1))], "{text}");
 }
