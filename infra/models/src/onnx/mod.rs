@@ -2,7 +2,10 @@
 //!
 //! A model runs in a [process of its own](Confinement), which is this program again: it can read nothing but its own weights and its
 //! input, write nothing but its outputs, and has limits of memory and time. It is loaded once, and started again after a failure.
-//! One picture is looked at at a time, with as many threads as there are cores. Half-precision models run in single precision.
+//! A process looks at one picture at a time, with [`THREADS_MAX`] threads. Where pictures wait and there are more cores, further
+//! processes are started, each with its own limit of memory; pictures take their turns in the order in which they came. A process
+//! that was killed costs the picture that it had another try, and the next picture starts another one. All end with the detector.
+//! Half-precision models run in single precision.
 
 mod child;
 mod process;
@@ -23,12 +26,17 @@ use framepost_events::record::Model as Named;
 use framepost_ports::{Detector, Error, ErrorKind, Picture, Result};
 use process::Process;
 use session::{Session, Wanted};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 /// The time limit for loading a model, and for one picture.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The most threads of a process: further cores are for other pictures.
+const THREADS_MAX: usize = 2;
+/// The most processes that run one model, unless its [`Confinement`] says otherwise.
+const PROCESSES_MAX: usize = 8;
 
 /// Finds things in pictures with a model that it runs itself.
 pub struct OnnxDetector {
@@ -44,14 +52,16 @@ pub struct OnnxDetector {
 enum Place {
     /// In this process: for models that are trusted.
     Here(Arc<Session>),
-    /// In a process of its own, with limits: for models that may be anything.
+    /// In processes of its own, with limits: for models that may be anything.
     Apart(Box<Apart>),
 }
 
 struct Apart {
     confinement: Confinement,
-    /// `None` where it has to be started.
-    process: Mutex<Option<Process>>,
+    /// The processes that have nothing to do.
+    idle: Mutex<Vec<Process>>,
+    /// A permit for each process that may have something to do. It is never closed, and gives permits in the order of asking.
+    places: Semaphore,
 }
 
 impl OnnxDetector {
@@ -75,11 +85,13 @@ impl OnnxDetector {
         };
         let bytes = directory.model(&file).await?;
         let named = named(manifest, &file);
-        let wanted = wanted(manifest);
+        let threads = if confinement.is_some() { cores().min(THREADS_MAX) } else { cores() };
+        let wanted = wanted(manifest, threads);
         let shown = directory.to_string();
         let place = if let Some(confinement) = confinement {
             let process = Process::start(&confinement, &shown, &wanted, &bytes).await?;
-            Place::Apart(Box::new(Apart { confinement, process: Mutex::new(Some(process)) }))
+            let places = Semaphore::new(confinement.processes.max(1));
+            Place::Apart(Box::new(Apart { confinement, idle: Mutex::new(vec![process]), places }))
         } else {
             let wanted = wanted.clone();
             let session = tokio::task::spawn_blocking(move || Session::load(bytes, &wanted)).await;
@@ -105,17 +117,18 @@ impl OnnxDetector {
 
 impl OnnxDetector {
     async fn apart(&self, apart: &Apart, shown: &str, input: InputTensor) -> Result<Vec<OutputTensor>> {
-        let Apart { confinement, process } = apart;
-        let mut process = process.lock().await;
+        let Apart { confinement, idle, places } = apart;
+        let _place = places.acquire().await;
+        let waiting = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // Whoever gives up in the middle drops the process, which has an answer left to give.
-        let running = if let Some(running) = process.take() {
+        let running = if let Some(running) = waiting {
             running
         } else {
             let bytes = self.directory.model(&self.file).await?;
             Process::start(confinement, shown, &self.wanted, &bytes).await?
         };
         let (running, outputs) = running.run(confinement, shown, input).await;
-        *process = running;
+        idle.lock().unwrap_or_else(PoisonError::into_inner).extend(running);
         outputs
     }
 }
@@ -130,13 +143,17 @@ fn named(manifest: &Manifest, file: &ModelFile) -> Named {
     }
 }
 
-fn wanted(manifest: &Manifest) -> Wanted {
+fn wanted(manifest: &Manifest, threads: usize) -> Wanted {
     Wanted {
         input: manifest.input.name.clone(),
         shape: shape(&manifest.input),
         outputs: manifest.decoder.outputs().map(|names| names.into_iter().map(str::to_owned).collect()),
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads,
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn here(session: Arc<Session>, shown: &str, input: InputTensor) -> Result<Vec<OutputTensor>> {

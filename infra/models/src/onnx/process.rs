@@ -6,7 +6,7 @@
 
 use super::session::Wanted;
 use super::wire::{self, ANSWER_BYTES_MAX, Answer, LENGTHS_BYTES, Request};
-use super::{child, failed};
+use super::{PROCESSES_MAX, THREADS_MAX, child, cores, failed};
 use crate::tensor::{InputTensor, OutputTensor};
 use framepost_ports::{Error, ErrorKind, Result};
 use std::ffi::OsString;
@@ -26,17 +26,20 @@ pub struct Confinement {
     /// A program whose `main` begins with [`run_if_asked`](crate::run_if_asked), or one that does the same.
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
-    /// Address space in bytes, the model's own included.
+    /// Address space of each process in bytes, the model's own included.
     pub memory_bytes: u64,
+    /// The most processes at once, at least one. One is started with the model, the others when pictures wait.
+    pub processes: usize,
     /// The time limit for loading the model, and for one picture.
     pub timeout: Duration,
 }
 
 impl Confinement {
-    /// This program itself, if it [can](crate::run_if_asked).
+    /// This program itself, if it [can](crate::run_if_asked), in a process for every [`THREADS_MAX`] cores.
     pub(crate) fn of_this_program(memory_bytes: u64, timeout: Duration) -> Option<Self> {
         let program = child::program()?.clone();
-        Some(Self { program, arguments: vec![child::ARGUMENT.into()], memory_bytes, timeout })
+        let processes = cores().div_ceil(THREADS_MAX).min(PROCESSES_MAX);
+        Some(Self { program, arguments: vec![child::ARGUMENT.into()], memory_bytes, processes, timeout })
     }
 }
 

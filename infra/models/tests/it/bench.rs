@@ -143,6 +143,7 @@ async fn pictures_against_onnxruntime() {
             program,
             arguments: vec!["run-model".into()],
             memory_bytes: 2 << 30,
+            processes: 1,
             timeout: Duration::from_mins(1),
         };
         let begun = Instant::now();

@@ -8,11 +8,14 @@ use framepost_ports::{Detector as _, ErrorKind, Picture, Result, chain};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a model may take here.
 const MEMORY_BYTES: u64 = 1 << 30;
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// How many processes may run one model here.
+const PROCESSES: usize = 3;
 /// Starting the process and ending it takes this much longer, on a machine that is busy.
 const BESIDE: Duration = Duration::from_secs(10);
 /// The resident memory of this process may grow by this much.
@@ -23,6 +26,7 @@ fn confinement() -> Confinement {
         program: env!("CARGO_BIN_EXE_framepost").into(),
         arguments: vec!["run-model".into()],
         memory_bytes: MEMORY_BYTES,
+        processes: PROCESSES,
         timeout: TIMEOUT,
     }
 }
@@ -254,7 +258,9 @@ async fn no_model_takes_more_than_it_may() {
         assert!(resident_bytes() < before + OURS_BYTES, "{what}: {} of {before}", resident_bytes());
     }
     assert_eq!(running(), Vec::<i32>::new(), "what is dropped is ended");
-    a_process_that_is_killed_is_started_again(&dir.path().join("good")).await;
+    let good = dir.path().join("good");
+    a_process_that_is_killed_is_started_again(&good).await;
+    pictures_that_wait_have_processes_of_their_own(&good).await;
 }
 
 async fn a_process_that_is_killed_is_started_again(dir: &Path) {
@@ -271,4 +277,63 @@ async fn a_process_that_is_killed_is_started_again(dir: &Path) {
     detector.detect(&[picture()]).await.unwrap_or_else(|error| panic!("{}", chain(&error)));
     let [after] = running()[..] else { panic!("{:?}", running()) };
     assert_ne!(before, after);
+}
+
+fn signal(process: i32, signal: Signal) {
+    kill(Pid::from_raw(process), signal).unwrap();
+}
+
+/// Waits until no process runs a model for this one.
+async fn all_have_ended() {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !running().is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", running());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn pictures_that_wait_have_processes_of_their_own(dir: &Path) {
+    all_have_ended().await;
+    // A process is stopped for as long as this test takes.
+    let confinement = Confinement { timeout: Duration::from_mins(5), ..confinement() };
+    let detector = OnnxDetector::load_confined(ModelDirectory::local(dir), confinement).await;
+    let detector = Arc::new(detector.unwrap_or_else(|error| panic!("{}", chain(&error))));
+    let look = || {
+        let detector = detector.clone();
+        let picture = Picture::new(64, 64, vec![90; 64 * 64 * 3].into(), Duration::ZERO).unwrap();
+        tokio::spawn(async move { detector.detect(&[picture]).await.map(drop) })
+    };
+    let [first] = running()[..] else { panic!("{:?}", running()) };
+
+    // The picture that gets the stopped process waits, and the other one is looked at.
+    signal(first, Signal::SIGSTOP);
+    let mut one = look();
+    let mut other = look();
+    let (answered, waiting) = tokio::select! {
+        answered = &mut one => (answered, other),
+        answered = &mut other => (answered, one),
+    };
+    answered.unwrap().unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert!(!waiting.is_finished());
+    assert_eq!(running().len(), 2);
+    signal(first, Signal::SIGKILL);
+    // Somebody else did that, so the picture is worth another try.
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Io);
+
+    // One is killed among many pictures: all are answered, that one's at the second try.
+    let looks: Vec<_> = (0..8 * PROCESSES).map(|_| look()).collect();
+    let [victim, ..] = running()[..] else { panic!("none runs") };
+    signal(victim, Signal::SIGKILL);
+    let mut failed = 0;
+    for looked in looks {
+        if let Err(error) = looked.await.unwrap() {
+            assert_eq!(error.kind(), ErrorKind::Io, "{}", chain(&error));
+            failed += 1;
+            look().await.unwrap().unwrap_or_else(|error| panic!("{}", chain(&error)));
+        }
+    }
+    assert!(failed <= 1, "{failed} pictures of one process");
+    assert!(running().len() <= PROCESSES, "{:?}", running());
+    drop(detector);
+    all_have_ended().await;
 }
