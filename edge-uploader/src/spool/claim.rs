@@ -9,7 +9,7 @@ use super::sidecar::Meta;
 use super::{Error, Inner, Result, SourceFile, Spool};
 use framepost_events::attributes::Metadata;
 use framepost_events::{Camera, ObjectKey, Sha256, Site};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 
 /// An object that the uploader has taken. Dropping it returns the object to the queue.
 pub struct Claim {
@@ -19,7 +19,8 @@ pub struct Claim {
     key: ObjectKey,
     bytes: u64,
     tried: Tried,
-    description: Result<(Meta, Sha256), Error>,
+    /// Read when it is first needed.
+    description: OnceLock<Result<(Meta, Sha256), Error>>,
 }
 
 /// An object that the bucket refused for good, and that stays in the spool until somebody decides.
@@ -33,7 +34,7 @@ pub struct QuarantinedObject {
 }
 
 impl Spool {
-    /// Takes the next object to upload. `skip` returns true for objects that are not due yet.
+    /// Takes the next object to upload. `skip` returns true for objects that are not due yet. Does not access the disk.
     pub fn claim(&self, order: Order, skip: &dyn Fn(&ObjectKey) -> bool) -> Option<Claim> {
         let (name, id, bytes, tried) = {
             let mut index = self.inner.index();
@@ -43,11 +44,7 @@ impl Spool {
             (name, id, entry.bytes, entry.tried)
         };
         let key = id.key(&name);
-        let description = self.inner.read_meta(&key).and_then(|meta| {
-            let sha256 = meta.sha256().ok_or_else(|| super::close::unusable(&key)("the sidecar has no digest"))?;
-            Ok((meta, sha256))
-        });
-        Some(Claim { spool: self.inner.clone(), name, id, key, bytes, tried, description })
+        Some(Claim { spool: self.inner.clone(), name, id, key, bytes, tried, description: OnceLock::new() })
     }
 
     /// Returns the number of objects that wait or are being uploaded, and their bytes.
@@ -157,19 +154,30 @@ impl Claim {
         self.tried
     }
 
-    /// Returns content type, metadata and digest, or an error if the sidecar cannot be used.
+    /// Returns content type, metadata and digest, or an error if the sidecar cannot be used. Reads the sidecar at the
+    /// first call; [`source`](Self::source), [`crc32c`](Self::crc32c) and [`is_intact`](Self::is_intact) need it as well.
     pub fn description(&self) -> Result<(&str, &Metadata, Sha256), &Error> {
-        self.description.as_ref().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
+        self.described().map(|(meta, sha256)| (meta.content_type.as_str(), &meta.metadata, *sha256))
+    }
+
+    fn described(&self) -> Result<&(Meta, Sha256), &Error> {
+        let read = || {
+            let meta = self.spool.read_meta(&self.key)?;
+            let without = || super::close::unusable(&self.key)("the sidecar has no digest");
+            let sha256 = meta.sha256().ok_or_else(without)?;
+            Ok((meta, sha256))
+        };
+        self.description.get_or_init(read).as_ref()
     }
 
     /// Returns the file that the object was made from, if there is one: see [`SourceFile::is_unchanged`].
     pub fn source(&self) -> Option<&SourceFile> {
-        self.description.as_ref().ok()?.0.source.as_ref()
+        self.described().ok()?.0.source.as_ref()
     }
 
     /// Returns the CRC-32C of the content, if it was stored.
     pub fn crc32c(&self) -> Option<u32> {
-        self.description.as_ref().ok()?.0.crc32c
+        self.described().ok()?.0.crc32c
     }
 
     /// Must be called before the last byte is sent, because from then on the bucket may hold the object. If the
@@ -191,7 +199,7 @@ impl Claim {
 
     /// Returns whether the bytes on disk are still those that were closed.
     pub fn is_intact(&self) -> std::io::Result<bool> {
-        let Ok((meta, _)) = &self.description else { return Ok(false) };
+        let Ok((meta, _)) = self.described() else { return Ok(false) };
         is_as_closed(&mut *self.spool.open_content(&self.key)?, meta)
     }
 

@@ -263,6 +263,12 @@ impl Spool {
         self.inner.changes.subscribe()
     }
 
+    /// Returns how many receivers of [`changes`](Self::changes) there are, each of which a change wakes.
+    #[cfg(test)]
+    pub(crate) fn listeners(&self) -> usize {
+        self.inner.changes.receiver_count()
+    }
+
     /// Returns the counts for each camera.
     pub fn stats(&self) -> Vec<CameraStats> {
         self.inner.index().stats()

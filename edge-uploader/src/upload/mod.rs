@@ -218,7 +218,7 @@ impl Inner {
             news.borrow_and_update();
             let permit = self.circuit.permit().await;
             let now = Instant::now();
-            if let Some(claim) = self.claim(now).await {
+            if let Some(claim) = self.claim(now) {
                 puts.spawn(self.clone().attempt(claim, permit));
                 continue;
             }
@@ -242,19 +242,14 @@ impl Inner {
         }
     }
 
-    async fn claim(self: &Arc<Self>, now: Instant) -> Option<Claim> {
-        // Many changes leave nothing to upload, so check without the blocking thread pool.
+    fn claim(&self, now: Instant) -> Option<Claim> {
+        // Many changes leave nothing to upload, which costs no slot.
         if !self.spool.has_waiting() {
             return None;
         }
-        let inner = self.clone();
-        let claimed = tokio::task::spawn_blocking(move || {
-            let order = inner.next_order();
-            let outages = inner.circuit.outages();
-            let skip = |key: &ObjectKey| inner.trouble().get(key).is_some_and(|trouble| trouble.holds(now, outages));
-            inner.spool.claim(order, &skip)
-        });
-        claimed.await.ok().flatten()
+        let order = self.next_order();
+        let outages = self.circuit.outages();
+        self.spool.claim(order, &|key| self.trouble().get(key).is_some_and(|trouble| trouble.holds(now, outages)))
     }
 
     fn next_order(&self) -> Order {

@@ -10,6 +10,7 @@ use framepost_ports::{Effect, Error, ErrorKind, Likeness, NewObject, Put, Seen, 
 use nix::errno::Errno;
 use std::io;
 use std::sync::Arc;
+use tokio::task::JoinError;
 use tokio::time::{Duration, Instant};
 
 /// How often a put is checked for progress.
@@ -40,6 +41,16 @@ impl Inner {
     pub(super) async fn upload(&self, claim: Claim, permit: Permit) {
         let key = claim.key().clone();
         let _in_flight = InFlight::new(&self.stats);
+        let described = tokio::task::spawn_blocking(move || {
+            let _ = claim.description();
+            claim
+        });
+        let claim = match described.await.map_err(JoinError::try_into_panic) {
+            Ok(claim) => claim,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime ends. The claim is dropped, which returns the object.
+            Err(Err(_)) => return,
+        };
         let (claim, verdict) = self.put(claim).await;
         match verdict {
             Verdict::Created => {

@@ -28,6 +28,8 @@ enum Act {
     Fail(ErrorKind),
     /// Reads a little and never answers.
     Stall,
+    /// A defect in the program.
+    Panic,
 }
 
 /// Whether the credential may look at objects.
@@ -93,6 +95,7 @@ impl ObjectSink for Bucket {
         tokio::time::sleep(Duration::from_millis(5)).await;
         match act {
             Act::Stall => std::future::pending().await,
+            Act::Panic => panic!("as the script says"),
             Act::Fail(kind) => return failed(kind),
             Act::Take | Act::LoseAnswer => {}
         }
@@ -279,6 +282,43 @@ async fn an_outage_is_probed_and_not_hammered() {
         assert!(back.elapsed() < Duration::from_mins(21), "{kind}: {:?}", back.elapsed());
         assert_eq!((uploader.stats().created_objects, uploader.stats().quarantined_objects), (50, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_an_attempt_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    record(&spool, "a", 3, 10);
+    let bucket = Bucket::new(Looking::Denied, []);
+    bucket.inside.lock().unwrap().always = vec![(".1.mp4".to_owned(), Act::Panic)];
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings { workers: 1, ..UploadSettings::default() });
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Left { objects: 1, bytes: 14 });
+    let tries = bucket.inside.lock().unwrap().puts.iter().filter(|(_, key)| key.contains(".1.mp4")).count();
+    assert!((10..=3600).contains(&tries), "{tries} in an hour");
+    // What is recorded meanwhile goes on.
+    record(&spool, "bb", 3, 10);
+    bucket.inside.lock().unwrap().always.clear();
+    assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+    assert_eq!(uploader.stats().created_objects, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_task_waits_for_changes_however_many_puts_are_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path());
+    let bucket = Bucket::new(Looking::Denied, []);
+    let (uploader, _shutdown) = uploader(&spool, &bucket, UploadSettings { workers: 8, ..UploadSettings::default() });
+    tokio::task::yield_now().await;
+    assert_eq!(spool.listeners(), 1);
+    // An idle one uploads what is closed later, one by one and many at once.
+    for camera in 1..=20 {
+        record(&spool, &"c".repeat(camera), if camera % 2 == 0 { 12 } else { 1 }, 10);
+        assert_eq!(drained(&uploader, HOUR).await, Drained::Empty);
+        assert_eq!(spool.listeners(), 1);
+    }
+    let inside = bucket.inside.lock().unwrap();
+    assert_eq!(inside.objects.len(), 10 * 12 + 10);
+    assert!((2..=8).contains(&inside.most_running), "{}", inside.most_running);
 }
 
 #[tokio::test(start_paused = true)]
