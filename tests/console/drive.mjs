@@ -22,6 +22,16 @@ const { browser, page } = await open();
 const shot = (name, options = {}) => page.screenshot({ path: path.join(pictures, `${name}.png`), ...options });
 const scheme = (value) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }, { name: "prefers-reduced-motion", value: "reduce" }]);
 const clock = () => page.$eval(".clock", (element) => element.textContent);
+/** Presses space where that does what the button beside it says: "Play" or "Pause". */
+const space = async (does) => {
+  if ((await page.$eval(".play", (button) => button.getAttribute("aria-label"))) === does) await page.keyboard.press(" ");
+  return until(page, (does) => document.querySelector(".play").getAttribute("aria-label") !== does, does);
+};
+/** Opens the camera at a time, and waits until the playhead is there. */
+const goes = async (ms) => {
+  await page.goto(page_of(ms));
+  return until(page, (at) => Math.abs((document.querySelector(".lanes")?.getAttribute("aria-valuenow") ?? NaN) - at) < 0.5, ms / 1000);
+};
 const picture = () => until(page, () => (document.querySelector("video")?.readyState ?? 0) >= 2);
 
 // As it is, with nothing put in: the picture of the README.
@@ -75,24 +85,23 @@ const wide = await span();
 await page.mouse.move(lanes.x + lanes.width / 2, lanes.y + 46);
 await page.mouse.wheel({ deltaY: 600 });
 check("the wheel zooms", await until(page, (was) => document.querySelector(".timeline-head > .quiet").textContent !== was, wide));
-await page.goto(page_of(Date.parse(gap.from) + 2000));
+await goes(Date.parse(gap.from) + 2000);
 check("a gap says its cause", await until(page, () => document.querySelector(".words")?.textContent.includes("The source has no pictures here")));
 check("and where it goes on", await until(page, () => [...document.querySelectorAll(".words button")].some((one) => one.textContent.startsWith("Go on at"))));
 check("for screen readers, too", await until(page, () => [...document.querySelectorAll("ul.sr button")].some((one) => one.textContent.includes("the source has no pictures here"))));
 await shot("gap-dark");
-await page.keyboard.press(" ");
+await space("Play");
 check("playing goes over it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
 check("and says so", await until(page, () => document.querySelector(".stage .tag").textContent.startsWith("Skipped")));
-await page.keyboard.press(" ");
-await page.goto(page_of(Date.parse(gap.from) - 1200));
+await space("Pause");
+await goes(Date.parse(gap.from) - 1200);
 await picture();
-await page.keyboard.press(" ");
+await space("Play");
 check("so does playing into it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
-await page.keyboard.press(" ");
-await page.goto(page_of(start));
-check("a link to another instant goes there", await until(page, (at) => Math.abs(document.querySelector(".lanes").getAttribute("aria-valuenow") - at) < 0.5 && document.querySelector(".words").hidden, start / 1000));
+await space("Pause");
+check("a link to another instant goes there", await goes(start) && await until(page, () => document.querySelector(".words").hidden && document.querySelector(".proof button") !== null));
 await page.keyboard.press("v");
-check("the file is verified in the browser", await until(page, () => document.querySelector(".digest").textContent === "Checked in this browser: matches"));
+check("the file is verified in the browser", await until(page, () => document.querySelector(".digest").textContent === "Checked in this browser: matches"), await page.$eval(".digest", (element) => element.textContent));
 
 // Days on which the clocks change.
 const days = await page.evaluate(async () => {

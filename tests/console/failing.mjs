@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { PATIENCE_MS, check, failures, open, poll, until } from "./browser.mjs";
+import { hostile } from "./hostile.mjs";
 import { Line } from "./line.mjs";
 
 const [server, site, camera, pictures] = process.argv.slice(2);
@@ -248,6 +249,8 @@ await other.evaluateOnNewDocument(() => { HTMLMediaElement.prototype.canPlayType
 await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toISOString()}`);
 check("nothing: it says so and offers the file", await tells(other, "This browser cannot play") && await until(other, () => document.querySelector(".words a[href]") !== null));
 await other.close();
+
+await hostile(browser, line, { site, camera, chunks });
 await browser.close();
 await line.cut();
 process.exit(failures() === 0 ? 0 : 1);

@@ -99,8 +99,8 @@ export async function ask(path, options = {}) {
   const headers = { ...options.headers, ...(given === null ? {} : { authorization: `Bearer ${given}` }) };
   let response;
   try {
-    // Relative to the page, which may be below a path of its own.
-    response = await fetch(new URL(path.replace(/^\//, ""), base), { ...options, headers, signal });
+    // The page may be below a path of its own.
+    response = await fetch(here(path), { ...options, headers, signal });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     become("offline");
@@ -133,6 +133,11 @@ function timed(answer) {
 
 const base = new URL(".", location.href.split("#")[0]);
 
+/** A path of the API on this server, whatever it is made of: it names no other server and no other scheme. @param {string} path */
+function here(path) {
+  return new URL(`./${path.replace(/^\/+/, "")}`, base);
+}
+
 /**
  * Asks for JSON.
  * @param {string} path @param {Record<string, string | number | undefined>} [query] @param {AbortSignal} [signal]
@@ -162,7 +167,7 @@ export async function bytes(path, signal, part) {
 /** A path that a download can use: signed where a token is needed. @param {string} path */
 export async function signed(path) {
   const found = token() === null ? path : (await json("/v1/sign", { path })).path;
-  return new URL(String(found).replace(/^\//, ""), base).href;
+  return here(String(found)).href;
 }
 
 const at = (/** @type {number} */ ms) => new Date(ms).toISOString();

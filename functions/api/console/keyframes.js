@@ -43,6 +43,8 @@ async function showKeyFrame(player) {
 
 /** There is nothing more: what is watched live may come yet. @param {import("./player.js").Player} player */
 async function end(player) {
+  // The line has become quick meanwhile.
+  if (!player.isSkimming()) return;
   if (!player.thin) {
     player.pause();
     return;
