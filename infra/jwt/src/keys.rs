@@ -31,6 +31,15 @@ pub enum KeysAt {
     IssuerSays(String),
 }
 
+impl std::fmt::Display for KeysAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => write!(f, "the keys at {url}"),
+            Self::IssuerSays(issuer) => write!(f, "the keys of {issuer}"),
+        }
+    }
+}
+
 /// Where the key set is, and the cached keys.
 pub struct KeySet {
     at: KeysAt,
@@ -130,7 +139,7 @@ impl KeySet {
     }
 
     fn unknown(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::new(ErrorKind::Transport, "fetch", format!("the keys of {:?}", self.at)).because(why)
+        Error::new(ErrorKind::Transport, "fetch", self.at.to_string()).because(why)
     }
 }
 

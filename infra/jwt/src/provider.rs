@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
 
 /// Installs the provider for the whole process. Only the first call has an effect, so a provider of
-/// an embedding program stays. That of `framepost-gcp` knows RS256 alone: where it was first, ES256 is refused.
+/// an embedding program stays.
 pub(crate) fn install() {
     static PROVIDER: CryptoProvider =
         CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };

@@ -3,20 +3,16 @@
 //! Cloud Run checks the token before a request reaches the program. This module is for programs that receive
 //! pushes elsewhere, where anybody could claim that an object is complete.
 //!
-//! It checks the signature, RS256 only, against Google's published keys; issuer, audience and expiry; and that
-//! the token belongs to the service account that the subscription names, with a verified address. The check of
+//! It checks the signature, RS256 only, against Google's published keys, and issuer, audience and expiry, with
+//! `framepost_jwt`; and that the token belongs to the service account that the subscription names, with a verified address. The check of
 //! the account is not optional: anybody with a Google account can get a token from Google for any audience.
 //!
 //! google-cloud-auth has a verifier of its own. It is not used because it fails a request while another one
 //! holds its cache, fetches the keys again for each unknown key id, and has no time limit for the fetch.
 
-mod keys;
-mod rs256;
-
 use async_trait::async_trait;
+use framepost_jwt::{Algorithm, Expected, KeySet, KeysAt};
 use framepost_ports::{Clock, Error, ErrorKind, Result, SenderCheck, SystemClock};
-use jsonwebtoken::{Algorithm, Validation};
-use keys::Keys;
 use serde::Deserialize;
 use std::sync::Arc;
 use url::Url;
@@ -43,9 +39,9 @@ pub struct PushTokenOptions {
 /// Checks tokens, and caches the keys between requests.
 #[derive(Debug)]
 pub struct PushTokens {
-    validation: Validation,
+    audience: String,
     email: String,
-    keys: Keys,
+    keys: KeySet,
 }
 
 #[derive(Deserialize)]
@@ -61,14 +57,9 @@ impl PushTokens {
     }
 
     fn with_clock(options: PushTokenOptions, clock: Arc<dyn Clock>) -> Result<Self> {
-        rs256::install();
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = LEEWAY_S;
-        validation.set_issuer(&ISSUERS);
-        validation.set_audience(&[options.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         let url = options.keys_url.map_or_else(|| KEYS_URL.to_owned(), String::from);
-        Ok(Self { validation, email: options.email, keys: Keys::new(url, clock)? })
+        let keys = KeySet::new(KeysAt::Url(url), clock)?;
+        Ok(Self { audience: options.audience, email: options.email, keys })
     }
 
     /// Checks that a request with this `Authorization` header comes from the expected sender. Fails with
@@ -79,14 +70,13 @@ impl PushTokens {
         if token.len() > LONGEST_TOKEN_BYTES {
             return Err(denied("the token is too long to be one"));
         }
-        let header = jsonwebtoken::decode_header(token).map_err(denied)?;
-        if header.alg != Algorithm::RS256 {
-            return Err(denied(format!("signed with {:?}, not RS256", header.alg)));
-        }
-        let key_id = header.kid.ok_or_else(|| denied("the token does not say which key signed it"))?;
-        let key = self.keys.find(&key_id).await?.ok_or_else(|| denied(format!("no key has the id {key_id:?}")))?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation).map_err(denied)?.claims;
-        match claims {
+        let expected = Expected {
+            issuers: &ISSUERS,
+            audience: &self.audience,
+            leeway_s: LEEWAY_S,
+            algorithms: &[Algorithm::RS256],
+        };
+        match framepost_jwt::checked(token, &self.keys, &expected).await? {
             Claims { email: Some(email), .. } if email != self.email => Err(denied(format!("the token is {email}'s"))),
             Claims { email: Some(_), email_verified: Some(true) } => Ok(()),
             Claims { email: Some(_), .. } => Err(denied("its e-mail address is not verified")),
