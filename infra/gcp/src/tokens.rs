@@ -39,6 +39,8 @@ pub(crate) const ANSWER_LIMIT_BYTES: usize = 64 * 1024;
 const RENEWED_BEFORE: Duration = Duration::from_mins(4);
 /// How long a token lives of which its endpoint does not say so.
 const LIFE: Duration = Duration::from_mins(10);
+/// How long a token is used at most, whatever its endpoint says. Google's live for 12 hours at most.
+const LIFE_MAX: Duration = Duration::from_hours(12);
 /// Pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Where `gcloud`'s credentials are exchanged, if their file does not say.
@@ -64,7 +66,8 @@ impl Token {
     pub(crate) fn given(answer: &[u8]) -> Asked<Self> {
         let given: Given =
             serde_json::from_slice(answer).map_err(|error| CredentialsError::from_source(true, error))?;
-        Ok(Self { value: given.access_token, lives: given.expires_in.map_or(LIFE, Duration::from_secs) })
+        let lives = given.expires_in.map_or(LIFE, Duration::from_secs).min(LIFE_MAX);
+        Ok(Self { value: given.access_token, lives })
     }
 }
 

@@ -152,6 +152,18 @@ async fn a_token_is_renewed_before_its_end_and_used_to_it() {
     assert_eq!(bearer(vec![Answer::Reset]).await, None);
 }
 
+#[tokio::test]
+async fn no_token_is_used_for_ever() {
+    let server = LyingServer::start();
+    for lives in ["18446744073709551615", "9223372036854775807", "0"] {
+        let tokens = tokens(metadata_server(&server));
+        server.script([said(&format!(r#"{{"access_token":"ya29.a","expires_in":{lives}}}"#))]);
+        headers(&tokens).await.unwrap();
+        let last = tokens.last.lock().await;
+        assert!(last.as_ref().unwrap().ends <= Instant::now() + LIFE_MAX, "{lives}");
+    }
+}
+
 #[test]
 fn what_is_rare_is_left_to_the_sdk() {
     let server = LyingServer::start();
