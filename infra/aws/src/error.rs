@@ -48,6 +48,8 @@ pub(crate) fn kind(status: u16, code: &str) -> ErrorKind {
         | "RequestThrottled"
         | "RequestLimitExceeded"
         | "ProvisionedThroughputExceededException"
+        | "LimitExceededException"
+        | "ServiceQuotaExceededException"
         | "KmsThrottled"
         | "ServiceUnavailable"
         | "InternalError"

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::Model;
 use framepost_media::jpeg;
-use framepost_ports::{Detector, Error, ErrorKind, Picture, Price, Result};
+use framepost_ports::{Detector, Effect, Error, ErrorKind, Picture, Price, Result};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_vision_v1::client::ImageAnnotator;
@@ -69,7 +69,10 @@ impl VisionDetector {
         .await?;
         let [answer] = answer.responses.as_slice() else {
             let why = format!("{} answers for a picture", answer.responses.len());
-            return Err(Error::new(ErrorKind::Corrupt, "detect", "a picture").because(why));
+            // It may be billed.
+            return Err(Error::new(ErrorKind::Corrupt, "detect", "a picture")
+                .because(why)
+                .with_effect(Effect::Unknown));
         };
         refused(answer)?;
         Ok(answer.localized_object_annotations.iter().filter_map(detection).collect())

@@ -255,6 +255,8 @@ async fn what_the_service_refuses_is_tried_again_or_rejected_and_its_budget_give
     let fail = |error| house.detector.failures.lock().unwrap().push(error);
     fail(Error::new(ErrorKind::Busy, "detect", "throttled").with_effect(Effect::None));
     assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Retry { .. }));
+    fail(Error::new(ErrorKind::Denied, "detect", "not allowed"));
+    assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Retry { .. }));
     fail(Error::new(ErrorKind::Invalid, "detect", "too large"));
     assert!(matches!(infer.handle(house.chunk(0, None)).await, Outcome::Reject(_)));
     assert_eq!(infer.handle(house.chunk(0, None)).await, Outcome::Done);

@@ -96,11 +96,19 @@ async fn only_labels_with_boxes_are_detections_and_a_box_stays_in_the_picture() 
 async fn each_error_says_what_can_be_done_and_is_not_paid_for_twice() {
     for (status, body, kind, effect) in [
         (400, r#"{"__type":"ThrottlingException","message":"slow down"}"#, ErrorKind::Busy, Effect::None),
+        // "DetectLabels", Errors: it has the status 500 there.
+        (500, r#"{"__type":"ThrottlingException","message":"slow down"}"#, ErrorKind::Busy, Effect::Unknown),
         (400, r#"{"__type":"ProvisionedThroughputExceededException"}"#, ErrorKind::Busy, Effect::None),
+        (400, r#"{"__type":"LimitExceededException"}"#, ErrorKind::Busy, Effect::None),
+        (400, r#"{"__type":"ServiceQuotaExceededException"}"#, ErrorKind::Busy, Effect::None),
+        (429, "", ErrorKind::Busy, Effect::None),
         (400, r#"{"__type":"AccessDeniedException","message":"no"}"#, ErrorKind::Denied, Effect::None),
         (400, r#"{"__type":"UnrecognizedClientException"}"#, ErrorKind::Denied, Effect::None),
+        (400, r#"{"__type":"ExpiredTokenException"}"#, ErrorKind::Denied, Effect::None),
+        (403, "", ErrorKind::Denied, Effect::None),
         (400, r#"{"__type":"InvalidImageFormatException"}"#, ErrorKind::Invalid, Effect::None),
         (400, r#"{"__type":"ImageTooLargeException"}"#, ErrorKind::Invalid, Effect::None),
+        (413, "", ErrorKind::Invalid, Effect::None),
         (400, r#"{"__type":"InvalidParameterException"}"#, ErrorKind::Invalid, Effect::None),
         (500, r#"{"__type":"InternalServerError"}"#, ErrorKind::Busy, Effect::Unknown),
         (503, "", ErrorKind::Busy, Effect::None),

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use framepost_gcp::{GoogleOptions, VisionDetector};
-use framepost_ports::{Detector as _, ErrorKind, Picture, chain};
+use framepost_ports::{Detector as _, Effect, ErrorKind, Picture, chain};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -74,21 +74,41 @@ async fn localised_objects_become_detections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_error_says_what_can_be_done() {
-    for (status, body, kind) in [
-        (400, r#"{"error":{"code":400,"message":"Bad image","status":"INVALID_ARGUMENT"}}"#, ErrorKind::Invalid),
-        (403, r#"{"error":{"code":403,"message":"No","status":"PERMISSION_DENIED"}}"#, ErrorKind::Denied),
-        (429, r#"{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}"#, ErrorKind::Busy),
-        (503, r#"{"error":{"code":503,"message":"Later","status":"UNAVAILABLE"}}"#, ErrorKind::Busy),
-        (502, "<html>proxy</html>", ErrorKind::Intercepted),
-        (200, r#"{"responses":[{"error":{"code":3,"message":"Bad image data."}}]}"#, ErrorKind::Invalid),
-        (200, r#"{"responses":[{"error":{"code":8,"message":"Quota"}}]}"#, ErrorKind::Busy),
-        (200, r#"{"responses":[{"error":{"code":7,"message":"No"}}]}"#, ErrorKind::Denied),
-        (200, r#"{"responses":[]}"#, ErrorKind::Corrupt),
+async fn each_error_says_what_can_be_done_and_whether_it_may_be_billed() {
+    let too_large =
+        r#"{"error":{"code":400,"message":"Request payload size exceeds the limit","status":"INVALID_ARGUMENT"}}"#;
+    for (status, body, kind, effect) in [
+        (
+            400,
+            r#"{"error":{"code":400,"message":"Bad image","status":"INVALID_ARGUMENT"}}"#,
+            ErrorKind::Invalid,
+            Effect::None,
+        ),
+        (400, too_large, ErrorKind::Invalid, Effect::None),
+        (
+            401,
+            r#"{"error":{"code":401,"message":"Expired","status":"UNAUTHENTICATED"}}"#,
+            ErrorKind::Denied,
+            Effect::None,
+        ),
+        (403, r#"{"error":{"code":403,"message":"No","status":"PERMISSION_DENIED"}}"#, ErrorKind::Denied, Effect::None),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}"#,
+            ErrorKind::Busy,
+            Effect::None,
+        ),
+        (503, r#"{"error":{"code":503,"message":"Later","status":"UNAVAILABLE"}}"#, ErrorKind::Busy, Effect::None),
+        (500, r#"{"error":{"code":500,"message":"Oh","status":"INTERNAL"}}"#, ErrorKind::Busy, Effect::Unknown),
+        (502, "<html>proxy</html>", ErrorKind::Intercepted, Effect::Unknown),
+        (200, r#"{"responses":[{"error":{"code":3,"message":"Bad image data."}}]}"#, ErrorKind::Invalid, Effect::None),
+        (200, r#"{"responses":[{"error":{"code":8,"message":"Quota"}}]}"#, ErrorKind::Busy, Effect::Unknown),
+        (200, r#"{"responses":[{"error":{"code":7,"message":"No"}}]}"#, ErrorKind::Denied, Effect::None),
+        (200, r#"{"responses":[]}"#, ErrorKind::Corrupt, Effect::Unknown),
     ] {
         let (endpoint, served) = answer_once(status, body);
         let error = detector(&endpoint).await.detect(&[picture()]).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{status} {body}: {}", chain(&error));
+        assert_eq!((error.kind(), error.effect()), (kind, effect), "{status} {body}: {}", chain(&error));
         served.join().unwrap();
     }
 }
