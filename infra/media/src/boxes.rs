@@ -1,4 +1,4 @@
-//! Box headers (ISO/IEC 14496-12 §4.2).
+//! Boxes and their headers (ISO/IEC 14496-12 §4.2).
 
 /// Box types at the start of a file. Old recorders and players' caches omit `ftyp` or write it later.
 pub const FIRST: [&[u8; 4]; 12] =
@@ -34,9 +34,29 @@ pub fn children(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Returns a box of this kind around `parts`. They have less than 4 GiB together, so that the size has 32 bits.
+pub fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    let bytes = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut made = Vec::with_capacity(bytes);
+    made.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes());
+    made.extend_from_slice(&kind);
+    for part in parts {
+        made.extend_from_slice(part);
+    }
+    made
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_boxed_is_read() {
+        assert_eq!(boxed(*b"free", &[]), b"\0\0\0\x08free");
+        let two = [boxed(*b"ftyp", &[b"iso6", &[0; 4]]), boxed(*b"moov", &[&boxed(*b"free", &[b"x"])])].concat();
+        let found: Vec<(&[u8], &[u8])> = children(&two).collect();
+        assert_eq!(found, [(&b"ftyp"[..], &b"iso6\0\0\0\0"[..]), (b"moov", b"\0\0\0\x09freex")]);
+    }
 
     #[test]
     fn sizes_have_32_or_64_bits() {

@@ -3,7 +3,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`boxes`] | box headers of ISO/IEC 14496-12, and the boxes that a file may begin with |
+//! | [`boxes`] | boxes of ISO/IEC 14496-12, their headers, and those that a file may begin with |
 //! | [`mfra`] | the index of random access frames that a fragmented file ends with |
 //! | [`ebml`] | elements of RFC 8794, the basis of Matroska |
 //! | [`nal`], [`sei`] | NAL units of H.264 and H.265, and their recovery points |

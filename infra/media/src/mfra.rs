@@ -62,11 +62,7 @@ pub fn first_table(mfra: &[u8]) -> Option<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn boxed(kind: &str, body: &[u8]) -> Vec<u8> {
-        let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
-        [&size[..], kind.as_bytes(), body].concat()
-    }
+    use crate::boxes::boxed;
 
     fn table(version: u8, entries: &[(u64, u64)]) -> Vec<u8> {
         // The sample's number has two bytes, the others have one.
@@ -81,7 +77,7 @@ mod tests {
             }
             tfra.extend([1, 2, 1, 3]);
         }
-        boxed("mfra", &boxed("tfra", &tfra))
+        boxed(*b"mfra", &[&boxed(*b"tfra", &[&tfra])])
     }
 
     fn entries(mfra: &[u8]) -> Vec<Entry> {

@@ -271,12 +271,8 @@ fn element(bytes: &[u8]) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use framepost_media::boxes::boxed;
     use std::io::Write as _;
-
-    fn boxed(kind: &[u8], body: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(8 + body.len()).unwrap();
-        [&length.to_be_bytes()[..], kind, body].concat()
-    }
 
     fn ending(bytes: &[u8]) -> Ending {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -286,18 +282,26 @@ mod tests {
 
     #[test]
     fn the_ends_of_mp4_files() {
-        let head = [boxed(b"ftyp", b"isom"), boxed(b"moov", b"tables")].concat();
-        let fragment = [boxed(b"moof", b"runs"), boxed(b"mdat", b"pictures")].concat();
+        let head = [boxed(*b"ftyp", &[b"isom"]), boxed(*b"moov", &[b"tables"])].concat();
+        let fragment = [boxed(*b"moof", &[b"runs"]), boxed(*b"mdat", &[b"pictures"])].concat();
         let mfro = [&[0, 0, 0, 16][..], b"mfro", &[0, 0, 0, 0, 0, 0, 0, 24]].concat();
         let with = |parts: &[&[u8]]| ending(&parts.concat());
-        assert_eq!(with(&[&head, &boxed(b"mdat", b"all")]), Ending::Marked);
+        assert_eq!(with(&[&head, &boxed(*b"mdat", &[b"all"])]), Ending::Marked);
         assert_eq!(with(&[&head, &[0, 0, 0, 0], b"mdat", b"up to the end"]), Ending::Marked);
         assert_eq!(with(&[&head, &fragment, &fragment]), Ending::Open);
-        assert_eq!(with(&[&head, &fragment, &boxed(b"mfra", &mfro)]), Ending::Marked);
-        assert_eq!(with(&[&head, &fragment, &[0; 64], &boxed(b"mfra", &mfro)]), Ending::Marked, "damaged, and ended");
+        assert_eq!(with(&[&head, &fragment, &boxed(*b"mfra", &[&mfro])]), Ending::Marked);
+        assert_eq!(
+            with(&[&head, &fragment, &[0; 64], &boxed(*b"mfra", &[&mfro])]),
+            Ending::Marked,
+            "damaged, and ended"
+        );
         assert_eq!(with(&[&head, &fragment, &[0; 64]]), Ending::Open);
         let start = (head.len() + fragment.len()) as u64;
-        assert_eq!(with(&[&head, &fragment, &boxed(b"moof", b"runs")]), Ending::CutShort(start), "its data is to come");
+        assert_eq!(
+            with(&[&head, &fragment, &boxed(*b"moof", &[b"runs"])]),
+            Ending::CutShort(start),
+            "its data is to come"
+        );
         for cut in 1..fragment.len() {
             let found = with(&[&head, &fragment, &fragment[..cut]]);
             assert!(matches!(found, Ending::CutShort(_)), "{cut}: {found:?}");
@@ -333,7 +337,7 @@ mod tests {
     #[test]
     fn what_was_touched_lately_is_not_settled_and_the_operator_may_say_otherwise() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&[boxed(b"moof", b"runs"), vec![0, 0, 0, 99, b'm', b'd', b'a', b't']].concat()).unwrap();
+        file.write_all(&[boxed(*b"moof", &[b"runs"]), vec![0, 0, 0, 99, b'm', b'd', b'a', b't']].concat()).unwrap();
         // A copy with a preserved modification time is still recent.
         let hour_ago = SystemTime::now() - Duration::from_hours(1);
         file.as_file().set_modified(hour_ago).unwrap();
@@ -352,7 +356,7 @@ mod tests {
     #[test]
     fn a_file_without_a_mark_is_watched() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let fragment = [boxed(b"moof", b"runs"), boxed(b"mdat", b"pictures")].concat();
+        let fragment = [boxed(*b"moof", &[b"runs"]), boxed(*b"mdat", &[b"pictures"])].concat();
         file.write_all(&fragment).unwrap();
         let judge = Judge { path: file.path(), ends: Ends::Judged, opened: Seen::of(file.path()) };
         // The file grows as soon as the judge waits.

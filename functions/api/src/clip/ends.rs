@@ -167,24 +167,12 @@ fn shortened(run: &Run) -> Vec<Over> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::made::{moof, traf};
     use super::*;
-
-    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
-        [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], &kind, body].concat()
-    }
-
-    fn numbers(values: &[u32]) -> Vec<u8> {
-        values.iter().flat_map(|value| value.to_be_bytes()).collect()
-    }
-
-    fn traf(tfhd: &[u32], time: u32, trun: &[u32]) -> Vec<u8> {
-        let tfdt = boxed(*b"tfdt", &numbers(&[0, time]));
-        boxed(*b"traf", &[boxed(*b"tfhd", &numbers(tfhd)), tfdt, boxed(*b"trun", &numbers(trun))].concat())
-    }
+    use framepost_media::boxes::boxed;
 
     fn fragment(trafs: &[Vec<u8>]) -> Vec<u8> {
-        let moof = boxed(*b"moof", &[boxed(*b"mfhd", &[0; 8]), trafs.concat()].concat());
-        [moof, boxed(*b"mdat", &[7; 40])].concat()
+        [moof(trafs), boxed(*b"mdat", &[&[7; 40]])].concat()
     }
 
     fn tracks() -> BTreeMap<u32, Track> {

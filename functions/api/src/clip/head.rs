@@ -3,7 +3,7 @@
 use super::plan::Timing;
 use bytes::Bytes;
 use framepost_media::be;
-use framepost_media::boxes;
+use framepost_media::boxes::{self, boxed};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -54,16 +54,6 @@ pub(super) fn children(bytes: &[u8]) -> Option<Vec<BoxIn<'_>>> {
 
 fn child(bytes: &[u8], kind: [u8; 4]) -> Option<BoxIn<'_>> {
     children(bytes)?.into_iter().find(|found| found.kind == kind)
-}
-
-fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
-    let len = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
-    let mut made = u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    made.extend_from_slice(&kind);
-    for part in parts {
-        made.extend_from_slice(part);
-    }
-    made
 }
 
 /// Converts seconds to units; the result is not negative.

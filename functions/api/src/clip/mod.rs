@@ -18,6 +18,8 @@ mod ends;
 mod fragments;
 mod head;
 mod later;
+#[cfg(test)]
+pub(crate) mod made;
 mod plan;
 
 pub(crate) use fragments::{Changed, Move, moved};

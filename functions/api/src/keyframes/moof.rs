@@ -121,39 +121,24 @@ pub(super) fn first_moof(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
-        [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], &kind, body].concat()
-    }
-
-    fn numbers(values: &[u32]) -> Vec<u8> {
-        values.iter().flat_map(|value| value.to_be_bytes()).collect()
-    }
-
-    fn traf(tfhd: &[u32], trun: &[u32]) -> Vec<u8> {
-        let parts = [boxed(*b"tfhd", &numbers(tfhd)), boxed(*b"tfdt", &[0; 8]), boxed(*b"trun", &numbers(trun))];
-        boxed(*b"traf", &parts.concat())
-    }
-
-    fn moof(trafs: &[Vec<u8>]) -> Vec<u8> {
-        boxed(*b"moof", &[boxed(*b"mfhd", &[0; 8]), trafs.concat()].concat())
-    }
+    use crate::clip::made::{moof, numbers, traf};
+    use framepost_media::boxes::boxed;
 
     #[test]
     fn a_picture_is_found_by_all_ways_of_saying_its_size() {
-        let sound = traf(&[0x02_0000, 2], &[0x201, 3, 900, 5, 5, 5]);
+        let sound = traf(&[0x02_0000, 2], 0, &[0x201, 3, 900, 5, 5, 5]);
         for (video, expected) in [
             // Duration, size and flags of each sample.
-            (traf(&[0x02_0000, 1], &[0x701, 2, 300, 3600, 70, 0, 3600, 20, 1]), Some(1_000..1_370)),
+            (traf(&[0x02_0000, 1], 0, &[0x701, 2, 300, 3600, 70, 0, 3600, 20, 1]), Some(1_000..1_370)),
             // Flags of the first sample, then sizes.
-            (traf(&[0x02_0000, 1], &[0x205, 2, 300, 0, 80, 20]), Some(1_000..1_380)),
+            (traf(&[0x02_0000, 1], 0, &[0x205, 2, 300, 0, 80, 20]), Some(1_000..1_380)),
             // The track's default size, behind a base in the file, a description and a duration.
-            (traf(&[0x1b, 1, 0, 7_000, 1, 3600, 90], &[0x1, 2, 8]), Some(1_000..7_098)),
+            (traf(&[0x1b, 1, 0, 7_000, 1, 3600, 90], 0, &[0x1, 2, 8]), Some(1_000..7_098)),
             // Before the fragment, without an offset, without a sample, and without a size.
-            (traf(&[0x02_0000, 1], &[0x201, 1, u32::MAX, 70]), None),
-            (traf(&[0x02_0000, 1], &[0x200, 1, 70]), None),
-            (traf(&[0x02_0000, 1], &[0x201, 0, 300]), None),
-            (traf(&[0x02_0000, 1], &[0x1, 1, 300]), None),
+            (traf(&[0x02_0000, 1], 0, &[0x201, 1, u32::MAX, 70]), None),
+            (traf(&[0x02_0000, 1], 0, &[0x200, 1, 70]), None),
+            (traf(&[0x02_0000, 1], 0, &[0x201, 0, 300]), None),
+            (traf(&[0x02_0000, 1], 0, &[0x1, 1, 300]), None),
         ] {
             for order in [[video.clone(), sound.clone()], [sound.clone(), video.clone()]] {
                 let whole = moof(&order);
@@ -167,22 +152,22 @@ mod tests {
             }
         }
         assert_eq!(first_picture(&moof(&[sound]), 0, 1), Found::Nothing);
-        assert_eq!(first_picture(&boxed(*b"mdat", &[0; 90]), 0, 1), Found::Nothing);
+        assert_eq!(first_picture(&boxed(*b"mdat", &[&[0; 90]]), 0, 1), Found::Nothing);
     }
 
     #[test]
     fn the_first_fragment_and_the_video_track_are_found_in_a_head() {
         let trak = |id: u32, handler: &[u8; 4]| {
-            let tkhd = boxed(*b"tkhd", &numbers(&[0, 0, 0, id, 0]));
-            let hdlr = boxed(*b"hdlr", &[&[0; 8][..], handler, &[0; 12]].concat());
-            boxed(*b"trak", &[tkhd, boxed(*b"mdia", &hdlr)].concat())
+            let tkhd = boxed(*b"tkhd", &[&numbers(&[0, 0, 0, id, 0])]);
+            let hdlr = boxed(*b"hdlr", &[&[0; 8], handler, &[0; 12]]);
+            boxed(*b"trak", &[&tkhd, &boxed(*b"mdia", &[&hdlr])])
         };
-        let moov = boxed(*b"moov", &[trak(4, b"soun"), trak(9, b"vide")].concat());
-        let head = [boxed(*b"ftyp", &[0; 8]), moov, boxed(*b"prft", &[0; 24])].concat();
+        let moov = boxed(*b"moov", &[&trak(4, b"soun"), &trak(9, b"vide")]);
+        let head = [boxed(*b"ftyp", &[&[0; 8]]), moov, boxed(*b"prft", &[&[0; 24]])].concat();
         assert_eq!(video_track(&head), Some(9));
         assert_eq!(first_moof(&head), None);
         let whole = [&head[..], &moof(&[])[..12]].concat();
         assert_eq!(first_moof(&whole), Some(head.len() as u64));
-        assert_eq!(video_track(&boxed(*b"moov", &trak(4, b"soun"))), None);
+        assert_eq!(video_track(&boxed(*b"moov", &[&trak(4, b"soun")])), None);
     }
 }

@@ -4,6 +4,7 @@ use framepost_events::attributes::Attributes;
 use framepost_events::manifest::{Manifest, ManifestSigner};
 use framepost_events::record::{Data, Record};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
+use framepost_media::boxes::boxed;
 use framepost_ports::catalog::CameraName;
 use framepost_ports::contract::Footage;
 use framepost_ports::memory::MemoryBucket;
@@ -11,12 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) const SECONDS: i64 = 3;
 const TIMESCALE: u32 = 90_000;
-
-fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
-    let body = parts.concat();
-    let len = u32::try_from(body.len() + 8).unwrap();
-    [&len.to_be_bytes()[..], &kind, &body].concat()
-}
 
 fn numbers(values: &[u32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_be_bytes()).collect()

@@ -48,11 +48,7 @@ pub(super) fn ranges(bytes: &[u8], start: u64, wanted: &[u64]) -> Vec<Range<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn boxed(kind: &str, body: &[u8]) -> Vec<u8> {
-        let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
-        [&size[..], kind.as_bytes(), body].concat()
-    }
+    use framepost_media::boxes::boxed;
 
     #[test]
     fn of_close_entries_the_first_is_kept_and_of_many_an_even_choice() {
@@ -65,9 +61,9 @@ mod tests {
 
     #[test]
     fn a_fragment_is_its_moof_and_what_belongs_to_it() {
-        let fragment = [boxed("moof", &[1; 30]), boxed("mdat", &[2; 50])].concat();
-        let clock = boxed("prft", &[3; 20]);
-        let bytes = [&fragment[..], &clock, &fragment, &fragment, &boxed("mfra", &[0; 8])].concat();
+        let fragment = [boxed(*b"moof", &[&[1; 30]]), boxed(*b"mdat", &[&[2; 50]])].concat();
+        let clock = boxed(*b"prft", &[&[3; 20]]);
+        let bytes = [&fragment[..], &clock, &fragment, &fragment, &boxed(*b"mfra", &[&[0; 8]])].concat();
         let second = fragment.len() + clock.len();
         let third = second + fragment.len();
         let at = |n: usize| 1000 + n as u64;

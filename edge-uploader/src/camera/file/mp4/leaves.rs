@@ -205,10 +205,7 @@ fn is_movie(file: &mut FileBytes, start: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
-        [&u32::try_from(8 + body.len()).unwrap().to_be_bytes()[..], &kind, body].concat()
-    }
+    use framepost_media::boxes::boxed;
 
     fn kinds(bytes: &[u8]) -> Vec<String> {
         let name = |part: Part<'_>| match part {
@@ -221,8 +218,8 @@ mod tests {
 
     #[test]
     fn lengths_follow_from_contents() {
-        let sizes = boxed(*b"stsz", &[[0; 11].as_slice(), &[2], &[0, 0, 0, 5, 0, 0, 0, 6]].concat());
-        let places = boxed(*b"stco", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 48]);
+        let sizes = boxed(*b"stsz", &[&[0; 11], &[2], &[0, 0, 0, 5, 0, 0, 0, 6]]);
+        let places = boxed(*b"stco", &[&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 48]]);
         let whole = [&sizes[..], &places].concat();
         let expected = ["stsz 20", "stco 12"];
         assert_eq!(kinds(&whole), expected);
@@ -242,9 +239,9 @@ mod tests {
 
     #[test]
     fn containers_are_not_needed() {
-        let media = boxed(*b"mdhd", &[0; 24]);
-        let handler = boxed(*b"hdlr", &[&[0; 8][..], b"vide", &[0; 13]].concat());
-        let metadata = boxed(*b"hdlr", &[&[0; 8][..], b"mdir", &[0; 13]].concat());
+        let media = boxed(*b"mdhd", &[&[0; 24]]);
+        let handler = boxed(*b"hdlr", &[&[0; 8], b"vide", &[0; 13]]);
+        let metadata = boxed(*b"hdlr", &[&[0; 8], b"mdir", &[0; 13]]);
         let bytes = [&[3; 9][..], b"trak", &[9; 31], &media, &handler, &metadata, &[0; 5]].concat();
         assert_eq!(kinds(&bytes), ["trak", "mdhd 24", "hdlr 25"]);
     }

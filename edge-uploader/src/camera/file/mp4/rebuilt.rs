@@ -3,6 +3,7 @@
 use super::boxes::boxes;
 use super::leaves::{self, Leaf, Part, parts};
 use crate::media::VideoCodec;
+use framepost_media::boxes::boxed;
 use framepost_media::config;
 
 /// The order of the boxes in a track. Those of the sample table may be in any order.
@@ -92,17 +93,6 @@ pub(super) fn fragment(moof: &[u8]) -> Vec<u8> {
         }
     }
     tracks.iter().flat_map(|track| boxed(*b"traf", &[track])).collect()
-}
-
-fn boxed(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
-    let length = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
-    // A movie has at most 64 MiB.
-    let mut out = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes().to_vec();
-    out.extend_from_slice(&kind);
-    for part in parts {
-        out.extend_from_slice(part);
-    }
-    out
 }
 
 fn track_of(parts: &Parts<'_>, movie: Option<&[u8]>) -> Option<Vec<u8>> {
