@@ -1,7 +1,7 @@
 //! The gateway: records cameras as time-stamped fMP4 chunks on disk and uploads them to the bucket.
 //!
 //! ```text
-//! camera ──CameraEvent──▶ pipeline (clock, queue) ──Frame + wall──▶ segment ──Output──▶ spool ──chunk file──▶ upload
+//! camera ──CameraEvent──▶ gateway (queue, clock) ──Frame + wall──▶ segment ──Output──▶ spool ──chunk file──▶ upload
 //! ```
 //!
 //! - [`camera`]: RTSP streams and files, as [`media::Frame`]s. Does not depend on chunks.

@@ -148,7 +148,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot serve metrics at {listen}"))?;
     }
     if let Some(every) = config.report.every {
-        let settings = report::Settings { every, signer: signer_of_reports, quota_bytes: config.spool.quota };
+        let settings = report::ReportSettings { every, signer: signer_of_reports, quota_bytes: config.spool.quota };
         tokio::spawn(report::run(Arc::downgrade(&gateway), sink_of_reports, settings));
     }
     let mut cameras = Vec::new();

@@ -32,7 +32,7 @@ const ASK_EVERY: Duration = Duration::from_mins(1);
 
 /// When reports are made, and how they are signed.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ReportSettings {
     /// The time between two reports while nothing changes.
     pub every: Duration,
     /// Signs reports, if there is one.
@@ -42,7 +42,7 @@ pub struct Settings {
 }
 
 /// Looks every second whether a report is due, until the gateway is told to stop, or nobody holds it any more.
-pub async fn run(gateway: Weak<Gateway>, sink: Arc<dyn ObjectSink>, settings: Settings) {
+pub async fn run(gateway: Weak<Gateway>, sink: Arc<dyn ObjectSink>, settings: ReportSettings) {
     let started = Instant::now();
     let mut schedule = Schedule::new(settings.every);
     let mut counted: Option<Counted> = None;

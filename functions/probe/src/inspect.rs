@@ -3,7 +3,7 @@
 use crate::integrity::Claims;
 use crate::scan::{self, Layout, Media, Next, Scanner};
 use crate::window::Rejection;
-use crate::{ContentCheck, Settings};
+use crate::{ContentCheck, ProbeSettings};
 use bytes::Bytes;
 use framepost_events::attributes::ChunkStart;
 use framepost_events::gap::Gap;
@@ -25,7 +25,11 @@ const CONTENT_RANGE_BYTES: u64 = 4 * 1024 * 1024;
 /// Costs one request of at most 16 KiB for our own objects (two of 96 KiB together for the report of a gateway
 /// with many cameras), and three requests of 128 KiB together for any other. With [`ContentCheck::Full`],
 /// reads the rest of the object as well. An error says nothing about the object.
-pub async fn inspect(source: &dyn ObjectSource, event: &ObjectFinalized, settings: &Settings) -> Result<Data, Error> {
+pub async fn inspect(
+    source: &dyn ObjectSource,
+    event: &ObjectFinalized,
+    settings: &ProbeSettings,
+) -> Result<Data, Error> {
     let head = read(source, event, None, Scanner::HEAD).await?;
     let size = head.head.size;
     let claims = Claims::read(&event.key, &head.head.metadata);
@@ -67,7 +71,7 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<(), RejectReason> {
 struct Object<'a> {
     source: &'a dyn ObjectSource,
     event: &'a ObjectFinalized,
-    settings: &'a Settings,
+    settings: &'a ProbeSettings,
     key: Option<ObjectKey>,
     size: u64,
     head: Bytes,

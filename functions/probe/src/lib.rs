@@ -54,14 +54,14 @@ pub enum ContentCheck {
 
 /// Settings that the operator chooses.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct ProbeSettings {
     /// The public keys of the gateways whose signatures are accepted.
     pub public_keys: Vec<PublicKey>,
     /// How far the digest is checked.
     pub content: ContentCheck,
 }
 
-impl Settings {
+impl ProbeSettings {
     /// Reads `FRAMEPOST_PUBLIC_KEYS` (separated by commas) and `FRAMEPOST_CONTENT_CHECK` (`head` or `full`).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let keys = variable("FRAMEPOST_PUBLIC_KEYS").unwrap_or_default();
@@ -90,7 +90,7 @@ pub enum SettingsError {
 pub struct Probe {
     source: Arc<dyn ObjectSource>,
     bus: Arc<dyn Bus>,
-    settings: Settings,
+    settings: ProbeSettings,
 }
 
 impl Probe {
@@ -98,7 +98,7 @@ impl Probe {
     pub const NAME: &'static str = "probe";
 
     /// Creates a handler that reads from `source` and publishes to `bus`.
-    pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, settings: Settings) -> Self {
+    pub fn new(source: Arc<dyn ObjectSource>, bus: Arc<dyn Bus>, settings: ProbeSettings) -> Self {
         Self { source, bus, settings }
     }
 }

@@ -9,9 +9,9 @@ use framepost_events::report::ReportKey;
 use framepost_events::{Error, KeyKind, ObjectFinalized, ObjectKey, ObjectRemoved, Site};
 use framepost_ports::{Carrier, Message};
 
-/// The result of reading one event in a message.
+/// What one event in a message is for a function: something to handle, or nothing to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Notice<E> {
+pub enum Arrival<E> {
     /// An event to handle.
     Event(E),
     /// The message is valid and requires no action.
@@ -72,18 +72,18 @@ impl About {
 /// A type of event that can trigger functions.
 pub trait Event: Clone + Send + 'static {
     /// Reads the events in a message. Fails if any part of it is invalid.
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error>;
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error>;
 
     /// What logs and metrics say of it.
     fn about(&self) -> About;
 }
 
 impl Event for ObjectFinalized {
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error> {
         let notices = notices(message)?.into_iter().map(|notice| match notice {
-            finalized::Notice::Finalized(event) => Notice::Event(event),
+            finalized::Notice::Finalized(event) => Arrival::Event(event),
             finalized::Notice::Removed(removed) => gone(&removed),
-            finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+            finalized::Notice::Ignored { code, detail } => Arrival::Ignored { code, detail },
         });
         Ok(notices.collect())
     }
@@ -94,13 +94,13 @@ impl Event for ObjectFinalized {
 }
 
 impl Event for ObjectRemoved {
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error> {
         let notices = notices(message)?.into_iter().map(|notice| match notice {
-            finalized::Notice::Removed(event) => Notice::Event(event),
+            finalized::Notice::Removed(event) => Arrival::Event(event),
             finalized::Notice::Finalized(ObjectFinalized { key, .. }) => {
-                Notice::Ignored { code: IgnoreCode::OtherEvent, detail: format!("{key} is complete") }
+                Arrival::Ignored { code: IgnoreCode::OtherEvent, detail: format!("{key} is complete") }
             }
-            finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+            finalized::Notice::Ignored { code, detail } => Arrival::Ignored { code, detail },
         });
         Ok(notices.collect())
     }
@@ -111,11 +111,11 @@ impl Event for ObjectRemoved {
 }
 
 impl Event for Due {
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error> {
         let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(vec![match due::parse(attributes, &message.body)? {
-            Some(due) => Notice::Event(due),
-            None => Notice::Ignored { code: IgnoreCode::OtherEvent, detail: "not the event of a schedule".to_owned() },
+            Some(due) => Arrival::Event(due),
+            None => Arrival::Ignored { code: IgnoreCode::OtherEvent, detail: "not the event of a schedule".to_owned() },
         }])
     }
 
@@ -135,24 +135,24 @@ fn notices(message: &Message) -> Result<Vec<finalized::Notice>, Error> {
 }
 
 /// A removed object, for a function that is not for those.
-fn gone<E>(removed: &ObjectRemoved) -> Notice<E> {
+fn gone<E>(removed: &ObjectRemoved) -> Arrival<E> {
     let code = match removed.removal {
         Removal::Deleted => IgnoreCode::Deleted,
         Removal::Hidden => IgnoreCode::Archived,
     };
-    Notice::Ignored { code, detail: format!("{} is gone", removed.key) }
+    Arrival::Ignored { code, detail: format!("{} is gone", removed.key) }
 }
 
 impl Event for Record {
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error> {
         let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let carried = match message.carrier {
             Carrier::Queue | Carrier::PubSub => envelope::parse(&message.body),
             Carrier::Http => envelope::parse_http(attributes, &message.body),
         }?;
         Ok(vec![match carried {
-            Carried::Record(record) => Notice::Event(*record),
-            Carried::Ignored { code, detail } => Notice::Ignored { code, detail },
+            Carried::Record(record) => Arrival::Event(*record),
+            Carried::Ignored { code, detail } => Arrival::Ignored { code, detail },
         }])
     }
 
@@ -178,29 +178,29 @@ pub enum AnyEvent {
 }
 
 impl Event for AnyEvent {
-    fn read(message: &Message) -> Result<Vec<Notice<Self>>, Error> {
+    fn read(message: &Message) -> Result<Vec<Arrival<Self>>, Error> {
         let record = Record::read(message);
-        if let Ok([Notice::Event(record)]) = record.as_deref() {
-            return Ok(vec![Notice::Event(Self::Record(Box::new(record.clone())))]);
+        if let Ok([Arrival::Event(record)]) = record.as_deref() {
+            return Ok(vec![Arrival::Event(Self::Record(Box::new(record.clone())))]);
         }
-        if let Ok([Notice::Event(due)]) = Due::read(message).as_deref() {
-            return Ok(vec![Notice::Event(Self::Due(due.clone()))]);
+        if let Ok([Arrival::Event(due)]) = Due::read(message).as_deref() {
+            return Ok(vec![Arrival::Event(Self::Due(due.clone()))]);
         }
         let ignored = record.into_iter().flatten().map(|notice| match notice {
-            Notice::Event(record) => Notice::Event(Self::Record(Box::new(record))),
-            Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+            Arrival::Event(record) => Arrival::Event(Self::Record(Box::new(record))),
+            Arrival::Ignored { code, detail } => Arrival::Ignored { code, detail },
         });
         match notices(message) {
             Ok(notices) => Ok(notices
                 .into_iter()
                 .map(|notice| match notice {
-                    finalized::Notice::Finalized(event) => Notice::Event(Self::Finalized(event)),
-                    finalized::Notice::Removed(event) => Notice::Event(Self::Removed(event)),
-                    finalized::Notice::Ignored { code, detail } => Notice::Ignored { code, detail },
+                    finalized::Notice::Finalized(event) => Arrival::Event(Self::Finalized(event)),
+                    finalized::Notice::Removed(event) => Arrival::Event(Self::Removed(event)),
+                    finalized::Notice::Ignored { code, detail } => Arrival::Ignored { code, detail },
                 })
                 .collect()),
             Err(error) => {
-                let ignored: Vec<Notice<Self>> = ignored.collect();
+                let ignored: Vec<Arrival<Self>> = ignored.collect();
                 if ignored.is_empty() { Err(error) } else { Ok(ignored) }
             }
         }
@@ -225,14 +225,14 @@ mod tests {
         let read = |body: &str| AnyEvent::read(&Message::new("1", Carrier::Queue, body.to_owned()));
         let record = include_str!("../../../events/samples/records/chunk-probed.json");
         let of_record = read(record).unwrap();
-        assert!(matches!(&of_record[..], [Notice::Event(AnyEvent::Record(_))]), "{of_record:?}");
+        assert!(matches!(&of_record[..], [Arrival::Event(AnyEvent::Record(_))]), "{of_record:?}");
         let local = read(include_str!("../../../events/samples/local-finalized.json")).unwrap();
-        assert!(matches!(&local[..], [Notice::Event(AnyEvent::Finalized(_))]), "{local:?}");
+        assert!(matches!(&local[..], [Arrival::Event(AnyEvent::Finalized(_))]), "{local:?}");
         let several = read(include_str!("../../../events/samples/s3-several-records.json")).unwrap();
-        assert!(several.iter().filter(|notice| matches!(notice, Notice::Event(AnyEvent::Finalized(_)))).count() > 1);
+        assert!(several.iter().filter(|notice| matches!(notice, Arrival::Event(AnyEvent::Finalized(_)))).count() > 1);
         let newer = record.replace("io.framepost.chunk.probed.v1", "io.framepost.chunk.probed.v9");
         let newer = read(&newer).unwrap();
-        assert!(matches!(&newer[..], [Notice::Ignored { .. }]), "{newer:?}");
+        assert!(matches!(&newer[..], [Arrival::Ignored { .. }]), "{newer:?}");
         assert!(read("{}").is_err() && read("junk").is_err());
     }
 
@@ -244,7 +244,7 @@ mod tests {
     /// How many events are read, and how many notices are ignored.
     fn read<E: Event>(message: &Message) -> (usize, usize) {
         let notices = E::read(message).unwrap();
-        let events = notices.iter().filter(|notice| matches!(notice, Notice::Event(_))).count();
+        let events = notices.iter().filter(|notice| matches!(notice, Arrival::Event(_))).count();
         (events, notices.len() - events)
     }
 
@@ -278,9 +278,9 @@ mod tests {
     #[test]
     fn a_schedule_is_read_and_is_no_object() {
         let due = Message::new("1", Carrier::Queue, Due::to_json("sweep", "2026-11-20T15:00:00Z".parse().unwrap()));
-        let [Notice::Event(event)] = &Due::read(&due).unwrap()[..] else { panic!("{:?}", Due::read(&due)) };
+        let [Arrival::Event(event)] = &Due::read(&due).unwrap()[..] else { panic!("{:?}", Due::read(&due)) };
         assert_eq!((event.name.as_str(), event.about().key), ("sweep", None));
-        assert!(matches!(&AnyEvent::read(&due).unwrap()[..], [Notice::Event(AnyEvent::Due(_))]));
+        assert!(matches!(&AnyEvent::read(&due).unwrap()[..], [Arrival::Event(AnyEvent::Due(_))]));
         for (events, ignored) in [read::<ObjectFinalized>(&due), read::<ObjectRemoved>(&due), read::<Record>(&due)] {
             assert_eq!((events, ignored), (0, 1));
         }

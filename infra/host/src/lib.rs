@@ -48,7 +48,7 @@ pub mod worker;
 pub use bucket::NamedBucket;
 pub use clouds::{Clouds, ConnectError, Connector, Variables};
 pub use environment::{Environment, EnvironmentError, EventSource};
-pub use event::{About, AnyEvent, Event, Notice, ObjectKind};
+pub use event::{About, AnyEvent, Arrival, Event, ObjectKind};
 #[cfg(feature = "onnx")]
 pub use framepost_models::run_if_asked as run_model_if_asked;
 pub use handled::{Ending, Handled};

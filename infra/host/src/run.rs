@@ -63,10 +63,10 @@ pub fn serve(make: impl AsyncFnOnce(Clouds) -> anyhow::Result<axum::Router>) -> 
         match started.environment.events.clone() {
             EventSource::Lambda => started.behind_function_url(make).await,
             EventSource::Http { port } => {
-                let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
+                let settings = crate::http::HttpSettings::from_variables(|name| std::env::var(name).ok())?;
                 let router = make(started.clouds(started.source().await?).await?).await?;
                 let listener = settings.listen(port).await?;
-                crate::http::serve(router, crate::http::Limits::default(), listener, asked_to_stop()?).await;
+                crate::http::serve(router, crate::http::HttpLimits::default(), listener, asked_to_stop()?).await;
                 Ok(())
             }
             EventSource::Inbox(at) => anyhow::bail!("{at} gives messages, and this program answers requests: set PORT"),
@@ -185,12 +185,12 @@ impl Started {
         port: u16,
         make: impl AsyncFnOnce(Clouds) -> anyhow::Result<F>,
     ) -> anyhow::Result<()> {
-        let settings = crate::http::Settings::from_variables(|name| std::env::var(name).ok())?;
+        let settings = crate::http::HttpSettings::from_variables(|name| std::env::var(name).ok())?;
         let senders = senders(settings.push.as_ref())?;
         let source = self.source().await?;
         let handler = self.handler(source, make).await?;
         let listener = settings.listen(port).await?;
-        let limits = crate::http::Limits::default();
+        let limits = crate::http::HttpLimits::default();
         crate::http::run(handler, senders, limits, listener, asked_to_stop()?).await;
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Started {
         if let Some(deliveries) = subscription.panics_max {
             handler = handler.panics_max(deliveries);
         }
-        let mut limits = worker::Limits { handling: manifest.runtime.timeout, ..worker::Limits::default() };
+        let mut limits = worker::WorkerLimits { handling: manifest.runtime.timeout, ..worker::WorkerLimits::default() };
         limits.concurrency = subscription.concurrency.unwrap_or(limits.concurrency);
         let working = worker::run(handler, subscription.inbox, limits, asked_to_stop()?);
         let summary = match subscription.timetable {

@@ -10,7 +10,7 @@
 //!
 //! Without dead letters, a rejected message is acknowledged, and only its log line remains.
 
-use crate::event::{Event, Notice};
+use crate::event::{Arrival, Event};
 use crate::handled::{Ending, Handled, handle};
 use async_trait::async_trait;
 use framepost_ports::{DeadLetter, DeadLetters, Function, Message, Outcome, Reason, chain};
@@ -90,8 +90,8 @@ impl<E: Event> Handles for Of<E> {
         let mut handled = Vec::new();
         for notice in E::read(message)? {
             match notice {
-                Notice::Event(event) => handled.push(handle(&*self.0, event, until).await),
-                Notice::Ignored { code, detail } => {
+                Arrival::Event(event) => handled.push(handle(&*self.0, event, until).await),
+                Arrival::Ignored { code, detail } => {
                     let function = self.0.name();
                     let code = code.as_str();
                     tracing::info!(event = "ignored", function, reason = code, detail, "ignored");

@@ -2,7 +2,7 @@
 //!
 //! A [`Worker`](run) receives as many messages as it has free places; each is settled and answered by a task. A
 //! request that fails temporarily is repeated after a growing pause; one that fails permanently ends the
-//! worker. On shutdown nothing more is received, messages in progress are finished within [`Limits::drain`],
+//! worker. On shutdown nothing more is received, messages in progress are finished within [`WorkerLimits::drain`],
 //! and the rest is returned immediately.
 
 use crate::handled::{Ending, Handled};
@@ -14,9 +14,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Limits of a worker.
+/// How many messages a worker takes at a time, and how long each may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct WorkerLimits {
     /// Concurrent messages. They mostly wait for the bucket and the bus.
     pub concurrency: usize,
     /// Time limit for one message. After that, it is delivered again.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub longest_pause: Duration,
 }
 
-impl Default for Limits {
+impl Default for WorkerLimits {
     fn default() -> Self {
         Self {
             concurrency: 16,
@@ -78,7 +78,7 @@ impl Summary {
 pub async fn run(
     handler: Handler,
     inbox: Arc<dyn Inbox>,
-    limits: Limits,
+    limits: WorkerLimits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary> {
     let function = handler.name();
@@ -111,7 +111,7 @@ pub async fn run(
 async fn receive(
     handler: &Handler,
     inbox: &dyn Inbox,
-    limits: Limits,
+    limits: WorkerLimits,
     hands: &mut JoinSet<Settled>,
     summary: &mut Summary,
 ) -> Result<()> {

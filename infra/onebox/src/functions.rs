@@ -141,10 +141,10 @@ impl Working {
             let name = function.name().to_owned();
             let watching = health.watch(&name, inbox.clone());
             let handler = handler.parking_in(inbox.clone()).panics_max(LOCAL_PANICS_MAX).watched_by(watching.watch());
-            let limits = worker::Limits {
+            let limits = worker::WorkerLimits {
                 concurrency: LOCAL_CONCURRENCY,
                 handling: function.manifest().runtime.timeout,
-                ..worker::Limits::default()
+                ..worker::WorkerLimits::default()
             };
             schedules.fire_due().await.with_context(|| format!("cannot fire the schedules of {name}"))?;
             let stop = working.stop.clone();

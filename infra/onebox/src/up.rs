@@ -178,7 +178,7 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     };
     let url: url::Url = format!("s3://{BUCKET}").parse()?;
     let sink = Arc::new(S3Bucket::connect(&url, options).await.context("cannot connect to the endpoint")?);
-    let reports = report::Settings { every: DEFAULT_REPORT, signer: signer.clone(), quota_bytes: u64::MAX };
+    let reports = report::ReportSettings { every: DEFAULT_REPORT, signer: signer.clone(), quota_bytes: u64::MAX };
     let options = spool::Options { signer, ..spool::Options::default() };
     let settings = Upload::to(url).settings(arguments.videos.len());
     let clock = Arc::new(SystemClock);

@@ -11,7 +11,7 @@ use framepost_events::report::{
     GatewayReport, ReportTrigger, ReportedCamera, ReportedClock, ReportedSpool, ReportedState, ReportedUpload,
 };
 use framepost_ports::{Bus, Error, ErrorKind, Function, Outcome, Result};
-use framepost_probe::{ContentCheck, HEAD_BYTES, Probe, Settings};
+use framepost_probe::{ContentCheck, HEAD_BYTES, Probe, ProbeSettings};
 use jiff::SignedDuration;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -36,7 +36,7 @@ impl Bus for Records {
     }
 }
 
-fn handle(object: OneObject, key: &str, settings: Settings) -> (Outcome, Vec<Record>) {
+fn handle(object: OneObject, key: &str, settings: ProbeSettings) -> (Outcome, Vec<Record>) {
     let bus = Arc::new(Records::default());
     let probe = Probe::new(Arc::new(object), bus.clone(), settings);
     let outcome = block_on(probe.handle(event(key)));
@@ -197,7 +197,7 @@ fn a_gateways_report_has_a_record() {
         attributes.signature = Some(signer.sign(&manifest));
         let object = Arc::new(OneObject::new(bytes.clone()).with(attributes.to_metadata().unwrap()));
         let bus = Arc::new(Records::default());
-        let settings = Settings { public_keys: vec![signer.public_key()], content: ContentCheck::Head };
+        let settings = ProbeSettings { public_keys: vec![signer.public_key()], content: ContentCheck::Head };
         let probe = Probe::new(object.clone(), bus.clone(), settings);
         assert_eq!(block_on(probe.handle(event(&text))), Outcome::Done);
         let records = bus.published.lock().unwrap().clone();
@@ -218,7 +218,7 @@ fn a_gateways_report_has_a_record() {
         ("of another site", elsewhere.to_json()),
         ("too large", vec![b' '; 200_000]),
     ] {
-        let (outcome, records) = handle(OneObject::new(bytes), &text, Settings::default());
+        let (outcome, records) = handle(OneObject::new(bytes), &text, ProbeSettings::default());
         let Data::ObjectRejected(rejected) = &records[0].data else { panic!("{name}: {records:?}") };
         assert_eq!(rejected.reason, RejectReason::BadReport, "{name}");
         assert!(matches!(outcome, Outcome::Reject(_)), "{name}: {outcome:?}");
@@ -253,7 +253,7 @@ fn content_is_verified_when_the_operator_asks() {
         (&changed, ContentCheck::Full, (Content::Mismatch, Signature::Invalid)),
     ] {
         let object = OneObject::new(bytes.clone()).with(metadata.clone());
-        let settings = Settings { public_keys: vec![signer.public_key()], content };
+        let settings = ProbeSettings { public_keys: vec![signer.public_key()], content };
         let (outcome, records) = handle(object, KEY, settings);
         assert_eq!(outcome, Outcome::Done);
         let Data::ChunkProbed(probed) = &records[0].data else { panic!("{records:?}") };
@@ -265,8 +265,8 @@ fn content_is_verified_when_the_operator_asks() {
 fn the_same_event_gives_the_same_record() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = fragmented(dir.path());
-    let once = handle(OneObject::new(bytes.clone()), KEY, Settings::default()).1;
-    let twice = handle(OneObject::new(bytes), KEY, Settings::default()).1;
+    let once = handle(OneObject::new(bytes.clone()), KEY, ProbeSettings::default()).1;
+    let twice = handle(OneObject::new(bytes), KEY, ProbeSettings::default()).1;
     assert_eq!(serde_json::to_vec(&once).unwrap(), serde_json::to_vec(&twice).unwrap());
     assert_eq!(once[0].event_type, "io.framepost.chunk.probed.v1");
 }
@@ -304,7 +304,7 @@ fn span_ends_and_gaps_have_records() {
         ("a gap that is too large", &key, padded, RejectReason::BadGap),
         ("an empty chunk", KEY, vec![], RejectReason::Empty),
     ] {
-        let (outcome, records) = handle(OneObject::new(bytes), key, Settings::default());
+        let (outcome, records) = handle(OneObject::new(bytes), key, ProbeSettings::default());
         let Data::ObjectRejected(rejected) = &records[0].data else { panic!("{name}: {records:?}") };
         assert_eq!(rejected.reason, expected, "{name}");
         assert!(matches!(outcome, Outcome::Reject(_)), "{name}: {outcome:?}");
@@ -313,7 +313,7 @@ fn span_ends_and_gaps_have_records() {
 
 #[test]
 fn a_rejected_object_is_recorded_and_parked() {
-    let (outcome, records) = handle(OneObject::new("junk, junk"), "in/junk.mp4", Settings::default());
+    let (outcome, records) = handle(OneObject::new("junk, junk"), "in/junk.mp4", ProbeSettings::default());
     assert_eq!(records[0].event_type, "io.framepost.object.rejected.v1");
     let Outcome::Reject(reason) = outcome else { panic!("{outcome:?}") };
     assert_eq!(reason.code, "not-media");
@@ -331,7 +331,7 @@ fn failures_are_answered_by_their_kind() {
         (ErrorKind::Corrupt, "retry"),
     ] {
         let object = OneObject { fails: Some(kind), ..OneObject::new("") };
-        let (outcome, records) = handle(object, KEY, Settings::default());
+        let (outcome, records) = handle(object, KEY, ProbeSettings::default());
         assert_eq!(records.len(), 0, "{kind}");
         let (word, after) = match outcome {
             Outcome::Skip(reason) => {
@@ -348,7 +348,7 @@ fn failures_are_answered_by_their_kind() {
         }
     }
     let bus = Arc::new(Records { fails: Some(ErrorKind::NotFound), ..Records::default() });
-    let probe = Probe::new(Arc::new(OneObject::new("junk")), bus, Settings::default());
+    let probe = Probe::new(Arc::new(OneObject::new("junk")), bus, ProbeSettings::default());
     let outcome = block_on(probe.handle(event("junk")));
     assert!(matches!(outcome, Outcome::Retry { .. }), "a missing topic loses no record: {outcome:?}");
 }
@@ -379,7 +379,7 @@ fn a_short_answer_is_the_buckets_fault() {
         }
     }
     let bus = Arc::new(Records::default());
-    let probe = Probe::new(Arc::new(Short(OneObject::new(vec![0; 4000]))), bus.clone(), Settings::default());
+    let probe = Probe::new(Arc::new(Short(OneObject::new(vec![0; 4000]))), bus.clone(), ProbeSettings::default());
     let outcome = block_on(probe.handle(event(KEY)));
     assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
     assert_eq!(bus.published.lock().unwrap().len(), 0);
@@ -389,7 +389,7 @@ fn a_short_answer_is_the_buckets_fault() {
 fn settings_come_from_variables() {
     let key = ManifestSigner::from_secret(&[5; 32]).public_key();
     let read = |keys: String, check: &'static str| {
-        Settings::from_variables(move |name| match name {
+        ProbeSettings::from_variables(move |name| match name {
             "FRAMEPOST_PUBLIC_KEYS" => Some(keys.clone()),
             "FRAMEPOST_CONTENT_CHECK" => Some(check.to_owned()),
             _ => None,
@@ -397,7 +397,7 @@ fn settings_come_from_variables() {
     };
     let settings = read(format!("{key}, {key}"), "full").unwrap();
     assert_eq!((settings.public_keys, settings.content), (vec![key.clone(), key], ContentCheck::Full));
-    let settings = Settings::from_variables(|_| None).unwrap();
+    let settings = ProbeSettings::from_variables(|_| None).unwrap();
     assert_eq!((settings.public_keys.len(), settings.content), (0, ContentCheck::Head));
     assert!(read("abc".to_owned(), "head").is_err());
     assert!(read(String::new(), "half").is_err());

@@ -1,6 +1,6 @@
 //! Request bodies with limits on their size and their time.
 
-use super::Limits;
+use super::HttpLimits;
 use axum::body::{Body, Bytes};
 use http_body::{Frame, SizeHint};
 use http_body_util::Limited;
@@ -14,9 +14,9 @@ use tokio::time::Sleep;
 #[error("not there after {0:?}")]
 pub(super) struct TooSlow(Duration);
 
-/// Returns a body that fails with [`http_body_util::LengthLimitError`] after [`Limits::body_bytes`], and with [`TooSlow`]
-/// after [`Limits::body`]. Its errors are wrapped once.
-pub(super) fn limited(body: Body, limits: Limits) -> Body {
+/// Returns a body that fails with [`http_body_util::LengthLimitError`] after [`HttpLimits::body_bytes`], and with [`TooSlow`]
+/// after [`HttpLimits::body`]. Its errors are wrapped once.
+pub(super) fn limited(body: Body, limits: HttpLimits) -> Body {
     let timed = Timed { body, limit: limits.body, until: Box::pin(tokio::time::sleep(limits.body)) };
     Body::new(Limited::new(timed, limits.body_bytes))
 }

@@ -13,9 +13,9 @@
 //! | no event | 400 | see below |
 //! | no token, another sender's token | 401, 403 | delivered again |
 //! | the token cannot be checked now | 503 | delivered again |
-//! | larger than [`Limits::body_bytes`] | 413 | delivered again |
-//! | slower than [`Limits::body`] | 408 | delivered again |
-//! | a head larger than [`Limits::head_bytes`] | 431 | delivered again |
+//! | larger than [`HttpLimits::body_bytes`] | 413 | delivered again |
+//! | slower than [`HttpLimits::body`] | 408 | delivered again |
+//! | a head larger than [`HttpLimits::head_bytes`] | 431 | delivered again |
 //!
 //! A message that is delivered again and again ends in the dead-letter topic by the subscription's own policy.
 //!
@@ -26,7 +26,7 @@
 //! anybody who may send requests could otherwise fill the dead letters. In either case one line is logged; a
 //! redelivery writes the same entry.
 //!
-//! At most [`Limits::concurrency`] requests are handled concurrently; more wait. If the sender closes the
+//! At most [`HttpLimits::concurrency`] requests are handled concurrently; more wait. If the sender closes the
 //! connection, the handling of its message is cancelled, and the message is delivered again.
 //!
 //! Connections have the limits of all our listeners, see [`framepost_listener`]: their number, the time for a
@@ -37,7 +37,7 @@ mod request;
 mod server;
 mod settings;
 
-pub use settings::{PushSettings, Settings};
+pub use settings::{HttpSettings, PushSettings};
 
 use crate::settle::{Answer, Handler, Settled};
 use crate::telemetry::{Sampling, TraceContext};
@@ -60,7 +60,7 @@ use tracing::Instrument as _;
 
 /// What clients may take, how many requests are handled at once, and how long the last ones have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct HttpLimits {
     /// Largest body of a message. An event or record has a few kilobytes.
     pub body_bytes: usize,
     /// Largest head of a request. A token has about a kilobyte.
@@ -81,7 +81,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -109,7 +109,7 @@ pub enum Senders {
 
 /// Answers requests by `router` until `shutdown`, then finishes those in progress. `GET /health` is answered by the host.
 /// All limits are as for messages. A router that reads a body beyond its limits gets an error.
-pub async fn serve(router: Router, limits: Limits, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+pub async fn serve(router: Router, limits: HttpLimits, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     tracing::info!(address = listener.local_addr().map(tracing::field::display).ok(), "answering requests");
     let limited = map_request(move |request: Request| async move { request.map(|body| body::limited(body, limits)) });
     let router = Router::new().route("/health", get(async || StatusCode::OK)).fallback_service(router).layer(limited);
@@ -120,7 +120,7 @@ pub async fn serve(router: Router, limits: Limits, listener: TcpListener, shutdo
 pub async fn run(
     handler: Handler,
     senders: Senders,
-    limits: Limits,
+    limits: HttpLimits,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -138,7 +138,7 @@ pub async fn run(
 struct Service {
     handler: Handler,
     senders: Senders,
-    limits: Limits,
+    limits: HttpLimits,
     places: Semaphore,
 }
 

@@ -1,10 +1,10 @@
 //! The HTTP server: what it speaks, and the end.
 //!
 //! It supports HTTP/1.1 and, without TLS, HTTP/2 (Cloud Run uses either). On shutdown, no new connections are
-//! accepted, idle ones are closed, and requests in progress are answered within [`Limits::drain`]. Messages whose requests are left
+//! accepted, idle ones are closed, and requests in progress are answered within [`HttpLimits::drain`]. Messages whose requests are left
 //! unanswered come again.
 
-use super::Limits;
+use super::HttpLimits;
 use axum::Router;
 use framepost_listener::{ConnectionLimits, Versions};
 use hyper_util::service::TowerToHyperService;
@@ -16,7 +16,12 @@ use tokio_util::sync::CancellationToken;
 const LIFETIME: Duration = Duration::from_hours(6);
 
 /// Serves until `shutdown`, and then until the requests in progress are answered.
-pub(super) async fn serve(listener: TcpListener, service: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    limits: HttpLimits,
+    shutdown: impl Future<Output = ()>,
+) {
     let connections = ConnectionLimits {
         versions: Versions::Http1And2 { streams: limits.concurrency },
         connections: limits.connections,

@@ -20,7 +20,7 @@ const KEYS: &str = "FRAMEPOST_PUSH_KEYS";
 
 /// Where to listen, and which senders to accept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct HttpSettings {
     /// The address to listen on; `None` stands for all addresses.
     pub address: Option<IpAddr>,
     /// `None` accepts every sender that reaches the service.
@@ -38,7 +38,7 @@ pub struct PushSettings {
     pub keys_url: Option<Url>,
 }
 
-impl Settings {
+impl HttpSettings {
     /// Reads the variables, which may be absent.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -81,15 +81,15 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, EnvironmentError> {
-        Settings::from_variables(|name| {
+    fn read(variables: &[(&str, &str)]) -> Result<HttpSettings, EnvironmentError> {
+        HttpSettings::from_variables(|name| {
             variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
     fn a_token_is_checked_by_both_or_not_at_all() {
-        assert_eq!(read(&[("FRAMEPOST_PUSH_EMAIL", "")]).unwrap(), Settings::default());
+        assert_eq!(read(&[("FRAMEPOST_PUSH_EMAIL", "")]).unwrap(), HttpSettings::default());
         let audience = ("FRAMEPOST_PUSH_AUDIENCE", "https://probe.example.org/");
         let email = ("FRAMEPOST_PUSH_EMAIL", "pusher@example-project.iam.gserviceaccount.com");
         let both = read(&[audience, email, ("FRAMEPOST_ADDRESS", "::1")]).unwrap();

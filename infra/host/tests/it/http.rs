@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::ObjectFinalized;
 use framepost_events::finalized::Notice;
 use framepost_host::Handler;
-use framepost_host::http::{Limits, Senders, run};
+use framepost_host::http::{HttpLimits, Senders, run};
 use framepost_ports::memory::ParkedLetters;
 use framepost_ports::{DeadLetters, ErrorKind, Function, Outcome, Reason};
 use reqwest::{Client, Method, Response, StatusCode};
@@ -78,7 +78,7 @@ enum Rejects {
     Logged,
 }
 
-async fn start(rejects: Rejects, limits: Limits) -> Running {
+async fn start(rejects: Rejects, limits: HttpLimits) -> Running {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -135,7 +135,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
 
 #[tokio::test]
 async fn every_senders_message_gets_to_the_function() {
-    let running = start(Rejects::Logged, Limits::default()).await;
+    let running = start(Rejects::Logged, HttpLimits::default()).await;
     let mut tried = 0;
     for entry in std::fs::read_dir(samples()).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
@@ -169,7 +169,7 @@ async fn every_senders_message_gets_to_the_function() {
 
 #[tokio::test]
 async fn each_outcome_has_its_answer() {
-    let running = start(Rejects::Parked, Limits::default()).await;
+    let running = start(Rejects::Parked, HttpLimits::default()).await;
     for (key, expected) in [("a b", 204), ("skip", 204), ("reject", 204), ("retry", 503), ("panic", 503)] {
         assert_eq!(running.push(key).await.status(), expected, "{key}");
     }
@@ -204,8 +204,8 @@ async fn a_message_that_is_no_event_is_parked_and_a_request_that_is_no_message_i
     let bare =
         ["", "junk", "[]", "{}", r#"{"message":"text"}"#, r#"{"message":{"data":"%"}}"#, r#"{"message":{"data":5}}"#];
 
-    let parking = start(Rejects::Parked, Limits::default()).await;
-    let logging = start(Rejects::Logged, Limits::default()).await;
+    let parking = start(Rejects::Parked, HttpLimits::default()).await;
+    let logging = start(Rejects::Logged, HttpLimits::default()).await;
     for (headers, body) in &messages {
         assert_eq!(parking.post(headers, body.clone()).await.status(), 204, "{headers:?} {body}");
         assert_eq!(logging.post(headers, body.clone()).await.status(), 400, "{headers:?} {body}");
@@ -225,11 +225,11 @@ async fn a_message_that_is_no_event_is_parked_and_a_request_that_is_no_message_i
 
 #[tokio::test]
 async fn what_takes_too_much_is_refused() {
-    let limits = Limits {
+    let limits = HttpLimits {
         body_bytes: 4096,
         head: Duration::from_millis(300),
         body: Duration::from_millis(300),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let running = start(Rejects::Logged, limits).await;
     let mut large = push("a b");
@@ -262,7 +262,7 @@ async fn what_takes_too_much_is_refused() {
 
 #[tokio::test]
 async fn a_crowd_of_connections_takes_no_place_of_a_sender() {
-    let limits = Limits { connections: 8, head: Duration::from_mins(1), ..Limits::default() };
+    let limits = HttpLimits { connections: 8, head: Duration::from_mins(1), ..HttpLimits::default() };
     let running = start(Rejects::Logged, limits).await;
     let address = running.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     // One whose message is being handled keeps its connection.
@@ -291,7 +291,7 @@ async fn a_crowd_of_connections_takes_no_place_of_a_sender() {
 
 #[tokio::test]
 async fn health_is_asked_with_get_and_messages_come_with_post() {
-    let running = start(Rejects::Logged, Limits::default()).await;
+    let running = start(Rejects::Logged, HttpLimits::default()).await;
     let ask = async |method: Method, path: &str| {
         let url = format!("{}{path}", running.url);
         running.client.request(method, url).body(push("a b").to_string()).send().await.unwrap().status()
@@ -304,7 +304,7 @@ async fn health_is_asked_with_get_and_messages_come_with_post() {
 
 #[tokio::test]
 async fn many_are_handled_at_a_time_and_not_more_than_allowed() {
-    let running = start(Rejects::Logged, Limits { concurrency: 8, ..Limits::default() }).await;
+    let running = start(Rejects::Logged, HttpLimits { concurrency: 8, ..HttpLimits::default() }).await;
     // Each waits for the others, so this ends only if they are handled together.
     let all = futures::future::join_all((0..TOGETHER).map(|_| running.push("together"))).await;
     assert!(all.iter().all(|answer| answer.status() == 204));
@@ -328,7 +328,7 @@ async fn many_are_handled_at_a_time_and_not_more_than_allowed() {
 
 #[tokio::test]
 async fn at_the_end_what_is_in_hand_is_answered_and_nothing_more_is_taken() {
-    let running = start(Rejects::Logged, Limits::default()).await;
+    let running = start(Rejects::Logged, HttpLimits::default()).await;
     let url = running.url.clone();
     let client = running.client.clone();
     let function = running.function.clone();
@@ -349,7 +349,7 @@ async fn at_the_end_what_is_in_hand_is_answered_and_nothing_more_is_taken() {
 
 #[tokio::test]
 async fn a_sender_that_goes_away_frees_its_place() {
-    let running = start(Rejects::Logged, Limits { concurrency: 1, ..Limits::default() }).await;
+    let running = start(Rejects::Logged, HttpLimits { concurrency: 1, ..HttpLimits::default() }).await;
     let body = push("wait").to_string();
     let address = running.url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.unwrap();

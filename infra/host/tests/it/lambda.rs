@@ -19,9 +19,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// The other process: the runtime takes its address from the environment.
+/// Another process: the Lambda runtime takes the address of its API from the environment.
 #[tokio::test]
-#[ignore = "started by the test below"]
+#[ignore = "started by each_message_of_a_batch_is_answered_by_itself"]
 async fn the_function() {
     telemetry::init(telemetry::Format::Json);
     let function = Arc::new(ByKey::retrying(u32::MAX, Duration::ZERO));

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use framepost_events::ObjectFinalized;
 use framepost_gcp::{PushTokenOptions, PushTokens};
 use framepost_host::Handler;
-use framepost_host::http::{Limits, Senders, run};
+use framepost_host::http::{HttpLimits, Senders, run};
 use framepost_ports::{Function, Outcome};
 use reqwest::Client;
 use ring::rand::SystemRandom;
@@ -53,7 +53,7 @@ async fn start(function: Arc<Counting>, keys_url: &str) -> String {
     };
     let senders = Senders::Checked(Box::new(PushTokens::new(options).unwrap()));
     let (listener, url) = listen().await;
-    tokio::spawn(run(Handler::new(function, None), senders, Limits::default(), listener, std::future::pending()));
+    tokio::spawn(run(Handler::new(function, None), senders, HttpLimits::default(), listener, std::future::pending()));
     url
 }
 

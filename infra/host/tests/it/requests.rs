@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Uri;
 use axum::routing::get;
-use framepost_host::http::{Limits, serve};
+use framepost_host::http::{HttpLimits, serve};
 use reqwest::{Client, StatusCode};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -31,7 +31,7 @@ async fn answers_are_streamed_and_those_begun_are_finished() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = tokio::spawn(serve(router, Limits::default(), listener, async { drop(stopped.await) }));
+    let service = tokio::spawn(serve(router, HttpLimits::default(), listener, async { drop(stopped.await) }));
     let client = Client::new();
     assert_eq!(client.get(format!("{url}/health")).send().await.unwrap().status(), StatusCode::OK);
     // The function sees whole paths, and answers them itself.
@@ -59,7 +59,7 @@ async fn bodies_have_limits_of_size_and_time() {
     let router = Router::new().route("/v1/read", axum::routing::post(read));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { body_bytes: 4096, body: Duration::from_millis(300), ..Limits::default() };
+    let limits = HttpLimits { body_bytes: 4096, body: Duration::from_millis(300), ..HttpLimits::default() };
     tokio::spawn(serve(router, limits, listener, std::future::pending()));
     let client = Client::new();
     let url = format!("http://{address}/v1/read");

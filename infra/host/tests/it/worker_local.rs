@@ -3,7 +3,7 @@
 use crate::support::ByKey;
 use framepost_events::ObjectFinalized;
 use framepost_events::record::{self, Record};
-use framepost_host::worker::{self, Limits, Summary};
+use framepost_host::worker::{self, Summary, WorkerLimits};
 use framepost_host::{Event, Handler};
 use framepost_local::{LOCAL_PANICS_MAX, LocalBucket};
 use framepost_ports::{Bus as _, Keys, NewObject, ObjectSink as _, Records, Topic};
@@ -23,7 +23,7 @@ async fn drain<E: Event>(bucket: &LocalBucket, name: &str, topic: Topic, functio
     let inboxes = bucket.inboxes();
     let inbox = Arc::new(inboxes.subscribe(name, vec![topic]).await.unwrap());
     let handler = Handler::new::<E>(function, Some(inbox.clone())).panics_max(LOCAL_PANICS_MAX);
-    let limits = Limits { concurrency: 2, ..Limits::default() };
+    let limits = WorkerLimits { concurrency: 2, ..WorkerLimits::default() };
     worker::run(handler, inbox, limits, inboxes.drained()).await.unwrap()
 }
 

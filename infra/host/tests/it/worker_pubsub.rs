@@ -5,7 +5,7 @@
 use framepost_events::ObjectFinalized;
 use framepost_gcp::{GoogleOptions, PubSubDeadLetters, PubSubInbox, PubSubSubscription, Taking};
 use framepost_host::Handler;
-use framepost_host::worker::{self, Limits, Summary};
+use framepost_host::worker::{self, Summary, WorkerLimits};
 use framepost_ports::{ErrorKind, Function, Outcome, Reason};
 use framepost_tests::google_emulators::GoogleEmulators;
 use serde_json::json;
@@ -85,7 +85,7 @@ async fn start(taking: Taking) -> Option<Worker> {
     let stream = PubSubSubscription::connect(&subscription, taking, &options).await.unwrap();
     let (stop, stopped) = oneshot::channel();
     let inbox = Arc::new(PubSubInbox::new(stream));
-    let limits = Limits { concurrency: taking.in_hand as usize, ..Limits::default() };
+    let limits = WorkerLimits { concurrency: taking.in_hand as usize, ..WorkerLimits::default() };
     let worker = tokio::spawn(worker::run(handler, inbox, limits, async { stopped.await.unwrap_or(()) }));
     Some(Worker { google, function, topic, subscription, rejected, stop, worker })
 }
@@ -182,7 +182,7 @@ async fn a_subscription_that_is_not_there_ends_the_worker() {
     let stream = PubSubSubscription::connect(&name, Taking::default(), &options).await.unwrap();
     let function = Arc::new(ByKey { asked: Mutex::default(), go_on: Semaphore::new(0) });
     let inbox = Arc::new(PubSubInbox::new(stream));
-    let ended = worker::run(Handler::new(function, None), inbox, Limits::default(), std::future::pending()).await;
+    let ended = worker::run(Handler::new(function, None), inbox, WorkerLimits::default(), std::future::pending()).await;
     let error = ended.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
 }

@@ -6,7 +6,7 @@ use crate::support::{ByKey, notification};
 use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsInbox, SqsQueue};
 use framepost_events::ObjectFinalized;
 use framepost_host::Handler;
-use framepost_host::worker::{self, Limits};
+use framepost_host::worker::{self, WorkerLimits};
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::{Messages, Queue};
@@ -75,7 +75,7 @@ async fn every_message_is_dealt_with() {
     let worker = tokio::spawn({
         let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
         let stop = stop.clone();
-        async move { worker::run(handler, inbox, Limits::default(), stop.notified()).await }
+        async move { worker::run(handler, inbox, WorkerLimits::default(), stop.notified()).await }
     });
     let (queue, parked) = tokio::task::spawn_blocking(move || {
         // Two are parked by the host, the one that always panics by the queue itself.
@@ -104,7 +104,7 @@ async fn what_is_not_finished_at_the_end_is_given_back() {
     queue.send(&notification(&["stall"]));
     let function = Arc::new(ByKey::retrying(0, Duration::ZERO));
     let handler = Handler::new::<ObjectFinalized>(function.clone(), None);
-    let limits = Limits { drain: Duration::from_millis(50), ..Limits::default() };
+    let limits = WorkerLimits { drain: Duration::from_millis(50), ..WorkerLimits::default() };
     let in_hand = {
         let function = function.clone();
         async move {
@@ -135,5 +135,5 @@ async fn a_queue_that_cannot_be_reached_does_not_hold_up_the_end() {
     assert_eq!(error.kind(), framepost_ports::ErrorKind::Transport);
     let handler = Handler::new::<ObjectFinalized>(Arc::new(ByKey::retrying(0, Duration::ZERO)), None);
     let inbox = Arc::new(SqsInbox::new(queue, VISIBILITY_TIMEOUT));
-    worker::run(handler, inbox, Limits::default(), std::future::ready(())).await.unwrap();
+    worker::run(handler, inbox, WorkerLimits::default(), std::future::ready(())).await.unwrap();
 }

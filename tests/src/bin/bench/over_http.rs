@@ -5,7 +5,7 @@ use framepost_events::attributes::Metadata;
 use framepost_events::finalized::{ObjectFinalized, Provider};
 use framepost_events::record::Data;
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result};
-use framepost_probe::{Settings, inspect};
+use framepost_probe::{ProbeSettings, inspect};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
@@ -71,6 +71,6 @@ pub(crate) fn probe(address: SocketAddr, key: &str) {
         read_version: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let data = runtime.block_on(inspect(&Objects { address }, &event, &Settings::default()));
+    let data = runtime.block_on(inspect(&Objects { address }, &event, &ProbeSettings::default()));
     assert!(matches!(data, Ok(Data::ChunkProbed(_))), "{key}: {data:?}");
 }

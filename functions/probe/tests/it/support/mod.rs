@@ -8,7 +8,7 @@ use framepost_events::finalized::Provider;
 use framepost_events::record::{ChunkProbed, Data, RejectReason};
 use framepost_events::{ObjectFinalized, Sha256};
 use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result};
-use framepost_probe::{HEAD_BYTES, MAX_BYTES, MAX_REQUESTS, Settings, inspect};
+use framepost_probe::{HEAD_BYTES, MAX_BYTES, MAX_REQUESTS, ProbeSettings, inspect};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -90,7 +90,7 @@ pub fn event(key: &str) -> ObjectFinalized {
 }
 
 pub fn data(object: &OneObject, key: &str) -> Data {
-    block_on(inspect(object, &event(key), &Settings::default())).unwrap()
+    block_on(inspect(object, &event(key), &ProbeSettings::default())).unwrap()
 }
 
 pub fn probed(object: &OneObject, key: &str) -> ChunkProbed {
