@@ -12,6 +12,7 @@
 //! - [`load`]: many cameras and a bucket, cheap enough to measure the gateway between them.
 //! - [`lying_bucket`]: an S3 bucket whose responses do not match what it did.
 //! - [`lying_server`]: any HTTP server, with answers of no length, no end or no sense.
+//! - [`answers`]: what every cloud's adapter makes of such answers.
 //! * [`google_emulators`]: Cloud Storage and Pub/Sub on this machine; [`cloud_run`]: a function that is pushed to, or pulls.
 //! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
@@ -22,6 +23,7 @@
 //! Harness code panics when it cannot continue, which fails the test with the reason.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod answers;
 pub mod aws;
 pub mod binaries;
 pub mod bucket;

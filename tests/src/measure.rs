@@ -11,6 +11,13 @@ use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Returns the most memory of a process that was resident at once (`VmHWM`, proc(5)); `None` if the process is gone.
+pub fn peak_bytes(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB");
+    Some(kib.parse::<u64>().ok()? * 1024)
+}
+
 /// What one run cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
@@ -108,6 +115,15 @@ pub fn measure_only_child(mut arguments: impl Iterator<Item = std::ffi::OsString
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_has_a_peak_until_it_is_gone() {
+        let filled = vec![1_u8; 8 << 20];
+        assert!(peak_bytes(std::process::id()).is_some_and(|peak| peak > filled.len() as u64));
+        let mut ended = Command::new("true").spawn().expect("true starts");
+        ended.wait().expect("it ends");
+        assert_eq!(peak_bytes(ended.id()), None);
+    }
 
     #[test]
     fn the_median_is_of_each_by_itself() {

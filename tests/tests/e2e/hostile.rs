@@ -11,6 +11,7 @@ use framepost_tests::edge::{CameraConfig, EdgeConfig, Trusted};
 use framepost_tests::gateway::eventually;
 use framepost_tests::hostile_rtsp::{Attack, HostileCamera};
 use framepost_tests::judge::recording::Recording;
+use framepost_tests::measure::peak_bytes;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
 use std::time::Duration;
 
@@ -25,9 +26,7 @@ fn setting(name: &str, usual: u32) -> u32 {
 
 /// Returns the peak resident memory of a process in KiB.
 fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    peak_bytes(process).expect("the process runs") / 1024
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The sink's result for each response that a put can get, tested against a bucket that lies.
 
 use framepost_aws::{Credentials, Echo, S3Bucket, S3Options};
-use framepost_ports::{Effect, ErrorKind, Likeness, NewObject, ObjectSink as _, Put, chain};
+use framepost_ports::{Effect, ErrorKind, Likeness, ObjectSink as _, Put};
+use framepost_tests::answers::{Room, object, put_fails};
 use framepost_tests::lying_bucket::{self, Heard, Lie, Look, LyingBucket};
-use std::time::{Duration, Instant};
 
 async fn connect(bucket: &LyingBucket, echo: Echo) -> S3Bucket {
     let options = S3Options {
@@ -13,10 +13,6 @@ async fn connect(bucket: &LyingBucket, echo: Echo) -> S3Bucket {
         echo,
     };
     S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap()
-}
-
-fn object(key: &str) -> NewObject {
-    NewObject::of_bytes(key, "video/mp4", vec![7; 100_000])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +53,7 @@ async fn each_answer_says_who_gave_it_and_what_may_have_come_of_the_put() {
         ("garbage", Lie::nothing_kept(Heard::Garbage), ErrorKind::Transport, Effect::Unknown),
     ] {
         bucket.script([lie]);
-        let error = sink.put(&object(name)).await.expect_err(name);
-        assert_eq!((error.kind(), error.effect()), (kind, effect), "{name}: {}", chain(&error));
+        put_fails(&sink, name, kind, effect).await;
     }
     assert_eq!(sink.put(&object("taken")).await.unwrap(), Put::AlreadyExists);
     assert_eq!(bucket.strayed(), [""; 0], "a redirect was followed");
@@ -87,7 +82,7 @@ async fn no_answer_is_longer_than_there_is_room_for() {
     let bucket = LyingBucket::start(lying_bucket::Echo::Checksum);
     let sink = connect(&bucket, Echo::Detected).await;
     sink.put(&object("first")).await.unwrap();
-    let before = peak_kib();
+    let room = Room::begin();
     for lie in [
         Lie::nothing_kept(Heard::HugeError(500, 1 << 33)),
         Lie::nothing_kept(Heard::HugeError(403, 1 << 33)),
@@ -95,19 +90,9 @@ async fn no_answer_is_longer_than_there_is_room_for() {
         Lie::nothing_kept(Heard::EndlessHead),
     ] {
         bucket.script([lie]);
-        let start = Instant::now();
-        sink.put(&object("huge")).await.unwrap_err();
-        assert!(start.elapsed() < Duration::from_secs(20), "{lie:?} took {:?}", start.elapsed());
+        room.fails(&format!("{lie:?}"), sink.put(&object("huge"))).await;
     }
-    let grown = peak_kib() - before;
-    assert!(grown < 32 * 1024, "{grown} KiB more than before");
-}
-
-/// Returns the peak resident memory of this process in KiB: `VmHWM` in `/proc/self/status`.
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    room.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]

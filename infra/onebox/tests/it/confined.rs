@@ -5,6 +5,7 @@
 use framepost_events::Sha256;
 use framepost_models::{Confinement, ModelDirectory, OnnxDetector};
 use framepost_ports::{Detector as _, ErrorKind, Picture, Result, chain};
+use framepost_tests::measure::peak_bytes;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
@@ -232,9 +233,7 @@ fn running() -> Vec<i32> {
 }
 
 fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    peak_bytes(std::process::id()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ use framepost_events::KeyKind;
 use framepost_tests::binaries::Program;
 use framepost_tests::bucket::Bucket;
 use framepost_tests::edge::backfill;
-use framepost_tests::measure::{End, Measurement, measure_only_child};
+use framepost_tests::measure::{End, Measurement, measure_only_child, peak_bytes};
 use framepost_tests::media::Clip;
 use framepost_tests::range_server::{RangeServer, Served};
 use report::{Budget, MIB, heading, row};
@@ -76,10 +76,7 @@ fn empty(name: &str) -> PathBuf {
 
 /// Returns the peak resident memory of a running process.
 fn resident_bytes(id: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells what was resident");
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kib * 1024.0
+    peak_bytes(id).expect("the process is there") as f64
 }
 
 fn sizes() {

@@ -1,5 +1,6 @@
 //! The limits that a service manager sets, and what a process takes within them.
 
+use framepost_tests::measure::peak_bytes;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -75,8 +76,6 @@ pub(crate) fn cost(process: u32) -> Option<Cost> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks: f64 = fields.get(11..13)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(Cost { cpu_seconds: ticks / TICKS_A_SECOND, peak_mib: kib / 1024.0 })
+    let peak_mib = peak_bytes(process)? as f64 / f64::from(1 << 20);
+    Some(Cost { cpu_seconds: ticks / TICKS_A_SECOND, peak_mib })
 }
