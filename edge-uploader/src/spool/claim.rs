@@ -163,7 +163,7 @@ impl Claim {
     fn described(&self) -> Result<&(Meta, Sha256), &Error> {
         let read = || {
             let meta = self.spool.read_meta(&self.key)?;
-            let without = || super::close::unusable(&self.key)("the sidecar has no digest");
+            let without = || super::error::unusable(&self.key)("the sidecar has no digest");
             let sha256 = meta.sha256().ok_or_else(without)?;
             Ok((meta, sha256))
         };

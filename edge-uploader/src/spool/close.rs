@@ -1,6 +1,7 @@
 //! Closing objects: hash, chain and sign them, in an order of steps that makes a close atomic.
 
 use super::digest::{Digest, digest_file};
+use super::error::unusable;
 use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
@@ -236,12 +237,4 @@ pub(super) fn after_chunk(key: &ObjectKey, meta: &Meta, state: &CameraState) -> 
         last: Some(LastChunk { start: key.start, previous: attributes.previous }),
     };
     Ok(CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() })
-}
-
-pub(super) fn unusable<E>(key: &ObjectKey) -> impl FnOnce(E) -> Error
-where
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let key = key.to_string();
-    move |source| Error::Attributes { key, source: source.into() }
 }

@@ -1,3 +1,6 @@
+//! Why an operation of the spool failed.
+
+use framepost_events::ObjectKey;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -85,4 +88,13 @@ impl Error {
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+}
+
+/// Returns what makes an [`Error::Attributes`] for this object of its source.
+pub(super) fn unusable<E>(key: &ObjectKey) -> impl FnOnce(E) -> Error
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let key = key.to_string();
+    move |source| Error::Attributes { key, source: source.into() }
 }

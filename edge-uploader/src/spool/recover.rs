@@ -1,7 +1,7 @@
 //! Recovery of what a crash left. Every step can be repeated.
 
-use super::close::unusable;
 use super::digest::is_as_closed;
+use super::error::unusable;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;

@@ -311,7 +311,7 @@ impl SpoolWriter {
         self.take_key(&key)?;
         let mut room = self.room();
         room.grow(init.len() as u64)?;
-        let draft = Draft::of(draft).map_err(super::close::unusable(&key))?;
+        let draft = Draft::of(draft).map_err(super::error::unusable(&key))?;
         let origin = draft.origin;
         let known = self.state.draft.as_ref().is_some_and(|before| before.stands_for(&draft));
         let next = CameraState { draft: Some(draft), ..self.state.clone() };
