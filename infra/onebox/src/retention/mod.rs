@@ -24,6 +24,7 @@ pub(crate) use due::Limits;
 
 use census::{Old, Stays};
 use due::{Due, Space};
+use edge_uploader::spool::DiskSpace;
 use framepost_events::{KeyKind, ObjectKey};
 use framepost_local::{LocalBucket, Waited};
 use framepost_ports::catalog::{CameraName, Hold, HoldQuery, Interval, Whose};
@@ -225,14 +226,9 @@ impl Retention {
     }
 
     fn space(&self) -> Result<Space> {
-        let stat = nix::sys::statvfs::statvfs(&self.dir)
+        let disk = DiskSpace::at(&self.dir)
             .map_err(|error| framepost_ports::Error::new(ErrorKind::Io, "look", "the disk").because(error))?;
-        // The types of these differ from system to system.
-        #[allow(clippy::useless_conversion, reason = "on some systems")]
-        let [free, whole] = [u64::from(stat.blocks_available()), u64::from(stat.blocks())];
-        #[allow(clippy::useless_conversion, reason = "on some systems")]
-        let block = u64::from(stat.fragment_size());
-        Ok(Space { free: free.saturating_mul(block), whole: whole.saturating_mul(block) })
+        Ok(Space { free: disk.free_bytes, whole: disk.total_bytes })
     }
 }
 

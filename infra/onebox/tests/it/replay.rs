@@ -101,10 +101,11 @@ fn a_range_is_counted_and_given_to_one_function_once() {
 #[test]
 fn a_replay_that_was_killed_goes_on_where_it_was() {
     let bucket = Bucket::filled();
-    let arguments = ["--yes", "--rate", "20/s"];
+    // The last of 61 objects is given eight seconds after the 21st: enough to cut the command off before on a busy machine.
+    let arguments = ["--yes", "--rate", "5/s"];
     let mut cut_off = bucket.command(&arguments).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_mins(1);
-    // With the second batch the progress of the first, of 20, is kept.
+    // They are given five at a time, and the progress is kept after each step.
     while bucket.waiting("probe").len() < 21 {
         assert!(Instant::now() < deadline, "nothing is given");
         std::thread::park_timeout(Duration::from_millis(5));
