@@ -1,3 +1,5 @@
+//! The error of everything here that reads a text: keys, attributes, events and records.
+
 /// Why a text is invalid. Each variant quotes the invalid part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

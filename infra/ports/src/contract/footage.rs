@@ -13,7 +13,7 @@ use framepost_events::removed::{ObjectRemoved, Removal};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use jiff::{SignedDuration, Timestamp};
 
-/// Milliseconds of a chunk.
+/// How long each chunk plays, in milliseconds.
 pub(super) const CHUNK_MS: i64 = 3_000;
 
 /// Footage that is made up, for catalogues to be told of: the same for the same seed.
