@@ -21,6 +21,12 @@ locals {
   if contains(function.grants, "exports:write") && lookup(function.environment, "FRAMEPOST_API_EXPORTS", "set") == ""]
   comparers = [for name, function in local.functions : name
   if !var.bucket.existing && contains(function.grants, "footage:list") && lookup(function.environment, "FRAMEPOST_CATALOG_BUCKET", "set") == ""]
+  # The functions that send callers to the bucket for media, and the bucket as a browser names it.
+  redirectors = [for name, function in local.functions : name
+  if var.catalogue.media_from_bucket && lookup(function.environment, "FRAMEPOST_API_MEDIA_ORIGINS", "set") == ""]
+  # Amazon's certificate is for one label.
+  media_origin = format(strcontains(local.bucket_name, ".") ? "https://%[2]s" : "https://%[1]s.%[2]s", local.bucket_name,
+  "s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}")
   public_keys = try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")
 }
 
@@ -79,6 +85,7 @@ module "function" {
     each.value.environment,
     contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {},
     contains(local.exporters, each.key) ? { FRAMEPOST_API_EXPORTS = "s3://${local.bucket_name}" } : {},
+    contains(local.redirectors, each.key) ? { FRAMEPOST_API_MEDIA_ORIGINS = local.media_origin } : {},
     contains(local.exporters, each.key) && lookup(each.value.environment, "FRAMEPOST_PUBLIC_KEYS", "") == "" ? { FRAMEPOST_PUBLIC_KEYS = local.public_keys } : {},
     contains(local.comparers, each.key) ? { FRAMEPOST_CATALOG_BUCKET = "s3://${local.bucket_name}" } : {},
     length(each.value.triggers) == 0 ? {} : { FRAMEPOST_DEAD_LETTERS = "sqs:${module.event_route[each.key].dead_letters.url}" },

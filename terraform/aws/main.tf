@@ -12,6 +12,7 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
+data "aws_partition" "current" {}
 
 locals {
   sites = merge(var.site == null ? {} : { (var.site) = { silence_minutes = 15 } }, var.sites)
@@ -41,6 +42,7 @@ module "bucket" {
   }
   write_once_prefixes = var.bucket.existing ? local.prefixes : [""]
   overwriters         = var.bucket.overwriters
+  pages_read          = length(local.redirectors) > 0
   gateways            = module.gateway.principals
 }
 

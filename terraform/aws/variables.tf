@@ -169,7 +169,8 @@ variable "catalogue" {
     unless set. tokens: who may ask, the tokens.json that `framepost token new` writes (digests, no secrets). existing: a
     PostgreSQL database that is there already, by the secret that holds its URL, with the subnets and security groups that
     functions reach it from. capacity_min, capacity_max: Aurora capacity units. backup_days: how long it can be put back to
-    any second. keep = false: destroying destroys it, and leaves no snapshot.
+    any second. keep = false: destroying destroys it, and leaves no snapshot. media_from_bucket: browsers and players read
+    chunks from the bucket itself, with URLs that are good for 15 minutes, and not through api.
   TEXT
   type = object({
     enabled = optional(bool, false)
@@ -183,6 +184,8 @@ variable "catalogue" {
     capacity_max = optional(number, 2)
     backup_days  = optional(number, 7)
     keep         = optional(bool, true)
+
+    media_from_bucket = optional(bool, false)
   })
   default = {}
 

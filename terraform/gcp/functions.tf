@@ -15,7 +15,12 @@ locals {
   if contains(function.grants, "exports:write") && lookup(function.environment, "FRAMEPOST_API_EXPORTS", "set") == ""]
   comparers = [for name, function in local.functions : name
   if !var.bucket.existing && contains(function.grants, "footage:list") && lookup(function.environment, "FRAMEPOST_CATALOG_BUCKET", "set") == ""]
-  public_keys = try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")
+  # The functions that send callers to the bucket for media, and the bucket as a browser names it.
+  redirectors = [for name, function in local.functions : name
+  if var.catalogue.media_from_bucket && lookup(function.environment, "FRAMEPOST_API_MEDIA_ORIGINS", "set") == ""]
+  # Google's certificate is for one label.
+  media_origin = strcontains(local.bucket_name, ".") ? "https://storage.googleapis.com" : "https://${local.bucket_name}.storage.googleapis.com"
+  public_keys  = try(local.functions["probe"].environment["FRAMEPOST_PUBLIC_KEYS"], "")
 }
 
 module "functions" {
@@ -74,11 +79,13 @@ module "function" {
   dead_letters = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
   ledger       = one(module.ledger[*])
   exports      = module.bucket.exports
+  signs_urls   = contains(local.redirectors, each.key)
 
   environment = merge(
     each.value.environment,
     contains(local.signers, each.key) ? { FRAMEPOST_API_TOKENS = local.tokens } : {},
     contains(local.exporters, each.key) ? { FRAMEPOST_API_EXPORTS = module.bucket.url } : {},
+    contains(local.redirectors, each.key) ? { FRAMEPOST_API_MEDIA_ORIGINS = local.media_origin } : {},
     contains(local.exporters, each.key) && lookup(each.value.environment, "FRAMEPOST_PUBLIC_KEYS", "") == "" ? { FRAMEPOST_PUBLIC_KEYS = local.public_keys } : {},
     contains(local.comparers, each.key) ? { FRAMEPOST_CATALOG_BUCKET = module.bucket.url } : {},
   )

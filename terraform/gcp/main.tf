@@ -54,6 +54,7 @@ module "bucket" {
   prefixes           = local.keys == "sites" ? local.prefixes : []
   storage_agent      = module.services.agents.storage
   # Exports stay until somebody deletes them.
+  pages_read       = length(local.redirectors) > 0
   exports          = anytrue([for function in local.functions : contains(function.grants, "exports:write")])
   footage_prefixes = length(local.exporters) > 0 ? local.prefixes : []
 }

@@ -178,7 +178,8 @@ variable "catalogue" {
     A database of what is recorded and seen, the function that fills it and the api that answers from it. enabled: off
     unless set. tokens: who may ask, the tokens.json that `framepost token new` writes (digests, no secrets). existing: a
     PostgreSQL database that is there already, by the secret that holds its URL. tier: the size of a new one. backup_days:
-    how long there are backups. keep = false: destroying destroys it, and leaves no backup.
+    how long there are backups. keep = false: destroying destroys it, and leaves no backup. media_from_bucket: browsers and
+    players read chunks from the bucket itself, with URLs that are good for 15 minutes, and not through api.
   TEXT
   type = object({
     enabled = optional(bool, false)
@@ -189,6 +190,8 @@ variable "catalogue" {
     tier        = optional(string, "db-g1-small")
     backup_days = optional(number, 7)
     keep        = optional(bool, true)
+
+    media_from_bucket = optional(bool, false)
   })
   default = {}
 

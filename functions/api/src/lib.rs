@@ -31,6 +31,7 @@ mod hls;
 mod json;
 mod keyframes;
 mod openapi;
+mod origins;
 mod parameters;
 mod problem;
 mod range;
@@ -41,6 +42,7 @@ mod start;
 mod workings;
 
 pub use auth::{Access, Oidc, OidcOptions, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
+pub use origins::{MediaOrigins, NotAnOrigin};
 pub use routes::{Api, router};
 #[cfg(feature = "host")]
 pub use start::{MANIFEST, start};

@@ -1,7 +1,7 @@
 //! The function, made of what its host gives it.
 
 use crate::export::{ExportBucket, ExportParts, Exports, Work};
-use crate::{Access, Api, Oidc, OidcOptions, PathSigner, Tokens, router};
+use crate::{Access, Api, MediaOrigins, Oidc, OidcOptions, PathSigner, Tokens, router};
 use anyhow::{Context as _, ensure};
 use framepost_events::manifest::PublicKey;
 use framepost_host::Clouds;
@@ -14,6 +14,7 @@ pub const MANIFEST: &str = include_str!("../function.yaml");
 const TOKENS: &str = "FRAMEPOST_API_TOKENS";
 const KEY: &str = "FRAMEPOST_API_KEY";
 const EXPORTS: &str = "FRAMEPOST_API_EXPORTS";
+const MEDIA_ORIGINS: &str = "FRAMEPOST_API_MEDIA_ORIGINS";
 const PUBLIC_KEYS: &str = "FRAMEPOST_PUBLIC_KEYS";
 
 /// Makes the router from its clouds. Everybody can send requests to it there, so it requires tokens.
@@ -31,9 +32,12 @@ pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     ensure!(secret.len() >= 32, "{KEY} has less than 64 hexadecimal digits");
     let oidc = options.map(|options| Oidc::new(options, clouds.clock.clone())).transpose()?.map(Arc::new);
     let access = Access::Tokens { tokens: Arc::new(tokens), oidc, signer: PathSigner::new(&secret) };
+    let media_origins = clouds.variable(MEDIA_ORIGINS).unwrap_or_default();
+    let media_origins = MediaOrigins::parse_list(&media_origins).context(MEDIA_ORIGINS)?;
     let catalog = clouds.catalog().await?;
     let exports = exports(&clouds, catalog.clone()).await?;
-    Ok(router(Api { catalog, source: clouds.source, clock: clouds.clock, exports, access, workings: None }))
+    let source = clouds.source;
+    Ok(router(Api { catalog, source, clock: clouds.clock, exports, access, media_origins, workings: None }))
 }
 
 /// What makes exports, where the environment names their bucket. Nothing runs here between two requests: neither Lambda nor Cloud

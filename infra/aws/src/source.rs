@@ -3,11 +3,12 @@
 use crate::connect::{Connection, S3Options, Session};
 use crate::error::{self, Document};
 use async_trait::async_trait;
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
-use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, url_path};
+use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -82,6 +83,18 @@ impl ObjectSource for S3Source {
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String {
         let Connection { endpoint, region, .. } = &self.connection;
         media_link(endpoint.as_deref(), region, bucket, key, version)
+    }
+
+    /// Signs here: no request is sent, except one for credentials where those have to be renewed. The URL also ends with the
+    /// credentials that signed it.
+    async fn presigned(&self, get: PresignedGet<'_>) -> Result<Option<String>> {
+        let PresignedGet { bucket, key, content_type, lasts } = get;
+        let lasts = PresigningConfig::expires_in(lasts)
+            .map_err(|error| Error::new(ErrorKind::Invalid, "presign", key).because(error))?;
+        let request = self.connection.client.get_object().bucket(bucket).key(key);
+        let request = request.response_content_type(content_type).response_content_disposition("attachment");
+        let signed = request.presigned(lasts).await.map_err(|error| error::of("s3", "presign", key, error))?;
+        Ok(Some(signed.uri().to_owned()))
     }
 }
 

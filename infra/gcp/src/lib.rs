@@ -45,6 +45,8 @@ mod parking;
 mod push_token;
 #[cfg(feature = "functions")]
 mod removal;
+#[cfg(feature = "functions")]
+mod signing;
 mod sink;
 #[cfg(feature = "functions")]
 mod source;

@@ -8,6 +8,7 @@ use std::time::Duration;
 /// Short, because the server is on the same machine.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_ID_BYTES: usize = 64;
+const LONGEST_ACCOUNT_BYTES: usize = 256;
 
 /// Returns the id of the project that the program runs in, or `None` if no metadata server answers.
 /// `GCE_METADATA_HOST` names another server.
@@ -36,6 +37,26 @@ async fn access_token_of(host: &str) -> Result<String> {
     let token = Token::given(&body)
         .map_err(|error| Error::new(ErrorKind::Intercepted, "read", "google's metadata server").because(error))?;
     Ok(token.value)
+}
+
+/// Returns the name of the service account that the program runs as, which has the form of an address of mail.
+pub(crate) async fn account() -> Result<String> {
+    account_of(&metadata_host()).await
+}
+
+async fn account_of(host: &str) -> Result<String> {
+    let failed = |kind| move |error: reqwest::Error| Error::new(kind, "ask", "google's metadata server").because(error);
+    let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/email");
+    let asked = client().map_err(failed(ErrorKind::Io))?.get(url).header("metadata-flavor", "Google");
+    let answer = asked.send().await.map_err(failed(ErrorKind::Transport))?;
+    let answer = answer.error_for_status().map_err(failed(ErrorKind::Denied))?;
+    let (Body::Whole(body) | Body::Cut(body)) =
+        read(answer, LONGEST_ACCOUNT_BYTES).await.map_err(failed(ErrorKind::Transport))?;
+    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._@".contains(byte);
+    let is_one = body.contains(&b'@') && body.iter().all(is_of_one);
+    String::from_utf8(body.into()).ok().filter(|_| is_one).ok_or_else(|| {
+        Error::new(ErrorKind::Intercepted, "ask", "google's metadata server").because("it names no service account")
+    })
 }
 
 async fn project_id_of(host: &str) -> Option<String> {
@@ -86,6 +107,23 @@ mod tests {
             let (token, head) = tokio::join!(access_token_of(&host), answered);
             assert_eq!(token.as_deref().map_err(Error::kind), expected);
             assert!(head.starts_with("GET /computeMetadata/v1/instance/service-accounts/default/token "), "{head}");
+            assert!(head.contains("metadata-flavor: Google"), "{head}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_account_has_a_name_or_it_is_said_why_not() {
+        let name = "api@example-project.iam.gserviceaccount.com";
+        for (status, body, expected) in [
+            ("200 OK", name, Ok(name)),
+            ("200 OK", "<html />", Err(ErrorKind::Intercepted)),
+            ("200 OK", "a@b/../c", Err(ErrorKind::Intercepted)),
+            ("404 Not Found", "", Err(ErrorKind::Denied)),
+        ] {
+            let (host, answered) = server(status, body).await;
+            let (account, head) = tokio::join!(account_of(&host), answered);
+            assert_eq!(account.as_deref().map_err(Error::kind), expected);
+            assert!(head.starts_with("GET /computeMetadata/v1/instance/service-accounts/default/email "), "{head}");
             assert!(head.contains("metadata-flavor: Google"), "{head}");
         }
     }

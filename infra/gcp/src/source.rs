@@ -3,31 +3,46 @@
 use crate::api::GOOGLE;
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, limit, within};
 use crate::error;
+use crate::signing;
 use crate::sink::OWN_DIGEST;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
-use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, Result, url_path};
+use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path};
+use google_cloud_auth::signer::Signer;
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_storage::builder::storage::ReadObject;
 use google_cloud_storage::client::Storage;
 use google_cloud_storage::model_ext::{ObjectHighlights, ReadRange};
 use google_cloud_storage::read_object::ReadObjectResponse;
 use jiff::Timestamp;
+use std::sync::{Arc, OnceLock};
 
 /// The buckets of one endpoint.
 #[derive(Debug, Clone)]
 pub struct GcsSource {
     client: Storage,
     endpoint: String,
+    options: GoogleOptions,
+    /// Who signs URLs, found out when the first one is made.
+    signer: Arc<OnceLock<Option<Signer>>>,
 }
 
 impl GcsSource {
     /// Connects. Sends no request yet.
     pub async fn connect(options: &GoogleOptions) -> Result<Self> {
         let endpoint = options.endpoint().unwrap_or_else(|| GOOGLE.to_owned());
-        Ok(Self { client: crate::storage::connect(options).await?, endpoint })
+        let client = crate::storage::connect(options).await?;
+        Ok(Self { client, endpoint, options: options.clone(), signer: Arc::default() })
+    }
+
+    fn signer(&self) -> Result<Option<&Signer>> {
+        if let Some(known) = self.signer.get() {
+            return Ok(known.as_ref());
+        }
+        let found = signing::signer(&self.options)?;
+        Ok(self.signer.get_or_init(|| found).as_ref())
     }
 
     fn request(&self, bucket: &str, key: &str, version: Option<i64>) -> ReadObject {
@@ -83,6 +98,12 @@ impl ObjectSource for GcsSource {
 
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String {
         media_link(&self.endpoint, bucket, key, version)
+    }
+
+    /// Asks IAM for the signature, unless the credential is a service account's key.
+    async fn presigned(&self, get: PresignedGet<'_>) -> Result<Option<String>> {
+        let Some(signer) = self.signer()? else { return Ok(None) };
+        signing::presigned(signer, get, self.options.endpoint()).await.map(Some)
     }
 }
 

@@ -102,6 +102,29 @@ pub(crate) fn credentials() -> Result<Credentials> {
     tokens.map(Credentials::from).map_err(|error| failed(ErrorKind::Invalid).because(error))
 }
 
+/// Who Application Default Credentials stand for, as far as it can sign.
+#[cfg(feature = "functions")]
+pub(crate) enum Identity {
+    /// The service account that the metadata server knows.
+    OfMachine,
+    /// A service account, with its key.
+    Key(Value),
+    /// Somebody without a key, and without the name of a service account.
+    Other,
+}
+
+/// Finds out who Application Default Credentials stand for. Sends no request.
+#[cfg(feature = "functions")]
+pub(crate) fn identity() -> Result<Identity> {
+    let stored =
+        stored().map_err(|error| Error::new(ErrorKind::Io, "connect", "google cloud").because(error))?;
+    Ok(match stored {
+        None => Identity::OfMachine,
+        Some(stored) if stored.get("type").is_some_and(|kind| kind == "service_account") => Identity::Key(stored),
+        Some(_) => Identity::Other,
+    })
+}
+
 /// Reads the file of Application Default Credentials. `None` if there is none.
 fn stored() -> std::io::Result<Option<Value>> {
     let named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);

@@ -7,7 +7,7 @@ use crate::{api, up};
 use anyhow::{Context as _, ensure};
 use edge_uploader::signals::Signals;
 use edge_uploader::terminal;
-use framepost_api::Api;
+use framepost_api::{Api, MediaOrigins};
 use framepost_local::LocalBucket;
 use framepost_ports::SystemClock;
 use framepost_sql::SqliteCatalog;
@@ -57,6 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         clock: Arc::new(SystemClock),
         exports,
         access,
+        media_origins: MediaOrigins::default(),
         // None runs here.
         workings: None,
     };

@@ -49,7 +49,7 @@ pub use link::url_path;
 pub use location::Location;
 pub use objects::{
     ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectRemoval, ObjectSink,
-    ObjectSource, Put, Seen,
+    ObjectSource, PresignedGet, Put, Seen,
 };
 pub use record_log::log_record;
 pub use replay::{Feed, Given, ObjectListing};

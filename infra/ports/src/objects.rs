@@ -11,6 +11,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The bytes of an object for one attempt to put it.
 pub type ContentStream = BoxStream<'static, std::io::Result<Bytes>>;
@@ -163,6 +164,19 @@ pub struct ObjectRead {
     pub bytes: Bytes,
 }
 
+/// A read of one object that somebody else makes, with a URL instead of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresignedGet<'a> {
+    /// The bucket's name.
+    pub bucket: &'a str,
+    /// The object's key. Its newest version is read.
+    pub key: &'a str,
+    /// The media type of the response, whatever the object's own is.
+    pub content_type: &'a str,
+    /// How long the URL can be used. The clouds count whole seconds.
+    pub lasts: Duration,
+}
+
 /// Reads objects of any bucket of one cloud.
 #[async_trait]
 pub trait ObjectSource: Send + Sync {
@@ -176,6 +190,13 @@ pub trait ObjectSource: Send + Sync {
 
     /// Returns a link to the object for people and programs with the right to read it. It contains no secret.
     fn media_link(&self, bucket: &str, key: &str, version: Option<&str>) -> String;
+
+    /// Returns a URL with which anybody can `GET` the object, whole or by ranges, until it ends; `None` if this source has no
+    /// such URLs. A browser that is sent there by a link saves the object and does not show it. Whether the object exists is
+    /// not checked.
+    async fn presigned(&self, _get: PresignedGet<'_>) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// Removes objects. A program removes only what it wrote itself. No gateway has this, and of the functions only the API, for the

@@ -12,7 +12,7 @@ use crate::{Passwords, hold, objects, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
     Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
@@ -153,6 +153,10 @@ impl Catalog for PostgresCatalog {
 
     async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>> {
         within!(Read, self, |db| read::briefs(db, camera, within, limit))
+    }
+
+    async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>> {
+        within!(Read, self, |db| read::outlines(db, camera, within, limit))
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {

@@ -4,7 +4,7 @@ use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
 use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
 use framepost_ports::catalog::{
-    Amount, CameraName, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera, LookRow, Looked,
+    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera, LookRow, Looked,
     Order, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
@@ -102,19 +102,50 @@ pub(crate) async fn cameras(db: &mut impl Executor) -> Result<Vec<KnownCamera>> 
     Ok(known)
 }
 
+/// Returns these columns of a camera's chunks that overlap the interval.
+async fn chunk_rows(
+    db: &mut impl Executor,
+    columns: &'static str,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
+    let sql = format!(
+        "SELECT {columns} FROM chunk WHERE camera = $1 AND from_us >= $2 AND from_us < $3
+            AND (to_us > $4 OR (from_us = to_us AND from_us = $4)) AND newest = 1 ORDER BY from_us, key LIMIT $5"
+    );
+    db.query(&sql, values![id, before(within, longest), within.to, within.from, limit]).await
+}
+
 pub(crate) async fn briefs(
     db: &mut impl Executor,
     name: &CameraName,
     within: Interval,
     limit: usize,
 ) -> Result<Vec<ChunkBrief>> {
-    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
-    let sql = format!(
-        "SELECT {BRIEF} FROM chunk WHERE camera = $1 AND from_us >= $2 AND from_us < $3
-            AND (to_us > $4 OR (from_us = to_us AND from_us = $4)) AND newest = 1 ORDER BY from_us, key LIMIT $5"
-    );
-    let values = values![id, before(within, longest), within.to, within.from, limit];
-    db.query(&sql, values).await?.iter().map(brief).collect()
+    chunk_rows(db, BRIEF, name, within, limit).await?.iter().map(brief).collect()
+}
+
+pub(crate) async fn outlines(
+    db: &mut impl Executor,
+    name: &CameraName,
+    within: Interval,
+    limit: usize,
+) -> Result<Vec<ChunkOutline>> {
+    let columns = "from_us, to_us, size_bytes, activity, signature, content, chain";
+    let outline = |row: &Row| {
+        Ok(ChunkOutline {
+            from: row.time(0)?,
+            to: row.time(1)?,
+            size_bytes: size(row, 2)?.unwrap_or_default(),
+            activity: row.real_or_null(3)?,
+            signature: row.word(4)?.unwrap_or(Signature::Unknown),
+            content: row.word(5)?,
+            chain: row.word(6)?.unwrap_or(ChainState::Absent),
+        })
+    };
+    chunk_rows(db, columns, name, within, limit).await?.iter().map(outline).collect()
 }
 
 pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {

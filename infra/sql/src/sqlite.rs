@@ -11,7 +11,7 @@ use crate::{hold, objects, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
     Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
@@ -228,6 +228,11 @@ impl Catalog for SqliteCatalog {
     async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>> {
         let camera = camera.clone();
         self.read(move |db| now(read::briefs(db, &camera, within, limit))).await
+    }
+
+    async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>> {
+        let camera = camera.clone();
+        self.read(move |db| now(read::outlines(db, &camera, within, limit))).await
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {

@@ -235,6 +235,38 @@ run "the_catalogue_brings_exports_and_a_comparison" {
   }
 }
 
+run "media_come_through_the_api" {
+  variables {
+    catalogue = { enabled = true }
+  }
+  assert {
+    condition     = local.redirectors == []
+    error_message = "until the bucket is to send them"
+  }
+}
+
+run "media_come_from_the_bucket" {
+  variables {
+    catalogue = { enabled = true, media_from_bucket = true }
+    bucket    = { name = "plant-footage" }
+  }
+  assert {
+    condition     = local.redirectors == ["api"] && local.media_origin == "https://plant-footage.s3.${data.aws_region.current.id}.amazonaws.com"
+    error_message = "and the policy of the console's page names it: ${local.media_origin}"
+  }
+}
+
+run "media_come_from_a_bucket_with_a_dot" {
+  variables {
+    catalogue = { enabled = true, media_from_bucket = true }
+    bucket    = { name = "footage.example.org", existing = true }
+  }
+  assert {
+    condition     = local.media_origin == "https://s3.${data.aws_region.current.id}.amazonaws.com"
+    error_message = "which has no host of its own: ${local.media_origin}"
+  }
+}
+
 run "an_existing_bucket_is_not_listed" {
   variables {
     catalogue = { enabled = true }

@@ -363,6 +363,29 @@ run "the_catalogue_brings_exports_and_a_comparison" {
   }
 }
 
+run "media_come_from_the_bucket" {
+  variables {
+    catalogue = { enabled = true, media_from_bucket = true }
+    bucket    = { name = "plant-footage" }
+  }
+
+  assert {
+    condition     = local.redirectors == ["api"] && local.media_origin == "https://plant-footage.storage.googleapis.com"
+    error_message = "The policy of the console's page names another bucket: ${local.media_origin}"
+  }
+}
+
+run "media_come_through_the_api" {
+  variables {
+    catalogue = { enabled = true }
+  }
+
+  assert {
+    condition     = local.redirectors == []
+    error_message = "Nobody asked for it."
+  }
+}
+
 run "an_existing_bucket_is_not_listed" {
   variables {
     catalogue = { enabled = true }

@@ -3,6 +3,7 @@
 use super::Api;
 use crate::auth::Sight;
 use crate::clip;
+use crate::origins;
 use crate::parameters::Asked;
 use crate::problem::Problem;
 use crate::ranged::{self, Representation};
@@ -10,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use framepost_events::record::{ChunkProbed, Container};
-use framepost_ports::ByteRange;
+use framepost_ports::{ByteRange, PresignedGet};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -30,10 +31,12 @@ pub(super) struct Parameters {
 /// The latest start, in microseconds: a playlist covers 25 hours at most.
 const LATEST_US: u64 = 48 * 3_600 * 1_000_000;
 
-/// The bytes of a chunk as they are in the bucket.
+/// The bytes of a chunk as they are in the bucket, or a redirect to a URL in the bucket that anybody can get them with for some
+/// minutes.
 #[utoipa::path(get, path = "/v1/media/{*key}", tag = "play",
     params(("key" = String, Path, description = "The key, with its slashes."), ("range" = Option<String>, Header, description = "One range of bytes."), Parameters),
     responses((status = 200, content_type = "video/mp4", body = Vec<u8>), (status = 206, content_type = "video/mp4", body = Vec<u8>),
+        (status = 302, description = "The bucket sends it to whoever has this URL.", headers(("location" = String))),
         (status = 304, description = "The caller has it."),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -63,8 +66,21 @@ pub(super) async fn media(
     if let Some(start_us) = asked.start {
         return later(&api, &method, &headers, of, chunk, start_us).await;
     }
-    let source = api.source.clone();
     let object = chunk.object;
+    // A presigned URL is for one method.
+    if method == Method::GET && !api.media_origins.is_empty() {
+        let get = PresignedGet {
+            bucket: &object.bucket,
+            key: &object.key,
+            content_type: of.content_type,
+            lasts: origins::LASTS,
+        };
+        let url = api.source.presigned(get).await?;
+        if let Some(redirect) = url.and_then(|url| api.media_origins.redirect(&url)) {
+            return Ok(redirect);
+        }
+    }
+    let source = api.source.clone();
     let read = move |start, end: u64| {
         let source = source.clone();
         let object = object.clone();

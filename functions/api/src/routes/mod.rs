@@ -21,6 +21,7 @@ use crate::console;
 use crate::export::Exports;
 use crate::keyframes::KeyFrames;
 use crate::openapi;
+use crate::origins::MediaOrigins;
 use crate::problem::Problem;
 use crate::workings::Workings;
 use axum::Extension;
@@ -49,6 +50,8 @@ pub struct Api {
     pub exports: Option<Exports>,
     /// How callers are told apart.
     pub access: Access,
+    /// The buckets that callers are sent to for media. Those of others are sent from here.
+    pub media_origins: MediaOrigins,
     /// The state of the functions, if the host knows it.
     pub workings: Option<Arc<dyn Workings>>,
 }
@@ -84,7 +87,7 @@ pub fn router(api: Api) -> Router {
         .layer(Extension(KeyFrames::default()))
         .layer(middleware::from_fn_with_state(api.clone(), admit))
         .merge(console::routes().layer(middleware::from_fn_with_state(api.clone(), own_host)))
-        .layer(middleware::from_fn(strict))
+        .layer(middleware::from_fn_with_state(api.media_origins.policy(), strict))
         .with_state(api)
 }
 
@@ -116,21 +119,15 @@ fn is_footage(path: &str) -> bool {
     of_export || ["/v1/media/", "/v1/playlists/", "/v1/clips/"].iter().any(|footage| path.starts_with(footage))
 }
 
-/// What a browser may load for a page of this server: nothing from elsewhere.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
-     connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-async fn strict(request: Request, next: Next) -> Response {
+async fn strict(State(policy): State<HeaderValue>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let policies = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     ];
-    for (name, value) in policies {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    response.headers_mut().extend(policies);
     response
 }

@@ -12,7 +12,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_events::record::ChainState;
-use framepost_ports::catalog::{ChunkBrief, Interval, Looked, SightingQuery, SightingRow};
+use framepost_ports::catalog::{
+    CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, SightingQuery, SightingRow,
+};
+use framepost_ports::Error;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -75,8 +78,8 @@ pub(super) async fn timeline(
         after: None,
         limit: CHUNKS_MAX,
     };
-    let (chunks, gaps, looked, seen) = tokio::try_join!(
-        api.catalog.briefs(&camera, within, CHUNKS_MAX),
+    let ((chunks, segments), gaps, looked, seen) = tokio::try_join!(
+        chunks(&*api.catalog, &camera, within),
         api.catalog.gaps(&camera, within, CHUNKS_MAX),
         api.catalog.looked(&camera, within, CHUNKS_MAX),
         api.catalog.sightings(&query),
@@ -103,9 +106,24 @@ pub(super) async fn timeline(
         sightings_truncated,
         counts,
         not_looked_at: not_looked_at(&chunks, &looked, resolution),
-        segments: if chunks.len() <= LISTED_MAX { chunks.iter().map(Segment::of).collect() } else { vec![] },
+        segments,
     };
     answer::json(&headers, Keep::Ask, &timeline)
+}
+
+/// Returns the chunks in outline, and as segments if there are few enough to list. Of many chunks only the outline is read.
+async fn chunks(
+    catalog: &dyn Catalog,
+    camera: &CameraName,
+    within: Interval,
+) -> Result<(Vec<ChunkOutline>, Vec<Segment>), Error> {
+    let outlines = catalog.outlines(camera, within, CHUNKS_MAX).await?;
+    if outlines.len() > LISTED_MAX {
+        return Ok((outlines, vec![]));
+    }
+    // Chunks may have come meanwhile: the outline is that of what is listed.
+    let briefs = catalog.briefs(camera, within, LISTED_MAX).await?;
+    Ok((briefs.iter().map(ChunkBrief::outline).collect(), briefs.iter().map(Segment::of).collect()))
 }
 
 fn follows(end: Timestamp, start: Timestamp, resolution: SignedDuration) -> bool {
@@ -113,7 +131,7 @@ fn follows(end: Timestamp, start: Timestamp, resolution: SignedDuration) -> bool
 }
 
 /// Returns the stretches with video.
-fn recorded(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Recorded> {
+fn recorded(chunks: &[ChunkOutline], resolution: SignedDuration) -> Vec<Recorded> {
     let mut stretches: Vec<Recorded> = Vec::new();
     for chunk in chunks {
         match stretches.last_mut() {
@@ -128,7 +146,7 @@ fn recorded(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Recorded> 
 }
 
 /// Returns stretches with the same integrity. A chunk with another result is never joined with them.
-fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<IntegrityStretch> {
+fn integrity(chunks: &[ChunkOutline], resolution: SignedDuration) -> Vec<IntegrityStretch> {
     let mut stretches: Vec<IntegrityStretch> = Vec::new();
     for chunk in chunks {
         let chain = if chunk.chain == ChainState::First { ChainState::Linked } else { chunk.chain };
@@ -149,7 +167,7 @@ fn integrity(chunks: &[ChunkBrief], resolution: SignedDuration) -> Vec<Integrity
 }
 
 /// Returns how much happens: for each chunk, or for bins if there are too many.
-fn activity(chunks: &[ChunkBrief], within: Interval) -> Vec<ActivityJson> {
+fn activity(chunks: &[ChunkOutline], within: Interval) -> Vec<ActivityJson> {
     let levels = chunks.iter().filter_map(|chunk| Some((chunk, chunk.activity?)));
     if chunks.len() <= LISTED_MAX {
         return levels.map(|(chunk, level)| ActivityJson { from: chunk.from, to: chunk.to, level }).collect();
@@ -180,7 +198,7 @@ fn counts(seen: &[SightingRow], within: Interval, seconds: u32) -> Vec<Count> {
 }
 
 /// Returns the stretches with video that no detector looked at.
-fn not_looked_at(chunks: &[ChunkBrief], looked: &[Looked], resolution: SignedDuration) -> Vec<NotLookedAt> {
+fn not_looked_at(chunks: &[ChunkOutline], looked: &[Looked], resolution: SignedDuration) -> Vec<NotLookedAt> {
     let mut stretches: Vec<NotLookedAt> = Vec::new();
     let mut looks = looked.iter().peekable();
     for chunk in chunks {

@@ -7,6 +7,7 @@ use crate::made::Gateway;
 use framepost_api::export::verify;
 use framepost_api::{Right, Scope, StoredToken};
 use framepost_events::manifest::PublicKey;
+use framepost_events::record::Record;
 use framepost_ports::catalog::{Catalog as _, Change};
 use framepost_ports::contract::Footage;
 use framepost_ports::memory::MemoryBucket;
@@ -24,15 +25,22 @@ use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// A bucket with 20 chunks and versions, and the API in front of it as its role.
-struct Installed {
-    account: Account,
+/// A bucket with chunks and versions, and the API in front of it as its role.
+pub(crate) struct Installed {
+    pub(crate) account: Account,
     public_key: PublicKey,
     token: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     running: Running,
     directory: tempfile::TempDir,
     _moto: Moto,
+}
+
+/// Who sends media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    Api,
+    Bucket,
 }
 
 /// What `terraform/modules/aws/function` grants for `footage:read` of some sites and for `exports:write`.
@@ -56,17 +64,14 @@ fn role(account: &Account) -> Identity {
     account.assume_role(&format!("arn:aws:iam::{ACCOUNT}:role/api"), "api")
 }
 
-/// Puts the chunks of a camera into S3, as a gateway does, and what is known of them into the catalogue.
-async fn recorded(account: &Account, catalog: &Path) -> PublicKey {
+/// Puts chunks into S3, as a gateway does, and what is known of them into the catalogue.
+async fn recorded(account: &Account, catalog: &Path, bucket: &MemoryBucket, records: Vec<Record>) {
     let place = format!(
         "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
     );
     account.s3("PUT", "/footage", &[], place.as_bytes()).expect("a bucket");
     let versions = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
     account.s3("PUT", "/footage?versioning", &[], versions).expect("versions");
-    let bucket = MemoryBucket::new("footage");
-    let mut gateway = Gateway::new();
-    let records = gateway.span(&bucket, &Footage::camera(0), 0, 20, 1);
     for key in bucket.keys() {
         let head = bucket.head(&key).unwrap();
         let headers: Vec<(String, String)> =
@@ -77,11 +82,42 @@ async fn recorded(account: &Account, catalog: &Path) -> PublicKey {
     let catalog = SqliteCatalog::open(catalog.to_owned()).await.unwrap();
     let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
     catalog.apply(&changes).await.unwrap();
-    gateway.signer.public_key()
+}
+
+/// Sends a request on a connection of its own. Returns the status, the head and the body of the answer.
+pub(crate) fn exchange(
+    address: SocketAddr,
+    request: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    stream.write_all(format!("{request} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n{body}").as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, head, bytes.split_off(end + 4))
 }
 
 impl Installed {
+    /// With 20 chunks.
     async fn new() -> Option<Self> {
+        let bucket = MemoryBucket::new("footage");
+        let mut gateway = Gateway::new();
+        let records = gateway.span(&bucket, &Footage::camera(0), 0, 20, 1);
+        Self::with(&bucket, records, gateway.signer.public_key(), Sender::Api).await
+    }
+
+    pub(crate) async fn with(
+        bucket: &MemoryBucket,
+        records: Vec<Record>,
+        public_key: PublicKey,
+        sender: Sender,
+    ) -> Option<Self> {
         let Some(python) = moto::python() else {
             framepost_tests::skip("there is no moto; `tests/run setup` installs it");
             return None;
@@ -90,7 +126,7 @@ impl Installed {
         let account = Account::of(&moto);
         let directory = tempfile::tempdir().unwrap();
         let catalog = directory.path().join("catalog.db");
-        let public_key = recorded(&account, &catalog).await;
+        recorded(&account, &catalog, bucket, records).await;
         let (token, stored) = StoredToken::make(vec![Scope::try_from("*".to_owned()).unwrap()], None).unwrap();
         let tokens = json!([stored.with(vec![Right::Keep])]).to_string();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -114,6 +150,9 @@ impl Installed {
             .env("FRAMEPOST_API_KEY", "0f".repeat(32))
             .env("FRAMEPOST_API_EXPORTS", "s3://footage")
             .env("FRAMEPOST_PUBLIC_KEYS", public_key.to_string());
+        if sender == Sender::Bucket {
+            command.env("FRAMEPOST_API_MEDIA_ORIGINS", moto.url());
+        }
         let running = Running::start(&mut command);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut this = Self { account, public_key, token, address, running, directory, _moto: moto };
@@ -126,24 +165,25 @@ impl Installed {
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, String, Vec<u8>) {
-        let Self { address, token, .. } = self;
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, head, bytes.split_off(end + 4))
+        let length = body.len().to_string();
+        let headers = [("Content-Type", "application/json"), ("Content-Length", &length)];
+        self.asked(method, path, &headers, body)
     }
 
-    fn json(&self, path: &str) -> Value {
+    /// Asks the API with the token.
+    pub(crate) fn asked(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String, Vec<u8>) {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [headers, &[("Authorization", &bearer)]].concat();
+        exchange(self.address, &format!("{method} {path}"), &headers, body)
+    }
+
+    pub(crate) fn json(&self, path: &str) -> Value {
         let (status, _, body) = self.send("GET", path, "");
         let text = String::from_utf8_lossy(&body).into_owned();
         assert_eq!(status, 200, "{path}: {text}\n{}", self.running.log());

@@ -17,11 +17,11 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use tower::ServiceExt as _;
 
-const FRAMES_PER_S: u32 = 25;
+pub(crate) const FRAMES_PER_S: u32 = 25;
 /// Each chunk lasts so many seconds.
-const SECONDS: i64 = 3;
+pub(crate) const SECONDS: i64 = 3;
 
-async fn run(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) async fn run(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().await.ok()?;
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -42,7 +42,7 @@ fn tops(bytes: &[u8], kind: [u8; 4]) -> Vec<u64> {
 
 /// A chunk that ffmpeg writes.
 #[derive(Clone, Copy)]
-struct Piece {
+pub(crate) struct Piece {
     /// When it starts, in seconds from the start of the footage.
     at_s: i64,
     /// Its place in its span.
@@ -52,7 +52,7 @@ struct Piece {
 }
 
 /// The chunks of a recording without a gap, in their order.
-const SPAN: [Piece; 3] = [
+pub(crate) const SPAN: [Piece; 3] = [
     Piece { at_s: 0, counter: 0, size: "320x180" },
     Piece { at_s: 3, counter: 1, size: "320x180" },
     Piece { at_s: 6, counter: 2, size: "320x180" },
@@ -78,26 +78,25 @@ fn bars(piece: Piece) -> String {
     )
 }
 
-/// An API over chunks that ffmpeg wrote.
-struct Served {
-    address: SocketAddr,
-    router: Router,
-    start: Timestamp,
+/// Chunks that ffmpeg wrote.
+pub(crate) struct Recording {
+    pub(crate) bucket: Arc<MemoryBucket>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) start: Timestamp,
     directory: tempfile::TempDir,
     /// Digests of the chunks' decoded key frames.
     keys: Vec<String>,
 }
 
-impl Served {
+impl Recording {
     /// With this many pictures between others that refer to them. `None`, which is said, without ffmpeg.
-    async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
+    pub(crate) async fn make(pieces: &[Piece], reordered: &str) -> Option<Self> {
         if run("ffmpeg", &["-version"]).await.is_none() || run("ffprobe", &["-version"]).await.is_none() {
             println!("skipped: no ffmpeg");
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
         let bucket = Arc::new(MemoryBucket::new("footage"));
-        let catalog = MemoryCatalog::default();
         let mut footage = Footage::new(5);
         let camera = Footage::camera(0);
         let start = footage.start();
@@ -132,21 +131,38 @@ impl Served {
             bucket.insert(&chunk.object.key, "video/mp4", vec![], bytes);
             records.push(record);
         }
-        let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
+        Some(Self { bucket, records, start, directory, keys })
+    }
+}
+
+/// An API over chunks that ffmpeg wrote.
+struct Served {
+    address: SocketAddr,
+    router: Router,
+    recording: Recording,
+}
+
+impl Served {
+    /// As [`Recording::make`].
+    async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
+        let recording = Recording::make(pieces, reordered).await?;
+        let catalog = MemoryCatalog::default();
+        let changes: Vec<Change> = recording.records.iter().cloned().map(|record| Change::Record(Box::new(record))).collect();
         catalog.apply(&changes).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(Api {
             catalog: Arc::new(catalog),
-            source: bucket,
+            source: recording.bucket.clone(),
             clock: Arc::new(SimulatedClock::new("2026-11-27T01:00:00Z".parse().unwrap())),
             exports: None,
             access: Access::on_loopback(address),
+            media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
         });
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });
-        Some(Self { address, router, start, directory, keys })
+        Some(Self { address, router, recording })
     }
 
     async fn fetch(&self, path: &str, range: &str) -> Vec<u8> {
@@ -160,7 +176,7 @@ impl Served {
     /// The URL of a clip (`mp4`) or playlist (`m3u8`) of this stretch, in ms from the start.
     fn url(&self, form: &str, from_ms: i64, to_ms: i64, more: &str) -> String {
         let kind = if form == "mp4" { "clips" } else { "playlists" };
-        let [from, to] = [from_ms, to_ms].map(|ms| self.start + SignedDuration::from_millis(ms));
+        let [from, to] = [from_ms, to_ms].map(|ms| self.recording.start + SignedDuration::from_millis(ms));
         format!("http://{}/v1/{kind}/site-0/cam-0.{form}?from={from}&to={to}{more}", self.address)
     }
 
@@ -258,14 +274,14 @@ async fn each_key_frame_is_a_file_of_one_picture() {
         } else if !line.starts_with('#') {
             let picture = served.fetch(&media(line), &range.0).await;
             assert_eq!(picture.len() as u64, range.1);
-            let file = served.directory.path().join("picture.mp4");
+            let file = served.recording.directory.path().join("picture.mp4");
             std::fs::write(&file, [&head[..], &picture].concat()).unwrap();
             let pictures = decoded(&file).await;
             assert_eq!(pictures.len(), 1, "{line}");
             found.extend(pictures);
         }
     }
-    assert_eq!(found, served.keys);
+    assert_eq!(found, served.recording.keys);
 }
 
 /// hls.js in a browser, over the borders of chunks, of a gap and of parameters. The pictures say what their times are.
@@ -284,7 +300,7 @@ async fn a_browser_plays_over_all_borders_and_knows_the_time() {
     let Some(served) = Served::start(&SPANS, "0").await else { return };
     let base = format!("http://{}/", served.address);
     let mut node = Command::new("node");
-    node.arg(tests.join("playback.mjs")).args([&base, "site-0", "cam-0", &served.start.to_string()]);
+    node.arg(tests.join("playback.mjs")).args([&base, "site-0", "cam-0", &served.recording.start.to_string()]);
     let output = node.env("CHROMIUM", chromium).output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");

@@ -14,6 +14,7 @@ mod judged;
 mod made;
 mod oidc;
 mod play;
+mod redirected;
 mod scrub;
 mod support;
 mod tokens;

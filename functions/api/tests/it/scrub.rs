@@ -53,6 +53,7 @@ impl Place {
             clock: Arc::new(SimulatedClock::new("2026-11-27T01:00:00Z".parse().unwrap())),
             exports: None,
             access: Access::on_loopback(([127, 0, 0, 1], 8642).into()),
+            media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
         });
         Self { bucket, router, keys }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use framepost_api::{Access, Api, Workings, router};
+use framepost_api::{Access, Api, MediaOrigins, Workings, router};
 use framepost_events::record::{Data, Record};
 use framepost_ports::catalog::{Catalog as _, Change};
 use framepost_ports::contract::Footage;
@@ -89,6 +89,7 @@ impl Service {
             clock,
             exports: None,
             access,
+            media_origins: MediaOrigins::default(),
             workings,
         });
         Self { router, keys }

@@ -20,7 +20,7 @@ mod sightings;
 pub use holds::{Hold, HoldPlace, HoldQuery, Whose};
 pub use objects::{KnownObject, ObjectPage};
 pub use rows::{
-    Amount, CameraName, ChunkBrief, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
 };
 pub use sightings::{Best, LONGEST_PAUSE, Look, Sighting, SightingFold, sightings};
 
@@ -133,6 +133,9 @@ pub trait Catalog: Send + Sync {
     /// Returns the chunks of a camera that overlap this interval, the oldest first, `limit` at most: of each, what a timeline, a
     /// playlist or a clip needs. If a key has several versions, only the newest is returned.
     async fn briefs(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkBrief>>;
+
+    /// Like [`briefs`](Self::briefs), with less of each chunk, for stretches of time with very many of them.
+    async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>>;
 
     /// Returns how much was recorded of a camera in each of these intervals. A chunk counts where it starts.
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>>;

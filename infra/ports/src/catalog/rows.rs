@@ -86,7 +86,39 @@ pub struct ChunkBrief {
     pub chain: ChainState,
 }
 
+/// What a timeline needs of each of very many chunks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChunkOutline {
+    /// Wall-clock time of the first sample.
+    pub from: Timestamp,
+    /// Wall-clock time of the end of the last sample.
+    pub to: Timestamp,
+    /// Size of the object.
+    pub size_bytes: u64,
+    /// The camera's bit rate as a multiple of its quiet level; about 1 while nothing happens.
+    pub activity: Option<f64>,
+    /// The result of checking the gateway's signature.
+    pub signature: Signature,
+    /// Whether the object's digest was checked.
+    pub content: Option<Content>,
+    /// Whether it continues the chain of the chunk before.
+    pub chain: ChainState,
+}
+
 impl ChunkBrief {
+    /// Returns the part that a timeline needs.
+    pub fn outline(&self) -> ChunkOutline {
+        ChunkOutline {
+            from: self.from,
+            to: self.to,
+            size_bytes: self.size_bytes,
+            activity: self.activity,
+            signature: self.signature,
+            content: self.content,
+            chain: self.chain,
+        }
+    }
+
     /// Returns the counter in its key, which is 0 at the start of a span; `None` if the key has none.
     pub fn counter(&self) -> Option<u64> {
         self.object.key.parse::<ObjectKey>().ok().map(|key| key.counter)

@@ -73,6 +73,7 @@ async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut 
                     };
                 }
                 same!(briefs);
+                same!(outlines);
                 same!(gaps);
                 same!(span_ends);
                 same!(looks);

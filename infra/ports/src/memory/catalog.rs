@@ -1,6 +1,6 @@
 use crate::Result;
 use crate::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
     HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, SightingFold, SightingQuery,
     SightingRow, SpanEndRow,
 };
@@ -204,6 +204,10 @@ impl Catalog for MemoryCatalog {
         let query =
             ChunkQuery { cameras: Some(vec![camera.clone()]), within, order: Order::OldestFirst, after: None, limit };
         Ok(self.chunks(&query).await?.iter().map(ChunkRow::brief).collect())
+    }
+
+    async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>> {
+        Ok(self.briefs(camera, within, limit).await?.iter().map(ChunkBrief::outline).collect())
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {

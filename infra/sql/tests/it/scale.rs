@@ -8,7 +8,7 @@
 
 use crate::server::Server;
 use axum::Router;
-use framepost_api::{Access, Api, router};
+use framepost_api::{Access, Api, MediaOrigins, router};
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::{
     ChunkInferred, ChunkProbed, Data, InferredFrame, LabelSummary, Model, ObjectRef, Record,
@@ -152,7 +152,8 @@ async fn serve(catalog: Arc<dyn Catalog>, now: Timestamp) -> Asker {
     let source = Arc::new(MemoryBucket::new("footage"));
     let clock = Arc::new(SimulatedClock::new(now));
     let access = Access::on_loopback(address);
-    let routes: Router = router(Api { catalog, source, clock, exports: None, access, workings: None });
+    let media_origins = MediaOrigins::default();
+    let routes: Router = router(Api { catalog, source, clock, exports: None, access, media_origins, workings: None });
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Asker(TcpStream::connect(address).await.unwrap())
 }

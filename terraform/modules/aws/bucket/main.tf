@@ -69,6 +69,20 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "footage" {
   }
 }
 
+# Pages read objects with presigned URLs. Each such URL is the right to what it names, from wherever it is used, so any page may.
+resource "aws_s3_bucket_cors_configuration" "footage" {
+  count  = var.pages_read ? local.created : 0
+  bucket = aws_s3_bucket.footage[0].id
+
+  cors_rule {
+    allowed_origins = ["*"]
+    allowed_methods = ["GET"]
+    allowed_headers = ["range"]
+    expose_headers  = ["accept-ranges", "content-length", "content-range", "etag"]
+    max_age_seconds = 3600
+  }
+}
+
 resource "aws_s3_bucket_lifecycle_configuration" "footage" {
   count  = local.created
   bucket = aws_s3_bucket.footage[0].id

@@ -138,6 +138,12 @@ variable "overwriters" {
   }
 }
 
+variable "pages_read" {
+  description = "Whether web pages read objects with presigned URLs. An existing bucket's owner allows it."
+  type        = bool
+  default     = false
+}
+
 variable "gateways" {
   description = "ARN of each gateway principal, by a name known before it exists. The bucket refuses them everything but puts."
   type        = map(string)

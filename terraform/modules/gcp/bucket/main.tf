@@ -63,6 +63,18 @@ resource "google_storage_bucket" "footage" {
     }
   }
 
+  # Pages read objects with signed URLs. Each such URL is the right to what it names, from wherever it is used, so any page may.
+  dynamic "cors" {
+    for_each = var.pages_read ? [1] : []
+
+    content {
+      origin          = ["*"]
+      method          = ["GET"]
+      response_header = ["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Range"]
+      max_age_seconds = 3600
+    }
+  }
+
   # Cloud Storage names what a rule is for, and not what it is not for: where something else is to stay, rules name the sites.
   dynamic "lifecycle_rule" {
     for_each = flatten([for transition in var.transitions : [for prefixes in local.footage : merge(transition, { prefixes = prefixes })]])

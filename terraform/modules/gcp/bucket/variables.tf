@@ -163,6 +163,12 @@ variable "removed_topic_name" {
   }
 }
 
+variable "pages_read" {
+  description = "Whether web pages read objects with signed URLs. An existing bucket's owner allows it."
+  type        = bool
+  default     = false
+}
+
 variable "prefixes" {
   description = "Objects whose keys have one of these prefixes are announced; [] is all of them."
   type        = set(string)

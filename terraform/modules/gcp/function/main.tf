@@ -131,6 +131,7 @@ resource "google_cloud_run_v2_service" "this" {
   depends_on = [
     google_storage_bucket_iam_member.footage,
     google_storage_bucket_iam_member.list,
+    google_service_account_iam_member.sign,
     google_storage_managed_folder_iam_member.exports,
     google_storage_bucket_iam_member.ledger_claim,
     google_pubsub_topic_iam_member.records_publish,
@@ -207,6 +208,14 @@ moved {
 moved {
   from = google_storage_bucket_iam_member.footage_write["all"]
   to   = google_storage_bucket_iam_member.footage["footage:write:all"]
+}
+
+# IAM signs URLs in its name. Its own tokens, which the role is for too, it has from the metadata server anyway.
+resource "google_service_account_iam_member" "sign" {
+  count              = var.signs_urls ? 1 : 0
+  service_account_id = google_service_account.this.name
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = google_service_account.this.member
 }
 
 resource "google_pubsub_topic_iam_member" "records_publish" {

@@ -186,6 +186,12 @@ variable "http" {
   }
 }
 
+variable "signs_urls" {
+  description = "Whether it makes signed URLs to objects of the bucket."
+  type        = bool
+  default     = false
+}
+
 variable "ledger" {
   description = "The bucket of claims, by name and as FRAMEPOST_LEDGER's URL; null without the grant ledger:claim."
   type = object({

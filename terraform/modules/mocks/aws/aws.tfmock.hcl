@@ -7,7 +7,7 @@ mock_data "aws_region" {
   defaults = { id = "eu-central-1" }
 }
 mock_data "aws_partition" {
-  defaults = { partition = "aws" }
+  defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
 }
 mock_data "aws_iam_policy_document" {
   defaults = { json = "{}" }

@@ -72,6 +72,7 @@ impl Place {
             clock: self.clock.clone(),
             exports: Some(exports.clone()),
             access,
+            media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
         });
         Service { router, exports }

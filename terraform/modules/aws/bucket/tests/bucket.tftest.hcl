@@ -299,3 +299,32 @@ run "one_zone_before_instant_retrieval_is_refused" {
   }
   expect_failures = [var.transitions]
 }
+
+run "no_page_reads_unless_it_may" {
+  assert {
+    condition     = length(aws_s3_bucket_cors_configuration.footage) == 0
+    error_message = "nobody asked for it"
+  }
+}
+
+run "a_page_reads_and_does_nothing_else" {
+  variables {
+    pages_read = true
+  }
+  assert {
+    condition = one([for rule in aws_s3_bucket_cors_configuration.footage[0].cors_rule :
+    rule.allowed_methods]) == toset(["GET"]) && contains(one(aws_s3_bucket_cors_configuration.footage[0].cors_rule[*].expose_headers), "content-range")
+    error_message = "with ranges"
+  }
+}
+
+run "an_existing_buckets_owner_says_which_page_reads" {
+  variables {
+    existing   = true
+    pages_read = true
+  }
+  assert {
+    condition     = length(aws_s3_bucket_cors_configuration.footage) == 0
+    error_message = "its rules for pages would be replaced"
+  }
+}

@@ -299,3 +299,21 @@ run "eleven_prefixes_are_refused" {
 
   expect_failures = [var.prefixes]
 }
+
+run "no_page_reads_unless_it_may" {
+  assert {
+    condition     = length(google_storage_bucket.footage[0].cors) == 0
+    error_message = "Nobody asked for it."
+  }
+}
+
+run "a_page_reads_and_does_nothing_else" {
+  variables {
+    pages_read = true
+  }
+
+  assert {
+    condition     = google_storage_bucket.footage[0].cors[0].method == tolist(["GET"]) && contains(google_storage_bucket.footage[0].cors[0].response_header, "Content-Range")
+    error_message = "A page may write, or cannot read ranges."
+  }
+}

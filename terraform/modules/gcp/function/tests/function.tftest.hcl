@@ -460,3 +460,21 @@ run "it_logs_in_to_the_catalogue_as_itself" {
     error_message = "It cannot read its secret."
   }
 }
+
+run "it_signs_for_nobody" {
+  assert {
+    condition     = length(google_service_account_iam_member.sign) == 0
+    error_message = "Nobody asked for it."
+  }
+}
+
+run "it_signs_for_itself_alone" {
+  variables {
+    signs_urls = true
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.sign[0].role == "roles/iam.serviceAccountTokenCreator" && google_service_account_iam_member.sign[0].service_account_id == google_service_account.this.name
+    error_message = "It signs for somebody else."
+  }
+}
