@@ -172,6 +172,8 @@ const media = (index) => decodeURIComponent(chunks[index].media);
 const faults = [
   ["gone", 18, "the file is gone", "The file is gone", (index) => (url) => (decodeURIComponent(url.pathname) === media(index) ? { status: 404, type: "application/problem+json", body: "{}" } : undefined)],
   ["damaged", 25, "the file is damaged", "The file is damaged", (index) => (url) => (decodeURIComponent(url.pathname) === media(index) ? { type: "video/mp4", body: "x".repeat(4096) } : undefined)],
+  ["unreadable", 25, "the file is damaged", "The file is damaged", (index) => (url) => (decodeURIComponent(url.pathname) === media(index)
+    ? { status: 500, type: "application/problem+json", body: JSON.stringify({ type: "/problems/damaged", title: "The footage is damaged", status: 500 }) } : undefined)],
   ["codec", 32, "this browser cannot play it", "This browser cannot play H.265", (index) => async (url) => {
     if (url.pathname !== "/v1/chunks") return undefined;
     const answer = await (await fetch(url)).json();

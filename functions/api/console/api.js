@@ -1,8 +1,8 @@
 // Questions to the API: the token, the server's clock, and what to do when it does not answer.
 
-/** Why a question has no answer. What passes by itself is `offline` (no answer), `busy` (503), `limited` (429), `unreachable` (502 and 504:
+/** Why a question has no answer. A file may be `gone` or `damaged`. What passes by itself is `offline` (no answer), `busy` (503), `limited` (429), `unreachable` (502 and 504:
  * something in front of the server answers) and `failing` (another fault of the server).
- * @typedef {"offline" | "busy" | "limited" | "unreachable" | "failing" | "unauthorized" | "forbidden" | "gone" | "conflict" | "refused"} Kind */
+ * @typedef {"offline" | "busy" | "limited" | "unreachable" | "failing" | "unauthorized" | "forbidden" | "gone" | "damaged" | "conflict" | "refused"} Kind */
 
 const KINDS = /** @type {Record<number, Kind>} */ ({
   401: "unauthorized", 403: "forbidden", 404: "gone", 409: "conflict", 410: "gone", 429: "limited", 502: "unreachable", 503: "busy", 504: "unreachable",
@@ -114,7 +114,7 @@ export async function ask(path, options = {}) {
   }
   const problem = await response.json().then(timed).catch(() => undefined);
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
-  const kind = KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");
+  const kind = problem?.type === "/problems/damaged" ? "damaged" : KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");
   if (isPulse || kind === "unauthorized") become(kind);
   else if (["busy", "limited", "unreachable", "failing"].includes(kind)) line.dispatchEvent(new Event("doubt"));
   throw new Failure(kind, words, problem, pause(response));

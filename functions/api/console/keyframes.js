@@ -35,7 +35,7 @@ async function showKeyFrame(player) {
     if (player.thin) player.line.tryAgain(found, performance.now() - began);
   } catch (error) {
     // A file that is gone or damaged has no picture, and the next one is shown.
-    if (!(error instanceof Failure) || error.kind === "gone" || !player.isSkimming()) return;
+    if (!(error instanceof Failure) || ["gone", "damaged"].includes(error.kind) || !player.isSkimming()) return;
     player.supply.wait(error);
     player.become("offline");
   }

@@ -105,9 +105,9 @@ export class Supply {
         this.player.spoilt(chunk);
         return false;
       }
-      // A file that is gone is gone over as a gap is; the line's faults are tried again.
-      if (error.kind === "gone") {
-        this.spoilt(chunk, "gone");
+      // A file that is gone or damaged is gone over as a gap is; the line's faults are tried again.
+      if (error.kind === "gone" || error.kind === "damaged") {
+        this.spoilt(chunk, error.kind);
         return true;
       }
       this.ahead.unshift(chunk);

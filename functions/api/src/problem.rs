@@ -140,6 +140,19 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What could not be read of footage. An object whose bytes are not what its record says stays so, so another try is of no use:
+    /// not 503 (RFC 9110 §15.6.4), and not 502 either, which proxies repeat by themselves.
+    pub(crate) fn of_footage(error: Error) -> Self {
+        if error.kind() != ErrorKind::Corrupt {
+            return error.into();
+        }
+        tracing::error!(error = chain(&error), "footage is damaged");
+        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "/problems/damaged", "The footage is damaged");
+        problem.detail("an object in the bucket is not what was recorded; another try gives the same")
+    }
+}
+
 /// What the catalogue or the bucket could not do. The caller is told whether it is worth another try, and the log why.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -147,7 +160,8 @@ impl From<Error> for Problem {
             ErrorKind::NotFound => Self::not_found(),
             kind => {
                 tracing::error!(error = chain(&error), "a request cannot be answered");
-                if kind.is_transient() {
+                // Nothing here is sent again: what does not have its form has it no more the next time.
+                if kind.is_transient() && kind != ErrorKind::Corrupt {
                     let problem = Self::new(
                         StatusCode::SERVICE_UNAVAILABLE,
                         "/problems/unavailable",

@@ -53,7 +53,7 @@ where
         Body::empty()
     } else {
         // The first bytes are read before the answer begins, so that an object that is gone is a 404.
-        let first = read(start, end).await?;
+        let first = read(start, end).await.and_then(some).map_err(Problem::of_footage)?;
         Body::from_stream(pieces(read, first, start, end))
     };
     let mut response = (status, body).into_response();
@@ -77,6 +77,14 @@ fn with_headers(mut response: Response, of: &Representation, tag: &str, range: O
     response
 }
 
+/// Returns the bytes, if there are any. An object that ends before it should has none there.
+fn some(bytes: Bytes) -> Result<Bytes, Error> {
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Corrupt, "get", "an object").because("it became shorter"));
+    }
+    Ok(bytes)
+}
+
 /// Returns the bytes from `start` to `end`, of which `first` are read already.
 fn pieces<R, F>(read: R, first: Bytes, start: u64, end: u64) -> impl futures::Stream<Item = Result<Bytes, Error>>
 where
@@ -89,11 +97,8 @@ where
         }
         let bytes = match ready {
             Some(bytes) => bytes,
-            None => read(at, end).await?,
+            None => read(at, end).await.and_then(some)?,
         };
-        if bytes.is_empty() {
-            return Err(Error::new(ErrorKind::Corrupt, "get", "an object").because("it became shorter"));
-        }
         let next = at + bytes.len() as u64;
         Ok(Some((bytes, (read, None, next))))
     })

@@ -77,7 +77,8 @@ impl Exports {
         let Timing { starts_at, played, .. } = plan.timing();
         let start = starts_at.strftime("%Y-%m-%dT%H-%M-%S.%3fZ").to_string();
         let duration_ms = milliseconds(played);
-        let bytes = Clip::open(&*self.inner.parts.source, plan).await?.size();
+        let clip = Clip::open(&*self.inner.parts.source, plan).await.map_err(Problem::of_footage)?;
+        let bytes = clip.size();
         let name = format!("{:03}-{}-{}-{start}.mp4", n + 1, range.site, range.camera);
         Ok(PlannedFile { name, range, bytes, duration_ms })
     }

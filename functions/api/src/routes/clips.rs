@@ -78,7 +78,7 @@ pub(super) async fn clip(
     let Timing { starts_at, played: seconds, .. } = plan.timing();
     let gaps_skipped = plan.skipped_gaps();
     let identity = plan.identity();
-    let clip = Clip::open(&*api.source, plan).await?;
+    let clip = Clip::open(&*api.source, plan).await.map_err(Problem::of_footage)?;
     match form {
         "mp4" => {}
         "json" => {

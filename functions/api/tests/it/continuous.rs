@@ -1,6 +1,9 @@
 //! Chunks whose times are moved, for playlists with one timeline.
 
 use crate::scrub::Place;
+use crate::support::Answer;
+use framepost_ports::ErrorKind;
+use framepost_ports::memory::{Fault, Operation};
 
 /// The decode times of the fragments of a file, as the boxes have them.
 fn times(bytes: &[u8]) -> Vec<u64> {
@@ -42,9 +45,37 @@ async fn what_cannot_be_moved_is_refused() {
     for query in ["start=-1", "start=x", "start=1.5", "start=172800000001", "start=18446744073709551615", "begin=1"] {
         assert_eq!(place.get(&format!("/v1/media/{key}?{query}"), &[]).await.status.as_u16(), 400, "{query}");
     }
+}
+
+/// Nothing says that another try would help.
+fn is_damaged(answer: &Answer) -> bool {
+    let is_final = answer.status.as_u16() == 500 && answer.header("retry-after").is_empty();
+    is_final && answer.json()["type"] == "/problems/damaged"
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_the_bucket_is_said_to_be() {
+    let place = Place::new(|_| {}).await;
+    let key = &place.keys[0];
     let size = place.bucket.bytes(key).unwrap().len();
+    let media = format!("/v1/media/{key}");
+    let moved = format!("{media}?start=1");
+    let clip = "/v1/clips/site-0/cam-0.mp4?from=2026-11-20T23:58:00Z&to=2026-11-20T23:58:02Z";
+    assert_eq!(place.get(clip, &[]).await.status.as_u16(), 200, "as it was recorded");
     place.bucket.insert(key, "video/mp4", vec![], vec![0xff; size]);
-    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 503);
+    for path in [moved.as_str(), clip] {
+        let answer = place.get(path, &[]).await;
+        assert!(is_damaged(&answer), "{path}: {} {}", answer.status, answer.text());
+    }
+    // Bytes that are there are sent as they are; only their reader can tell.
+    assert_eq!(place.get(&media, &[]).await.status.as_u16(), 200);
     place.bucket.insert(key, "video/mp4", vec![], vec![0xff; 7]);
-    assert_eq!(place.get(&format!("/v1/media/{key}?start=1"), &[]).await.status.as_u16(), 503);
+    for (path, range) in [(moved.as_str(), ""), (clip, ""), (&media, "bytes=7-"), (&media, "bytes=100-200")] {
+        let headers = [("range", range)];
+        let answer = place.get(path, &headers[..usize::from(!range.is_empty())]).await;
+        assert!(is_damaged(&answer), "{path} {range}: {} {}", answer.status, answer.text());
+    }
+    place.bucket.inject(Operation::Read, Fault::Fail(ErrorKind::Busy));
+    let busy = place.get(&media, &[]).await;
+    assert_eq!((busy.status.as_u16(), busy.header("retry-after")), (503, "2"), "another try may help");
 }
