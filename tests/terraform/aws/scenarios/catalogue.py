@@ -19,7 +19,7 @@ def catalogue(work, plugin_dirs):
             "site": "plant-7",
             "bucket": {"keep_footage": False, "expire_days": 365, "transitions": [{"days": 30, "class": "STANDARD_IA"}]},
             "functions": {"packages": str(packages), "overrides": {"probe": {"environment": {"FRAMEPOST_PUBLIC_KEYS": "6f" * 32}}}},
-            "catalogue": {"enabled": True, "tokens": tokens},
+            "catalogue": {"enabled": True, "tokens": tokens, "media_from_bucket": True},
         }
         if not root.apply("catalogue"):
             return
@@ -41,6 +41,12 @@ def catalogue(work, plugin_dirs):
         check("both in the same one", environment["api"]["FRAMEPOST_CATALOG"] == url and "FRAMEPOST_CATALOG" not in environment["probe"])
         check("the api knows who may ask", json.loads(environment["api"]["FRAMEPOST_API_TOKENS"]) == json.loads(tokens))
         check("and has a key of its own", re.fullmatch("[0-9a-f]{64}", environment["api"]["FRAMEPOST_API_KEY"]) and "FRAMEPOST_API_KEY" not in environment["catalog"])
+
+        bucket = outputs["bucket"]["name"]
+        origin = f"https://{bucket}.s3.{REGION}.amazonaws.com"
+        check("the api sends callers to the bucket", environment["api"]["FRAMEPOST_API_MEDIA_ORIGINS"] == origin, str(environment["api"]))
+        rules = moto.client("s3").get_bucket_cors(Bucket=bucket)["CORSRules"]
+        check("and pages may only read there", [rule["AllowedMethods"] for rule in rules] == [["GET"]], str(rules))
 
         # The network: in, out and through.
         subnets = {subnet["SubnetId"]: subnet for subnet in ec2.describe_subnets()["Subnets"] if not subnet["DefaultForAz"]}
