@@ -17,11 +17,9 @@ const BARS = 16;
 const line = new Line(base);
 const page_html = "<!doctype html><meta charset=utf-8><title>HLS</title><video muted playsinline></video><script src=/hls.js></script>";
 const library = fs.readFileSync(new URL("node_modules/hls.js/dist/hls.js", import.meta.url));
-let variants = "";
 line.instead = (url) => {
   if (url.pathname === "/play.html") return { type: "text/html", body: page_html };
   if (url.pathname === "/hls.js") return { type: "text/javascript", body: library };
-  if (url.pathname === "/v1/playlists/variants.m3u8") return { type: "application/vnd.apple.mpegurl", body: variants };
   if (url.pathname === "/favicon.ico") return { status: 204, type: "image/png", body: "" };
   return undefined;
 };
@@ -123,14 +121,12 @@ for (const timeline of ["", "&timeline=continuous"]) {
 }
 
 // Key frames, as hls.js scrubs: one picture for a time, and little to load.
-variants = `#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\n${site}/${camera}.m3u8?${query}\n`
-  + `#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=100000,URI="${site}/${camera}.m3u8?${query}&frames=keyframes&every=1"\n`;
 const asked = [[0.5, 0], [3.5, 75], [6.5, 900]];
-const stills = await page.evaluate(async (wanted, patience) => {
+const stills = await page.evaluate(async (source, wanted, patience) => {
   window.hls?.destroy();
   const main = window.hls = new Hls({ enableWorker: false });
   const made = new Promise((go) => main.on(Hls.Events.MANIFEST_PARSED, go));
-  main.loadSource("/v1/playlists/variants.m3u8");
+  main.loadSource(source);
   await made;
   const player = main.createIFramePlayer();
   const video = document.createElement("video");
@@ -149,7 +145,7 @@ const stills = await page.evaluate(async (wanted, patience) => {
     found.push(video.readyState >= 2 ? window.numberOf(video) : undefined);
   }
   return found;
-}, asked, PATIENCE_MS / 2);
+}, `/v1/playlists/${site}/${camera}.m3u8?${query}&frames=both&every=1`, asked, PATIENCE_MS / 2);
 check("key frames are shown where they are looked for", asked.every(([, number], n) => stills[n] === number), JSON.stringify(stills));
 
 check("the page did not complain", complaints.length === 0, complaints.join("; "));

@@ -14,8 +14,10 @@
 //! the span or the parameters change is there a discontinuity.
 
 mod scrub;
+mod variants;
 
 pub(crate) use scrub::pictures;
+pub(crate) use variants::{Variants, variants};
 
 use framepost_ports::catalog::ChunkBrief;
 use jiff::Timestamp;

@@ -3,7 +3,7 @@
 use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
-use crate::hls::{self, Kind, Timeline};
+use crate::hls::{self, Kind, Timeline, Variants};
 use crate::keyframes::KeyFrames;
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
@@ -44,8 +44,9 @@ pub(super) struct Parameters {
     from: Option<Timestamp>,
     /// The end of the interval, at most 25 hours after `from`.
     to: Option<Timestamp>,
-    /// With `keyframes`, the playlist has single pictures that decode by themselves (`EXT-X-I-FRAMES-ONLY`), for scrubbing. It needs
-    /// `from` and `to`.
+    /// With `keyframes`, the playlist has single pictures that decode by themselves (`EXT-X-I-FRAMES-ONLY`), for scrubbing. With `both`,
+    /// it is a multivariant playlist that names the one of all frames and the one of key frames, so that players scrub by themselves.
+    /// Both need `from` and `to`.
     #[param(inline)]
     frames: Option<FramesWord>,
     /// With `continuous`, the times of a segment begin where the one before it ends, and only the end of a span is a discontinuity. With
@@ -65,6 +66,7 @@ pub(super) struct Parameters {
 enum FramesWord {
     All,
     Keyframes,
+    Both,
 }
 
 /// Where the times of segments begin.
@@ -93,8 +95,9 @@ pub(super) async fn playlist(
     let camera = name.strip_suffix(".m3u8").and_then(|name| parameters::camera(&site, name).ok());
     let camera = camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
     let is_of_keyframes = asked.frames == Some(FramesWord::Keyframes);
-    if asked.every.is_some() && !is_of_keyframes {
-        return Err(Problem::parameter("every", "only with frames=keyframes"));
+    let is_of_both = asked.frames == Some(FramesWord::Both);
+    if asked.every.is_some() && !is_of_keyframes && !is_of_both {
+        return Err(Problem::parameter("every", "only with frames=keyframes or frames=both"));
     }
     let timeline = match asked.timeline {
         Some(TimelineWord::Continuous) if is_of_keyframes => {
@@ -108,7 +111,13 @@ pub(super) async fn playlist(
             let within = parameters::within(from, to, LONGEST_S)?;
             of_keyframes(&api, &keyframes, &camera, within, every(within, asked.every)?).await?
         }
-        _ if is_of_keyframes => return Err(Problem::parameter("frames", "keyframes with `from` and `to`")),
+        (Some(from), Some(to), None) if is_of_both => {
+            let within = parameters::within(from, to, LONGEST_S)?;
+            both(&api, &camera, &name, timeline, within, every(within, asked.every)?).await?
+        }
+        _ if is_of_keyframes || is_of_both => {
+            return Err(Problem::parameter("frames", "keyframes and both with `from` and `to`"));
+        }
         (Some(from), Some(to), None) => {
             whole(&api, &camera, timeline, parameters::within(from, to, LONGEST_S)?).await?
         }
@@ -174,6 +183,35 @@ async fn of_keyframes(
     Ok(hls::pictures(&media(api), &chunks, &pictures))
 }
 
+/// Returns the playlist that names the one of all frames and the one of key frames.
+async fn both(
+    api: &Api,
+    camera: &CameraName,
+    name: &str,
+    timeline: Timeline,
+    within: Interval,
+    every_s: i64,
+) -> Result<String, Problem> {
+    let chunks = api.catalog.briefs(camera, within, CHUNKS_MAX).await?;
+    let chunks: Vec<&ChunkBrief> = chunks.iter().filter(|chunk| hls::is_playable(chunk)).collect();
+    if chunks.is_empty() {
+        return Err(Problem::not_found().detail("no footage of this time can be played"));
+    }
+    let range = format!("from={}&to={}", within.from, within.to);
+    let words = if timeline == Timeline::Continuous { "&timeline=continuous" } else { "" };
+    let all = beside(api, camera, name, &format!("{range}{words}"));
+    let keyframes = beside(api, camera, name, &format!("{range}&frames=keyframes&every={every_s}"));
+    Ok(hls::variants(&Variants { all: &all, keyframes: &keyframes, every_s }, &chunks))
+}
+
+/// Returns the URL of another playlist of the camera, from the name on, as the reader of one sees it.
+fn beside(api: &Api, camera: &CameraName, name: &str, query: &str) -> String {
+    let path = format!("/v1/playlists/{}/{name}?{query}", camera.site);
+    let start = path.len() - query.len() - name.len() - 1;
+    let path = api.access.sign(&path, api.clock.now()).map_or(path, |(signed, _)| signed);
+    path[start..].to_owned()
+}
+
 /// Returns the newest chunks, counted from `since`; `None` if that is too long ago, or no chunk has arrived since.
 async fn live(api: &Api, camera: &CameraName, timeline: Timeline, since: Timestamp) -> Result<Option<String>, Problem> {
     let now = api.clock.now();
@@ -198,10 +236,5 @@ async fn begin(api: &Api, camera: &CameraName, timeline: Timeline, name: &str) -
     let edge = last.to.checked_sub(WINDOW).unwrap_or(from);
     let first = chunks.iter().find(|chunk| hls::is_playable(chunk) && chunk.to > edge).unwrap_or(last);
     let words = if timeline == Timeline::Continuous { "&timeline=continuous" } else { "" };
-    let query = format!("since={}{words}", first.from);
-    let path = format!("/v1/playlists/{}/{name}?{query}", camera.site);
-    // From the name on, as the reader sees it.
-    let start = path.len() - query.len() - name.len() - 1;
-    let path = api.access.sign(&path, now).map_or(path, |(signed, _)| signed);
-    Ok(Redirect::to(&path[start..]).into_response())
+    Ok(Redirect::to(&beside(api, camera, name, &format!("since={}{words}", first.from))).into_response())
 }

@@ -173,6 +173,37 @@ async fn what_is_gone_damaged_or_without_an_index_does_not_spoil_the_rest() {
 }
 
 #[tokio::test]
+async fn one_playlist_names_all_frames_and_key_frames() {
+    let place = Place::new(|_| {}).await;
+    for (more, named) in [("", ""), ("&timeline=continuous", "&timeline=continuous")] {
+        let text = place.asked(300, &format!("&frames=both&every=30{more}")).await.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let [head, version, all, path, pictures] = lines[..] else { panic!("{text}") };
+        assert_eq!((head, version), ("#EXTM3U", "#EXT-X-VERSION:7"));
+        assert!(all.starts_with("#EXT-X-STREAM-INF:BANDWIDTH=") && all.contains(",CODECS=\"avc1."), "{text}");
+        assert!(pictures.starts_with("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH="), "{text}");
+        let scrub = pictures.split_once("URI=\"").unwrap().1.trim_end_matches('"');
+        let get = async |path: &str| place.get(&format!("/v1/playlists/site-0/{path}"), &[]).await.text();
+        assert_eq!(get(path).await, place.asked(300, named).await.text());
+        assert_eq!(get(scrub).await, place.asked(300, "&frames=keyframes&every=30").await.text());
+        // No segment has a higher rate than its playlist has.
+        let rate = |line: &str| -> u64 { line.split(['=', ',']).nth(1).unwrap().parse().unwrap() };
+        let largest = place.keys.iter().map(|key| place.bucket.bytes(key).unwrap().len() as u64).max().unwrap();
+        assert!((largest * 8 / 3..=largest * 8 / 3 + 1).contains(&rate(all)), "{text}");
+        for entry in place.entries(300, "&every=30").await {
+            assert!(entry.len as f64 * 8.0 / entry.seconds <= rate(pictures) as f64, "{entry:?} {text}");
+        }
+    }
+    for more in ["&frames=both&since=2026-11-20T23:58:00Z", "&frames=both&every=0", "&every=30"] {
+        assert_eq!(place.asked(300, more).await.status.as_u16(), 400, "{more}");
+    }
+    let live = place.get("/v1/playlists/site-0/cam-0.m3u8?frames=both", &[]).await;
+    assert_eq!(live.status.as_u16(), 400);
+    let nothing = "/v1/playlists/site-0/cam-0.m3u8?frames=both&from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00Z";
+    assert_eq!(place.get(nothing, &[]).await.status.as_u16(), 404);
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_refused() {
     let place = Place::new(|_| {}).await;
     for more in [
