@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn origins_are_hosts_alone() {
-        let origins = MediaOrigins::parse_list("https://a.example, HTTP://127.0.0.1:5000/ https://b.example:443").unwrap();
+        let origins =
+            MediaOrigins::parse_list("https://a.example, HTTP://127.0.0.1:5000/ https://b.example:443").unwrap();
         assert_eq!(origins.0, ["https://a.example", "http://127.0.0.1:5000", "https://b.example"]);
         assert!(MediaOrigins::parse_list(" ,").unwrap().is_empty());
         for bad in [
@@ -120,7 +121,10 @@ mod tests {
         assert!(alone.contains("media-src 'self' blob:; connect-src 'self'; worker-src"), "{alone}");
         let with = of("https://a.example,https://b.example");
         let both = "https://a.example https://b.example";
-        assert!(with.contains(&format!("media-src 'self' blob: {both}; connect-src 'self' {both}; worker-src")), "{with}");
+        assert!(
+            with.contains(&format!("media-src 'self' blob: {both}; connect-src 'self' {both}; worker-src")),
+            "{with}"
+        );
         assert_eq!(with.matches("example").count(), 4, "{with}");
     }
 

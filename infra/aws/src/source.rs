@@ -8,7 +8,9 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
-use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path};
+use framepost_ports::{
+    ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path,
+};
 use jiff::Timestamp;
 use std::collections::HashMap;
 

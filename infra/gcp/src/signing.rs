@@ -125,6 +125,3 @@ impl SigningProvider for Account {
         self.sign_blob(content).await.map_err(SigningError::from_msg)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
 use framepost_events::finalized::Provider;
-use framepost_ports::{ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path};
+use framepost_ports::{
+    ByteRange, Error, ErrorKind, ObjectHead, ObjectRead, ObjectSource, PresignedGet, Result, url_path,
+};
 use google_cloud_auth::signer::Signer;
 use google_cloud_gax::error::Error as GoogleError;
 use google_cloud_storage::builder::storage::ReadObject;

@@ -116,8 +116,7 @@ pub(crate) enum Identity {
 /// Finds out who Application Default Credentials stand for. Sends no request.
 #[cfg(feature = "functions")]
 pub(crate) fn identity() -> Result<Identity> {
-    let stored =
-        stored().map_err(|error| Error::new(ErrorKind::Io, "connect", "google cloud").because(error))?;
+    let stored = stored().map_err(|error| Error::new(ErrorKind::Io, "connect", "google cloud").because(error))?;
     Ok(match stored {
         None => Identity::OfMachine,
         Some(stored) if stored.get("type").is_some_and(|kind| kind == "service_account") => Identity::Key(stored),

@@ -3,7 +3,8 @@
 //! Chunks mostly arrive in the order of their times. The fold then continues, because its state is stored for each camera and
 //! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
-use crate::executor::{Executor, Row, values};
+use crate::batch::Insert;
+use crate::executor::{Executor, Row, Value, values};
 use crate::write::{Touched, json};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
@@ -19,6 +20,25 @@ fn day_of(time: Timestamp) -> Timestamp {
     SightingFold::partition(time).from
 }
 
+/// Rows that are written when all of them are known.
+#[derive(Default)]
+struct Made {
+    /// By what makes them one row: camera, series, day, label and start.
+    sightings: BTreeMap<(i64, i64, Timestamp, String, Timestamp), Vec<Value>>,
+    tails: Vec<Vec<Value>>,
+}
+
+const SIGHTING: Insert<'static> = Insert {
+    into: "sighting (camera, series, day_us, label, from_us, to_us, score, sighting)",
+    rest: "ON CONFLICT (camera, series, day_us, label, from_us) DO UPDATE SET
+        to_us = excluded.to_us, score = excluded.score, sighting = excluded.sighting",
+};
+const TAIL: Insert<'static> = Insert {
+    into: "tail (camera, series, from_us, key, fold)",
+    rest: "ON CONFLICT (camera, series) DO UPDATE SET
+        from_us = excluded.from_us, key = excluded.key, fold = excluded.fold",
+};
+
 /// Brings the sightings up to date of each camera by each model, by their ids.
 pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i64), Touched>) -> Result<()> {
     let sql = "SELECT from_us, key, fold FROM tail WHERE camera = $1 AND series = $2";
@@ -27,15 +47,24 @@ pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i6
         let tail = db.ask(sql, values![camera, series]).await?;
         asked.push((camera, series, touched, tail));
     }
+    let mut made = Made::default();
     for (camera, series, touched, tail) in asked {
         let tail = db.answer(tail).await?;
-        go_on(db, camera, series, touched, tail.first()).await?;
+        go_on(db, &mut made, camera, series, touched, tail.first()).await?;
     }
-    Ok(())
+    SIGHTING.write(db, made.sightings.into_values()).await?;
+    TAIL.write(db, made.tails).await
 }
 
 /// Brings the sightings of a camera by a model up to date. `tail` is the row with where its fold is.
-async fn go_on(db: &mut impl Executor, camera: i64, series: i64, touched: Touched, tail: Option<&Row>) -> Result<()> {
+async fn go_on(
+    db: &mut impl Executor,
+    rows: &mut Made,
+    camera: i64,
+    series: i64,
+    touched: Touched,
+    tail: Option<&Row>,
+) -> Result<()> {
     let tail = match tail {
         Some(row) => Some(((row.int(0)?, row.text(1)?.to_owned()), row.json::<SightingFold>(2)?)),
         None => None,
@@ -61,18 +90,19 @@ async fn go_on(db: &mut impl Executor, camera: i64, series: i64, touched: Touche
             (day, last) = (Some(here), (*from, key.clone()));
         }
         for ((day, ..), sighting) in &made {
-            write(db, camera, series, *day, sighting).await?;
+            rows.sighting(camera, series, *day, sighting)?;
         }
-        return set_tail(db, camera, series, &last, &fold).await;
+        return rows.tail(camera, series, &last, &fold);
     }
     let mut days = touched.gone;
     days.extend(touched.new.values().map(|look| day_of(look.from)));
-    again(db, camera, series, days, tail.map(|(last, _)| last)).await
+    again(db, rows, camera, series, days, tail.map(|(last, _)| last)).await
 }
 
 /// Builds these days again, and determines where the fold continues.
 async fn again(
     db: &mut impl Executor,
+    rows: &mut Made,
     camera: i64,
     series: i64,
     mut days: BTreeSet<Timestamp>,
@@ -91,26 +121,32 @@ async fn again(
         db.execute("DELETE FROM tail WHERE camera = $1 AND series = $2", values![camera, series]).await?;
     }
     for day in days {
-        let (last, fold) = rebuild(db, camera, series, day).await?;
+        let (last, fold) = rebuild(db, rows, camera, series, day).await?;
         if Some(day) == last_day {
-            set_tail(db, camera, series, &last, &fold).await?;
+            rows.tail(camera, series, &last, &fold)?;
         }
     }
     Ok(())
 }
 
 /// Builds one day from its looks. Returns the place of the last look, and the fold after it.
-async fn rebuild(db: &mut impl Executor, camera: i64, series: i64, day: Timestamp) -> Result<(Last, SightingFold)> {
+async fn rebuild(
+    db: &mut impl Executor,
+    rows: &mut Made,
+    camera: i64,
+    series: i64,
+    day: Timestamp,
+) -> Result<(Last, SightingFold)> {
     let Interval { from, to } = SightingFold::partition(day);
     let sql = "DELETE FROM sighting WHERE camera = $1 AND series = $2 AND day_us = $3";
     db.execute(sql, values![camera, series, day]).await?;
     let sql = "SELECT from_us, to_us, key, time_us, record FROM look
         WHERE camera = $1 AND series = $2 AND from_us >= $3 AND from_us < $4 ORDER BY from_us, key, version";
-    let rows = db.query(sql, values![camera, series, from, to]).await?;
+    let looks = db.query(sql, values![camera, series, from, to]).await?;
     let mut fold = SightingFold::default();
     let mut last = (0, String::new());
     let mut made = Vec::new();
-    for row in rows {
+    for row in looks {
         let inferred: ChunkInferred = row.json(4)?;
         let look = LookRow { time: row.time(3)?, from: row.time(0)?, to: row.time(1)?, inferred };
         made.extend(fold.take(&look.look()));
@@ -118,22 +154,22 @@ async fn rebuild(db: &mut impl Executor, camera: i64, series: i64, day: Timestam
     }
     made.extend(fold.open().cloned());
     for sighting in &made {
-        write(db, camera, series, day, sighting).await?;
+        rows.sighting(camera, series, day, sighting)?;
     }
     Ok((last, fold))
 }
 
-async fn write(db: &mut impl Executor, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
-    let sql = "INSERT INTO sighting (camera, series, day_us, label, from_us, to_us, score, sighting)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (camera, series, day_us, label, from_us) DO UPDATE SET
-        to_us = excluded.to_us, score = excluded.score, sighting = excluded.sighting";
-    let Sighting { label, from, to, score, .. } = sighting;
-    let label = label.replace('\0', "\u{fffd}");
-    db.execute(sql, values![camera, series, day, label, *from, *to, *score, json(sighting)?]).await
-}
+impl Made {
+    fn sighting(&mut self, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
+        let Sighting { label, from, to, score, .. } = sighting;
+        let label = label.replace('\0', "\u{fffd}");
+        let row = values![camera, series, day, label.as_str(), *from, *to, *score, json(sighting)?].to_vec();
+        self.sightings.insert((camera, series, day, label, *from), row);
+        Ok(())
+    }
 
-async fn set_tail(db: &mut impl Executor, camera: i64, series: i64, last: &Last, fold: &SightingFold) -> Result<()> {
-    let sql = "INSERT INTO tail (camera, series, from_us, key, fold) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (camera, series) DO UPDATE SET from_us = excluded.from_us, key = excluded.key, fold = excluded.fold";
-    db.execute(sql, values![camera, series, last.0, last.1.as_str(), json(fold)?]).await
+    fn tail(&mut self, camera: i64, series: i64, last: &Last, fold: &SightingFold) -> Result<()> {
+        self.tails.push(values![camera, series, last.0, last.1.as_str(), json(fold)?].to_vec());
+        Ok(())
+    }
 }

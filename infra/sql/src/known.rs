@@ -1,7 +1,9 @@
 //! What changes need to know of the rows that are there, asked at once for all of them: removals of their objects, and the ids
 //! of their cameras and models.
 
+use crate::batch::{filled, tuples};
 use crate::executor::{Executor, Row, Value, values};
+use crate::read;
 use crate::write::{json, may_come_again, place, plain};
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Data, Model, ObjectRef, Record};
@@ -9,9 +11,6 @@ use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow};
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// How many keys one statement asks for. The last one fills what is left, so that there are few different statements.
-const KEYS: [usize; 3] = [1, 16, 128];
 
 /// The removals of some objects.
 #[derive(Debug, Default)]
@@ -29,15 +28,11 @@ impl Removals {
         });
         let keys: Vec<String> = records.collect::<BTreeSet<_>>().into_iter().collect();
         let mut asked = Vec::new();
-        let mut rest = &keys[..];
-        while let Some(last) = rest.last() {
-            let most = KEYS.into_iter().find(|most| *most >= rest.len()).unwrap_or(KEYS[KEYS.len() - 1]);
-            let (now, later) = rest.split_at(most.min(rest.len()));
-            let places: Vec<String> = (1..=most).map(|n| format!("${n}")).collect();
-            let sql = format!("SELECT key, place, version, time_us FROM removal WHERE key IN ({})", places.join(", "));
-            let filled = now.iter().chain(std::iter::repeat(last)).take(most);
-            asked.push(db.ask(&sql, &filled.map(|key| Value::from(key.as_str())).collect::<Vec<_>>()).await?);
-            rest = later;
+        for keys in filled(&keys) {
+            let places = tuples(1, keys.len());
+            let sql = format!("SELECT key, place, version, time_us FROM removal WHERE key IN {places}");
+            let values: Vec<Value> = keys.into_iter().map(|key| Value::from(key.as_str())).collect();
+            asked.push(db.ask(&sql, &values).await?);
         }
         let mut removals = Self::default();
         for asked in asked {
@@ -122,7 +117,9 @@ impl Ids {
                 *longest = length_us.max(*longest);
             }
         }
-        let mut ids = Self::default();
+        let mut ids = Self { cameras: known(db, &cameras.keys().collect::<Vec<_>>()).await?, series: HashMap::new() };
+        // Most are there already, and none of their chunks has been longer: nothing is written for those.
+        cameras.retain(|name, length_us| ids.cameras.get(name).is_none_or(|(_, longest_us)| *longest_us < *length_us));
         let mut asked = Vec::new();
         for (name, length_us) in cameras {
             let values = values![name.site.as_str(), name.camera.as_str(), length_us];
@@ -169,6 +166,24 @@ impl Ids {
         self.series.insert(name, found);
         Ok(found.0)
     }
+}
+
+/// Returns those of the cameras that have a row, with its id and the length of their longest chunk in µs.
+async fn known(db: &mut impl Executor, names: &[&CameraName]) -> Result<HashMap<CameraName, (i64, i64)>> {
+    let mut asked = Vec::new();
+    for names in filled(names) {
+        let places = tuples(names.len(), 2);
+        let sql = format!("SELECT id, longest_us, site, name FROM camera WHERE (site, name) IN (VALUES {places})");
+        let texts = names.into_iter().flat_map(|name| [name.site.as_str(), name.camera.as_str()]);
+        asked.push(db.ask(&sql, &texts.map(Value::from).collect::<Vec<_>>()).await?);
+    }
+    let mut known = HashMap::new();
+    for asked in asked {
+        for row in db.answer(asked).await? {
+            known.insert(read::name(&row, 2)?, (row.int(0)?, row.int(1)?));
+        }
+    }
+    Ok(known)
 }
 
 /// A model as JSON, without the arm of a comparison.

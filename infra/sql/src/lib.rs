@@ -17,6 +17,7 @@
 //!
 //! Times are whole microseconds since 1970, as in keys. What nothing is asked by is kept as the record's JSON.
 
+mod batch;
 mod build;
 mod cloud;
 mod executor;

@@ -12,8 +12,8 @@ use crate::{Passwords, hold, objects, read, schema, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold, HoldQuery,
-    Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
+    HoldQuery, Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;

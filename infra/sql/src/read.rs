@@ -4,8 +4,8 @@ use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
 use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
 use framepost_ports::catalog::{
-    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera, LookRow, Looked,
-    Order, SightingQuery, SightingRow, SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
+    LookRow, Looked, Order, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;

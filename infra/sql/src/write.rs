@@ -1,7 +1,8 @@
 //! Writes changes as rows.
 
+use crate::batch::{Insert, OfObject, Waiting, filled, tuples, wait};
 use crate::build;
-use crate::executor::{Asked, Executor, Value, values};
+use crate::executor::{Executor, Value, values};
 use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
 use framepost_events::finalized::Provider;
@@ -10,6 +11,7 @@ use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, SightingFo
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The looks that changed, of one camera and one model.
@@ -26,8 +28,13 @@ struct Writing<'a, E> {
     db: &'a mut E,
     removals: Removals,
     ids: Ids,
-    /// Looks of which is not known yet whether they changed anything: by ids of camera and series.
-    looks: Vec<(Asked, (i64, i64), LookRow)>,
+    /// Records that are not on the list of records written yet.
+    happenings: Vec<Vec<Value>>,
+    chunks: Waiting<OfObject>,
+    /// Gaps, the ends of spans and rejects, by table.
+    plain: [Waiting<OfObject>; 3],
+    /// Looks by object and series, with the id of their camera.
+    looks: BTreeMap<(OfObject, i64), (i64, LookRow)>,
     /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
 }
@@ -36,14 +43,23 @@ struct Writing<'a, E> {
 pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<()> {
     let removals = Removals::of(db, changes).await?;
     let ids = Ids::of(db, &removals, changes).await?;
-    let mut writing = Writing { db, removals, ids, looks: Vec::new(), touched: BTreeMap::new() };
+    let mut writing = Writing {
+        db,
+        removals,
+        ids,
+        happenings: Vec::new(),
+        chunks: BTreeMap::new(),
+        plain: Default::default(),
+        looks: BTreeMap::new(),
+        touched: BTreeMap::new(),
+    };
     for change in changes {
         match change {
             Change::Record(record) => writing.record(record).await?,
             Change::Removed(removed) => writing.removed(removed).await?,
         }
     }
-    writing.looks_changed().await?;
+    writing.flush().await?;
     let Writing { db, touched, .. } = writing;
     build::sightings(db, touched).await
 }
@@ -71,6 +87,21 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::new(ErrorKind::Invalid, "write", "the catalogue").because(error))
 }
 
+/// Marks the newest version of each key, and unmarks the others.
+async fn mark_newest(db: &mut impl Executor, keys: &[String]) -> Result<()> {
+    for keys in filled(keys) {
+        let places = tuples(1, keys.len());
+        let sql = format!(
+            "UPDATE chunk SET newest = CASE WHEN EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key
+                AND (other.time_us, other.version) > (chunk.time_us, chunk.version)) THEN 0 ELSE 1 END
+            WHERE key IN {places} AND EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key AND other.id <> chunk.id)"
+        );
+        let values: Vec<Value> = keys.into_iter().map(|key| Value::from(key.as_str())).collect();
+        db.execute(&sql, &values).await?;
+    }
+    Ok(())
+}
+
 /// The word of a unit variant.
 fn word(value: &impl Serialize) -> Option<String> {
     match serde_json::to_value(value) {
@@ -79,11 +110,72 @@ fn word(value: &impl Serialize) -> Option<String> {
     }
 }
 
+/// A table of intervals or rejects, with a record for each.
+#[derive(Debug, Clone, Copy)]
+enum Plain {
+    Gap,
+    SpanEnd,
+    Reject,
+}
+
+const PLAIN: [Plain; 3] = [Plain::Gap, Plain::SpanEnd, Plain::Reject];
+
+impl Plain {
+    fn insert(self) -> Insert<'static> {
+        match self {
+            Self::Gap => Insert {
+                into: "gap (camera, from_us, to_us, key, place, version, time_us, record)",
+                rest: "ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
+                    to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
+                    WHERE excluded.time_us >= gap.time_us",
+            },
+            Self::SpanEnd => Insert {
+                into: "span_end (camera, from_us, to_us, key, place, version, time_us, record)",
+                rest: "ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
+                    to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
+                    WHERE excluded.time_us >= span_end.time_us",
+            },
+            Self::Reject => Insert {
+                into: "reject (key, place, version, time_us, record)",
+                rest: "ON CONFLICT (key, place, version) DO UPDATE SET record = excluded.record, time_us = excluded.time_us
+                    WHERE excluded.time_us >= reject.time_us",
+            },
+        }
+    }
+}
+
+const HAPPENING: Insert<'static> = Insert { into: "happening (record)", rest: "" };
+
+const CHUNK: Insert<'static> = Insert {
+    into: "chunk (camera, from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
+        sample_entry, codec, audio_codec, random_access, activity, signature, content, chain, newest, record)",
+    rest: "ON CONFLICT (key, place, version) DO UPDATE SET
+        camera = excluded.camera, from_us = excluded.from_us, to_us = excluded.to_us, time_us = excluded.time_us,
+        seconds = excluded.seconds, size_bytes = excluded.size_bytes, init_bytes = excluded.init_bytes,
+        media_end = excluded.media_end, timescale = excluded.timescale, sample_entry = excluded.sample_entry,
+        codec = excluded.codec, audio_codec = excluded.audio_codec, random_access = excluded.random_access,
+        activity = excluded.activity, signature = excluded.signature, content = excluded.content,
+        chain = excluded.chain, record = excluded.record
+        WHERE excluded.time_us >= chunk.time_us",
+};
+
+/// What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
+const LOOK: Insert<'static> = Insert {
+    into: "look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)",
+    rest: "ON CONFLICT (key, place, version, series) DO UPDATE SET time_us = excluded.time_us
+        WHERE excluded.time_us > look.time_us RETURNING key, place, version, series",
+};
+
+/// An object as the rows about it name it.
+fn of_object(object: &ObjectRef) -> OfObject {
+    (plain(&object.key), place(object), object.version.clone())
+}
+
 impl<E: Executor> Writing<'_, E> {
     async fn record(&mut self, record: &Record) -> Result<()> {
         let time = record.time;
         if !self.removals.apply_to(record.data.object(), time) {
-            self.note(record).await?;
+            self.happenings.push(values![json(record)?].to_vec());
         }
         match &record.data {
             Data::ChunkProbed(chunk) => match ChunkRow::new(time, (**chunk).clone()) {
@@ -92,11 +184,11 @@ impl<E: Executor> Writing<'_, E> {
             },
             Data::GapRecorded(gap) => {
                 let camera = CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() };
-                self.plain_row("gap", &camera, [gap.gap.from, gap.gap.to], &gap.object, time, json(gap)?).await
+                self.interval(Plain::Gap, &camera, [gap.gap.from, gap.gap.to], &gap.object, time, json(gap)?).await
             }
             Data::SpanEnded(end) => match CameraName::of(end.site.as_ref(), end.camera.as_ref()) {
                 Some(camera) => {
-                    self.plain_row("span_end", &camera, [end.end, end.end], &end.object, time, json(end)?).await
+                    self.interval(Plain::SpanEnd, &camera, [end.end, end.end], &end.object, time, json(end)?).await
                 }
                 None => Ok(()),
             },
@@ -109,19 +201,12 @@ impl<E: Executor> Writing<'_, E> {
                 if self.removals.apply_to(&rejected.object, time) {
                     return Ok(());
                 }
-                let object = &rejected.object;
-                let sql = "INSERT INTO reject (key, place, version, time_us, record) VALUES ($1, $2, $3, $4, $5)
-                    ON CONFLICT (key, place, version) DO UPDATE SET record = excluded.record, time_us = excluded.time_us
-                    WHERE excluded.time_us >= reject.time_us";
-                let values = values![plain(&object.key), place(object), object.version.as_str(), time, json(rejected)?];
-                self.db.execute(sql, values).await
+                let of = of_object(&rejected.object);
+                let row = values![of.0.as_str(), of.1.as_str(), of.2.as_str(), time, json(rejected)?].to_vec();
+                wait(&mut self.plain[Plain::Reject as usize], of, time.as_microsecond(), row);
+                Ok(())
             }
         }
-    }
-
-    /// Adds the record to the list of records written.
-    async fn note(&mut self, record: &Record) -> Result<()> {
-        self.db.execute("INSERT INTO happening (record) VALUES ($1)", values![json(record)?]).await
     }
 
     async fn chunk(&mut self, row: &ChunkRow) -> Result<()> {
@@ -133,18 +218,6 @@ impl<E: Executor> Writing<'_, E> {
         let length_us = row.to.as_microsecond() - row.from.as_microsecond();
         let camera = self.ids.camera(self.db, &name, length_us).await?;
         let brief = row.brief();
-        let sql = "INSERT INTO chunk (camera, from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes,
-                media_end, timescale, sample_entry, codec, audio_codec, random_access, activity, signature, content, chain,
-                newest, record)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 1, $21)
-            ON CONFLICT (key, place, version) DO UPDATE SET
-                camera = excluded.camera, from_us = excluded.from_us, to_us = excluded.to_us, time_us = excluded.time_us,
-                seconds = excluded.seconds, size_bytes = excluded.size_bytes, init_bytes = excluded.init_bytes,
-                media_end = excluded.media_end, timescale = excluded.timescale, sample_entry = excluded.sample_entry,
-                codec = excluded.codec, audio_codec = excluded.audio_codec, random_access = excluded.random_access,
-                activity = excluded.activity, signature = excluded.signature, content = excluded.content,
-                chain = excluded.chain, record = excluded.record
-            WHERE excluded.time_us >= chunk.time_us";
         let values = values![
             camera,
             row.from,
@@ -166,24 +239,17 @@ impl<E: Executor> Writing<'_, E> {
             word(&brief.signature),
             word(&brief.content),
             word(&brief.chain),
+            1_i64,
             json(&row.chunk)?,
         ];
-        self.db.execute(sql, values).await?;
-        self.mark_newest(&object.key).await
+        wait(&mut self.chunks, of_object(object), row.time.as_microsecond(), values.to_vec());
+        Ok(())
     }
 
-    /// Marks the newest version of a key, and unmarks the others.
-    async fn mark_newest(&mut self, key: &str) -> Result<()> {
-        let sql = "UPDATE chunk SET newest = CASE WHEN EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key
-                AND (other.time_us, other.version) > (chunk.time_us, chunk.version)) THEN 0 ELSE 1 END
-            WHERE key = $1 AND EXISTS (SELECT 1 FROM chunk other WHERE other.key = $1 AND other.id <> chunk.id)";
-        self.db.execute(sql, values![key]).await
-    }
-
-    /// Writes a row of a table of intervals and their records.
-    async fn plain_row(
+    /// Adds a row of a table of intervals and their records.
+    async fn interval(
         &mut self,
-        table: &'static str,
+        table: Plain,
         name: &CameraName,
         [from, to]: [Timestamp; 2],
         object: &ObjectRef,
@@ -194,16 +260,10 @@ impl<E: Executor> Writing<'_, E> {
             return Ok(());
         }
         let camera = self.ids.camera(self.db, name, 0).await?;
-        let sql = format!(
-            "INSERT INTO {table} (camera, from_us, to_us, key, place, version, time_us, record)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-            ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
-                to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
-            WHERE excluded.time_us >= {table}.time_us"
-        );
-        let values =
-            values![camera, from, to, plain(&object.key), place(object), object.version.as_str(), time, record];
-        self.db.execute(&sql, values).await
+        let of = of_object(object);
+        let row = values![camera, from, to, of.0.as_str(), of.1.as_str(), of.2.as_str(), time, record].to_vec();
+        wait(&mut self.plain[table as usize], of, time.as_microsecond(), row);
+        Ok(())
     }
 
     async fn look(&mut self, row: LookRow) -> Result<()> {
@@ -215,35 +275,52 @@ impl<E: Executor> Writing<'_, E> {
         }
         let length_us = row.to.as_microsecond() - row.from.as_microsecond();
         let camera = self.ids.camera(self.db, &name, length_us).await?;
-        // What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
-        let sql = "INSERT INTO look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-            ON CONFLICT (key, place, version, series) DO UPDATE SET time_us = excluded.time_us
-            WHERE excluded.time_us > look.time_us RETURNING id";
-        let values = values![
-            camera,
-            series,
-            row.from,
-            row.to,
-            object.key.as_str(),
-            place(object),
-            object.version.as_str(),
-            row.time,
-            row.skipped().and_then(|why| word(&why)),
-            json(&row.inferred)?,
-        ];
-        let asked = self.db.ask(sql, values).await?;
-        self.looks.push((asked, (camera, series), row));
+        match self.looks.entry((of_object(object), series)) {
+            Entry::Vacant(place) => {
+                place.insert((camera, row));
+            }
+            Entry::Occupied(mut there) => {
+                let there = &mut there.get_mut().1;
+                there.time = there.time.max(row.time);
+            }
+        }
         Ok(())
     }
 
-    /// Notes which of the looks that were written changed something.
-    async fn looks_changed(&mut self) -> Result<()> {
-        for (asked, of, row) in std::mem::take(&mut self.looks) {
-            if !self.db.answer(asked).await?.is_empty() {
+    /// Writes what waits.
+    async fn flush(&mut self) -> Result<()> {
+        HAPPENING.write(self.db, std::mem::take(&mut self.happenings)).await?;
+        let chunks = std::mem::take(&mut self.chunks);
+        let keys: BTreeSet<String> = chunks.keys().map(|(key, ..)| key.clone()).collect();
+        CHUNK.write(self.db, chunks.into_values().map(|(_, row)| row)).await?;
+        mark_newest(self.db, &keys.into_iter().collect::<Vec<_>>()).await?;
+        for table in PLAIN {
+            let rows = std::mem::take(&mut self.plain[table as usize]);
+            table.insert().write(self.db, rows.into_values().map(|(_, row)| row)).await?;
+        }
+        self.write_looks().await
+    }
+
+    /// Writes the looks that wait, and notes which of them changed something.
+    async fn write_looks(&mut self) -> Result<()> {
+        let mut looks = std::mem::take(&mut self.looks);
+        let row = |((of, series), (camera, row)): (&(OfObject, i64), &(i64, LookRow))| {
+            let skipped = row.skipped().and_then(|why| word(&why));
+            let (key, place, version) = of;
+            let [key, place, version] = [key, place, version].map(String::as_str);
+            let record = json(&row.inferred)?;
+            let row = values![*camera, *series, row.from, row.to, key, place, version, row.time, skipped, record];
+            Ok(row.to_vec())
+        };
+        let rows = looks.iter().map(row).collect::<Result<Vec<_>>>()?;
+        for asked in LOOK.ask(self.db, rows).await? {
+            for changed in self.db.answer(asked).await? {
+                let texts = [changed.text(0)?, changed.text(1)?, changed.text(2)?].map(str::to_owned);
+                let series = changed.int(3)?;
+                let Some((camera, row)) = looks.remove(&(texts.into(), series)) else { continue };
                 let object = &row.inferred.object;
                 let at = (row.from.as_microsecond(), object.key.clone(), object.version.clone());
-                self.touched.entry(of).or_default().new.insert(at, row);
+                self.touched.entry((camera, series)).or_default().new.insert(at, row);
             }
         }
         Ok(())
@@ -260,7 +337,7 @@ impl<E: Executor> Writing<'_, E> {
     }
 
     async fn removed(&mut self, removed: &ObjectRemoved) -> Result<()> {
-        self.looks_changed().await?;
+        self.flush().await?;
         self.removals.add(removed);
         let key = plain(&removed.key);
         let of = format!("{}/{}", removed.provider, removed.bucket);
@@ -276,7 +353,7 @@ impl<E: Executor> Writing<'_, E> {
         for table in ["chunk", "gap", "span_end", "reject"] {
             self.db.execute(&format!("DELETE FROM {table} {which}"), values).await?;
         }
-        self.mark_newest(&key).await?;
+        mark_newest(self.db, std::slice::from_ref(&key)).await?;
         let sql = format!("DELETE FROM look {which} RETURNING camera, series, from_us, version");
         for row in self.db.query(&sql, values).await? {
             let touched = self.touched.entry((row.int(0)?, row.int(1)?)).or_default();

@@ -12,10 +12,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_events::record::ChainState;
+use framepost_ports::Error;
 use framepost_ports::catalog::{
     CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, SightingQuery, SightingRow,
 };
-use framepost_ports::Error;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;

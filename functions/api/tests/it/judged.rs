@@ -147,7 +147,8 @@ impl Served {
     async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
         let recording = Recording::make(pieces, reordered).await?;
         let catalog = MemoryCatalog::default();
-        let changes: Vec<Change> = recording.records.iter().cloned().map(|record| Change::Record(Box::new(record))).collect();
+        let changes: Vec<Change> =
+            recording.records.iter().cloned().map(|record| Change::Record(Box::new(record))).collect();
         catalog.apply(&changes).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

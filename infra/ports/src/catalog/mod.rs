@@ -20,7 +20,8 @@ mod sightings;
 pub use holds::{Hold, HoldPlace, HoldQuery, Whose};
 pub use objects::{KnownObject, ObjectPage};
 pub use rows::{
-    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked, SightingRow, SpanEndRow,
+    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked,
+    SightingRow, SpanEndRow,
 };
 pub use sightings::{Best, LONGEST_PAUSE, Look, Sighting, SightingFold, sightings};
 

@@ -1,8 +1,8 @@
 use crate::Result;
 use crate::catalog::{
-    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
-    HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, SightingFold, SightingQuery,
-    SightingRow, SpanEndRow,
+    Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening,
+    Hold, HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, SightingFold,
+    SightingQuery, SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;

@@ -30,6 +30,8 @@ const CAMERAS: usize = 140;
 const BATCH: usize = 256;
 /// Each question is asked so often, of other cameras.
 const ASKED: usize = 100;
+/// Batches that are written as bare SQL.
+const BARE: usize = 200;
 const LABELS: [&str; 4] = ["person", "car", "dog", "bicycle"];
 
 /// A fleet whose cameras record without a pause, in chunks of three seconds.
@@ -98,6 +100,24 @@ impl Fleet {
         out.push(Change::Record(Box::new(Record::about(&object, time, inferred))));
     }
 
+    /// The first batches of it.
+    fn batches(&self, count: usize) -> Vec<Vec<Change>> {
+        let mut batches = vec![vec![]];
+        for chunk in 0.. {
+            for camera in 0..CAMERAS {
+                let last = batches.len() - 1;
+                self.records(camera, chunk, &mut batches[last]);
+                if batches[last].len() >= BATCH {
+                    if batches.len() == count {
+                        return batches;
+                    }
+                    batches.push(vec![]);
+                }
+            }
+        }
+        batches
+    }
+
     /// Writes all of it; returns how many records that were.
     async fn write(&self, catalog: &dyn Catalog, per_camera: usize) -> usize {
         let mut batch = Vec::with_capacity(BATCH + 2);
@@ -158,13 +178,64 @@ async fn serve(catalog: Arc<dyn Catalog>, now: Timestamp) -> Asker {
     Asker(TcpStream::connect(address).await.unwrap())
 }
 
-async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bytes: impl AsyncFn() -> u64) {
+/// Every `batch` of these is committed at once: pairs of a key and a record, as a table without anything else would have them.
+fn pairs(batch: &[Change]) -> (Vec<String>, Vec<String>) {
+    let pair = |change: &Change| match change {
+        Change::Record(record) => (record.data.object().key.clone(), serde_json::to_string(record).unwrap()),
+        Change::Removed(_) => unreachable!("nothing is removed"),
+    };
+    batch.iter().map(pair).unzip()
+}
+
+/// How many records a second a table of nothing but keys and records takes, in batches of as many: the least that a database does.
+fn bare_sqlite(file: &Path, batches: &[Vec<Change>]) -> f64 {
+    let mut connection = rusqlite::Connection::open(file).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").unwrap();
+    connection.execute_batch("CREATE TABLE bare (key TEXT NOT NULL, record TEXT NOT NULL)").unwrap();
+    connection.execute_batch("CREATE INDEX bare_key ON bare (key)").unwrap();
+    let began = Instant::now();
+    let mut records = 0;
+    for batch in batches {
+        let (keys, texts) = pairs(batch);
+        let transaction = connection.transaction().unwrap();
+        for pair in keys.iter().zip(&texts) {
+            transaction.prepare_cached("INSERT INTO bare VALUES (?, ?)").unwrap().execute(pair).unwrap();
+        }
+        transaction.commit().unwrap();
+        records += keys.len();
+    }
+    records as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The same in PostgreSQL, with a statement for each batch.
+async fn bare_postgres(url: &str, batches: &[Vec<Change>]) -> f64 {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("CREATE TABLE bare (key TEXT NOT NULL, record TEXT NOT NULL)").await.unwrap();
+    client.batch_execute("CREATE INDEX bare_key ON bare (key)").await.unwrap();
+    let insert = "INSERT INTO bare SELECT * FROM unnest($1::text[], $2::text[])";
+    let insert = client.prepare(insert).await.unwrap();
+    let began = Instant::now();
+    let mut records = 0;
+    for batch in batches {
+        let (keys, texts) = pairs(batch);
+        client.execute(&insert, &[&keys, &texts]).await.unwrap();
+        records += keys.len();
+    }
+    records as f64 / began.elapsed().as_secs_f64()
+}
+
+async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bare: f64, bytes: impl AsyncFn() -> u64) {
     let fleet = Fleet::new();
     let began = Instant::now();
     let records = fleet.write(&*catalog, per_camera).await;
     let took = began.elapsed().as_secs_f64();
     let chunks = per_camera * CAMERAS;
-    println!("{what}: {records} records of {chunks} chunks written, {:.0} a second", records as f64 / took);
+    let rate = records as f64 / took;
+    let ratio = bare / rate;
+    println!(
+        "{what}: {records} records of {chunks} chunks written, {rate:.0} a second; bare SQL {bare:.0} a second   ratio {ratio:.2}"
+    );
     println!("{what}: {:.0} bytes a chunk", bytes().await as f64 / chunks as f64);
     let mut asker = serve(catalog.clone(), fleet.at(per_camera)).await;
     let mut random = fastrand::Rng::with_seed(1);
@@ -226,9 +297,13 @@ async fn questions_of_a_fleet() {
     let chunks = std::env::var("FRAMEPOST_SCALE_CHUNKS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000_000);
     let per_camera = usize::max(chunks / CAMERAS, 100);
     let directory = tempfile::tempdir().unwrap();
+    let batches = Fleet::new().batches(BARE);
+    let bare = bare_sqlite(&directory.path().join("bare.db"), &batches);
+    std::fs::remove_file(directory.path().join("bare.db")).unwrap();
     let file = SqliteCatalog::open(directory.path().join("catalog.db")).await.unwrap();
-    measure("SQLite", Arc::new(file), per_camera, async || size(directory.path())).await;
+    measure("SQLite", Arc::new(file), per_camera, bare, async || size(directory.path())).await;
     let Some(server) = Server::start() else { return };
+    let bare = bare_postgres(&server.database("bare"), &batches).await;
     let catalog = Arc::new(PostgresCatalog::connect(&server.database("scale")).await.unwrap());
-    measure("PostgreSQL", catalog, per_camera, async || server.bytes("scale")).await;
+    measure("PostgreSQL", catalog, per_camera, bare, async || server.bytes("scale")).await;
 }
