@@ -1,5 +1,5 @@
 //! The console: a page that shows what the API knows. Its files are in `console/`, embedded as they are written and sent without
-//! their comments; its types are for `tsc` alone.
+//! their comments and indentation; its types are for `tsc` alone.
 //!
 //! The page is the same for everybody and contains no data. It asks the API for what it shows, like any other client.
 
@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 
 macro_rules! modules {
     ($($name:literal),+ $(,)?) => {
@@ -21,7 +22,7 @@ macro_rules! modules {
 const PAGE: &[u8] = include_bytes!("../console/index.html");
 
 const OTHERS: [(&str, &str, &[u8]); 2] = [
-    ("/console/console.css", "text/css; charset=utf-8", include_bytes!("../console/console.css")),
+    ("/console/console.css", STYLE, include_bytes!("../console/console.css")),
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
@@ -95,17 +96,20 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 fn files() -> impl Iterator<Item = (&'static str, &'static str, Cow<'static, [u8]>)> {
     let page = ("/", "text/html; charset=utf-8", PAGE);
     let written = std::iter::once(page).chain(OTHERS);
-    let written = written.map(|(path, content_type, bytes)| (path, content_type, Cow::Borrowed(bytes)));
-    let modules = MODULES.into_iter().map(|(path, content_type, bytes)| {
-        let text = std::str::from_utf8(bytes).map(without_comments);
+    written.chain(MODULES).map(|(path, content_type, bytes)| {
+        let shorter: fn(&str) -> String = match content_type {
+            SCRIPT => without_comments,
+            STYLE => plain_style,
+            _ => return (path, content_type, Cow::Borrowed(bytes)),
+        };
+        let text = std::str::from_utf8(bytes).map(shorter);
         (path, content_type, text.map_or(Cow::Borrowed(bytes), |text| Cow::Owned(text.into_bytes())))
-    });
-    written.chain(modules)
+    })
 }
 
-/// Empties the lines of a module that have nothing but a comment, which are a sixth of what is sent. Lines keep their numbers, so
-/// that an error tells its place in the source. A comment on a line with code stays, and so do strings, as no string of these
-/// modules goes over several lines.
+/// Empties the lines of a module that have nothing but a comment, which are a sixth of what is sent, and takes the indentation of
+/// the others. Lines keep their numbers, so that an error tells its place in the source. A comment on a line with code stays, and
+/// so do strings, as no string of these modules goes over several lines.
 fn without_comments(module: &str) -> String {
     let mut is_inside = false;
     let mut sent = String::with_capacity(module.len());
@@ -115,11 +119,24 @@ fn without_comments(module: &str) -> String {
         let is_comment = is_inside || begins || text.starts_with("//");
         is_inside = (is_inside || begins) && !text.ends_with("*/");
         if !is_comment {
-            sent.push_str(line);
+            sent.push_str(text);
         }
         sent.push('\n');
     }
     sent
+}
+
+/// A style sheet without its comments and its indentation. None of its strings has the signs of a comment in it.
+fn plain_style(sheet: &str) -> String {
+    let mut plain = String::with_capacity(sheet.len());
+    let mut rest = sheet;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        plain.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    let lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -176,7 +193,14 @@ mod tests {
     #[test]
     fn lines_of_comments_are_not_sent() {
         let module = "// A module.\nimport \"./x.js\";\n\n/** One line. */\n/**\n * Several.\n */\nlet a = /** @type {A} */ (1); // why\n  /* in */ f();\n  // more\nlet b = \"/*\";\n";
-        let sent = "\nimport \"./x.js\";\n\n\n\n\n\nlet a = /** @type {A} */ (1); // why\n  /* in */ f();\n\nlet b = \"/*\";\n";
+        let sent =
+            "\nimport \"./x.js\";\n\n\n\n\n\nlet a = /** @type {A} */ (1); // why\n/* in */ f();\n\nlet b = \"/*\";\n";
         assert_eq!(without_comments(module), sent);
+    }
+
+    #[test]
+    fn style_is_sent_without_comments() {
+        let sheet = "/* Several\n   lines. */\n:root {\n  --a: 1px; /* why */\n}\n\n.b { color: red; }\n";
+        assert_eq!(plain_style(sheet), ":root {\n--a: 1px;\n}\n.b { color: red; }\n");
     }
 }
