@@ -11,6 +11,7 @@ use edge_uploader::camera::{Camera as _, CameraEvent};
 use edge_uploader::clock::TrustedClock;
 use edge_uploader::gateway::CameraEnd;
 use edge_uploader::media::{AudioParameters, Frame, Reference, StreamParameters, TrackKind};
+use edge_uploader::upload::Drained;
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +26,9 @@ const AUDIO: u32 = 16_000;
 const SOUND_S: f64 = 1024.0 / 16_000.0;
 /// When the first frame arrives, after [`EPOCH`].
 const ARRIVAL_S: f64 = 10.0;
+
+/// The time for uploading what all cameras have left in the spool. They are up to 720, and their files are on a real disk.
+const BACKLOG_PATIENCE: Duration = Duration::from_mins(15);
 
 /// What a camera says instead of the time of its n-th frame, in seconds.
 type Lie = fn(n: usize, media: f64) -> f64;
@@ -269,7 +273,7 @@ async fn whatever_a_cameras_clock_says_every_frame_is_stored_in_order_and_at_its
         assert!(matches!(end, CameraEnd::Stopped), "{what}: {end:?}");
         judged.push((name, what, shape));
     }
-    gateway.shutdown(PATIENCE).await;
+    assert_eq!(gateway.shutdown(BACKLOG_PATIENCE).await, Drained::Empty);
     for (name, what, Shape { order, group, sound, .. }) in judged {
         let (stored, chunks, gaps) = stored(&scene, &name).await;
         let of = |track| stored.iter().filter(move |stored| stored.track == track).collect::<Vec<_>>();
