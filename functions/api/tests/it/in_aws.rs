@@ -93,8 +93,12 @@ pub(crate) fn exchange(
 ) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("{request} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n{body}").as_bytes()).unwrap();
+    let mut sent = format!("{request} HTTP/1.0\r\nHost: {address}\r\n");
+    for &(name, value) in headers {
+        sent.extend([name, ": ", value, "\r\n"]);
+    }
+    sent.extend(["\r\n", body]);
+    stream.write_all(sent.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
