@@ -112,6 +112,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_account_has_a_name_or_it_is_said_why_not() {
+        let name = "api@example-project.iam.gserviceaccount.com";
+        for (status, body, expected) in [
+            ("200 OK", name, Ok(name)),
+            ("200 OK", "<html />", Err(ErrorKind::Intercepted)),
+            ("200 OK", "a@b/../c", Err(ErrorKind::Intercepted)),
+            ("404 Not Found", "", Err(ErrorKind::Denied)),
+        ] {
+            let (host, answered) = server(status, body).await;
+            let (account, head) = tokio::join!(account_of(&host), answered);
+            assert_eq!(account.as_deref().map_err(Error::kind), expected);
+            assert!(head.starts_with("GET /computeMetadata/v1/instance/service-accounts/default/email "), "{head}");
+            assert!(head.contains("metadata-flavor: Google"), "{head}");
+        }
+    }
+
+    #[tokio::test]
     async fn the_project_is_an_id_or_nothing() {
         for (status, body, expected) in [
             ("200 OK", "example-project", Some("example-project")),

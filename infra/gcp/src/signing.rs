@@ -4,6 +4,9 @@
 //! service account that the program runs as (`signBlob`), which takes the right `iam.serviceAccounts.signBlob` on that account.
 //! The SDK would ask IAM without a limit to the answer, so this asks like all requests of this crate.
 
+#[cfg(test)]
+mod tests;
+
 use crate::api::{Answer, Api};
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
 use crate::error;
