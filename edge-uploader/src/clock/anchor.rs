@@ -1,6 +1,6 @@
 //! The gateway's UTC: the monotonic clock with an anchor, slewed toward the system clock.
 
-use super::{JUMP_US, SLEW_PPM};
+use super::{JUMP_US, SHARE_PPM};
 use jiff::Timestamp;
 
 /// Maps the monotonic clock to UTC. All cameras of a gateway share it. [`Anchor::check`] updates
@@ -36,7 +36,7 @@ impl Anchor {
     /// Converts a monotonic time to UTC.
     pub fn utc(&self, mono_us: i64) -> Timestamp {
         let elapsed = mono_us - self.mono_us;
-        let most = elapsed.max(0) * SLEW_PPM / 1_000_000;
+        let most = elapsed.max(0) * SHARE_PPM / 1_000_000;
         let micros = self.utc_us + elapsed + self.correction_us.clamp(-most, most);
         Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
     }
@@ -68,10 +68,10 @@ mod tests {
         let mut anchor = Anchor::new(0, at(1_000_000_000));
         assert_eq!(anchor.check(10_000_000, at(1_010_100_000)), None);
         assert_eq!(anchor.utc(10_000_000), at(1_010_000_000));
-        // 100 ms take 200 s at 500 ppm. After that, the correction ends.
-        assert_eq!(anchor.utc(110_000_000), at(1_110_050_000));
-        assert_eq!(anchor.utc(210_000_000), at(1_210_100_000));
-        assert_eq!(anchor.utc(310_000_000), at(1_310_100_000));
+        // 100 ms take 400 s at 250 ppm. After that, the correction ends.
+        assert_eq!(anchor.utc(210_000_000), at(1_210_050_000));
+        assert_eq!(anchor.utc(410_000_000), at(1_410_100_000));
+        assert_eq!(anchor.utc(510_000_000), at(1_510_100_000));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! plausible times from [`super::pictures`], so the drift is that of two working clocks. Differences too large
 //! to slew are applied with [`ArrivalClock::shift`], at the next random access frame.
 
-use super::SLEW_PPM;
+use super::SHARE_PPM;
 
 /// Half of the window over which the minimum is taken.
 const HALF_WINDOW_US: i64 = 30_000_000;
@@ -84,7 +84,7 @@ impl ArrivalClock {
             state.offset_us = target;
             state.moved_us = media_us;
         } else {
-            let most = (media_us - state.moved_us).max(0) * SLEW_PPM / 1_000_000;
+            let most = (media_us - state.moved_us).max(0) * SHARE_PPM / 1_000_000;
             if most > 0 {
                 state.offset_us += wrong_us.clamp(-most, most);
                 state.moved_us = media_us;
@@ -158,7 +158,7 @@ mod tests {
             let mono = heard(&mut clock, media, media + media / 10_000);
             if let Some(last) = last {
                 let step: i64 = mono - last;
-                assert!((step - FRAME_US).abs() <= FRAME_US * SLEW_PPM / 1_000_000 + 1, "{step}");
+                assert!((step - FRAME_US).abs() <= FRAME_US * SHARE_PPM / 1_000_000 + 1, "{step}");
             }
             last = Some(mono);
             assert!((mono - media - media / 10_000).abs() < 10_000, "frame {n}");

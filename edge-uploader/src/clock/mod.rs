@@ -2,7 +2,7 @@
 //!
 //! Camera timestamps can be wrong, and networks delay frames. The wall-clock time of a live frame therefore
 //! comes from the *gateway's* clock: the monotonic clock, anchored to UTC ([`Anchor`]), at the moment at which
-//! the frame would have arrived with the least delay seen ([`ArrivalClock`]). Corrections of either are slewed
+//! the frame would have arrived with the least delay seen ([`ArrivalClock`]). Corrections of both together are slewed
 //! by at most [`SLEW_PPM`], so that recorded time runs smoothly. RTCP sender reports are kept as an offset to
 //! that time. They replace it if the operator trusts the camera's clock ([`reports`]).
 //!
@@ -34,8 +34,12 @@ use framepost_events::attributes::{ClockInfo, ClockSource};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// The fastest correction, in microseconds per second.
+/// The fastest correction of recorded time, in microseconds per second.
 pub const SLEW_PPM: i64 = 500;
+
+/// The fastest correction of each of the two clocks that recorded time is made of, [`Anchor`] and [`ArrivalClock`]: both may be
+/// corrected at once, in the same direction.
+const SHARE_PPM: i64 = SLEW_PPM / 2;
 
 /// Larger differences are not slewed.
 pub const JUMP_US: i64 = 1_000_000;

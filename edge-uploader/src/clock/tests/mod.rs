@@ -9,6 +9,29 @@ use proptest::prelude::*;
 use scenario::{At, HOUR_S, Lie, Looks, Order, START, Scenario, VIDEO, everywhere, parameters, ticks};
 
 #[test]
+fn both_clocks_together_are_corrected_by_at_most_500_ppm() {
+    let mut arrivals = ArrivalClock::new();
+    let mut anchor = Anchor::new(0, Timestamp::UNIX_EPOCH);
+    // The first two seconds arrive late, and the system clock is slow: both corrections make recorded time slower.
+    let walls: Vec<i64> = (0..60 * 25)
+        .map(|n| {
+            let media_us = n * 40_000;
+            let arrival_us = media_us + if n < 50 { 300_000 } else { 0 };
+            arrivals.frame(media_us, arrival_us);
+            if n % 25 == 0 {
+                let system = Timestamp::from_microsecond(arrival_us - arrival_us / 1_000).unwrap();
+                assert!(anchor.check(arrival_us, system).is_none());
+            }
+            anchor.utc(arrivals.project(media_us).unwrap()).as_microsecond()
+        })
+        .collect();
+    let corrections = walls[75..].windows(76).map(|window| window[75] - window[0] - 3_000_000);
+    let (least, most) = corrections.fold((i64::MAX, i64::MIN), |(least, most), us| (least.min(us), most.max(us)));
+    assert!((-1_510..=-1_400).contains(&least), "{least} µs in 3 s");
+    assert!(most <= 0, "{most} µs in 3 s");
+}
+
+#[test]
 fn a_camera_that_tells_the_truth_keeps_its_times_to_the_tick() {
     everywhere("truth", &Scenario::default(), 0.2, |what, outcome| {
         for got in outcome.pictures.iter().chain(&outcome.sounds) {
