@@ -1,8 +1,8 @@
 //! What IAM is asked to sign, and what is made of its answers.
 
 use super::*;
+use framepost_events::Sha256;
 use framepost_tests::lying_server::{self, LyingServer};
-use ring::digest;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,10 +25,6 @@ fn signature(bytes: &[u8]) -> lying_server::Answer {
     lying_server::Answer::Whole(200, body.to_string().into_bytes())
 }
 
-fn sha256(text: &str) -> String {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The text to sign for a URL, as <https://docs.cloud.google.com/storage/docs/authentication/canonical-requests> has it.
 fn text_to_sign(url: &Url) -> String {
     let query = url.query().unwrap().split('&').filter(|part| !part.starts_with("X-Goog-Signature="));
@@ -42,7 +38,7 @@ fn text_to_sign(url: &Url) -> String {
     let time = &of["X-Goog-Date"];
     let scope = format!("{}/auto/storage/goog4_request", &time[..8]);
     assert_eq!(of["X-Goog-Credential"], format!("{NAME}/{scope}"));
-    format!("GOOG4-RSA-SHA256\n{time}\n{scope}\n{}", sha256(&canonical))
+    format!("GOOG4-RSA-SHA256\n{time}\n{scope}\n{}", Sha256::of(canonical.as_bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
