@@ -32,6 +32,8 @@ async fn answers_are_streamed_and_those_begun_are_finished() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let service = tokio::spawn(serve(router, HttpLimits::default(), listener, async { drop(stopped.await) }));
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new();
     assert_eq!(client.get(format!("{url}/health")).send().await.unwrap().status(), StatusCode::OK);
     // The function sees whole paths, and answers them itself.
