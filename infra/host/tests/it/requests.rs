@@ -15,6 +15,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+fn client() -> Client {
+    // Fails where another test of this process was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 #[tokio::test]
 async fn answers_are_streamed_and_those_begun_are_finished() {
     let (parts, mut given) = mpsc::channel::<Bytes>(1);
@@ -32,9 +38,7 @@ async fn answers_are_streamed_and_those_begun_are_finished() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let service = tokio::spawn(serve(router, HttpLimits::default(), listener, async { drop(stopped.await) }));
-    // Another test of this process may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::new();
+    let client = client();
     assert_eq!(client.get(format!("{url}/health")).send().await.unwrap().status(), StatusCode::OK);
     // The function sees whole paths, and answers them itself.
     let other = client.get(format!("{url}/v1/other")).send().await.unwrap();
@@ -63,7 +67,7 @@ async fn bodies_have_limits_of_size_and_time() {
     let address = listener.local_addr().unwrap();
     let limits = HttpLimits { body_bytes: 4096, body: Duration::from_millis(300), ..HttpLimits::default() };
     tokio::spawn(serve(router, limits, listener, std::future::pending()));
-    let client = Client::new();
+    let client = client();
     let url = format!("http://{address}/v1/read");
     let sent = async |bytes: usize| client.post(&url).body(vec![b'x'; bytes]).send().await.unwrap();
     assert_eq!(sent(4096).await.text().await.unwrap(), "4096");
