@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How much memory all such answers may take: far more than what is kept of one, far less than what is sent.
 const ROOM_BYTES: u64 = 32 << 20;
 
-/// An object to put.
+/// An object of [`CONTENT_BYTES`] bytes.
 pub fn object(key: &str) -> NewObject {
     NewObject::of_bytes(key, "video/mp4", vec![7; CONTENT_BYTES])
 }

@@ -132,7 +132,7 @@ mod tests {
     /// What a made-up day is like.
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Day {
-        /// Nobody comes.
+        /// Every chunk is still: nobody comes all day.
         Empty,
         /// Somebody comes every minute or so, and soon goes.
         Busy,

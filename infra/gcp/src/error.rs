@@ -101,7 +101,7 @@ pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<Googl
             None => failed,
         };
     }
-    let kind = match credentials(&*error) {
+    let kind = match cause::<CredentialsError>(&*error) {
         Some(refused) if is_clock(&framepost_ports::chain(refused)) => ErrorKind::ClockSkew,
         Some(refused) if !refused.is_transient() => ErrorKind::Denied,
         None if error.is_binding() || error.is_serialization() => ErrorKind::Invalid,
@@ -110,8 +110,8 @@ pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<Googl
     Error::new(kind, operation, what).because(error)
 }
 
-/// Finds a credential chain error among the sources.
-fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
+/// Returns the first error of type `E`: this one, or one of its sources.
+pub(crate) fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {

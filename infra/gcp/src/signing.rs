@@ -24,7 +24,6 @@ use google_cloud_storage::signed_url::UrlStyle;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::json;
-use std::error::Error as StdError;
 use tokio::sync::OnceCell;
 
 /// Where IAM answers. It is not where Cloud Storage does.
@@ -66,21 +65,9 @@ pub(crate) async fn presigned(signer: &Signer, get: PresignedGet<'_>, endpoint: 
         None => url.with_url_style(UrlStyle::VirtualHostedStyle),
     };
     url.sign_with(signer).await.map_err(|error| {
-        let kind = own(&error).map_or(ErrorKind::Invalid, Error::kind);
+        let kind = error::cause::<Error>(&error).map_or(ErrorKind::Invalid, Error::kind);
         Error::new(kind, "presign", key).because(error)
     })
-}
-
-/// The error of ours among the sources of another one.
-fn own<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(own) = error.downcast_ref() {
-            return Some(own);
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// A service account whose key only IAM has.
@@ -90,7 +77,7 @@ struct Account {
     name: OnceCell<String>,
 }
 
-/// The answer to `signBlob`.
+/// The answer to `signBlob`: the signature in base64, as IAM's REST reference describes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Signed {

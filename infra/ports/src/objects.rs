@@ -39,7 +39,7 @@ impl Content for Bytes {
     }
 }
 
-/// An object to put.
+/// An object to put: its key, metadata and content, and what is known of the content.
 #[derive(Clone)]
 pub struct NewObject {
     pub key: String,
@@ -167,7 +167,7 @@ pub struct ObjectRead {
 /// A read of one object that somebody else makes, with a URL instead of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PresignedGet<'a> {
-    /// The bucket's name.
+    /// Name of the bucket that holds the object, without a scheme.
     pub bucket: &'a str,
     /// The object's key. Its newest version is read.
     pub key: &'a str,

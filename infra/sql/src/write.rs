@@ -287,7 +287,7 @@ impl<E: Executor> Writing<'_, E> {
         Ok(())
     }
 
-    /// Writes what waits.
+    /// Writes the rows that wait, in statements of 64, 8 or 1 rows. Fails with the first error of the database.
     async fn flush(&mut self) -> Result<()> {
         HAPPENING.write(self.db, std::mem::take(&mut self.happenings)).await?;
         let chunks = std::mem::take(&mut self.chunks);

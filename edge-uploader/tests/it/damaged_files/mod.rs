@@ -48,7 +48,7 @@ static FILES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     files
 });
 
-/// What a file gave.
+/// The frames that came out of a file, and how reading it ended.
 struct Saved {
     /// Digest and time of each video frame.
     frames: Vec<(String, i64)>,

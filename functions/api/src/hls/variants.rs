@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 /// Where the playlists are that a multivariant playlist names.
 pub(crate) struct Variants<'a> {
-    /// All frames.
+    /// The chunks as they are, to be played.
     pub(crate) all: &'a str,
-    /// Key frames alone.
+    /// Only random access frames, by byte ranges of the same chunks, to be scrubbed.
     pub(crate) keyframes: &'a str,
     /// Of how many seconds there is a key frame.
     pub(crate) every_s: i64,

@@ -36,7 +36,7 @@ pub(crate) struct Installed {
     _moto: Moto,
 }
 
-/// Who sends media.
+/// Whether the api sends media itself, or the bucket after a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
     Api,
@@ -108,7 +108,7 @@ pub(crate) fn exchange(
 }
 
 impl Installed {
-    /// With 20 chunks.
+    /// Starts moto and the api, with 20 chunks of one camera in the bucket. `None`, which is said and counted, without moto.
     async fn new() -> Option<Self> {
         let bucket = MemoryBucket::new("footage");
         let mut gateway = Gateway::new();

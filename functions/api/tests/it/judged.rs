@@ -78,7 +78,7 @@ fn bars(piece: Piece) -> String {
     )
 }
 
-/// Chunks that ffmpeg wrote.
+/// Chunks that ffmpeg encoded and muxed, in a bucket in memory, with their records.
 pub(crate) struct Recording {
     pub(crate) bucket: Arc<MemoryBucket>,
     pub(crate) records: Vec<Record>,
@@ -143,7 +143,7 @@ struct Served {
 }
 
 impl Served {
-    /// As [`Recording::make`].
+    /// Makes a recording and serves it over HTTP on loopback. `None` where [`Recording::make`] makes none.
     async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
         let recording = Recording::make(pieces, reordered).await?;
         let catalog = MemoryCatalog::default();

@@ -128,7 +128,7 @@ struct Total {
     records: usize,
     skipped: usize,
     pictures: usize,
-    /// Detections by label.
+    /// Number of detections of each label, over all pictures that the arm looked at.
     seen: BTreeMap<String, usize>,
     /// Of each record that looked at pictures, by picture.
     ms: Vec<f64>,

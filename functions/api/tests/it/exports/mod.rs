@@ -5,10 +5,9 @@ mod checked;
 mod written;
 
 use crate::made::{Gateway, SECONDS};
-use crate::support::Answer;
+use crate::support::{self, Answer};
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request};
+use axum::http::Method;
 use framepost_api::export::{ExportBucket, ExportParts, Exports, Work};
 use framepost_api::{Access, Api, router};
 use framepost_ports::catalog::{CameraName, Catalog as _, Change};
@@ -19,7 +18,6 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use tower::ServiceExt as _;
 
 /// 20 chunks of `cam-0`, a gap of 60 s, 5 more with another picture; and 10 of `cam-1` of another site.
 pub(crate) struct Place {
@@ -90,14 +88,7 @@ impl Place {
 
 impl Service {
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1:8642");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        support::send(&self.router, method, path, headers, body).await
     }
 
     async fn post(&self, query: &str, body: &Value) -> Answer {
