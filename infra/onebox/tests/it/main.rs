@@ -3,6 +3,7 @@
 
 #[cfg(feature = "onnx")]
 mod confined;
+mod drawn;
 mod functions;
 mod killed;
 #[cfg(feature = "onnx")]

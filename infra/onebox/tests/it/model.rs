@@ -17,7 +17,7 @@ fn words(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn shared_models() -> Option<PathBuf> {
+pub(crate) fn shared_models() -> Option<PathBuf> {
     let models = std::env::var_os("FRAMEPOST_TEST_DATA").map(|data| Path::new(&data).join("models"));
     if models.is_none() {
         eprintln!("skipped: FRAMEPOST_TEST_DATA is not set, and this test needs its model");
@@ -25,7 +25,7 @@ fn shared_models() -> Option<PathBuf> {
     models
 }
 
-fn add(models: &Path, name: &str, onnx: &Path, labels: &Path) -> Output {
+pub(crate) fn add(models: &Path, name: &str, onnx: &Path, labels: &Path) -> Output {
     let mut command = framepost(models);
     command
         .args(["add", name, "--decoder", "yolox", "--size", "416x416", "--onnx"])
