@@ -17,5 +17,6 @@ mod mistreated;
 mod package;
 mod parity;
 mod put_only;
+mod readmes;
 mod replayed;
 mod thinned;
