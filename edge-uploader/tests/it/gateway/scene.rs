@@ -29,6 +29,16 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<SimulatedClock>,
     pub(crate) spool: tempfile::TempDir,
     pub(crate) limits: Limits,
+    /// How long the uploader waits for a bucket that does not answer, and before it tries again after a refusal.
+    pub(crate) upload_waits: UploadWaits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UploadWaits {
+    /// As in a gateway, with quick repetitions.
+    Usual,
+    /// Longer than any test: what ends has not waited for an upload.
+    Endless,
 }
 
 impl Scene {
@@ -38,6 +48,7 @@ impl Scene {
             clock: Arc::new(SimulatedClock::new(at(Duration::ZERO))),
             spool: tempfile::tempdir().unwrap(),
             limits: Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
+            upload_waits: UploadWaits::Usual,
         }
     }
 
@@ -57,8 +68,17 @@ impl Scene {
 
     fn try_start(&self) -> Result<Gateway, GatewayError> {
         let options = Options { limits: self.limits, durability: Durability::Chunk, ..Options::default() };
-        let backoff = Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(20) };
-        let settings = UploadSettings { backoff, ..UploadSettings::default() };
+        let settings = match self.upload_waits {
+            UploadWaits::Usual => {
+                let backoff = Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(20) };
+                UploadSettings { backoff, ..UploadSettings::default() }
+            }
+            UploadWaits::Endless => {
+                let endless = Duration::from_hours(24);
+                let backoff = Backoff { base: endless, cap: endless };
+                UploadSettings { stall: endless, backoff, refusal_backoff: backoff, ..UploadSettings::default() }
+            }
+        };
         let clock = Arc::clone(&self.clock);
         Gateway::start("s".parse().unwrap(), self.spool.path(), options, Arc::clone(&self.bucket) as _, settings, clock)
     }
