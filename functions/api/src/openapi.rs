@@ -3,7 +3,6 @@
 mod page;
 
 use crate::answer::{self, Keep};
-use crate::routes::Api;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
@@ -32,7 +31,7 @@ pub(crate) fn document() -> Document {
 }
 
 /// The routes that show the description.
-pub(crate) fn routes(document: &Document) -> Router<Api> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: &Document) -> Router<S> {
     // A key has slashes, which a route says with an asterisk and OpenAPI cannot say.
     let json = serde_json::to_string(document).unwrap_or_default().replace("{*key}", "{key}");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Inspects an object and its event and returns the data of a record. Writes nothing.
 
+use crate::headers::{DurationSearch, Layout, Media};
 use crate::integrity::Claims;
-use crate::scan::{self, Layout, Media, Next, Scanner};
+use crate::scan::{Next, Scanner};
 use crate::window::Rejection;
 use crate::{ContentCheck, ProbeSettings};
 use bytes::Bytes;
@@ -58,7 +59,7 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<(), RejectReason> {
     if bytes.is_empty() {
         return Err(RejectReason::Empty);
     }
-    let mut scanner = Scanner::new(bytes.len() as u64, cut(Scanner::HEAD), scan::Duration::Wanted);
+    let mut scanner = Scanner::new(bytes.len() as u64, cut(Scanner::HEAD), DurationSearch::Wanted);
     loop {
         match scanner.next() {
             Next::Fetch(range) => scanner.feed(range, cut(range)),
@@ -201,8 +202,8 @@ impl Object<'_> {
     /// Reads the container's headers within the budget.
     async fn scan(&self) -> Result<Result<Media, Rejection>, Error> {
         let duration = match self.claims.attributes.duration {
-            Some(_) => scan::Duration::Known,
-            None => scan::Duration::Wanted,
+            Some(_) => DurationSearch::Known,
+            None => DurationSearch::Wanted,
         };
         let mut scanner = Scanner::new(self.size, self.head.clone(), duration);
         loop {

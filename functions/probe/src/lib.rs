@@ -20,6 +20,7 @@
 //! The parsers for MP4 and Matroska are our own, because each has to work on a part of the file, report which
 //! bytes it needs, and stay within its bounds. The docs of `mp4` and `matroska` give details.
 
+mod headers;
 mod inspect;
 mod integrity;
 mod matroska;

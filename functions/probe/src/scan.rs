@@ -6,14 +6,12 @@
 //! the budget is left out (frame rate, audio, duration). If required information is missing, the object
 //! is rejected as too complex.
 
-use crate::shown::Shown;
+use crate::headers::{DurationSearch, Headers, Media};
 use crate::window::{Need, Rejection, Stop, Window};
 use crate::{matroska, mp4};
 use bytes::Bytes;
-use framepost_events::Sha256;
-use framepost_events::record::{Audio, Container, RejectReason};
+use framepost_events::record::RejectReason;
 use framepost_ports::ByteRange;
-use jiff::Timestamp;
 
 /// The first range of every object. Our own chunks need no other.
 pub const HEAD_BYTES: u64 = 16 * 1024;
@@ -21,62 +19,6 @@ pub const HEAD_BYTES: u64 = 16 * 1024;
 pub const MAX_REQUESTS: u32 = 3;
 /// The most bytes that are read of one object.
 pub const MAX_BYTES: u64 = 128 * 1024;
-
-/// The picture of a video track.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Picture {
-    /// RFC 6381 codec string.
-    pub(crate) codec: String,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) channels: u8,
-    pub(crate) shown: Shown,
-}
-
-/// The information in a container's headers.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Media {
-    pub(crate) container: Container,
-    pub(crate) picture: Picture,
-    pub(crate) frame_rate: Option<f64>,
-    pub(crate) audio: Option<Audio>,
-    pub(crate) seconds: Option<f64>,
-    /// The container's creation time, unchecked.
-    pub(crate) created: Option<Timestamp>,
-    pub(crate) layout: Layout,
-}
-
-/// What a playlist of the object needs to know, as far as the bytes that were read say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Layout {
-    /// Where the initialization segment of a fragmented file ends.
-    pub(crate) init_bytes: Option<u64>,
-    /// Where the last fragment of a fragmented file ends.
-    pub(crate) media_end: Option<u64>,
-    /// Units a second of the video's times.
-    pub(crate) timescale: Option<u32>,
-    /// Of the sample entries of the video and then of the sound.
-    pub(crate) sample_entry_digest: Option<Sha256>,
-    /// Whether the first frame is one that decoding can start at.
-    pub(crate) starts_with_random_access: Option<bool>,
-}
-
-/// Whether to spend requests on a duration that is not in the container's head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Duration {
-    /// The object's metadata has the duration.
-    Known,
-    /// The duration may be at the end of the object.
-    Wanted,
-}
-
-/// The result of the known bytes. `need` together with `media` means that more
-/// bytes would give more information.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Scan {
-    pub(crate) media: Option<Media>,
-    pub(crate) need: Option<Need>,
-}
 
 /// The next step of a scan.
 #[derive(Debug)]
@@ -91,7 +33,7 @@ pub(crate) enum Next {
 /// The scan of one object.
 pub(crate) struct Scanner {
     window: Window,
-    duration: Duration,
+    duration: DurationSearch,
     requests_left: u32,
     bytes_left: u64,
 }
@@ -101,7 +43,7 @@ impl Scanner {
     pub(crate) const HEAD: ByteRange = ByteRange { start: 0, len: HEAD_BYTES };
 
     /// Creates a scanner. `head` has the bytes for [`Self::HEAD`].
-    pub(crate) fn new(size: u64, head: Bytes, duration: Duration) -> Self {
+    pub(crate) fn new(size: u64, head: Bytes, duration: DurationSearch) -> Self {
         Self {
             window: Window::new(size, head),
             duration,
@@ -114,11 +56,11 @@ impl Scanner {
     pub(crate) fn next(&mut self) -> Next {
         match scan(&self.window, self.duration) {
             Err(rejection) => Next::Done(Err(rejection)),
-            Ok(Scan { media: Some(media), need: None }) => Next::Done(Ok(media)),
-            Ok(Scan { media: None, need: None }) => {
+            Ok(Headers { media: Some(media), need: None }) => Next::Done(Ok(media)),
+            Ok(Headers { media: None, need: None }) => {
                 Next::Done(Err(Rejection::new(RejectReason::NoVideo, "no video track")))
             }
-            Ok(Scan { media, need: Some(need) }) => match self.grant(need) {
+            Ok(Headers { media, need: Some(need) }) => match self.grant(need) {
                 Some(range) => Next::Fetch(range),
                 None => Next::Done(media.ok_or_else(|| {
                     let detail = format!("{need:?} is beyond {MAX_REQUESTS} requests and {MAX_BYTES} bytes");
@@ -159,7 +101,7 @@ impl Scanner {
 }
 
 /// Parses the known bytes once.
-fn scan(window: &Window, duration: Duration) -> Result<Scan, Rejection> {
+fn scan(window: &Window, duration: DurationSearch) -> Result<Headers, Rejection> {
     let head = window.visible(0, 16);
     let scan = if matroska::begins(head) {
         matroska::scan(window, duration)
@@ -170,7 +112,7 @@ fn scan(window: &Window, duration: Duration) -> Result<Scan, Rejection> {
     };
     match scan {
         Ok(scan) => Ok(scan),
-        Err(Stop::Need(need)) => Ok(Scan { media: None, need: Some(need) }),
+        Err(Stop::Need(need)) => Ok(Headers { media: None, need: Some(need) }),
         Err(Stop::Reject(rejection)) => Err(rejection),
     }
 }

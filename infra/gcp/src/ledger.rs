@@ -25,7 +25,7 @@
 
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
 use crate::error;
-use crate::source;
+use crate::storage;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use framepost_events::Sha256;
@@ -56,8 +56,8 @@ impl GcsLedger {
     /// Sends no request yet.
     pub async fn connect(bucket: &str, prefix: &str, options: &GoogleOptions) -> Result<Self> {
         Ok(Self {
-            client: crate::storage::connect(options).await?,
-            bucket: source::resource(bucket),
+            client: storage::connect(options).await?,
+            bucket: storage::resource(bucket),
             prefix: prefix.to_owned(),
         })
     }

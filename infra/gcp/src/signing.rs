@@ -11,7 +11,7 @@ use crate::api::{Answer, Api};
 use crate::connect::{CALL_TIMEOUT, GoogleOptions, within};
 use crate::error;
 use crate::metadata;
-use crate::source::resource;
+use crate::storage;
 use crate::tokens::{self, Identity};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -54,7 +54,7 @@ pub(crate) fn signer(options: &GoogleOptions) -> Result<Option<Signer>> {
 /// other bucket.
 pub(crate) async fn presigned(signer: &Signer, get: PresignedGet<'_>, endpoint: Option<String>) -> Result<String> {
     let PresignedGet { bucket, key, content_type, lasts } = get;
-    let mut url = SignedUrlBuilder::for_object(resource(bucket), key)
+    let mut url = SignedUrlBuilder::for_object(storage::resource(bucket), key)
         .with_expiration(lasts)
         .with_query_param("response-content-type", content_type)
         .with_query_param("response-content-disposition", "attachment");

@@ -5,6 +5,7 @@ use crate::connect::{CALL_TIMEOUT, GoogleOptions, limit, within};
 use crate::error;
 use crate::signing;
 use crate::sink::OWN_DIGEST;
+use crate::storage;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use framepost_events::attributes::Metadata;
@@ -35,7 +36,7 @@ impl GcsSource {
     /// Connects. Sends no request yet.
     pub async fn connect(options: &GoogleOptions) -> Result<Self> {
         let endpoint = options.endpoint().unwrap_or_else(|| GOOGLE.to_owned());
-        let client = crate::storage::connect(options).await?;
+        let client = storage::connect(options).await?;
         Ok(Self { client, endpoint, options: options.clone(), signer: Arc::default() })
     }
 
@@ -48,7 +49,7 @@ impl GcsSource {
     }
 
     fn request(&self, bucket: &str, key: &str, version: Option<i64>) -> ReadObject {
-        let request = self.client.read_object(resource(bucket), key).compute_crc32c(false);
+        let request = self.client.read_object(storage::resource(bucket), key).compute_crc32c(false);
         match version {
             Some(generation) => request.set_generation(generation),
             None => request,
@@ -107,11 +108,6 @@ impl ObjectSource for GcsSource {
         let Some(signer) = self.signer()? else { return Ok(None) };
         signing::presigned(signer, get, self.options.endpoint()).await.map(Some)
     }
-}
-
-/// Returns a bucket's name in the form of the API.
-pub(crate) fn resource(bucket: &str) -> String {
-    format!("projects/_/buckets/{bucket}")
 }
 
 fn generation(key: &str, version: &str) -> Result<i64> {

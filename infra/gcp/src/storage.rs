@@ -20,3 +20,8 @@ pub(crate) async fn connect(options: &GoogleOptions) -> Result<Storage> {
     }
     builder.build().await.map_err(|error| Error::new(ErrorKind::Invalid, "connect", "cloud storage").because(error))
 }
+
+/// Returns a bucket's name in the form of the API.
+pub(crate) fn resource(bucket: &str) -> String {
+    format!("projects/_/buckets/{bucket}")
+}

@@ -1,7 +1,6 @@
 //! A bucket that one of a function's own settings names.
 
-use crate::ConnectError;
-use crate::clouds::Connector;
+use crate::connector::{ConnectError, Connector};
 use crate::environment;
 use framepost_events::finalized::Provider;
 use framepost_ports::location::{Place, Role};

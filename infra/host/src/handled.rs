@@ -1,7 +1,6 @@
 //! Runs one event through its function: converts outcomes to words, catches panics, and logs a line.
 
 use crate::event::{About, Event};
-use crate::settle::NOT_AN_EVENT;
 use framepost_ports::{Function, Message, Outcome, Reason};
 use futures::FutureExt as _;
 use std::any::Any;
@@ -11,6 +10,9 @@ use tokio::time::Instant;
 
 /// How long a message waits after a panic.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// The reason for rejecting a message without an event.
+pub(crate) const NOT_AN_EVENT: &str = "not-an-event";
 
 /// How the handling of an event ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,7 @@
 
 mod bucket;
 mod clouds;
+mod connector;
 mod environment;
 mod event;
 mod handled;
@@ -46,7 +47,8 @@ pub mod telemetry;
 pub mod worker;
 
 pub use bucket::NamedBucket;
-pub use clouds::{Clouds, ConnectError, Connector, Variables};
+pub use clouds::Clouds;
+pub use connector::{ConnectError, Connector, Variables};
 pub use environment::{Environment, EnvironmentError, EventSource};
 pub use event::{About, AnyEvent, Arrival, Event, ObjectKind};
 #[cfg(feature = "onnx")]

@@ -1,6 +1,7 @@
 //! The entry point for a function's `main`.
 
-use crate::clouds::{Clouds, Connector};
+use crate::clouds::Clouds;
+use crate::connector::Connector;
 use crate::environment::{Environment, EventSource};
 use crate::event::Event;
 use crate::manifest::Manifest;

@@ -11,7 +11,7 @@
 //! Without dead letters, a rejected message is acknowledged, and only its log line remains.
 
 use crate::event::{Arrival, Event};
-use crate::handled::{Ending, Handled, handle};
+use crate::handled::{Ending, Handled, NOT_AN_EVENT, handle};
 use async_trait::async_trait;
 use framepost_ports::{DeadLetter, DeadLetters, Function, Message, Outcome, Reason, chain};
 use std::sync::Arc;
@@ -21,9 +21,6 @@ use tracing::Instrument as _;
 
 /// How long a message waits that could not be parked or parsed.
 const PAUSE: Duration = Duration::from_secs(30);
-
-/// The reason for rejecting a message without an event.
-pub(crate) const NOT_AN_EVENT: &str = "not-an-event";
 
 /// The answer to the carrier of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

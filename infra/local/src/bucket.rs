@@ -1,10 +1,10 @@
 //! Opening a bucket, and completing the puts that a crash interrupted.
 
 use crate::disk::{self, Link};
-use crate::inboxes::{BucketPlace, LocalInboxes};
+use crate::inbox::BucketPlace;
+use crate::inboxes::LocalInboxes;
 use crate::key::{self, HIDDEN};
-use crate::note::{self, Note};
-use crate::removal::RemovalNote;
+use crate::note::{self, Note, RemovalNote};
 use framepost_ports::{Error, ErrorKind, Result, url_path};
 use std::fs::{self, File};
 use std::io;

@@ -5,9 +5,7 @@
 //! second.
 
 use crate::disk;
-use crate::inboxes::BucketPlace;
-use crate::note::{self, Note};
-use crate::removal::RemovalNote;
+use crate::note::{self, Note, RemovalNote};
 use async_trait::async_trait;
 use framepost_ports::{
     Carrier, DeadLetter, DeadLetters, Delivery, InHand, Inbox, Message, Receipt, Result, WaitingList,
@@ -29,6 +27,13 @@ const UNFINISHED: Duration = Duration::from_millis(100);
 
 /// After this long, an object is not expected to appear or to go any more, and its message is handed out.
 const UNFINISHED_MAX: Duration = Duration::from_secs(30);
+
+/// The location of the objects that the messages refer to.
+#[derive(Debug, Clone)]
+pub(crate) struct BucketPlace {
+    pub(crate) root: PathBuf,
+    pub(crate) name: String,
+}
 
 /// One subscriber's inbox, oldest message first, and its dead letters. Clones refer to the same inbox.
 #[derive(Debug, Clone)]

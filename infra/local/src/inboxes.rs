@@ -15,8 +15,8 @@
 //! caused it returns, and leaves an inbox when it is done. Publishers and takers may be in different processes.
 
 use crate::disk::{self, Link};
-use crate::inbox::LocalInbox;
-use crate::put::new_id;
+use crate::inbox::{BucketPlace, LocalInbox};
+use crate::note::new_id;
 use async_trait::async_trait;
 use framepost_events::record::Record;
 use framepost_ports::{Bus, Error, ErrorKind, Result, Topic};
@@ -55,13 +55,6 @@ struct Known {
     subscriptions: Vec<(String, Vec<Topic>)>,
     /// The directory's modification time at that read; `None` if it must be read again.
     as_of: Option<SystemTime>,
-}
-
-/// The location of the objects that the messages refer to.
-#[derive(Debug, Clone)]
-pub(crate) struct BucketPlace {
-    pub(crate) root: PathBuf,
-    pub(crate) name: String,
 }
 
 /// Checks that a subscriber's name is valid as a file name.

@@ -3,7 +3,7 @@
 use crate::LocalBucket;
 use crate::bucket::Inner;
 use crate::disk::{self, Link};
-use crate::note::Note;
+use crate::note::{Note, new_id};
 use async_trait::async_trait;
 use framepost_events::{Sha256, Sha256Hasher};
 use framepost_ports::{Error, ErrorKind, NewObject, ObjectSink, Put, Result, Seen, exact};
@@ -12,16 +12,7 @@ use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::AsyncWriteExt as _;
-
-/// Returns an id that is unique among all puts to a bucket. Ids sort by time, as far as
-/// the clock does not jump.
-pub(crate) fn new_id() -> String {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let micros = Timestamp::now().as_microsecond();
-    format!("{micros:016x}-{:x}-{:x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
-}
 
 /// The files of a put that is not committed. Dropping this removes them.
 struct Staged {

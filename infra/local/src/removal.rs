@@ -3,51 +3,13 @@
 use crate::LocalBucket;
 use crate::bucket::Inner;
 use crate::disk;
-use crate::note::Note;
-use crate::put::new_id;
+use crate::note::{Note, RemovalNote, new_id};
 use async_trait::async_trait;
-use framepost_events::ObjectRemoved;
-use framepost_events::finalized::Provider;
-use framepost_events::removed::{Cause, Removal};
 use framepost_ports::{ObjectRemoval, Result};
 use jiff::Timestamp;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-
-/// The note of a removal. It also serves as the removal's event.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RemovalNote {
-    /// The id of the removal, made like that of a put.
-    pub(crate) removal: String,
-    pub(crate) removed: Timestamp,
-    /// The note of the object that is removed.
-    pub(crate) object: Note,
-}
-
-impl RemovalNote {
-    /// The extension of a removal's file in `tmp`.
-    pub(crate) const EXTENSION: &str = "removal";
-
-    pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
-    }
-
-    pub(crate) fn event(&self, bucket: &str) -> ObjectRemoved {
-        ObjectRemoved {
-            provider: Provider::Local,
-            bucket: bucket.to_owned(),
-            key: self.object.key.clone(),
-            version: Some(self.object.version()),
-            // The same bytes may be put and removed again, so the version does not tell two removals apart.
-            sequence: self.object.id.clone(),
-            removal: Removal::Deleted,
-            cause: Some(Cause::Request),
-            time: self.removed,
-        }
-    }
-}
 
 impl LocalBucket {
     /// Removes an object and tells everybody who subscribed to removals of such keys. On return, the removal and

@@ -1,7 +1,6 @@
 //! Which objects somebody has yet to hear of.
 
-use crate::note::Note;
-use crate::removal::RemovalNote;
+use crate::note::{Note, RemovalNote};
 use crate::{LocalInboxes, disk};
 use framepost_ports::Result;
 use serde_json::Value;

@@ -6,13 +6,13 @@
 //! crate is not used, because it asserts on values in files and reads more than is needed here. The tests
 //! compare this parser with `ffprobe`.
 //!
-//! A live recording has no `Duration`. Then the parser searches the file's end for the last `Cluster`.
+//! A live recording has no `DurationSearch`. Then the parser searches the file's end for the last `Cluster`.
 
 mod cluster;
 mod ebml;
 mod tracks;
 
-use crate::scan::{Duration, Layout, Media, Scan};
+use crate::headers::{DurationSearch, Headers, Layout, Media};
 use crate::window::{Rejection, Stop, Window};
 use ebml::Element;
 use framepost_events::record::{Container, RejectReason};
@@ -33,7 +33,7 @@ pub(crate) fn begins(head: &[u8]) -> bool {
 }
 
 /// Parses the known bytes once.
-pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
+pub(crate) fn scan(window: &Window, duration: DurationSearch) -> Result<Headers, Stop> {
     let (container, segment) = open(window)?;
     let Some((info, tracks)) = find(window, segment)? else {
         return Err(Rejection::new(RejectReason::Truncated, "there are no Tracks").into());
@@ -46,7 +46,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
     let Some(video) = video else {
         return match refused {
             Some(refused) => Err(refused.into()),
-            None => Ok(Scan { media: None, need: None }),
+            None => Ok(Headers { media: None, need: None }),
         };
     };
     let mut media = Media {
@@ -59,14 +59,14 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         layout: Layout::default(),
     };
     let mut need = None;
-    if media.seconds.is_none() && duration == Duration::Wanted {
+    if media.seconds.is_none() && duration == DurationSearch::Wanted {
         match cluster::end_ns(window, info.scale_ns, video.frame_ns.unwrap_or(0)) {
             Ok(end) => media.seconds = end.map(|ns| ns as f64 / 1e9),
             Err(Stop::Need(missing)) => need = Some(missing),
             Err(Stop::Reject(_)) => {}
         }
     }
-    Ok(Scan { media: Some(media), need })
+    Ok(Headers { media: Some(media), need })
 }
 
 /// Returns the document type and the position of the segment.

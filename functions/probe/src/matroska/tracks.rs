@@ -1,6 +1,6 @@
 //! `Tracks`: the first video track that can be played, and the first audio track.
 
-use crate::scan::Picture;
+use crate::headers::Picture;
 use crate::shown::Shown;
 use crate::window::Rejection;
 use framepost_events::record::{Audio, RejectReason};

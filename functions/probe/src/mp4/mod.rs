@@ -24,7 +24,7 @@ mod fragment;
 mod sample_entry;
 mod track;
 
-use crate::scan::{Duration, Layout, Media, Picture, Scan};
+use crate::headers::{DurationSearch, Headers, Layout, Media, Picture};
 use crate::window::{Need, Rejection, Stop, Window};
 use boxes::{BoxAt, Boxes};
 use fragment::Defaults;
@@ -59,7 +59,7 @@ struct Movie {
 }
 
 /// Parses the known bytes once.
-pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
+pub(crate) fn scan(window: &Window, duration: DurationSearch) -> Result<Headers, Stop> {
     let moov = find_moov(window)?;
     let mut movie = Movie::default();
     let mut need = match movie.read(window, moov) {
@@ -71,7 +71,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         return match (need, movie.refused) {
             (Some(need), _) => Err(Stop::Need(need)),
             (None, Some(refused)) => Err(refused.into()),
-            (None, None) => Ok(Scan { media: None, need: None }),
+            (None, None) => Ok(Headers { media: None, need: None }),
         };
     };
     // Both tracks are known with their samples. The rest of the box is not worth a request.
@@ -101,7 +101,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         }
         media.layout.init_bytes = Some(moov.end).filter(|end| *end <= window.size());
         media.seconds = movie.fragments_units.and_then(|units| seconds(units, movie.timescale));
-        if media.seconds.is_none() && duration == Duration::Wanted && need.is_none() {
+        if media.seconds.is_none() && duration == DurationSearch::Wanted && need.is_none() {
             match fragment::seconds(window, moov.end, video, &movie.defaults, first) {
                 Ok(seconds) => media.seconds = seconds,
                 Err(Stop::Need(missing)) => need = Some(missing),
@@ -114,7 +114,7 @@ pub(crate) fn scan(window: &Window, duration: Duration) -> Result<Scan, Stop> {
         let whole = movie.duration_units.and_then(|units| seconds(units, movie.timescale));
         media.seconds = whole.or_else(|| seconds(video.duration_units?, video.timescale));
     }
-    Ok(Scan { media: Some(media), need })
+    Ok(Headers { media: Some(media), need })
 }
 
 /// Converts a duration in timescale units. All ones stand for an unknown duration (ISO/IEC 14496-12 §8.2.2.3), and so does 0,

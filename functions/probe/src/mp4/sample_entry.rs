@@ -1,7 +1,7 @@
 //! `stsd`: the first sample entry, its decoder configuration, and whether it is encrypted.
 
 use super::boxes::{BoxAt, name};
-use crate::scan::Picture;
+use crate::headers::Picture;
 use crate::shown::Shown;
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};

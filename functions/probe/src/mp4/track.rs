@@ -3,7 +3,7 @@
 use super::Times;
 use super::boxes::BoxAt;
 use super::sample_entry;
-use crate::scan::Picture;
+use crate::headers::Picture;
 use crate::window::{Rejection, Stop, Window};
 use framepost_events::record::{Audio, RejectReason};
 use framepost_media::be::{array, u16_at, u32_at};

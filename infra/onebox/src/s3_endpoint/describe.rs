@@ -1,13 +1,13 @@
-//! What the endpoint says of its buckets and of an object besides its bytes.
+//! What the endpoint says of its buckets and of an object besides its bytes, in the words of S3.
 
-use super::operations::{etag, modified, signed};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_local::Stat;
-use s3s::S3Result;
 use s3s::dto::{
-    Bucket, Checksum, ChecksumType, GetObjectAttributesOutput, ListBucketsInput, ListBucketsOutput, ObjectAttributes,
-    ObjectStorageClass, Owner, StorageClass,
+    Bucket, Checksum, ChecksumMode, ChecksumType, ETag, GetObjectAttributesOutput, ListBucketsInput, ListBucketsOutput,
+    Metadata, ObjectAttributes, ObjectStorageClass, Owner, StorageClass, Timestamp,
 };
+use s3s::{S3Error, S3Result};
+use std::time::SystemTime;
 
 /// Everything here belongs to whoever runs it.
 const OWNER: &str = "framepost";
@@ -56,4 +56,30 @@ pub(super) fn attributes(stat: &Stat, asked: &[ObjectAttributes]) -> S3Result<Ge
         storage_class: class,
         ..Default::default()
     })
+}
+
+/// With an end as after an upload in parts: clients take an ETag of 32 digits alone for the MD5 of the bytes.
+pub(super) fn etag(stat: &Stat) -> Option<ETag> {
+    stat.sha256.map(|sha256| ETag::Strong(format!("{}-1", &sha256.to_string()[..32])))
+}
+
+pub(super) fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {
+    let asked = mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
+    stat.sha256.filter(|_| asked).map(|sha256| BASE64_STANDARD.encode(sha256.0))
+}
+
+pub(super) fn metadata(stat: &Stat) -> Metadata {
+    stat.head.metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect()
+}
+
+pub(super) fn content_type(stat: &Stat) -> Option<String> {
+    Some(stat.head.content_type.clone()).filter(|text| !text.is_empty())
+}
+
+pub(super) fn modified(time: Option<jiff::Timestamp>) -> Option<Timestamp> {
+    time.map(|time| SystemTime::from(time).into())
+}
+
+pub(super) fn signed(len: u64) -> S3Result<i64> {
+    i64::try_from(len).map_err(S3Error::internal_error)
 }

@@ -1,6 +1,6 @@
 //! The S3 operations that the endpoint implements.
 
-use super::describe;
+use super::describe::{self, checksum, content_type, etag, metadata, modified, signed};
 use super::upload::{BodyFault, Upload};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -10,17 +10,16 @@ use framepost_ports::{Content as _, Error, ErrorKind, NewObject, ObjectSink as _
 use futures::Stream;
 use hyper::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
 use s3s::dto::{
-    ChecksumMode, CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-    DeletedObject, ETag, Error as Refused, GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput,
+    CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
+    Error as Refused, GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput,
     GetObjectAttributesOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
     HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Metadata, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
+    ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use std::collections::HashMap;
 use std::io::{self, Seek as _, SeekFrom};
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::io::AsyncReadExt as _;
 
 /// Bytes that are read from the disk at a time.
@@ -60,28 +59,6 @@ fn refuse(error: &Error) -> S3Error {
     S3Error::with_message(code, chain(error))
 }
 
-/// With an end as after an upload in parts: clients take an ETag of 32 digits alone for the MD5 of the bytes.
-pub(super) fn etag(stat: &Stat) -> Option<ETag> {
-    stat.sha256.map(|sha256| ETag::Strong(format!("{}-1", &sha256.to_string()[..32])))
-}
-
-fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {
-    let asked = mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED);
-    stat.sha256.filter(|_| asked).map(|sha256| BASE64_STANDARD.encode(sha256.0))
-}
-
-fn metadata(stat: &Stat) -> Metadata {
-    stat.head.metadata.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect()
-}
-
-fn content_type(stat: &Stat) -> Option<String> {
-    Some(stat.head.content_type.clone()).filter(|text| !text.is_empty())
-}
-
-pub(super) fn modified(time: Option<jiff::Timestamp>) -> Option<Timestamp> {
-    time.map(|time| SystemTime::from(time).into())
-}
-
 fn check_version(stat: &Stat, asked: Option<&str>) -> S3Result<()> {
     match asked {
         Some(version) if !stat.sha256.is_some_and(|digest| digest.to_string().starts_with(version)) => {
@@ -118,10 +95,6 @@ async fn remove(bucket: &LocalBucket, key: &str, conditions: Conditions<'_>) -> 
         Err(error) if error.kind() != ErrorKind::NotFound => Err(refuse(&error)),
         _ => Ok(()),
     }
-}
-
-pub(super) fn signed(len: u64) -> S3Result<i64> {
-    i64::try_from(len).map_err(S3Error::internal_error)
 }
 
 #[async_trait::async_trait]
