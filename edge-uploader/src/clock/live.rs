@@ -4,7 +4,7 @@ use super::arrival::SETTLE_US;
 use super::pictures::{Pictures, Timed};
 use super::reports::Reports;
 use super::sound::Sound;
-use super::{Anchor, Note, Placed, STEP_WAIT, Step, StepCause, Synchronized, TrustedClock, micros, shifted};
+use super::{Anchor, Note, Placed, STEP_WAIT, Step, StepCause, Stepping, Synchronized, TrustedClock, micros, shifted};
 use crate::media::{Frame, TrackKind};
 use framepost_events::attributes::{ClockInfo, ClockSource};
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ pub(super) struct Live {
     sound: Option<Sound>,
     reports: Reports,
     synchronized: Synchronized,
+    stepping: Stepping,
     /// The gateway's clock in use: the current one, unless a step is waiting.
     anchor: Anchor,
     /// The frames and reports of the first second, while they are held back.
@@ -53,6 +54,7 @@ impl Live {
             sound: audio_timescale.map(Sound::new),
             reports: Reports::new(trusted),
             synchronized,
+            stepping: Stepping::default(),
             anchor,
             held: Some(Held::default()),
             first_picture: 0,
@@ -63,6 +65,10 @@ impl Live {
 
     pub(super) fn set_synchronized(&mut self, synchronized: Synchronized) {
         self.synchronized = synchronized;
+    }
+
+    pub(super) fn set_stepping(&mut self, stepping: Stepping) {
+        self.stepping = stepping;
     }
 
     pub(super) fn sender_report(&mut self, pts: i64, ntp: Timestamp) {
@@ -209,7 +215,8 @@ impl Live {
     /// Takes the steps that are due before this picture.
     fn step_before(&mut self, anchor: &Anchor, frame: &Frame, monotonic_us: i64) -> Option<Step> {
         let set = anchor.epoch() != self.anchor.epoch();
-        if !set && !self.pictures.is_due() && !self.reports.is_due() {
+        let camera = self.stepping == Stepping::Allowed && (self.pictures.is_due() || self.reports.is_due());
+        if !set && !camera {
             self.waiting_us = None;
             return None;
         }

@@ -98,6 +98,16 @@ impl std::fmt::Display for Step {
     }
 }
 
+/// Whether a step that follows from what the camera sends may take effect. One of the gateway's own clock always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stepping {
+    /// At the next random access frame, or after [`STEP_WAIT`].
+    #[default]
+    Allowed,
+    /// Not now: each step ends a span, and the camera has ended too many.
+    Postponed,
+}
+
 /// A message about a camera's clock, to be logged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Note {
@@ -183,6 +193,13 @@ impl SessionClock {
     pub fn set_synchronized(&mut self, synchronized: Synchronized) {
         if let Basis::Arrival(live) = &mut self.basis {
             live.set_synchronized(synchronized);
+        }
+    }
+
+    /// Sets whether steps that follow from what the camera sends may take effect from now on.
+    pub fn set_stepping(&mut self, stepping: Stepping) {
+        if let Basis::Arrival(live) = &mut self.basis {
+            live.set_stepping(stepping);
         }
     }
 

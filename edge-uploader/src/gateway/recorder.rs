@@ -12,6 +12,7 @@
 
 mod losses;
 mod notes;
+mod objects;
 mod session;
 mod writing;
 

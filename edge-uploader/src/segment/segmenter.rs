@@ -2,7 +2,7 @@
 
 use super::activity::Quiet;
 use super::chunk::{Chunk, Sample};
-use super::settings::{Settings, Stats, visible};
+use super::settings::{Cuts, Settings, Stats, visible};
 use super::thin::{Keep, Thin};
 use super::timeline::{Timeline, wall_after};
 use super::{Output, boxes};
@@ -59,6 +59,7 @@ pub struct Segmenter {
     settings: Settings,
     parameters: StreamParameters,
     clock: ClockInfo,
+    cuts: Cuts,
     timeline: Timeline,
     stats: Stats,
     thin: Thin<Sample>,
@@ -122,6 +123,7 @@ impl Segmenter {
             settings,
             parameters,
             clock,
+            cuts: Cuts::default(),
             stats: Stats::default(),
             video: VecDeque::new(),
             audio: VecDeque::new(),
@@ -150,10 +152,14 @@ impl Segmenter {
         &self.quiet
     }
 
-    /// Sets the source of wall-clock times from now on. A chunk's metadata has the one
-    /// in effect when it closes.
+    /// Sets the source of wall-clock times from now on. A chunk's metadata has the one in effect when it closes.
     pub fn set_clock(&mut self, clock: ClockInfo) {
         self.clock = clock;
+    }
+
+    /// Sets when chunks are cut from now on.
+    pub fn set_cuts(&mut self, cuts: Cuts) {
+        self.cuts = cuts;
     }
 
     /// Returns the counts so far.
@@ -203,17 +209,16 @@ impl Segmenter {
         let Some(last_shown) = self.video.iter().max_by_key(|sample| sample.pts) else { return Ok(outputs) };
         let last = last_shown.pts;
         let wall = last_shown.wall;
-        let own = last_shown.duration;
         let before = self.video.iter().map(|sample| sample.pts).filter(|pts| *pts < last).max().map(|pts| last - pts);
         // If recording stops between reordered pictures, the last one shown is not as long
         // as the hole before it.
         let like_others = before.into_iter().chain(self.last_duration).min();
-        let shown = own.or(like_others).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
+        let shown = last_shown.duration.or(like_others).unwrap_or_else(|| i64::from(self.timeline.timescale()) / 25);
         // Frames that `Keep` dropped extend the frame before them.
         let end = self.end.max(self.newest).unwrap_or(last).max(last + shown.max(1));
         let end_wall = whole_micros(wall_after(wall, end - last, self.timeline.timescale()));
-        let index = self.video.len();
-        self.cut(Cut { index, next: (end, end_wall), of: Piece::Chunk }, Input::Ended, &mut outputs)?;
+        let all = Cut { index: self.video.len(), next: (end, end_wall), of: Piece::Chunk };
+        self.cut(all, Input::Ended, &mut outputs)?;
         outputs.push(Output::SpanEnd { end: end_wall, counter: self.counter });
         Ok(outputs)
     }
@@ -314,8 +319,8 @@ impl Segmenter {
             let random_access = frame.reference.is_random_access();
             let without = frame.pts - since;
             let enough = match starts_with {
-                ChunkStart::Between => i64::MIN,
-                ChunkStart::RandomAccess => self.window() - self.tolerance(frame.pts - latest),
+                ChunkStart::Between if self.cuts == Cuts::Usual => i64::MIN,
+                ChunkStart::Between | ChunkStart::RandomAccess => self.window() - self.tolerance(frame.pts - latest),
             };
             let whole = random_access && frame.pts - start >= enough;
             let full = without >= chunk_max && frames + index as u64 >= self.settings.chunk_max_frames;
@@ -363,14 +368,14 @@ impl Segmenter {
 
     /// Returns how long to wait for the next random access frame, in ticks.
     fn chunk_max(&self) -> i64 {
-        let chunk_max = self.timeline.ticks(self.settings.chunk_max);
+        let chunk_max = self.timeline.ticks(self.cuts.at_least(self.settings.chunk_max));
         let part = chunk_max / NEARLY;
         let nearly = self.last_group.is_some_and(|group| (chunk_max - part..=chunk_max + part).contains(&group));
         chunk_max + if nearly { part } else { 0 }
     }
 
     fn window(&self) -> i64 {
-        self.timeline.ticks(self.settings.window)
+        self.timeline.ticks(self.cuts.at_least(self.settings.window))
     }
 
     /// Half a frame within limits, because 3 s of a camera may be 2.999 s.
@@ -419,8 +424,7 @@ impl Segmenter {
         Ok(())
     }
 
-    /// Takes the audio that begins before `until`. Within a chunk, the last sample stays until the
-    /// next one determines its duration.
+    /// Takes the audio that begins before `until`. Within a chunk, the last sample stays until the next one determines its duration.
     fn audio_before(&mut self, until: i64, piece: Piece) -> Vec<Sample> {
         let count = self.audio.iter().take_while(|sound| sound.pts < until).count();
         let count = if piece == Piece::Fragment { count.min(self.audio.len().saturating_sub(1)) } else { count };

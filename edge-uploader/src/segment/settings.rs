@@ -11,7 +11,7 @@ pub struct Settings {
     pub window: Duration,
     /// How long no random access frame may arrive before a chunk is cut without one. No chunk is longer than
     /// this and the window together. Must be at least the window. (A sixteenth more if random access frames
-    /// are about this far apart.)
+    /// are about this far apart, and see [`Cuts::Seldom`].)
     pub chunk_max: Duration,
     /// Least number of frames in a chunk that is cut because of `chunk_max`. It avoids cutting a time-lapse
     /// file at each of its pictures.
@@ -37,6 +37,29 @@ impl Default for Settings {
             fragment_max: Duration::from_secs(1),
             gap_max: Duration::from_mins(1),
             source: String::new(),
+        }
+    }
+}
+
+/// When chunks are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cuts {
+    /// As [`Settings::window`] and [`Settings::chunk_max`] say.
+    #[default]
+    Usual,
+    /// As if both were at least a minute. Fragments are cut as usual, so no more is lost in a power cut.
+    Seldom,
+}
+
+/// The least value of `window` and `chunk_max` with [`Cuts::Seldom`].
+const SELDOM: Duration = Duration::from_mins(1);
+
+impl Cuts {
+    /// Returns `length` of the settings as it applies now.
+    pub(super) fn at_least(self, length: Duration) -> Duration {
+        match self {
+            Self::Usual => length,
+            Self::Seldom => length.max(SELDOM),
         }
     }
 }

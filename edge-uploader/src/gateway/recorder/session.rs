@@ -57,6 +57,8 @@ impl RecordedSession {
         if frame.track == TrackKind::Video && to.plan.extent == Extent::Finite {
             self.hole(to, &frame)?;
         }
+        to.objects.arrived(frame.arrival);
+        self.clock.set_stepping(to.objects.stepping());
         let placed = self.clock.push(&self.gateway.anchor(), frame);
         self.tell_notes(to);
         for placed in placed {
@@ -89,6 +91,9 @@ impl RecordedSession {
                 let span = Segmenter::new(to.plan.settings(), self.parameters.clone(), self.clock.info());
                 span.with_quiet(to.quiet())
             });
+            if to.plan.extent == Extent::Live {
+                span.set_cuts(to.objects.cuts());
+            }
             let before = span.stats();
             match span.push_timed(frame.clone(), wall, origin) {
                 Ok(outputs) => {

@@ -4,6 +4,7 @@ use super::super::plan::Plan;
 use super::super::progress::CameraCounters;
 use super::super::watch::Unstored;
 use super::notes::Notes;
+use super::objects::Objects;
 use crate::camera::Extent;
 use crate::media::TrackKind;
 use crate::segment::{Keep, Output, Quiet, Segmenter, Stats};
@@ -52,6 +53,8 @@ pub(super) struct Writing {
     between: Told,
     /// What was logged of the camera's clock.
     pub(super) notes: Notes,
+    /// What a live camera may still create.
+    pub(super) objects: Objects,
     /// The wall clock of the last video frame.
     pub(super) last_wall: Option<Timestamp>,
 }
@@ -90,11 +93,13 @@ impl Writing {
             }
         };
         let gap = recorded_to.map(|from| OpenGap::new(GapStart::At(from), GapCause::NotRunning, None));
+        let objects = Objects::new(plan.window);
         Self {
             plan,
             stats,
             spool,
             gap,
+            objects,
             trouble: Trouble::None,
             between: Told::No,
             notes: Notes::default(),
@@ -187,6 +192,9 @@ impl Writing {
                 self.tell_between(draft, *counter);
             }
             let stored = matches!(output, Output::Fragment(_));
+            if let Output::Finish { .. } | Output::SpanEnd { .. } = &output {
+                self.objects.created(1);
+            }
             let closed = match &output {
                 Output::Finish { attributes, .. } => Some((attributes.start, attributes.activity)),
                 _ => None,
@@ -242,6 +250,7 @@ impl Writing {
             source_bytes,
         };
         self.spool.write_gap(&gap)?;
+        self.objects.created(1);
         self.stats.gaps.fetch_add(1, Relaxed);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The boxes and attributes of chunks whose frames are known.
 
 use super::super::timeline::wall_after;
-use super::super::{Error, Keep, RepairError, Segmenter, Settings, Stats, repair};
+use super::super::{Cuts, Error, Keep, RepairError, Segmenter, Settings, Stats, repair};
 use super::*;
 use framepost_events::attributes::ChunkStart;
 use mp4_atom::{Ftyp, Mfra, Moov, Prft};
@@ -143,6 +143,28 @@ fn without_random_access_frames_chunks_go_on_and_say_so() {
     }
     let (lengths, starts): (Vec<i128>, Vec<_>) = lengths(uneven).into_iter().unzip();
     assert_eq!((&lengths[..5], &starts[..5]), (&[9_960, 10_040, 9_960, 10_080, 9_960][..], &[Start; 5][..]));
+}
+
+#[test]
+fn chunks_are_cut_seldom_while_that_is_set() {
+    let lengths = |gop| {
+        let mut segmenter = segmenter(Keep::All, None);
+        let mut outputs = Vec::new();
+        for (n, frame) in steady(25 * 100, gop).into_iter().enumerate() {
+            segmenter.set_cuts(if (25 * 4..25 * 90).contains(&n) { Cuts::Seldom } else { Cuts::Usual });
+            let wall = wall(&frame);
+            outputs.extend(segmenter.push(frame, wall).unwrap());
+        }
+        let fragments = outputs.iter().filter(|output| matches!(output, Output::Fragment(_))).count();
+        outputs.extend(segmenter.finish().unwrap());
+        let files = files(outputs).0;
+        assert_eq!(files.iter().map(|file| samples(&file.bytes).len()).sum::<usize>(), 25 * 100);
+        // Of a second, whatever the chunks are.
+        assert!(fragments >= 95, "{fragments}");
+        files.iter().map(|file| file.attributes.duration.unwrap().as_millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(25), [3_000, 60_000, 27_000, 3_000, 3_000, 3_000, 1_000]);
+    assert_eq!(lengths(i64::MAX)[0], 60_000);
 }
 
 #[test]

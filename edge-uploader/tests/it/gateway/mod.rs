@@ -6,6 +6,7 @@ mod scripted;
 mod breaks;
 mod clocks;
 mod numbers;
+mod objects;
 mod random_access;
 mod restarts;
 mod trouble;
