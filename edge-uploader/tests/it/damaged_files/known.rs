@@ -63,6 +63,68 @@ fn a_size_that_lies_costs_nothing_of_what_follows() {
     }
 }
 
+/// Several sizes of a run lie, or one does by a little: the NAL units tell them.
+#[test]
+fn sizes_that_lie_together_cost_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["moofs.mp4", "moofs-offset.mp4"] {
+        let original = std::fs::read(FILES.path().join(name)).unwrap();
+        let path = directory.path().join(name);
+        let runs = marks(&original, *b"trun");
+        // The picture's runs of the first fragment and the last.
+        for at in [runs[0], runs[runs.len() - 2]] {
+            let flags = u32::from_be_bytes(original[at + 4..at + 8].try_into().unwrap());
+            let fields = [0x100, 0x200, 0x400, 0x800].iter().filter(|field| flags & **field != 0).count();
+            let begin = at + 16 + if flags & 4 == 0 { 0 } else { 4 } + if flags & 0x100 == 0 { 0 } else { 4 };
+            for lies in [
+                &[(12, 4_i32)][..],
+                &[(0, -1)],
+                &[(24, 7)],
+                &[(3, 1 << 30), (10, 256), (12, 1 << 21)],
+                &[(1, 40), (2, 40)],
+            ] {
+                let mut bytes = original.clone();
+                for (sample, lie) in lies {
+                    let place = begin + sample * fields * 4;
+                    let size = u32::from_be_bytes(original[place..place + 4].try_into().unwrap());
+                    bytes[place..place + 4].copy_from_slice(&size.wrapping_add_signed(*lie).to_be_bytes());
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let ours = saved(&path);
+                let what = format!("{name}: {lies:?} in the run at byte {at}");
+                assert_eq!(ours.digests().len(), 150, "{what}: {:?} {:?}", ours.faults, ours.end);
+                assert!(ours.digests().is_subset(&saved(&FILES.path().join(name)).digests()), "{what}");
+                assert!(!ours.is_whole(), "{what}");
+            }
+        }
+    }
+}
+
+/// A wrong size in the table of a movie is told by the NAL units, and takes no picture of its chunk with it.
+#[test]
+fn a_size_in_a_table_that_lies_costs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["front.mp4", "end.mp4", "front-hevc.mp4"] {
+        let original = std::fs::read(FILES.path().join(name)).unwrap();
+        let whole = saved(&FILES.path().join(name));
+        let path = directory.path().join(name);
+        let sizes = marks(&original, *b"stsz")[0] + 16;
+        for sample in [0, 1, 12, 24, 100, 149] {
+            for lie in [4, 1, 40, 1 << 16, 1 << 25, 1 << 30] {
+                let mut bytes = original.clone();
+                let place = sizes + 4 * sample;
+                let size = u32::from_be_bytes(original[place..place + 4].try_into().unwrap());
+                bytes[place..place + 4].copy_from_slice(&(size + lie).to_be_bytes());
+                std::fs::write(&path, &bytes).unwrap();
+                let ours = saved(&path);
+                let what = format!("{name}: {lie} more of frame {sample}");
+                assert_eq!(ours.digests(), whole.digests(), "{what}: {:?} {:?}", ours.faults, ours.end);
+                assert!(!ours.is_whole(), "{what}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_movie_that_lost_bytes_takes_no_fragment_with_it() {
     let original = std::fs::read(FILES.path().join("moofs.mp4")).unwrap();

@@ -57,12 +57,7 @@ impl Places {
         if queued.any(|(other, _)| other.size > 0 && other.offset == sample.offset) {
             return Hollow::True;
         }
-        let chunks = self.chunks.get_or_insert_with(|| {
-            let tables = tracks.iter().filter_map(|track| track.table.as_ref());
-            let mut chunks: Vec<u64> = tables.flat_map(Table::chunk_places).collect();
-            chunks.sort_unstable();
-            chunks
-        });
+        let chunks = self.chunks(tracks);
         let in_tables = sample.offset.saturating_sub(base);
         // If the sample is the first of its chunk, that chunk begins here too, so another one is needed.
         let named =
@@ -74,6 +69,20 @@ impl Places {
         let is_box = head.get(4..).is_some_and(leaves::is_top);
         let is_unit = !is_video || begins_unit(&head, codec, length_bytes, file.size() - sample.offset);
         if is_box || !is_unit { Hollow::True } else { Hollow::Damaged }
+    }
+
+    /// Returns whether a chunk of any of `tracks` begins at this position of the tables.
+    pub(super) fn begins_chunk(&mut self, tracks: &[Track], in_tables: u64) -> bool {
+        self.chunks(tracks).binary_search(&in_tables).is_ok()
+    }
+
+    fn chunks(&mut self, tracks: &[Track]) -> &[u64] {
+        self.chunks.get_or_insert_with(|| {
+            let tables = tracks.iter().filter_map(|track| track.table.as_ref());
+            let mut chunks: Vec<u64> = tables.flat_map(Table::chunk_places).collect();
+            chunks.sort_unstable();
+            chunks
+        })
     }
 }
 

@@ -17,6 +17,7 @@ mod found;
 mod fragment;
 mod hollow;
 mod leaves;
+mod mended;
 mod movie;
 mod rebuilt;
 mod sizes;
@@ -63,6 +64,8 @@ pub(super) struct Mp4 {
     walk: Walk,
     /// Bytes of samples that may still be read.
     bytes_left: u64,
+    /// Bytes that may still be read to find the right sizes of pictures.
+    mended_left: u64,
     /// The current sample entry, counted from 1, and the parameters, which the frames'
     /// own sets may have changed.
     entry: Option<(u32, InForce)>,
@@ -96,6 +99,7 @@ impl Mp4 {
             walk: Walk::new(&movie, begin, found.end, 0, size),
             base: 0,
             movie,
+            mended_left: size.saturating_mul(TIMES_READ).saturating_add(FRAME_LIMIT_BYTES),
             bytes_left: size.saturating_mul(TIMES_READ).saturating_add(FRAME_LIMIT_BYTES),
             entry: None,
             origin_ns: 0,
@@ -334,7 +338,7 @@ impl Demux for Mp4 {
                 self.hollow(i, sample);
                 continue;
             }
-            let Some(data) = self.read_sample(sample, kind)? else { continue };
+            let Some((sample, data)) = self.sample(i, sample)? else { continue };
             let (data, reference, parameters) = match kind {
                 TrackKind::Video => {
                     let data = self.with_lengths(sample.description, data);

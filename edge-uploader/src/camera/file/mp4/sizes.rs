@@ -2,6 +2,137 @@
 
 use super::fragment::Part;
 use super::table::Sample;
+use crate::camera::nal;
+use crate::media::VideoCodec;
+use std::ops::Range;
+
+/// How the pictures of a track are stored: with a length before each NAL unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Units {
+    pub(super) codec: VideoCodec,
+    /// Bytes of each length: 1, 2 or 4.
+    pub(super) length_bytes: u8,
+}
+
+/// What ends an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The next one begins.
+    Next,
+    /// Nothing follows, or something else.
+    Unknown,
+}
+
+/// Replaces sizes of pictures by those that their NAL units tell, in runs whose data do not end where other data begin or where
+/// the fragment's data end, at `data_end`. Returns whether there were any.
+///
+/// `read` returns these bytes of the file with the pictures of a part, or `None` if they are not pictures or cannot be read.
+pub(super) fn retell(
+    parts: &mut [Part],
+    data_end: u64,
+    mut read: impl FnMut(&Part, Range<u64>) -> Option<(Vec<u8>, Units)>,
+) -> bool {
+    let starts: Vec<u64> = parts.iter().enumerate().flat_map(starts).collect();
+    let mut retold = false;
+    for part in parts {
+        let mut run = 0..0;
+        while let Some(first) = part.samples.get(run.end) {
+            let others = part.samples[run.end + 1..].iter().take_while(|sample| !sample.is_first_in_chunk).count();
+            run = run.end..run.end + 1 + others;
+            let begin = first.offset;
+            let limit = starts.iter().copied().filter(|start| (begin + 1..data_end).contains(start)).min();
+            let limit = limit.unwrap_or(data_end);
+            if begin >= data_end || end(&part.samples[run.end - 1]) == limit {
+                continue;
+            }
+            let Some((data, units)) = read(part, begin..limit) else { continue };
+            let claimed: Vec<u32> = part.samples[run.clone()].iter().map(|sample| sample.size).collect();
+            let Some(sizes) = told(&data, units, &claimed) else { continue };
+            let mut offset = begin;
+            for (sample, size) in part.samples[run.clone()].iter_mut().zip(sizes) {
+                (sample.offset, sample.size) = (offset, size);
+                offset = end(sample);
+            }
+            retold = true;
+        }
+    }
+    retold
+}
+
+/// Returns the sizes of the pictures in `data`, where they differ from the `claimed` ones. A claimed size is right if NAL units
+/// end there. After damaged NAL units, the claimed sizes count.
+fn told(data: &[u8], units: Units, claimed: &[u32]) -> Option<Vec<u32>> {
+    let mut sizes = Vec::with_capacity(claimed.len());
+    let mut rest = data;
+    for size in claimed {
+        let length = usize::try_from(*size).ok()?;
+        let is_right = rest.get(..length).is_some_and(|picture| units.in_whole(picture));
+        let length = if is_right { Some(length) } else { units.access_unit(rest).map(|(length, _)| length) };
+        let Some(length) = length else { break };
+        sizes.push(u32::try_from(length).ok()?);
+        rest = &rest[length..];
+    }
+    sizes.extend(&claimed[sizes.len()..]);
+    (sizes != claimed).then_some(sizes)
+}
+
+impl Units {
+    /// Returns whether NAL units end at the end of `bytes`.
+    fn in_whole(self, mut bytes: &[u8]) -> bool {
+        while let Some((_, rest)) = self.first(bytes) {
+            bytes = rest;
+        }
+        bytes.is_empty()
+    }
+
+    /// Returns the length of the access unit at the start of `bytes`, if it has a slice, and what ends it.
+    ///
+    /// The next one begins with its first slice (H.264 §7.3.3 `first_mb_in_slice`, H.265 §7.3.6.1
+    /// `first_slice_segment_in_pic_flag`) or with what precedes it (H.264 §7.4.1.2.3, H.265 §7.4.2.4.4).
+    pub(super) fn access_unit(self, bytes: &[u8]) -> Option<(usize, Ending)> {
+        let mut rest = bytes;
+        let mut has_slice = false;
+        while let Some((unit, after)) = self.first(rest) {
+            let kind = nal::kind(self.codec, unit)?;
+            let (is_slice, begins) = match self.codec {
+                VideoCodec::H264 => (matches!(kind, 1..=5), matches!(kind, 6..=9)),
+                VideoCodec::H265 => (kind < 32, matches!(kind, 32..=35 | 39)),
+            };
+            let head = if self.codec == VideoCodec::H264 { 1 } else { 2 };
+            let is_first = is_slice && unit.get(head).is_some_and(|byte| byte & 0x80 != 0);
+            if has_slice && (begins || is_first) {
+                return Some((bytes.len() - rest.len(), Ending::Next));
+            }
+            has_slice |= is_slice;
+            rest = after;
+        }
+        has_slice.then(|| (bytes.len() - rest.len(), Ending::Unknown))
+    }
+
+    /// Returns whether the last NAL unit of `bytes` is longer than what is there, and not longer than pictures are.
+    pub(super) fn is_cut(self, bytes: &[u8]) -> bool {
+        const PICTURE_BYTES_MAX: usize = 16 << 20;
+        let mut rest = bytes;
+        while let Some((_, after)) = self.first(rest) {
+            rest = after;
+        }
+        let Some((length, after)) = rest.split_at_checked(self.length_bytes.into()) else { return true };
+        (after.len() + 1..PICTURE_BYTES_MAX).contains(&number(length))
+    }
+
+    /// Returns the first NAL unit and what follows it.
+    fn first(self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (length, rest) =
+            bytes.split_at_checked(self.length_bytes.into()).filter(|(length, _)| !length.is_empty())?;
+        let length = number(length);
+        // The first bit is zero in both codecs (`forbidden_zero_bit`).
+        rest.split_at_checked(length).filter(|(unit, _)| unit.first().is_some_and(|byte| byte & 0x80 == 0))
+    }
+}
+
+fn number(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |value, byte| (value << 8) | usize::from(*byte))
+}
 
 /// Replaces the size of a sample that reaches beyond the data of its fragment, which ends at `data_end`, by the
 /// room that the samples around it leave. Returns whether there was one.
@@ -96,6 +227,66 @@ mod tests {
                 ];
                 assert!(mend(&mut parts, data_end), "{track} {sample} {lie}");
                 assert_eq!(places(&parts), places(&whole()), "{track} {sample} {lie}");
+            }
+        }
+    }
+
+    /// Pictures of one slice or two, one of them with a parameter set before it, and what their sizes are.
+    fn pictures() -> (Vec<u8>, Vec<u32>) {
+        let unit = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+        let pictures = [
+            [unit(&[0x67, 1, 2]), unit(&[0x65, 0x88, 3, 4, 5])].concat(),
+            unit(&[0x41, 0x9a, 6]),
+            [unit(&[0x41, 0x9a, 7, 8]), unit(&[0x41, 0x40, 9])].concat(),
+            unit(&[0x01, 0x9a]),
+            [unit(&[0x06, 5, 4]), unit(&[0x41, 0x9a, 1, 2, 3, 4])].concat(),
+        ];
+        (pictures.concat(), pictures.iter().map(|picture| u32::try_from(picture.len()).unwrap()).collect())
+    }
+
+    #[test]
+    fn sizes_are_what_the_pictures_tell() {
+        let (data, sizes) = pictures();
+        let units = Units { codec: VideoCodec::H264, length_bytes: 4 };
+        assert_eq!(told(&data, units, &sizes), None);
+        for lies in 1_u32..32 {
+            for lie in [-3, -1, 1, 3, 100, 1 << 30] {
+                let lied =
+                    |n: usize, size: u32| if lies & (1 << n) == 0 { size } else { size.saturating_add_signed(lie) };
+                let claimed: Vec<u32> = sizes.iter().enumerate().map(|(n, size)| lied(n, *size)).collect();
+                let data_end = 1000 + data.len() as u64;
+                let mut parts = [part(0, &[(1000, &claimed)])];
+                let read = |_: &Part, range: Range<u64>| {
+                    assert_eq!(range, 1000..data_end);
+                    Some((data.clone(), units))
+                };
+                assert!(retell(&mut parts, data_end, read), "{lies:b} {lie}");
+                assert_eq!(places(&parts), places(&[part(0, &[(1000, &sizes)])]), "{lies:b} {lie}");
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_damaged_unit_the_claimed_sizes_count() {
+        let (mut data, sizes) = pictures();
+        let at: u32 = sizes[..3].iter().sum();
+        data[at as usize] = 0x77;
+        let units = Units { codec: VideoCodec::H264, length_bytes: 4 };
+        let mut claimed = sizes.clone();
+        claimed[1] += 4;
+        assert_eq!(told(&data, units, &claimed), Some(sizes));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_told(
+            data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            claimed in proptest::collection::vec(0_u32..300, 0..20),
+            length_bytes in 0_u8..5,
+        ) {
+            for codec in [VideoCodec::H264, VideoCodec::H265] {
+                let told = told(&data, Units { codec, length_bytes }, &claimed);
+                proptest::prop_assert!(told.is_none_or(|sizes| sizes.len() == claimed.len()));
             }
         }
     }

@@ -268,6 +268,11 @@ impl Table {
         Ok(Some(sample))
     }
 
+    /// Moves the samples that are left in the current chunk, because the size of one before them was wrong.
+    pub(super) fn move_rest_of_chunk(&mut self, by: i64) {
+        self.offset = self.offset.saturating_add_signed(by);
+    }
+
     fn enter_next_chunk(&mut self) -> Option<()> {
         let chunk = self.chunk.map_or(0, |chunk| chunk + 1);
         let begins = |run: usize| self.chunks.get(run).map(|run| run.first);

@@ -6,7 +6,7 @@ use super::boxes::{Box4, name, whole};
 use super::fragment::{Part, named_times, parts, stranger};
 use super::movie::Movie;
 use super::rebuilt;
-use super::sizes;
+use super::sizes::{self, Units};
 use super::table::Sample;
 use super::top::{Header, Next, Search, is_whole, next_box, read_box};
 use super::track::description;
@@ -22,6 +22,8 @@ const REMEMBERED: usize = 1 << 16;
 const AHEAD_S: i64 = 10;
 /// Times that are further apart do not belong to one recording.
 const YEAR_S: i64 = 366 * 86_400;
+/// Most bytes of a run that are read to find the sizes of its samples.
+const RUN_LIMIT_BYTES: u64 = 64 << 20;
 /// Most boxes that are examined to find the following fragment.
 const LOOK_BOXES: usize = 8;
 
@@ -44,7 +46,7 @@ pub(super) struct Walk {
     part: u64,
     /// Positions of the data of fragments, by the fragments' identity.
     seen: HashMap<u64, u64>,
-    /// Bytes that may still be read for comparing fragments.
+    /// Bytes that may still be read for comparing fragments and for mending sizes.
     compared_left: u64,
     /// Faults since the last fragment.
     damage: Option<SourceFault>,
@@ -123,6 +125,19 @@ impl Walk {
         self.at.is_some()
     }
 
+    /// Replaces impossible sizes of samples in a fragment whose data end at `data_end`. Returns whether there were any.
+    fn mend_sizes(&mut self, file: &mut FileBytes, movie: &Movie, parts: &mut [Part], data_end: u64) -> bool {
+        let retold = sizes::retell(parts, data_end, |part, range| {
+            let is_video = movie.tracks[part.track].kind == TrackKind::Video;
+            let entry = movie.entries.first().filter(|_| is_video)?;
+            let length = (range.end - range.start).min(RUN_LIMIT_BYTES);
+            self.compared_left = self.compared_left.checked_sub(length)?;
+            let data = file.read(range.start, length).ok()?;
+            Some((data, Units { codec: entry.parameters.codec, length_bytes: entry.length_bytes }))
+        });
+        sizes::mend(parts, data_end) || retold
+    }
+
     /// Returns whether the fragment's data equals that of a similar one, whose data begins at `before`.
     fn is_copy(&mut self, file: &mut FileBytes, before: u64, parts: &[Part]) -> bool {
         let bytes = parts.iter().flat_map(|part| &part.samples).map(|sample| u64::from(sample.size)).sum::<u64>();
@@ -159,7 +174,7 @@ impl Walk {
         let mut parts = self.parts_of(movie, moof, found);
         if let Next::Box(data) = next_box(file, found.end, Search::Within)
             && &data.kind == b"mdat"
-            && sizes::mend(&mut parts, data.end)
+            && self.mend_sizes(file, movie, &mut parts, data.end)
         {
             let detail = format!("the fragment at byte {} has an impossible size", found.start);
             note(&mut self.damage, SourceFault { cost: FaultCost::NoPicture, detail, bytes: None });
