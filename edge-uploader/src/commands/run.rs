@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// The camera's name, the last part of the key's directory.
     #[arg(long, requires = "site")]
     camera: Option<Camera>,
-    /// The camera's URL, rtsp://…, or a file's path. Give a password with --password-env or --password-file,
+    /// The camera's URL, rtsp://host/path, or a file's path. Give a password with --password-env or --password-file,
     /// because everybody on this machine can read a program's arguments.
     #[arg(long, value_name = "URL", requires = "site")]
     from: Option<String>,

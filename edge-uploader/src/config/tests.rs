@@ -20,6 +20,13 @@ fn the_least_is_enough() {
 }
 
 #[test]
+fn there_are_eight_workers_for_16_cameras_and_more() {
+    let upload = parse(LEAST).unwrap().upload;
+    let workers = |cameras: usize| upload.settings(cameras).workers;
+    assert_eq!([1, 8, 10, 16, 250].map(workers), [4, 4, 5, 8, 8]);
+}
+
+#[test]
 fn the_example_is_a_configuration() {
     let example = parse(include_str!("../../edge.example.toml")).unwrap();
     assert!(example.cameras.len() >= 2);

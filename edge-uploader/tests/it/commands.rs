@@ -138,6 +138,29 @@ fn a_good_configuration_passes_the_check_and_leaves_no_object() {
 }
 
 #[test]
+fn a_check_says_that_no_random_access_frame_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let bucket = directory.path().join("bucket");
+    std::fs::create_dir(&bucket).unwrap();
+    let clip = directory.path().join("clip.mp4");
+    // All but the first picture of one group.
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=192x108:rate=25:duration=4"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "250"])
+        .args(["-bsf:v", "noise=drop=lt(n\\,1)"])
+        .arg(&clip)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success());
+    let config = config(directory.path(), &clip, &format!("file://{}", bucket.display()));
+    let output = run(&["check", "--config", text(&config)]);
+    let said = stdout(&output);
+    assert!(output.status.success(), "{said}{}", stderr(&output));
+    assert!(verdicts(&output).contains(&("warn".to_owned(), "camera gate".to_owned())), "{said}");
+    assert!(said.contains("no random access frame among its first 99 frames"), "{said}");
+}
+
+#[test]
 fn each_thing_that_is_wrong_fails_the_check_by_its_name() {
     let directory = tempfile::tempdir().unwrap();
     let clip = clip(directory.path());

@@ -15,6 +15,7 @@ use edge_uploader::upload::Drained;
 use framepost_events::attributes::Attributes;
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -269,8 +270,18 @@ async fn whatever_a_cameras_clock_says_every_frame_is_stored_in_order_and_at_its
     gateway.stop();
     let mut judged = Vec::new();
     for (name, what, shape, recorded) in cameras {
+        let stats = Arc::clone(&recorded.stats);
         let end = recorded.ended().await;
         assert!(matches!(end, CameraEnd::Stopped), "{what}: {end:?}");
+        // What is replaced and what is left out is counted.
+        let replaced = stats.times_replaced.load(Relaxed);
+        let steps = stats.clock_steps.load(Relaxed);
+        let (least_replaced, expected_steps) = match &what {
+            what if what.starts_with("outliers") => (16, 0),
+            what if what.starts_with("a step of") => (0, 1),
+            _ => (0, steps),
+        };
+        assert!(replaced >= least_replaced && steps == expected_steps, "{what}: {replaced} replaced, {steps} steps");
         judged.push((name, what, shape));
     }
     assert_eq!(gateway.shutdown(BACKLOG_PATIENCE).await, Drained::Empty);
@@ -317,13 +328,13 @@ async fn the_gateways_clock_is_set_while_it_records() {
     for by_s in [3600, -3600] {
         let scene = Scene::new();
         let gateway = scene.start().await;
-        let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+        let gate = Arc::new(tokio::sync::Notify::new());
         let shape = Shape { order: "plain", group: 50, codec: Codec::H264, sound: Sound::Aac };
         let sent = frames(shape, |_, t| t, |_, t| t);
         let mut steps = vec![Step::Event(CameraEvent::Parameters(parameters(shape.codec, shape.sound)))];
         for (n, frame) in sent.into_iter().enumerate() {
             if n == 800 {
-                steps.push(Step::Wait(std::sync::Arc::clone(&gate)));
+                steps.push(Step::Wait(Arc::clone(&gate)));
             }
             steps.push(Step::Event(CameraEvent::Frame(frame)));
         }
