@@ -197,11 +197,22 @@ check("a finger moves time under it", await pinned(stood), `${stood - (await now
 await page.touchscreen.touchEnd();
 await page.setViewport({ width: 1440, height: 900 });
 check("no errors, no refusals by the policy, no dialogs", complaints.length === 0, complaints.join(" | "));
+// Standing in a gap when the line breaks.
+await goes(Date.parse(gap.from) + 2000);
+const says = (words) => until(page, (words) => !document.querySelector(".words").hidden && document.querySelector(".words").textContent.includes(words), words);
+const goOn = () => until(page, () => [...document.querySelectorAll(".words button")].some((one) => one.textContent.startsWith("Go on at")));
+check("a gap is stood in", await says("The source has no pictures here") && await goOn());
 await page.setOfflineMode(true);
 check("without a connection it says so", await until(page, () => document.querySelector(".notice")?.textContent.includes("No connection")));
 check("and no age is claimed", await until(page, () => [...document.querySelectorAll(".cameras .age")].every((one) => one.textContent === "not known")));
+check("the gap keeps its words and its way on", await says("The source has no pictures here") && await goOn());
+await shot("offline-gap-dark");
+await page.evaluate(() => [...document.querySelectorAll(".words button")].find((one) => one.textContent.startsWith("Go on at")).click());
+check("what is behind it does not arrive, which is said", await says("The video did not arrive"));
 await page.setOfflineMode(false);
 check("it comes back by itself", await until(page, () => document.querySelector(".notice") === null));
+check("and shows the picture behind the gap", await until(page, (to) => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2
+  && Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to - 1, Date.parse(gap.to) / 1000));
 
 // A token that is needed, a file that is gone, and one that is damaged.
 const other_page = await browser.newPage();
@@ -236,11 +247,15 @@ await other_page.close();
 // Accessibility. The checker is a script of its own, which the policy rightly refuses.
 await page.setBypassCSP(true);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-for (const [name, hash] of [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["export", new URL(page_of(start)).hash], ["keys", "#/health"], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]]) {
+const screens = [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["gap", new URL(page_of(Date.parse(gap.from) + 2000)).hash], ["export", new URL(page_of(start)).hash], ["keys", "#/health"], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]];
+const sizes = [["wide", { width: 1440, height: 900 }], ["phone", { width: 390, height: 844, isMobile: true, hasTouch: true }]];
+for (const [size, viewport, name, hash] of sizes.flatMap(([size, viewport]) => screens.map(([name, hash]) => [size, viewport, name, hash]))) {
+  await page.setViewport(viewport);
   await page.goto(base + hash);
   await page.reload();
   await until(page, () => document.querySelector("h1") !== null);
   if (name === "camera" || name === "export") await picture();
+  if (name === "gap") await says("The source has no pictures here");
   if (name === "export") {
     await page.keyboard.press("e");
     await until(page, () => document.querySelector(".foot-bar a") !== null);
@@ -250,7 +265,11 @@ for (const [name, hash] of [["wall", "#/"], ["camera", new URL(page_of(start)).h
   for (const value of ["dark", "light"]) {
     await scheme(value);
     const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-    check(`axe: ${name}, ${value}`, violations.length === 0, violations.map(({ id, nodes }) => `${id} ${nodes[0].html.slice(0, 120)}`).join(" | "));
+    check(`axe: ${name}, ${size}, ${value}`, violations.length === 0, violations.map(({ id, nodes }) => `${id} ${nodes[0].html.slice(0, 120)}`).join(" | "));
+    if (size === "phone") {
+      check(`a phone has no need to scroll ${name} sideways, ${value}`, await page.evaluate(() => document.documentElement.scrollWidth <= 390));
+      await shot(`phone-${name}-${value}`);
+    }
   }
 }
 await browser.close();

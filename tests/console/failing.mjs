@@ -167,6 +167,42 @@ for (let go = 0; go < 4 && !isBack; go += 1) {
 check("and it plays on when the line is quick again", isBack && await passes(other, ((await playhead(other)) + 2) * 1000));
 await other.close();
 
+// A line on which answers break off in the middle, or never come. Which ones is made up, and the same each time.
+other = await playing(14);
+await other.evaluate(() => {
+  globalThis.told = [];
+  const look = () => { for (const place of document.querySelectorAll(".stage .words, .stage > .tag")) if (!place.hidden) globalThis.told.push(place.textContent); };
+  new MutationObserver(look).observe(document.querySelector(".stage"), { childList: true, subtree: true, attributes: true, characterData: true });
+});
+let seed = 1;
+const lost = { "breaks off": 0, "never begins": 0, comes: 0 };
+line.fate = (url) => {
+  if (!url.pathname.startsWith("/v1/")) return "comes";
+  seed = (seed * 48_271) % 2_147_483_647;
+  const fate = seed % 4 === 0 ? "breaks off" : seed % 4 === 1 ? "never begins" : "comes";
+  lost[fate] += 1;
+  return fate;
+};
+// Further than what was appended ahead before.
+check("it plays on over a line that loses answers", await passes(other, at(14) + 20_000), JSON.stringify(lost));
+check("it has lost some of both kinds", await poll(() => lost["breaks off"] > 2 && lost["never begins"] > 2), JSON.stringify(lost));
+const told = await other.evaluate(() => [...new Set(globalThis.told)]);
+check("no file is said to be damaged or gone, and nothing to be skipped", !told.some((words) => /damaged|gone|Skipped/.test(words)), told.join(" | "));
+await shot(other, "lossy");
+line.fate = () => "comes";
+check("nothing is said when the line is whole again", await until(other, () => document.querySelector(".notice") === null));
+await other.close();
+
+// Something in front of the server that answers everything with a page of its own.
+other = await opened(40);
+await isReady(other);
+line.instead = (url) => (url.pathname.startsWith("/v1/") ? { type: "text/html", body: "<title>Sign in to the guest network</title>" } : undefined);
+await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toISOString()}`);
+check("a page that is no answer is not taken for a file", await tells(other, "The server does not answer what is in front of it"));
+line.instead = () => undefined;
+check("the picture comes when the server answers again", await isReady(other) && await stands(other, at(2)));
+await other.close();
+
 // Files that are gone, damaged, or of a kind that the browser does not play: in the way, and where somebody goes.
 const media = (index) => decodeURIComponent(chunks[index].media);
 const faults = [

@@ -7,6 +7,8 @@ import http from "node:http";
 export class Line {
   /** What is answered in the server's place: nothing for most. @type {(url: URL, request: http.IncomingMessage) => Given | undefined | Promise<Given | undefined>} */
   instead = () => undefined;
+  /** What becomes of an answer on its way: it comes, it breaks off in the middle, or it never begins. @type {(url: URL) => "comes" | "breaks off" | "never begins"} */
+  fate = () => "comes";
   #sockets = new Set();
   #port = 0;
 
@@ -44,11 +46,20 @@ export class Line {
       response.end(given.body);
       return;
     }
+    const fate = this.fate(url);
+    if (fate === "never begins") {
+      request.socket.destroy();
+      return;
+    }
     const headers = { ...request.headers, host: this.server.host };
     delete headers.authorization;
     const asked = http.request(url, { method: request.method, headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
+      if (fate === "comes") answer.pipe(response);
+      else {
+        answer.once("data", (data) => response.write(data.subarray(0, data.length / 2), () => response.destroy()));
+        answer.once("end", () => response.destroy());
+      }
     });
     asked.on("error", () => response.destroy());
     response.on("close", () => asked.destroy());

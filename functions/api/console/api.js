@@ -1,5 +1,7 @@
 // Questions to the API: the token, the server's clock, and what to do when it does not answer.
 
+import { Emitter } from "./emitter.js";
+
 /** Why a question has no answer. A file may be `gone` or `damaged`. What passes by itself is `offline` (no answer), `busy` (503), `limited` (429), `unreachable` (502 and 504:
  * something in front of the server answers) and `failing` (another fault of the server).
  * @typedef {"offline" | "busy" | "limited" | "unreachable" | "failing" | "unauthorized" | "forbidden" | "gone" | "damaged" | "conflict" | "refused"} Kind */
@@ -28,7 +30,7 @@ const PULSE = "/v1/cameras";
 const LEFT_ALONE_MAX_MS = 3_600_000;
 
 /** Events: `line` when the line breaks, is there again, or a token is needed, and `doubt` when a question failed in a way that others may. */
-export const line = new EventTarget();
+export const line = new Emitter();
 
 /** @type {"ok" | Kind} */
 let state = "ok";
@@ -43,7 +45,7 @@ export function lineState() {
 function become(next) {
   if (state === next) return;
   state = next;
-  line.dispatchEvent(new Event("line"));
+  line.emit("line");
 }
 
 /** How long an answer asks for a pause: seconds, or a date. @param {Response} response */
@@ -84,7 +86,7 @@ export function token() {
 export function useToken(text) {
   sessionStorage.setItem(TOKEN, text);
   state = "ok";
-  line.dispatchEvent(new Event("line"));
+  line.emit("line");
 }
 
 /**
@@ -116,8 +118,24 @@ export async function ask(path, options = {}) {
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
   const kind = problem?.type === "/problems/damaged" ? "damaged" : KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");
   if (isPulse || kind === "unauthorized") become(kind);
-  else if (["busy", "limited", "unreachable", "failing"].includes(kind)) line.dispatchEvent(new Event("doubt"));
+  else if (["busy", "limited", "unreachable", "failing"].includes(kind)) line.emit("doubt");
   throw new Failure(kind, words, problem, pause(response));
+}
+
+/**
+ * The rest of an answer. One that breaks off says nothing of what was asked for: it is as if none had come. One that is no JSON
+ * comes from something in front of the server, which asks for a password, say.
+ * @template T @param {Promise<T>} rest @param {AbortSignal | undefined} signal
+ */
+async function whole(rest, signal) {
+  try {
+    return await rest;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    line.emit("doubt");
+    if (error instanceof SyntaxError) throw new Failure("unreachable", "Something else than the server answered.");
+    throw new Failure("offline", "The answer broke off.");
+  }
 }
 
 const TIMES = new Set(["from", "to", "now", "first", "last", "time", "at", "createdAt", "lastFrame"]);
@@ -148,7 +166,7 @@ export async function json(path, query = {}, signal) {
   const text = parameters.toString();
   const asked = Date.now();
   const response = await ask(text ? `${path}?${text}` : path, { signal, patience: "limited" });
-  const answer = timed(await response.json());
+  const answer = timed(await whole(response.json(), signal));
   if (answer.now) serverTime(answer.now, asked);
   return answer;
 }
@@ -161,7 +179,7 @@ export async function send(method, path, body) {
 /** Asks for bytes: all, or those from an offset up to another. @param {string} path @param {AbortSignal} [signal] @param {Span} [part] */
 export async function bytes(path, signal, part) {
   const response = await ask(path, { signal, ...(part && { headers: { range: `bytes=${part.from}-${part.to - 1}` } }) });
-  return response.arrayBuffer();
+  return whole(response.arrayBuffer(), signal);
 }
 
 /** A path that a download can use: signed where a token is needed. @param {string} path */
@@ -170,7 +188,15 @@ export async function signed(path) {
   return here(String(found)).href;
 }
 
-const at = (/** @type {number} */ ms) => new Date(ms).toISOString();
+/** A camera and a stretch of time, as questions name them. @param {Name} of @param {number} from @param {number} to */
+export function ranged({ site, camera }, from, to) {
+  return { site, camera, from: new Date(from).toISOString(), to: new Date(to).toISOString() };
+}
+
+/** A camera as a part of a path. @param {Name} of */
+export function pathOf({ site, camera }) {
+  return `${encodeURIComponent(site)}/${encodeURIComponent(camera)}`;
+}
 
 /** @returns {Promise<Cameras>} */
 export async function cameras() {
@@ -186,8 +212,7 @@ export const gateways = () => json("/v1/gateways");
  * @returns {Promise<Chunk[]>}
  */
 export async function chunks(of, from, to, limit, signal) {
-  const query = { site: of.site, camera: of.camera, from: at(from), to: at(to), order: "oldest-first", limit };
-  return (await json("/v1/chunks", query, signal)).chunks;
+  return (await json("/v1/chunks", { ...ranged(of, from, to), order: "oldest-first", limit }, signal)).chunks;
 }
 
 const TIMELINE_MAX = 8 * 86_400_000;
@@ -202,8 +227,7 @@ export async function timeline(of, from, to, options, signal) {
   /** @type {Promise<Timeline>[]} */
   const parts = [];
   for (let start = from; start < to; start += TIMELINE_MAX) {
-    const query = { site: of.site, camera: of.camera, from: at(start), to: at(Math.min(to, start + TIMELINE_MAX)), ...options };
-    parts.push(json("/v1/timeline", query, signal));
+    parts.push(json("/v1/timeline", { ...ranged(of, start, Math.min(to, start + TIMELINE_MAX)), ...options }, signal));
   }
   const [first, ...rest] = await Promise.all(parts);
   if (!first) throw new Failure("refused", "An empty stretch of time.");

@@ -1,8 +1,8 @@
 // What detectors saw, as boxes over the picture at the time of the picture.
 
-import { json } from "./api.js";
+import { json, ranged } from "./api.js";
 import { fill, h } from "./dom.js";
-import { MINUTE, utc } from "./time.js";
+import { MINUTE } from "./time.js";
 import { kind, labelText, sign } from "./words.js";
 
 /** Boxes go this long after the last picture in which they were seen. */
@@ -45,7 +45,7 @@ export class Boxes {
     const [from, to] = [ms - MINUTE / 4, ms + MINUTE];
     try {
       /** @type {{ chunks: LookedAt[] }} */
-      const answer = await json("/v1/detections", { site: this.of.site, camera: this.of.camera, from: utc(from), to: utc(to) });
+      const answer = await json("/v1/detections", ranged(this.of, from, to));
       const frames = answer.chunks.flatMap((chunk) => chunk.frames.map((frame) => ({
         at: frame.time ? frame.time : chunk.from + frame.offset * 1000, detections: frame.detections,
       }))).sort((a, b) => a.at - b.at);

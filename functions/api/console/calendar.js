@@ -2,6 +2,7 @@
 
 import { json, now } from "./api.js";
 import { fill, h, iconButton, say } from "./dom.js";
+import { Emitter } from "./emitter.js";
 import { DAY, HOUR, midnight, monthStart, text, utc, wall, zone } from "./time.js";
 
 /** The first day of a week where the viewer is: 1 is Monday, 7 Sunday. */
@@ -11,7 +12,7 @@ function firstDay() {
 }
 
 /** Events: `day` (detail: the day's midnight). */
-export class Calendar extends EventTarget {
+export class Calendar extends Emitter {
   /** @param {Name} of @param {number} at */
   constructor(of, at) {
     super();
@@ -85,7 +86,7 @@ export class Calendar extends EventTarget {
     const element = h("button", {
       class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
       tabindex: chosen || (column >= 0 && monthStart(this.chosen) !== this.month) ? 0 : -1, disabled: day > now(), "data-day": day,
-      onclick: () => this.dispatchEvent(new CustomEvent("day", { detail: day })),
+      onclick: () => this.emit("day", day),
     }, h("span", text(day, "number").replace(/\D/g, "")), h("b", share > 0 && bar));
     if (column >= 0) element.style.gridColumnStart = String(column + 1);
     return element;

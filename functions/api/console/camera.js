@@ -6,15 +6,14 @@ import { Calendar } from "./calendar.js";
 import { controls } from "./controls.js";
 import { byId, fill, h, iconButton, button, say, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
-import { askTime } from "./goto.js";
-import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { ProofView } from "./proof.js";
 import { SeenList } from "./seen.js";
 import { Stage } from "./stage.js";
 import { cameraLink, copyLink, known } from "./state.js";
 import { TimelineView } from "./timeline.js";
-import { MINUTE, SECOND, dateText, fromWall, midnight, wall } from "./time.js";
+import { MINUTE, dateText, fromWall, midnight, wall } from "./time.js";
+import { travel, travelKeys } from "./travel.js";
 import { cause, range } from "./words.js";
 
 /** A gap in which playing stands is gone over after this long. */
@@ -27,13 +26,6 @@ export function cameraScreen(main, of, at) {
   const last = (known.camera(of)?.last ?? NaN);
   const start = at ?? (Number.isNaN(last) ? now() : Math.min(now(), last));
   const timeline = new TimelineView([of], start);
-  // Footage of a few minutes is seen as a whole, as soon as it is known.
-  function fit() {
-    const { first = NaN, last = NaN } = known.camera(of) ?? {};
-    if (last - first < 40 * MINUTE) timeline.show(first - (last - first) * 0.1, last + (last - first) * 0.1);
-  }
-  if (known.cameras) fit();
-  else known.addEventListener("cameras", fit, { once: true });
   const boxes = new Boxes(of, stage.boxes);
   const proof = new ProofView();
   const seen = new SeenList();
@@ -41,7 +33,9 @@ export function cameraScreen(main, of, at) {
   const calendar = new Calendar(of, start);
   const date = h("span.quiet.wide");
   const live = button("Go to live", () => goLive(), "bare");
-  const bar = controls(player, { sighting: nextSighting, boxes: toggleBoxes, full: () => { stage.element.requestFullscreen?.(); } });
+  const full = () => { stage.element.requestFullscreen?.(); };
+  const { sighting, fault } = travel(timeline, player, seek, (words) => stage.tell(words));
+  const bar = controls(player, { sighting, boxes: toggleBoxes, full });
   fill(main,
     h("header.head", h("h1", of.camera), date, h("span.space"), live, iconButton("link", "Copy a link to this moment", share), button("Export", () => exporting.open())),
     h("div.work", h("div.stage-column", stage.element, bar.element), exporting.panel), timeline.element);
@@ -72,20 +66,6 @@ export function cameraScreen(main, of, at) {
     return boxes.shown;
   }
 
-  function nextSighting(/** @type {number} */ step) {
-    const all = (timeline.day?.sightings ?? []).filter((one) => !timeline.hidden.has(one.label)).map((one) => one.from);
-    const found = step > 0 ? all.find((ms) => ms > player.wall + 600) : all.findLast((ms) => ms < player.wall - 600);
-    if (found === undefined) stage.tell(step > 0 ? "No later sighting on this day" : "No earlier sighting on this day");
-    else seek(found);
-  }
-
-  function nextFault(/** @type {number} */ step) {
-    const all = [...(timeline.day?.gaps ?? []), ...(timeline.data?.gaps ?? [])].map((gap) => gap.from).sort((a, b) => a - b);
-    const found = step > 0 ? all.find((ms) => ms > player.wall + 1) : all.findLast((ms) => ms < player.wall - 1);
-    if (found === undefined) stage.tell(step > 0 ? "No later gap on this day" : "No earlier gap on this day");
-    else seek(found + 1);
-  }
-
   async function share() {
     stage.tell(await copyLink(cameraLink(of, player.wall)));
   }
@@ -94,8 +74,7 @@ export function cameraScreen(main, of, at) {
   async function lookAround(ms) {
     around = { at: ms, after: undefined, before: undefined };
     const gap = timeline.gapAt(ms);
-    const runs = (timeline.data?.recorded ?? []).map((run) => ({ from: run.from, to: run.to }));
-    const before = runs.findLast((run) => run.to <= ms)?.to ?? (gap && gap.from);
+    const before = timeline.data?.recorded.findLast((run) => run.to <= ms)?.to ?? (gap && gap.from);
     const next = await player.supply.next(ms).catch(() => undefined);
     if (around.at !== ms) return;
     around = { at: ms, after: next && next.from, before: before === undefined ? undefined : before - 200 };
@@ -134,8 +113,7 @@ export function cameraScreen(main, of, at) {
     return found && found.from + found.label;
   }
 
-  function skipped(/** @type {any} */ event) {
-    const { from, to } = event.detail;
+  function skipped(/** @type {Span} */ { from, to }) {
     const middle = (from + to) / 2;
     const gap = timeline.gapAt(middle);
     const bad = [...player.supply.bad.values()].find((one) => one.to > from && one.from < to);
@@ -154,29 +132,20 @@ export function cameraScreen(main, of, at) {
       standingSince = 0;
       return;
     }
-    skipped({ detail: { from, to } });
+    skipped({ from, to });
     player.seek(to);
   }, 250);
-  player.addEventListener("time", changed);
-  player.addEventListener("skipped", skipped);
-  timeline.addEventListener("seek", (/** @type {any} */ event) => seek(event.detail));
-  timeline.addEventListener("data", () => {
+  player.on("time", changed);
+  player.on("skipped", skipped);
+  timeline.on("seek", seek);
+  timeline.on("data", () => {
     seen.show(timeline.day, timeline.daySpan.from);
     changed();
   });
-  seen.addEventListener("go", (/** @type {any} */ event) => seek(event.detail.from));
-  calendar.addEventListener("day", (/** @type {any} */ event) => {
-    // The same time of day, on the day that was chosen.
-    const ms = fromWall(wall(event.detail) + (wall(player.wall) - wall(midnight(player.wall))));
-    seek(ms);
-  });
-  const keys = cameraKeys({
-    toggle: bar.toggle, sound: bar.sound, boxes: bar.boxes, rate: bar.rate, step: (frames) => player.step(frames),
-    move: (ms) => seek(player.wall + ms), sighting: nextSighting, fault: nextFault, live: goLive, share, verify: () => proof.verify(), export: () => exporting.open(),
-    mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(), zoom: (factor) => timeline.zoom(factor),
-    day: () => timeline.show(midnight(player.wall), midnight(player.wall, 1)), start: () => seek(midnight(player.wall)),
-    full: () => { stage.element.requestFullscreen?.(); }, ask: () => askTime(player.wall, seek), close: () => exporting.close(),
-  });
+  seen.on("go", ({ from }) => seek(from));
+  // The same time of day, on the day that was chosen.
+  calendar.on("day", (day) => seek(fromWall(wall(day) + (wall(player.wall) - wall(midnight(player.wall))))));
+  const keys = travelKeys(timeline, player, bar, exporting, seek, { boxes: bar.boxes, sighting, fault, live: goLive, share, verify: () => proof.verify(), full });
   if (at === undefined) {
     if (now() - last < MINUTE) player.goLive();
     else player.seek(Number.isNaN(last) ? start : last - 100);
@@ -192,7 +161,6 @@ export function cameraScreen(main, of, at) {
     },
     close() {
       clearInterval(standing);
-      known.removeEventListener("cameras", fit);
       keys();
       exporting.end();
       player.close();

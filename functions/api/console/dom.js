@@ -55,32 +55,32 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** Paths on a square of 16, drawn as lines. */
 const ICONS = {
-  live: "M1.5 3.5h5.500v4h-5.500zM9 3.500h5.500v4H9zM1.500 9.500h5.500v4h-5.500zM9 9.500h5.500v4H9z",
-  camera: "M1.500 4.500h9v7h-9zM10.500 7.300l4-2v5.400l-4-2",
-  side: "M1.500 3h13v10h-13zM8 3v10M4 15h8",
-  search: "M7 2.500a4.500 4.500 0 1 0 0 9a4.500 4.500 0 1 0 0-9M10.500 10.500l3.500 3.500",
-  health: "M1.500 8.500H5l2-5 2.500 9 1.800-4h3.200",
-  back: "M11 3.500L5.500 8l5.500 4.500zM3 3.500v9",
-  forward: "M5 3.500L10.500 8 5 12.500zM13 3.500v9",
-  previous: "M12 6a2 2 0 1 0 0 4a2 2 0 1 0 0-4M7.500 4l-4 4 4 4",
-  next: "M4 6a2 2 0 1 0 0 4a2 2 0 1 0 0-4M8.500 4l4 4-4 4",
-  sound: "M2 6v4h2.500L8 13V3L4.500 6zM11 5.500a4 4 0 0 1 0 5M13 3.500a7 7 0 0 1 0 9",
-  muted: "M2 6v4h2.500L8 13V3L4.500 6zM11 6l4 4M15 6l-4 4",
-  boxes: "M2 5V2.500h2.500M11.500 2.500H14V5M14 11v2.500h-2.500M4.500 13.500H2V11M8 6.200a1.800 1.800 0 1 0 0 3.600a1.800 1.800 0 1 0 0-3.600",
-  full: "M9.500 2H14v4.500M6.500 14H2V9.500M14 2L9.500 6.500M2 14l4.500-4.500",
-  link: "M6.500 9.500a3 3 0 0 0 4.300 0l2.200-2.200A3 3 0 0 0 8.700 3l-.9.900M9.500 6.500a3 3 0 0 0-4.300 0L3 8.700A3 3 0 0 0 7.300 13l.9-.9",
-  download: "M8 2v8M4.800 7L8 10.200 11.200 7M2.500 13.500h11",
-  theme: "M8 5a3 3 0 1 0 0 6a3 3 0 1 0 0-6M8 1v1.500M8 13.500V15M1 8h1.500M13.500 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1",
+  live: "M1.5 3.5h5.5v4h-5.5zM9 3.5h5.5v4H9zM1.5 9.5h5.5v4h-5.5zM9 9.5h5.5v4H9z",
+  camera: "M1.5 4.5h9v7h-9zM10.5 7.3l4-2v5.4l-4-2",
+  side: "M1.5 3h13v10h-13zM8 3v10M4 15h8",
+  search: "M7 2.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9M10.5 10.5l3.5 3.5",
+  health: "M1.5 8.5H5l2-5 2.5 9 1.8-4h3.2",
+  back: "M11 3.5L5.5 8l5.5 4.5zM3 3.5v9",
+  forward: "M5 3.5L10.5 8 5 12.5zM13 3.5v9",
+  previous: "M12 6a2 2 0 1 0 0 4a2 2 0 1 0 0-4M7.5 4l-4 4 4 4",
+  next: "M4 6a2 2 0 1 0 0 4a2 2 0 1 0 0-4M8.5 4l4 4-4 4",
+  sound: "M2 6v4h2.5L8 13V3L4.5 6zM11 5.5a4 4 0 0 1 0 5M13 3.5a7 7 0 0 1 0 9",
+  muted: "M2 6v4h2.5L8 13V3L4.5 6zM11 6l4 4M15 6l-4 4",
+  boxes: "M2 5V2.5h2.5M11.5 2.5H14V5M14 11v2.5h-2.5M4.5 13.5H2V11M8 6.2a1.8 1.8 0 1 0 0 3.6a1.8 1.8 0 1 0 0-3.6",
+  full: "M9.5 2H14v4.5M6.5 14H2V9.5M14 2L9.5 6.5M2 14l4.5-4.5",
+  link: "M6.5 9.5a3 3 0 0 0 4.3 0l2.2-2.2A3 3 0 0 0 8.7 3l-.9.9M9.5 6.5a3 3 0 0 0-4.3 0L3 8.7A3 3 0 0 0 7.3 13l.9-.9",
+  download: "M8 2v8M4.8 7L8 10.2 11.2 7M2.5 13.5h11",
+  theme: "M8 5a3 3 0 1 0 0 6a3 3 0 1 0 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1",
   plus: "M8 3v10M3 8h10", minus: "M3 8h10", close: "M4 4l8 8M12 4l-8 8",
-  left: "M10 3.500L5.500 8l4.500 4.500", right: "M6 3.500L10.500 8 6 12.500",
-  tick: "M3 8.500l3.300 3.300L13 5",
-  warning: "M8 2L15 14H1zM8 6.500v3.500M8 12v.1",
-  fault: "M5.300 1.500h5.400l3.800 3.800v5.400l-3.800 3.800H5.300l-3.800-3.800V5.300zM5.700 5.700l4.600 4.600M10.300 5.700l-4.600 4.600",
-  keys: "M1.500 4h13v8h-13zM4 7h.1M7 7h.1M10 7h.1M12.500 7h.1M5 9.500h6",
-  offline: "M1.500 6.500a9 9 0 0 1 13 0M4 9.200a5.500 5.500 0 0 1 8 0M8 12.500v.1M2.500 14l11-12",
-  lock: "M3 7h10v7H3zM5.500 7V5a2.500 2.500 0 0 1 5 0v2",
-  play: "M4.500 2.500v11l9-5.500z", pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  logo: "M1 2h14v8.500H1zM8 10.500v4M5.500 14.500h5M8 5a1.250 1.250 0 1 0 0 2.500a1.250 1.250 0 1 0 0-2.500",
+  left: "M10 3.5L5.5 8l4.5 4.5", right: "M6 3.5L10.5 8 6 12.5",
+  tick: "M3 8.5l3.3 3.3L13 5",
+  warning: "M8 2L15 14H1zM8 6.5v3.5M8 12v.1",
+  fault: "M5.3 1.5h5.4l3.8 3.8v5.4l-3.8 3.8H5.3l-3.8-3.8V5.3zM5.7 5.7l4.6 4.6M10.3 5.7l-4.6 4.6",
+  keys: "M1.5 4h13v8h-13zM4 7h.1M7 7h.1M10 7h.1M12.5 7h.1M5 9.5h6",
+  offline: "M1.5 6.5a9 9 0 0 1 13 0M4 9.2a5.5 5.5 0 0 1 8 0M8 12.5v.1M2.5 14l11-12",
+  lock: "M3 7h10v7H3zM5.5 7V5a2.5 2.5 0 0 1 5 0v2",
+  play: "M4.5 2.5v11l9-5.5z", pause: "M4 3h3v10H4zM9 3h3v10H9z",
+  logo: "M1 2h14v8.5H1zM8 10.5v4M5.5 14.5h5M8 5a1.25 1.25 0 1 0 0 2.5a1.25 1.25 0 1 0 0-2.5",
 };
 
 /** @typedef {keyof typeof ICONS} Icon */
@@ -115,6 +115,20 @@ export function button(label, onclick, classes = "outlined") {
 /** A switch in a row of choices. @param {boolean} on @param {Handler} onclick @param {...Child} words */
 export function chip(on, onclick, ...words) {
   return h("button.chip", { "aria-pressed": on, onclick }, ...words);
+}
+
+/** Shows a dialog until it is closed. @param {string} title @param {...Child} parts */
+export function showDialog(title, ...parts) {
+  const dialog = h("dialog", { "aria-label": title }, h("h2", title), ...parts);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** A button that closes the dialog that it is in. */
+export function closeButton() {
+  return button("Close", (event) => event.target.closest("dialog").close());
 }
 
 let saidAt = 0;

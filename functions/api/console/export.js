@@ -1,7 +1,8 @@
 // Clips of a range: their size and length before the click, then the download. Several cameras are made into one archive.
 
-import { Failure, json, signed } from "./api.js";
+import { Failure, json, pathOf, ranged, signed } from "./api.js";
 import { button, fill, h, icon, iconButton, say } from "./dom.js";
+import { Emitter } from "./emitter.js";
 import { Exports } from "./exports.js";
 import { Keep } from "./keep.js";
 import { known, sameCamera } from "./state.js";
@@ -10,14 +11,13 @@ import { gapText, range, size } from "./words.js";
 
 /** Asks what a clip would be. @param {Name} of @param {number} from @param {number} to @returns {Promise<ClipPlan>} */
 export function plan(of, from, to) {
-  const path = `/v1/clips/${encodeURIComponent(of.site)}/${encodeURIComponent(of.camera)}.json`;
-  return json(path, { from: utc(from), to: utc(to), gaps: "skip" });
+  return json(`/v1/clips/${pathOf(of)}.json`, { from: utc(from), to: utc(to), gaps: "skip" });
 }
 
 /** What a camera would give: a plan, or why there is none. @typedef {{ of: Name, plan?: ClipPlan, failure?: unknown }} Part */
 
 /** Events: `close`, `range` (detail: a span). */
-export class ExportPanel extends EventTarget {
+export class ExportPanel extends Emitter {
   /** @param {Name[]} chosen */
   constructor(chosen) {
     super();
@@ -35,7 +35,7 @@ export class ExportPanel extends EventTarget {
     this.keep = new Keep();
     this.exports = new Exports();
     this.element = h("section.export", { "aria-label": "Export", hidden: true },
-      h("div.sub", this.heading, iconButton("close", "Close", () => this.dispatchEvent(new Event("close")))),
+      h("div.sub", this.heading, iconButton("close", "Close", () => this.emit("close"))),
       h("div.pair", h("label", { for: "export-from" }, "From", this.from), h("label", { for: "export-to" }, "To", this.to)),
       this.cameras, this.sum, this.keep.element, this.exports.element, this.foot);
     this.asked = 0;
@@ -105,7 +105,7 @@ export class ExportPanel extends EventTarget {
       const one = (/** @type {string} */ href, /** @type {string} */ words) => h("a.button.primary", { href, download: "", onclick: () => say("The download has begun") }, icon("download"), h("span.cut", words));
       if (links.length === 1) fill(this.foot, one(links[0] ?? "", `Download ${size(bytes)}`));
       else if (links.length > 1) fill(this.foot, ...links.map((href, index) => one(href, `${parts.filter((part) => part.plan)[index]?.of.camera}, ${size(plans[index]?.sizeBytes ?? 0)}`)));
-      else fill(this.foot, button(`Make ${plans.length} files, ${size(bytes)}`, () => this.exports.make(this.name(), parts.filter((part) => part.plan).map(({ of: { site, camera } }) => ({ site, camera, from: utc(this.span.from), to: utc(this.span.to) }))), "primary"));
+      else fill(this.foot, button(`Make ${plans.length} files, ${size(bytes)}`, () => this.exports.make(this.name(), parts.filter((part) => part.plan).map(({ of }) => ranged(of, this.span.from, this.span.to))), "primary"));
     } catch (error) {
       if (asked === this.asked) this.refused(error);
     }
@@ -120,7 +120,7 @@ export class ExportPanel extends EventTarget {
     const problem = error instanceof Failure ? error.problem : undefined;
     const words = error instanceof Failure && error.kind === "gone" ? "Nothing was recorded in this range." : error instanceof Error ? error.message : "";
     const ranges = (problem?.ranges ?? []).slice(0, 6).map(({ from, to }) =>
-      button(range(from, to), () => this.dispatchEvent(new CustomEvent("range", { detail: { from, to } })), "outlined small"));
+      button(range(from, to), () => this.emit("range", { from, to }), "outlined small"));
     fill(this.sum, h("p.row", icon("warning", "warn"), words), ranges.length > 0 && h("p", "These parts can be had:"), h("div.chips", ...ranges));
   }
 
@@ -131,7 +131,7 @@ export class ExportPanel extends EventTarget {
       return Number.isNaN(ms) ? near : fromWall(day + ms);
     };
     const span = { from: at(this.from.value, this.span.from), to: at(this.to.value, this.span.to) };
-    if (span.to > span.from) this.dispatchEvent(new CustomEvent("range", { detail: span }));
+    if (span.to > span.from) this.emit("range", span);
     else fill(this.sum, h("p.row", icon("warning", "warn"), "The range ends before it begins."));
   }
 }

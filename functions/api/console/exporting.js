@@ -24,10 +24,10 @@ export class Exporting {
     this.planned = 0;
     /** @type {Element | null} */
     this.before = null;
-    timeline.addEventListener("range", () => this.ranged());
-    this.form.addEventListener("close", () => this.close());
-    this.form.addEventListener("range", (/** @type {any} */ event) => {
-      timeline.marked = { ...event.detail };
+    timeline.on("range", () => this.ranged());
+    this.form.on("close", () => this.close());
+    this.form.on("range", (span) => {
+      timeline.marked = { ...span };
       timeline.ranged();
     });
   }

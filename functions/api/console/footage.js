@@ -1,6 +1,7 @@
 // What is known of the cameras of a timeline: of the visible span and a screen to both sides, and of the playhead's whole day.
 
 import { lineState, now, timeline } from "./api.js";
+import { Emitter } from "./emitter.js";
 import { sameCamera } from "./state.js";
 import { DAY, MINUTE, SECOND } from "./time.js";
 
@@ -13,7 +14,7 @@ const REST_MS = 80;
  * @typedef {{ from: number, to: number, length: number, day: number, heard: Name | undefined }} Wish */
 
 /** Events: `data` after each change. */
-export class Footage extends EventTarget {
+export class Footage extends Emitter {
   /** @param {Name[]} names */
   constructor(names) {
     super();
@@ -84,6 +85,6 @@ export class Footage extends EventTarget {
       this.spans = spans;
       this.loaded = { ...wish, at: performance.now() };
     } else this.loaded.at = performance.now();
-    this.dispatchEvent(new Event("data"));
+    this.emit("data");
   }
 }

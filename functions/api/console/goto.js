@@ -1,6 +1,6 @@
 // "Go to a time": a date and a time of the shown zone's clocks, which asks where they say it twice.
 
-import { button, fill, h } from "./dom.js";
+import { button, closeButton, fill, h, showDialog } from "./dom.js";
 import { fromWall, text, twin, utc, wall } from "./time.js";
 
 /** Asks for a time. @param {number} near what is in the field at first @param {(ms: number) => void} go */
@@ -19,9 +19,5 @@ export function askTime(near, go) {
     if (other === undefined) end(ms);
     else fill(choices, "The clocks said this twice.", ...[ms, other].sort((a, b) => a - b).map((one) => button(text(one, "zoned"), () => end(one))));
   };
-  const dialog = h("dialog", { "aria-label": "Go to a time" }, h("h2", "Go to a time"),
-    h("form.goto", { onsubmit: submit }, field, h("button.button.primary", { type: "submit" }, "Go"), button("Close", () => dialog.close())), choices);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  const dialog = showDialog("Go to a time", h("form.goto", { onsubmit: submit }, field, h("button.button.primary", { type: "submit" }, "Go"), closeButton()), choices);
 }

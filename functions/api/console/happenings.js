@@ -1,12 +1,13 @@
 // What happens, as the server tells it: a stream of events, read with the token that every question has.
 
 import { Failure, ask } from "./api.js";
+import { Emitter } from "./emitter.js";
 
 /** Where there is no stream, it is looked for again after this long. */
 const AGAIN_MS = 15_000;
 
 /** Events: `happened` when something was recorded, seen or reported. */
-class Happenings extends EventTarget {
+class Happenings extends Emitter {
   /** Whether the server tells what happens, so that nobody has to ask all the time. */
   isOpen = false;
   /** @type {AbortController | undefined} */
@@ -36,7 +37,7 @@ class Happenings extends EventTarget {
         if (error instanceof Failure && ["offline", "busy", "unreachable"].includes(error.kind)) wait = Math.max(2000, error.retryMs);
       }
       // Whoever relied on it asks at once, and finds out why it ended.
-      if (this.isOpen) this.dispatchEvent(new Event("happened"));
+      if (this.isOpen) this.emit("happened");
       this.isOpen = false;
       if (!signal.aborted) await new Promise((go) => setTimeout(go, wait));
     }
@@ -54,7 +55,7 @@ class Happenings extends EventTarget {
       const lines = (rest + read.value).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) if (line.startsWith("id:")) this.#last = line.slice(3).trim();
-      if (lines.some((line) => line.startsWith("event:"))) this.dispatchEvent(new Event("happened"));
+      if (lines.some((line) => line.startsWith("event:"))) this.emit("happened");
     }
   }
 }

@@ -4,25 +4,36 @@ import { now } from "./api.js";
 import { fill, h, icon, setText } from "./dom.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
-import { length, text } from "./time.js";
+import { HOUR, length, text } from "./time.js";
 import { size } from "./words.js";
 
 const none = (/** @type {string} */ words) => h("span.faint", words);
 
+/** A time of the last day, or the date of an older one. @param {number} ms */
+const since = (ms) => text(ms, now() - ms > 20 * HOUR ? "date" : "hms");
+
+const CAMERAS = ["Camera", "Last picture", "Last 24 hours", "Gaps", "Waiting to upload", "Last fault"];
+const GATEWAYS = ["Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"];
+const FUNCTIONS = ["Function", "State", "Waiting", "Set aside", "Last fault"];
+
+/** A row of a table. Narrow screens have the names of the columns in the cells. @param {readonly string[]} names @param {import("./dom.js").Child} head @param {...import("./dom.js").Child} cells */
+function row(names, head, ...cells) {
+  return h("tr", h("th", { scope: "row" }, head), ...cells.map((cell, index) => h("td", { "data-name": names[index + 1] }, cell)));
+}
+
 /** The screen. @param {HTMLElement} main */
 export function health(main) {
   const sentence = h("span.quiet");
-  const asOf = h("span.faint");
+  const asOf = h("span.faint.wide");
   const cameraRows = h("tbody");
   const gatewayRows = h("tbody");
   const functionRows = h("tbody");
-  const heads = (/** @type {string[]} */ ...names) => h("thead", h("tr", ...names.map((name) => h("th", { scope: "col" }, name))));
-  const functions = h("section", { hidden: true }, h("h2", "Functions"), h("div.scroll", h("table", heads("Function", "State", "Waiting", "Set aside", "Last fault"), functionRows)));
+  const table = (/** @type {readonly string[]} */ names, /** @type {HTMLElement} */ rows) =>
+    h("div.scroll", h("table", h("thead", h("tr", ...names.map((name) => h("th", { scope: "col" }, name)))), rows));
+  const functions = h("section", { hidden: true }, h("h2", "Functions"), table(FUNCTIONS, functionRows));
   fill(main, h("header.head", h("h1", "Health"), sentence, h("span.space"), asOf),
     h("div.tables",
-      h("h2", "Cameras"), h("div.scroll", h("table", heads("Camera", "Last picture", "Last 24 hours", "Gaps", "Waiting to upload", "Last fault"), cameraRows)),
-      h("h2", "Gateways"), h("div.scroll", h("table", heads("Site", "Last report", "Clock", "Waiting to upload", "Set aside", "Last fault"), gatewayRows)),
-      functions));
+      h("h2", "Cameras"), table(CAMERAS, cameraRows), h("h2", "Gateways"), table(GATEWAYS, gatewayRows), functions));
   /** @type {Map<string, Strip>} */
   const strips = new Map();
 
@@ -53,22 +64,20 @@ export function health(main) {
       const reported = known.reported(camera);
       const { data, canvas } = strip(camera);
       const sum = (data?.gaps ?? []).reduce((all, gap) => all + gap.to - gap.from, 0);
-      const when = isFresh(camera) || age === "not known" || camera.last === undefined ? age : text(camera.last, now() - camera.last > 72_000_000 ? "date" : "hms");
-      return h("tr",
-        h("th", { scope: "row" }, h("a.row", { href: cameraLink(camera) }, icon(tone === "calm" ? "tick" : tone === "warn" ? "warning" : "fault", tone), camera.camera)),
-        h("td", when, " ", h("span.quiet", why)), h("td.day-strip", canvas),
-        h("td", !data ? none("") : data.gaps.length === 0 ? none("none") : `${data.gaps.length}, ${length(sum)}`),
-        h("td", !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : `${reported.waitingObjects} files`),
-        h("td", reported?.lastError ?? none("none")));
+      const when = isFresh(camera) || age === "not known" || camera.last === undefined ? age : since(camera.last);
+      return row(CAMERAS, h("a.row", { href: cameraLink(camera) }, icon(tone === "calm" ? "tick" : tone === "warn" ? "warning" : "fault", tone), camera.camera),
+        h("span", when, " ", h("span.quiet", why)), canvas,
+        !data ? none("") : data.gaps.length === 0 ? none("none") : `${data.gaps.length}, ${length(sum)}`,
+        !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : `${reported.waitingObjects} files`,
+        reported?.lastError ?? none("none"));
     }));
     const gateways = known.gateways?.gateways ?? [];
     fill(gatewayRows, ...gateways.map(({ site, report }) => {
       const { gatewayClock: clock, spool } = report;
       const offset = clock.offsetUs === undefined ? "" : `, ± ${Math.max(1, Math.round(clock.offsetUs / 1000))} ms`;
-      return h("tr", h("th", { scope: "row" }, site), h("td", `${length(Math.max(0, now() - report.at))} ago`),
-        h("td", clock.synchronized ? `synchronised${offset}` : "not synchronised"),
-        h("td", spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`),
-        h("td", report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`), h("td", report.upload.lastError ?? none("none")));
+      return row(GATEWAYS, site, `${length(Math.max(0, now() - report.at))} ago`, clock.synchronized ? `synchronised${offset}` : "not synchronised",
+        spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`,
+        report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`, report.upload.lastError ?? none("none"));
     }), gateways.length === 0 && h("tr", h("td", { colspan: "6" }, none("No gateway has reported yet."))));
   }
 
@@ -76,10 +85,10 @@ export function health(main) {
     functions.hidden = known.functions === undefined;
     fill(functionRows, ...(known.functions ?? []).map(({ name, state, waiting, parked, oldestWaitingMs, lastError }) => {
       const [sign, tone, words] = /** @type {const} */ ({ running: ["tick", "calm", "running"], behind: ["warning", "warn", "behind"], failing: ["fault", "bad", "failing"] })[state] ?? ["warning", "warn", state];
-      return h("tr", h("th", { scope: "row" }, name), h("td", h("span.row", icon(sign, tone), words)),
-        h("td", waiting === 0 ? none("nothing") : `${waiting.toLocaleString()} ${waiting === 1 ? "event" : "events"}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`),
-        h("td", parked === 0 ? none("none") : `${parked.toLocaleString()} ${parked === 1 ? "event" : "events"}`),
-        h("td", lastError ? `${text(lastError.time, now() - lastError.time > 72_000_000 ? "date" : "hms")}: ${lastError.message}` : none("none")));
+      const events = (/** @type {number} */ count) => `${count.toLocaleString()} ${count === 1 ? "event" : "events"}`;
+      return row(FUNCTIONS, name, h("span.row", icon(sign, tone), words),
+        waiting === 0 ? none("nothing") : `${events(waiting)}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`,
+        parked === 0 ? none("none") : events(parked), lastError ? `${since(lastError.time)}: ${lastError.message}` : none("none"));
     }));
   }
 
@@ -95,12 +104,12 @@ export function health(main) {
 
   const timer = setInterval(ask, 5000);
   ask();
-  known.addEventListener("fresh", draw);
+  const deaf = known.on("fresh", draw);
   draw();
   return {
     close() {
       clearInterval(timer);
-      known.removeEventListener("fresh", draw);
+      deaf();
       for (const one of strips.values()) one.close();
     },
   };

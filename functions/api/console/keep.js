@@ -1,9 +1,8 @@
 // "Keep this": a range that is not to be removed when its time is over.
 
-import { Failure, json, send } from "./api.js";
+import { Failure, json, ranged, send } from "./api.js";
 import { button, fill, h, icon } from "./dom.js";
 import { sameCamera } from "./state.js";
-import { utc } from "./time.js";
 import { range } from "./words.js";
 
 export class Keep {
@@ -27,7 +26,7 @@ export class Keep {
   async load() {
     const { cameras, span } = this;
     try {
-      const answers = await Promise.all(cameras.map(({ site, camera }) => json("/v1/holds", { site, camera, from: utc(span.from), to: utc(span.to) })));
+      const answers = await Promise.all(cameras.map((of) => json("/v1/holds", ranged(of, span.from, span.to))));
       if (this.span !== span || this.cameras !== cameras) return;
       this.draw(answers.flatMap((answer) => answer.holds).filter((hold) => hold.to > span.from && hold.from < span.to));
     } catch (error) {
@@ -47,9 +46,7 @@ export class Keep {
   }
 
   async hold() {
-    for (const { site, camera } of this.cameras) {
-      await this.change("POST", "/v1/holds", { site, camera, from: utc(this.span.from), to: utc(this.span.to), reason: "kept in the console" });
-    }
+    for (const of of this.cameras) await this.change("POST", "/v1/holds", { ...ranged(of, this.span.from, this.span.to), reason: "kept in the console" });
   }
 
   /** @param {"POST" | "DELETE"} method @param {string} path @param {unknown} [body] */

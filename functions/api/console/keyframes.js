@@ -26,7 +26,7 @@ async function showKeyFrame(player) {
       return;
     }
     if (found.from > player.wall + TOUCHING_MS) {
-      player.dispatchEvent(new CustomEvent("skipped", { detail: { from: player.wall, to: found.from } }));
+      player.emit("skipped", { from: player.wall, to: found.from });
       player.wall = found.from;
     }
     player.chunk = found;

@@ -3,7 +3,7 @@
 import { marks } from "./marks.js";
 import { overview } from "./overview.js";
 import { colour, font, hatch } from "./palette.js";
-import { bar, cross, point, write } from "./strokes.js";
+import { bar, block, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
 import { DAY, length, text } from "./time.js";
 import { within } from "./within.js";
@@ -70,10 +70,8 @@ function camera(pen, data, y, tall) {
   for (const { label, from, to } of within(data?.sightings, pen.p.span.from, pen.p.span.to)) {
     const left = x(from);
     const wide = Math.max(3, x(to) - left);
-    if (left > w || left + wide < 0) continue;
     const shape = kind(label);
-    c.fillStyle = colour(shape);
-    c.fillRect(left, y - 1 + (shape === "person" ? 0 : shape === "vehicle" ? 4 : 8), wide, 3);
+    block(c, shape, left, y - 1 + (shape === "person" ? 0 : shape === "vehicle" ? 4 : 8), wide, 3);
   }
 }
 
@@ -85,9 +83,10 @@ function axis(pen, end) {
   const room = c.measureText(text(p.playhead, "hms")).width + 12;
   for (const mark of ticks(p.span, w)) {
     const at = x(mark.at);
-    c.fillStyle = colour("line");
-    c.fillRect(Math.round(at), HEIGHTS.axis - 4, 1, end - HEIGHTS.axis + 4);
-    if (at > 16 && at < w - 18 && Math.abs(at - x(p.playhead)) > room) write(pen, mark.text, at, HEIGHTS.axis / 2 - 2, "ink-3", "center");
+    block(c, "line", Math.round(at), HEIGHTS.axis - 4, 1, end - HEIGHTS.axis + 4);
+    // Words that would be cut off at an end are left out.
+    const half = c.measureText(mark.text).width / 2;
+    if (at > half && at < w - half && Math.abs(at - x(p.playhead)) > room) write(pen, mark.text, at, HEIGHTS.axis / 2 - 2, "ink-3", "center");
   }
 }
 
@@ -102,17 +101,13 @@ function recorded(pen, data, y, tall) {
   for (const run of within(data.recorded, first, last)) {
     const from = Math.max(-1, x(run.from));
     const to = Math.min(w + 1, x(run.to));
-    if (to < 0 || from > w) continue;
-    c.fillStyle = colour("rec");
-    c.fillRect(from, y, Math.max(1, to - from), tall);
-    c.fillStyle = colour("rec-act");
-    c.fillRect(from, y + tall - 1.5, Math.max(1, to - from), 1.5);
+    block(c, "rec", from, y, Math.max(1, to - from), tall);
+    block(c, "rec-act", from, y + tall - 1.5, Math.max(1, to - from), 1.5);
   }
   c.fillStyle = colour("rec-act");
   for (const { from, to, level } of within(data.activity, first, last)) {
     const left = x(from);
     const right = x(to);
-    if (right < 0 || left > w) continue;
     // About 1 is quiet; a camera that sends four times as much fills the lane.
     const share = Math.min(1, Math.max(0.04, (level - 0.6) / 3.4));
     c.fillRect(left, y + tall * (1 - share * 0.85), Math.max(1, right - left - (right - left > 4 ? 1 : 0)), tall * share * 0.85);
@@ -125,8 +120,7 @@ function recorded(pen, data, y, tall) {
   for (const { from, to } of p.names.length > 1 ? [] : p.faults) {
     const wide = Math.max(18, x(to) - x(from));
     const left = (x(from) + x(to) - wide) / 2;
-    c.fillStyle = colour("bg");
-    c.fillRect(left, y, wide, tall);
+    block(c, "bg", left, y, wide, tall);
     c.strokeStyle = colour("bad");
     c.lineWidth = 1.5;
     c.strokeRect(left + 0.75, y + 0.75, wide - 1.5, tall - 1.5);
@@ -141,9 +135,7 @@ function gapIn(pen, gap, y, tall) {
   const [start, end] = [gap.from, gap.to];
   const from = Math.max(-4, x(start));
   const wide = Math.max(3, Math.min(w + 4, x(end)) - from);
-  if (from > w || from + wide < 0) return;
-  c.fillStyle = colour("bg");
-  c.fillRect(from, y, wide, tall);
+  block(c, "bg", from, y, wide, tall);
   c.fillStyle = hatch(c);
   c.fillRect(from, y, wide, tall);
   if (wide > 5) {
@@ -161,8 +153,7 @@ function gapIn(pen, gap, y, tall) {
   lines?.forEach((line, index) => {
     const at = y + tall / 2 + (index - (lines.length - 1) / 2) * 14;
     const half = c.measureText(line).width / 2 + 4;
-    c.fillStyle = colour("bg");
-    c.fillRect(left + room / 2 - half, at - 7, half * 2, 14);
+    block(c, "bg", left + room / 2 - half, at - 7, half * 2, 14);
     write(pen, line, left + room / 2, at, "ink", "center");
   });
 }
@@ -171,8 +162,7 @@ function gapIn(pen, gap, y, tall) {
 function seen(pen, label, y, tall) {
   const { c, w, x, p } = pen;
   const middle = y + tall / 2;
-  c.fillStyle = colour("line");
-  c.fillRect(0, Math.round(middle), w, 1);
+  block(c, "line", 0, Math.round(middle), w, 1);
   if (p.hidden.has(label) || !p.data) return;
   const shape = kind(label);
   c.fillStyle = colour(shape);
@@ -225,7 +215,6 @@ function signed(pen, y, tall) {
   for (const stretch of stretches) {
     const from = Math.max(-10, x(stretch.from));
     const to = Math.min(w + 10, x(stretch.to));
-    if (to < 0 || from > w) continue;
     if (isBad(stretch)) {
       const wide = Math.max(14, to - from);
       const left = (from + to - wide) / 2;

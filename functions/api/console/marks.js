@@ -1,7 +1,7 @@
 // What lies over the lanes of a timeline.
 
 import { colour, font } from "./palette.js";
-import { write } from "./strokes.js";
+import { block, write } from "./strokes.js";
 import { text } from "./time.js";
 
 /** "Now", the marked range, the playhead and where the pointer is. @param {import("./lanes.js").Pen} pen @param {number} top @param {number} end */
@@ -9,8 +9,7 @@ export function marks(pen, top, end) {
   const { c, w, x, p } = pen;
   if (p.now > p.span.from && p.now < p.span.to) {
     const at = x(p.now);
-    c.fillStyle = colour("bg");
-    c.fillRect(at, top, w - at, end - top);
+    block(c, "bg", at, top, w - at, end - top);
     c.strokeStyle = colour("ink-3");
     c.setLineDash([2, 3]);
     c.beginPath();
@@ -23,8 +22,7 @@ export function marks(pen, top, end) {
   const { from, to } = p.marked;
   if (from !== undefined || to !== undefined) {
     const [left, right] = [x(from ?? p.span.from), x(to ?? p.span.to)];
-    c.fillStyle = colour("accent-wash");
-    c.fillRect(left, top, right - left, end - top);
+    block(c, "accent-wash", left, top, right - left, end - top);
     c.fillStyle = colour("accent");
     for (const [at, inward, set] of /** @type {[number, number, boolean][]} */ ([[left, 0, from !== undefined], [right, -5, to !== undefined]])) {
       if (!set) continue;
@@ -33,15 +31,12 @@ export function marks(pen, top, end) {
     }
   }
   if (p.hover !== undefined) {
-    c.fillStyle = colour("ink-2");
-    c.fillRect(x(p.hover) - 0.5, top - 4, 1, end - top + 4);
+    block(c, "ink-2", x(p.hover) - 0.5, top - 4, 1, end - top + 4);
   }
   const at = x(p.playhead);
   if (at < -40 || at > w + 40) return;
-  c.fillStyle = colour("bg");
-  c.fillRect(at - 2.5, top - 2, 5, end - top + 2);
-  c.fillStyle = colour("ink");
-  c.fillRect(at - 0.9, top - 6, 1.8, end - top + 6);
+  block(c, "bg", at - 2.5, top - 2, 5, end - top + 2);
+  block(c, "ink", at - 0.9, top - 6, 1.8, end - top + 6);
   c.font = font(600);
   const words = text(p.playhead, "hms");
   const wide = c.measureText(words).width + 12;

@@ -1,6 +1,6 @@
 // Where a browser has no Media Source Extensions, but plays HLS by itself: Safari on old phones.
 
-import { ask, signed } from "./api.js";
+import { ask, pathOf, signed } from "./api.js";
 import { Buffer, hasSource } from "./buffer.js";
 import { MINUTE, utc } from "./time.js";
 
@@ -29,8 +29,7 @@ class Native extends Buffer {
     const { video } = this;
     const goesOn = this.parts.length > 0;
     if (goesOn && !video.ended) await event(video, "ended", signal);
-    const camera = [this.of.site, this.of.camera].map(encodeURIComponent).join("/");
-    const path = `/v1/playlists/${camera}.m3u8?from=${utc(chunk.from)}&to=${utc(chunk.from + LENGTH_MS)}`;
+    const path = `/v1/playlists/${pathOf(this.of)}.m3u8?from=${utc(chunk.from)}&to=${utc(chunk.from + LENGTH_MS)}`;
     const text = await (await ask(path, { signal })).text();
     const starts = [...text.matchAll(/^#EXT-X-PROGRAM-DATE-TIME:(.+)$/gm)].map(([, time]) => Date.parse(time ?? ""));
     this.parts.length = 0;

@@ -79,8 +79,8 @@ export function keepFresh() {
     } else fill(place);
   }
 
-  line.addEventListener("line", draw);
-  line.addEventListener("doubt", () => {
+  line.on("line", draw);
+  line.on("doubt", () => {
     if (lineState() === "ok" && performance.now() - askedAt > EVERY_MS / 2) ask();
   });
   setInterval(() => {
@@ -92,7 +92,7 @@ export function keepFresh() {
     if (lineState() === "ok" && !document.hidden && performance.now() - askedAt > (happenings.isOpen ? SELDOM_MS : EVERY_MS) - 100) ask();
   }, EVERY_MS);
   let soon = false;
-  happenings.addEventListener("happened", () => {
+  happenings.on("happened", () => {
     // A server that wants to be left alone is.
     if (soon || waits()) return;
     soon = true;

@@ -1,5 +1,7 @@
 // The colours of the style sheet, for canvases: read once for each theme.
 
+import { Emitter } from "./emitter.js";
+
 /** @type {Map<string, string>} */
 const known = new Map();
 /** @type {CanvasPattern | undefined} */
@@ -51,12 +53,12 @@ export function hatch(context) {
 }
 
 /** Themes: an event `theme` after each change. */
-export const themes = new EventTarget();
+export const themes = new Emitter();
 
 function changed() {
   known.clear();
   hatched = undefined;
-  themes.dispatchEvent(new Event("theme"));
+  themes.emit("theme");
 }
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", changed);

@@ -2,6 +2,7 @@
 
 import { Failure, chunks, line, lineState, now } from "./api.js";
 import { TOUCHING_MS, plays } from "./buffer.js";
+import { Emitter } from "./emitter.js";
 import { Frames } from "./frames.js";
 import { run } from "./keyframes.js";
 import { bufferOf } from "./native.js";
@@ -17,7 +18,7 @@ const REST_MS = 250;
 
 /** @typedef {"loading" | "ready" | "gap" | "nothing" | "codec" | "gone" | "damaged" | "offline"} State */
 /** Events: `time` (the picture's time or the state changed), `skipped` (a gap was gone over, `detail` is its span). */
-export class Player extends EventTarget {
+export class Player extends Emitter {
   /** @param {Name} of @param {HTMLVideoElement} video @param {HTMLCanvasElement} still */
   constructor(of, video, still) {
     super();
@@ -39,12 +40,11 @@ export class Player extends EventTarget {
     this.slow = false;
     /** Whether the line is so slow that key pictures are shown, and nothing else. */
     this.thin = false;
-    this.back = () => {
+    this.deaf = line.on("line", () => {
       if (lineState() !== "ok") return;
       this.supply.hurry();
       if (this.state === "offline") this.seek(this.wall);
-    };
-    line.addEventListener("line", this.back);
+    });
     this.work = new AbortController();
     this.showing = false;
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
@@ -62,7 +62,7 @@ export class Player extends EventTarget {
   close() {
     this.ticking = false;
     this.frames.end();
-    line.removeEventListener("line", this.back);
+    this.deaf();
     this.work.abort();
     this.buffer.close();
   }
@@ -75,7 +75,7 @@ export class Player extends EventTarget {
   }
 
   tell() {
-    this.dispatchEvent(new Event("time"));
+    this.emit("time");
   }
 
   /** Shows the picture of a time. @param {number} ms */
@@ -272,7 +272,7 @@ export class Player extends EventTarget {
       this.lastPart = part;
       this.chunk = part.chunk;
       if (before && this.playing && part.from - before.to > TOUCHING_MS) {
-        this.dispatchEvent(new CustomEvent("skipped", { detail: { from: before.to, to: part.from } }));
+        this.emit("skipped", { from: before.to, to: part.from });
       }
     }
     if (Math.abs(wall - this.wall) > 0.5) {

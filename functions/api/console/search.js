@@ -1,7 +1,7 @@
 // What was seen, anywhere: by label, camera, days and score.
 
 import { json, now } from "./api.js";
-import { button, fill, h, say } from "./dom.js";
+import { button, chip, fill, h, say } from "./dom.js";
 import { thumbnail } from "./seen.js";
 import { cameraLink, known } from "./state.js";
 import { DAY, dateText, midnight, text, utc, zone } from "./time.js";
@@ -12,7 +12,7 @@ const DAYS = /** @type {const} */ ([["Today", 0], ["7 days", 6], ["30 days", 29]
 
 /** The screen. @param {HTMLElement} main @param {URLSearchParams} asked */
 export function search(main, asked) {
-  let labels = new Set((asked.get("label") ?? "").split(",").filter(Boolean));
+  const labels = new Set((asked.get("label") ?? "").split(",").filter(Boolean));
   let camera = asked.get("camera") ?? "";
   let days = Number(asked.get("days") ?? 6);
   let score = Number(asked.get("score") ?? 0);
@@ -38,9 +38,9 @@ export function search(main, asked) {
   fill(main, h("header.head", h("h1", "Search"), count), h("div.filters", chips, h("span.space"), range, hours, cameras, least), results);
 
   function choices() {
-    fill(chips, ...[...all].map((label) => h("button.chip", {
-      "aria-pressed": labels.has(label),
-      onclick: () => { labels = new Set(labels.has(label) ? [...labels].filter((one) => one !== label) : [...labels, label]); ask(); },
+    fill(chips, ...[...all].map((label) => chip(labels.has(label), () => {
+      if (!labels.delete(label)) labels.add(label);
+      ask();
     }, sign(label), labelText(label))));
     const options = (known.cameras ?? []).map((one) => ({ value: `${one.site}/${one.camera}`, name: one.camera }));
     fill(cameras, h("option", { value: "" }, "All cameras"), ...options.map(({ value, name }) => h("option", { value, selected: value === camera }, name)));
@@ -113,12 +113,12 @@ export function search(main, asked) {
     ]), next !== undefined && button("Show more", () => more()));
   }
 
-  known.addEventListener("cameras", choices);
+  const deaf = known.on("cameras", choices);
   ask();
   return {
     close() {
       work.abort();
-      known.removeEventListener("cameras", choices);
+      deaf();
     },
   };
 }

@@ -1,6 +1,7 @@
 // What was seen on a day at one camera, newest first, beside the picture.
 
-import { fill, h } from "./dom.js";
+import { chip, fill, h } from "./dom.js";
+import { Emitter } from "./emitter.js";
 import { draw, picture } from "./pictures.js";
 import { DAY, length, midnight, text } from "./time.js";
 import { labelText, sign } from "./words.js";
@@ -37,7 +38,7 @@ export function thumbnail(sighting) {
 }
 
 /** Events: `go` (detail: the sighting). */
-export class SeenList extends EventTarget {
+export class SeenList extends Emitter {
   constructor() {
     super();
     this.count = h("span.quiet");
@@ -75,13 +76,18 @@ export class SeenList extends EventTarget {
   draw(all) {
     this.count.textContent = all.length.toLocaleString();
     const labels = [...new Set(all.map((one) => one.label))].sort();
-    const count = (/** @type {string | undefined} */ label) => all.filter((one) => one.label === label).length;
-    const chip = (/** @type {string | undefined} */ label, /** @type {import("./dom.js").Child[]} */ ...words) => h("button.chip", {
-      "aria-pressed": this.label === label, "aria-label": label === undefined ? "All" : `${labelText(label)}, ${count(label)}`,
-      onclick: () => { this.label = label; this.drawn = ""; this.listed = 0; this.draw(all); },
-    }, ...words);
-    fill(this.chips, ...(labels.length === 0 ? [] : [chip(undefined, "All"),
-      ...labels.map((label) => chip(label, sign(label), count(label)))]));
+    const count = (/** @type {string} */ label) => all.filter((one) => one.label === label).length;
+    const choose = (/** @type {string | undefined} */ label) => () => {
+      this.label = label;
+      this.drawn = "";
+      this.listed = 0;
+      this.draw(all);
+    };
+    fill(this.chips, labels.length > 0 && chip(this.label === undefined, choose(undefined), "All"), ...labels.map((label) => {
+      const made = chip(this.label === label, choose(label), sign(label), count(label));
+      made.ariaLabel = `${labelText(label)}, ${count(label)}`;
+      return made;
+    }));
     this.wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
     const before = this.listed;
     this.listed = 0;
@@ -93,7 +99,7 @@ export class SeenList extends EventTarget {
   /** Adds rows to the list. @param {number} count */
   more(count) {
     const rows = this.wanted.slice(this.listed, this.listed + count).map((one) => {
-      const row = h("button.sighting", { "aria-pressed": "false", onclick: () => this.dispatchEvent(new CustomEvent("go", { detail: one })) },
+      const row = h("button.sighting", { "aria-pressed": "false", onclick: () => this.emit("go", one) },
         thumbnail(one), h("span.name", sign(one.label), labelText(one.label)), h("span.number", one.score.toFixed(2)),
         h("span.when", text(one.from, "hms")), h("span.number", length(one.to - one.from)));
       this.rows.set(one.from + one.label, row);

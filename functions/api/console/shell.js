@@ -1,7 +1,7 @@
 // What stands around every screen: the side bar, the tabs of phones, the list of keys.
 
 import { now } from "./api.js";
-import { button, byId, fill, h, icon, iconButton, setText } from "./dom.js";
+import { byId, closeButton, fill, h, icon, iconButton, setText, showDialog } from "./dom.js";
 import { KEYS, onKeys } from "./keys.js";
 import { switchTheme } from "./palette.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
@@ -25,10 +25,10 @@ export function shell(redraw) {
     h("div.screens", ...SCREENS.map(([name, words, href]) => h("a", { href, "data-screen": name, title: words }, icon(name), h("span", words)))),
     h("h2.section", "Cameras"), cameras, h("span.space"), h("div", { id: "calendar" }),
     h("div.side-foot", zone, h("span.space"), iconButton("keys", "Keys", () => showKeys(), "bare"), iconButton("theme", "Dark or light", switchTheme, "bare")));
-  fill(byId("tabs"), ...[["live", "Live", "#/"], ["camera", "Camera", "#/camera"], ["search", "Search", "#/search"], ["health", "Health", "#/health"]].map(([name, words, href]) =>
-    h("a", { href: href ?? "#/", "data-screen": name ?? "" }, icon(/** @type {import("./dom.js").Icon} */ (name), "large"), words)));
+  const tabs = SCREENS.map((one) => (one[0] === "side" ? /** @type {const} */ (["camera", "Camera", "#/camera"]) : one));
+  fill(byId("tabs"), ...tabs.map(([name, words, href]) => h("a", { href, "data-screen": name }, icon(name, "large"), words)));
 
-  known.addEventListener("cameras", () => {
+  known.on("cameras", () => {
     rows.clear();
     fill(cameras, ...(known.cameras ?? []).map((camera) => {
       const age = h("span.age");
@@ -70,20 +70,11 @@ let current = { screen: "live", camera: "" };
 /** Marks where the person is. @param {string} [screen] @param {string} [camera] as `site/name` */
 export function mark(screen = current.screen, camera = current.camera) {
   current = { screen, camera };
-  for (const link of document.querySelectorAll("[data-screen]")) {
-    if (/** @type {HTMLElement} */ (link).dataset.screen === screen) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  for (const [name, { link }] of rows) {
-    if (name === camera) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  const set = (/** @type {Element} */ link, /** @type {boolean} */ is) => { link.ariaCurrent = is ? "page" : null; };
+  for (const link of document.querySelectorAll("[data-screen]")) set(link, link.getAttribute("data-screen") === screen);
+  for (const [name, { link }] of rows) set(link, name === camera);
 }
 
 function showKeys() {
-  const dialog = h("dialog", { "aria-label": "Keys" }, h("h2", "Keys"),
-    h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), button("Close", () => dialog.close()));
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  showDialog("Keys", h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), closeButton());
 }

@@ -1,17 +1,16 @@
 // Side by side: two to nine pictures of the same moment, with one timeline that has a lane for each.
 
-import { now } from "./api.js";
+import { now, pathOf } from "./api.js";
 import { controls } from "./controls.js";
 import { chip, fill, h, button, iconButton, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
-import { askTime } from "./goto.js";
-import { cameraKeys } from "./keys.js";
 import { Player } from "./player.js";
 import { reason } from "./stage.js";
 import { cameraLink, copyLink, decoded, known, sameCamera } from "./state.js";
-import { MINUTE, dateText, midnight, parse, utc } from "./time.js";
+import { dateText, parse, utc } from "./time.js";
 import { Together } from "./together.js";
 import { TimelineView } from "./timeline.js";
+import { travel, travelKeys } from "./travel.js";
 import { range } from "./words.js";
 
 const MOST = 9;
@@ -44,14 +43,12 @@ export function side(main, asked) {
   // Without a moment, one of which all of them have footage, as far as there is one.
   const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t);
   const timeline = new TimelineView(names, clock.wall);
-  const firsts = names.map((name) => known.camera(name)?.first ?? NaN);
-  const [first, last] = [Math.min(...firsts), Math.max(...ends)];
-  // Footage of a few minutes is seen as a whole.
-  if (last - first < 40 * MINUTE) timeline.show(first - (last - first) * 0.1, last + (last - first) * 0.1);
   const apart = h("span.quiet", { role: "status" });
   const date = h("span.quiet.wide");
   const exporting = new Exporting(names, timeline, clock, []);
-  const bar = controls(clock, { sighting, full: () => { grid.requestFullscreen?.(); } });
+  const full = () => { grid.requestFullscreen?.(); };
+  const { sighting, fault } = travel(timeline, clock, seek, (words) => setText(apart, words));
+  const bar = controls(clock, { sighting, full });
   const chosen = h("details.menu", h("summary.button.outlined", `${names.length} cameras`), h("div.chips", ...(known.cameras ?? []).map((one) => {
     const on = names.some((name) => sameCamera(name, one));
     return chip(on, () => change(one, on), one.camera);
@@ -63,7 +60,7 @@ export function side(main, asked) {
 
   /** @param {Name[]} of */
   function address(of) {
-    return `#/side?${new URLSearchParams({ cameras: of.map((one) => `${encodeURIComponent(one.site)}/${encodeURIComponent(one.camera)}`).join(","), t: utc(clock.wall) })}`;
+    return `#/side?${new URLSearchParams({ cameras: of.map(pathOf).join(","), t: utc(clock.wall) })}`;
   }
 
   /** @param {Name} one @param {boolean} on */
@@ -74,20 +71,6 @@ export function side(main, asked) {
 
   async function share() {
     setText(apart, await copyLink(address(names)));
-  }
-
-  /** @param {number} step */
-  function sighting(step) {
-    const all = (timeline.day?.sightings ?? []).map((one) => one.from);
-    const found = step > 0 ? all.find((ms) => ms > clock.wall + 600) : all.findLast((ms) => ms < clock.wall - 600);
-    if (found !== undefined) seek(found);
-  }
-
-  /** @param {number} step */
-  function fault(step) {
-    const all = timeline.footage.spans.flatMap((data) => data?.gaps ?? []).map((gap) => gap.from).sort((a, b) => a - b);
-    const found = step > 0 ? all.find((ms) => ms > clock.wall + 1) : all.findLast((ms) => ms < clock.wall - 1);
-    if (found !== undefined) seek(found + 1);
   }
 
   /** @param {number} ms */
@@ -104,7 +87,7 @@ export function side(main, asked) {
   cells.forEach(({ of, element }) => element.addEventListener("click", () => timeline.hear(of)));
 
   let said = 0;
-  clock.addEventListener("time", () => {
+  clock.on("time", () => {
     bar.show();
     timeline.moveTo(clock.wall);
     setText(date, dateText(clock.wall));
@@ -119,16 +102,11 @@ export function side(main, asked) {
     const frame = clock.frameMs();
     setText(apart, Number.isNaN(clock.apart) ? "" : clock.apart <= frame ? `All within one frame, ± ${Math.round(frame)} ms` : `${Math.round(clock.apart)} ms apart`);
   });
-  clock.addEventListener("skipped", (/** @type {any} */ event) => setText(apart, `Skipped ${range(event.detail.from, event.detail.to)}: no camera has video`));
-  timeline.addEventListener("seek", (/** @type {any} */ event) => seek(event.detail));
-  timeline.addEventListener("heard", heard);
+  clock.on("skipped", ({ from, to }) => setText(apart, `Skipped ${range(from, to)}: no camera has video`));
+  timeline.on("seek", seek);
+  timeline.on("heard", heard);
   heard();
-  const keys = cameraKeys({
-    toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => seek(clock.wall + ms), sighting, fault, share,
-    live: () => seek(Math.min(now(), ...ends) - 3000), export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(),
-    zoom: (factor) => timeline.zoom(factor), day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => seek(midnight(clock.wall)),
-    full: () => { grid.requestFullscreen?.(); }, ask: () => askTime(clock.wall, seek), close: () => exporting.close(),
-  });
+  const keys = travelKeys(timeline, clock, bar, exporting, seek, { sighting, fault, share, full, live: () => seek(Math.min(now(), ...ends) - 3000) });
 
   return {
     /** @param {number | undefined} ms */

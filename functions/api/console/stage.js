@@ -2,7 +2,7 @@
 
 import { button, fill, h, icon, setText } from "./dom.js";
 import { length, text } from "./time.js";
-import { cause, range, size, trouble } from "./words.js";
+import { cause, gapText, labelText, range, size, trouble } from "./words.js";
 import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
@@ -64,8 +64,8 @@ export class Stage {
     const at = Math.floor(player.wall / 1000);
     const row = (/** @type {import("./dom.js").Child[]} */ ...children) => h("div.row", ...children);
     const { after, before } = actions;
-    const ways = () => row(after !== undefined && button(`Go on at ${text(after, "hms")}`, () => actions.go(after), "primary"),
-      before !== undefined && button("Last picture before", () => actions.go(before)),
+    const back = before !== undefined && button("Last picture before", () => actions.go(before));
+    const ways = () => row(after !== undefined && button(`Go on at ${text(after, "hms")}`, () => actions.go(after), "primary"), back,
       after === undefined && button("Go to live", actions.live));
     switch (player.state) {
       case "ready":
@@ -82,7 +82,7 @@ export class Stage {
         const missing = length(gap.to - gap.from);
         const why = cause(gap);
         return this.say(key, h("h2", `No video ${range(gap.from, gap.to)}`),
-          h("p", `${why.charAt(0).toUpperCase()}${why.slice(1)}. ${missing} are missing; they were never recorded.`), gap.detail && h("p.faint", gap.detail), ways());
+          h("p", `${labelText(why)}. ${missing} are missing; they were never recorded.`), gap.detail && h("p.faint", gap.detail), ways());
       }
       case "codec": {
         const { chunk } = player;
@@ -91,8 +91,13 @@ export class Stage {
         signed(chunk.media).then((href) => link.setAttribute("href", href)).catch(() => link.remove());
         return this.say(`codec ${chunk.key}`, h("h2", `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", "Everything else works, and the file can be played elsewhere."), row(link));
       }
-      case "gone": return this.say(`gone ${at}`, h("h2", "The file is gone"), h("p", `The record says that there was video at ${text(player.wall, "hms")}. The file is not there any more.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? 0) + 1)), button("Try again", actions.retry), before !== undefined && button("Last picture before", () => actions.go(before))));
-      case "damaged": return this.say(`damaged ${at}`, h("h2", "The file is damaged"), h("p", `The video at ${text(player.wall, "hms")} cannot be decoded.`), row(player.chunk && button("Go on after it", () => actions.go((player.chunk?.to ?? NaN) + 1)), button("Try again", actions.retry)));
+      case "gone": case "damaged": {
+        const { chunk, state } = player;
+        const time = text(player.wall, "hms");
+        return this.say(`${state} ${at}`, h("h2", `The file is ${state}`),
+          h("p", state === "gone" ? `The record says that there was video at ${time}. The file is not there any more.` : `The video at ${time} cannot be decoded.`),
+          row(chunk && button("Go on after it", () => actions.go(chunk.to + 1)), button("Try again", actions.retry), back));
+      }
       default: {
         const kind = troubleOf(player);
         const { title, more } = trouble(kind);
@@ -117,15 +122,13 @@ function codecName(mimeType) {
   return /^av01/.test(codec) ? "AV1" : codec;
 }
 
-
 /** Why there is no picture, in a few words; nothing where there is one. @param {import("./player.js").Player} player @param {Gap | undefined} gap */
 export function reason(player, gap) {
   switch (player.state) {
     case "ready": case "loading": return "";
-    case "gap": case "nothing": return gap ? `No video ${range(gap.from, gap.to)}: ${cause(gap)}` : "No video at this moment";
+    case "gap": case "nothing": return gap ? gapText(gap) : "No video at this moment";
     case "codec": return `This browser cannot play ${codecName(player.chunk?.mimeType ?? "")}`;
-    case "gone": return "The file is gone";
-    case "damaged": return "The file is damaged";
+    case "gone": case "damaged": return `The file is ${player.state}`;
     default: return trouble(troubleOf(player)).title;
   }
 }

@@ -1,12 +1,13 @@
 // What every screen knows: the cameras, what gateways say of them, and how old their pictures are.
 
-import { Failure, cameras, gateways, json, lineState, now } from "./api.js";
-import { length } from "./time.js";
+import { Failure, cameras, gateways, json, lineState, now, pathOf } from "./api.js";
+import { Emitter } from "./emitter.js";
+import { MINUTE, length, utc } from "./time.js";
 
 /** From this age on a camera is late. */
 const LATE_MS = 20_000;
 
-class Known extends EventTarget {
+class Known extends Emitter {
   /** @type {Camera[] | undefined} */
   cameras = undefined;
   /** @type {Gateways | undefined} */
@@ -25,8 +26,8 @@ class Known extends EventTarget {
       this.gateways = await gateways();
     }
     const names = (/** @type {Camera[] | undefined} */ list) => (list ?? ["none"]).map((one) => (typeof one === "string" ? one : one.site + "/" + one.camera)).join();
-    if (names(before) !== names(this.cameras)) this.dispatchEvent(new Event("cameras"));
-    this.dispatchEvent(new Event("fresh"));
+    if (names(before) !== names(this.cameras)) this.emit("cameras");
+    this.emit("fresh");
   }
 
   /** Asks how the functions are. */
@@ -54,6 +55,12 @@ export const known = new Known();
 
 /** @typedef {{ tone: "calm" | "warn" | "bad", age: string, why: string }} Freshness */
 
+/** Why a camera sends nothing, by what its gateway says of it. @type {Record<string, string>} */
+const REASONS = {
+  finished: "The file was read to its end", lost: "The camera does not answer", connecting: "The camera does not answer",
+  unstored: "Pictures come, but cannot be stored", failed: "The recording failed",
+};
+
 /** How fresh a camera's last picture is, in words. @param {Camera} camera @returns {Freshness} */
 export function freshness(camera) {
   const { last } = camera;
@@ -65,14 +72,11 @@ export function freshness(camera) {
   const reported = known.reported(camera);
   const report = known.gateways?.gateways.find((one) => one.site === camera.site)?.report;
   // A report that is old says nothing about now.
-  const fresh = report !== undefined && now() - report.at < 15 * 60_000;
-  if (fresh && reported?.state === "finished") return { tone: "calm", age: words, why: "The file was read to its end" };
-  if (fresh && (reported?.state === "lost" || reported?.state === "connecting")) return { tone: "bad", age: words, why: "The camera does not answer" };
-  if (fresh && reported?.state === "unstored") return { tone: "bad", age: words, why: "Pictures come, but cannot be stored" };
-  if (fresh && reported?.state === "failed") return { tone: "bad", age: words, why: "The recording failed" };
-  if (fresh && reported && reported.waitingObjects > 0) return { tone: "warn", age: words, why: "The uplink is slow" };
-  if (age > 10 * 60_000) return { tone: "bad", age: words, why: "Nothing has come since" };
-  return { tone: "warn", age: words, why: "Late" };
+  const fresh = report !== undefined && now() - report.at < 15 * MINUTE ? reported : undefined;
+  const why = REASONS[fresh?.state ?? ""];
+  if (why !== undefined) return { tone: fresh?.state === "finished" ? "calm" : "bad", age: words, why };
+  if (fresh && fresh.waitingObjects > 0) return { tone: "warn", age: words, why: "The uplink is slow" };
+  return age > 10 * MINUTE ? { tone: "bad", age: words, why: "Nothing has come since" } : { tone: "warn", age: words, why: "Late" };
 }
 
 /** Whether a camera's picture is up to date. @param {Camera} camera */
@@ -82,8 +86,7 @@ export function isFresh(camera) {
 
 /** The place of a camera in the page. @param {Name} of @param {number} [ms] */
 export function cameraLink(of, ms) {
-  const at = ms === undefined ? "" : `?t=${new Date(ms).toISOString()}`;
-  return `#/camera/${encodeURIComponent(of.site)}/${encodeURIComponent(of.camera)}${at}`;
+  return `#/camera/${pathOf(of)}${ms === undefined ? "" : `?t=${utc(ms)}`}`;
 }
 
 /** @param {Name} one @param {Name} other */

@@ -3,6 +3,7 @@
 import { now, timeline } from "./api.js";
 import { h } from "./dom.js";
 import { colour, themes } from "./palette.js";
+import { block } from "./strokes.js";
 import { DAY, length } from "./time.js";
 
 /** How often it is asked for again. */
@@ -20,14 +21,13 @@ export class Strip {
     this.label = undefined;
     this.loadedAt = -Infinity;
     this.loading = false;
-    this.redraw = () => this.draw();
-    themes.addEventListener("theme", this.redraw);
-    this.resized = new ResizeObserver(this.redraw);
+    this.deaf = themes.on("theme", () => this.draw());
+    this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.canvas);
   }
 
   close() {
-    themes.removeEventListener("theme", this.redraw);
+    this.deaf();
     this.resized.disconnect();
   }
 
@@ -58,8 +58,7 @@ export class Strip {
     canvas.width = w * ratio;
     canvas.height = 16 * ratio;
     c.scale(ratio, ratio);
-    c.fillStyle = colour("line");
-    c.fillRect(0, 13, w, 1);
+    block(c, "line", 0, 13, w, 1);
     if (!data) return;
     const start = data.now - DAY;
     const x = (/** @type {number} */ ms) => ((ms - start) / DAY) * w;
@@ -68,8 +67,7 @@ export class Strip {
     for (const gap of data.gaps) {
       const wide = Math.max(5, x(gap.to) - x(gap.from));
       const from = Math.min(w - wide, x(gap.from));
-      c.fillStyle = colour("bg");
-      c.fillRect(from - 1, 10, wide + 2, 6);
+      block(c, "bg", from - 1, 10, wide + 2, 6);
       c.strokeStyle = colour("ink-2");
       c.strokeRect(from + 0.5, 11.5, wide - 1, 4);
     }

@@ -11,6 +11,12 @@ export function write({ c }, words, x, y, ink, align = "left", weight = 400) {
   c.fillText(words, x, y);
 }
 
+/** A rectangle in the colour of a role. @param {CanvasRenderingContext2D} c @param {string} role @param {number} x @param {number} y @param {number} w @param {number} h */
+export function block(c, role, x, y, w, h) {
+  c.fillStyle = colour(role);
+  c.fillRect(x, y, w, h);
+}
+
 /** @param {CanvasRenderingContext2D} c @param {number} x @param {number} y @param {number} reach */
 export function cross(c, x, y, reach) {
   c.beginPath();

@@ -2,6 +2,7 @@
 
 import { now } from "./api.js";
 import { h, say } from "./dom.js";
+import { Emitter } from "./emitter.js";
 import { Footage } from "./footage.js";
 import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
@@ -11,6 +12,7 @@ import { happenings } from "./happenings.js";
 import { drawLanes } from "./lanes.js";
 import { outline } from "./outline.js";
 import { themes } from "./palette.js";
+import { known } from "./state.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { gapText } from "./words.js";
 import { hoverCard } from "./hover.js";
@@ -25,7 +27,7 @@ const TOLD_MS = 1000;
 const narrowScreen = matchMedia("(max-width: 719px)");
 
 /** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
-export class TimelineView extends EventTarget {
+export class TimelineView extends Emitter {
   /** @param {Name[]} names @param {number} playhead */
   constructor(names, playhead) {
     super();
@@ -65,29 +67,45 @@ export class TimelineView extends EventTarget {
       this.heading.element,
       h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
-    this.over = new AbortController();
-    const { signal } = this.over;
-    themes.addEventListener("theme", () => this.redraw(), { signal });
+    this.deaf = [
+      themes.on("theme", () => this.redraw()),
+      happenings.on("happened", () => {
+        if (this.span.to > now() - MINUTE) this.footage.soon();
+      }),
+      known.on("cameras", () => {
+        if (!this.fitted) this.fit();
+      }),
+    ];
+    this.fitted = false;
     this.resized = new ResizeObserver(() => {
       this.measure();
       this.redraw();
     });
     this.resized.observe(this.slider);
-    this.footage.addEventListener("data", () => {
+    this.footage.on("data", () => {
       nameLanes(this);
       this.redraw();
-      this.dispatchEvent(new Event("data"));
+      this.emit("data");
     });
     this.timer = setInterval(() => this.load(), 1000);
-    happenings.addEventListener("happened", () => {
-      if (this.span.to > now() - MINUTE) this.footage.soon();
-    }, { signal });
+    this.fit();
     this.redraw();
     this.load();
   }
 
+  /** Has footage of a few minutes seen as a whole, once it is known how much there is. */
+  fit() {
+    if (!known.cameras) return;
+    this.fitted = true;
+    const all = this.names.map((name) => known.camera(name));
+    const first = Math.min(...all.map((one) => one?.first ?? NaN));
+    const last = Math.max(...all.map((one) => one?.last ?? NaN));
+    const side = (last - first) * 0.1;
+    if (last - first < 40 * MINUTE) this.show(first - side, last + side);
+  }
+
   close() {
-    this.over.abort();
+    for (const end of this.deaf) end();
     this.resized.disconnect();
     clearInterval(this.timer);
     clearTimeout(this.resting);
@@ -138,7 +156,7 @@ export class TimelineView extends EventTarget {
 
   /** @param {number} ms */
   seek(ms) {
-    this.dispatchEvent(new CustomEvent("seek", { detail: Math.min(ms, now()) }));
+    this.emit("seek", Math.min(ms, now()));
   }
 
   /** Zooms by a factor around a time. @param {number} factor @param {number} [around] */
@@ -239,7 +257,7 @@ export class TimelineView extends EventTarget {
   ranged() {
     this.redraw();
     this.heading.tellRange("");
-    this.dispatchEvent(new Event("range"));
+    this.emit("range");
   }
 
   /** Asks for what is seen, where that is not there. */
@@ -254,7 +272,7 @@ export class TimelineView extends EventTarget {
     this.load();
     nameLanes(this);
     this.redraw();
-    this.dispatchEvent(new Event("heard"));
+    this.emit("heard");
   }
 
   draw() {

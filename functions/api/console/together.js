@@ -1,6 +1,7 @@
 // Several cameras on one clock: the clock runs, and each player is kept at it.
 
 import { now } from "./api.js";
+import { Emitter } from "./emitter.js";
 import { Frames } from "./frames.js";
 import { SECOND } from "./time.js";
 
@@ -14,7 +15,7 @@ const SKIP_MS = 1500;
 /** Where a player is that has no picture, and when it has one again. @typedef {{ at: number, again: number | undefined }} Lost */
 
 /** Events: `time` in each frame in which time runs, `skipped` (detail: a span that no camera has video of). */
-export class Together extends EventTarget {
+export class Together extends Emitter {
   /** @param {import("./player.js").Player[]} players @param {number} wall */
   constructor(players, wall) {
     super();
@@ -103,7 +104,7 @@ export class Together extends EventTarget {
   }
 
   tell() {
-    this.dispatchEvent(new Event("time"));
+    this.emit("time");
   }
 
   /** @param {number} at */
@@ -130,7 +131,7 @@ export class Together extends EventTarget {
     if (!this.playing || !this.players.every((player) => this.lost.has(player))) this.emptySince = at;
     const again = Math.min(...[...this.lost.values()].map((lost) => lost.again ?? Infinity));
     if (at - this.emptySince < SKIP_MS || again === Infinity) return;
-    this.dispatchEvent(new CustomEvent("skipped", { detail: { from: this.wall, to: again } }));
+    this.emit("skipped", { from: this.wall, to: again });
     this.emptySince = at;
     this.seek(again);
   }

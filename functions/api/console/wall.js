@@ -2,7 +2,7 @@
 
 import { now } from "./api.js";
 import { plays } from "./buffer.js";
-import { fill, h, icon, setText } from "./dom.js";
+import { chip, fill, h, icon, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
@@ -142,9 +142,8 @@ export function wall(main) {
     const key = `${labels} ${label}`;
     if (key === drawnLabels) return;
     drawnLabels = key;
-    const chip = (/** @type {string | undefined} */ of, /** @type {import("./dom.js").Child[]} */ ...words) =>
-      h("button.chip", { "aria-pressed": of === label, onclick: () => choose(of) }, ...words);
-    fill(chips, ...(labels.length === 0 ? [] : [h("span.quiet.wide", "The last 24 hours:"), chip(undefined, "All"), ...labels.map((of) => chip(of, sign(of), labelText(of)))]));
+    fill(chips, ...(labels.length === 0 ? [] : [h("span.quiet.wide", "The last 24 hours:"), chip(label === undefined, () => choose(undefined), "All"),
+      ...labels.map((of) => chip(of === label, () => choose(of), sign(of), labelText(of)))]));
   }
 
   function tick() {
@@ -159,14 +158,12 @@ export function wall(main) {
     tick();
   }
 
-  known.addEventListener("cameras", build);
-  known.addEventListener("fresh", fresh);
+  const deaf = [known.on("cameras", build), known.on("fresh", fresh)];
   const ticking = setInterval(tick, 1000);
   build();
   return {
     close() {
-      known.removeEventListener("cameras", build);
-      known.removeEventListener("fresh", fresh);
+      for (const end of deaf) end();
       clearInterval(ticking);
       for (const tile of tiles) tile.close();
     },

@@ -62,7 +62,7 @@ export function kind(label) {
 /** @type {Record<Kind, string>} */
 const SHAPES = {
   person: "M6 1a5 5 0 1 0 0 10a5 5 0 1 0 0-10z",
-  vehicle: "M1.200 1.200h9.600v9.600H1.200z",
+  vehicle: "M1.2 1.2h9.6v9.6H1.2z",
   animal: "M6 0l6 6-6 6-6-6z",
   motion: "M1 2h2v8H1zM5 1h2v10H5zM9 3h2v6H9z",
 };

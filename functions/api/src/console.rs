@@ -26,7 +26,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 52] = modules![
+const MODULES: [(&str, &str, &[u8]); 54] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -35,6 +35,7 @@ const MODULES: [(&str, &str, &[u8]); 52] = modules![
     "camera.js",
     "controls.js",
     "dom.js",
+    "emitter.js",
     "export.js",
     "exporting.js",
     "exports.js",
@@ -76,6 +77,7 @@ const MODULES: [(&str, &str, &[u8]); 52] = modules![
     "time.js",
     "timeline.js",
     "together.js",
+    "travel.js",
     "wall.js",
     "within.js",
     "words.js",
@@ -107,9 +109,9 @@ fn files() -> impl Iterator<Item = (&'static str, &'static str, Cow<'static, [u8
     })
 }
 
-/// Empties the lines of a module that have nothing but a comment, which are a sixth of what is sent, and takes the indentation of
-/// the others. Lines keep their numbers, so that an error tells its place in the source. A comment on a line with code stays, and
-/// so do strings, as no string of these modules goes over several lines.
+/// Empties the lines of a module that have nothing but a comment, which are a sixth of what is sent, and takes the indentation and the
+/// types of the others. Lines keep their numbers, so that an error tells its place in the source. Any other comment on a line with
+/// code stays, and so do strings, as no string of these modules goes over several lines or has `/** @` in it.
 fn without_comments(module: &str) -> String {
     let mut is_inside = false;
     let mut sent = String::with_capacity(module.len());
@@ -119,22 +121,28 @@ fn without_comments(module: &str) -> String {
         let is_comment = is_inside || begins || text.starts_with("//");
         is_inside = (is_inside || begins) && !text.ends_with("*/");
         if !is_comment {
-            sent.push_str(text);
+            sent.push_str(&without(text, "/** @"));
         }
         sent.push('\n');
     }
     sent
 }
 
+/// A text without the comments that begin like this one.
+fn without(text: &str, comment: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, inside)) = rest.split_once(comment) {
+        kept.push_str(before);
+        rest = inside.split_once("*/").map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    kept
+}
+
 /// A style sheet without its comments and its indentation. None of its strings has the signs of a comment in it.
 fn plain_style(sheet: &str) -> String {
-    let mut plain = String::with_capacity(sheet.len());
-    let mut rest = sheet;
-    while let Some((before, comment)) = rest.split_once("/*") {
-        plain.push_str(before);
-        rest = comment.split_once("*/").map_or("", |(_, after)| after);
-    }
-    plain.push_str(rest);
+    let plain = without(sheet, "/*");
     let lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.flat_map(|line| [line, "\n"]).collect()
 }
@@ -184,6 +192,12 @@ mod tests {
                     && text.matches(forbidden).count() == text.matches("\"http://www.w3.org/2000/svg\"").count();
                 assert!(allowed || !text.contains(forbidden), "{path}: {forbidden}");
             }
+            // A type on a line with code ends on that line, and is in no string.
+            for line in text.lines().filter(|line| !line.trim().starts_with("/**") || line.contains("*/")) {
+                let code = without(line, "/** @");
+                assert_eq!(line.matches("/** @").count(), line.matches("*/").count() - code.matches("*/").count(), "{path}: {line}");
+                assert!(code == line || code.matches('"').count() % 2 == 0, "{path}: {line}");
+            }
             // A line within a string over several lines may look like a comment.
             assert!(text.lines().all(|line| line.matches('`').count() % 2 == 0), "{path}: a string over several lines");
             assert!(text.lines().count() <= 300, "{path}: longer than 300 lines");
@@ -194,7 +208,7 @@ mod tests {
     fn lines_of_comments_are_not_sent() {
         let module = "// A module.\nimport \"./x.js\";\n\n/** One line. */\n/**\n * Several.\n */\nlet a = /** @type {A} */ (1); // why\n  /* in */ f();\n  // more\nlet b = \"/*\";\n";
         let sent =
-            "\nimport \"./x.js\";\n\n\n\n\n\nlet a = /** @type {A} */ (1); // why\n/* in */ f();\n\nlet b = \"/*\";\n";
+            "\nimport \"./x.js\";\n\n\n\n\n\nlet a =  (1); // why\n/* in */ f();\n\nlet b = \"/*\";\n";
         assert_eq!(without_comments(module), sent);
     }
 

@@ -115,16 +115,44 @@ fn bench_live() {
     onebox.end();
 }
 
+/// A copy of a recording, recorded at the same time: a file's time says when that was.
+fn twin(recording: &Path, copy: &Path) {
+    std::fs::copy(recording, copy).expect("a copy");
+    let recorded = recording.metadata().and_then(|file| file.modified()).expect("a file's time");
+    std::fs::File::options().append(true).open(copy).and_then(|copy| copy.set_modified(recorded)).expect("its time");
+}
+
+/// Nine cameras, as many as stand side by side, show one moment: their pictures carry their number.
+#[test]
+fn nine_cameras_show_one_moment() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let videos: Vec<PathBuf> = (1..=9).map(|number| directory.path().join(format!("camera{number}.mp4"))).collect();
+    let source = "color=c=black:size=240x136:rate=25:duration=40";
+    let bars = "geq=lum='16+219*mod(floor(N/pow(2,floor(X*12/W))),2)':cb=128:cr=128";
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-bf", "0"];
+    ffmpeg(["-f", "lavfi", "-i", source, "-vf", bars].into_iter().chain(coding), &videos[0]);
+    for copy in &videos[1..] {
+        twin(&videos[0], copy);
+    }
+    let (mut onebox, base) = up(&directory.path().join("data"), videos.clone());
+    succeed(
+        node.arg(harness().join("nine.mjs"))
+            .args([base.as_str(), "onebox"])
+            .arg(pictures(directory.path()))
+            .args(videos.iter().map(|video| camera(video)))
+            .env("CHROMIUM", chromium),
+    );
+    onebox.end();
+}
+
 /// Runs a script on two cameras with a day each, of 28 800 files and of 288.
 fn day(script: &str, mut node: Command, chromium: &Path) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
     let many = Clip::H264.path();
-    // A file's time says when it was recorded: both days are the same.
     let few = directory.path().join("few.mp4");
-    std::fs::copy(&many, &few).expect("a copy");
-    let recorded = many.metadata().and_then(|clip| clip.modified()).expect("a file's time");
-    std::fs::File::options().append(true).open(&few).and_then(|copy| copy.set_modified(recorded)).expect("its time");
+    twin(&many, &few);
     let (mut onebox, base) = up(&data, [many.clone(), few.clone()]);
     let mut arguments = vec![base, "onebox".to_owned()];
     for (video, count, times) in [(many, "28800", "1"), (few, "288", "100")] {

@@ -1,0 +1,50 @@
+// How somebody moves about in time, by keys and buttons, where a timeline and a clock stand together.
+
+import { askTime } from "./goto.js";
+import { cameraKeys } from "./keys.js";
+import { midnight } from "./time.js";
+
+/** The first of some times that is after another one by a distance, or the last that is before it. @param {number[]} all @param {number} ms @param {number} step @param {number} apart */
+function beyond(all, ms, step, apart) {
+  return step > 0 ? all.find((one) => one > ms + apart) : all.findLast((one) => one < ms - apart);
+}
+
+/**
+ * Goes to the sighting or the gap before or after.
+ * @param {import("./timeline.js").TimelineView} timeline @param {{ wall: number }} clock @param {(ms: number) => void} seek
+ * @param {(words: string) => void} tell what is said where there is none
+ */
+export function travel(timeline, clock, seek, tell) {
+  const none = (/** @type {string} */ what, /** @type {number} */ step) => tell(`No ${step > 0 ? "later" : "earlier"} ${what} on this day`);
+  return {
+    /** @param {number} step */
+    sighting(step) {
+      const all = (timeline.day?.sightings ?? []).filter((one) => !timeline.hidden.has(one.label)).map((one) => one.from);
+      const found = beyond(all, clock.wall, step, 600);
+      if (found === undefined) none("sighting", step);
+      else seek(found);
+    },
+    /** @param {number} step */
+    fault(step) {
+      const all = [timeline.day, ...timeline.footage.spans].flatMap((data) => data?.gaps ?? []).map((gap) => gap.from).sort((a, b) => a - b);
+      const found = beyond(all, clock.wall, step, 1);
+      if (found === undefined) none("gap", step);
+      else seek(found + 1);
+    },
+  };
+}
+
+/**
+ * Listens for keys until the answer is called.
+ * @param {import("./timeline.js").TimelineView} timeline @param {{ wall: number, step: (frames: number) => void }} clock
+ * @param {ReturnType<typeof import("./controls.js").controls>} bar @param {import("./exporting.js").Exporting} exporting
+ * @param {(ms: number) => void} seek @param {Partial<import("./keys.js").CameraActions>} more
+ */
+export function travelKeys(timeline, clock, bar, exporting, seek, more) {
+  return cameraKeys({
+    toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => seek(clock.wall + ms),
+    export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(), zoom: (factor) => timeline.zoom(factor),
+    day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => seek(midnight(clock.wall)),
+    ask: () => askTime(clock.wall, seek), close: () => exporting.close(), ...more,
+  });
+}

@@ -1,0 +1,52 @@
+// Nine cameras at one moment: `node nine.mjs BASE SITE PICTURES CAMERA...`. All of them have the same footage of the same time, whose
+// pictures carry a number in bars, black and white, which counts frames. The numbers say how far the pictures are from each other.
+
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { check, complaints, failures, open, until } from "./browser.mjs";
+
+const [base, site, pictures, ...cameras] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+/** Bars of a picture, each of one bit, the lowest first. */
+const BARS = 12;
+const { chunks } = await (await fetch(new URL(`v1/chunks?site=${site}&camera=${cameras[0]}&order=oldest-first&limit=2`, base))).json();
+const { browser, page } = await open();
+await page.evaluateOnNewDocument((bars) => {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  /** The number in each of the pictures, all of them read in one go. */
+  globalThis.numbers = () => [...document.querySelectorAll(".cell video")].map((video) => {
+    if (video.readyState < 2 || video.seeking) return NaN;
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    context.drawImage(video, 0, 0);
+    const bits = Array.from({ length: bars }, (_, bar) => context.getImageData(((bar + 0.5) * canvas.width) / bars, canvas.height / 2, 1, 1).data[0] > 127);
+    return bits.reduce((number, bit, bar) => number + (bit ? 2 ** bar : 0), 0);
+  });
+  globalThis.isWithinOneFrame = () => {
+    const numbers = globalThis.numbers();
+    return numbers.length > 0 && Math.max(...numbers) - Math.min(...numbers) <= 1;
+  };
+}, BARS);
+const numbers = () => page.evaluate(() => globalThis.numbers());
+const told = async () => (await numbers()).join(" ");
+const within = () => until(page, () => globalThis.isWithinOneFrame());
+const button = () => page.$eval(".play", (element) => element.getAttribute("aria-label"));
+const names = cameras.map((name) => `${site}/${name}`).join(",");
+await page.goto(`${base}#/side?cameras=${names}&t=${new Date(Date.parse(chunks[1].from) + 300).toISOString()}`);
+check("there is a picture of each", await until(page, (count) => [...document.querySelectorAll(".cell video")].filter((video) => video.readyState >= 2).length === count, cameras.length));
+check("standing, they are within one frame of each other", await within(), await told());
+const began = Math.min(...await numbers());
+await page.keyboard.press(".");
+check("a step goes on with all of them", await until(page, (began) => globalThis.numbers().every((number) => number > began) && globalThis.isWithinOneFrame(), began), await told());
+await page.keyboard.press(" ");
+check("all of them play", await until(page, (number) => globalThis.numbers().every((one) => one > number), began + 50), await told());
+// How near they are while they play is a matter of the machine, too: the page corrects what it can.
+console.log(`playing: ${await told()}; ${await page.$eval(".head [role=status]", (element) => element.textContent)}`);
+await page.keyboard.press(" ");
+check("a key pauses", await until(page, () => document.querySelector(".play").getAttribute("aria-label") === "Play"), await button());
+check("paused, they are within one frame of each other", await within(), await told());
+check("and the page says so", await until(page, () => document.querySelector(".head [role=status]").textContent.startsWith("All within one frame")));
+await page.screenshot({ path: path.join(pictures, "nine.png") });
+check("no errors", complaints.length === 0, complaints.join(" | "));
+await browser.close();
+process.exit(failures() === 0 ? 0 : 1);
