@@ -68,6 +68,12 @@ await settled(page);
 const paused = await clock();
 await page.keyboard.press(".");
 check("a step shows another picture", await until(page, (was) => document.querySelector(".clock").textContent !== was, paused));
+const stepped = await clock();
+await page.keyboard.press(",");
+check("so does a step back", await until(page, (was) => document.querySelector(".clock").textContent < was, stepped), `${stepped}, ${await clock()}`);
+await page.keyboard.press("s");
+check("a link to the moment is given", await until(page, () => document.querySelector(".stage > .tag").textContent.startsWith("The link is")));
+check("it names the instant in UTC", await until(page, () => /\?t=[\d-]+T[\d:.]+Z$/.test(location.hash)), await page.evaluate(() => location.hash));
 
 // The timeline: zoom, click, gap.
 await page.click(".segments .button:nth-child(5)");
@@ -79,6 +85,14 @@ asked = Date.now();
 await page.mouse.click(lanes.x + lanes.width * 0.62, lanes.y + 46);
 check("a click seeks", await until(page, (was) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) !== was, was));
 check("and shows the picture", await until(page, () => document.querySelector(".words").hidden), `${Date.now() - asked} ms`);
+await page.mouse.move(lanes.x + lanes.width * 0.62 + 2, lanes.y + 46);
+check("the pointer over the timeline shows a key frame", await until(page, () => { const card = document.querySelector(".hover-card"); return !card.hidden && !card.querySelector("canvas").hidden; }));
+const scrubbed = await now_at();
+await page.mouse.move(lanes.x + lanes.width * 0.55, lanes.y + 8);
+await page.mouse.down();
+await page.mouse.move(lanes.x + lanes.width * 0.57, lanes.y + 8);
+await page.mouse.up();
+check("a drag on the axis scrubs", await until(page, (was) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) !== was, scrubbed));
 const span = () => page.$eval(".timeline-head > .quiet", (element) => element.textContent);
 await settled(page);
 const wide = await span();
@@ -98,6 +112,13 @@ await goes(Date.parse(gap.from) - 1200);
 await picture();
 await space("Play");
 check("so does playing into it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
+await space("Pause");
+await goes(start + 500);
+await space("Play");
+for (let faster = 0; faster < 3; faster += 1) await page.keyboard.press(">");
+check("above four times the speed there are key frames", await until(page, () => document.querySelector(".rate").value === "8" && !document.querySelector(".still").hidden));
+for (let slower = 0; slower < 3; slower += 1) await page.keyboard.press("<");
+check("and the video below it", await until(page, () => document.querySelector(".rate").value === "1" && document.querySelector(".still").hidden));
 await space("Pause");
 check("a link to another instant goes there", await goes(start) && await until(page, () => document.querySelector(".words").hidden && document.querySelector(".proof button") !== null));
 await page.keyboard.press("v");
@@ -125,6 +146,12 @@ check("a time that was there twice asks which", await until(page, () => document
 await (await page.$$("dialog p button"))[1].click();
 check("and goes there", await until(page, (s) => Math.abs(document.querySelector(".lanes").getAttribute("aria-valuenow") - s) < 0.5, Date.parse("2026-10-25T01:30:00Z") / 1000));
 await page.reload();
+await picture();
+await page.focus(".day.chosen");
+await page.keyboard.press("ArrowLeft");
+await page.keyboard.press("Enter");
+check("a day that is chosen keeps the time of day", await until(page, (at) => Math.abs(Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) - at) < 0.5, start / 1000 - 86_400));
+await goes(start + 100);
 await picture();
 
 // Export.
@@ -154,6 +181,11 @@ await page.goto(`${base}#/search?days=-1`);
 check("search finds what was seen", await until(page, (count) => document.querySelectorAll(".hit").length === count, seen.length));
 check("a label is text", await until(page, (label) => [...document.querySelectorAll(".hit")].some((one) => one.textContent.includes(label)), HOSTILE));
 await shot("search-light");
+const chip = () => page.evaluate(() => [...document.querySelectorAll(".filters .chip")].find((one) => one.textContent === "Vehicle").click());
+await chip();
+check("a label that is chosen is all that is found", await until(page, () => document.querySelectorAll(".hit").length === 1 && document.querySelector(".hit").textContent.includes("Vehicle")) && (await page.evaluate(() => location.hash)).includes("label=vehicle"));
+await chip();
+check("and everything without one", await until(page, (count) => document.querySelectorAll(".hit").length === count, seen.length));
 await page.evaluate(() => [...document.querySelectorAll(".hit")].find((one) => one.textContent.includes("Vehicle")).click());
 check("a result opens its moment", await picture());
 check("at its time", await until(page, (at) => Math.abs((document.querySelector(".lanes")?.getAttribute("aria-valuenow") ?? NaN) - at) < 2, Date.parse(seen[1].from) / 1000));
@@ -172,6 +204,49 @@ if (await there("v1/functions")) {
   check("and the functions", await until(page, () => [...document.querySelectorAll("section:not([hidden]) tbody th")].some((one) => one.textContent === "probe")));
 }
 await shot("health-light");
+
+// Keyboard alone, from the first key on.
+const isAt = (selector) => until(page, (selector) => document.activeElement?.matches(selector) ?? false, selector);
+/** Presses Tab until something is reached. */
+const tabTo = async (selector) => {
+  for (let stop = 0; stop < 100; stop += 1) {
+    if (await page.evaluate((selector) => document.activeElement?.matches(selector) ?? false, selector)) return true;
+    await page.keyboard.press("Tab");
+  }
+  return false;
+};
+await page.goto(base);
+await page.reload();
+await until(page, () => document.querySelector(".cameras a") !== null);
+await page.keyboard.press("Tab");
+check("the first stop leads past the side bar", await isAt("#skip"));
+await page.keyboard.press("Enter");
+check("and there", await isAt("#main"));
+await page.keyboard.press("1");
+check("a number opens a camera", await until(page, (camera) => document.querySelector("h1")?.textContent === camera, camera) && await picture());
+check("the timeline is reached by Tab", await tabTo(".lanes"));
+const beforeKeys = await now_at();
+await page.keyboard.press("ArrowLeft");
+check("an arrow moves a second", await until(page, (was) => { const at = Number(document.querySelector(".lanes").getAttribute("aria-valuenow")); return at < was - 0.5 && at > was - 1.5; }, beforeKeys), `${beforeKeys}`);
+await page.keyboard.press("o");
+await page.keyboard.press("ArrowLeft");
+await page.keyboard.press("ArrowLeft");
+await page.keyboard.press("i");
+await page.keyboard.press("e");
+check("a panel that opens has the focus", await isAt(".export h2"));
+await until(page, () => document.querySelector(".foot-bar a") !== null);
+check("its download is reached by Tab", await tabTo(".foot-bar a"));
+await page.keyboard.press("Escape");
+check("and gives the focus back", await isAt(".lanes"));
+await page.keyboard.press("/");
+await until(page, () => document.querySelector(".hit") !== null);
+check("a result is reached by Tab", await tabTo(".hit"));
+await page.keyboard.press("Enter");
+check("and opened", await until(page, () => location.hash.startsWith("#/camera/")) && await picture());
+await page.keyboard.press("?");
+check("the list of keys opens", await until(page, () => document.querySelector("dialog[open]") !== null));
+await page.keyboard.press("Escape");
+check("and closes", await until(page, () => document.querySelector("dialog") === null));
 
 // Phone, and the line breaking.
 await scheme("dark");
@@ -195,6 +270,14 @@ await page.touchscreen.touchStart(box.x + box.width / 2, box.y + 46);
 for (let x = 0; x <= 40; x += 8) await page.touchscreen.touchMove(box.x + box.width / 2 + x, box.y + 46);
 check("a finger moves time under it", await pinned(stood), `${stood - (await now_at())} s`);
 await page.touchscreen.touchEnd();
+const shown = () => page.$eval(".lanes", (element) => element.getAttribute("aria-valuemax") - element.getAttribute("aria-valuemin"));
+const unpinched = await shown();
+const touch = await page.createCDPSession();
+for (const [type, apart] of [["touchStart", 40], ["touchMove", 60], ["touchMove", 90], ["touchMove", 120]]) {
+  await touch.send("Input.dispatchTouchEvent", { type, touchPoints: [-1, 1].map((side, id) => ({ id, x: box.x + box.width / 2 + side * apart, y: box.y + 46 })) });
+}
+await touch.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+check("two fingers zoom", await until(page, (was) => { const lanes = document.querySelector(".lanes"); return lanes.getAttribute("aria-valuemax") - lanes.getAttribute("aria-valuemin") < was * 0.8; }, unpinched), `${unpinched} and ${await shown()} s`);
 await page.setViewport({ width: 1440, height: 900 });
 check("no errors, no refusals by the policy, no dialogs", complaints.length === 0, complaints.join(" | "));
 // Standing in a gap when the line breaks.
@@ -225,8 +308,16 @@ other_page.on("request", (request) => {
   }
   if (pathname.startsWith("/v1/media/") && media === "gone") return request.respond({ status: 404, contentType: "application/problem+json", body: "{}" });
   if (pathname.startsWith("/v1/media/") && media === "damaged") return request.respond({ contentType: "video/mp4", body: "x".repeat(4096) });
+  if (pathname.startsWith("/v1/media/") && media === "changed") {
+    return fetch(request.url()).then((answer) => answer.arrayBuffer()).then((bytes) => {
+      const body = Buffer.from(bytes);
+      body[body.length - 1] ^= 1;
+      return request.respond({ contentType: "video/mp4", body });
+    });
+  }
   return request.continue();
 });
+await (await other_page.createCDPSession()).send("Emulation.setLocaleOverride", { locale: "de-DE" });
 await other_page.goto(base);
 check("a token is asked for", await until(other_page, () => document.querySelector("#token") !== null));
 await other_page.type("#token", "secret");
@@ -242,6 +333,11 @@ check("a damaged one, too", await words("The file is damaged"));
 media = "as it is";
 await other_page.evaluate(() => [...document.querySelectorAll(".words button")].find((one) => one.textContent === "Try again").click());
 check("and a sound one plays after it", await until(other_page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2));
+check("dates and times are those of the browser's language", await until(other_page, () => /^\d\d:\d\d:\d\d\./.test(document.querySelector(".clock").textContent) && /(tag|woch),/.test(document.querySelector(".head .wide").textContent)),
+  await other_page.$eval(".head .wide", (element) => element.textContent));
+media = "changed";
+await other_page.keyboard.press("v");
+check("a file that was changed does not match", await until(other_page, () => document.querySelector(".digest")?.textContent.startsWith("Does not match.")));
 await other_page.close();
 
 // Accessibility. The checker is a script of its own, which the policy rightly refuses.

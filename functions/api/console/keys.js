@@ -1,4 +1,4 @@
-// Single keys. They never act in fields, and not with Ctrl, Alt or Meta.
+// Single keys. They never act in fields or behind a dialog, which has keys of its own, and not with Ctrl, Alt or Meta.
 
 /** @param {EventTarget | null} target */
 function isField(target) {
@@ -8,7 +8,7 @@ function isField(target) {
 /** Listens for keys until the answer is called. @param {(key: string, event: KeyboardEvent) => boolean} act whether it did something */
 export function onKeys(act) {
   const listener = (/** @type {KeyboardEvent} */ event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || isField(event.target) || event.defaultPrevented) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || isField(event.target) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     // A focused button or link keeps its own keys.
     const own = event.target instanceof HTMLElement && event.target.matches("button, a") && (event.key === " " || event.key === "Enter");
     if (!own && act(event.key, event)) event.preventDefault();

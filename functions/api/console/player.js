@@ -13,6 +13,9 @@ import { HOUR, MINUTE, SECOND } from "./time.js";
 /** Above this speed only key frames are shown. */
 export const FASTEST_PLAYED = 4;
 
+/** So many pictures a browser decodes before it shows the first of them. */
+const FEW_PICTURES = 6;
+
 /** How often it is looked at while it stands still. */
 const REST_MS = 250;
 
@@ -145,7 +148,9 @@ export class Player extends Emitter {
     for (const chunk of found.slice(first, at + 1)) await this.buffer.append(chunk, work.signal);
     this.supply.from(found.slice(at + 1));
     const media = this.buffer.media(Math.max(ms, here.from));
-    if (media !== undefined) this.video.currentTime = media;
+    // A browser shows no picture before it has a few, which there are not at the very end of the footage.
+    const room = at === found.length - 1 ? FEW_PICTURES / (here.frameRate || 25) : 0;
+    if (media !== undefined) this.video.currentTime = Math.max(0, Math.min(media, this.buffer.end() - room));
     this.lastPart = this.buffer.parts.at(-1);
     this.still.hidden = true;
     this.state = "ready";

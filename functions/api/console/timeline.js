@@ -3,6 +3,7 @@
 import { now } from "./api.js";
 import { h, say } from "./dom.js";
 import { Emitter } from "./emitter.js";
+import { fit } from "./fit.js";
 import { Footage } from "./footage.js";
 import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
@@ -12,7 +13,6 @@ import { happenings } from "./happenings.js";
 import { drawLanes } from "./lanes.js";
 import { outline } from "./outline.js";
 import { themes } from "./palette.js";
-import { known } from "./state.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { gapText } from "./words.js";
 import { hoverCard } from "./hover.js";
@@ -67,16 +67,10 @@ export class TimelineView extends Emitter {
       this.heading.element,
       h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
-    this.deaf = [
-      themes.on("theme", () => this.redraw()),
-      happenings.on("happened", () => {
-        if (this.span.to > now() - MINUTE) this.footage.soon();
-      }),
-      known.on("cameras", () => {
-        if (!this.fitted) this.fit();
-      }),
-    ];
-    this.fitted = false;
+    const news = () => {
+      if (this.span.to > now() - MINUTE) this.footage.soon();
+    };
+    this.deaf = [themes.on("theme", () => this.redraw()), happenings.on("happened", news), fit(this)];
     this.resized = new ResizeObserver(() => {
       this.measure();
       this.redraw();
@@ -88,20 +82,8 @@ export class TimelineView extends Emitter {
       this.emit("data");
     });
     this.timer = setInterval(() => this.load(), 1000);
-    this.fit();
     this.redraw();
     this.load();
-  }
-
-  /** Has footage of a few minutes seen as a whole, once it is known how much there is. */
-  fit() {
-    if (!known.cameras) return;
-    this.fitted = true;
-    const all = this.names.map((name) => known.camera(name));
-    const first = Math.min(...all.map((one) => one?.first ?? NaN));
-    const last = Math.max(...all.map((one) => one?.last ?? NaN));
-    const side = (last - first) * 0.1;
-    if (last - first < 40 * MINUTE) this.show(first - side, last + side);
   }
 
   close() {
