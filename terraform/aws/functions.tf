@@ -77,7 +77,9 @@ module "function" {
 
   network = contains(local.cataloguers, each.key) ? module.catalogue[0].network : null
   secrets = merge(
-    contains(local.cataloguers, each.key) ? { FRAMEPOST_CATALOG = module.catalogue[0].url } : {},
+    contains(local.cataloguers, each.key) ? {
+      FRAMEPOST_CATALOG = contains(local.readers, each.key) ? module.catalogue[0].reader_url : module.catalogue[0].url
+    } : {},
     contains(local.signers, each.key) ? { FRAMEPOST_API_KEY = module.catalogue[0].key } : {},
   )
 
@@ -106,6 +108,8 @@ module "function" {
     encryption_key_arn = var.encryption_key
     bus_arn            = module.records.bus_arn
     table_arn          = one(module.ledger[*].table_arn)
-    database_user_arn  = contains(local.cataloguers, each.key) ? module.catalogue[0].user_arn : null
+    database_user_arn = !contains(local.cataloguers, each.key) ? null : (
+      contains(local.readers, each.key) ? module.catalogue[0].reader_arn : module.catalogue[0].user_arn
+    )
   }
 }

@@ -8,6 +8,8 @@ locals {
 
   cataloguers = [for name, function in local.functions : name
   if var.catalogue.enabled && lookup(function.environment, "FRAMEPOST_CATALOG", "set") == ""]
+  # What is written comes in events: a function without any reads.
+  readers = [for name in local.cataloguers : name if length(local.functions[name].triggers) == 0]
   signers = [for name in local.cataloguers : name if lookup(local.functions[name].environment, "FRAMEPOST_API_KEY", "set") == ""]
   # Without tokens it starts, and lets nobody in.
   tokens = coalesce(var.catalogue.tokens, "[]")

@@ -64,22 +64,23 @@ module "function" {
   source   = "../modules/gcp/function"
   for_each = local.functions
 
-  project      = module.services.project
-  region       = var.region
-  name         = "${var.name}-${each.key}"
-  function     = each.key
-  description  = each.value.description
-  image        = replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
-  catalogue    = contains(local.cataloguers, each.key) ? module.catalogue[0].database : null
-  grants       = each.value.grants
-  http         = each.value.http
-  bucket       = module.bucket.name
-  prefixes     = var.bucket.existing ? local.prefixes : []
-  records      = module.records.topic
-  dead_letters = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
-  ledger       = one(module.ledger[*])
-  exports      = module.bucket.exports
-  signs_urls   = contains(local.redirectors, each.key)
+  project          = module.services.project
+  region           = var.region
+  name             = "${var.name}-${each.key}"
+  function         = each.key
+  description      = each.value.description
+  image            = replace(coalesce(var.functions.images, "unset"), "{function}", each.key)
+  catalogue        = contains(local.cataloguers, each.key) ? module.catalogue[0].database : null
+  catalogue_access = contains(local.readers, each.key) ? "read" : "write"
+  grants           = each.value.grants
+  http             = each.value.http
+  bucket           = module.bucket.name
+  prefixes         = var.bucket.existing ? local.prefixes : []
+  records          = module.records.topic
+  dead_letters     = contains(keys(local.subscribers), each.key) ? { topic = module.dead_letters[each.key].topic } : null
+  ledger           = one(module.ledger[*])
+  exports          = module.bucket.exports
+  signs_urls       = contains(local.redirectors, each.key)
 
   environment = merge(
     each.value.environment,

@@ -5,7 +5,8 @@
 
 use crate::executor::{Asked, Executor, Value};
 use framepost_ports::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// How many rows one statement writes, so that there are few different statements.
 const ROWS: [usize; 3] = [64, 8, 1];
@@ -28,43 +29,57 @@ pub(crate) fn wait<K: Ord>(rows: &mut Waiting<K>, key: K, time_us: i64, row: Vec
 }
 
 /// A statement that inserts rows.
-pub(crate) struct Insert<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Insert {
     /// The table and its columns: `mark (name, value)`.
-    pub(crate) into: &'a str,
+    pub(crate) into: &'static str,
     /// What stands behind the rows.
-    pub(crate) rest: &'a str,
+    pub(crate) rest: &'static str,
 }
 
-impl Insert<'_> {
+/// Texts of statements, by their numbers of rows.
+type Texts = HashMap<(Insert, usize), Arc<str>>;
+
+/// Those that were made. There are few, and each is long.
+static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+
+impl Insert {
     /// Writes these rows, which have the same number of values.
-    pub(crate) async fn write(&self, db: &mut impl Executor, rows: impl IntoIterator<Item = Vec<Value>>) -> Result<()> {
+    pub(crate) async fn write(self, db: &mut impl Executor, rows: impl IntoIterator<Item = Vec<Value>>) -> Result<()> {
         for (sql, values) in self.statements(rows) {
-            db.execute(&sql, &values).await?;
+            db.execute_with(&sql, values).await?;
         }
         Ok(())
     }
 
     /// The same. Returns what brings the rows that the statements return.
     pub(crate) async fn ask(
-        &self,
+        self,
         db: &mut impl Executor,
         rows: impl IntoIterator<Item = Vec<Value>>,
     ) -> Result<Vec<Asked>> {
         let mut asked = Vec::new();
         for (sql, values) in self.statements(rows) {
-            asked.push(db.ask(&sql, &values).await?);
+            asked.push(db.ask_with(&sql, values).await?);
         }
         Ok(asked)
     }
 
-    fn statements(&self, rows: impl IntoIterator<Item = Vec<Value>>) -> Vec<(String, Vec<Value>)> {
+    /// The text of the statement that inserts so many rows of so many columns.
+    fn text(self, count: usize, columns: usize) -> Arc<str> {
+        let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = || format!("INSERT INTO {} VALUES {} {}", self.into, tuples(count, columns), self.rest).into();
+        texts.entry((self, count)).or_insert_with(text).clone()
+    }
+
+    fn statements(self, rows: impl IntoIterator<Item = Vec<Value>>) -> Vec<(Arc<str>, Vec<Value>)> {
         let mut rows: std::vec::IntoIter<_> = rows.into_iter().collect::<Vec<_>>().into_iter();
         let mut statements = Vec::new();
         while let Some(columns) = rows.as_slice().first().map(Vec::len) {
             let count = ROWS.into_iter().find(|count| *count <= rows.len()).unwrap_or(1);
-            let values = rows.by_ref().take(count).flatten().collect();
-            let rows = tuples(count, columns);
-            statements.push((format!("INSERT INTO {} VALUES {rows} {}", self.into, self.rest), values));
+            let mut values = Vec::with_capacity(count * columns);
+            values.extend(rows.by_ref().take(count).flatten());
+            statements.push((self.text(count, columns), values));
         }
         statements
     }
@@ -103,7 +118,7 @@ mod tests {
         let statements = insert.statements((0..138_i64).map(|n| values![n, "x"].to_vec()));
         let counts: Vec<usize> = statements.iter().map(|(_, values)| values.len() / 2).collect();
         assert_eq!(counts, [64, 64, 8, 1, 1]);
-        assert_eq!(statements[3].0, "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        assert_eq!(&*statements[3].0, "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         assert!(statements[2].0.contains("($1, $2), ($3, $4), "), "{}", statements[2].0);
         let written: Vec<&Value> = statements.iter().flat_map(|(_, values)| values.iter().step_by(2)).collect();
         assert!((0..138).map(Value::Int).eq(written.into_iter().cloned()), "in their order");

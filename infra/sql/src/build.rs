@@ -4,7 +4,7 @@
 //! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
 use crate::batch::Insert;
-use crate::executor::{Executor, Row, Value, values};
+use crate::executor::{Executor, Row, Value, row, values};
 use crate::write::{Touched, json};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
@@ -28,12 +28,12 @@ struct Made {
     tails: Vec<Vec<Value>>,
 }
 
-const SIGHTING: Insert<'static> = Insert {
+const SIGHTING: Insert = Insert {
     into: "sighting (camera, series, day_us, label, from_us, to_us, score, sighting)",
     rest: "ON CONFLICT (camera, series, day_us, label, from_us) DO UPDATE SET
         to_us = excluded.to_us, score = excluded.score, sighting = excluded.sighting",
 };
-const TAIL: Insert<'static> = Insert {
+const TAIL: Insert = Insert {
     into: "tail (camera, series, from_us, key, fold)",
     rest: "ON CONFLICT (camera, series) DO UPDATE SET
         from_us = excluded.from_us, key = excluded.key, fold = excluded.fold",
@@ -163,13 +163,13 @@ impl Made {
     fn sighting(&mut self, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
         let Sighting { label, from, to, score, .. } = sighting;
         let label = label.replace('\0', "\u{fffd}");
-        let row = values![camera, series, day, label.as_str(), *from, *to, *score, json(sighting)?].to_vec();
+        let row = row![camera, series, day, label.as_str(), *from, *to, *score, json(sighting)?];
         self.sightings.insert((camera, series, day, label, *from), row);
         Ok(())
     }
 
     fn tail(&mut self, camera: i64, series: i64, last: &Last, fold: &SightingFold) -> Result<()> {
-        self.tails.push(values![camera, series, last.0, last.1.as_str(), json(fold)?].to_vec());
+        self.tails.push(row![camera, series, last.0, last.1.as_str(), json(fold)?]);
         Ok(())
     }
 }

@@ -56,6 +56,12 @@ macro_rules! values {
 }
 pub(crate) use values;
 
+/// The values of a row.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { vec![$($crate::executor::Value::from($value)),*] };
+}
+pub(crate) use row;
+
 /// A row of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row(pub(crate) Vec<Value>);
@@ -136,6 +142,16 @@ pub(crate) trait Executor: Send {
 
     /// Runs a statement, whose rows are asked for later.
     fn ask(&mut self, sql: &str, values: &[Value]) -> impl Future<Output = Result<Asked>> + Send;
+
+    /// The same, with values that are not needed any more.
+    fn ask_with(&mut self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<Asked>> + Send {
+        async move { self.ask(sql, &values).await }
+    }
+
+    /// Runs a statement that has no rows, with values that are not needed any more.
+    fn execute_with(&mut self, sql: &str, values: Vec<Value>) -> impl Future<Output = Result<()>> + Send {
+        async move { self.execute(sql, &values).await }
+    }
 
     /// Returns the rows of a statement.
     fn answer(&mut self, asked: Asked) -> impl Future<Output = Result<Vec<Row>>> + Send;

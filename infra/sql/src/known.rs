@@ -4,10 +4,10 @@
 use crate::batch::{filled, tuples};
 use crate::executor::{Executor, Row, Value, values};
 use crate::read;
-use crate::write::{json, may_come_again, place, plain};
+use crate::write::{About, json, may_come_again, place, plain};
 use framepost_events::ObjectRemoved;
-use framepost_events::record::{Data, Model, ObjectRef, Record};
-use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow};
+use framepost_events::record::{Model, ObjectRef};
+use framepost_ports::catalog::{CameraName, Change, LookRow};
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -79,39 +79,27 @@ const SERIES: &str = "INSERT INTO series (name, model, last_us) VALUES ($1, $2, 
     last_us = CASE WHEN excluded.last_us > series.last_us THEN excluded.last_us ELSE series.last_us END
     RETURNING id, last_us";
 
-/// The camera of a record's rows, and how long they are in µs.
-fn camera_of(record: &Record) -> Option<(CameraName, i64)> {
-    let length = |from: Timestamp, to: Timestamp| to.as_microsecond() - from.as_microsecond();
-    match &record.data {
-        Data::ChunkProbed(chunk) => {
-            let row = ChunkRow::new(record.time, (**chunk).clone())?;
-            Some((row.camera()?, length(row.from, row.to)))
-        }
-        Data::ChunkInferred(inferred) => {
-            let row = LookRow::new(record.time, (**inferred).clone())?;
-            Some((row.camera()?, length(row.from, row.to)))
-        }
-        Data::GapRecorded(gap) => Some((CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() }, 0)),
-        Data::SpanEnded(end) => Some((CameraName::of(end.site.as_ref(), end.camera.as_ref())?, 0)),
-        Data::GatewayReported(_) | Data::ObjectRejected(_) => None,
-    }
-}
-
 impl Ids {
     /// Of what these changes are about, unless they are about removed objects.
-    pub(crate) async fn of(db: &mut impl Executor, removals: &Removals, changes: &[Change]) -> Result<Self> {
+    pub(crate) async fn of(
+        db: &mut impl Executor,
+        removals: &Removals,
+        changes: &[Change],
+        abouts: &[About],
+    ) -> Result<Self> {
         let mut cameras: BTreeMap<CameraName, i64> = BTreeMap::new();
         let mut series: BTreeMap<String, (String, i64)> = BTreeMap::new();
-        for change in changes {
+        for (change, about) in changes.iter().zip(abouts) {
             let Change::Record(record) = change else { continue };
-            if let Data::ChunkInferred(inferred) = &record.data
-                && let Some(row) = LookRow::new(record.time, (**inferred).clone())
-            {
-                let entry = series.entry(row.series()).or_insert((model(&row)?, i64::MIN));
-                entry.1 = entry.1.max(row.time.as_microsecond());
+            if let About::Look(row, name) = about {
+                if !series.contains_key(name) {
+                    series.insert(name.clone(), (model(row)?, i64::MIN));
+                }
+                let last_us = row.time.as_microsecond();
+                series.entry(name.clone()).and_modify(|(_, last)| *last = last_us.max(*last));
             }
             if let Some((name, length_us)) =
-                camera_of(record).filter(|_| !removals.apply_to(record.data.object(), record.time))
+                about.camera().filter(|_| !removals.apply_to(record.data.object(), record.time))
             {
                 let longest = cameras.entry(name).or_default();
                 *longest = length_us.max(*longest);
@@ -154,16 +142,15 @@ impl Ids {
     }
 
     /// Returns the id of the model and the settings of a result.
-    pub(crate) async fn series(&mut self, db: &mut impl Executor, row: &LookRow) -> Result<i64> {
-        let name = row.series();
+    pub(crate) async fn series(&mut self, db: &mut impl Executor, row: &LookRow, name: &str) -> Result<i64> {
         let last_us = row.time.as_microsecond();
-        match self.series.get(&name) {
+        match self.series.get(name) {
             Some((id, last)) if *last >= last_us => return Ok(*id),
             _ => {}
         }
-        let rows = db.query(SERIES, values![name.as_str(), model(row)?, last_us]).await?;
+        let rows = db.query(SERIES, values![name, model(row)?, last_us]).await?;
         let found = one(&rows, "a model")?;
-        self.series.insert(name, found);
+        self.series.insert(name.to_owned(), found);
         Ok(found.0)
     }
 }

@@ -7,6 +7,9 @@
 //! | `sslrootcert=FILE` | the authorities, as PEM; without it those of the operating system |
 //! | `login=aws`, `login=gcp` | the password is made anew for each connection: a token of IAM for an RDS database, an access token for a Cloud SQL one |
 //!
+//! | `tables=awaited` | tables are not made or changed: another program has to do so, and until then nothing is answered |
+//! | `reader=ROLE` | this role is granted what readers need; `public` is every user of the database |
+//!
 //! Every other parameter is the driver's own.
 
 use crate::Passwords;
@@ -25,9 +28,22 @@ const PORT: u16 = 5432;
 
 /// How connections are made.
 pub(crate) struct Login {
+    /// Whether this program makes the tables.
+    pub(crate) tables: Tables,
+    /// Who is granted what readers need.
+    pub(crate) reader: Option<String>,
     config: Config,
     tls: MakeRustlsConnect,
     vouched: Option<Vouched>,
+}
+
+/// Who makes the tables and brings them to a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// This program, when it connects.
+    Made,
+    /// Another one.
+    Awaited,
 }
 
 /// A user whom a cloud vouches for.
@@ -49,6 +65,8 @@ impl Login {
         let mut authorities = Authorities::Any;
         let mut file = None;
         let mut by = None;
+        let mut tables = Tables::Made;
+        let mut reader = None;
         // As they were written: the driver does not take a plus for a space.
         let mut others = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -62,8 +80,15 @@ impl Login {
                 ("login", "aws") => by = Some("aws"),
                 ("login", "gcp") => by = Some("gcp"),
                 ("login", _) => return Err(invalid("login is aws or gcp")),
+                ("tables", "awaited") => tables = Tables::Awaited,
+                ("tables", "made") => tables = Tables::Made,
+                ("tables", _) => return Err(invalid("tables are made or awaited")),
+                ("reader", _) => reader = Some(percent_decode_str(value).decode_utf8_lossy().into_owned()),
                 _ => others.push(parameter),
             }
+        }
+        if reader.is_some() && tables == Tables::Awaited {
+            return Err(invalid("reader needs the tables to be this user's"));
         }
         match (&authorities, file) {
             (Authorities::Any, Some(_)) => return Err(invalid("sslrootcert needs sslmode=verify-full")),
@@ -74,7 +99,7 @@ impl Login {
         // The parser's error would show the URL.
         let config: Config = url.as_str().parse().map_err(|_| invalid("not a URL of a database"))?;
         let vouched = by.map(|by| Vouched::of(&config, by, passwords)).transpose()?;
-        Ok(Self { tls: connector(&authorities)?, config, vouched })
+        Ok(Self { tables, reader, tls: connector(&authorities)?, config, vouched })
     }
 
     /// What is the same for every connection.
@@ -157,6 +182,10 @@ mod tests {
         let user = DatabaseUser { host: "/cloudsql/p:r:i".to_owned(), port: PORT, user: "api@p.iam".to_owned() };
         assert_eq!((vouched.by, vouched.user), ("gcp", user));
         assert!(read("postgres://u:p@h/d?connect_timeout=3").unwrap().vouched.is_none());
+        let login = read("postgres://h/d?reader=api%40p.iam").unwrap();
+        assert_eq!((login.tables, login.reader.as_deref()), (Tables::Made, Some("api@p.iam")));
+        let login = read("postgres://h/d?tables=awaited").unwrap();
+        assert_eq!((login.tables, login.reader), (Tables::Awaited, None));
         assert_eq!(read("postgres://h/d?sslmode=verify-full").unwrap().config.get_ssl_mode(), SslMode::Require);
         assert_eq!(read("postgres://h/d").unwrap().config.get_ssl_mode(), SslMode::Prefer);
     }
@@ -171,6 +200,8 @@ mod tests {
             ("postgres://u@h/d?login=azure&sslmode=require", "aws or gcp"),
             ("postgres://u:secret@h/d?sslmode=require&sslrootcert=/ca.pem", "verify-full"),
             ("postgres://u:secret@h/d?sslmode=sometimes", "not a URL"),
+            ("postgres://u:secret@h/d?tables=there", "made or awaited"),
+            ("postgres://u:secret@h/d?tables=awaited&reader=public", "reader needs"),
             ("postgres://u:secret@h/d?sslmode=verify-full&sslrootcert=/not/there", "/not/there"),
             ("secret", "not a URL"),
         ] {

@@ -73,17 +73,25 @@ impl Postgres {
         self.client.is_closed()
     }
 
-    async fn send(&mut self, number: Option<u64>, sql: &str, values: &[Value]) -> Result<()> {
+    async fn send(&mut self, number: Option<u64>, sql: &str, values: Vec<Value>) -> Result<()> {
         let known = self.prepared.get(sql).cloned();
         let statement = if let Some(statement) = known {
             statement
         } else {
-            let statement = self.client.prepare(sql).await.map_err(|error| failed("ask", error))?;
+            let statement = match self.client.prepare(sql).await {
+                Ok(statement) => statement,
+                Err(error) => {
+                    // After an error the server refuses everything until the transaction ends. What went wrong is the first one.
+                    while !self.sent.is_empty() {
+                        self.receive().await?;
+                    }
+                    return Err(failed("ask", error));
+                }
+            };
             self.prepared.insert(sql.to_owned(), statement.clone());
             statement
         };
         let client = self.client.clone();
-        let values = values.to_vec();
         let mut later: BoxFuture<'static, Answer> = Box::pin(async move {
             let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
             client.query(&statement, &values).await
@@ -122,10 +130,18 @@ impl Executor for Postgres {
     }
 
     async fn ask(&mut self, sql: &str, values: &[Value]) -> Result<Asked> {
+        self.ask_with(sql, values.to_vec()).await
+    }
+
+    async fn ask_with(&mut self, sql: &str, values: Vec<Value>) -> Result<Asked> {
         let number = self.next;
         self.next += 1;
         self.send(Some(number), sql, values).await?;
         Ok(Asked::Sent(number))
+    }
+
+    async fn execute_with(&mut self, sql: &str, values: Vec<Value>) -> Result<()> {
+        self.send(None, sql, values).await
     }
 
     async fn answer(&mut self, asked: Asked) -> Result<Vec<Row>> {
@@ -148,7 +164,7 @@ impl Executor for Postgres {
     }
 
     async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<()> {
-        self.send(None, sql, values).await
+        self.send(None, sql, values.to_vec()).await
     }
 
     async fn batch(&mut self, sql: &str) -> Result<()> {

@@ -3,10 +3,13 @@
 //! Connections are made when they are needed, kept, and made anew where one broke. Writers take one lock of the database for
 //! the length of their transaction: two that build the sightings of one camera at the same time would each miss what the other
 //! has not committed. Readers take none.
+//!
+//! A user that only reads makes no tables (`tables=awaited`). It connects before they are there, and each question fails with
+//! [`ErrorKind::Busy`] until whoever makes them has brought them to this program's version.
 
 use crate::cloud::Nobody;
 use crate::executor::{Executor as _, Value};
-use crate::login::Login;
+use crate::login::{Login, Tables};
 use crate::pipeline::Postgres;
 use crate::{Passwords, hold, objects, read, schema, write};
 use async_trait::async_trait;
@@ -17,6 +20,7 @@ use framepost_ports::catalog::{
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
@@ -39,6 +43,8 @@ struct Inner {
     login: Login,
     places: Semaphore,
     idle: Mutex<Vec<Postgres>>,
+    /// The tables were seen to have this program's version.
+    is_newest: AtomicBool,
 }
 
 /// Runs `$work` in a transaction of `$catalog`.
@@ -58,8 +64,8 @@ impl PostgresCatalog {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the URL is none, or the tables are of a newer program; [`ErrorKind::Denied`] if the server does
-    /// not know the user.
+    /// [`ErrorKind::Invalid`] if the URL is none, the tables are of a newer program, or there is no such reader;
+    /// [`ErrorKind::Denied`] if the server does not know the user, or the user may not make tables.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, Arc::new(Nobody)).await
     }
@@ -72,10 +78,36 @@ impl PostgresCatalog {
     pub async fn connect_with(url: &str, passwords: Arc<dyn Passwords>) -> Result<Self> {
         let mut login = Login::of(url, passwords)?;
         login.config().connect_timeout(PATIENCE).application_name("framepost");
-        let inner = Inner { login, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() };
+        let inner = Inner {
+            login,
+            places: Semaphore::new(CONNECTIONS),
+            idle: Mutex::default(),
+            is_newest: AtomicBool::new(false),
+        };
         let catalog = Self { inner: Arc::new(inner) };
-        let migrated: Result<()> = within!(Write, catalog, |db| schema::migrate(db));
-        migrated.map(|()| catalog)
+        match catalog.inner.login.tables {
+            Tables::Made => catalog.make_tables().await?,
+            Tables::Awaited => match catalog.cameras().await {
+                Err(error) if error.kind() == ErrorKind::Busy => {
+                    tracing::warn!(error = framepost_ports::chain(&error), "the catalogue is awaited");
+                }
+                answered => drop(answered?),
+            },
+        }
+        Ok(catalog)
+    }
+
+    /// Brings the tables to the newest version, and grants the reader what it needs.
+    async fn make_tables(&self) -> Result<()> {
+        let (place, mut db) = self.begin_on_any(Kind::Write).await?;
+        schema::migrate(&mut db).await?;
+        if let Some(role) = &self.inner.login.reader {
+            schema::grant(&mut db, role).await?;
+        }
+        self.commit(db).await?;
+        drop(place);
+        self.inner.is_newest.store(true, Ordering::Release);
+        Ok(())
     }
 
     async fn connection(&self) -> Result<Postgres> {
@@ -96,8 +128,19 @@ impl PostgresCatalog {
         Ok(Postgres::new(client))
     }
 
-    /// Begins a transaction. A connection that is dropped before its end is closed, which rolls it back.
+    /// Begins a transaction. A connection that is dropped before its end is closed, which rolls it back. Fails with
+    /// [`ErrorKind::Busy`] until the tables have this program's version.
     async fn begin(&self, kind: Kind) -> Result<(SemaphorePermit<'_>, Postgres)> {
+        let (place, mut db) = self.begin_on_any(kind).await?;
+        if !self.inner.is_newest.load(Ordering::Acquire) {
+            schema::check(&mut db).await?;
+            self.inner.is_newest.store(true, Ordering::Release);
+        }
+        Ok((place, db))
+    }
+
+    /// Begins a transaction, whatever tables there are.
+    async fn begin_on_any(&self, kind: Kind) -> Result<(SemaphorePermit<'_>, Postgres)> {
         let closed = |error: AcquireError| Error::new(ErrorKind::Io, "ask", "the catalogue").because(error);
         let place = self.inner.places.acquire().await.map_err(closed)?;
         let mut db = self.connection().await?;

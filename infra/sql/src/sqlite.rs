@@ -161,13 +161,14 @@ impl<'a> Sqlite<'a> {
     }
 
     fn run(&mut self, sql: &str, values: &[Value]) -> rusqlite::Result<Vec<Row>> {
-        let mut statement = self.connection.prepare_cached(sql)?;
+        // `$7` would be a name here, whose number is that of its first use; `?7` is the seventh
+        // (https://sqlite.org/lang_expr.html#varparam).
+        let mut statement = self.connection.prepare_cached(&sql.replace('$', "?"))?;
         let columns = statement.column_count();
-        for n in 1..=statement.parameter_count() {
-            // `$7` is a name here, and its number is that of its first use.
-            let number = statement.parameter_name(n).and_then(|name| name.get(1..)?.parse::<usize>().ok());
-            let value = number.and_then(|number| values.get(number.checked_sub(1)?));
-            statement.raw_bind_parameter(n, value.ok_or(rusqlite::Error::InvalidParameterCount(n, values.len()))?)?;
+        let count = statement.parameter_count();
+        let values = values.get(..count).ok_or(rusqlite::Error::InvalidParameterCount(count, values.len()))?;
+        for (n, value) in (1..).zip(values) {
+            statement.raw_bind_parameter(n, value)?;
         }
         let mut rows = statement.raw_query();
         let mut found = Vec::new();

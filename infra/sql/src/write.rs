@@ -2,7 +2,7 @@
 
 use crate::batch::{Insert, OfObject, Waiting, filled, tuples, wait};
 use crate::build;
-use crate::executor::{Executor, Value, values};
+use crate::executor::{Executor, Value, row, values};
 use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
 use framepost_events::finalized::Provider;
@@ -33,16 +33,64 @@ struct Writing<'a, E> {
     chunks: Waiting<OfObject>,
     /// Gaps, the ends of spans and rejects, by table.
     plain: [Waiting<OfObject>; 3],
-    /// Looks by object and series, with the id of their camera.
-    looks: BTreeMap<(OfObject, i64), (i64, LookRow)>,
+    /// Looks by object and series, with the id of their camera and their JSON.
+    looks: BTreeMap<(OfObject, i64), (i64, LookRow, String)>,
     /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
 }
 
+/// What a change is about, made once for all that ask.
+pub(crate) enum About {
+    Chunk(ChunkRow),
+    /// With the text of model and settings.
+    Look(LookRow, String),
+    /// Of this camera.
+    Interval(CameraName),
+    /// Anything else, or without a time or a camera of its own.
+    Other,
+}
+
+impl About {
+    fn of(change: &Change) -> Self {
+        let Change::Record(record) = change else { return Self::Other };
+        let of_camera = |camera: Option<CameraName>| camera.map_or(Self::Other, Self::Interval);
+        match &record.data {
+            Data::ChunkProbed(chunk) => ChunkRow::new(record.time, (**chunk).clone()).map_or(Self::Other, Self::Chunk),
+            Data::ChunkInferred(inferred) => match LookRow::new(record.time, (**inferred).clone()) {
+                Some(row) => {
+                    let series = row.series();
+                    Self::Look(row, series)
+                }
+                None => Self::Other,
+            },
+            Data::GapRecorded(gap) => {
+                Self::Interval(CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() })
+            }
+            Data::SpanEnded(end) => of_camera(CameraName::of(end.site.as_ref(), end.camera.as_ref())),
+            Data::GatewayReported(_) | Data::ObjectRejected(_) => Self::Other,
+        }
+    }
+
+    /// The camera whose rows it makes, and how long they are in µs.
+    pub(crate) fn camera(&self) -> Option<(CameraName, i64)> {
+        match self {
+            Self::Chunk(row) => Some((row.camera()?, length_us(row.from, row.to))),
+            Self::Look(row, _) => Some((row.camera()?, length_us(row.from, row.to))),
+            Self::Interval(name) => Some((name.clone(), 0)),
+            Self::Other => None,
+        }
+    }
+}
+
+fn length_us(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_microsecond() - from.as_microsecond()
+}
+
 /// Applies the changes. The caller commits, or rolls back if this fails.
 pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<()> {
+    let abouts: Vec<About> = changes.iter().map(About::of).collect();
     let removals = Removals::of(db, changes).await?;
-    let ids = Ids::of(db, &removals, changes).await?;
+    let ids = Ids::of(db, &removals, changes, &abouts).await?;
     let mut writing = Writing {
         db,
         removals,
@@ -53,9 +101,9 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
         looks: BTreeMap::new(),
         touched: BTreeMap::new(),
     };
-    for change in changes {
+    for (change, about) in changes.iter().zip(abouts) {
         match change {
-            Change::Record(record) => writing.record(record).await?,
+            Change::Record(record) => writing.record(record, about).await?,
             Change::Removed(removed) => writing.removed(removed).await?,
         }
     }
@@ -85,6 +133,13 @@ pub(crate) fn plain(text: &str) -> String {
 pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|error| Error::new(ErrorKind::Invalid, "write", "the catalogue").because(error))
+}
+
+/// The JSON of a record's data, of which the record's own ends.
+fn data_of(record: &str) -> Result<&str> {
+    // Within a text the quotes would have backslashes before them.
+    let data = record.split_once(",\"data\":").and_then(|(_, data)| data.strip_suffix('}'));
+    data.ok_or_else(|| Error::new(ErrorKind::Invalid, "write", "the catalogue").because("a record without data"))
 }
 
 /// Marks the newest version of each key, and unmarks the others.
@@ -121,7 +176,7 @@ enum Plain {
 const PLAIN: [Plain; 3] = [Plain::Gap, Plain::SpanEnd, Plain::Reject];
 
 impl Plain {
-    fn insert(self) -> Insert<'static> {
+    fn insert(self) -> Insert {
         match self {
             Self::Gap => Insert {
                 into: "gap (camera, from_us, to_us, key, place, version, time_us, record)",
@@ -144,9 +199,9 @@ impl Plain {
     }
 }
 
-const HAPPENING: Insert<'static> = Insert { into: "happening (record)", rest: "" };
+const HAPPENING: Insert = Insert { into: "happening (record)", rest: "" };
 
-const CHUNK: Insert<'static> = Insert {
+const CHUNK: Insert = Insert {
     into: "chunk (camera, from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
         sample_entry, codec, audio_codec, random_access, activity, signature, content, chain, newest, record)",
     rest: "ON CONFLICT (key, place, version) DO UPDATE SET
@@ -160,7 +215,7 @@ const CHUNK: Insert<'static> = Insert {
 };
 
 /// What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
-const LOOK: Insert<'static> = Insert {
+const LOOK: Insert = Insert {
     into: "look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)",
     rest: "ON CONFLICT (key, place, version, series) DO UPDATE SET time_us = excluded.time_us
         WHERE excluded.time_us > look.time_us RETURNING key, place, version, series",
@@ -172,58 +227,56 @@ fn of_object(object: &ObjectRef) -> OfObject {
 }
 
 impl<E: Executor> Writing<'_, E> {
-    async fn record(&mut self, record: &Record) -> Result<()> {
+    async fn record(&mut self, record: &Record, about: About) -> Result<()> {
         let time = record.time;
-        if !self.removals.apply_to(record.data.object(), time) {
-            self.happenings.push(values![json(record)?].to_vec());
-        }
-        match &record.data {
-            Data::ChunkProbed(chunk) => match ChunkRow::new(time, (**chunk).clone()) {
-                Some(row) => self.chunk(&row).await,
-                None => Ok(()),
-            },
-            Data::GapRecorded(gap) => {
-                let camera = CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() };
-                self.interval(Plain::Gap, &camera, [gap.gap.from, gap.gap.to], &gap.object, time, json(gap)?).await
+        if let Data::GatewayReported(reported) = &record.data {
+            if !self.removals.apply_to(&reported.object, time) {
+                self.happenings.push(row![json(record)?]);
             }
-            Data::SpanEnded(end) => match CameraName::of(end.site.as_ref(), end.camera.as_ref()) {
-                Some(camera) => {
-                    self.interval(Plain::SpanEnd, &camera, [end.end, end.end], &end.object, time, json(end)?).await
-                }
-                None => Ok(()),
-            },
-            Data::ChunkInferred(inferred) => match LookRow::new(time, (**inferred).clone()) {
-                Some(row) => self.look(row).await,
-                None => Ok(()),
-            },
-            Data::GatewayReported(reported) => self.report(reported).await,
-            Data::ObjectRejected(rejected) => {
-                if self.removals.apply_to(&rejected.object, time) {
-                    return Ok(());
-                }
+            return self.report(reported).await;
+        }
+        if self.removals.apply_to(record.data.object(), time) {
+            // The model did look, whatever became of the chunk.
+            if let About::Look(look, series) = &about {
+                self.ids.series(self.db, look, series).await?;
+            }
+            return Ok(());
+        }
+        let text = json(record)?;
+        let data = data_of(&text)?.to_owned();
+        self.happenings.push(row![text]);
+        match (&record.data, about) {
+            (Data::GapRecorded(gap), About::Interval(camera)) => {
+                self.interval(Plain::Gap, &camera, [gap.gap.from, gap.gap.to], &gap.object, time, data).await
+            }
+            (Data::SpanEnded(end), About::Interval(camera)) => {
+                self.interval(Plain::SpanEnd, &camera, [end.end, end.end], &end.object, time, data).await
+            }
+            (Data::ObjectRejected(rejected), _) => {
                 let of = of_object(&rejected.object);
-                let row = values![of.0.as_str(), of.1.as_str(), of.2.as_str(), time, json(rejected)?].to_vec();
+                let row = row![of.0.as_str(), of.1.as_str(), of.2.as_str(), time, data];
                 wait(&mut self.plain[Plain::Reject as usize], of, time.as_microsecond(), row);
                 Ok(())
             }
+            (_, About::Chunk(chunk)) => self.chunk(&chunk, data).await,
+            (_, About::Look(look, series)) => self.look(look, &series, data).await,
+            (_, About::Interval(_) | About::Other) => Ok(()),
         }
     }
 
-    async fn chunk(&mut self, row: &ChunkRow) -> Result<()> {
+    /// Adds the row of a chunk, whose data have this JSON.
+    async fn chunk(&mut self, row: &ChunkRow, data: String) -> Result<()> {
         let Some(name) = row.camera() else { return Ok(()) };
         let object = &row.chunk.object;
-        if self.removals.apply_to(object, row.time) {
-            return Ok(());
-        }
-        let length_us = row.to.as_microsecond() - row.from.as_microsecond();
-        let camera = self.ids.camera(self.db, &name, length_us).await?;
+        let camera = self.ids.camera(self.db, &name, length_us(row.from, row.to)).await?;
         let brief = row.brief();
-        let values = values![
+        let of = of_object(object);
+        let values = row![
             camera,
             row.from,
             row.to,
             object.key.as_str(),
-            place(object),
+            of.1.as_str(),
             object.version.as_str(),
             row.time,
             brief.seconds,
@@ -240,9 +293,9 @@ impl<E: Executor> Writing<'_, E> {
             word(&brief.content),
             word(&brief.chain),
             1_i64,
-            json(&row.chunk)?,
+            data,
         ];
-        wait(&mut self.chunks, of_object(object), row.time.as_microsecond(), values.to_vec());
+        wait(&mut self.chunks, of, row.time.as_microsecond(), values);
         Ok(())
     }
 
@@ -256,28 +309,21 @@ impl<E: Executor> Writing<'_, E> {
         time: Timestamp,
         record: String,
     ) -> Result<()> {
-        if self.removals.apply_to(object, time) {
-            return Ok(());
-        }
         let camera = self.ids.camera(self.db, name, 0).await?;
         let of = of_object(object);
-        let row = values![camera, from, to, of.0.as_str(), of.1.as_str(), of.2.as_str(), time, record].to_vec();
+        let row = row![camera, from, to, of.0.as_str(), of.1.as_str(), of.2.as_str(), time, record];
         wait(&mut self.plain[table as usize], of, time.as_microsecond(), row);
         Ok(())
     }
 
-    async fn look(&mut self, row: LookRow) -> Result<()> {
-        let series = self.ids.series(self.db, &row).await?;
+    /// Adds a look, whose data have this JSON.
+    async fn look(&mut self, row: LookRow, series: &str, data: String) -> Result<()> {
+        let series = self.ids.series(self.db, &row, series).await?;
         let Some(name) = row.camera() else { return Ok(()) };
-        let object = &row.inferred.object;
-        if self.removals.apply_to(object, row.time) {
-            return Ok(());
-        }
-        let length_us = row.to.as_microsecond() - row.from.as_microsecond();
-        let camera = self.ids.camera(self.db, &name, length_us).await?;
-        match self.looks.entry((of_object(object), series)) {
+        let camera = self.ids.camera(self.db, &name, length_us(row.from, row.to)).await?;
+        match self.looks.entry((of_object(&row.inferred.object), series)) {
             Entry::Vacant(place) => {
-                place.insert((camera, row));
+                place.insert((camera, row, data));
             }
             Entry::Occupied(mut there) => {
                 let there = &mut there.get_mut().1;
@@ -304,20 +350,18 @@ impl<E: Executor> Writing<'_, E> {
     /// Writes the looks that wait, and notes which of them changed something.
     async fn write_looks(&mut self) -> Result<()> {
         let mut looks = std::mem::take(&mut self.looks);
-        let row = |((of, series), (camera, row)): (&(OfObject, i64), &(i64, LookRow))| {
+        let row = |((of, series), (camera, row, data)): (&(OfObject, i64), &mut (i64, LookRow, String))| {
             let skipped = row.skipped().and_then(|why| word(&why));
-            let (key, place, version) = of;
-            let [key, place, version] = [key, place, version].map(String::as_str);
-            let record = json(&row.inferred)?;
-            let row = values![*camera, *series, row.from, row.to, key, place, version, row.time, skipped, record];
-            Ok(row.to_vec())
+            let [key, place, version] = [&of.0, &of.1, &of.2].map(String::as_str);
+            let data = std::mem::take(data);
+            row![*camera, *series, row.from, row.to, key, place, version, row.time, skipped, data]
         };
-        let rows = looks.iter().map(row).collect::<Result<Vec<_>>>()?;
+        let rows: Vec<Vec<Value>> = looks.iter_mut().map(row).collect();
         for asked in LOOK.ask(self.db, rows).await? {
             for changed in self.db.answer(asked).await? {
                 let texts = [changed.text(0)?, changed.text(1)?, changed.text(2)?].map(str::to_owned);
                 let series = changed.int(3)?;
-                let Some((camera, row)) = looks.remove(&(texts.into(), series)) else { continue };
+                let Some((camera, row, _)) = looks.remove(&(texts.into(), series)) else { continue };
                 let object = &row.inferred.object;
                 let at = (row.from.as_microsecond(), object.key.clone(), object.version.clone());
                 self.touched.entry((camera, series)).or_default().new.insert(at, row);

@@ -132,32 +132,48 @@ impl Server {
         assert!(self.psql("postgres", &format!("ALTER ROLE {VOUCHED} PASSWORD '{password}' SUPERUSER")));
     }
 
+    /// Makes a user without a password, who may do what everybody may.
+    pub(crate) fn make_user(&self, name: &str) {
+        let name = name.replace('"', "\"\"");
+        assert!(self.psql("postgres", &format!("CREATE ROLE \"{name}\" LOGIN")), "{name}");
+    }
+
+    /// The tables of a database, and whom they belong to.
+    pub(crate) fn tables(&self, database: &str) -> Vec<(String, String)> {
+        let text = self.answer(database, "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'");
+        let tables: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split_once('|'))
+            .map(|(table, owner)| (table.to_owned(), owner.to_owned()))
+            .collect();
+        assert!(tables.len() > 10, "{text}");
+        tables
+    }
+
     fn psql(&self, database: &str, statement: &str) -> bool {
+        self.psql_as("framepost", database, statement)
+    }
+
+    /// Whether a user can run this statement.
+    pub(crate) fn psql_as(&self, user: &str, database: &str, statement: &str) -> bool {
         let mut command = program(&self.bin, "psql");
-        command.args([
-            "-h",
-            "127.0.0.1",
-            "-U",
-            "framepost",
-            "-q",
-            "-p",
-            &self.port.to_string(),
-            "-d",
-            database,
-            "-c",
-            statement,
-        ]);
+        let port = self.port.to_string();
+        command.args(["-h", "127.0.0.1", "-U", user, "-q", "-p", &port, "-d", database, "-c", statement]);
         command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// What a statement answers: a line for each row, with `|` between its values.
+    fn answer(&self, database: &str, statement: &str) -> String {
+        let mut command = program(&self.bin, "psql");
+        let port = self.port.to_string();
+        command.args(["-h", "127.0.0.1", "-U", "framepost", "-qtA", "-p", &port, "-d", database, "-c", statement]);
+        let answered = command.stdout(Stdio::piped()).output().unwrap();
+        String::from_utf8_lossy(&answered.stdout).trim().to_owned()
     }
 
     /// The bytes that a database takes on the disk.
     pub(crate) fn bytes(&self, database: &str) -> u64 {
-        let mut command = program(&self.bin, "psql");
-        let port = self.port.to_string();
-        let size = format!("SELECT pg_database_size('{database}')");
-        command.args(["-h", "127.0.0.1", "-U", "framepost", "-qtA", "-p", &port, "-d", database, "-c", &size]);
-        let answered = command.stdout(Stdio::piped()).output().unwrap();
-        String::from_utf8_lossy(&answered.stdout).trim().parse().unwrap()
+        self.answer(database, &format!("SELECT pg_database_size('{database}')")).parse().unwrap()
     }
 
     /// Makes an empty database and returns its URL.

@@ -1,4 +1,5 @@
-# The functions' user of the database, who logs in with a token of IAM and has no password.
+# The functions' users of the database, who log in with a token of IAM and have no password. The writer makes the tables, and
+# lets every user of the database read them; the reader is granted nothing here.
 #
 # A user is made by a statement, and the database is reached from its network alone. RDS's Data API runs statements from
 # outside, and EventBridge Scheduler can call it: at once, and every day from then on, which changes nothing.
@@ -6,8 +7,10 @@
 locals {
   statement = join(" ", [
     "DO $do$ BEGIN",
-    "IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${local.user}') THEN CREATE ROLE ${local.user} LOGIN; END IF;",
-    "GRANT rds_iam TO ${local.user};",
+    join(" ", [for user in [local.user, local.reader] : join(" ", [
+      "IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') THEN CREATE ROLE ${user} LOGIN; END IF;",
+      "GRANT rds_iam TO ${user};",
+    ])]),
     "GRANT ALL ON DATABASE ${local.database} TO ${local.user};",
     "GRANT ALL ON SCHEMA public TO ${local.user};",
     "END $do$",
@@ -18,7 +21,7 @@ resource "aws_scheduler_schedule" "login" {
   #checkov:skip=CKV_AWS_297:a schedule holds the statement above and nothing else
   count               = local.created
   name                = "${var.name}-login"
-  description         = "Makes the user ${local.user} of the catalogue, where it is not there"
+  description         = "Makes the users ${local.user} and ${local.reader} of the catalogue, where they are not there"
   schedule_expression = "rate(1 days)"
 
   flexible_time_window {
@@ -48,7 +51,7 @@ resource "aws_scheduler_schedule" "login" {
 resource "aws_iam_role" "login" {
   count              = local.created
   name               = "${var.name}-login"
-  description        = "Makes the functions' user of the catalogue"
+  description        = "Makes the functions' users of the catalogue"
   assume_role_policy = data.aws_iam_policy_document.login["trust"].json
 }
 

@@ -1,8 +1,8 @@
 # The catalogue's database, and the network that functions reach it through.
 #
 # Invariants: the network has no way to the internet, in or out; S3 is reached through a gateway endpoint for the bucket
-# alone, SQS through an interface endpoint for the dead-letter queues alone; nobody has the password of the functions' user,
-# who logs in with a token of IAM; the administrator's password is RDS's, in Secrets Manager.
+# alone, SQS through an interface endpoint for the dead-letter queues alone; nobody has a password of the functions' users,
+# who log in with a token of IAM; the administrator's password is RDS's, in Secrets Manager.
 #
 # A database that is there already (`existing`) is only connected to: its URL, with whatever login it has, comes from a
 # secret, and the functions go into the subnets and security groups that its owner names.
@@ -32,6 +32,7 @@ locals {
   created  = var.existing == null ? 1 : 0
   database = "framepost"
   user     = "framepost"
+  reader   = "framepost_reader"
 
   # Aurora allows so many connections to a cluster that grows to this many ACUs: its default is
   # LEAST(memory in bytes / 9531392, 5000) with 2 GiB for each ACU, and no more than 2000 where it shrinks below one.

@@ -2,7 +2,15 @@ output "url" {
   description = "What functions connect to: FRAMEPOST_CATALOG. An existing database's comes from its secret, and may hold a password."
   sensitive   = true
   value = var.existing == null ? (
-    "postgres://${local.user}@${aws_rds_cluster.this[0].endpoint}:${aws_rds_cluster.this[0].port}/${local.database}?sslmode=require&login=aws"
+    "postgres://${local.user}@${aws_rds_cluster.this[0].endpoint}:${aws_rds_cluster.this[0].port}/${local.database}?sslmode=require&login=aws&reader=public"
+  ) : data.aws_secretsmanager_secret_version.existing[0].secret_string
+}
+
+output "reader_url" {
+  description = "The same for functions that only read, as a user of their own; of an existing database the same URL."
+  sensitive   = true
+  value = var.existing == null ? (
+    "postgres://${local.reader}@${aws_rds_cluster.this[0].endpoint}:${aws_rds_cluster.this[0].port}/${local.database}?sslmode=require&login=aws&tables=awaited"
   ) : data.aws_secretsmanager_secret_version.existing[0].secret_string
 }
 
@@ -28,6 +36,14 @@ output "user_arn" {
   value = var.existing == null ? join(":", [
     "arn", data.aws_partition.current.partition, "rds-db", data.aws_region.current.id, data.aws_caller_identity.current.account_id,
     "dbuser", "${aws_rds_cluster.this[0].cluster_resource_id}/${local.user}",
+  ]) : null
+}
+
+output "reader_arn" {
+  description = "The same of a function that only reads."
+  value = var.existing == null ? join(":", [
+    "arn", data.aws_partition.current.partition, "rds-db", data.aws_region.current.id, data.aws_caller_identity.current.account_id,
+    "dbuser", "${aws_rds_cluster.this[0].cluster_resource_id}/${local.reader}",
   ]) : null
 }
 

@@ -21,8 +21,8 @@ locals {
       "user=${urlencode(local.database_user)}", "login=gcp",
       # The socket's other end encrypts.
       "sslmode=disable",
-      # Whichever function makes a table first, it belongs to all of them.
-      "options=-c%20role%3D${local.database_role}",
+      # Whichever writer makes a table first, it belongs to all of them.
+      local.reads ? "tables=awaited" : "reader=public&options=-c%20role%3D${local.database_role}",
     ]) },
   )
 
@@ -30,6 +30,7 @@ locals {
   database_user = trimsuffix(google_service_account.this.email, ".gserviceaccount.com")
   # May make tables, and is a superuser in no other way. The instance has nothing but the catalogue.
   database_role = "cloudsqlsuperuser"
+  reads         = var.catalogue_access == "read"
 }
 
 resource "google_service_account" "this" {
@@ -287,7 +288,7 @@ resource "google_sql_user" "catalogue" {
   instance       = var.catalogue.instance
   name           = local.database_user
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"
-  database_roles = [local.database_role]
+  database_roles = local.reads ? [] : [local.database_role]
 
   # A user that tables belong to cannot be deleted; it goes with the instance.
   deletion_policy = "ABANDON"

@@ -104,6 +104,17 @@ variable "catalogue" {
   default = null
 }
 
+variable "catalogue_access" {
+  description = "What the function does with the catalogue: write makes the tables and lets every user of the database read them, read waits for them."
+  type        = string
+  default     = "write"
+
+  validation {
+    condition     = contains(["read", "write"], var.catalogue_access)
+    error_message = "catalogue_access: read or write."
+  }
+}
+
 variable "grants" {
   description = "What the function may do: footage:read, footage:list and footage:write on the bucket, exports:write on the folder of exports, records:publish, ledger:claim, and pictures:detect for what FRAMEPOST_DETECTOR names."
   type        = list(string)

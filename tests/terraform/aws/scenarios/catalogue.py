@@ -37,8 +37,9 @@ def catalogue(work, plugin_dirs):
         found = {name: lambdas.get_function_configuration(FunctionName=f"framepost-{name}") for name in ("api", "catalog", "probe")}
         environment = {name: function["Environment"]["Variables"] for name, function in found.items()}
         url = environment["catalog"]["FRAMEPOST_CATALOG"]
-        check("they log in without a password", re.fullmatch(r"postgres://framepost@[^:/?]+:5432/framepost\?sslmode=require&login=aws", url), url)
-        check("both in the same one", environment["api"]["FRAMEPOST_CATALOG"] == url and "FRAMEPOST_CATALOG" not in environment["probe"])
+        check("they log in without a password", re.fullmatch(r"postgres://framepost@[^:/?]+:5432/framepost\?sslmode=require&login=aws&reader=public", url), url)
+        reads = url.replace("framepost@", "framepost_reader@").replace("reader=public", "tables=awaited")
+        check("both in the same one, the api as a reader", environment["api"]["FRAMEPOST_CATALOG"] == reads and "FRAMEPOST_CATALOG" not in environment["probe"])
         check("the api knows who may ask", json.loads(environment["api"]["FRAMEPOST_API_TOKENS"]) == json.loads(tokens))
         check("and has a key of its own", re.fullmatch("[0-9a-f]{64}", environment["api"]["FRAMEPOST_API_KEY"]) and "FRAMEPOST_API_KEY" not in environment["catalog"])
 
@@ -70,7 +71,8 @@ def catalogue(work, plugin_dirs):
             return policy.decide([stored], action, resource, who, context or {}) is policy.Decision.ALLOW
 
         user = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{cluster['DbClusterResourceId']}"
-        check("both log in as the functions' user", all(may(name, "rds-db:connect", f"{user}/framepost") for name in ("api", "catalog")))
+        check("the catalog logs in as the writer", may("catalog", "rds-db:connect", f"{user}/framepost") and not may("catalog", "rds-db:connect", f"{user}/framepost_reader"))
+        check("the api logs in as the reader", may("api", "rds-db:connect", f"{user}/framepost_reader") and not may("api", "rds-db:connect", f"{user}/framepost"))
         check("and as nobody else", not any(may(name, "rds-db:connect", f"{user}/administrator") for name in ("api", "catalog")))
         check("the probe does not", not may("probe", "rds-db:connect", f"{user}/framepost"))
         chunk = f"arn:aws:s3:::{outputs['bucket']['name']}/plant-7/2026-11-20/gate/15/08-23Z.0.mp4"

@@ -59,8 +59,20 @@ run "a_database_that_may_go" {
 
 run "the_functions_user" {
   assert {
-    condition     = nonsensitive(output.url) == "postgres://framepost@c.cluster-1.eu-central-1.rds.amazonaws.com:5432/framepost?sslmode=require&login=aws"
+    condition     = nonsensitive(output.url) == "postgres://framepost@c.cluster-1.eu-central-1.rds.amazonaws.com:5432/framepost?sslmode=require&login=aws&reader=public"
     error_message = "has no password: ${nonsensitive(output.url)}"
+  }
+  assert {
+    condition     = nonsensitive(output.reader_url) == "postgres://framepost_reader@c.cluster-1.eu-central-1.rds.amazonaws.com:5432/framepost?sslmode=require&login=aws&tables=awaited"
+    error_message = "reads as another one: ${nonsensitive(output.reader_url)}"
+  }
+  assert {
+    condition     = output.reader_arn == "arn:aws:rds-db:eu-central-1:123456789012:dbuser:cluster-1/framepost_reader"
+    error_message = "reads by IAM: ${output.reader_arn}"
+  }
+  assert {
+    condition     = strcontains(jsondecode(one(aws_scheduler_schedule.login[0].target).input).Sql, "GRANT rds_iam TO framepost_reader") && !can(regex("GRANT ALL[^;]*framepost_reader", jsondecode(one(aws_scheduler_schedule.login[0].target).input).Sql))
+    error_message = "the reader is made, and granted nothing"
   }
   assert {
     condition     = output.user_arn == "arn:aws:rds-db:eu-central-1:123456789012:dbuser:cluster-1/framepost"
@@ -104,7 +116,7 @@ run "a_database_of_somebody_else" {
     existing = { url_secret = "theirs", subnets = ["subnet-9"], security_groups = ["sg-9"] }
   }
   assert {
-    condition     = length(aws_rds_cluster.this) == 0 && length(aws_vpc.this) == 0 && length(aws_scheduler_schedule.login) == 0 && output.cluster == null && output.user_arn == null
+    condition     = length(aws_rds_cluster.this) == 0 && length(aws_vpc.this) == 0 && length(aws_scheduler_schedule.login) == 0 && output.cluster == null && output.user_arn == null && output.reader_arn == null && output.reader_url == output.url
     error_message = "nothing of it is made here"
   }
   assert {

@@ -440,8 +440,8 @@ run "it_logs_in_to_the_catalogue_as_itself" {
   assert {
     condition = one([for env in google_cloud_run_v2_service.this.template[0].containers[0].env : env.value if env.name == "FRAMEPOST_CATALOG"]) == join("", [
       "postgres:///framepost?host=/cloudsql/footage-prod:europe-west1:framepost-catalogue&user=framepost-probe%40footage-prod.iam",
-      "&login=gcp&sslmode=disable&options=-c%20role%3Dcloudsqlsuperuser",
-    ])
+      "&login=gcp&sslmode=disable&reader=public&options=-c%20role%3Dcloudsqlsuperuser",
+    ]) && google_sql_user.catalogue[0].database_roles == tolist(["cloudsqlsuperuser"])
     error_message = "It connects elsewhere, or as somebody else."
   }
 
@@ -458,6 +458,21 @@ run "it_logs_in_to_the_catalogue_as_itself" {
   assert {
     condition     = one([for env in google_cloud_run_v2_service.this.template[0].containers[0].env : env.value_source[0].secret_key_ref[0].secret if env.name == "FRAMEPOST_API_KEY"]) == "framepost-catalogue-key" && google_secret_manager_secret_iam_member.read["framepost-catalogue-key"].role == "roles/secretmanager.secretAccessor"
     error_message = "It cannot read its secret."
+  }
+}
+
+run "it_reads_the_catalogue_and_owns_nothing" {
+  variables {
+    catalogue        = { instance = "framepost-catalogue", connection_name = "footage-prod:europe-west1:framepost-catalogue", name = "framepost" }
+    catalogue_access = "read"
+  }
+
+  assert {
+    condition = one([for env in google_cloud_run_v2_service.this.template[0].containers[0].env : env.value if env.name == "FRAMEPOST_CATALOG"]) == join("", [
+      "postgres:///framepost?host=/cloudsql/footage-prod:europe-west1:framepost-catalogue&user=framepost-probe%40footage-prod.iam",
+      "&login=gcp&sslmode=disable&tables=awaited",
+    ]) && length(google_sql_user.catalogue[0].database_roles) == 0
+    error_message = "It may write."
   }
 }
 
