@@ -9,6 +9,8 @@ mod requests;
 mod schedules;
 mod settle;
 mod support;
+#[cfg(any(feature = "aws", feature = "gcp"))]
+mod throughput;
 mod worker_local;
 mod worker_pubsub;
 mod worker_sqs;

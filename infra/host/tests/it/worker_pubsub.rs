@@ -91,11 +91,8 @@ async fn start(taking: Taking) -> Option<Worker> {
 }
 
 impl Worker {
-    /// What Cloud Storage says of an object.
     fn publish(&self, key: &str) {
-        let data = json!({ "kind": "storage#object", "bucket": "footage", "name": key, "generation": "1",
-            "metageneration": "1", "size": "5", "timeCreated": "2026-11-20T15:08:27.130Z" });
-        self.google.publish(&self.topic, data.to_string().as_bytes(), &attributes(key));
+        publish(&self.google, &self.topic, key);
     }
 
     async fn stop(self) -> (GoogleEmulators, String) {
@@ -103,6 +100,13 @@ impl Worker {
         self.worker.await.unwrap().unwrap();
         (self.google, self.subscription)
     }
+}
+
+/// Publishes what Cloud Storage says of an object.
+pub(crate) fn publish(google: &GoogleEmulators, topic: &str, key: &str) {
+    let data = json!({ "kind": "storage#object", "bucket": "footage", "name": key, "generation": "1",
+        "metageneration": "1", "size": "5", "timeCreated": "2026-11-20T15:08:27.130Z" });
+    google.publish(topic, data.to_string().as_bytes(), &attributes(key));
 }
 
 fn attributes(key: &str) -> BTreeMap<String, String> {

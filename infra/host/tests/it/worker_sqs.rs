@@ -17,16 +17,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How long a message stays hidden after its worker was last heard of.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
 
-struct Cloud {
+pub(crate) struct Cloud {
     /// Stopped when it goes.
     _moto: Moto,
     account: Account,
-    session: Session,
+    pub(crate) session: Session,
 }
 
-async fn cloud() -> Option<Cloud> {
+pub(crate) async fn cloud() -> Option<Cloud> {
     let Some(python) = moto::python() else {
         framepost_tests::skip("there is no moto; `tests/run setup` installs it");
         return None;
@@ -45,7 +45,7 @@ async fn cloud() -> Option<Cloud> {
 }
 
 impl Cloud {
-    fn queue(&self, name: &str, attributes: &Value) -> (url::Url, Queue) {
+    pub(crate) fn queue(&self, name: &str, attributes: &Value) -> (url::Url, Queue) {
         let call = json!({ "QueueName": name, "Attributes": attributes });
         let made = self.account.json("sqs", "AmazonSQS.CreateQueue", &call);
         let url = made["QueueUrl"].as_str().unwrap();
