@@ -6,6 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use framepost_ports::{Effect, Error, ErrorKind};
+use std::iter::successors;
 
 /// An error as the service reported it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -181,14 +182,7 @@ fn words(body: &[u8]) -> String {
 
 /// Finds a credential chain error among the sources.
 fn credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
+    successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use framepost_ports::{Effect, Error, ErrorKind};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as GoogleError};
+use std::iter::successors;
 use std::sync::Arc;
 
 /// Longer texts are not error messages of Google but a proxy's pages.
@@ -112,14 +113,7 @@ pub(crate) fn of(operation: &'static str, what: &str, error: impl Into<Arc<Googl
 
 /// Returns the first error of type `E`: this one, or one of its sources.
 pub(crate) fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
+    successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

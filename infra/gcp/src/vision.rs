@@ -25,7 +25,7 @@ const OBJECTS_MAX: i32 = 100;
 /// Each unit of "Object Localization" beyond the first thousand of a month.
 const PRICE: Price = Price { dollars: 0.002_25, of: "2026-11-26" };
 
-/// Google Cloud Vision.
+/// Cloud Vision's `OBJECT_LOCALIZATION` as a detector: a picture is one call that costs.
 #[derive(Debug, Clone)]
 pub struct VisionDetector {
     client: ImageAnnotator,
