@@ -151,6 +151,7 @@ await page.focus(".day.chosen");
 await page.keyboard.press("ArrowLeft");
 await page.keyboard.press("Enter");
 check("a day that is chosen keeps the time of day", await until(page, (at) => Math.abs(Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) - at) < 0.5, start / 1000 - 86_400));
+check("before the first footage, it is said when that began", await until(page, () => !document.querySelector(".words").hidden && document.querySelector(".words").textContent.includes("Recording began on")));
 await goes(start + 100);
 await picture();
 
@@ -245,8 +246,22 @@ await page.keyboard.press("Enter");
 check("and opened", await until(page, () => location.hash.startsWith("#/camera/")) && await picture());
 await page.keyboard.press("?");
 check("the list of keys opens", await until(page, () => document.querySelector("dialog[open]") !== null));
-await page.keyboard.press("Escape");
-check("and closes", await until(page, () => document.querySelector("dialog") === null));
+const turn = async () => {
+  const reached = await tabTo("dialog [type=checkbox]");
+  await page.keyboard.press(" ");
+  await page.keyboard.press("Escape");
+  return reached && until(page, () => document.querySelector("dialog") === null);
+};
+check("letters can be switched off there", await turn());
+const unmoved = await now_at();
+await page.keyboard.press("/");
+await page.keyboard.press("ArrowLeft");
+check("they do nothing then, and other keys do", await until(page, (was) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) < was - 0.5, unmoved)
+  && (await page.evaluate(() => location.hash)).startsWith("#/camera/"));
+await page.click("[aria-label=Keys]");
+check("and on again", await turn());
+await page.keyboard.press("/");
+check("then they do", await until(page, () => location.hash.startsWith("#/search")));
 
 // Phone, and the line breaking.
 await scheme("dark");

@@ -1,5 +1,19 @@
 // Single keys. They never act in fields or behind a dialog, which has keys of its own, and not with Ctrl, Alt or Meta.
 
+import { h } from "./dom.js";
+import { keep, recall } from "./kept.js";
+
+/** Whoever speaks to a page may not want single letters to do anything (WCAG 2.1.4). */
+let lettersAreOff = recall("keys") === "off";
+
+/** The switch for them. */
+export function keySwitch() {
+  return h("label.row", h("input", { type: "checkbox", checked: !lettersAreOff, onchange: (event) => {
+    lettersAreOff = !event.target.checked;
+    keep("keys", lettersAreOff ? "off" : "on");
+  } }), "Letters and signs are keys, too");
+}
+
 /** @param {EventTarget | null} target */
 function isField(target) {
   return target instanceof HTMLElement && (target.matches("input, select, textarea") || target.isContentEditable);
@@ -9,6 +23,7 @@ function isField(target) {
 export function onKeys(act) {
   const listener = (/** @type {KeyboardEvent} */ event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || isField(event.target) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (lettersAreOff && event.key.length === 1 && event.key !== " ") return;
     // A focused button or link keeps its own keys.
     const own = event.target instanceof HTMLElement && event.target.matches("button, a") && (event.key === " " || event.key === "Enter");
     if (!own && act(event.key, event)) event.preventDefault();

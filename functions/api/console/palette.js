@@ -1,6 +1,7 @@
 // The colours of the style sheet, for canvases: read once for each theme.
 
 import { Emitter } from "./emitter.js";
+import { keep } from "./kept.js";
 
 /** @type {Map<string, string>} */
 const known = new Map();
@@ -69,10 +70,6 @@ export function switchTheme() {
   const root = document.documentElement;
   const light = root.dataset.theme ? root.dataset.theme === "light" : matchMedia("(prefers-color-scheme: light)").matches;
   root.dataset.theme = light ? "dark" : "light";
-  try {
-    localStorage.setItem("framepost-theme", root.dataset.theme);
-  } catch {
-    // It holds until the page is closed.
-  }
+  keep("theme", root.dataset.theme);
   changed();
 }

@@ -2,7 +2,7 @@
 
 import { now } from "./api.js";
 import { byId, closeButton, fill, h, icon, iconButton, setText, showDialog } from "./dom.js";
-import { KEYS, onKeys } from "./keys.js";
+import { KEYS, keySwitch, onKeys } from "./keys.js";
 import { switchTheme } from "./palette.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { switchZone, zoneText } from "./time.js";
@@ -76,5 +76,5 @@ export function mark(screen = current.screen, camera = current.camera) {
 }
 
 function showKeys() {
-  showDialog("Keys", h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), closeButton());
+  showDialog("Keys", h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), keySwitch(), closeButton());
 }

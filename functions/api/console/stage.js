@@ -1,6 +1,7 @@
 // The picture of one camera, and words where there is none.
 
 import { button, fill, h, icon, setText } from "./dom.js";
+import { known } from "./state.js";
 import { length, text } from "./time.js";
 import { cause, gapText, labelText, range, size, trouble } from "./words.js";
 import { lineState, signed } from "./api.js";
@@ -77,7 +78,9 @@ export class Stage {
       case "gap": case "nothing": {
         const key = `${player.state} ${gap?.from} ${after} ${before}`;
         if (!gap) {
-          return this.say(key, h("h2", "No video here"), h("p", after === undefined ? "Nothing was recorded at this time or after it." : "No reason was recorded."), ways());
+          const first = known.camera(player.of)?.first ?? NaN;
+          return this.say(key, h("h2", "No video here"), h("p", player.wall < first ? `Recording began on ${text(first, "long")} at ${text(first, "hm")}.`
+            : after === undefined ? "Nothing was recorded at this time or after it." : "No reason was recorded."), ways());
         }
         const missing = length(gap.to - gap.from);
         const why = cause(gap);

@@ -1,20 +1,14 @@
 // Times: numbers are milliseconds since 1970, texts are in the zone that is shown and in the browser's language.
 
+import { keep, recall } from "./kept.js";
+
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /** @type {"local" | "utc"} */
-let shown = stored() === "utc" ? "utc" : "local";
-
-function stored() {
-  try {
-    return localStorage.getItem("framepost-zone");
-  } catch {
-    return null;
-  }
-}
+let shown = recall("zone") === "utc" ? "utc" : "local";
 
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -28,11 +22,7 @@ export function switchZone() {
   shown = shown === "utc" ? "local" : "utc";
   formats.clear();
   told.clear();
-  try {
-    localStorage.setItem("framepost-zone", shown);
-  } catch {
-    // It holds until the page is closed.
-  }
+  keep("zone", shown);
 }
 
 /** @type {Record<string, Intl.DateTimeFormatOptions>} */

@@ -26,7 +26,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 55] = modules![
+const MODULES: [(&str, &str, &[u8]); 56] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -50,6 +50,7 @@ const MODULES: [(&str, &str, &[u8]); 55] = modules![
     "health.js",
     "hover.js",
     "keep.js",
+    "kept.js",
     "keyframes.js",
     "keys.js",
     "lanes.js",
