@@ -179,7 +179,7 @@ const lost = { "breaks off": 0, "never begins": 0, comes: 0 };
 line.fate = (url) => {
   if (!url.pathname.startsWith("/v1/")) return "comes";
   seed = (seed * 48_271) % 2_147_483_647;
-  const fate = seed % 4 === 0 ? "breaks off" : seed % 4 === 1 ? "never begins" : "comes";
+  const fate = seed % 8 === 0 ? "breaks off" : seed % 8 === 1 ? "never begins" : "comes";
   lost[fate] += 1;
   return fate;
 };

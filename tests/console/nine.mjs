@@ -27,15 +27,14 @@ await page.evaluateOnNewDocument((bars) => {
     return numbers.length > 0 && Math.max(...numbers) - Math.min(...numbers) <= 1;
   };
 }, BARS);
-const numbers = () => page.evaluate(() => globalThis.numbers());
-const told = async () => (await numbers()).join(" ");
+const told = () => page.evaluate(() => globalThis.numbers().join(" "));
 const within = () => until(page, () => globalThis.isWithinOneFrame());
 const button = () => page.$eval(".play", (element) => element.getAttribute("aria-label"));
 const names = cameras.map((name) => `${site}/${name}`).join(",");
 await page.goto(`${base}#/side?cameras=${names}&t=${new Date(Date.parse(chunks[1].from) + 300).toISOString()}`);
 check("there is a picture of each", await until(page, (count) => [...document.querySelectorAll(".cell video")].filter((video) => video.readyState >= 2).length === count, cameras.length));
 check("standing, they are within one frame of each other", await within(), await told());
-const began = Math.min(...await numbers());
+const began = await page.waitForFunction(() => Math.max(...globalThis.numbers()) || false, { polling: 50 }).then((handle) => handle.jsonValue());
 await page.keyboard.press(".");
 check("a step goes on with all of them", await until(page, (began) => globalThis.numbers().every((number) => number > began) && globalThis.isWithinOneFrame(), began), await told());
 await page.keyboard.press(" ");

@@ -1,7 +1,7 @@
 // A month of days, each with a bar as long as the part of it that has video.
 
 import { json, now } from "./api.js";
-import { fill, h, iconButton, say } from "./dom.js";
+import { fill, h, iconButton, say, setText } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { DAY, HOUR, midnight, monthStart, text, utc, wall, zone } from "./time.js";
 
@@ -22,7 +22,10 @@ export class Calendar extends Emitter {
     /** @type {Map<number, number>} */
     this.shares = new Map();
     this.loadedMonth = NaN;
-    this.element = h("section.calendar", { "aria-label": "Days" });
+    this.heading = h("h2");
+    this.days = h("div.days", { onkeydown: (event) => this.key(event) });
+    this.element = h("section.calendar", { "aria-label": "Days" },
+      h("header", this.heading, h("span.space"), iconButton("left", "Month before", () => this.turn(-1), "bare"), iconButton("right", "Month after", () => this.turn(1), "bare")), this.days);
     this.draw();
     this.load();
   }
@@ -61,7 +64,7 @@ export class Calendar extends Emitter {
   }
 
   draw() {
-    const focused = this.element.contains(document.activeElement) && document.activeElement?.classList.contains("day");
+    const focused = this.days.contains(document.activeElement) && document.activeElement?.getAttribute("data-day");
     const weekday = (new Date(this.month + 12 * HOUR).getUTCDay() + 7 - (firstDay() % 7)) % 7;
     const days = [];
     for (let day = this.month; day < monthStart(this.month, 1); day = midnight(day, 1)) days.push(this.day(day, days.length === 0 ? weekday : -1));
@@ -69,11 +72,14 @@ export class Calendar extends Emitter {
       const name = new Intl.DateTimeFormat(undefined, { weekday: "narrow", timeZone: "UTC" }).format(new Date(Date.UTC(2024, 0, (firstDay() % 7) + 7 + index)));
       return h("span", { "aria-hidden": "true" }, name);
     });
-    fill(this.element,
-      h("header", h("h2", text(this.month + DAY, "month")), h("span.space"),
-        iconButton("left", "Month before", () => this.turn(-1), "bare"), iconButton("right", "Month after", () => this.turn(1), "bare")),
-      h("div.days", { onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) }, ...names, ...days));
-    if (focused) /** @type {HTMLElement | null} */ (this.element.querySelector(".day.chosen"))?.focus();
+    setText(this.heading, text(this.month + DAY, "month"));
+    fill(this.days, ...names, ...days);
+    if (focused) this.focus(focused);
+  }
+
+  /** @param {number | string} day */
+  focus(day) {
+    /** @type {HTMLElement | null} */ (this.days.querySelector(`[data-day="${day}"]`))?.focus();
   }
 
   /** @param {number} day @param {number} column of a month's first day, else -1 */
@@ -96,12 +102,16 @@ export class Calendar extends Emitter {
   key(event) {
     const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 });
     const step = steps[event.key];
-    if (event.key === "PageUp" || event.key === "PageDown") this.turn(event.key === "PageUp" ? -1 : 1);
-    else if (step !== undefined) {
+    if (event.key === "PageUp" || event.key === "PageDown") {
+      this.turn(event.key === "PageUp" ? -1 : 1);
+      /** @type {HTMLElement | null} */ (this.days.querySelector("[tabindex='0']"))?.focus();
+    } else if (step !== undefined) {
       const from = Number(/** @type {HTMLElement} */ (event.target).dataset.day);
       const next = midnight(from, step);
-      const found = /** @type {HTMLElement | null} */ (this.element.querySelector(`[data-day="${next}"]`));
-      found?.focus();
+      if (next <= now()) {
+        if (monthStart(next) !== this.month) this.turn(Math.sign(step));
+        this.focus(next);
+      }
     } else return;
     event.preventDefault();
     event.stopPropagation();

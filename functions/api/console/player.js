@@ -121,6 +121,7 @@ export class Player extends Emitter {
       }
       if (!here || here.from > ms + TOUCHING_MS) {
         this.video.pause();
+        this.still.hidden = true;
         this.chunk = undefined;
         await this.buffer.clear();
         if (!work.signal.aborted) this.become(here || (await this.supply.next(ms, work.signal)) ? "gap" : "nothing");
