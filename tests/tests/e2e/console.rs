@@ -59,7 +59,7 @@ fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String
     (onebox, base)
 }
 
-/// The console's address.
+/// Where the console is, from what the onebox prints on standard error.
 fn address(onebox: &Onebox) -> String {
     onebox.running.wait_for(Output::Stderr, Duration::from_mins(2), |lines| {
         lines.iter().find_map(|line| Some(line.strip_prefix("console")?.trim().to_owned()))

@@ -139,7 +139,8 @@ fn named(text: &str) -> Vec<(&str, Option<&str>)> {
 fn what_shows_it_is_there() {
     for (readme, blocks) in list() {
         for block in blocks {
-            let (what, said) = (&block.lines[0], &block.after);
+            let what = &block.lines[0];
+            let said = &block.after;
             if let Some(tests) = said.strip_prefix("Run by ") {
                 let named = named(tests);
                 assert!(!named.is_empty(), "{readme}: {what}: no test is named: {said}");

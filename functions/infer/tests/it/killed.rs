@@ -141,7 +141,7 @@ async fn lay(dir: &Path) -> Option<BTreeSet<String>> {
     Some(laid)
 }
 
-/// Waits until `done`.
+/// Waits until `done` returns true. Panics with `what` and the logs in `dir` after two minutes.
 fn until(dir: &Path, what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_mins(2);
     while !done() {
