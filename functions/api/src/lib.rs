@@ -41,7 +41,7 @@ mod routes;
 mod start;
 mod workings;
 
-pub use auth::{Access, Oidc, OidcOptions, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
+pub use auth::{Access, Jwks, Oidc, OidcOptions, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
 pub use origins::{MediaOrigins, NotAnOrigin};
 pub use routes::{Api, router};
 #[cfg(feature = "host")]

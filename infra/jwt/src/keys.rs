@@ -1,4 +1,4 @@
-//! An issuer's public keys, fetched on demand and cached.
+//! An issuer's public keys, fetched on demand and cached, or given.
 //!
 //! Issuers change their keys every few days, and publish both old and new ones for a while. Keys older than
 //! [`FRESH`] are fetched again; if that fails, they are used until [`USABLE`]. An unknown key id triggers a
@@ -10,6 +10,9 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgo
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -29,6 +32,10 @@ pub enum KeysAt {
     Url(String),
     /// What the issuer's metadata name (OpenID Connect Discovery 1.0 §4).
     IssuerSays(String),
+    /// A file with a JSON Web Key Set, which is read again as a URL is asked again.
+    File(PathBuf),
+    /// A JSON Web Key Set itself, which never changes.
+    Given(String),
 }
 
 impl std::fmt::Display for KeysAt {
@@ -36,6 +43,8 @@ impl std::fmt::Display for KeysAt {
         match self {
             Self::Url(url) => write!(f, "the keys at {url}"),
             Self::IssuerSays(issuer) => write!(f, "the keys of {issuer}"),
+            Self::File(path) => write!(f, "the keys in {}", path.display()),
+            Self::Given(_) => f.write_str("the given keys"),
         }
     }
 }
@@ -48,9 +57,12 @@ pub struct KeySet {
     known: Mutex<Known>,
 }
 
+/// Keys and what each is for, by their ids.
+type ById = HashMap<String, (Algorithm, DecodingKey)>;
+
 #[derive(Default)]
 struct Known {
-    by_id: HashMap<String, (Algorithm, DecodingKey)>,
+    by_id: ById,
     fetched: Option<Duration>,
     tried: Option<Duration>,
 }
@@ -63,7 +75,8 @@ struct Metadata {
 }
 
 impl KeySet {
-    /// Keys that are fetched when one is first asked for.
+    /// Keys that are fetched when one is first asked for. Fails with [`ErrorKind::Invalid`] if given ones have none that checks
+    /// signatures.
     pub fn new(at: KeysAt, clock: Arc<dyn Clock>) -> Result<Self> {
         // Keep the TLS provider of an embedding program.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -72,6 +85,13 @@ impl KeySet {
             .timeout(FETCH_TIMEOUT)
             .build()
             .map_err(|error| Error::new(ErrorKind::Invalid, "connect", "an issuer").because(error))?;
+        if let KeysAt::Given(text) = &at {
+            let unusable = || Error::new(ErrorKind::Invalid, "read", at.to_string());
+            let keys = usable(text.as_bytes()).map_err(|error| unusable().because(error))?;
+            if keys.is_empty() {
+                return Err(unusable().because("none of them is named and checks RS256 or ES256"));
+            }
+        }
         Ok(Self { at, http, clock, known: Mutex::default() })
     }
 
@@ -102,9 +122,11 @@ impl KeySet {
         Ok(known.by_id.get(id).cloned())
     }
 
-    async fn fetch(&self) -> Result<HashMap<String, (Algorithm, DecodingKey)>> {
-        let url = match &self.at {
-            KeysAt::Url(url) => url.clone(),
+    async fn fetch(&self) -> Result<ById> {
+        let set = match &self.at {
+            KeysAt::Url(url) => self.get(url).await?,
+            KeysAt::File(path) => self.read(path)?,
+            KeysAt::Given(text) => text.clone().into_bytes(),
             KeysAt::IssuerSays(issuer) => {
                 let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
                 let metadata: Metadata =
@@ -113,15 +135,21 @@ impl KeySet {
                 if metadata.issuer != *issuer {
                     return Err(self.unknown("its metadata are another issuer's"));
                 }
-                metadata.jwks_uri
+                self.get(&metadata.jwks_uri).await?
             }
         };
-        let set: JwkSet = serde_json::from_slice(&self.get(&url).await?).map_err(|error| self.unknown(error))?;
-        let usable = set.keys.iter().filter_map(|key| {
-            let algorithm = algorithm(key)?;
-            Some((key.common.key_id.clone()?, (algorithm, DecodingKey::from_jwk(key).ok()?)))
-        });
-        Ok(usable.collect())
+        usable(&set).map_err(|error| self.unknown(error))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let file = File::open(path).map_err(|error| self.unknown(error))?;
+        let mut bytes = Vec::new();
+        let longer = LARGEST_SET_BYTES as u64 + 1;
+        file.take(longer).read_to_end(&mut bytes).map_err(|error| self.unknown(error))?;
+        if bytes.len() > LARGEST_SET_BYTES {
+            return Err(self.unknown("the key set is too large to be one"));
+        }
+        Ok(bytes)
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>> {
@@ -141,6 +169,16 @@ impl KeySet {
     fn unknown(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::new(ErrorKind::Transport, "fetch", self.at.to_string()).because(why)
     }
+}
+
+/// The keys of a set that check signatures, by their ids. A key without an id is left out: a token names its key.
+fn usable(set: &[u8]) -> std::result::Result<ById, serde_json::Error> {
+    let set: JwkSet = serde_json::from_slice(set)?;
+    let usable = set.keys.iter().filter_map(|key| {
+        let algorithm = algorithm(key)?;
+        Some((key.common.key_id.clone()?, (algorithm, DecodingKey::from_jwk(key).ok()?)))
+    });
+    Ok(usable.collect())
 }
 
 /// What a key is for, if it is for checking signatures that are accepted.

@@ -23,8 +23,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let export = &arguments.export;
     let report = verify(export, &arguments.key).with_context(|| format!("{} cannot be checked", export.display()))?;
-    let Report { lines, faults, unchecked } = report;
+    let Report { lines, faults, unchecked, unsigned } = report;
     lines.iter().for_each(terminal::out);
+    for what in &unsigned {
+        terminal::out(format_args!("not covered by a signature: {what}"));
+    }
     for what in &unchecked {
         terminal::out(format_args!("not checked: {what}"));
     }

@@ -6,7 +6,7 @@ mod signed;
 mod tokens;
 
 pub use hosts::OwnHosts;
-pub use oidc::{Oidc, OidcOptions};
+pub use oidc::{Jwks, Oidc, OidcOptions};
 pub use signed::PathSigner;
 pub use tokens::{Right, Scope, StoredToken, Tokens};
 

@@ -8,6 +8,7 @@ use super::tokens::{Admitted, Right, Scope, sight};
 use framepost_jwt::{Algorithm, Expected, KeySet, KeysAt};
 use framepost_ports::{Clock, Error};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How far the two clocks may differ.
@@ -30,6 +31,30 @@ pub struct OidcOptions {
     pub claim: String,
     /// The URL of the issuer's keys; without it, the issuer's metadata name it.
     pub keys_url: Option<String>,
+    /// The issuer's keys, where the issuer cannot be reached: nothing is fetched then.
+    pub jwks: Option<Jwks>,
+}
+
+/// A JSON Web Key Set (RFC 7517 §5) that is given, not fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    /// The set itself.
+    Text(String),
+    /// The file that has it, which is read again every hour.
+    File(PathBuf),
+}
+
+impl Jwks {
+    /// `{"keys": …}`, or `file:///path`; `None` for what is neither.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.starts_with('{') {
+            return Some(Self::Text(text.to_owned()));
+        }
+        let url: url::Url = text.parse().ok()?;
+        let path = (url.scheme() == "file").then(|| url.to_file_path().ok())??;
+        Some(Self::File(path))
+    }
 }
 
 impl OidcOptions {
@@ -37,7 +62,7 @@ impl OidcOptions {
     pub const CLAIM: &str = "framepost";
 
     /// As variables say: `FRAMEPOST_API_OIDC_ISSUER`, `FRAMEPOST_API_OIDC_AUDIENCE`, `FRAMEPOST_API_OIDC_CLAIM` and
-    /// `FRAMEPOST_API_OIDC_KEYS`. `None` without an issuer; an error names what is missing or cannot be used.
+    /// `FRAMEPOST_API_OIDC_KEYS` or `FRAMEPOST_API_OIDC_JWKS`. `None` without an issuer; an error names what is missing or cannot be used.
     pub fn of_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, String> {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let Some(issuer) = text("FRAMEPOST_API_OIDC_ISSUER") else { return Ok(None) };
@@ -51,8 +76,16 @@ impl OidcOptions {
                 return Err(format!("{name}: expected a URL with https"));
             }
         }
+        let jwks = text("FRAMEPOST_API_OIDC_JWKS")
+            .map(|text| {
+                Jwks::parse(&text).ok_or("FRAMEPOST_API_OIDC_JWKS: expected a JSON Web Key Set or file:///path")
+            })
+            .transpose()?;
+        if keys_url.is_some() && jwks.is_some() {
+            return Err("FRAMEPOST_API_OIDC_KEYS and FRAMEPOST_API_OIDC_JWKS: only one of them can be set".to_owned());
+        }
         let claim = text("FRAMEPOST_API_OIDC_CLAIM").unwrap_or_else(|| Self::CLAIM.to_owned());
-        Ok(Some(Self { issuer, audience, claim, keys_url }))
+        Ok(Some(Self { issuer, audience, claim, keys_url, jwks }))
     }
 }
 
@@ -76,9 +109,15 @@ pub struct Oidc {
 }
 
 impl Oidc {
-    /// Fetches nothing yet: the issuer's keys are fetched when the first token comes.
+    /// Fetches nothing yet: the issuer's keys are fetched when the first token comes. Fails with
+    /// [`framepost_ports::ErrorKind::Invalid`] if none of given keys can be used.
     pub fn new(options: OidcOptions, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let at = options.keys_url.clone().map_or_else(|| KeysAt::IssuerSays(options.issuer.clone()), KeysAt::Url);
+        let at = match (&options.jwks, &options.keys_url) {
+            (Some(Jwks::Text(text)), _) => KeysAt::Given(text.clone()),
+            (Some(Jwks::File(path)), _) => KeysAt::File(path.clone()),
+            (None, Some(url)) => KeysAt::Url(url.clone()),
+            (None, None) => KeysAt::IssuerSays(options.issuer.clone()),
+        };
         Ok(Self { keys: KeySet::new(at, clock)?, options })
     }
 

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use framepost_ports::Error;
 use framepost_ports::catalog::{ChunkBrief, Interval};
 use futures::{StreamExt as _, TryStreamExt as _};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// The longest part of a range that is planned at once.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -75,11 +75,10 @@ impl Exports {
     async fn planned(&self, n: usize, range: Range, gaps: Gaps) -> Result<PlannedFile, Problem> {
         let plan = self.plan_of(&range, gaps).await?.ok_or_else(|| refused(&range, Refusal::Nothing))?;
         let Timing { starts_at, played, .. } = plan.timing();
-        let start = starts_at.strftime("%Y-%m-%dT%H-%M-%S.%3fZ").to_string();
         let duration_ms = milliseconds(played);
         let clip = Clip::open(&*self.inner.parts.source, plan).await.map_err(Problem::of_footage)?;
         let bytes = clip.size();
-        let name = format!("{:03}-{}-{}-{start}.mp4", n + 1, range.site, range.camera);
+        let name = file_name(n, &range, starts_at);
         Ok(PlannedFile { name, range, bytes, duration_ms })
     }
 
@@ -100,6 +99,12 @@ impl Exports {
         self.inner.wake.notify_one();
         Ok(())
     }
+}
+
+/// The name of the `n`th file, which shows `starts_at` first.
+pub(super) fn file_name(n: usize, range: &Range, starts_at: Timestamp) -> String {
+    let start = starts_at.strftime("%Y-%m-%dT%H-%M-%S.%3fZ");
+    format!("{:03}-{}-{}-{start}.mp4", n + 1, range.site, range.camera)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a clip is far shorter than 2^64 ms")]

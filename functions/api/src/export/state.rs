@@ -31,6 +31,12 @@ impl Id {
         &self.0
     }
 
+    /// When it was made, in whole seconds since 1970; those after 2106 count as its last.
+    pub(super) fn made_s(&self) -> i64 {
+        // Every id begins with eight hexadecimal digits.
+        i64::from(u32::MAX - u32::from_str_radix(&self.0[..8], 16).unwrap_or_default())
+    }
+
     pub(super) fn request_key(&self) -> String {
         format!("{}{}.json", Self::REQUESTS, self.0)
     }
@@ -120,8 +126,13 @@ pub(crate) struct PlannedFile {
 impl PlannedFile {
     /// Returns the file name of its proof: `NAME.proof.json` for `NAME.mp4`.
     pub(crate) fn proof_name(&self) -> String {
-        format!("{}.proof.json", self.name.trim_end_matches(".mp4"))
+        proof_name(&self.name)
     }
+}
+
+/// Returns the name of the proof of the clip with this file name.
+pub(super) fn proof_name(clip: &str) -> String {
+    format!("{}.proof.json", clip.trim_end_matches(".mp4"))
 }
 
 /// The request for an export, written once, when it was made.

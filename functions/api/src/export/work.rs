@@ -174,7 +174,14 @@ impl Exports {
     async fn finish(&self, request: &Request) -> Result<(), Error> {
         let store = &self.inner.store;
         let written = self.written(request).await?;
-        let page = page::html(request, &written);
+        let shown = request.files.iter().zip(&written).map(|(planned, written)| page::Shown {
+            name: &planned.name,
+            range: &planned.range,
+            bytes: written.clip.bytes,
+            sha256: written.clip.sha256,
+            times: &written.times,
+        });
+        let page = page::html(&request.name, request.created_at, &shown.collect::<Vec<_>>());
         let page_entry = Entry::of(PAGE_NAME, page.as_bytes());
         let listed = |entry: &Entry| Listed { name: entry.name.clone(), bytes: entry.bytes, sha256: entry.sha256 };
         let files = request.files.iter().zip(&written).map(|(planned, written)| ClipFile {

@@ -1,7 +1,7 @@
 //! Writing one file of an export: a clip, its proof, and that both are there.
 
 use super::manifest::{Base64, ChunkProof, Claim, PROOF_FORMAT, Proof, Undo};
-use super::planning::milliseconds;
+use super::page::Times;
 use super::state::{Entry, Id, PlannedFile, Request, Written, written_key};
 use super::{Exports, store};
 use crate::clip::{Clip, Piece};
@@ -9,13 +9,10 @@ use bytes::Bytes;
 use framepost_events::attributes::{Attributes, Metadata};
 use framepost_events::{Sha256, Sha256Hasher};
 use framepost_ports::{Content, ContentStream, Error, ErrorKind, NewObject, ObjectSource};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, PoisonError};
-
-/// A jump of the wall clock against the clip that is shown as a new time.
-const JUMP: SignedDuration = SignedDuration::from_millis(500);
 
 /// Why a file was not written.
 #[derive(Debug)]
@@ -166,29 +163,18 @@ async fn prove(
     let mut at = head_bytes;
     let mut heads = BTreeMap::new();
     let mut chunks = Vec::with_capacity(clip.pieces());
-    let mut times = vec![(0, file.range.from)];
-    let mut before: Option<Timestamp> = None;
-    let mut skipped = 0.0;
+    let mut times = Times::new(file.range.from);
     for n in 0..clip.pieces() {
         let piece = clip.piece(source, n, at).await?;
         take(&piece.media);
-        if let Some(before) = before {
-            if piece.chunk.from.duration_since(before) > JUMP {
-                times.push((milliseconds(piece.begins_at - skipped), piece.chunk.from));
-            }
-        } else {
-            let starts_at = file.range.from.max(piece.chunk.from);
-            skipped = starts_at.duration_since(piece.chunk.from).as_secs_f64();
-            times = vec![(0, starts_at)];
-        }
-        before = Some(piece.chunk.to);
+        times.take(piece.chunk.from, piece.chunk.to, piece.begins_at);
         let media_bytes = piece.media.len() as u64;
         chunks.push(chunk(piece, at, &mut heads));
         at += media_bytes;
     }
     let clip_entry = Entry { name: file.name.clone(), bytes: at, sha256: sha256.finish(), crc32: crc32.finalize() };
     let proof = Proof { format: PROOF_FORMAT.to_owned(), clip: file.name.clone(), head_bytes, heads, chunks };
-    Ok((clip_entry, proof, times))
+    Ok((clip_entry, proof, times.found()))
 }
 
 fn chunk(piece: Piece, at: u64, heads: &mut BTreeMap<Sha256, Base64>) -> ChunkProof {

@@ -97,11 +97,20 @@ async fn admit(State(api): State<Api>, request: Request, next: Next) -> Result<R
     auth::check(&api.access, api.clock.now(), &mut parts).await?;
     let caller = parts.extensions.get::<Caller>().cloned();
     let path = parts.uri.path().to_owned();
+    let [from, to] = ["from", "to"].map(|name| asked_time(parts.uri.query().unwrap_or_default(), name));
     let response = next.run(Request::from_parts(parts, body)).await;
     if let Some(Caller(caller)) = caller.filter(|_| is_footage(&path)) {
-        tracing::info!(event = "footage-sent", caller, path, status = response.status().as_u16(), "footage sent");
+        let status = response.status().as_u16();
+        tracing::info!(event = "footage-sent", caller, path, from, to, status, "footage sent");
     }
     Ok(response)
+}
+
+/// A time among the parameters of a request, for the log. A signature among them is not for it.
+fn asked_time(query: &str, name: &str) -> Option<String> {
+    let (_, text) = url::form_urlencoded::parse(query.as_bytes()).find(|(of, _)| of == name)?;
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.to_string())
 }
 
 /// Passes a request for the console on. The console is the same for everybody, and asks the API for what it shows like any

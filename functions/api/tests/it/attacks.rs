@@ -75,6 +75,50 @@ async fn only_what_is_catalogued_is_read() {
     }
 }
 
+/// Ten thousand cursors that nobody was given, made out of good ones, of both lists and for the wrong list.
+#[tokio::test]
+async fn a_made_up_cursor_shows_nothing_else_and_breaks_nothing() {
+    let service = Service::start().await;
+    let token = "site=site-0&limit=3";
+    let mut random = fastrand::Rng::with_seed(14);
+    let mut good: Vec<String> = Vec::new();
+    for list in ["chunks", "sightings"] {
+        let page = service.get(&format!("/v1/{list}?{token}")).await.json();
+        good.push(page["next"].as_str().expect("there is more").to_owned());
+    }
+    let mut statuses = [0, 0];
+    for n in 0..10_000 {
+        let mut cursor = good[n % 2].clone().into_bytes();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(0..cursor.len());
+            match random.u8(0..4) {
+                0 => cursor.truncate(at.max(1)),
+                1 => cursor.insert(at, b"AZaz09-_"[random.usize(0..8)]),
+                _ => cursor[at] = b"AZaz09-_"[random.usize(0..8)],
+            }
+        }
+        let cursor = String::from_utf8(cursor).unwrap();
+        let list = ["chunks", "sightings"][random.usize(0..2)];
+        let answer = service.get(&format!("/v1/{list}?{token}&cursor={cursor}")).await;
+        let text = answer.text();
+        match answer.status.as_u16() {
+            200 => {
+                statuses[0] += 1;
+                assert!(
+                    !text.contains("site-1") && answer.json()[list].as_array().unwrap().len() <= 3,
+                    "{cursor}: {text}"
+                );
+            }
+            400 => {
+                statuses[1] += 1;
+                assert_eq!(answer.json()["parameter"], "cursor", "{cursor}: {text}");
+            }
+            status => panic!("{list} {cursor}: {status} {text}"),
+        }
+    }
+    assert!(statuses.iter().all(|count| *count > 10), "some are read, and most are not: {statuses:?}");
+}
+
 #[tokio::test]
 async fn a_page_under_a_name_of_its_own_reaches_nothing() {
     let service = Service::start().await;

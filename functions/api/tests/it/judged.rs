@@ -59,7 +59,7 @@ pub(crate) const SPAN: [Piece; 3] = [
 ];
 
 /// A span, one after a gap, and one with other pictures right after that.
-const SPANS: [Piece; 6] = [
+pub(crate) const SPANS: [Piece; 6] = [
     Piece { at_s: 0, counter: 0, size: "320x180" },
     Piece { at_s: 3, counter: 1, size: "320x180" },
     Piece { at_s: 36, counter: 0, size: "320x180" },
@@ -83,7 +83,7 @@ pub(crate) struct Recording {
     pub(crate) bucket: Arc<MemoryBucket>,
     pub(crate) records: Vec<Record>,
     pub(crate) start: Timestamp,
-    directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
     /// Digests of the chunks' decoded key frames.
     keys: Vec<String>,
 }
@@ -91,6 +91,11 @@ pub(crate) struct Recording {
 impl Recording {
     /// With this many pictures between others that refer to them. `None`, which is said, without ffmpeg.
     pub(crate) async fn make(pieces: &[Piece], reordered: &str) -> Option<Self> {
+        Self::coded(pieces, &["-c:v", "libx264", "-bf", reordered], "avc1.42c01e").await
+    }
+
+    /// Coded with these options of ffmpeg, and of this codec as a playlist says it.
+    async fn coded(pieces: &[Piece], coding: &[&str], codec: &str) -> Option<Self> {
         if run("ffmpeg", &["-version"]).await.is_none() || run("ffprobe", &["-version"]).await.is_none() {
             println!("skipped: no ffmpeg");
             return None;
@@ -109,12 +114,11 @@ impl Recording {
             let sound = format!("sine=frequency={}:sample_rate=48000", 300 + n * 100);
             let seconds = SECONDS.to_string();
             let input = ["-nostdin", "-v", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
-            let coding =
-                ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-bf", reordered];
+            let common = ["-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25"];
             let form = ["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets"];
             let form =
                 [&form[..], &["-video_track_timescale", "90000", "-use_editlist", "0", "-t", &seconds, name]].concat();
-            run("ffmpeg", &[&input[..], &coding, &form].concat()).await?;
+            run("ffmpeg", &[&input[..], coding, &common, &form].concat()).await?;
             keys.extend(decoded(&file).await);
             let bytes = std::fs::read(&file).unwrap();
             let mut record = footage.chunk(&camera, piece.at_s * 1000, piece.counter, "1").remove(0);
@@ -126,7 +130,7 @@ impl Recording {
             chunk.timescale = Some(90_000);
             chunk.sample_entry_digest = Some(Sha256::of(piece.size.as_bytes()));
             chunk.starts_with_random_access = Some(true);
-            "avc1.42c01e".clone_into(&mut chunk.codec);
+            codec.clone_into(&mut chunk.codec);
             chunk.audio = Some(Audio { codec: "mp4a.40.2".to_owned(), channels: 1, sample_rate: 48_000 });
             bucket.insert(&chunk.object.key, "video/mp4", vec![], bytes);
             records.push(record);
@@ -136,16 +140,19 @@ impl Recording {
 }
 
 /// An API over chunks that ffmpeg wrote.
-struct Served {
+pub(crate) struct Served {
     address: SocketAddr,
     router: Router,
-    recording: Recording,
+    pub(crate) recording: Recording,
 }
 
 impl Served {
     /// Makes a recording and serves it over HTTP on loopback. `None` where [`Recording::make`] makes none.
-    async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
-        let recording = Recording::make(pieces, reordered).await?;
+    pub(crate) async fn start(pieces: &[Piece], reordered: &str) -> Option<Self> {
+        Some(Self::serve(Recording::make(pieces, reordered).await?).await)
+    }
+
+    async fn serve(recording: Recording) -> Self {
         let catalog = MemoryCatalog::default();
         let changes: Vec<Change> =
             recording.records.iter().cloned().map(|record| Change::Record(Box::new(record))).collect();
@@ -163,7 +170,7 @@ impl Served {
         });
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });
-        Some(Self { address, router, recording })
+        Self { address, router, recording }
     }
 
     async fn fetch(&self, path: &str, range: &str) -> Vec<u8> {
@@ -175,7 +182,7 @@ impl Served {
     }
 
     /// The URL of a clip (`mp4`) or playlist (`m3u8`) of this stretch, in ms from the start.
-    fn url(&self, form: &str, from_ms: i64, to_ms: i64, more: &str) -> String {
+    pub(crate) fn url(&self, form: &str, from_ms: i64, to_ms: i64, more: &str) -> String {
         let kind = if form == "mp4" { "clips" } else { "playlists" };
         let [from, to] = [from_ms, to_ms].map(|ms| self.recording.start + SignedDuration::from_millis(ms));
         format!("http://{}/v1/{kind}/site-0/cam-0.{form}?from={from}&to={to}{more}", self.address)
@@ -248,6 +255,30 @@ async fn one_timeline_goes_on_over_all_chunks() {
     for pair in frames.windows(2) {
         let step = pair[1].0 - pair[0].0;
         assert!((step - 0.04).abs() < 0.001, "{pair:?}");
+    }
+}
+
+/// The digests of the coded pictures that ffmpeg reads of a file or a URL.
+async fn pictures(at: &str) -> Vec<String> {
+    let arguments = ["-nostdin", "-v", "error", "-i", at, "-map", "0:v:0", "-c", "copy", "-f", "framemd5", "-"];
+    let text = run("ffmpeg", &arguments).await.unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit(',').next()).map(|digest| digest.trim().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h265_is_played_by_ffmpeg_picture_for_picture() {
+    let coding = ["-c:v", "libx265", "-tag:v", "hvc1", "-x265-params", "log-level=none:bframes=2"];
+    let Some(recording) = Recording::coded(&SPAN, &coding, "hvc1.1.6.L60.90").await else { return };
+    let served = Served::serve(recording).await;
+    let mut recorded = Vec::new();
+    for n in 0..SPAN.len() {
+        let file = served.recording.directory.path().join(format!("{n}.mp4"));
+        recorded.extend(pictures(file.to_str().unwrap()).await);
+    }
+    assert_eq!(recorded.len(), 3 * 75);
+    for timeline in ["", "&timeline=continuous"] {
+        assert_eq!(pictures(&served.url("m3u8", 0, 9_000, timeline)).await, recorded, "{timeline}");
     }
 }
 

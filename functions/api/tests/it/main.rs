@@ -11,6 +11,7 @@ mod functions;
 mod holds;
 mod in_aws;
 mod judged;
+mod logged;
 mod made;
 mod oidc;
 mod play;

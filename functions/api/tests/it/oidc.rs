@@ -5,8 +5,8 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::get;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use framepost_api::{Access, Oidc, OidcOptions, PathSigner, Tokens};
-use framepost_ports::SystemClock;
+use framepost_api::{Access, Jwks, Oidc, OidcOptions, PathSigner, Tokens};
+use framepost_ports::{ErrorKind, SystemClock};
 use jiff::Timestamp;
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -22,6 +22,8 @@ struct Issuer {
     url: String,
     key: EcdsaKeyPair,
     asked: Arc<AtomicUsize>,
+    /// Its key set.
+    keys: String,
 }
 
 fn part(value: &Value) -> String {
@@ -47,15 +49,16 @@ impl Issuer {
         let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = asked.clone();
+        let published = keys.clone();
         let router = Router::new().route("/.well-known/openid-configuration", get(async move || metadata)).route(
             "/keys",
             get(async move || {
                 counted.fetch_add(1, Ordering::SeqCst);
-                keys
+                published
             }),
         );
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, key, asked }
+        Self { url, key, asked, keys }
     }
 
     fn claims(&self, changed: &Value) -> Value {
@@ -78,13 +81,21 @@ impl Issuer {
         self.sign(&json!({"alg": "ES256", "kid": "one", "typ": "JWT"}), &self.claims(changed))
     }
 
-    async fn service(&self, claim: &str) -> Service {
-        let options = OidcOptions {
+    fn options(&self, claim: &str) -> OidcOptions {
+        OidcOptions {
             issuer: self.url.clone(),
             audience: AUDIENCE.to_owned(),
             claim: claim.to_owned(),
             keys_url: None,
-        };
+            jwks: None,
+        }
+    }
+
+    async fn service(&self, claim: &str) -> Service {
+        Self::service_with(self.options(claim)).await
+    }
+
+    async fn service_with(options: OidcOptions) -> Service {
         let oidc = Some(Arc::new(Oidc::new(options, Arc::new(SystemClock)).unwrap()));
         let tokens = Arc::new(Tokens::of("[]").unwrap());
         Service::with(Access::Tokens { tokens, oidc, signer: PathSigner::new(&[7; 32]) }).await
@@ -201,4 +212,55 @@ async fn without_the_issuer_nobody_can_say_whether_a_token_is_good() {
     issuer.url = issuer.url.replace("127.0.0.1", "localhost");
     let service = issuer.service(OidcOptions::CLAIM).await;
     assert_eq!(seen(&service, &issuer.token(&json!({}))).await, Err(503));
+}
+
+#[tokio::test]
+async fn given_keys_check_tokens_of_an_issuer_that_nobody_can_reach() {
+    let issuer = Issuer::start().await;
+    let other = Issuer::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys.json");
+    std::fs::write(&file, &issuer.keys).unwrap();
+    for jwks in [Jwks::Text(issuer.keys.clone()), Jwks::File(file)] {
+        let mut options = issuer.options(OidcOptions::CLAIM);
+        options.issuer = "https://nowhere.invalid/".to_owned();
+        options.jwks = Some(jwks);
+        let service = Issuer::service_with(options).await;
+        let iss = json!({"iss": "https://nowhere.invalid/"});
+        assert_eq!(seen(&service, &issuer.token(&iss)).await, Ok(vec!["cam-0".to_owned()]));
+        assert_eq!(seen(&service, &issuer.token(&json!({}))).await, Err(401), "of another issuer");
+        assert_eq!(seen(&service, &other.token(&iss)).await, Err(401), "with another key");
+        let made_up = issuer.sign(&json!({"alg": "ES256", "kid": "made-up"}), &issuer.claims(&iss));
+        assert_eq!(seen(&service, &made_up).await, Err(401), "with a key that is not there");
+        assert_eq!(seen(&service, &issuer.token(&iss)).await, Ok(vec!["cam-0".to_owned()]));
+    }
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 0, "nothing is fetched");
+    let given = |jwks| OidcOptions { jwks: Some(jwks), ..issuer.options(OidcOptions::CLAIM) };
+    for text in ["{}", "{\"keys\": []}", "{\"keys\": [{\"kty\": \"oct\", \"kid\": \"x\", \"k\": \"AAAA\"}]}", "{"] {
+        let error = Oidc::new(given(Jwks::Text(text.to_owned())), Arc::new(SystemClock)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
+    }
+    let missing = Issuer::service_with(given(Jwks::File(directory.path().join("none")))).await;
+    assert_eq!(seen(&missing, &issuer.token(&json!({}))).await, Err(503), "nobody can say");
+}
+
+#[test]
+fn keys_are_given_as_a_set_or_as_a_file() {
+    let of = |keys: &str, jwks: &str| {
+        let options = OidcOptions::of_variables(|name| match name {
+            "FRAMEPOST_API_OIDC_ISSUER" => Some("https://login.example.org/".to_owned()),
+            "FRAMEPOST_API_OIDC_AUDIENCE" => Some("video".to_owned()),
+            "FRAMEPOST_API_OIDC_KEYS" => Some(keys.to_owned()),
+            "FRAMEPOST_API_OIDC_JWKS" => Some(jwks.to_owned()),
+            _ => None,
+        });
+        options.map(|options| options.unwrap().jwks)
+    };
+    assert_eq!(of("", ""), Ok(None));
+    assert_eq!(of("", "file:///etc/keys.json"), Ok(Some(Jwks::File("/etc/keys.json".into()))));
+    assert_eq!(of("", " {\"keys\": []}\n"), Ok(Some(Jwks::Text("{\"keys\": []}".to_owned()))));
+    for jwks in ["https://login.example.org/keys", "keys.json", "/etc/keys.json", "[]", "file://other/keys.json"] {
+        assert!(of("", jwks).unwrap_err().contains("JWKS"), "{jwks}");
+    }
+    assert!(of("https://login.example.org/keys", "{}").unwrap_err().contains("only one"));
 }

@@ -118,23 +118,28 @@ impl Fleet {
         batches
     }
 
-    /// Writes all of it; returns how many records that were.
-    async fn write(&self, catalog: &dyn Catalog, per_camera: usize) -> usize {
+    /// Writes all of it; returns how many records that were, and how long the catalogue took. Making the records is not its work.
+    async fn write(&self, catalog: &dyn Catalog, per_camera: usize) -> (usize, Duration) {
         let mut batch = Vec::with_capacity(BATCH + 2);
         let mut records = 0;
+        let mut took = Duration::ZERO;
+        let mut apply = async |batch: &mut Vec<Change>| {
+            let began = Instant::now();
+            catalog.apply(batch).await.unwrap();
+            took += began.elapsed();
+            records += batch.len();
+            batch.clear();
+        };
         for n in 0..per_camera {
             for camera in 0..CAMERAS {
                 self.records(camera, n, &mut batch);
                 if batch.len() >= BATCH {
-                    records += batch.len();
-                    catalog.apply(&batch).await.unwrap();
-                    batch.clear();
+                    apply(&mut batch).await;
                 }
             }
         }
-        records += batch.len();
-        catalog.apply(&batch).await.unwrap();
-        records
+        apply(&mut batch).await;
+        (records, took)
     }
 }
 
@@ -227,11 +232,9 @@ async fn bare_postgres(url: &str, batches: &[Vec<Change>]) -> f64 {
 
 async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bare: f64, bytes: impl AsyncFn() -> u64) {
     let fleet = Fleet::new();
-    let began = Instant::now();
-    let records = fleet.write(&*catalog, per_camera).await;
-    let took = began.elapsed().as_secs_f64();
+    let (records, took) = fleet.write(&*catalog, per_camera).await;
     let chunks = per_camera * CAMERAS;
-    let rate = records as f64 / took;
+    let rate = records as f64 / took.as_secs_f64();
     let ratio = bare / rate;
     println!(
         "{what}: {records} records of {chunks} chunks written, {rate:.0} a second; bare SQL {bare:.0} a second   ratio {ratio:.2}"

@@ -4,6 +4,7 @@ use super::files::Open;
 use super::{Keys, Report, Trust};
 use crate::clip::{Head, Move, Timing, moved};
 use crate::export::manifest::{ChunkProof, Claim, ClipFile, Proof};
+use crate::export::page::Times;
 use framepost_events::manifest::Manifest;
 use framepost_events::{ObjectKey, Sha256, Sha256Hasher};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// How much a clip's seconds may differ from the wall clock's: a camera's clock drifts, and the last picture's length is a guess.
 const DRIFT: f64 = 1.5;
 /// How much times may differ that are the same: those of a key are cut to microseconds.
-const SAME: SignedDuration = SignedDuration::from_millis(1);
+pub(super) const SAME: SignedDuration = SignedDuration::from_millis(1);
 /// The largest media of a chunk.
 const MEDIA_BYTES_MAX: u64 = 64 << 20;
 
@@ -35,24 +36,69 @@ struct Before {
     to: Timestamp,
 }
 
-pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, report: &mut Report) {
+/// A chunk of a clip, as its proof has it.
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    pub(super) key: String,
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+    /// Where it is in its span; `None` for an object of another writer.
+    pub(super) link: Option<Link>,
+}
+
+/// A chunk's place in its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) counter: u64,
+    pub(super) previous: Option<Sha256>,
+    /// The digest by which the next chunk names it.
+    pub(super) digest: Sha256,
+}
+
+/// What a clip shows, by its proof.
+pub(super) struct Shown {
+    pub(super) timing: Timing,
+    /// The wall-clock times at milliseconds of the clip: at its start, and after each gap.
+    pub(super) times: Vec<(u64, Timestamp)>,
+    /// Its chunks, in order.
+    pub(super) chunks: Vec<Recorded>,
+    pub(super) signatures: Signatures,
+}
+
+/// Whether a clip's chunks are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signatures {
+    /// Each of them, with a key that is there.
+    All,
+    /// Not all of them, or with keys that are not there.
+    Missing,
+}
+
+/// Checks a clip, and returns what it shows; `None` if that cannot be said.
+pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, report: &mut Report) -> Option<Shown> {
     let name = &clip.file.name;
     let mut seconds = Vec::with_capacity(proof.chunks.len());
     for chunk in &proof.chunks {
         match chunk.seconds.parse::<f64>() {
             Ok(lasts) if lasts.is_finite() && lasts >= 0.0 => seconds.push(lasts),
-            _ => return report.fault(&chunk.key, "its length is not a number"),
+            _ => {
+                report.fault(&chunk.key, "its length is not a number");
+                return None;
+            }
         }
     }
-    let Some((head, timing)) = head(file, clip, proof, &seconds, report) else { return };
+    let (head, timing) = head(file, clip, proof, &seconds, report)?;
     let mut at = proof.head_bytes;
     let mut begins_at = 0.0;
     let mut found = Found::default();
     let mut before = None;
+    let mut times = Times::new(clip.range.from);
     for (n, (chunk, lasts)) in (0..).zip(proof.chunks.iter().zip(&seconds)) {
         if chunk.at != at {
-            return report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
+            report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
+            return None;
         }
+        times.take(chunk.from, chunk.to, begins_at);
         let is_last = at + chunk.media_bytes == file.len();
         let ends_at = timing.ends_at(*lasts).filter(|_| is_last);
         let place = Place { number: n, begins_at, at, ends_at };
@@ -69,6 +115,20 @@ pub(super) fn check(file: &Open, clip: &ClipFile, proof: &Proof, keys: &Keys, re
         report.fault(name, format_args!("it has bytes at {at} that belong to no chunk"));
     }
     found.say(proof.chunks.len(), report);
+    let signed: usize = found.signed.values().sum();
+    let signatures = if signed == proof.chunks.len() { Signatures::All } else { Signatures::Missing };
+    let chunks = proof.chunks.iter().map(recorded).collect();
+    Some(Shown { timing, times: times.found(), chunks, signatures })
+}
+
+fn recorded(chunk: &ChunkProof) -> Recorded {
+    let counter = chunk.key.parse::<ObjectKey>().ok().map(|key| key.counter);
+    let link = chunk.claim.as_ref().zip(counter).map(|(claim, counter)| Link {
+        counter,
+        previous: claim.previous,
+        digest: manifest(chunk, claim).digest(),
+    });
+    Recorded { key: chunk.key.clone(), from: chunk.from, to: chunk.to, link }
 }
 
 /// Makes the clip's head again, and compares. What else is wrong is looked for in any case.

@@ -8,15 +8,21 @@
 //! 3. The signature over key, length, digest, times and the one before is valid with a public key.
 //! 4. It names the one before it: none was taken out, put in or changed.
 //!
+//! Nobody signs `manifest.json`. What it says is therefore made again out of the chunks ([`said`]): names of files, times, lengths,
+//! and the page. What chunks cannot tell is listed apart, [`Report::unsigned`].
+//!
 //! Who changed a clip cannot also change its signatures. Who has no signature to check still learns whether the files are those that
 //! were exported. An export says itself which public keys there were; only a key that the checker had from elsewhere proves who
 //! signed.
 
 mod clip;
 mod files;
+mod said;
 
 use super::manifest::{ClipFile, ExportManifest, Listed, MANIFEST_FORMAT, MANIFEST_NAME, PROOF_FORMAT, Proof};
+use clip::Shown;
 use files::Files;
+use framepost_events::Sha256;
 use framepost_events::manifest::PublicKey;
 use std::collections::BTreeSet;
 use std::io;
@@ -31,6 +37,8 @@ pub struct Report {
     pub faults: Vec<String>,
     /// What could not be checked, and why.
     pub unchecked: Vec<String>,
+    /// What the export says of itself, and no signature covers: whoever wrote its `manifest.json` could write something else.
+    pub unsigned: Vec<String>,
 }
 
 impl Report {
@@ -62,25 +70,27 @@ struct Keys {
 /// If there is no export that could be checked.
 pub fn verify(at: &Path, keys: &[PublicKey]) -> io::Result<Report> {
     let files = Files::open(at)?;
-    let manifest = files.file(MANIFEST_NAME).and_then(|file| file.whole()).map_err(|error| match error.kind() {
+    let bytes = files.file(MANIFEST_NAME).and_then(|file| file.whole()).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             io::Error::new(error.kind(), format!("it is no export: there is no {MANIFEST_NAME} in it"))
         }
         kind => io::Error::new(kind, format!("{MANIFEST_NAME}: {error}")),
     })?;
-    let manifest: ExportManifest = serde_json::from_slice(&manifest)
+    let manifest: ExportManifest = serde_json::from_slice(&bytes)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST_NAME}: {error}")))?;
     if manifest.format != MANIFEST_FORMAT {
         let other = format!("{MANIFEST_NAME} is {:?}, and this program knows {MANIFEST_FORMAT}", manifest.format);
         return Err(io::Error::new(io::ErrorKind::InvalidData, other));
     }
     let mut report = Report::default();
-    let by = manifest.created_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-    report.lines.push(format!("export {:?}, made {}{by}", manifest.name, manifest.created_at));
+    report.lines.push(format!("{MANIFEST_NAME}: SHA-256 {}", Sha256::of(&bytes)));
     let keys = trusted(&manifest, keys, &mut report);
-    page(&files, &manifest.page, &mut report);
-    for clip in &manifest.files {
-        checked(&files, clip, &keys, &mut report);
+    let page_is_there = listed(&files, &manifest.page, &mut report);
+    let shown: Vec<Option<Shown>> =
+        manifest.files.iter().map(|clip| checked(&files, clip, &keys, &mut report)).collect();
+    said::check(&manifest, &shown, &mut report);
+    if let Some(page) = page_is_there {
+        said::page(&page, &manifest, &shown, &mut report);
     }
     coverage(&manifest, &mut report);
     others(&files, &manifest, &mut report)?;
@@ -133,27 +143,28 @@ fn listed(files: &Files, listed: &Listed, report: &mut Report) -> Option<files::
     }
 }
 
-fn page(files: &Files, page: &Listed, report: &mut Report) {
-    if listed(files, page, report).is_some() {
-        report.lines.push(format!("{}: as it was exported", page.name));
-    }
-}
-
-fn checked(files: &Files, clip: &ClipFile, keys: &Keys, report: &mut Report) {
+fn checked(files: &Files, clip: &ClipFile, keys: &Keys, report: &mut Report) -> Option<Shown> {
     let name = &clip.file.name;
     let file = listed(files, &clip.file, report);
     let proof = listed(files, &clip.proof, report);
-    let (Some(file), Some(proof)) = (file, proof) else { return };
+    let (file, proof) = file.zip(proof)?;
     report.lines.push(format!("{name}: {} bytes, as it was exported", clip.file.bytes));
     let proof: Proof = match proof.whole().map(|bytes| serde_json::from_slice(&bytes)) {
         Ok(Ok(proof)) => proof,
-        Ok(Err(error)) => return report.fault(&clip.proof.name, error),
-        Err(error) => return report.fault(&clip.proof.name, error),
+        Ok(Err(error)) => {
+            report.fault(&clip.proof.name, error);
+            return None;
+        }
+        Err(error) => {
+            report.fault(&clip.proof.name, error);
+            return None;
+        }
     };
     if proof.format != PROOF_FORMAT || proof.clip != *name {
-        return report.fault(&clip.proof.name, format_args!("it is no {PROOF_FORMAT} of {name}"));
+        report.fault(&clip.proof.name, format_args!("it is no {PROOF_FORMAT} of {name}"));
+        return None;
     }
-    clip::check(&file, clip, &proof, keys, report);
+    clip::check(&file, clip, &proof, keys, report)
 }
 
 /// Whether there is a clip of each range that was asked for.

@@ -2,6 +2,7 @@
 
 mod asked;
 mod checked;
+mod manifest;
 mod written;
 
 use crate::made::{Gateway, SECONDS};
@@ -87,7 +88,7 @@ impl Place {
 }
 
 impl Service {
-    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         support::send(&self.router, method, path, headers, body).await
     }
 
@@ -119,7 +120,12 @@ impl Service {
 
     /// An export of all of `cam-0`, in a directory.
     async fn exported_to(&self, directory: &Path) -> Value {
-        let answer = self.post("", &json!({"name": "gate", "ranges": [range(0, 0, 200_000)]})).await;
+        self.exported_as(&json!([range(0, 0, 200_000)]), directory).await
+    }
+
+    /// An export of these ranges, in a directory.
+    async fn exported_as(&self, ranges: &Value, directory: &Path) -> Value {
+        let answer = self.post("", &json!({"name": "gate", "ranges": ranges})).await;
         assert_eq!(answer.status.as_u16(), 202, "{}", answer.text());
         let made = self.made(answer.header("location")).await;
         assert_eq!(made["state"], "complete", "{made}");
