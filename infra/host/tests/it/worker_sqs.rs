@@ -7,6 +7,7 @@ use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsInbox, S
 use framepost_events::ObjectFinalized;
 use framepost_host::Handler;
 use framepost_host::worker::{self, WorkerLimits};
+use framepost_ports::Inbox as _;
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::{Messages, Queue};
@@ -118,6 +119,22 @@ async fn what_is_not_finished_at_the_end_is_given_back() {
     let left = queue.receive(10);
     assert_eq!(left.len(), 1, "visible again, long before its visibility timeout");
     assert_eq!(left[0].deliveries, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_kept_for_as_long_as_its_handling_takes() {
+    let Some(cloud) = cloud().await else { return };
+    let (url, queue) = cloud.queue("work", &json!({}));
+    queue.send(&notification(&["gate"]));
+    let timeout = Duration::from_secs(20);
+    let inbox = SqsInbox::new(SqsQueue::new(&cloud.session, url), timeout);
+    let delivery = inbox.receive(1).await.unwrap().pop().unwrap();
+    // The queue gives it to somebody else when the timeout is over, so time itself is what this is about.
+    tokio::time::sleep(timeout + Duration::from_secs(4)).await;
+    assert!(queue.receive(10).is_empty(), "it is in hand, and visible to others");
+    delivery.done().await.unwrap();
+    inbox.close().await;
+    assert_eq!(queue.count(Messages::Visible) + queue.count(Messages::InFlight), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
