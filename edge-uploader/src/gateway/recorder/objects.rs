@@ -2,8 +2,8 @@
 //!
 //! A chunk is cut by media time, which a camera chooses: one that sends a minute of pictures at once would create twenty
 //! objects in a second. Objects are therefore counted by arrival. A camera that delivers what it held back during a stall
-//! may create [`BURST`] of them at once. After that, chunks are cut only every minute of media time, and steps of the
-//! clock wait, until enough time has passed. No frame is lost by it, and none gets another time.
+//! may create [`BURST`] of them at once. After that, chunks are cut only every minute of media time until enough time has
+//! passed. Steps of the clock, which end spans, wait in the same way. No frame is lost by it.
 
 use crate::clock::Stepping;
 use crate::segment::Cuts;
@@ -12,48 +12,81 @@ use std::time::Duration;
 /// How many objects a camera may create at once. A lost session and a step of the clock when the next one begins are so many.
 const BURST: u32 = 6;
 
-/// Objects of a step of the clock: the end of the span, the gap, and a chunk that is shorter than the others.
-const STEP: u32 = 3;
+/// How many steps of its clock may take effect at once, and after how many windows another one may. A step costs three objects: the end
+/// of the span, the gap, and a chunk that is shorter than the others.
+const STEPS_BURST: u32 = 3;
+const STEP_WINDOWS: u32 = 8;
 
-/// The objects that a camera may still create.
+/// The objects that a camera may still create, and the steps of its clock that may still take effect.
 #[derive(Debug)]
 pub(super) struct Objects {
+    chunks: Share,
+    steps: Share,
+}
+
+impl Objects {
+    /// Of a camera whose chunks are `window` long.
+    ///
+    /// A chunk may be closed a bit sooner, because some are shorter: where a camera's random access frames are rare, and where its
+    /// clock runs fast.
+    pub(super) fn new(window: Duration) -> Self {
+        let chunks = Share::new(BURST, window * 3 / 4);
+        Self { chunks, steps: Share::new(STEPS_BURST, window.saturating_mul(STEP_WINDOWS)) }
+    }
+
+    /// Adds what the time until `arrival`, that of a frame, allows.
+    pub(super) fn arrived(&mut self, arrival: Duration) {
+        self.chunks.fill(arrival);
+        self.steps.fill(arrival);
+    }
+
+    /// Counts an object that was created. Some cannot wait, such as those of a lost session.
+    pub(super) fn created(&mut self) {
+        self.chunks.take();
+    }
+
+    /// Counts a step that took effect.
+    pub(super) fn stepped(&mut self) {
+        self.steps.take();
+    }
+
+    /// Returns when chunks are cut.
+    pub(super) fn cuts(&self) -> Cuts {
+        if self.chunks.left > 0 { Cuts::Usual } else { Cuts::Seldom }
+    }
+
+    /// Returns whether a step of the camera's clock may end the span.
+    pub(super) fn stepping(&self) -> Stepping {
+        if self.steps.left > 0 { Stepping::Allowed } else { Stepping::Postponed }
+    }
+}
+
+/// What may happen at once, and again as time passes.
+#[derive(Debug)]
+struct Share {
     left: u32,
-    /// An object is added to those that may be created after each such time. It is a bit less than a window, because
-    /// chunks may be shorter: where a camera's random access frames are rare, and where its clock runs fast.
+    most: u32,
+    /// One more is allowed after each such time.
     every: Duration,
     /// Up to when `left` was filled up.
     since: Option<Duration>,
 }
 
-impl Objects {
-    /// Of a camera whose chunks are `window` long.
-    pub(super) fn new(window: Duration) -> Self {
-        Self { left: BURST, every: (window * 3 / 4).max(Duration::from_millis(1)), since: None }
+impl Share {
+    fn new(most: u32, every: Duration) -> Self {
+        Self { left: most, most, every: every.max(Duration::from_millis(1)), since: None }
     }
 
-    /// Adds what the time until `arrival`, that of a frame, allows.
-    pub(super) fn arrived(&mut self, arrival: Duration) {
-        let since = *self.since.get_or_insert(arrival);
-        let more = arrival.saturating_sub(since).as_nanos() / self.every.as_nanos();
+    fn fill(&mut self, now: Duration) {
+        let since = *self.since.get_or_insert(now);
+        let more = now.saturating_sub(since).as_nanos() / self.every.as_nanos();
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_add(more).min(BURST);
+        self.left = self.left.saturating_add(more).min(self.most);
         self.since = Some(since.saturating_add(self.every.saturating_mul(more)));
     }
 
-    /// Counts objects that were created. Some cannot wait, such as those of a lost session.
-    pub(super) fn created(&mut self, objects: u32) {
-        self.left = self.left.saturating_sub(objects);
-    }
-
-    /// Returns when chunks are cut.
-    pub(super) fn cuts(&self) -> Cuts {
-        if self.left > 0 { Cuts::Usual } else { Cuts::Seldom }
-    }
-
-    /// Returns whether a step of the camera's clock may end the span.
-    pub(super) fn stepping(&self) -> Stepping {
-        if self.left >= STEP { Stepping::Allowed } else { Stepping::Postponed }
+    fn take(&mut self) {
+        self.left = self.left.saturating_sub(1);
     }
 }
 
@@ -70,7 +103,9 @@ mod tests {
             .filter(|arrival| {
                 objects.arrived(*arrival);
                 let may = objects.cuts() == Cuts::Usual;
-                objects.created(u32::from(may));
+                if may {
+                    objects.created();
+                }
                 may
             })
             .count()
@@ -92,16 +127,26 @@ mod tests {
     fn objects_that_cannot_wait_take_from_the_others_and_leave_no_debt() {
         let mut objects = Objects::new(WINDOW);
         objects.arrived(Duration::ZERO);
-        objects.created(4);
-        assert_eq!((objects.cuts(), objects.stepping()), (Cuts::Usual, Stepping::Postponed));
-        objects.created(50);
-        assert_eq!((objects.cuts(), objects.stepping()), (Cuts::Seldom, Stepping::Postponed));
+        (0..50).for_each(|_| objects.created());
+        assert_eq!((objects.cuts(), objects.stepping()), (Cuts::Seldom, Stepping::Allowed));
         objects.arrived(WINDOW);
-        assert_eq!((objects.cuts(), objects.stepping()), (Cuts::Usual, Stepping::Postponed));
-        objects.arrived(3 * WINDOW);
-        assert_eq!((objects.cuts(), objects.stepping()), (Cuts::Usual, Stepping::Allowed));
+        assert_eq!(objects.cuts(), Cuts::Usual);
         // An arrival before the others, as sound may have, changes nothing.
         objects.arrived(Duration::ZERO);
-        assert_eq!(objects.stepping(), Stepping::Allowed);
+        assert_eq!(objects.cuts(), Cuts::Usual);
+    }
+
+    #[test]
+    fn three_steps_and_then_one_in_eight_windows() {
+        let mut objects = Objects::new(WINDOW);
+        let steps = (0..1000).filter(|n| {
+            objects.arrived(WINDOW * *n);
+            let may = objects.stepping() == Stepping::Allowed;
+            if may {
+                objects.stepped();
+            }
+            may
+        });
+        assert_eq!(steps.count(), 3 + 124);
     }
 }

@@ -4,7 +4,7 @@ use super::super::anchor::GatewayClock;
 use super::super::steps::Steps;
 use super::writing::{GapStart, OpenGap, Writing};
 use crate::camera::{Extent, describes};
-use crate::clock::{Note, Origin, Placed, SessionClock};
+use crate::clock::{Note, Origin, Placed, SessionClock, StepCause};
 use crate::media::{Frame, StreamParameters, TrackKind};
 use crate::segment::{Output, Segmenter};
 use crate::spool;
@@ -71,6 +71,9 @@ impl RecordedSession {
     fn placed(&mut self, to: &mut Writing, placed: Placed) -> Result<(), spool::Error> {
         let Placed { frame, wall, origin, step } = placed;
         if let Some(step) = step {
+            if step.cause != StepCause::Gateway {
+                to.objects.stepped();
+            }
             self.broken_by_clock(to, &step.to_string())?;
         }
         if origin == Origin::Arrival {

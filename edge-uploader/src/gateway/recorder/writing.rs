@@ -193,7 +193,7 @@ impl Writing {
             }
             let stored = matches!(output, Output::Fragment(_));
             if let Output::Finish { .. } | Output::SpanEnd { .. } = &output {
-                self.objects.created(1);
+                self.objects.created();
             }
             let closed = match &output {
                 Output::Finish { attributes, .. } => Some((attributes.start, attributes.activity)),
@@ -250,7 +250,7 @@ impl Writing {
             source_bytes,
         };
         self.spool.write_gap(&gap)?;
-        self.objects.created(1);
+        self.objects.created();
         self.stats.gaps.fetch_add(1, Relaxed);
         Ok(())
     }
