@@ -153,11 +153,11 @@ fn a_check_says_that_no_random_access_frame_comes() {
         .expect("ffmpeg is installed");
     assert!(status.success());
     let config = config(directory.path(), &clip, &format!("file://{}", bucket.display()));
-    let output = run(&["check", "--config", text(&config)]);
+    let output = run(&["check", "--config", text(&config), "--timeout", "2m"]);
     let said = stdout(&output);
     assert!(output.status.success(), "{said}{}", stderr(&output));
     assert!(verdicts(&output).contains(&("warn".to_owned(), "camera gate".to_owned())), "{said}");
-    assert!(said.contains("no random access frame among its first 99 frames"), "{said}");
+    assert!(said.contains("no random access frame among its first"), "{said}");
 }
 
 #[test]
