@@ -2,7 +2,7 @@
 
 use crate::camera::Extent;
 use crate::clock::TrustedClock;
-use crate::segment::{Keep, Settings};
+use crate::segment::{Keep, SegmentSettings};
 use framepost_events::{Camera, Site};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Returns the segmenter's settings for a span.
-    pub(super) fn settings(&self) -> Settings {
-        let usual = Settings::default();
+    pub(super) fn settings(&self) -> SegmentSettings {
+        let usual = SegmentSettings::default();
         let gap_max = match self.extent {
             // A pause in a file is not a discontinuity: a picture is shown as long as the file says,
             // as in a time lapse.
@@ -41,7 +41,7 @@ impl Plan {
             Extent::Finite => FILE_CHUNK_FRAMES,
             Extent::Live => usual.chunk_max_frames,
         };
-        Settings {
+        SegmentSettings {
             window: self.window,
             chunk_max: self.chunk_max,
             chunk_max_frames,

@@ -49,7 +49,7 @@ pub use activity::Quiet;
 pub use fragment::Fragment;
 pub use repair::{RepairError, Repaired, repair};
 pub use segmenter::{Error, Segmenter};
-pub use settings::{Cuts, Settings, Stats};
+pub use settings::{Cuts, SegmentSettings, Stats};
 pub use thin::Keep;
 
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use super::activity::Quiet;
 use super::chunk::{Chunk, Sample};
-use super::settings::{Cuts, Settings, Stats, visible};
+use super::settings::{Cuts, SegmentSettings, Stats, visible};
 use super::thin::{Keep, Thin};
 use super::timeline::{Timeline, wall_after};
 use super::{Output, boxes};
@@ -56,7 +56,7 @@ pub enum Error {
 /// Makes the chunks of one span.
 #[derive(Debug)]
 pub struct Segmenter {
-    settings: Settings,
+    settings: SegmentSettings,
     parameters: StreamParameters,
     clock: ClockInfo,
     cuts: Cuts,
@@ -110,7 +110,7 @@ enum Input {
 
 impl Segmenter {
     /// Creates a segmenter for one span.
-    pub fn new(mut settings: Settings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
+    pub fn new(mut settings: SegmentSettings, mut parameters: StreamParameters, clock: ClockInfo) -> Self {
         if settings.keep == Keep::Keyframes {
             parameters.audio = None;
         }

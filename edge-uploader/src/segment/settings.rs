@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Settings of a segmenter, fixed when it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct SegmentSettings {
     /// Shortest length of a chunk, if there are enough random access frames.
     pub window: Duration,
     /// How long no random access frame may arrive before a chunk is cut without one. No chunk is longer than
@@ -27,7 +27,7 @@ pub struct Settings {
     pub source: String,
 }
 
-impl Default for Settings {
+impl Default for SegmentSettings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(3),
@@ -44,7 +44,7 @@ impl Default for Settings {
 /// When chunks are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cuts {
-    /// As [`Settings::window`] and [`Settings::chunk_max`] say.
+    /// As [`SegmentSettings::window`] and [`SegmentSettings::chunk_max`] say.
     #[default]
     Usual,
     /// As if both were at least a minute. Fragments are cut as usual, so no more is lost in a power cut.

@@ -18,10 +18,10 @@ use std::num::NonZeroU32;
 /// The selection starts again at each random access frame, so that it does not depend on when recording began.
 ///
 /// With [`Keep::Keyframes`], a camera may send no frames that can be shown alone: its pictures are refreshed
-/// gradually, or never. If none arrives for longer than the longest chunk ([`Settings::chunk_max`]) or, once
+/// gradually, or never. If none arrives for longer than the longest chunk ([`SegmentSettings::chunk_max`]) or, once
 /// their interval is known, for twice that interval, all frames are kept until the next one.
 ///
-/// [`Settings::chunk_max`]: super::Settings::chunk_max
+/// [`SegmentSettings::chunk_max`]: super::SegmentSettings::chunk_max
 ///
 /// In a configuration: `"all"`, `"keyframes"` or `{ every = 5 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]

@@ -9,7 +9,7 @@ use edge_uploader::camera::file::{FileCamera, FileOptions};
 use edge_uploader::camera::{Camera as _, CameraError, CameraEvent, Session};
 use edge_uploader::clock::{Anchor, Placed, SessionClock, Synchronized, TrustedClock};
 use edge_uploader::media::{Frame, StreamParameters};
-use edge_uploader::segment::{Error, Segmenter, Settings};
+use edge_uploader::segment::{Error, Segmenter, SegmentSettings};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use std::io::Write as _;
@@ -47,7 +47,7 @@ impl Recording {
         let anchor = Anchor::new(0, Timestamp::UNIX_EPOCH);
         for Placed { frame, wall, origin, .. } in self.clock.push(&anchor, frame) {
             let info = self.clock.info();
-            let new = || Segmenter::new(Settings::default(), self.parameters.clone(), info);
+            let new = || Segmenter::new(SegmentSettings::default(), self.parameters.clone(), info);
             let segmenter = self.segmenter.get_or_insert_with(new);
             if let Err(Error::Discontinuity { .. }) = segmenter.push_timed(frame, wall, origin) {
                 self.end();

@@ -2,7 +2,7 @@
 //! of people who come and go. The truth of the clip is ffmpeg's mean difference between neighbouring decoded pictures.
 
 use super::super::activity::{ACTIVE_LEVEL, Quiet};
-use super::super::{Segmenter, Settings};
+use super::super::{SegmentSettings, Segmenter};
 use super::ffmpeg::{demux, judges, silent};
 use super::*;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn measured(path: &Path, quiet: &mut Quiet) -> Vec<(f64, f64, Option<f64>)> {
         replaced: None,
         rate_ppm: None,
     };
-    let mut segmenter = Segmenter::new(Settings::default(), parameters, clock).with_quiet(quiet.clone());
+    let mut segmenter = Segmenter::new(SegmentSettings::default(), parameters, clock).with_quiet(quiet.clone());
     let mut outputs = Vec::new();
     for frame in frames.into_iter().filter(|frame| frame.track == TrackKind::Video) {
         let wall = wall(frame.pts);

@@ -1,7 +1,7 @@
 //! ffprobe and ffmpeg judge chunks of files that ffmpeg made.
 
 use super::super::timeline::wall_after;
-use super::super::{Keep, Segmenter, Settings, repair};
+use super::super::{Keep, SegmentSettings, Segmenter, repair};
 use super::*;
 use crate::camera::nal::Referencing;
 use framepost_events::attributes::ChunkStart;
@@ -116,10 +116,13 @@ fn disposable(mut data: &[u8], h264: bool) -> bool {
 }
 
 fn segment(path: &Path, keep: Keep) -> (Vec<File>, Timestamp) {
-    segment_as(Settings { keep, ..Settings::default() }, demux(path))
+    segment_as(SegmentSettings { keep, ..SegmentSettings::default() }, demux(path))
 }
 
-fn segment_as(settings: Settings, (parameters, frames): (StreamParameters, Vec<Frame>)) -> (Vec<File>, Timestamp) {
+fn segment_as(
+    settings: SegmentSettings,
+    (parameters, frames): (StreamParameters, Vec<Frame>),
+) -> (Vec<File>, Timestamp) {
     let timescale = parameters.video.timescale;
     let mut segmenter = Segmenter::new(settings, parameters, CLOCK);
     let mut outputs = Vec::new();
@@ -279,7 +282,7 @@ fn films_without_idr_are_cut_and_decode_as_one() {
         let frames = frames.split_off(skipped);
         let count = frames.len();
         // Random access frames are 2 s apart, or do not come again.
-        let settings = Settings { chunk_max: Duration::from_secs(3), ..Settings::default() };
+        let settings = SegmentSettings { chunk_max: Duration::from_secs(3), ..SegmentSettings::default() };
         let (files, _) = segment_as(settings, (parameters, frames));
         let mut list = String::new();
         let mut found = String::new();

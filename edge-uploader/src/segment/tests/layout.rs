@@ -1,7 +1,7 @@
 //! The boxes and attributes of chunks whose frames are known.
 
 use super::super::timeline::wall_after;
-use super::super::{Cuts, Error, Keep, RepairError, Segmenter, Settings, Stats, repair};
+use super::super::{Cuts, Error, Keep, RepairError, SegmentSettings, Segmenter, Stats, repair};
 use super::*;
 use framepost_events::attributes::ChunkStart;
 use mp4_atom::{Ftyp, Mfra, Moov, Prft};
@@ -11,7 +11,7 @@ use Reference::{Disposable, Needed, RandomAccess};
 use TrackKind::{Audio, Video};
 
 fn segmenter(keep: Keep, audio: Option<u32>) -> Segmenter {
-    let settings = Settings { keep, source: "rtsp://10.0.0.7/Tür".to_owned(), ..Settings::default() };
+    let settings = SegmentSettings { keep, source: "rtsp://10.0.0.7/Tür".to_owned(), ..SegmentSettings::default() };
     Segmenter::new(settings, parameters(90_000, audio), CLOCK)
 }
 
@@ -131,7 +131,7 @@ fn without_random_access_frames_chunks_go_on_and_say_so() {
     let joined = lengths(steady(25 * 9, 50).into_iter().skip(20));
     assert_eq!(joined, [(1_200, Between), (4_000, Start), (3_000, Start)]);
     // A window that is as long as the longest chunk, and groups that do not fit into it: it is waited for the next.
-    let settings = Settings { window: Duration::from_secs(10), ..Settings::default() };
+    let settings = SegmentSettings { window: Duration::from_secs(10), ..SegmentSettings::default() };
     let (outputs, _) = run(Segmenter::new(settings, parameters(90_000, None), CLOCK), steady(25 * 30, 75));
     let starts = |outputs| files(outputs).0.iter().map(|file| (file.start, file.attributes.start)).collect::<Vec<_>>();
     let expected = [0, 12, 24].map(|second| (wall_after(epoch(), second, 1), Start));
@@ -188,7 +188,8 @@ fn a_chunk_without_random_access_frames_lists_none() {
 
 #[test]
 fn a_seek_table_is_thinned_to_what_fits() {
-    let settings = Settings { window: Duration::from_secs(100), source: "x".repeat(900), ..Settings::default() };
+    let settings =
+        SegmentSettings { window: Duration::from_secs(100), source: "x".repeat(900), ..SegmentSettings::default() };
     let (outputs, _) = run(Segmenter::new(settings, parameters(90_000, None), CLOCK), steady(1500, 10));
     let file = &files(outputs).0[0];
     let whole = Mfra::decode(&mut &file.bytes[top_level(&file.bytes).last().unwrap().1..]).unwrap();

@@ -1,7 +1,7 @@
 //! Random group structures, orders, durations and sounds.
 
 use super::super::timeline::wall_after;
-use super::super::{RepairError, Segmenter, Settings, repair};
+use super::super::{RepairError, SegmentSettings, Segmenter, repair};
 use super::*;
 use framepost_events::attributes::ChunkStart;
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ proptest! {
         all.extend(sounds.iter().map(|sound| (sound.pts * 15 / 8 + skew, sound.clone())));
         all.sort_by_key(|(order, _)| *order);
 
-        let settings = Settings::default();
+        let settings = SegmentSettings::default();
         let mut segmenter = Segmenter::new(settings, parameters(TIMESCALE, sound.then_some(48_000)), CLOCK);
         let shared = if sound { 720_000 } else { TIMESCALE };
         let mut outputs = Vec::new();
@@ -158,7 +158,7 @@ proptest! {
         let frames = frames.split_off(skipped.min(frames.len() - 1));
         let window = Duration::from_millis(window_ms);
         let chunk_max = Duration::from_millis(window_ms + more_ms);
-        let settings = Settings { window, chunk_max, ..Settings::default() };
+        let settings = SegmentSettings { window, chunk_max, ..SegmentSettings::default() };
         let mut segmenter = Segmenter::new(settings, parameters(TIMESCALE, None), CLOCK);
         let mut outputs = Vec::new();
         let mut fragments = Vec::new();
@@ -202,7 +202,7 @@ proptest! {
         changes in proptest::collection::vec((0_usize..6000, any::<u8>()), 1..12),
         length in 0_usize..6000,
     ) {
-        let mut segmenter = Segmenter::new(Settings::default(), parameters(TIMESCALE, None), CLOCK);
+        let mut segmenter = Segmenter::new(SegmentSettings::default(), parameters(TIMESCALE, None), CLOCK);
         let mut outputs = Vec::new();
         for n in 0..70 {
             let reference = if n % 25 == 0 { RandomAccess } else { Needed };
@@ -226,7 +226,7 @@ proptest! {
     fn any_times_give_an_answer(
         frames in proptest::collection::vec((any::<bool>(), -200_000_i64..200_000, 0_usize..3), 1..200),
     ) {
-        let mut segmenter = Segmenter::new(Settings::default(), parameters(TIMESCALE, Some(48_000)), CLOCK);
+        let mut segmenter = Segmenter::new(SegmentSettings::default(), parameters(TIMESCALE, Some(48_000)), CLOCK);
         let mut outputs = Vec::new();
         let mut taken = 0;
         for (sound, pts, reference) in frames {
