@@ -8,6 +8,7 @@ mod described;
 mod exports;
 mod find;
 mod functions;
+mod gstreamer;
 mod holds;
 mod in_aws;
 mod judged;
