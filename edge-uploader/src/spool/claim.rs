@@ -260,9 +260,12 @@ pub(crate) enum Turn {
 }
 
 impl ClaimReader {
-    /// Returns the path of the content.
-    pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.spool.content(&self.key)
+    /// Returns the path of the content, for a bucket that links the file. Makes the object's name durable before: recovery would
+    /// write into a part, whatever links it. Blocks on the disk for that; `None` if the disk refuses.
+    pub(crate) fn path(&self) -> Option<std::path::PathBuf> {
+        let path = self.spool.content(&self.key);
+        self.spool.sync_closed(path.parent()?).ok()?;
+        Some(path)
     }
 
     pub(crate) fn open(&self) -> std::io::Result<Box<dyn std::io::Read + Send>> {

@@ -29,7 +29,7 @@ pub(super) struct Note {
 impl Inner {
     /// Closes the part file of a chunk and returns its length. Its bytes must be complete.
     /// `attributes.previous` is set to the last manifest of the span.
-    /// [`offer_chunk`](Self::offer_chunk) does the remaining steps.
+    /// It can be given to the uploader then. Its names become durable when the directory is synced.
     pub(super) fn close_chunk(
         &self,
         name: &CameraName,
@@ -42,8 +42,7 @@ impl Inner {
         let digest = digest_file(file).map_err(Error::io("read", &part))?;
         file.sync_data().map_err(Error::io("sync", &part))?;
         let meta = self.seal_chunk(key, &digest, attributes, state)?;
-        // Its name is made durable with the object's. Should only the object's survive, the camera's file says that the chunk was
-        // the last one.
+        // Its name is made durable with the object's. Should only the object's survive, recovery sees that nobody has put it.
         self.write_sidecar(key, Suffix::Meta, &meta)?;
         self.name_chunk(name, key, &meta, state)?;
         Ok(meta.bytes)
@@ -62,7 +61,7 @@ impl Inner {
         attributes.to.get_or_insert(end);
         let content_type = attributes.full_content_type.clone().unwrap_or_else(|| "video/mp4".to_owned());
         let sealed = self.seal(key, digest, content_type, attributes)?;
-        Ok(Meta { source: state.source.clone(), ..sealed })
+        Ok(Meta { source: state.source.clone(), span: state.began, ..sealed })
     }
 
     /// Does all steps after the final sidecar, during recovery.
@@ -74,35 +73,37 @@ impl Inner {
         state: &mut CameraState,
     ) -> Result<()> {
         self.name_chunk(name, key, meta, state)?;
-        self.offer_chunk(name, key, meta.bytes, None)
+        self.offer_chunk(name, key, meta.bytes)
     }
 
-    /// Does the last steps of a close: makes the chunk durable and passes it to the uploader.
-    /// It counts itself from then on, so `room` is given back.
-    pub(super) fn offer_chunk(
-        &self,
-        name: &CameraName,
-        key: &ObjectKey,
-        bytes: u64,
-        room: Option<Reservation>,
-    ) -> Result<()> {
+    /// Does the last steps of a close during recovery: makes the chunk's names durable and passes it to the uploader.
+    pub(super) fn offer_chunk(&self, name: &CameraName, key: &ObjectKey, bytes: u64) -> Result<()> {
         self.sync_parent(&self.layout.file(key, Suffix::Object))?;
         self.remove(&self.layout.file(key, Suffix::Draft))?;
-        self.shelve(name, key, bytes, room);
+        self.shelve(name, key, bytes, None);
         self.tell();
         Ok(())
     }
 
     /// Renames the part to the object's name. The name becomes durable when the directory is synced.
+    ///
+    /// How far the span is closed, the chunk's sidecar says as well, which is kept until it is not needed for that. Where its
+    /// directory is not followed, during a recovery, the camera's file says it.
     fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
         let next = after_chunk(key, meta, state)?;
+        let part = self.layout.file(key, Suffix::Part);
+        let dir = part.parent().unwrap_or(&part);
+        let by_sidecar = meta.span.is_some() && meta.span == state.began && self.names().is_followed(dir);
         // The recording of a source file is not continued: the file is read again from its start.
-        if next.span.as_ref().is_some_and(|span| span.origin == Origin::Camera) {
+        if !by_sidecar && next.span.as_ref().is_some_and(|span| span.origin == Origin::Camera) {
             self.write_state(name, &next)?;
         }
         *state = next;
-        let part = self.layout.file(key, Suffix::Part);
-        self.fs.rename(&part, &self.layout.file(key, Suffix::Object)).map_err(Error::io("rename", &part))
+        self.fs.rename(&part, &self.layout.file(key, Suffix::Object)).map_err(Error::io("rename", &part))?;
+        if by_sidecar {
+            self.names().closed(dir, key);
+        }
+        Ok(())
     }
 
     /// Writes the end object of the open span, if there is one.
@@ -119,7 +120,7 @@ impl Inner {
         };
         let note = Note { source: state.source.clone(), ..Note::default() };
         self.write_small(&key, b"", SPAN_END_CONTENT_TYPE, attributes, note)?;
-        let next = CameraState { span: None, recorded_to: Some(span.end), ..state.clone() };
+        let next = CameraState { span: None, began: None, recorded_to: Some(span.end), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
         self.shelve(name, &key, 0, None);
@@ -175,7 +176,16 @@ impl Inner {
             Attributes { seek_table: None, source: None, ..attributes }.to_metadata()
         });
         let metadata = metadata.map_err(unusable(key))?;
-        Ok(Meta { content_type, metadata, bytes, crc32c: Some(crc32c), drops: None, supersedes: None, source: None })
+        Ok(Meta {
+            content_type,
+            metadata,
+            bytes,
+            crc32c: Some(crc32c),
+            drops: None,
+            supersedes: None,
+            source: None,
+            span: None,
+        })
     }
 
     /// Writes a sidecar atomically. Its name becomes durable when the directory is synced.
@@ -199,12 +209,21 @@ impl Inner {
     pub(super) fn write_state(&self, name: &CameraName, state: &CameraState) -> Result<()> {
         let path = self.layout.state(name);
         let json = serde_json::to_vec(state).map_err(io::Error::other).map_err(Error::io("encode", &path))?;
-        self.write_durable(&path, &json)
+        self.write_durable(&path, &json)?;
+        self.unwritten().remove(name);
+        let occupied = self.index().shelf(name).occupied.clone();
+        if let Some(dir) = occupied {
+            self.names().written(&dir);
+        }
+        Ok(())
     }
 
     /// Reads a camera's state. A camera that never recorded has the empty state, and so, with a warning, has
     /// one whose file cannot be parsed.
     pub(super) fn read_state(&self, name: &CameraName) -> Result<CameraState> {
+        if let Some(state) = self.unwritten().get(name) {
+            return Ok(state.clone());
+        }
         let path = self.layout.state(name);
         let json = match self.read(&path) {
             Ok(json) => json,

@@ -8,6 +8,7 @@
 
 use super::index::{ItemId, Status, Tried};
 use super::layout::{Suffix, owner};
+use super::names::Urgency;
 use super::{Error, Inner, Result, Spool};
 use framepost_events::ObjectKey;
 use std::collections::HashMap;
@@ -128,7 +129,9 @@ impl Inner {
             (Debt::Remove, Status::Waiting | Status::Dropping | Status::Quarantined)
             | (Debt::Quarantine(_), Status::Waiting | Status::Dropping | Status::Stored) => {}
             (Debt::Remove, Status::Claimed | Status::Stored) => {
-                self.remove_object(key)?;
+                // An unlink without a mark must not be undone: the next put would count as the first.
+                let urgency = if entry.tried == Tried::Before { Urgency::Later } else { Urgency::Now };
+                self.remove_object(key, urgency)?;
                 self.index().remove(&name, id);
                 self.keep_reserve();
             }

@@ -5,11 +5,12 @@
 //! ```text
 //! .lock                              flock, as on the directory itself; one process for each spool
 //! .reserve                           zeros; removed on a full disk to make room for recording a drop
-//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample;
-//!                                    for the chunk being recorded: content type and metadata
+//! cameras/<site>/<camera>.json       the open span: chunks closed, digest of the last manifest, end of the last sample, as they
+//!                                    were when it was written; for the chunk being recorded: content type and metadata
 //! objects/<key>.part                 being recorded
 //! objects/<key>                      closed; its bytes never change again
-//! objects/<key>.meta                 JSON: content type, metadata with `Sha256`, and the source file if there is one
+//! objects/<key>.meta                 JSON: content type, metadata with `Sha256`, and the source file if there is one. Of the last
+//!                                    closed chunk it stays when the chunk is uploaded, because it says how far the span is closed
 //! objects/<key>.draft                attributes of a part, written by an earlier version; only read
 //! objects/<key>.try                  a second name of `.meta`, or empty: a put was sent completely and not refused, so the
 //!                                    bucket may hold the object. Only its existence counts
@@ -30,18 +31,38 @@
 //!
 //! | what | steps |
 //! |---|---|
-//! | chunk begins | camera's file durable, if its data on the chunk being recorded change; `P` created with its init |
+//! | chunk begins | camera's file durable, if it is the first of its span or directory, or its data on the chunk being recorded change; `P` created with its init |
 //! | fragment | appended to `P` |
-//! | chunk closes | init overwritten, tail appended, `P` hashed and synced; `.meta` written; camera's file durable; `P` renamed to `O` |
+//! | chunk closes | init overwritten, tail appended; directory synced, if the name of `P` is not durable or that of the `O` before; `P` hashed and synced; `.meta` written; `P` renamed to `O`; uploader notified |
 //! | chunk of a file closes | init overwritten, tail appended, `P` hashed; uploader notified. See "Loose chunks" |
-//! | settled, after each batch of these | directory synced once for the closed and the new chunk; uploader notified; `P` synced ([`Durability::Fragment`]) |
+//! | settled, after each batch of these | `P` synced, and the directory if the name of `P` is not durable ([`Durability::Fragment`]) |
 //! | span ends | empty `P` synced; `.meta` durable; renamed; directory synced; camera's file durable, without a span; uploader notified |
 //! | gap | like a span's end; then the camera's file says that the time up to the gap's end is accounted for |
-//! | upload | all but the last piece sent; `.try` created, directory synced; the rest sent; after proof of storage: `O` unlinked, directory synced; sidecars unlinked; empty directories pruned |
+//! | upload | all but the last piece sent; `.try` created, directory synced; the rest sent; after proof of storage: `O` unlinked; directory synced, or while a camera records into it, synced for another reason; sidecars unlinked, see `names`; empty directories pruned |
 //! | refusal | received; `.try` unlinked, directory synced |
 //! | quarantine | `.quarantine` durable; on release: `.try` unlinked, directory synced; `.quarantine` unlinked, directory synced |
 //! | a file is read again | the quarantined `O` of a chunk that begins again is removed like an uploaded one |
 //! | drop | gap durable, naming the chunk; chunk unlinked, directory synced; sidecars and the shorter gap it continues unlinked |
+//!
+//! # What each sync is for
+//!
+//! A chunk of *n* fragments costs *n* + 3 syncs from its first fragment until it has left the spool:
+//!
+//! - `P` after each fragment but the last: its frames survive a power cut ([`Durability::Fragment`] only).
+//! - `P` when its chunk closes: the last fragment, and the bytes that the sidecar describes. Without it, a name could survive
+//!   whose content is torn.
+//! - `.meta` before its rename: without it, a chunk could come back with half a sidecar.
+//! - The directory when the first fragment of a chunk is written, or with [`Durability::Chunk`] when the chunk closes, before
+//!   there is a sidecar: the name of `P`. Without it, the sidecar alone could survive, as that of an uploaded chunk does.
+//! - The directory when a put is marked: without it, "already exists" could be the answer to a put that nobody remembers.
+//!
+//! The names `.meta` and `O` of a closed chunk become durable with one of the last two, whichever comes first. Until then, the
+//! chunk survives as the part that it was, with all its frames, and may be closed again with other metadata. That does no harm:
+//! the bucket cannot hold it without a mark, and the next chunk, which names its digest, is closed after it
+//! is durable. It is made durable before a gap says that it was dropped, too.
+//!
+//! Not synced by itself is what only repeats work if it is lost. The unlink of an uploaded chunk: the chunk
+//! comes back with its mark and is put again. The camera's file after each chunk: the last chunk's sidecar says the same.
 //!
 //! # Loose chunks
 //!
@@ -57,7 +78,9 @@
 //! crash during recovery is harmless.
 //!
 //! - `P` with a `.meta` that matches its length and digest: it is renamed.
-//! - `O` without `.meta` that is the last closed chunk according to the camera's file: only one of the two
+//! - `.meta` of a chunk, with `O` or without anything, that belongs to the open span of the camera's file and is newer: the
+//!   camera's file is written again, up to this chunk. This comes first.
+//! - `O` without `.meta` that is the last closed chunk, or the next one, according to the camera's file: only one of the two
 //!   names survived. The uploader was not notified yet, so `O` becomes `P` again.
 //! - `P` of a chunk without `.meta`: cut after its last complete fragment ([`Repair`]) and closed as a shorter
 //!   chunk; removed if it has no complete fragment. The fragment being written is lost.
@@ -96,6 +119,7 @@ mod fs;
 mod index;
 mod layout;
 mod loose;
+mod names;
 mod recover;
 mod repair;
 mod scan;
@@ -122,6 +146,9 @@ use framepost_events::{Camera, ObjectKey, Site};
 use fs::{DiskFs, Fs, Lock, SpoolFile};
 use index::Index;
 use layout::{CameraName, Layout, Suffix, temporary};
+use names::Urgency;
+use sidecar::CameraState;
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -193,6 +220,10 @@ struct Inner {
     dropping: Mutex<()>,
     debts: Mutex<debts::Debts>,
     loose: Mutex<loose::Loose>,
+    names: Mutex<names::Names>,
+    /// Where cameras stand whose files say less: their writer was dropped within a span, or the disk did not accept the file at
+    /// the start.
+    unwritten: Mutex<HashMap<CameraName, CameraState>>,
     changes: watch::Sender<u64>,
     /// Notified of each debt.
     owing: Notify,
@@ -246,6 +277,8 @@ impl Spool {
             dropping: Mutex::default(),
             debts: Mutex::default(),
             loose: Mutex::default(),
+            names: Mutex::default(),
+            unwritten: Mutex::default(),
             changes: watch::Sender::new(0),
             owing: Notify::new(),
             _lock: lock,
@@ -285,10 +318,21 @@ impl Spool {
     }
 }
 
+/// What lies beside an object, in the order in which it is unlinked.
+const SIDECARS: [Suffix; 3] = [Suffix::Quarantine, Suffix::Try, Suffix::Meta];
+
 /// File operations that add path and operation to each error.
 impl Inner {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn names(&self) -> MutexGuard<'_, names::Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<CameraName, CameraState>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self) {
@@ -343,7 +387,32 @@ impl Inner {
 
     fn sync_parent(&self, path: &Path) -> Result<()> {
         let dir = path.parent().unwrap_or(path);
-        self.fs.sync_dir(dir).map_err(Error::io("sync the directory", dir))
+        let changes = self.names().changes(dir);
+        self.fs.sync_dir(dir).map_err(Error::io("sync the directory", dir))?;
+        let gone = self.names().synced(dir, changes);
+        self.remove_sidecars(&gone);
+        Ok(())
+    }
+
+    /// Makes durable the names of the chunks that were closed in a directory, if they are not.
+    fn sync_closed(&self, dir: &Path) -> Result<()> {
+        let may_reopen = self.names().may_reopen(dir);
+        if may_reopen { self.sync_parent(&dir.join("any")) } else { Ok(()) }
+    }
+
+    /// Makes durable the names of a camera's closed chunks.
+    fn sync_closed_of(&self, name: &CameraName) -> Result<()> {
+        let occupied = self.index().shelf(name).occupied.clone();
+        occupied.map_or(Ok(()), |dir| self.sync_closed(&dir))
+    }
+
+    /// Unlinks the sidecars of objects whose unlink is durable. What the disk refuses is left to the next start.
+    fn remove_sidecars(&self, gone: &[ObjectKey]) {
+        for (key, suffix) in gone.iter().flat_map(|key| SIDECARS.map(|suffix| (key, suffix))) {
+            if let Err(error) = self.remove(&self.layout.file(key, suffix)) {
+                tracing::debug!(%error, "a sidecar is left to the next start");
+            }
+        }
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
@@ -361,15 +430,29 @@ impl Inner {
         }
     }
 
-    /// Unlinks an object, then its sidecars, so that it cannot come back without them.
-    fn remove_object(&self, key: &ObjectKey) -> Result<()> {
+    /// Unlinks an object, then its sidecars, so that it cannot come back without them. With [`Urgency::Later`], the unlink
+    /// becomes durable, and the sidecars are unlinked, at the next sync of a directory into which a camera records.
+    fn remove_object(&self, key: &ObjectKey, urgency: Urgency) -> Result<()> {
         if self.remove_loose(key)? {
             return Ok(());
         }
         let path = self.layout.file(key, Suffix::Object);
+        let dir = path.parent().unwrap_or(&path);
+        if urgency == Urgency::Now {
+            self.sync_closed(dir)?;
+        }
         self.remove(&path)?;
-        self.sync_parent(&path)?;
-        for suffix in [Suffix::Quarantine, Suffix::Try, Suffix::Meta] {
+        let waits = {
+            let mut names = self.names();
+            let waits = urgency == Urgency::Later || names.is_needed(dir, key);
+            if waits { names.unlinked(dir, key) } else { None }
+        };
+        match waits {
+            Some(Urgency::Later) if urgency == Urgency::Later => return Ok(()),
+            Some(_) => return self.sync_parent(&path),
+            None => self.sync_parent(&path)?,
+        }
+        for suffix in SIDECARS {
             self.remove(&self.layout.file(key, suffix))?;
         }
         self.prune(&path);
@@ -388,6 +471,13 @@ impl Inner {
         let before = std::mem::replace(occupied, dir.map(Path::to_owned));
         drop(index);
         if let Some(before) = before {
+            if let Err(error) = self.sync_closed(&before) {
+                tracing::warn!(%error, "a closed chunk may be closed again after a power cut");
+            }
+            let gone = self.names().leave(&before);
+            if !gone.is_empty() && self.fs.sync_dir(&before).is_ok() {
+                self.remove_sidecars(&gone);
+            }
             self.prune(&before.join("any"));
         }
     }

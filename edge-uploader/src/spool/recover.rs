@@ -1,8 +1,9 @@
 //! Recovery of what a crash left. Every step can be repeated.
 
+use super::close::after_chunk;
 use super::digest::is_as_closed;
 use super::error::unusable;
-use super::index::{ItemId, Tried};
+use super::index::{ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;
 use super::scan::Scan;
@@ -12,7 +13,7 @@ use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::{Camera, KeyKind, ObjectKey, Site};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -61,12 +62,14 @@ impl Inner {
             let example = scan.foreign_example.as_deref().unwrap_or(Path::new("")).display();
             tracing::warn!(files = scan.foreign, %example, "foreign files in the spool are left alone");
         }
-        for path in &scan.leftovers {
+        let unwritten = self.catch_up(&scan);
+        for (_, path) in scan.leftovers.iter().filter(|(name, _)| !unwritten.contains(name)) {
             if let Err(error) = self.remove(path) {
                 tracing::warn!(%error, "cannot remove a leftover file");
             }
+            self.prune(path);
         }
-        self.reopen_unsealed(&mut scan)?;
+        self.reopen_unsealed(&mut scan, |name| self.read_state(name))?;
         // The order in which they were closed is not known any more, so use their times.
         scan.objects.sort_by_key(|(_, key, _)| (key.start, key.counter));
         for (name, key, entry) in &scan.objects {
@@ -89,6 +92,45 @@ impl Inner {
             recovery.waiting_bytes += camera.waiting_bytes;
         }
         Ok(recovery)
+    }
+
+    /// Brings the cameras' files up to the last chunk that is closed according to its sidecar. Returns the cameras whose
+    /// sidecars are still needed, because the disk does not accept the file.
+    fn catch_up(&self, scan: &Scan) -> BTreeSet<CameraName> {
+        let states: BTreeMap<CameraName, CameraState> = self
+            .known_cameras()
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), self.read_state(&name).ok()?)))
+            .collect();
+        let mut missed: BTreeMap<&CameraName, Vec<&ObjectKey>> = BTreeMap::new();
+        let objects = scan.objects.iter().map(|(name, key, _)| (name, key));
+        for (name, key) in objects.chain(scan.gone.iter().map(|(name, key)| (name, key))) {
+            if states.get(name).is_some_and(|state| state.may_miss(key)) {
+                missed.entry(name).or_default().push(key);
+            }
+        }
+        let mut unwritten = BTreeSet::new();
+        for (name, keys) in missed {
+            let Some(next) = states.get(name).and_then(|state| self.after_last(state, keys)) else { continue };
+            if let Err(error) = self.write_state(name, &next) {
+                tracing::warn!(site = %name.site, camera = %name.camera, %error, "the camera's state cannot be written now");
+                self.unwritten().insert(name.clone(), next);
+                unwritten.insert(name.clone());
+            }
+        }
+        unwritten
+    }
+
+    /// Returns the state after the last of these chunks that belongs to the open span.
+    fn after_last(&self, state: &CameraState, mut closed: Vec<&ObjectKey>) -> Option<CameraState> {
+        closed.sort_by_key(|key| std::cmp::Reverse(key.counter));
+        closed.into_iter().find_map(|key| {
+            let meta = self.read_sidecar(key, Suffix::Meta).ok()?;
+            if meta.span.is_none() || meta.span != state.began {
+                return None;
+            }
+            after_chunk(key, &meta, state).ok()
+        })
     }
 
     fn recover_at_start(&self, name: CameraName, parts: Vec<ObjectKey>) -> CameraRecovery {
@@ -177,7 +219,7 @@ impl Inner {
         tracing::info!(%key, bytes, "interrupted chunk is closed after its last whole fragment");
         let attributes = Attributes { previous, ..repaired.attributes };
         let bytes = self.close_chunk(name, key, &mut *file, attributes, state)?;
-        self.offer_chunk(name, key, bytes, None)
+        self.offer_chunk(name, key, bytes)
     }
 
     fn is_part_as_closed(&self, part: &Path, meta: &Meta) -> std::io::Result<bool> {
@@ -185,9 +227,11 @@ impl Inner {
     }
 
     fn remove_part(&self, key: &ObjectKey, part: &Path) -> Result<()> {
+        // A sidecar alone would be that of a chunk that was uploaded.
+        self.remove(&self.layout.file(key, Suffix::Meta))?;
+        self.sync_parent(part)?;
         self.remove(part)?;
         self.sync_parent(part)?;
-        self.remove(&self.layout.file(key, Suffix::Meta))?;
         self.remove(&self.layout.file(key, Suffix::Draft))?;
         self.prune(part);
         Ok(())
@@ -195,10 +239,13 @@ impl Inner {
 
     /// Turns chunks back into parts whose name survived a power cut without their final sidecar.
     /// Nobody has seen them yet.
-    fn reopen_unsealed(&self, scan: &mut Scan) -> Result<()> {
+    fn reopen_unsealed(&self, scan: &mut Scan, state: impl Fn(&CameraName) -> Result<CameraState>) -> Result<()> {
         for (name, key, entry) in std::mem::take(&mut scan.bare) {
             let is_known = self.index().entry(&name, ItemId::of(&key)).is_some();
-            if !is_known && self.read_state(&name)?.closed_last(&key) {
+            // Nobody has put it: the mark for that would have made the sidecar durable.
+            let is_fresh = entry.tried == Tried::Never && entry.status == Status::Waiting;
+            let may_be_unsealed = |state: CameraState| state.closed_last(&key) || (is_fresh && state.comes_next(&key));
+            if !is_known && may_be_unsealed(state(&name)?) {
                 scan.unsealed.push((name, key));
             } else {
                 scan.objects.push((name, key, entry));
@@ -217,7 +264,7 @@ impl Inner {
         if state.span.as_ref().is_none_or(|span| span.origin == Origin::Camera) {
             return self.end_span(name, state);
         }
-        let next = CameraState { span: None, ..state.clone() };
+        let next = CameraState { span: None, began: None, ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
         Ok(())
@@ -257,9 +304,9 @@ impl Inner {
 
     /// Returns the parts of a camera that does not record now, for a writer that closes them. Also finds chunks
     /// that were closed without the process noticing, because the last sync of their directory failed.
-    pub(super) fn parts_of(&self, name: &CameraName) -> Result<Vec<ObjectKey>> {
+    pub(super) fn parts_of(&self, name: &CameraName, state: &CameraState) -> Result<Vec<ObjectKey>> {
         let mut scan = self.scan_camera(name);
-        self.reopen_unsealed(&mut scan)?;
+        self.reopen_unsealed(&mut scan, |_| Ok(state.clone()))?;
         for (_, key, entry) in scan.objects {
             if key.kind != KeyKind::Chunk || self.index().entry(name, ItemId::of(&key)).is_some() {
                 continue;

@@ -21,7 +21,9 @@ pub(super) struct Scan {
     /// Chunks without any sidecar. If it is the last closed chunk, only its name has survived.
     pub(super) bare: Vec<(CameraName, ObjectKey, Entry)>,
     /// Sidecars and temporary files without an object.
-    pub(super) leftovers: Vec<PathBuf>,
+    pub(super) leftovers: Vec<(CameraName, PathBuf)>,
+    /// Of these, the final sidecars of chunks: they were closed, and are gone.
+    pub(super) gone: Vec<(CameraName, ObjectKey)>,
     /// Number of files and directories that do not belong to the spool.
     pub(super) foreign: u64,
     /// The path of one of them, for the log.
@@ -128,7 +130,10 @@ impl Scan {
                 Suffix::Try | Suffix::Quarantine => object_bytes.is_none(),
             };
             if leftover {
-                self.leftovers.push(path);
+                if suffix == Suffix::Meta && key.kind == KeyKind::Chunk {
+                    self.gone.push((name.clone(), key.clone()));
+                }
+                self.leftovers.push((name.clone(), path));
             }
         }
         match object_bytes {

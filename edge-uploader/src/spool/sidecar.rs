@@ -3,7 +3,7 @@
 use super::source::SourceFile;
 use crate::segment::Quiet;
 use framepost_events::attributes::{Attributes, ClockSource, Metadata};
-use framepost_events::{Error, ObjectKey, Sha256};
+use framepost_events::{Error, KeyKind, ObjectKey, Sha256};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub(super) struct Meta {
     /// The file that the object was made from and can be made from again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<SourceFile>,
+    /// Only for a chunk of a camera: [`CameraState::began`] when it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) span: Option<Timestamp>,
 }
 
 impl Meta {
@@ -127,6 +130,11 @@ pub(super) struct CameraState {
     /// The open span; `None` between spans, and before the first chunk of a span is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) span: Option<OpenSpan>,
+    /// Start of the first chunk of the camera's span, from when this chunk begins until the span has ended. While it is set, the
+    /// sidecar of a later chunk with the same time may say that more of the span is closed: see [`may_miss`](Self::may_miss).
+    /// Absent for files, and in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) began: Option<Timestamp>,
     /// Everything before this time is accounted for by chunks or gaps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) recorded_to: Option<Timestamp>,
@@ -157,6 +165,17 @@ impl CameraState {
             last.map_or_else(|| (span.chunks == key.counter).then_some(span.previous), |last| last.previous)
         });
         Attributes { previous, ..draft.unwrap_or_default() }
+    }
+
+    /// Returns whether `key` may be a chunk of the open span that was closed after this was written.
+    pub(super) fn may_miss(&self, key: &ObjectKey) -> bool {
+        let chunks = self.span.as_ref().map_or(0, |span| span.chunks);
+        key.kind == KeyKind::Chunk && key.counter >= chunks && self.began.is_some_and(|began| key.start >= began)
+    }
+
+    /// Returns whether `key` may be the chunk after the last closed one.
+    pub(super) fn comes_next(&self, key: &ObjectKey) -> bool {
+        self.may_miss(key) && key.counter == self.span.as_ref().map_or(0, |span| span.chunks)
     }
 
     /// Returns whether `key` is the last closed chunk of the open span.

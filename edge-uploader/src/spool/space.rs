@@ -3,6 +3,7 @@
 use super::close::Note;
 use super::index::{Index, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
+use super::names::Urgency;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{GAP_CONTENT_TYPE, Gap, GapCause};
@@ -136,6 +137,8 @@ impl Inner {
         let gap_key = self.free_gap_key(name, &gap, counter);
         let body = gap.to_json();
         let superseded = grown.map(|(key, _)| key);
+        let object = self.layout.file(&key, Suffix::Object);
+        self.sync_closed(object.parent().unwrap_or(&object))?;
         let written = self.with_reserve(|| {
             let note = Note {
                 drops: Some(key.to_string()),
@@ -194,7 +197,7 @@ impl Inner {
 
     /// Unlinks a dropped chunk, or a gap that another one replaces.
     pub(super) fn finish_drop(&self, name: &CameraName, key: &ObjectKey) -> Result<()> {
-        self.remove_object(key)?;
+        self.remove_object(key, Urgency::Now)?;
         self.index().remove(name, ItemId::of(key));
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::digest::Hashing;
 use super::fs::SpoolFile;
 use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
+use super::names::Urgency;
 use super::sidecar::{CameraState, Draft, Origin};
 use super::source::SourceFile;
 use super::space::Reservation;
@@ -29,9 +30,6 @@ pub struct SpoolWriter {
     name: CameraName,
     state: CameraState,
     open: Option<OpenChunk>,
-    /// A closed chunk that is not known to be durable. Its directory is synced once, for it and for the
-    /// chunk that begins with it.
-    closed: Option<Closed>,
     /// The room of parts that an error left, until recovery counts them as chunks.
     left: Vec<Reservation>,
     /// Chunks of a file that are written whole and not hashed.
@@ -45,13 +43,6 @@ pub struct SpoolWriter {
 struct Whole {
     key: ObjectKey,
     attributes: Attributes,
-    room: Reservation,
-}
-
-/// A closed chunk of a camera.
-struct Closed {
-    key: ObjectKey,
-    bytes: u64,
     room: Reservation,
 }
 
@@ -98,7 +89,7 @@ impl SpoolWriter {
         self.state.quiet.clone().filter(Quiet::is_sound).unwrap_or_default()
     }
 
-    /// Remembers it: it is on the disk when the next chunk is closed.
+    /// Remembers it: it is on the disk when the camera's file is written the next time, which is once an hour at least.
     pub fn set_quiet(&mut self, quiet: Quiet) {
         self.state.quiet = Some(quiet);
     }
@@ -119,7 +110,6 @@ impl SpoolWriter {
             name,
             state: CameraState::default(),
             open: None,
-            closed: None,
             left: Vec::new(),
             hashing: Hashing::default(),
             whole_since: None,
@@ -136,8 +126,8 @@ impl SpoolWriter {
         self.state.recorded_to
     }
 
-    /// Writes one output. After a call of [`settle`](Self::settle) it is durable, and a closed chunk
-    /// is available to the uploader.
+    /// Writes one output. After a call of [`settle`](Self::settle) it is durable. A camera's chunk is durable, and available to
+    /// the uploader, when it is closed.
     pub fn apply(&mut self, output: Output) -> Result<()> {
         let result = match output {
             Output::Begin { start, counter, init, draft } => self.begin(start, counter, &init, draft),
@@ -151,8 +141,8 @@ impl SpoolWriter {
         result
     }
 
-    /// Passes closed chunks to the uploader. With [`Durability::Fragment`], also makes a camera's fragments
-    /// durable. For outputs that arrive together, call it once after the last: a fragment followed by its
+    /// With [`Durability::Fragment`], makes a camera's fragments durable. Passes the chunks of a file to the uploader once
+    /// they have waited long enough for others. For outputs that arrive together, call it once after the last: a fragment followed by its
     /// chunk's end is then synced together with it.
     pub fn settle(&mut self) -> Result<()> {
         let settled = self.settle_all();
@@ -163,18 +153,11 @@ impl SpoolWriter {
     }
 
     fn settle_all(&mut self) -> Result<()> {
-        if let Some((closed, open)) = self.closed.as_ref().map(|closed| &closed.key).zip(self.open.as_mut()) {
-            let part = |key| self.spool.layout.file(key, Suffix::Part);
-            if part(closed).parent() == part(&open.key).parent() {
-                open.name = Name::Synced;
-            }
-        }
-        self.offer_closed()?;
+        let wanted = self.spool.options.durability == Durability::Fragment;
         if self.whole_since.is_some_and(|since| since.elapsed() >= HASHED_WITHIN) {
             self.hash_all()?;
         }
         // The part of a source file is not continued after a crash; the file is read again.
-        let wanted = self.spool.options.durability == Durability::Fragment;
         let Some(open) = self.open.as_mut().filter(|open| wanted && open.origin == Origin::Camera) else {
             return Ok(());
         };
@@ -188,13 +171,6 @@ impl SpoolWriter {
             open.name = Name::Synced;
         }
         Ok(())
-    }
-
-    fn offer_closed(&mut self) -> Result<()> {
-        match self.closed.take() {
-            Some(Closed { key, bytes, room }) => self.spool.offer_chunk(&self.name, &key, bytes, Some(room)),
-            None => Ok(()),
-        }
     }
 
     /// Makes durable what was written of a file and is not in the bucket yet: nobody will read the file again.
@@ -243,10 +219,10 @@ impl SpoolWriter {
             self.give_up_part();
         }
         if self.health == Health::ToHeal {
-            self.closed = None;
+            self.spool.sync_closed_of(&self.name)?;
             // A loose part is whole, and none of those that a failure left.
             self.spool.keep_all(&self.name)?;
-            let parts = self.spool.parts_of(&self.name)?;
+            let parts = self.spool.parts_of(&self.name, &self.state)?;
             self.spool.recover_camera(&self.name, &mut self.state, parts)?;
             self.left.clear();
             self.health = Health::Whole;
@@ -314,15 +290,30 @@ impl SpoolWriter {
         let draft = Draft::of(draft).map_err(super::error::unusable(&key))?;
         let origin = draft.origin;
         let known = self.state.draft.as_ref().is_some_and(|before| before.stands_for(&draft));
-        let next = CameraState { draft: Some(draft), ..self.state.clone() };
-        if !known {
+        let began = match (origin, counter) {
+            (Origin::Camera, 0) => Some(start),
+            (Origin::Camera, _) => self.state.began,
+            (Origin::File, _) => None,
+        };
+        let next = CameraState { draft: Some(draft), began, ..self.state.clone() };
+        let part = self.spool.layout.file(&key, Suffix::Part);
+        let dir = part.parent().unwrap_or(&part);
+        // In a directory, the sidecars of closed chunks say how far the span is closed.
+        let elsewhere = origin == Origin::Camera && !self.spool.names().is_followed(dir);
+        if !known || elsewhere || began != self.state.began {
             // Write the state before the part's name exists, so that a recovery that finds
             // the part knows its attributes.
+            self.spool.sync_closed_of(&self.name)?;
             self.spool.write_state(&self.name, &next)?;
         }
         self.state = next;
-        let part = self.spool.layout.file(&key, Suffix::Part);
         self.spool.occupy(&self.name, Some(&part));
+        if origin == Origin::Camera {
+            self.spool.names().follow(dir);
+        }
+        if self.spool.names().are_left(dir, &key) {
+            self.spool.sync_parent(&part)?;
+        }
         let mut file = self.spool.create(&part)?;
         file.write_all(init).map_err(Error::io("write", &part))?;
         let init_bytes = init.len();
@@ -370,12 +361,19 @@ impl SpoolWriter {
         }
         let previous = self.state.span.as_ref().map(|span| span.previous);
         let attributes = Attributes { previous, ..attributes };
-        // One chunk at a time, because the camera's file only identifies the last one.
-        if let Some(Closed { key, bytes, room }) = self.closed.take() {
-            self.spool.offer_chunk(&self.name, &key, bytes, Some(room))?;
+        // It must survive as a part before it has a sidecar: a sidecar alone would be that of an uploaded chunk. The chunk before
+        // it must survive as it is closed, because this one names its digest.
+        match open.name {
+            Name::Cached => self.spool.sync_parent(&part)?,
+            Name::Synced => self.spool.sync_closed(part.parent().unwrap_or(&part))?,
         }
+        open.name = Name::Synced;
         let bytes = self.spool.close_chunk(&self.name, &open.key, &mut *open.file, attributes, &mut self.state)?;
-        self.closed = self.open.take().map(|OpenChunk { key, room, .. }| Closed { key, bytes, room });
+        if let Some(OpenChunk { key, room, .. }) = self.open.take() {
+            // Nothing is lost if its new names are not durable yet, and the mark of its put makes them so.
+            self.spool.shelve(&self.name, &key, bytes, Some(room));
+            self.spool.tell();
+        }
         Ok(())
     }
 
@@ -399,7 +397,7 @@ impl SpoolWriter {
                 expected: "the span's last chunk must be closed first",
             });
         }
-        self.offer_closed()?;
+        self.spool.sync_closed_of(&self.name)?;
         self.spool.keep_all(&self.name)?;
         let Some(span) = self.state.span.as_mut() else { return Ok(()) };
         if span.end != end {
@@ -422,7 +420,7 @@ impl SpoolWriter {
         match status {
             Status::Quarantined if is_same => {
                 tracing::info!(%key, "object in quarantine is made again from its file");
-                self.spool.remove_object(key)?;
+                self.spool.remove_object(key, Urgency::Now)?;
                 self.spool.index().remove(&self.name, id);
                 Ok(())
             }
@@ -437,15 +435,25 @@ impl SpoolWriter {
         let hashing = std::mem::take(&mut self.hashing);
         self.left.extend(hashing.into_subjects().map(|whole| whole.room));
         self.left.extend(self.open.take().map(|open| open.room));
-        // If its name got to the disk, recovery finds it again.
-        self.left.extend(self.closed.take().map(|closed| closed.room));
         self.whole_since = None;
     }
 }
 
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
+        let is_within_span = self.state.began.is_some() && self.state.span.is_some();
+        let written = || {
+            self.spool.sync_closed_of(&self.name)?;
+            self.spool.write_state(&self.name, &self.state)
+        };
+        if !is_within_span || written().is_ok() {
+            self.spool.occupy(&self.name, None);
+        } else {
+            // The directory is followed on, so that the sidecars stay that say how far the span is closed. The next writer of
+            // this process goes on from here.
+            let state = CameraState { source: None, ..self.state.clone() };
+            self.spool.unwritten().insert(self.name.clone(), state);
+        }
         self.spool.index().shelf(&self.name).has_writer = false;
-        self.spool.occupy(&self.name, None);
     }
 }

@@ -89,7 +89,7 @@ impl Content for FileContent {
     }
 
     fn file(&self) -> Option<std::path::PathBuf> {
-        Some(self.reader.path())
+        self.reader.path()
     }
 
     fn open(&self) -> ContentStream {

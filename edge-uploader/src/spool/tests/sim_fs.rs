@@ -68,6 +68,23 @@ pub(super) enum Fault {
     ReadOnly,
 }
 
+/// What of the changes since the last sync a power cut keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsynced {
+    /// Any subset of the names, and any prefix of what was written.
+    Some,
+    Nothing,
+}
+
+/// A sync that says "done" and does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deaf {
+    None,
+    Directory,
+    /// That of a file whose name ends like this when it is opened.
+    File(&'static str),
+}
+
 pub(super) struct World {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, Node>,
@@ -80,6 +97,7 @@ pub(super) struct World {
     pub(super) free_bytes: u64,
     /// Whether a file can have a second name.
     pub(super) links: Links,
+    pub(super) deaf: Deaf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +126,7 @@ impl SimFs {
             syncs: 0,
             free_bytes: u64::MAX / 2,
             links: if seed.is_multiple_of(2) { Links::Some } else { Links::None },
+            deaf: Deaf::None,
         };
         Self { world: Arc::new(Mutex::new(world)) }
     }
@@ -130,18 +149,25 @@ impl SimFs {
 
     /// The machine is gone, too.
     pub(super) fn power_cut(&self) {
+        self.power_cut_keeping(Unsynced::Some);
+    }
+
+    pub(super) fn power_cut_keeping(&self, unsynced: Unsynced) {
         self.set_fault(Fault::None);
         let mut guard = self.world();
         let world = &mut *guard;
         for change in std::mem::take(&mut world.pending) {
-            if world.random.bool() {
+            if unsynced == Unsynced::Some && world.random.bool() {
                 change.apply(&mut world.durable);
             }
         }
         world.names = world.durable.clone();
         for inode in &mut world.inodes {
             if inode.data != inode.synced {
-                let cut = world.random.usize(0..=inode.data.len());
+                let cut = match unsynced {
+                    Unsynced::Some => world.random.usize(0..=inode.data.len()),
+                    Unsynced::Nothing => 0,
+                };
                 let mut torn = inode.data[..cut].to_vec();
                 torn.extend_from_slice(inode.synced.get(cut..).unwrap_or_default());
                 inode.data = torn;
@@ -206,11 +232,13 @@ struct SimFile {
     world: Arc<Mutex<World>>,
     inode: usize,
     at: usize,
+    /// As it was opened.
+    path: PathBuf,
 }
 
 impl SimFs {
-    fn file(&self, inode: usize) -> Box<dyn SpoolFile> {
-        Box::new(SimFile { world: self.world.clone(), inode, at: 0 })
+    fn file(&self, inode: usize, path: &Path) -> Box<dyn SpoolFile> {
+        Box::new(SimFile { world: self.world.clone(), inode, at: 0, path: path.to_owned() })
     }
 }
 
@@ -273,6 +301,9 @@ impl SpoolFile for SimFile {
         let mut world = self.world.lock().unwrap();
         world.step()?;
         world.syncs += 1;
+        if matches!(world.deaf, Deaf::File(ending) if self.path.as_os_str().to_string_lossy().ends_with(ending)) {
+            return Ok(());
+        }
         let inode = &mut world.inodes[self.inode];
         inode.synced = inode.data.clone();
         Ok(())
@@ -293,7 +324,7 @@ impl Fs for SimFs {
         let inode = world.inodes.len() - 1;
         world.change(Change::Add(path.to_owned(), Node::File(inode)));
         drop(world);
-        Ok(self.file(inode))
+        Ok(self.file(inode, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
@@ -301,7 +332,7 @@ impl Fs for SimFs {
         world.step()?;
         let Node::File(inode) = world.node(path)? else { return Err(not_found()) };
         drop(world);
-        Ok(self.file(inode))
+        Ok(self.file(inode, path))
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn SpoolFile>> {
@@ -309,7 +340,7 @@ impl Fs for SimFs {
         world.step_reading()?;
         let Node::File(inode) = world.node(path)? else { return Err(not_found()) };
         drop(world);
-        Ok(self.file(inode))
+        Ok(self.file(inode, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -370,6 +401,9 @@ impl Fs for SimFs {
         let world = &mut *guard;
         world.step()?;
         world.syncs += 1;
+        if world.deaf == Deaf::Directory {
+            return Ok(());
+        }
         let (now, later): (Vec<_>, Vec<_>) = world.pending.drain(..).partition(|change| change.touches(path));
         world.pending = later;
         for change in now {
