@@ -1,4 +1,4 @@
-"""A KServe model server for one ONNX file: kserve_server.py FILE NAME PORT"""
+"""A KServe model server for one ONNX file: kserve_server.py FILE NAME PORT GRPC_PORT"""
 
 import sys
 
@@ -30,6 +30,6 @@ class Onnx(kserve.Model):
 
 
 if __name__ == "__main__":
-    file, name, port = sys.argv[1:]
-    server = kserve.ModelServer(http_port=int(port), enable_grpc=False, workers=1)
+    file, name, port, grpc_port = sys.argv[1:]
+    server = kserve.ModelServer(http_port=int(port), grpc_port=int(grpc_port), workers=1)
     server.start([Onnx(file, name)])

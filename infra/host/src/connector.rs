@@ -17,7 +17,7 @@ pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 type Make = fn(&Variables) -> framepost_ports::Result<Arc<dyn Cloud>>;
 
 /// The clouds by their names in locations, which are those of cargo features; `None` where this program was built without.
-const CLOUDS: [(&str, Option<Make>); 7] = [
+const CLOUDS: [(&str, Option<Make>); 8] = [
     ("local", Some(local)),
     ("aws", AWS),
     ("gcp", GCP),
@@ -25,6 +25,7 @@ const CLOUDS: [(&str, Option<Make>); 7] = [
     ("postgres", POSTGRES),
     ("onnx", ONNX),
     ("oip", OIP),
+    ("grpc", GRPC),
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
@@ -63,6 +64,11 @@ const OIP: Option<Make> = Some(models);
 #[cfg(not(feature = "oip"))]
 const OIP: Option<Make> = None;
 
+#[cfg(feature = "grpc")]
+const GRPC: Option<Make> = Some(models);
+#[cfg(not(feature = "grpc"))]
+const GRPC: Option<Make> = None;
+
 /// Databases, whose users other clouds can vouch for.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
@@ -88,14 +94,14 @@ impl framepost_sql::Passwords for Connector {
 }
 
 /// Models, which can lie in buckets of the other clouds.
-#[cfg(any(feature = "onnx", feature = "oip"))]
+#[cfg(any(feature = "onnx", feature = "oip", feature = "grpc"))]
 #[expect(clippy::unnecessary_wraps, reason = "other clouds can fail")]
 fn models(variables: &Variables) -> framepost_ports::Result<Arc<dyn Cloud>> {
     let buckets = Arc::new(Connector::new(variables.clone()));
     Ok(Arc::new(framepost_models::ModelCloud::new(buckets, variables.clone())))
 }
 
-#[cfg(any(feature = "onnx", feature = "oip"))]
+#[cfg(any(feature = "onnx", feature = "oip", feature = "grpc"))]
 #[async_trait::async_trait]
 impl framepost_models::Buckets for Connector {
     async fn source(&self, at: &Location) -> framepost_ports::Result<Arc<dyn framepost_ports::ObjectSource>> {
@@ -201,6 +207,7 @@ mod tests {
             ("motion:", Role::Detector),
             ("onnx:models/yolox-nano", Role::Detector),
             ("oip+https://host/v2/models/yolox-nano", Role::Detector),
+            ("oip+grpcs://host/v2/models/yolox-nano", Role::Detector),
             ("rekognition:", Role::Detector),
             ("vision:", Role::Detector),
         ] {

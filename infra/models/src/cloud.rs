@@ -1,4 +1,4 @@
-//! Models as clouds of the host: `onnx:` and `oip+http(s):`.
+//! Models as clouds of the host: `onnx:`, `oip+http(s):` and `oip+grpc(s):`.
 
 use crate::store::{Buckets, ModelDirectory};
 use async_trait::async_trait;
@@ -36,6 +36,7 @@ impl ModelCloud {
         (self.variables)(MODELS).filter(|models| !models.is_empty())
     }
 
+    #[cfg(feature = "onnx")]
     async fn find(&self, text: &str) -> Result<ModelDirectory> {
         ModelDirectory::find(text, self.models().as_deref(), self.buckets.as_ref()).await
     }

@@ -1,4 +1,4 @@
-//! Detectors that are models: run on this machine (`onnx:`), or by a model server (`oip+http(s):`).
+//! Detectors that are models: run on this machine (`onnx:`), or by a model server (`oip+http(s):`, `oip+grpc(s):`).
 //!
 //! A model is a [directory](ModelDirectory) with a [`model.toml`](manifest), which says how a [picture becomes the model's
 //! input](prepare) and what its [answer means](decode()). Neither of these does any I/O. `functions/README.md` describes models for

@@ -1,5 +1,6 @@
 //! Numbers that go into a model and come out of it.
 
+use crate::manifest::Element;
 use half::f16;
 
 /// What a model is given: one picture, `[1, 3, height, width]` or `[1, height, width, 3]`.
@@ -17,6 +18,17 @@ pub enum InputData {
     U8(Vec<u8>),
     F32(Vec<f32>),
     F16(Vec<f16>),
+}
+
+impl InputData {
+    /// The type of the elements.
+    pub fn element(&self) -> Element {
+        match self {
+            Self::U8(_) => Element::U8,
+            Self::F32(_) => Element::F32,
+            Self::F16(_) => Element::F16,
+        }
+    }
 }
 
 /// What a model returns: one of its outputs.

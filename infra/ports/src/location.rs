@@ -14,6 +14,7 @@
 //! | `motion:` | local | a detector: what moves |
 //! | `onnx:DIR`, `onnx:s3://bucket/dir`, `onnx:gs://bucket/dir` | onnx | a detector: a model that runs here |
 //! | `oip+https://host/v2/models/NAME` | oip | a detector: a model server |
+//! | `oip+grpcs://host/v2/models/NAME` | grpc | a detector: a model server, over gRPC |
 //! | `rekognition:` | aws | a detector |
 //! | `vision:` | gcp | a detector |
 //! | `sqlite:/path/catalog.db` | sqlite | a catalogue: a file of this machine |
@@ -82,7 +83,7 @@ enum Shape {
     Url,
     Database,
     Name,
-    /// An HTTP URL whose own scheme stands behind a plus: `oip+https://host/path`.
+    /// A URL whose own scheme stands behind a plus: `oip+https://host/path`.
     Over,
     /// `projects/P/<kind>/NAME`, whose kind is in the variant: `topics`, `subscriptions`.
     Resource(&'static str),
@@ -100,7 +101,7 @@ struct Form {
 }
 
 /// All forms of a location, in the order in which messages list them.
-const FORMS: [Form; 17] = [
+const FORMS: [Form; 19] = [
     Form { scheme: "s3", cloud: "aws", shape: Shape::Bucket, roles: &[Role::Bucket], example: "s3://bucket" },
     Form { scheme: "log", cloud: "local", shape: Shape::Only, roles: &[Role::Bus], example: "log:" },
     Form {
@@ -161,6 +162,20 @@ const FORMS: [Form; 17] = [
         shape: Shape::Over,
         roles: &[Role::Detector],
         example: "oip+http://host/v2/models/NAME",
+    },
+    Form {
+        scheme: "oip+grpcs",
+        cloud: "grpc",
+        shape: Shape::Over,
+        roles: &[Role::Detector],
+        example: "oip+grpcs://host/v2/models/NAME",
+    },
+    Form {
+        scheme: "oip+grpc",
+        cloud: "grpc",
+        shape: Shape::Over,
+        roles: &[Role::Detector],
+        example: "oip+grpc://host/v2/models/NAME",
     },
     Form { scheme: "rekognition", cloud: "aws", shape: Shape::Only, roles: &[Role::Detector], example: "rekognition:" },
     Form { scheme: "vision", cloud: "gcp", shape: Shape::Only, roles: &[Role::Detector], example: "vision:" },
@@ -245,12 +260,7 @@ impl Shape {
                 (is_bucket && has_no_parameters)
                     .then(|| Place::Bucket { name: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
             }
-            Self::Url => {
-                let url: Url = rest.parse().ok()?;
-                let is_named = url.path_segments()?.next_back().is_some_and(|name| !name.is_empty());
-                let is_of_a_service = matches!(url.scheme(), "https" | "http") && url.has_host();
-                (is_named && is_of_a_service).then_some(Place::Url(url))
-            }
+            Self::Url => service(rest, &["https", "http"]),
             Self::File => {
                 let is_file = rest.starts_with('/') && !rest.ends_with('/') && !rest.contains('\0');
                 is_file.then(|| Place::File(rest.into()))
@@ -263,7 +273,8 @@ impl Shape {
             Self::Over => {
                 let (_, url) = whole.split_once('+')?;
                 let (scheme, rest) = url.split_once(':')?;
-                Self::Url.read(&format!("{scheme}:{rest}"), whole).filter(|_| rest.starts_with("//"))
+                let schemes = ["https", "http", "grpcs", "grpc"];
+                service(&format!("{scheme}:{rest}"), &schemes).filter(|_| rest.starts_with("//"))
             }
             Self::Name => name(rest).map(Place::Name),
             Self::Resource(kind) => {
@@ -275,6 +286,14 @@ impl Shape {
             Self::Only => rest.is_empty().then_some(Place::Only),
         }
     }
+}
+
+/// Reads the URL of something that a service has.
+fn service(text: &str, schemes: &[&str]) -> Option<Place> {
+    let url: Url = text.parse().ok()?;
+    let is_named = url.path_segments()?.next_back().is_some_and(|name| !name.is_empty());
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    (is_named && has_host && schemes.contains(&url.scheme())).then_some(Place::Url(url))
 }
 
 /// Returns all forms that a location of this role can have: `a, b or c`.
@@ -356,6 +375,12 @@ mod tests {
                 Place::Url("https://h:8000/v2/models/m".parse().unwrap())
             }),
             ("oip+http://h/v2/models/m", "oip", &[Role::Detector], Place::Url("http://h/v2/models/m".parse().unwrap())),
+            ("oip+grpc://h:8001/v2/models/m", "grpc", &[Role::Detector], {
+                Place::Url("grpc://h:8001/v2/models/m".parse().unwrap())
+            }),
+            ("oip+GRPCS://h/v2/models/m/versions/3", "grpc", &[Role::Detector], {
+                Place::Url("grpcs://h/v2/models/m/versions/3".parse().unwrap())
+            }),
             ("rekognition:", "aws", &[Role::Detector], Place::Only),
             ("sqlite:/srv/c a.db", "sqlite", &[Role::Catalog], Place::File("/srv/c a.db".into())),
             ("postgres://u:p@h/d?sslmode=require", "postgres", &[Role::Catalog], {
@@ -416,6 +441,12 @@ mod tests {
             "oip+https:h/v2/models/m",
             "oip+ftp://h/v2/models/m",
             "oip+https://h/",
+            "oip+grpc://h:8001",
+            "oip+grpc://h:8001/",
+            "oip+grpc:///v2/models/m",
+            "oip+grpc:h/v2/models/m",
+            "grpc://h/v2/models/m",
+            "sqs:grpc://h/1/q",
             "vision:x",
             "sqlite:catalog.db",
             "sqlite:/srv/",
@@ -444,6 +475,7 @@ mod tests {
             ("sqlite:/srv/c.db", Role::Catalog, "sqlite:/srv/c.db"),
             ("postgres://u:secret@h:5432/d?password=secret", Role::Catalog, "postgres://h:5432/d"),
             ("oip+https://u:secret@h/v2/models/m?token=x", Role::Detector, "oip+https://h/v2/models/m"),
+            ("oip+grpcs://u:secret@h:1/v2/models/m?token=x", Role::Detector, "oip+grpcs://h:1/v2/models/m"),
         ] {
             assert_eq!(Location::parse(text, role).unwrap().to_string(), shown);
         }

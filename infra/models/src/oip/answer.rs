@@ -1,14 +1,17 @@
 //! A model server's answers: how long they may take, how large they may be, and what a refusal means.
 
+use super::{ANSWER_LIMIT_BYTES, WORDS_LIMIT_BYTES};
 use bytes::{Bytes, BytesMut};
 use framepost_ports::{Effect, Error, ErrorKind, Result};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
-/// The largest answer, in bytes.
-const ANSWER_LIMIT_BYTES: usize = 64 * 1024 * 1024;
-/// What is kept of the text of a refusal, in bytes.
-const WORDS_LIMIT_BYTES: usize = 300;
+/// Returns a text of the server's on one line, as much of it as may be shown.
+pub(super) fn words(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    line[..line.floor_char_boundary(WORDS_LIMIT_BYTES)].to_owned()
+}
 
 /// An answer with a success's status.
 pub(super) struct Answered {
@@ -59,10 +62,7 @@ pub(super) async fn receive(
     let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let retry_after = retry_after.map(Duration::from_secs).filter(|_| matches!(status, 429 | 503));
     let wait = retry_after.map_or_else(String::new, |wait| format!(", to be asked again in {} s", wait.as_secs()));
-    let words = String::from_utf8_lossy(&body);
-    let words: Vec<&str> =
-        words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let why = format!("the server answered {status}{wait}: {}", words.join(" "));
+    let why = format!("the server answered {status}{wait}: {}", words(&String::from_utf8_lossy(&body)));
     let error = Error::new(kind(status), operation, shown).with_effect(Effect::of_status(status)).because(why);
     Ok(Err(Refused { status, retry_after, error }))
 }

@@ -115,11 +115,7 @@ pub(super) fn request(
     outputs: &[&str],
     tensors: Tensors,
 ) -> Result<RequestBody, Malformed> {
-    let datatype = match &input.data {
-        InputData::U8(_) => "UINT8",
-        InputData::F32(_) => "FP32",
-        InputData::F16(_) => "FP16",
-    };
+    let datatype = datatype(input.data.element());
     let is_binary = tensors == Tensors::Binary;
     let bytes = is_binary.then(|| bytes_of(&input.data));
     let data = match (&input.data, tensors) {
@@ -149,7 +145,7 @@ pub(super) fn request(
     }
 }
 
-fn bytes_of(data: &InputData) -> Vec<u8> {
+pub(super) fn bytes_of(data: &InputData) -> Vec<u8> {
     match data {
         InputData::U8(data) => data.clone(),
         InputData::F32(data) => data.iter().flat_map(|value| value.to_le_bytes()).collect(),
@@ -263,7 +259,7 @@ pub(super) fn answer(body: &[u8], document_bytes: Option<usize>) -> Result<Vec<O
 }
 
 /// The numbers in little-endian bytes; `None` for another type, or where a part of a number is left.
-fn numbers(bytes: &[u8], datatype: &str) -> Option<Vec<f32>> {
+pub(super) fn numbers(bytes: &[u8], datatype: &str) -> Option<Vec<f32>> {
     fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Option<Vec<f32>> {
         let (numbers, rest) = bytes.as_chunks::<N>();
         rest.is_empty().then(|| numbers.iter().map(|bytes| number(*bytes)).collect())

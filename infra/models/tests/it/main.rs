@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bench;
+mod grpc;
 mod hostile;
 mod judge;
 mod python;

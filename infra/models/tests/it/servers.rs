@@ -30,8 +30,14 @@ impl Drop for Server {
 }
 
 /// A port that was free a moment ago.
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Two ports that were free a moment ago.
+fn ports() -> (u16, u16) {
+    let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    (one.local_addr().unwrap().port(), port())
 }
 
 /// Starts a server and waits until it knows the model.
@@ -62,15 +68,19 @@ fn reqwest_client() -> reqwest::Client {
 }
 
 async fn detector(port: u16, model: &Path) -> OipDetector {
-    let url = format!("http://127.0.0.1:{port}/v2/models/yolox-nano").parse().unwrap();
+    detector_of(&format!("http://127.0.0.1:{port}/v2/models/yolox-nano"), model).await
+}
+
+async fn detector_of(url: &str, model: &Path) -> OipDetector {
+    let url = url.parse().unwrap();
     OipDetector::new(url, ModelDirectory::local(model), Token::Fixed("secret".to_owned())).await.unwrap()
 }
 
 /// Asks the server about pictures of both clips, and compares with the reference.
-async fn agrees(port: u16, dir: &Path, data: &Path) -> Option<bool> {
+async fn agrees(server: &str, dir: &Path, data: &Path) -> Option<bool> {
     let python = crate::python::python()?;
     let model = dir.join("yolox-nano");
-    let detector = detector(port, &model).await;
+    let detector = detector_of(&format!("{server}/v2/models/yolox-nano"), &model).await;
     let mut found = 0;
     for clip in ["bottle-detection.mp4", "one-by-one-person-detection.mp4"] {
         let paths: Vec<_> = decoded(&data.join("clips").join(clip), "1/4", dir).into_iter().take(4).collect();
@@ -87,27 +97,28 @@ async fn agrees(port: u16, dir: &Path, data: &Path) -> Option<bool> {
 }
 
 #[tokio::test]
-async fn kserve_finds_what_the_reference_finds_by_binary_tensors() {
+async fn kserve_finds_what_the_reference_finds_by_binary_tensors_and_by_grpc() {
     let Some(data) = shared_data() else { return };
     let Some(python) = venv("venv-models", "kserve") else { return };
     let dir = tempfile::tempdir().unwrap();
     yolox_nano(&data, &dir.path().join("yolox-nano"));
-    let port = port();
+    let (http, grpc) = ports();
     let mut command = Command::new(python);
     command.arg("-B").arg(script("kserve_server.py")).arg(dir.path().join("yolox-nano/yolox_nano.onnx"));
-    let _server = start(command.arg("yolox-nano").arg(port.to_string()), port, dir.path()).await;
-    assert_eq!(agrees(port, dir.path(), &data).await, Some(false), "it takes binary tensors");
+    let _server = start(command.arg("yolox-nano").arg(http.to_string()).arg(grpc.to_string()), http, dir.path()).await;
+    let rest = format!("http://127.0.0.1:{http}");
+    assert_eq!(agrees(&rest, dir.path(), &data).await, Some(false), "it takes binary tensors");
+    agrees(&format!("grpc://127.0.0.1:{grpc}"), dir.path(), &data).await;
 }
 
 #[tokio::test]
-async fn mlserver_finds_what_the_reference_finds_by_json() {
+async fn mlserver_finds_what_the_reference_finds_by_json_and_by_grpc() {
     let Some(data) = shared_data() else { return };
     let Some(python) = venv("venv-mlserver", "mlserver, onnxruntime") else { return };
     let dir = tempfile::tempdir().unwrap();
     let model = dir.path().join("yolox-nano");
     yolox_nano(&data, &model);
-    let http = port();
-    let grpc = port();
+    let (http, grpc) = ports();
     let metrics = port();
     let settings = format!(
         r#"{{"host":"127.0.0.1","http_port":{http},"grpc_port":{grpc},"metrics_port":{metrics},"parallel_workers":0}}"#
@@ -122,7 +133,15 @@ async fn mlserver_finds_what_the_reference_finds_by_json() {
     let mut command = Command::new(python.with_file_name("mlserver"));
     command.arg("start").arg(dir.path()).env("PYTHONPATH", script("")).env("PYTHONDONTWRITEBYTECODE", "1");
     let _server = start(&mut command, http, dir.path()).await;
-    assert_eq!(agrees(http, dir.path(), &data).await, Some(true), "it takes JSON only");
+    let rest = format!("http://127.0.0.1:{http}");
+    assert_eq!(agrees(&rest, dir.path(), &data).await, Some(true), "it takes JSON only");
+    agrees(&format!("grpc://127.0.0.1:{grpc}"), dir.path(), &data).await;
+    let model = dir.path().join("yolox-nano");
+    for (name, expected) in [("no-such-model", ErrorKind::NotFound), ("yolox-nano/versions/77", ErrorKind::NotFound)] {
+        let url = format!("grpc://127.0.0.1:{grpc}/v2/models/{name}");
+        let error = detector_of(&url, &model).await.detect(&[blank()]).await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{name}: {}", chain(&error));
+    }
 }
 
 /// What the faulty server does with a request for an answer.
@@ -133,6 +152,8 @@ enum Fault {
     Truncated,
     /// Closes without a word.
     Dead,
+    /// Says nothing, and does not close.
+    Silent,
 }
 
 struct Faulty {
@@ -150,13 +171,13 @@ fn faulty(faults: Vec<Fault>) -> Faulty {
     std::thread::spawn(move || {
         let mut faults = faults.into_iter();
         let mut fault = faults.next().unwrap();
+        let mut silent = Vec::new();
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let Some(head) = request(&mut stream) else { continue };
             let line = head.lines().next().unwrap_or_default().to_owned();
-            log.lock()
-                .unwrap()
-                .push((line.clone(), head.to_ascii_lowercase().contains("authorization: bearer secret")));
+            let lower = head.to_ascii_lowercase();
+            log.lock().unwrap().push((line.clone(), lower.contains("authorization: bearer secret")));
             let metadata = r#"{"name":"m","inputs":[{"name":"images","datatype":"FP32","shape":[1,3,416,416]}]}"#;
             let answer = |status: u16, headers: &str, body: &[u8]| {
                 let start = format!(
@@ -170,6 +191,10 @@ fn faulty(faults: Vec<Fault>) -> Faulty {
                 Fault::Answer(status, headers, body) => answer(*status, headers, body),
                 Fault::Truncated => b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"outputs\":[".to_vec(),
                 Fault::Dead => Vec::new(),
+                Fault::Silent => {
+                    silent.push(stream);
+                    continue;
+                }
             };
             let _ = stream.write_all(&bytes);
             if !line.starts_with("GET") {
@@ -196,11 +221,11 @@ fn request(stream: &mut std::net::TcpStream) -> Option<String> {
     Some(head)
 }
 
-fn blank() -> Picture {
+pub(crate) fn blank() -> Picture {
     Picture::new(4, 4, Bytes::from(vec![0; 48]), Duration::ZERO).unwrap()
 }
 
-fn described(dir: &Path) {
+pub(crate) fn described(dir: &Path) {
     let text = YOLOX_NANO.replace("\"coco80_labels.txt\"", "[\"person\"]");
     // The model is the server's, so there is no file.
     let lines: Vec<&str> =
@@ -267,6 +292,49 @@ async fn a_server_that_asks_for_a_moment_is_asked_again_and_one_that_is_not_ther
     assert_eq!(error.kind(), ErrorKind::Transport, "{}", chain(&error));
 }
 
+/// The clock is simulated from the first question on, so that nobody waits for the limit.
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up_after_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    described(dir.path());
+    let server = faulty(vec![Fault::Silent]);
+    let detector = detector(server.address.port(), dir.path()).await;
+    detector.check().await.unwrap();
+    assert_given_up(&detector).await;
+}
+
+/// Asks about a picture, and asserts that there is no answer after half a minute.
+pub(crate) async fn assert_given_up(detector: &OipDetector) {
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let error = detector.detect(&[blank()]).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::Transport, Effect::Unknown), "{}", chain(&error));
+    // Ten seconds where it was not yet connected.
+    let waited = begun.elapsed().as_secs();
+    assert!((10..=31).contains(&waited), "{waited} s: {}", chain(&error));
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn vertex_ai_is_asked_at_its_own_url_with_the_documents_length_in_the_type() {
+    let dir = tempfile::tempdir().unwrap();
+    described(dir.path());
+    let zeros = vec!["0"; 3549 * 6].join(",");
+    let good = format!(r#"{{"outputs":[{{"name":"o","shape":[1,3549,6],"datatype":"FP32","data":[{zeros}]}}]}}"#);
+    let server = faulty(vec![Fault::Answer(200, "", json(&good))]);
+    let path = "/v1/projects/p/locations/europe-west4/endpoints/77:rawPredict";
+    let url = format!("http://{}{path}", server.address);
+    let error = detector_of(&url, dir.path()).await.detect(&[blank()]).await.unwrap_err();
+    assert!(chain(&error).contains("no `input.name`, which this server cannot be asked for"), "{}", chain(&error));
+    let text = std::fs::read_to_string(dir.path().join("model.toml")).unwrap();
+    let named = text.replace("[input]\n", "[input]\nname = \"images\"\n");
+    std::fs::write(dir.path().join("model.toml"), named).unwrap();
+    assert_eq!(detector_of(&url, dir.path()).await.detect(&[blank()]).await.unwrap(), [[]]);
+    let heard = server.heard.lock().unwrap();
+    assert_eq!(heard.len(), 1, "it says nothing of its model");
+    assert_eq!((heard[0].0.as_str(), heard[0].1), (format!("POST {path} HTTP/1.1").as_str(), true));
+}
+
 #[tokio::test]
 async fn a_model_that_the_server_has_otherwise_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -287,6 +355,10 @@ async fn a_token_goes_nowhere_without_tls() {
         ("http://models.example/v2/models/m", Token::Fixed("secret".to_owned()), false),
         ("http://models.example/v2/models/m", Token::None, true),
         ("https://models.example/v2/models/m", Token::Fixed("secret".to_owned()), true),
+        ("grpc://models.example/v2/models/m", Token::Fixed("secret".to_owned()), false),
+        ("grpc://models.example/v2/models/m", Token::None, true),
+        ("grpcs://models.example/v2/models/m", Token::Fixed("secret".to_owned()), true),
+        ("grpcs://user:password@models.example/v2/models/m", Token::None, false),
         ("https://user:password@models.example/v2/models/m", Token::None, false),
         ("https://models.example/v2/models/m?key=x", Token::None, false),
     ] {
@@ -296,6 +368,7 @@ async fn a_token_goes_nowhere_without_tls() {
     for (url, name) in [
         ("https://h/v2/models/yolox-nano", Some("yolox-nano")),
         ("https://h/triton/v2/models/m/versions/3", Some("m")),
+        ("grpc://h:8001/v2/models/m/versions/3", Some("m")),
         (
             "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/77:rawPredict",
             Some("77"),
