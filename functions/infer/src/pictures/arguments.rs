@@ -113,3 +113,51 @@ fn filters(shown: &Resolution, wanted: Wanted, seconds: Option<f64>, pixels: u64
     filters.push("metadata=mode=print:key=framepost:file='pipe\\:2'".to_owned());
     filters.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_input_is_opened_by_one_thread_and_by_the_demuxer_and_the_decoders_that_were_chosen() {
+        let sample = include_str!("../../../../events/samples/records/chunk-probed.json");
+        let record: framepost_events::record::Record = serde_json::from_str(sample).unwrap();
+        let framepost_events::record::Data::ChunkProbed(mut chunk) = record.data else { panic!("a chunk") };
+        for (container, format) in [
+            (Container::Mp4, "mov"),
+            (Container::Fmp4, "mov"),
+            (Container::Matroska, "matroska"),
+            (Container::Webm, "matroska"),
+        ] {
+            chunk.container = container;
+            for (input, protocol) in [(Input::Pipe, "pipe"), (Input::File, "file")] {
+                for wanted in [Wanted::First, Wanted::RandomAccess, Wanted::PerSecond(3.0)] {
+                    let list = arguments(&chunk, wanted, input, Times::FromStart, 1000);
+                    let inputs: Vec<usize> = (0..list.len()).filter(|at| list[*at] == "-i").collect();
+                    let [at] = inputs[..] else { panic!("{list:?}") };
+                    let (before, behind) = list.split_at(at);
+                    let has = |part: &[String], pair: [&str; 2]| part.windows(2).any(|found| found == pair);
+                    for pair in [
+                        ["-protocol_whitelist", protocol],
+                        ["-codec_whitelist", DECODERS],
+                        ["-threads", "1"],
+                        ["-filter_threads", "1"],
+                        ["-f", format],
+                    ] {
+                        assert!(has(before, pair), "{pair:?} before the input: {list:?}");
+                    }
+                    assert!(
+                        has(behind, ["-threads", "1"]) && behind.last().is_some_and(|last| last == "pipe:1"),
+                        "{list:?}"
+                    );
+                    assert!(behind[1].starts_with(protocol), "{list:?}");
+                    // Nothing of the object is an argument, and no file is written.
+                    assert!(
+                        !list.iter().any(|argument| argument.contains(&chunk.object.key) || argument == "-y"),
+                        "{list:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -22,8 +22,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// How long a process may still run after it has closed its outputs.
-const END: Duration = Duration::from_secs(2);
+/// How long a process may still run after it has closed its outputs, or has been killed. On a busy machine it may take seconds
+/// until a process that is ending has ended.
+const END: Duration = Duration::from_secs(10);
 
 /// Decodes the wanted pictures of a chunk with `ffmpeg` as a child process, within its [`Limits`].
 #[derive(Debug)]

@@ -11,6 +11,17 @@ use std::time::{Duration, Instant};
 /// Damaged chunks that are tried.
 const DAMAGED: usize = 240;
 
+/// How long the programs here would run that nobody ends.
+const LEFT_ALONE: Duration = Duration::from_secs(1000);
+/// Limits for programs that do not end.
+const SHORT: Limits = with_decoding(Duration::from_secs(1));
+/// Limits for programs that end, so that nobody ends them on a busy machine.
+const LONG: Limits = with_decoding(Duration::from_secs(200));
+
+const fn with_decoding(decoding: Duration) -> Limits {
+    Limits { decoding, memory_bytes: 1 << 30, pixels: 4096 * 4096, read_bytes: 256 << 20 }
+}
+
 /// A program that pretends to be ffmpeg. The script has its own process id as `$$`.
 fn pretender(dir: &Path, script: &str) -> PathBuf {
     let path = dir.join("ffmpeg");
@@ -28,7 +39,6 @@ fn small_chunk() -> Option<Bytes> {
 async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
     let Some(bytes) = small_chunk() else { return };
     let chunk = chunk(&bytes, Container::Fmp4, 1.0);
-    let limits = Limits { decoding: Duration::from_secs(1), ..Limits::default() };
     let picture = r"printf 'P6\n2 1\n255\nabcdef'";
     let time = "echo 'frame:0    pts:0       pts_time:0.5' >&2";
     for (name, script, expected) in [
@@ -53,6 +63,8 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let program = pretender(dir.path(), &script);
+        // Who does not end by itself meets the limit soon; a busy machine must not bring the others there.
+        let limits = if expected == "time" { SHORT } else { LONG };
         let decoder = Decoder::new(&program, limits);
         let begun = Instant::now();
         let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
@@ -65,14 +77,32 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
             Err(PicturesError::Read(_)) => "read",
         };
         assert_eq!(told, expected, "{name}: {result:?}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{name}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < LEFT_ALONE / 10, "{name}: {:?}", begun.elapsed());
         no_process_runs(&program, name).await;
         let written = dir.path().join("ffmpeg.written").metadata().map_or(0, |written| written.len());
         assert_eq!(written, 0, "{name}");
     }
-    let missing = Decoder::new("/nowhere/ffmpeg", limits);
+    let missing = Decoder::new("/nowhere/ffmpeg", LONG);
     let result = pictures(&Object::of(bytes.clone()), &missing, &chunk, Wanted::First).await;
     assert!(matches!(result, Err(PicturesError::Machine(_))));
+}
+
+/// The clock is simulated: it stands while something is done, and goes on at once to the next limit when nothing is.
+#[tokio::test(start_paused = true)]
+async fn a_program_that_hangs_is_ended_at_its_limit_of_time() {
+    let Some(bytes) = small_chunk() else { return };
+    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
+    for script in ["cat > /dev/null; sleep 1000", "sleep 1000", "sleep 1000 & sleep 1000 & wait"] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = pretender(dir.path(), script);
+        let begun = tokio::time::Instant::now();
+        let result = pictures(&Object::of(bytes.clone()), &Decoder::new(&program, SHORT), &chunk, Wanted::First).await;
+        assert!(matches!(result, Err(PicturesError::Limit("time"))), "{script}: {result:?}");
+        // By the clock three times the processor time, and then up to ten seconds until it is reaped.
+        let (least, most) = (SHORT.decoding * 3, SHORT.decoding * 3 + Duration::from_secs(10));
+        assert!((least..=most).contains(&begun.elapsed()), "{script}: {:?}", begun.elapsed());
+        no_process_runs(&program, script).await;
+    }
 }
 
 /// Waits until no process has the program in its command line.
@@ -83,7 +113,7 @@ async fn no_process_runs(program: &Path, name: &str) {
         let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
         lines.any(|line| String::from_utf8_lossy(&line).contains(needle))
     };
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + LEFT_ALONE / 10;
     while runs() {
         assert!(Instant::now() < deadline, "{name}: it still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,6 +3,7 @@
 
 mod cost;
 mod decoding;
+mod gated;
 mod handling;
 mod hostile;
 #[cfg(all(feature = "host", feature = "aws"))]
