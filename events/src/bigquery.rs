@@ -9,8 +9,8 @@
 //! The table is in `events/schemas/bigquery/records.json`, beside the JSON Schemas
 //! and written together with them.
 
+use crate::json_schema::of_data;
 use crate::record::{DECLARED, Record};
-use crate::schema::of_data;
 use serde_json::{Map, Value, json};
 
 /// A column, or a field of a RECORD.

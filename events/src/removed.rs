@@ -10,7 +10,7 @@
 //! Delivery is at least once and unordered: the event of an object's removal may arrive before that of its completion.
 
 use crate::Sha256;
-use crate::finalized::Provider;
+use crate::object::Provider;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

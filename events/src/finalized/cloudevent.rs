@@ -1,7 +1,9 @@
 //! CloudEvents 1.0 in structured mode (the JSON is the event) and in binary mode (attributes are `ce-…`
 //! headers, the body is the data): those of Eventarc, direct or with a Pub/Sub message inside, and our own.
 
-use super::{IgnoreCode, Notice, Sender, gcs, json, local, pubsub};
+use super::notice::{IgnoreCode, Notice};
+use super::sender::Sender;
+use super::{gcs, json, local, pubsub};
 use crate::Error;
 use crate::removed::{self, Removal};
 use cloudevents::{AttributesReader as _, Data, Event, EventBuilder as _, EventBuilderV10};

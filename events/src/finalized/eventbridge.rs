@@ -3,8 +3,11 @@
 //! Unlike in a notification, the key is not URL-encoded, and names are in kebab case.
 
 use super::json::Integer;
-use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender, s3};
+use super::notice::{IgnoreCode, Notice};
+use super::s3;
+use super::sender::Sender;
 use crate::Error;
+use crate::object::{ObjectFinalized, Provider};
 use crate::removed::{Cause, Removal};
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -5,7 +5,9 @@
 //! emulators. If one of the two places lacks a value, the other one is used; if both have it, they must agree.
 
 use super::json::{self, Integer, typed};
-use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
+use super::notice::{IgnoreCode, Notice};
+use super::sender::{Sender, is_resource};
+use crate::object::{ObjectFinalized, Provider};
 use crate::removed::{Cause, Removal};
 use crate::{Error, ObjectRemoved};
 use jiff::Timestamp;
@@ -62,12 +64,6 @@ struct Resource {
     time_created: Option<Timestamp>,
     time_finalized: Option<Timestamp>,
     time_deleted: Option<Timestamp>,
-}
-
-/// Returns whether a JSON object is an object's resource.
-pub(super) fn is_resource(object: &Map<String, Value>) -> bool {
-    object.get("kind").and_then(Value::as_str) == Some("storage#object")
-        || ["bucket", "name", "generation"].iter().all(|name| object.contains_key(*name))
 }
 
 /// Parses a message: its attributes and its data. `published` is when Pub/Sub accepted it.

@@ -2,8 +2,9 @@
 //! data is the [`ObjectFinalized`] itself.
 
 use super::json::typed;
-use super::{Notice, ObjectFinalized, Sender};
-use crate::{Error, ObjectRemoved, Sha256, removed};
+use super::notice::Notice;
+use super::sender::Sender;
+use crate::{Error, ObjectFinalized, ObjectRemoved, Sha256, removed};
 use serde_json::{Map, Value, json};
 
 /// The CloudEvents type of this event.

@@ -1,6 +1,8 @@
 //! Cloud Storage's notifications in messages of Pub/Sub, in the push envelope or pulled.
 
-use super::{Notice, Sender, gcs};
+use super::gcs;
+use super::notice::Notice;
+use super::sender::Sender;
 use crate::Error;
 use crate::pubsub::PubSubMessage;
 use serde_json::{Map, Value};

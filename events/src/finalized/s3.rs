@@ -5,7 +5,9 @@
 //! is refused, as the guide demands.
 
 use super::json::{self, FormEncoded, Integer};
-use super::{IgnoreCode, Notice, ObjectFinalized, Provider, Sender};
+use super::notice::{IgnoreCode, Notice};
+use super::sender::Sender;
+use crate::object::{ObjectFinalized, Provider};
 use crate::removed::{Cause, Removal};
 use crate::{Error, ObjectRemoved};
 use jiff::Timestamp;

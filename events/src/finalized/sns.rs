@@ -4,7 +4,9 @@
 //! With "raw message delivery" there is no wrapper, and the message is parsed directly.
 
 use super::json::{self, typed};
-use super::{IgnoreCode, Notice, Sender, eventbridge, s3};
+use super::notice::{IgnoreCode, Notice};
+use super::sender::Sender;
+use super::{eventbridge, s3};
 use crate::Error;
 use serde::Deserialize;
 use serde_json::{Map, Value};

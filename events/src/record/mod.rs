@@ -120,8 +120,8 @@ macro_rules! records {
         pub const DECLARED: &[Declared] = &[$(Declared {
             event_type: $NAME,
             not_logged: <$Type as RecordType>::NOT_LOGGED,
-            event_schema: crate::schema::of::<$Type>,
-            data_schema: crate::schema::of_data::<$Type>,
+            event_schema: crate::json_schema::of::<Record, $Type>,
+            data_schema: crate::json_schema::of_data::<$Type>,
         }),+];
 
         /// What a function can publish about an object. The envelope's `type` determines
