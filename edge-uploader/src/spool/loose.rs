@@ -10,8 +10,8 @@
 use super::fs::SpoolFile;
 use super::index::{ItemId, Tried};
 use super::layout::{CameraName, Suffix, owner};
+use super::reservation::Reservation;
 use super::sidecar::Meta;
-use super::space::Reservation;
 use super::{Error, Inner, Result};
 use framepost_events::ObjectKey;
 use std::io;

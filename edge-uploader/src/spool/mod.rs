@@ -122,6 +122,7 @@ mod loose;
 mod names;
 mod recover;
 mod repair;
+mod reservation;
 mod scan;
 mod sidecar;
 mod source;

@@ -1,7 +1,7 @@
 //! Space: the quota, the minimum of free disk space, and dropping chunks.
 
 use super::close::Note;
-use super::index::{Index, ItemId, Status, Tried};
+use super::index::{ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::names::Urgency;
 use super::{Error, Inner, Result};
@@ -10,7 +10,7 @@ use framepost_events::gap::{GAP_CONTENT_TYPE, Gap, GapCause};
 use framepost_events::{KeyKind, ObjectKey};
 use jiff::{SignedDuration, Timestamp};
 use std::io::Write;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
 /// Enough for a gap, its sidecar and the directories' new blocks, also on file systems with large blocks.
 const RESERVE_BYTES: usize = 256 * 1024;
@@ -18,48 +18,6 @@ const RESERVE_BYTES: usize = 256 * 1024;
 /// Chunks whose times differ by at most this adjoin: slewing changes the clock between one's end
 /// and the next one's start.
 const ADJOINING: SignedDuration = SignedDuration::from_millis(500);
-
-/// Room for a chunk that one camera records. It is given back when this is dropped, or when the chunk is closed and counts
-/// itself.
-pub(super) struct Reservation {
-    spool: Arc<Inner>,
-    name: CameraName,
-    bytes: u64,
-}
-
-impl Reservation {
-    /// Creates an empty reservation for a camera; [`grow`](Self::grow) fills it.
-    pub(super) fn new(spool: &Arc<Inner>, name: &CameraName) -> Self {
-        Self { spool: Arc::clone(spool), name: name.clone(), bytes: 0 }
-    }
-
-    /// Reserves `bytes` more, and drops chunks if needed.
-    pub(super) fn grow(&mut self, bytes: u64) -> Result<()> {
-        self.spool.reserve(&self.name, bytes)?;
-        self.bytes += bytes;
-        Ok(())
-    }
-
-    /// Gives the room back to an index that is locked.
-    pub(super) fn give_back(mut self, index: &mut Index) {
-        self.free(index);
-    }
-
-    fn free(&mut self, index: &mut Index) {
-        let of_camera = index.shelf(&self.name);
-        of_camera.open_bytes = of_camera.open_bytes.saturating_sub(std::mem::take(&mut self.bytes));
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        // The index is still locked where the room was given back to it.
-        if self.bytes > 0 {
-            let spool = Arc::clone(&self.spool);
-            self.free(&mut spool.index());
-        }
-    }
-}
 
 /// Whether a reservation fits into the quota and leaves the free floor of the disk.
 enum Fit {
@@ -69,8 +27,8 @@ enum Fit {
 }
 
 impl Inner {
-    /// Adds `bytes` to what is reserved for `name`, and drops chunks if needed. A [`Reservation`] gives them back.
-    fn reserve(&self, name: &CameraName, bytes: u64) -> Result<()> {
+    /// Adds `bytes` to what is reserved for `name`, and drops chunks if needed. A [`Reservation`](super::reservation::Reservation) gives them back.
+    pub(super) fn reserve(&self, name: &CameraName, bytes: u64) -> Result<()> {
         if let Fit::Reserved = self.try_reserve(name, bytes)? {
             return Ok(());
         }

@@ -3,14 +3,23 @@
 //! Chunks mostly arrive in the order of their times. The fold then continues, because its state is stored for each camera and
 //! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
+use crate::about::{json, plain};
 use crate::batch::Insert;
 use crate::executor::{Executor, Row, Value, row, values};
-use crate::write::{Touched, json};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
 use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The looks that changed, of one camera and one model.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// New looks, by their places in the order.
+    pub(crate) new: BTreeMap<(i64, String, String), LookRow>,
+    /// The starts of the days from which looks were removed.
+    pub(crate) gone: BTreeSet<Timestamp>,
+}
 
 /// The place of the last look that the fold contains: start in µs, and key.
 type Last = (i64, String);
@@ -162,7 +171,7 @@ async fn rebuild(
 impl Made {
     fn sighting(&mut self, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
         let Sighting { label, from, to, score, .. } = sighting;
-        let label = label.replace('\0', "\u{fffd}");
+        let label = plain(label);
         let row = row![camera, series, day, label.as_str(), *from, *to, *score, json(sighting)?];
         self.sightings.insert((camera, series, day, label, *from), row);
         Ok(())

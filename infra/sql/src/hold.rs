@@ -1,5 +1,6 @@
 //! Holds, which are kept as they are.
 
+use crate::about::plain;
 use crate::executor::{Executor, Row, Value, values};
 use crate::read::name;
 use framepost_ports::Result;
@@ -19,7 +20,7 @@ pub(crate) async fn hold(db: &mut impl Executor, hold: &Hold) -> Result<()> {
         camera.camera.as_str(),
         within.from,
         within.to,
-        reason.replace('\0', "\u{fffd}"),
+        plain(reason),
         *created,
         created_by.as_deref(),
     ];

@@ -1,10 +1,10 @@
 //! What changes need to know of the rows that are there, asked at once for all of them: removals of their objects, and the ids
 //! of their cameras and models.
 
+use crate::about::{About, json, may_come_again, place, plain};
 use crate::batch::{filled, tuples};
 use crate::executor::{Executor, Row, Value, values};
 use crate::read;
-use crate::write::{About, json, may_come_again, place, plain};
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Model, ObjectRef};
 use framepost_ports::catalog::{CameraName, Change, LookRow};

@@ -17,6 +17,7 @@
 //!
 //! Times are whole microseconds since 1970, as in keys. What nothing is asked by is kept as the record's JSON.
 
+mod about;
 mod batch;
 mod build;
 mod cloud;
@@ -30,6 +31,8 @@ mod objects;
 mod pipeline;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_error;
 mod read;
 mod schema;
 #[cfg(feature = "sqlite")]

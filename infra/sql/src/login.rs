@@ -109,7 +109,7 @@ impl Login {
 
     /// Makes a connection; the second part is what moves its bytes.
     pub(crate) async fn connect(&self) -> Result<(Client, Connection)> {
-        let failed = |error| crate::postgres::failed("connect", error);
+        let failed = |error| crate::postgres_error::failed("connect", error);
         match &self.vouched {
             None => self.config.connect(self.tls.clone()).await.map_err(failed),
             Some(Vouched { by, user, passwords }) => {

@@ -5,7 +5,7 @@
 //! transaction, the server refuses those behind it. Answers are taken in order, so the first failure is the one that is returned.
 
 use crate::executor::{Asked, Dialect, Executor, Row, Value};
-use crate::postgres::failed;
+use crate::postgres_error::failed;
 use bytes::BytesMut;
 use framepost_ports::{Error, ErrorKind, Result};
 use futures::future::BoxFuture;

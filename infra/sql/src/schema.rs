@@ -6,6 +6,9 @@
 //! On a server, whoever makes the tables also grants a reader what it needs ([`grant`]), so that a new version is readable from its
 //! first moment on: all tables to read, and holds to write.
 
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+
 use crate::executor::{Dialect, Executor, values};
 use framepost_ports::{Error, ErrorKind, Result};
 
@@ -110,32 +113,4 @@ async fn migrate_to(db: &mut impl Executor, newest: i64) -> Result<()> {
         tracing::info!(version, "the catalogue's schema was migrated");
     }
     Ok(())
-}
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use super::*;
-    use crate::sqlite::Sqlite;
-    use futures::executor::block_on;
-
-    #[test]
-    fn what_is_there_survives_a_new_version() {
-        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
-        let mut db = Sqlite::new(&mut connection);
-        block_on(async {
-            assert_eq!(usize::try_from(NEWEST), Ok(VERSIONS.len()));
-            migrate_to(&mut db, 1).await.unwrap();
-            db.batch("INSERT INTO camera (site, name, longest_us) VALUES ('plant-7', 'gate', 3000000)").await.unwrap();
-            assert!(db.query("SELECT 1 FROM happening", &[]).await.is_err(), "the second version has it");
-            for _ in 0..2 {
-                migrate(&mut db).await.unwrap();
-                let rows = db.query("SELECT name FROM camera", &[]).await.unwrap();
-                assert_eq!(rows[0].text(0).unwrap(), "gate");
-                assert!(db.query("SELECT 1 FROM happening", &[]).await.unwrap().is_empty());
-            }
-            db.execute("INSERT INTO framepost_schema (version) VALUES ($1)", values![NEWEST + 1]).await.unwrap();
-            let error = migrate(&mut db).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
-        });
-    }
 }

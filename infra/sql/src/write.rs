@@ -1,11 +1,11 @@
 //! Writes changes as rows.
 
+use crate::about::{About, json, length_us, may_come_again, place, plain};
 use crate::batch::{Insert, OfObject, Waiting, filled, tuples, wait};
-use crate::build;
+use crate::build::{self, Touched};
 use crate::executor::{Executor, Value, row, values};
 use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
-use framepost_events::finalized::Provider;
 use framepost_events::record::{Data, GatewayReported, ObjectRef, Record};
 use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, SightingFold};
 use framepost_ports::{Error, ErrorKind, Result};
@@ -13,15 +13,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The looks that changed, of one camera and one model.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
-    /// New looks, by their places in the order.
-    pub(crate) new: BTreeMap<(i64, String, String), LookRow>,
-    /// The starts of the days from which looks were removed.
-    pub(crate) gone: BTreeSet<Timestamp>,
-}
 
 /// What one transaction writes, and what it has learnt of the rows that are there.
 struct Writing<'a, E> {
@@ -37,53 +28,6 @@ struct Writing<'a, E> {
     looks: BTreeMap<(OfObject, i64), (i64, LookRow, String)>,
     /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
-}
-
-/// What a change is about, made once for all that ask.
-pub(crate) enum About {
-    Chunk(ChunkRow),
-    /// With the text of model and settings.
-    Look(LookRow, String),
-    /// Of this camera.
-    Interval(CameraName),
-    /// Anything else, or without a time or a camera of its own.
-    Other,
-}
-
-impl About {
-    fn of(change: &Change) -> Self {
-        let Change::Record(record) = change else { return Self::Other };
-        let of_camera = |camera: Option<CameraName>| camera.map_or(Self::Other, Self::Interval);
-        match &record.data {
-            Data::ChunkProbed(chunk) => ChunkRow::new(record.time, (**chunk).clone()).map_or(Self::Other, Self::Chunk),
-            Data::ChunkInferred(inferred) => match LookRow::new(record.time, (**inferred).clone()) {
-                Some(row) => {
-                    let series = row.series();
-                    Self::Look(row, series)
-                }
-                None => Self::Other,
-            },
-            Data::GapRecorded(gap) => {
-                Self::Interval(CameraName { site: gap.gap.site.clone(), camera: gap.gap.camera.clone() })
-            }
-            Data::SpanEnded(end) => of_camera(CameraName::of(end.site.as_ref(), end.camera.as_ref())),
-            Data::GatewayReported(_) | Data::ObjectRejected(_) => Self::Other,
-        }
-    }
-
-    /// The camera whose rows it makes, and how long they are in µs.
-    pub(crate) fn camera(&self) -> Option<(CameraName, i64)> {
-        match self {
-            Self::Chunk(row) => Some((row.camera()?, length_us(row.from, row.to))),
-            Self::Look(row, _) => Some((row.camera()?, length_us(row.from, row.to))),
-            Self::Interval(name) => Some((name.clone(), 0)),
-            Self::Other => None,
-        }
-    }
-}
-
-fn length_us(from: Timestamp, to: Timestamp) -> i64 {
-    to.as_microsecond() - from.as_microsecond()
 }
 
 /// Applies the changes. The caller commits, or rolls back if this fails.
@@ -110,29 +54,6 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
     writing.flush().await?;
     let Writing { db, touched, .. } = writing;
     build::sightings(db, touched).await
-}
-
-/// Returns provider and bucket of an object as one text.
-pub(crate) fn place(object: &ObjectRef) -> String {
-    format!("{}/{}", object.provider, object.bucket)
-}
-
-/// Whether a version that was removed may be put again: [`ObjectRemoved::removes`], as the statements ask it.
-pub(crate) fn may_come_again(provider: Provider) -> bool {
-    match provider {
-        Provider::Local => true,
-        Provider::S3 | Provider::Gcs => false,
-    }
-}
-
-/// A text as a database takes it: one of them has no NUL.
-pub(crate) fn plain(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
-pub(crate) fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::new(ErrorKind::Invalid, "write", "the catalogue").because(error))
 }
 
 /// The JSON of a record's data, of which the record's own ends.
