@@ -41,7 +41,7 @@ impl Default for SegmentSettings {
     }
 }
 
-/// When chunks are cut.
+/// After how much media time a chunk is cut at the next random access frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cuts {
     /// As [`SegmentSettings::window`] and [`SegmentSettings::chunk_max`] say.

@@ -38,7 +38,7 @@ pub struct OidcOptions {
 /// A JSON Web Key Set (RFC 7517 §5) that is given, not fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Jwks {
-    /// The set itself.
+    /// The key set as JSON (RFC 7517 §5), which does not change while the program runs.
     Text(String),
     /// The file that has it, which is read again every hour.
     File(PathBuf),

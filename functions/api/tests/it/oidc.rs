@@ -22,7 +22,7 @@ struct Issuer {
     url: String,
     key: EcdsaKeyPair,
     asked: Arc<AtomicUsize>,
-    /// Its key set.
+    /// The key set that it publishes, as JSON.
     keys: String,
 }
 

@@ -104,7 +104,8 @@ fn assert_drawn(drawn: &[[u8; 3]], plain: &[[u8; 3]], boxes: &[Sides], size: (us
     assert!(visible * 10 >= on_border.len() * 9, "{shown}: {visible} of {} pixels of borders", on_border.len());
     let mut near = vec![false; width * height];
     for at in on_border {
-        let (x, y) = (at % width, at / width);
+        let x = at % width;
+        let y = at / width;
         for y in y.saturating_sub(SPREAD)..(y + SPREAD + 1).min(height) {
             near[y * width..][x.saturating_sub(SPREAD)..(x + SPREAD + 1).min(width)].fill(true);
         }

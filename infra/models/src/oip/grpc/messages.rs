@@ -13,11 +13,11 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 const OUTPUTS_MAX: usize = 64;
 /// The most bytes of an answer that are not raw contents. In memory, a number may take eight times its encoded length.
 const DESCRIBED_LIMIT_BYTES: usize = 16 * 1024 * 1024;
-/// The fields of [`InferResponse`].
+/// The field numbers of [`InferResponse`] that a look before decoding counts.
 const OUTPUTS: u32 = 5;
 const RAW_OUTPUT_CONTENTS: u32 = 6;
 
-/// `ModelMetadataRequest`.
+/// Asks what a model takes: `ModelMetadataRequest` of the protocol.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct MetadataRequest {
     #[prost(string, tag = "1")]
@@ -27,14 +27,14 @@ pub(super) struct MetadataRequest {
     pub(super) version: String,
 }
 
-/// `ModelMetadataResponse`.
+/// The inputs of a model: what is read of `ModelMetadataResponse`.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct MetadataResponse {
     #[prost(message, repeated, tag = "4")]
     pub(super) inputs: Vec<TensorMetadata>,
 }
 
-/// `ModelMetadataResponse.TensorMetadata`.
+/// Name, element type and shape of an input; -1 is a dimension of any length (`ModelMetadataResponse.TensorMetadata`).
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TensorMetadata {
     #[prost(string, tag = "1")]
@@ -45,7 +45,7 @@ pub(super) struct TensorMetadata {
     pub(super) shape: Vec<i64>,
 }
 
-/// `ModelInferRequest`.
+/// Asks for the outputs to these inputs: `ModelInferRequest` of the protocol.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct InferRequest {
     #[prost(string, tag = "1")]
@@ -63,7 +63,7 @@ pub(super) struct InferRequest {
     pub(super) raw_input_contents: Vec<Bytes>,
 }
 
-/// `ModelInferRequest.InferInputTensor`.
+/// An input, whose elements are in [`InferRequest::raw_input_contents`] (`ModelInferRequest.InferInputTensor`).
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct InferInput {
     #[prost(string, tag = "1")]
@@ -74,14 +74,14 @@ pub(super) struct InferInput {
     pub(super) shape: Vec<i64>,
 }
 
-/// `ModelInferRequest.InferRequestedOutputTensor`.
+/// An output that the answer is to have (`ModelInferRequest.InferRequestedOutputTensor`).
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RequestedOutput {
     #[prost(string, tag = "1")]
     pub(super) name: String,
 }
 
-/// `ModelInferResponse`.
+/// The outputs that were asked for: `ModelInferResponse` of the protocol.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct InferResponse {
     #[prost(message, repeated, tag = "5")]
@@ -91,7 +91,7 @@ pub(super) struct InferResponse {
     pub(super) raw_output_contents: Vec<Bytes>,
 }
 
-/// `ModelInferResponse.InferOutputTensor`.
+/// An output, with its elements here or in [`InferResponse::raw_output_contents`] (`ModelInferResponse.InferOutputTensor`).
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct InferOutput {
     #[prost(string, tag = "1")]
@@ -151,7 +151,7 @@ pub(super) fn metadata(message: Bytes) -> Result<Metadata, Malformed> {
     Ok(Metadata { inputs: response.inputs.into_iter().map(input).collect() })
 }
 
-/// Reads an answer.
+/// Reads an answer, whose parts other than raw contents are limited before they are decoded.
 pub(super) fn answer(message: Bytes) -> Result<Vec<OutputTensor>, Malformed> {
     bounded(&message)?;
     let response = InferResponse::decode(message).map_err(|error| Malformed(error.to_string()))?;

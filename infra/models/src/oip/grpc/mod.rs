@@ -39,7 +39,7 @@ pub(super) struct Grpc {
     /// Empty where the server chooses.
     version: String,
     token: Token,
-    /// Fetches tokens.
+    /// The HTTP client that asks the token endpoint.
     client: reqwest::Client,
 }
 
@@ -54,7 +54,8 @@ impl Grpc {
             ["v2", "models", model, "versions", version] => (*model, *version),
             _ => return Err(invalid("expected /v2/models/NAME behind the host".to_owned())),
         };
-        let (model, version) = (model.to_owned(), version.to_owned());
+        let model = model.to_owned();
+        let version = version.to_owned();
         // Before TLS is set up, which uses the provider.
         let client = rest::client()?;
         let scheme = if url.scheme() == "grpcs" { "https" } else { "http" };
