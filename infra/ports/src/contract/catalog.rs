@@ -2,6 +2,7 @@
 
 use super::Footage;
 use super::footage::CHUNK_MS;
+use super::switched::the_newer_is_shown;
 use crate::Catalog;
 use crate::catalog::{
     CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, KnownObject, Order, SightingQuery, Whose,
@@ -48,6 +49,7 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
     marks_are_kept(&*one).await;
     everything_can_go(&*one, &changes).await;
     put_again(&*other, &mut footage, chunks).await;
+    the_newer_is_shown(&*other, &mut footage).await;
 }
 
 async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {

@@ -9,6 +9,7 @@ mod inbox;
 mod ledger;
 mod objects;
 mod removal;
+mod switched;
 
 pub use bus::{Listener, bus};
 pub use catalog::{catalog, catalog_of};
