@@ -15,14 +15,13 @@ use aws_sdk_rekognition::types::{DetectLabelsFeatureName, Image, Label};
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::Model;
 use framepost_media::jpeg;
+use framepost_ports::prices::aws::REKOGNITION_PICTURE;
 use framepost_ports::{Detector, Error, ErrorKind, Picture, Price, Result};
 
 /// The largest picture in a request ("Guidelines and quotas in Amazon Rekognition").
 const IMAGE_LIMIT_BYTES: usize = 5 * 1024 * 1024;
 /// The lowest confidence that Rekognition reports, in percent. The function's own settings raise it.
 const MIN_CONFIDENCE: f32 = 30.0;
-/// `DetectLabels` is an API of Group 2; in us-east-1, each of the first million pictures of a month.
-const PRICE: Price = Price { dollars: 0.001, of: "2026-11-26" };
 
 /// The detector behind `rekognition:`, in the region of its session.
 #[derive(Debug)]
@@ -89,7 +88,7 @@ impl Detector for RekognitionDetector {
     }
 
     fn price(&self) -> Option<Price> {
-        Some(PRICE)
+        Some(REKOGNITION_PICTURE)
     }
 
     async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>> {

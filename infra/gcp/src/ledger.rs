@@ -15,7 +15,7 @@
 //! | a write whose answer got lost | 1 read more |
 //!
 //! A piece of work therefore costs two writes, or three with an external job: about 0.01 USD for a thousand
-//! pieces at 0.005 USD for a thousand class A operations. Entries are smaller than a kilobyte. Set a lifecycle
+//! pieces, of class A operations (`framepost_ports::prices`). Entries are smaller than a kilobyte. Set a lifecycle
 //! rule that deletes them after [`RETENTION`](framepost_ports::ledger::RETENTION). Use a bucket without object
 //! versions and soft deletion: each write replaces an object, and both would keep and charge for every replaced
 //! one.

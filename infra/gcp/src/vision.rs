@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::Model;
 use framepost_media::jpeg;
+use framepost_ports::prices::gcp::VISION_PICTURE;
 use framepost_ports::{Detector, Effect, Error, ErrorKind, Picture, Price, Result};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::retry_policy::NeverRetry;
@@ -22,8 +23,6 @@ use google_cloud_vision_v1::model::{
 const IMAGE_LIMIT_BYTES: usize = 5 * 1024 * 1024;
 /// The most objects of a picture.
 const OBJECTS_MAX: i32 = 100;
-/// Each unit of "Object Localization" beyond the first thousand of a month.
-const PRICE: Price = Price { dollars: 0.002_25, of: "2026-11-26" };
 
 /// Cloud Vision's `OBJECT_LOCALIZATION` as a detector: a picture is one call that costs.
 #[derive(Debug, Clone)]
@@ -107,7 +106,7 @@ impl Detector for VisionDetector {
     }
 
     fn price(&self) -> Option<Price> {
-        Some(PRICE)
+        Some(VISION_PICTURE)
     }
 
     async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>> {

@@ -1,6 +1,6 @@
 //! The port for detectors, which say what pictures show.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Price, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_events::detection::{Bounds, Detection};
@@ -71,15 +71,6 @@ impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Picture({} x {} at {:?})", self.width, self.height, self.offset)
     }
-}
-
-/// The price of a request for one picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Price {
-    /// US dollars for a picture.
-    pub dollars: f64,
-    /// The date of the publisher's price list: `2026-11-26`.
-    pub of: &'static str,
 }
 
 /// Which pictures of a chunk a detector works with best. It applies if the settings do not choose.

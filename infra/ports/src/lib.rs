@@ -24,6 +24,7 @@ pub mod location;
 #[cfg(feature = "testing")]
 pub mod memory;
 mod objects;
+pub mod prices;
 mod record_log;
 mod replay;
 mod sender_check;
@@ -39,7 +40,7 @@ pub use cloud::{Cloud, DatabaseUser, Preparation, Subscriber, Subscription, not_
 pub use dead_letters::{
     DETAIL_ATTRIBUTE, DETAIL_LIMIT_BYTES, DeadLetter, DeadLetters, FUNCTION_ATTRIBUTE, REASON_ATTRIBUTE,
 };
-pub use detector::{Detector, Picture, Price, Sampling};
+pub use detector::{Detector, Picture, Sampling};
 pub use error::{Effect, Error, ErrorKind, Result, chain};
 pub use exact::exact;
 pub use function::{Function, Outcome, Reason};
@@ -51,6 +52,7 @@ pub use objects::{
     ByteRange, Content, ContentStream, Likeness, NewObject, ObjectHead, ObjectRead, ObjectRemoval, ObjectSink,
     ObjectSource, PresignedGet, Put, Seen,
 };
+pub use prices::Price;
 pub use record_log::log_record;
 pub use replay::{Feed, Given, ObjectListing};
 pub use sender_check::SenderCheck;

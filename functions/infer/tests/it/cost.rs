@@ -11,7 +11,8 @@ use framepost_local::MotionDetector;
 use framepost_media::jpeg;
 use framepost_models::OnnxDetector;
 use framepost_ports::memory::SimulatedClock;
-use framepost_ports::{Detector, Picture};
+use framepost_ports::prices::{aws, gcp};
+use framepost_ports::{Detector, Picture, Price};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use std::path::Path;
 use std::process::Command;
@@ -27,20 +28,6 @@ const CHUNKS: f64 = 30.0 * 86_400.0 / CHUNK_S;
 const LOOKED_AT: [f64; 3] = [1.0, 0.25, 0.05];
 /// Each figure is the least of so many rounds.
 const ROUNDS: usize = 5;
-
-/// Public prices in US dollars, without what is free each month, looked up on 2026-11-27.
-mod price {
-    /// AWS Lambda, x86-64, us-east-1: a second of a GB of memory, and a request.
-    pub(super) const LAMBDA_GB_S: f64 = 0.000_016_666_7;
-    pub(super) const LAMBDA_REQUEST: f64 = 0.2e-6;
-    /// Cloud Run, billed by requests, in regions of tier 1: a second of a processor, of a GiB, and a request.
-    pub(super) const RUN_CPU_S: f64 = 0.000_024;
-    pub(super) const RUN_GIB_S: f64 = 0.000_002_5;
-    pub(super) const RUN_REQUEST: f64 = 0.4e-6;
-    /// A picture: the first million of a month of `DetectLabels`; `OBJECT_LOCALIZATION`.
-    pub(super) const REKOGNITION: f64 = 0.001;
-    pub(super) const VISION: f64 = 0.002_25;
-}
 
 /// The function's memory, in GiB: `memory_mib` of its `function.yaml`.
 const MEMORY_GIB: f64 = 1.5;
@@ -67,15 +54,16 @@ fn on_lambda(work: &Work, looked_at: f64, still_s: f64) -> f64 {
     let seconds = |cpu_s: f64| (cpu_s / LAMBDA_PROCESSORS * 1e3).ceil() / 1e3;
     let looked_s = looked_at * (seconds(work.cpu_s) + work.waiting_s);
     let billed_s = looked_s + (1.0 - looked_at) * seconds(still_s);
-    CHUNKS * (billed_s * MEMORY_GIB * price::LAMBDA_GB_S + price::LAMBDA_REQUEST + looked_at * work.calls)
+    CHUNKS
+        * (billed_s * MEMORY_GIB * aws::LAMBDA_GB_S_X86.dollars + aws::LAMBDA_REQUEST.dollars + looked_at * work.calls)
 }
 
 /// Dollars a month on Cloud Run, with one processor.
 fn on_cloud_run(work: &Work, looked_at: f64, still_s: f64) -> f64 {
     let steps = |seconds: f64| (seconds / RUN_STEP_S).ceil() * RUN_STEP_S;
     let billed_s = looked_at * steps(work.cpu_s + work.waiting_s) + (1.0 - looked_at) * steps(still_s);
-    let second = price::RUN_CPU_S + MEMORY_GIB * price::RUN_GIB_S;
-    CHUNKS * (billed_s * second + price::RUN_REQUEST + looked_at * work.calls)
+    let second = gcp::RUN_CPU_S.dollars + MEMORY_GIB * gcp::RUN_GIB_S.dollars;
+    CHUNKS * (billed_s * second + gcp::RUN_REQUEST.dollars + looked_at * work.calls)
 }
 
 fn processor_s(usage: &Usage) -> f64 {
@@ -173,20 +161,20 @@ async fn what_a_camera_costs_in_a_month() {
         "seconds of a processor, 1080p, 3 s, {pictures} random access frames: decoding {decoding_s:.3}, jpeg {jpeg_s:.3}, still {still_s:.4}"
     );
 
-    let paid = |detector, dollars: f64, pictures: f64| Work {
+    let paid = |detector, price: Price, pictures: f64| Work {
         detector,
         cpu_s: decoding_s + pictures * jpeg_s,
         waiting_s: pictures * ANSWER_S,
-        calls: pictures * dollars,
+        calls: pictures * price.dollars,
     };
     let free = |detector, cpu_s| Work { detector, cpu_s, waiting_s: 0.0, calls: 0.0 };
     let works = [
         free("`motion:`", motion_s),
         free("`onnx:`, YOLOX-nano", onnx_s),
-        paid("`rekognition:`, one picture a chunk", price::REKOGNITION, 1.0),
-        paid("`rekognition:`", price::REKOGNITION, pictures as f64),
-        paid("`vision:`, one picture a chunk", price::VISION, 1.0),
-        paid("`vision:`", price::VISION, pictures as f64),
+        paid("`rekognition:`, one picture a chunk", aws::REKOGNITION_PICTURE, 1.0),
+        paid("`rekognition:`", aws::REKOGNITION_PICTURE, pictures as f64),
+        paid("`vision:`, one picture a chunk", gcp::VISION_PICTURE, 1.0),
+        paid("`vision:`", gcp::VISION_PICTURE, pictures as f64),
     ];
     eprintln!("| | a chunk, s of a processor | Lambda: ungated | 25 % | 5 % | Cloud Run: ungated | 25 % | 5 % |");
     eprintln!("|---|---|---|---|---|---|---|---|");
@@ -211,7 +199,7 @@ async fn what_a_camera_costs_in_a_month() {
 
 #[test]
 fn what_is_not_looked_at_costs_next_to_nothing() {
-    let work = Work { detector: "rekognition", cpu_s: 0.1, waiting_s: 0.3, calls: price::REKOGNITION };
+    let work = Work { detector: "rekognition", cpu_s: 0.1, waiting_s: 0.3, calls: aws::REKOGNITION_PICTURE.dollars };
     let ungated = on_lambda(&work, 1.0, 0.0001);
     // DESIGN: one picture of each chunk is $864.
     assert!((864.0..880.0).contains(&ungated), "{ungated}");

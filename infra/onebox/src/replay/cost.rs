@@ -1,6 +1,8 @@
 //! Estimates the cost of a replay.
 
 use framepost_host::manifest::{Grant, Manifest};
+use framepost_ports::Price;
+use framepost_ports::prices::{aws, gcp};
 use std::fmt;
 
 /// Assumed time per object in seconds. The function's log has the real times (`latency_ms`).
@@ -8,40 +10,40 @@ const SECONDS_EACH: f64 = 0.1;
 /// Objects per listing request.
 const LISTED_AT_ONCE: f64 = 1000.0;
 
-/// List prices in US dollars, without discounts and free tiers.
+/// What the clouds charge for the parts of a replay.
 #[derive(Debug, Clone, Copy)]
 struct Prices {
-    /// Price of a listing request.
-    listing: f64,
-    /// Price of reading an object.
-    read: f64,
-    /// Price of a message in the inbox.
-    message: f64,
-    /// Price of a call of the function.
-    call: f64,
-    /// Price of a GiB of memory for a second.
-    memory_gib_s: f64,
-    /// Price of a CPU for a second.
-    cpu_s: f64,
+    /// A listing request.
+    listing: Price,
+    /// Reading an object.
+    read: Price,
+    /// A call of the function.
+    call: Price,
+    /// A GiB of memory for a second.
+    memory_gib_s: Price,
+    /// A CPU for a second, where it is not part of the memory's price.
+    cpu_s: Option<Price>,
+    /// US dollars for a message in the inbox.
+    message_dollars: f64,
 }
 
-/// us-east-1: S3 LIST and GET; SQS sends, receives and deletes ten messages at a time; Lambda on x86.
+/// SQS sends, receives and deletes ten messages at a time. Of Lambda's two kinds of processors, this is the dearer.
 const AWS: Prices = Prices {
-    listing: 0.005 / 1e3,
-    read: 0.0004 / 1e3,
-    message: 3.0 * 0.4 / 1e6 / 10.0,
-    call: 0.2 / 1e6,
-    memory_gib_s: 0.000_016_666_7,
-    cpu_s: 0.0,
+    listing: aws::S3_PUT,
+    read: aws::S3_GET,
+    call: aws::LAMBDA_REQUEST,
+    memory_gib_s: aws::LAMBDA_GB_S_X86,
+    cpu_s: None,
+    message_dollars: 3.0 * aws::SQS_REQUEST.dollars / 10.0,
 };
-/// us-central1: class A and B operations; Pub/Sub at 1 KB a message, in and out; Cloud Run.
+/// Pub/Sub charges for 1 KiB of a message at least, in and out.
 const GCP: Prices = Prices {
-    listing: 0.005 / 1e3,
-    read: 0.0004 / 1e3,
-    message: 2.0 * 40.0 / (1u64 << 30) as f64,
-    call: 0.4 / 1e6,
-    memory_gib_s: 0.000_002_5,
-    cpu_s: 0.000_024,
+    listing: gcp::STORAGE_CLASS_A,
+    read: gcp::STORAGE_CLASS_B,
+    call: gcp::RUN_REQUEST,
+    memory_gib_s: gcp::RUN_GIB_S,
+    cpu_s: Some(gcp::RUN_CPU_S),
+    message_dollars: 2.0 * 1024.0 * gcp::PUBSUB_BYTE.dollars,
 };
 
 /// Number and total size of objects.
@@ -74,11 +76,11 @@ impl Estimate<'_> {
         let objects = self.amount.objects as f64;
         let runtime = &self.manifest.runtime;
         // The objects are listed twice: to count them, and to replay them.
-        let listing = 2.0 * (self.amount.listed as f64 / LISTED_AT_ONCE).ceil() * prices.listing;
-        let requests = listing + objects * (self.reads_each * prices.read + prices.message);
-        let memory = f64::from(runtime.memory_mib) / 1024.0 * prices.memory_gib_s;
-        let cpu = f64::from(runtime.cpu.unwrap_or(1)) * prices.cpu_s;
-        let time = objects * (prices.call + SECONDS_EACH * (memory + cpu));
+        let listing = 2.0 * (self.amount.listed as f64 / LISTED_AT_ONCE).ceil() * prices.listing.dollars;
+        let requests = listing + objects * (self.reads_each * prices.read.dollars + prices.message_dollars);
+        let memory = f64::from(runtime.memory_mib) / 1024.0 * prices.memory_gib_s.dollars;
+        let cpu = f64::from(runtime.cpu.unwrap_or(1)) * prices.cpu_s.map_or(0.0, |price| price.dollars);
+        let time = objects * (prices.call.dollars + SECONDS_EACH * (memory + cpu));
         Some([("requests", requests), ("function time", time), ("together", requests + time)])
     }
 }

@@ -7,6 +7,7 @@ use framepost_events::detection::{Bounds, Detection};
 use framepost_events::finalized::Provider;
 use framepost_events::record::{ChunkProbed, Container, Data, Model, Record};
 use framepost_infer::pictures::{Decoder, Limits, find_program};
+use framepost_ports::prices::aws::REKOGNITION_PICTURE;
 use framepost_ports::{ByteRange, Detector, ObjectHead, ObjectRead, ObjectSource, Picture, Price, Result, Sampling};
 use jiff::SignedDuration;
 use std::path::PathBuf;
@@ -159,7 +160,7 @@ impl Counting {
     }
 
     pub(crate) fn paid() -> Self {
-        Self { price: Some(Price { dollars: 0.001, of: "2026-11-26" }), ..Self::free() }
+        Self { price: Some(REKOGNITION_PICTURE), ..Self::free() }
     }
 
     pub(crate) fn asked(&self) -> usize {
