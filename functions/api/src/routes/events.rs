@@ -16,9 +16,10 @@ use serde::Deserialize;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::watch;
 use utoipa::IntoParams;
 
-/// How often it is looked for something new.
+/// How often it is looked for something new that another process wrote. What this one writes is told.
 const EVERY: Duration = Duration::from_millis(50);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -59,7 +60,8 @@ pub(super) async fn events(
         None => api.catalog.last_happening().await?,
     };
     let wanted = Wanted { sight, site, camera };
-    let reading = Reading { api, wanted, after, ready: VecDeque::new(), pause: EVERY };
+    let written = api.catalog.written();
+    let reading = Reading { api, wanted, written, after, ready: VecDeque::new(), pause: EVERY };
     let stream = futures::stream::unfold(reading, |mut reading| async move {
         loop {
             if let Some(event) = reading.ready.pop_front() {
@@ -111,6 +113,8 @@ impl Wanted {
 struct Reading {
     api: Api,
     wanted: Wanted,
+    /// Changes when this process has written something.
+    written: Option<watch::Receiver<u64>>,
     after: i64,
     ready: VecDeque<Event>,
     pause: Duration,
@@ -119,6 +123,10 @@ struct Reading {
 impl Reading {
     /// Looks for something new, and waits where there is nothing.
     async fn look(&mut self) {
+        if let Some(written) = &mut self.written {
+            // What is written from here on ends the pause.
+            written.borrow_and_update();
+        }
         match self.api.catalog.happenings(self.after, PAGE).await {
             Ok(happened) => {
                 self.pause = EVERY;
@@ -132,7 +140,7 @@ impl Reading {
                     }
                 }
                 if self.ready.is_empty() && is_all {
-                    tokio::time::sleep(self.pause).await;
+                    self.pause_or_written().await;
                 }
             }
             Err(error) => {
@@ -140,6 +148,17 @@ impl Reading {
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             }
+        }
+    }
+
+    /// Waits for the pause, or until there may be something new.
+    async fn pause_or_written(&mut self) {
+        let pause = tokio::time::sleep(self.pause);
+        let Some(written) = &mut self.written else { return pause.await };
+        tokio::select! {
+            () = pause => {}
+            // Where nothing more is told, the pause is waited for.
+            Ok(()) = written.changed() => {}
         }
     }
 }

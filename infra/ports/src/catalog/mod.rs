@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{GatewayReported, Record};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 /// A change of the footage.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +171,12 @@ pub trait Catalog: Send + Sync {
     /// Returns records in the order in which they were written, after the one with this number, `limit` at most. A record that
     /// was delivered twice may be returned twice, and old ones are no longer there.
     async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>>;
+
+    /// Returns what changes when this process has written records, so that [`happenings`](Self::happenings) has more; `None` where
+    /// that is not told. What other processes write is never told.
+    fn written(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 
     /// Returns the number of the last record written; 0 before the first.
     async fn last_happening(&self) -> Result<i64>;
