@@ -4,13 +4,13 @@
 //! model. If a look arrives late or is removed, the whole day is built again from its remaining looks.
 
 use crate::about::{json, plain};
-use crate::batch::Insert;
+use crate::batch::{Insert, one_of};
 use crate::executor::{Executor, Row, Value, row, values};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
 use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The looks that changed, of one camera and one model.
 #[derive(Debug, Default)]
@@ -38,28 +38,32 @@ struct Made {
 }
 
 const SIGHTING: Insert = Insert {
-    into: "sighting (camera, series, day_us, label, from_us, to_us, score, sighting)",
+    table: "sighting",
+    columns: "camera bigint, series bigint, day_us bigint, label text, from_us bigint, to_us bigint, score float8,
+        sighting text",
     rest: "ON CONFLICT (camera, series, day_us, label, from_us) DO UPDATE SET
         to_us = excluded.to_us, score = excluded.score, sighting = excluded.sighting",
 };
 const TAIL: Insert = Insert {
-    into: "tail (camera, series, from_us, key, fold)",
+    table: "tail",
+    columns: "camera bigint, series bigint, from_us bigint, key text, fold text",
     rest: "ON CONFLICT (camera, series) DO UPDATE SET
         from_us = excluded.from_us, key = excluded.key, fold = excluded.fold",
 };
 
 /// Brings the sightings up to date of each camera by each model, by their ids.
 pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i64), Touched>) -> Result<()> {
-    let sql = "SELECT from_us, key, fold FROM tail WHERE camera = $1 AND series = $2";
-    let mut asked = Vec::with_capacity(touched.len());
-    for ((camera, series), touched) in touched {
-        let tail = db.ask(sql, values![camera, series]).await?;
-        asked.push((camera, series, touched, tail));
+    let keys = touched.keys().map(|(camera, series)| row![*camera, *series]).collect();
+    let mut tails = HashMap::new();
+    for (among, values) in one_of(db.dialect(), "camera bigint, series bigint", keys) {
+        let sql = format!("SELECT from_us, key, fold, camera, series FROM tail WHERE {among}");
+        for tail in db.query(&sql, &values).await? {
+            tails.insert((tail.int(3)?, tail.int(4)?), tail);
+        }
     }
     let mut made = Made::default();
-    for (camera, series, touched, tail) in asked {
-        let tail = db.answer(tail).await?;
-        go_on(db, &mut made, camera, series, touched, tail.first()).await?;
+    for (of, touched) in touched {
+        go_on(db, &mut made, of.0, of.1, touched, tails.get(&of)).await?;
     }
     SIGHTING.write(db, made.sightings.into_values()).await?;
     TAIL.write(db, made.tails).await

@@ -19,6 +19,9 @@ pub(crate) enum Value {
     Int(i64),
     Real(f64),
     Text(String),
+    /// Values of one column, one for each row.
+    #[cfg(feature = "postgres")]
+    List(Vec<Self>),
 }
 
 macro_rules! from {

@@ -2,8 +2,8 @@
 //! of their cameras and models.
 
 use crate::about::{About, json, may_come_again, place, plain};
-use crate::batch::{filled, tuples};
-use crate::executor::{Executor, Row, Value, values};
+use crate::batch::one_of;
+use crate::executor::{Executor, Row, row, values};
 use crate::read;
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Model, ObjectRef};
@@ -26,13 +26,11 @@ impl Removals {
             Change::Record(record) => Some(plain(&record.data.object().key)),
             Change::Removed(_) => None,
         });
-        let keys: Vec<String> = records.collect::<BTreeSet<_>>().into_iter().collect();
+        let keys = records.collect::<BTreeSet<_>>().into_iter().map(|key| row![key]).collect();
         let mut asked = Vec::new();
-        for keys in filled(&keys) {
-            let places = tuples(1, keys.len());
-            let sql = format!("SELECT key, place, version, time_us FROM removal WHERE key IN {places}");
-            let values: Vec<Value> = keys.into_iter().map(|key| Value::from(key.as_str())).collect();
-            asked.push(db.ask(&sql, &values).await?);
+        for (among, values) in one_of(db.dialect(), "key text", keys) {
+            let sql = format!("SELECT key, place, version, time_us FROM removal WHERE {among}");
+            asked.push(db.ask_with(&sql, values).await?);
         }
         let mut removals = Self::default();
         for asked in asked {
@@ -158,11 +156,10 @@ impl Ids {
 /// Returns those of the cameras that have a row, with its id and the length of their longest chunk in µs.
 async fn known(db: &mut impl Executor, names: &[&CameraName]) -> Result<HashMap<CameraName, (i64, i64)>> {
     let mut asked = Vec::new();
-    for names in filled(names) {
-        let places = tuples(names.len(), 2);
-        let sql = format!("SELECT id, longest_us, site, name FROM camera WHERE (site, name) IN (VALUES {places})");
-        let texts = names.into_iter().flat_map(|name| [name.site.as_str(), name.camera.as_str()]);
-        asked.push(db.ask(&sql, &texts.map(Value::from).collect::<Vec<_>>()).await?);
+    let names = names.iter().map(|name| row![name.site.as_str(), name.camera.as_str()]).collect();
+    for (among, values) in one_of(db.dialect(), "site text, name text", names) {
+        let sql = format!("SELECT id, longest_us, site, name FROM camera WHERE {among}");
+        asked.push(db.ask_with(&sql, values).await?);
     }
     let mut known = HashMap::new();
     for asked in asked {

@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Statement};
 
 /// Statements whose answers are on their way, at most.
@@ -53,6 +53,8 @@ impl ToSql for Value {
             Self::Int(value) => value.to_sql(of, out),
             Self::Real(value) => value.to_sql(of, out),
             Self::Text(value) => value.to_sql(of, out),
+            Self::List(values) if matches!(of.kind(), Kind::Array(_)) => values.to_sql(of, out),
+            Self::List(_) => Err(format!("a list for a value of the type {of}").into()),
         }
     }
 

@@ -22,6 +22,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long a statement waits while another process writes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +41,8 @@ struct Inner {
     file: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Counts the batches of changes that were written.
+    written: watch::Sender<u64>,
 }
 
 impl SqliteCatalog {
@@ -53,7 +56,8 @@ impl SqliteCatalog {
         blocking(move || {
             let mut writer = connect(&file)?;
             in_transaction(&mut writer, |db| now(schema::migrate(db)))?;
-            let inner = Inner { file, writer: Mutex::new(writer), readers: Mutex::default() };
+            let inner =
+                Inner { file, writer: Mutex::new(writer), readers: Mutex::default(), written: watch::channel(0).0 };
             Ok(Self { inner: Arc::new(inner) })
         })
         .await
@@ -151,6 +155,8 @@ impl rusqlite::ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Real(value) => ValueRef::Real(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            #[cfg(feature = "postgres")]
+            Self::List(_) => return Err(rusqlite::Error::ToSqlConversionFailure("a list".into())),
         }))
     }
 }
@@ -219,7 +225,9 @@ impl Executor for Sqlite<'_> {
 impl Catalog for SqliteCatalog {
     async fn apply(&self, changes: &[Change]) -> Result<()> {
         let changes = changes.to_vec();
-        self.write(move |db| now(write::apply(db, &changes))).await
+        self.write(move |db| now(write::apply(db, &changes))).await?;
+        self.inner.written.send_modify(|batches| *batches += 1);
+        Ok(())
     }
 
     async fn cameras(&self) -> Result<Vec<KnownCamera>> {
@@ -283,6 +291,10 @@ impl Catalog for SqliteCatalog {
 
     async fn happenings(&self, after: i64, limit: usize) -> Result<Vec<Happening>> {
         self.read(move |db| now(read::happenings(db, after, limit))).await
+    }
+
+    fn written(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.inner.written.subscribe())
     }
 
     async fn last_happening(&self) -> Result<i64> {

@@ -1,9 +1,9 @@
 //! Writes changes as rows.
 
 use crate::about::{About, json, length_us, may_come_again, place, plain};
-use crate::batch::{Insert, OfObject, Waiting, filled, tuples, wait};
+use crate::batch::{Insert, OfObject, Waiting, one_of, wait};
 use crate::build::{self, Touched};
-use crate::executor::{Executor, Value, row, values};
+use crate::executor::{Asked, Executor, Value, row, values};
 use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Data, GatewayReported, ObjectRef, Record};
@@ -63,17 +63,27 @@ fn data_of(record: &str) -> Result<&str> {
     data.ok_or_else(|| Error::new(ErrorKind::Invalid, "write", "the catalogue").because("a record without data"))
 }
 
+/// Asks which of these keys have several versions. Most have one, whose row is right as it was inserted.
+async fn ask_for_several(db: &mut impl Executor, keys: BTreeSet<String>) -> Result<Vec<Asked>> {
+    let keys = keys.into_iter().map(|key| row![key]).collect();
+    let mut asked = Vec::new();
+    for (among, values) in one_of(db.dialect(), "key text", keys) {
+        let sql = format!("SELECT key FROM chunk WHERE {among} GROUP BY key HAVING COUNT(*) > 1");
+        asked.push(db.ask_with(&sql, values).await?);
+    }
+    Ok(asked)
+}
+
 /// Marks the newest version of each key, and unmarks the others.
-async fn mark_newest(db: &mut impl Executor, keys: &[String]) -> Result<()> {
-    for keys in filled(keys) {
-        let places = tuples(1, keys.len());
+async fn mark_newest(db: &mut impl Executor, keys: Vec<String>) -> Result<()> {
+    let keys = keys.into_iter().map(|key| row![key]).collect();
+    for (among, values) in one_of(db.dialect(), "key text", keys) {
         let sql = format!(
             "UPDATE chunk SET newest = CASE WHEN EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key
                 AND (other.time_us, other.version) > (chunk.time_us, chunk.version)) THEN 0 ELSE 1 END
-            WHERE key IN {places} AND EXISTS (SELECT 1 FROM chunk other WHERE other.key = chunk.key AND other.id <> chunk.id)"
+            WHERE {among}"
         );
-        let values: Vec<Value> = keys.into_iter().map(|key| Value::from(key.as_str())).collect();
-        db.execute(&sql, &values).await?;
+        db.execute_with(&sql, values).await?;
     }
     Ok(())
 }
@@ -100,19 +110,24 @@ impl Plain {
     fn insert(self) -> Insert {
         match self {
             Self::Gap => Insert {
-                into: "gap (camera, from_us, to_us, key, place, version, time_us, record)",
+                table: "gap",
+                columns: "camera bigint, from_us bigint, to_us bigint, key text, place text, version text, time_us
+                    bigint, record text",
                 rest: "ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
                     to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
                     WHERE excluded.time_us >= gap.time_us",
             },
             Self::SpanEnd => Insert {
-                into: "span_end (camera, from_us, to_us, key, place, version, time_us, record)",
+                table: "span_end",
+                columns: "camera bigint, from_us bigint, to_us bigint, key text, place text, version text, time_us
+                    bigint, record text",
                 rest: "ON CONFLICT (key, place, version) DO UPDATE SET camera = excluded.camera, from_us = excluded.from_us,
                     to_us = excluded.to_us, time_us = excluded.time_us, record = excluded.record
                     WHERE excluded.time_us >= span_end.time_us",
             },
             Self::Reject => Insert {
-                into: "reject (key, place, version, time_us, record)",
+                table: "reject",
+                columns: "key text, place text, version text, time_us bigint, record text",
                 rest: "ON CONFLICT (key, place, version) DO UPDATE SET record = excluded.record, time_us = excluded.time_us
                     WHERE excluded.time_us >= reject.time_us",
             },
@@ -120,11 +135,14 @@ impl Plain {
     }
 }
 
-const HAPPENING: Insert = Insert { into: "happening (record)", rest: "" };
+const HAPPENING: Insert = Insert { table: "happening", columns: "record text", rest: "" };
 
 const CHUNK: Insert = Insert {
-    into: "chunk (camera, from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
-        sample_entry, codec, audio_codec, random_access, activity, signature, content, chain, newest, record)",
+    table: "chunk",
+    columns: "camera bigint, from_us bigint, to_us bigint, key text, place text, version text, time_us bigint,
+        seconds float8, size_bytes bigint, init_bytes bigint, media_end bigint, timescale bigint, sample_entry text,
+        codec text, audio_codec text, random_access bigint, activity float8, signature text, content text, chain
+        text, newest bigint, record text",
     rest: "ON CONFLICT (key, place, version) DO UPDATE SET
         camera = excluded.camera, from_us = excluded.from_us, to_us = excluded.to_us, time_us = excluded.time_us,
         seconds = excluded.seconds, size_bytes = excluded.size_bytes, init_bytes = excluded.init_bytes,
@@ -137,7 +155,9 @@ const CHUNK: Insert = Insert {
 
 /// What the same model says of the same bytes with the same settings is the same. Only when they were put may differ.
 const LOOK: Insert = Insert {
-    into: "look (camera, series, from_us, to_us, key, place, version, time_us, skipped, record)",
+    table: "look",
+    columns: "camera bigint, series bigint, from_us bigint, to_us bigint, key text, place text, version text,
+        time_us bigint, skipped text, record text",
     rest: "ON CONFLICT (key, place, version, series) DO UPDATE SET time_us = excluded.time_us
         WHERE excluded.time_us > look.time_us RETURNING key, place, version, series",
 };
@@ -260,12 +280,19 @@ impl<E: Executor> Writing<'_, E> {
         let chunks = std::mem::take(&mut self.chunks);
         let keys: BTreeSet<String> = chunks.keys().map(|(key, ..)| key.clone()).collect();
         CHUNK.write(self.db, chunks.into_values().map(|(_, row)| row)).await?;
-        mark_newest(self.db, &keys.into_iter().collect::<Vec<_>>()).await?;
+        let several = ask_for_several(self.db, keys).await?;
         for table in PLAIN {
             let rows = std::mem::take(&mut self.plain[table as usize]);
             table.insert().write(self.db, rows.into_values().map(|(_, row)| row)).await?;
         }
-        self.write_looks().await
+        self.write_looks().await?;
+        let mut keys = Vec::new();
+        for asked in several {
+            for row in self.db.answer(asked).await? {
+                keys.push(row.text(0)?.to_owned());
+            }
+        }
+        mark_newest(self.db, keys).await
     }
 
     /// Writes the looks that wait, and notes which of them changed something.
@@ -318,7 +345,7 @@ impl<E: Executor> Writing<'_, E> {
         for table in ["chunk", "gap", "span_end", "reject"] {
             self.db.execute(&format!("DELETE FROM {table} {which}"), values).await?;
         }
-        mark_newest(self.db, std::slice::from_ref(&key)).await?;
+        mark_newest(self.db, vec![key]).await?;
         let sql = format!("DELETE FROM look {which} RETURNING camera, series, from_us, version");
         for row in self.db.query(&sql, values).await? {
             let touched = self.touched.entry((row.int(0)?, row.int(1)?)).or_default();

@@ -47,6 +47,7 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
     }
     holds_are_kept(&judge, &*one, &mut footage, chunks).await;
     marks_are_kept(&*one).await;
+    the_version_before_is_the_newest_again(&*other, &mut footage, chunks).await;
     everything_can_go(&*one, &changes).await;
     put_again(&*other, &mut footage, chunks).await;
     the_newer_is_shown(&*other, &mut footage).await;
@@ -219,6 +220,35 @@ async fn holds_are_kept(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mu
     }
     for id in &ids {
         assert_eq!(catalog.held(id).await.expect("a hold"), judge.held(id).await.expect("a hold"));
+    }
+}
+
+/// Of a chunk's two versions the newer one is removed: the other one is found, before and after the record that comes again.
+async fn the_version_before_is_the_newest_again(catalog: &dyn Catalog, footage: &mut Footage, chunks: i64) {
+    let camera = Footage::camera(1);
+    let ms = (chunks * 200) * CHUNK_MS;
+    let first = footage.chunk(&camera, ms, 0, "1").remove(0);
+    let second = footage.chunk(&camera, ms, 0, "2").remove(0);
+    let ObjectRef { provider, bucket, key, version } = second.data.object().clone();
+    let removed = ObjectRemoved {
+        provider,
+        bucket,
+        key: key.clone(),
+        version: Some(version),
+        sequence: "second".to_owned(),
+        removal: Removal::Deleted,
+        cause: None,
+        time: second.time.checked_add(SignedDuration::from_mins(5)).unwrap_or_default(),
+    };
+    let record = |record: &Record| Change::Record(Box::new(record.clone()));
+    let steps =
+        [(record(&first), "1"), (record(&second), "2"), (Change::Removed(removed), "1"), (record(&second), "1")];
+    for (change, version) in steps {
+        catalog.apply(&[change]).await.expect("one at a time");
+        let row = catalog.chunk(&key).await.expect("a chunk").expect("one of them is there");
+        assert_eq!(row.chunk.object.version, version);
+        let briefs = catalog.briefs(&camera, Interval { from: row.from, to: row.to }, 10).await.expect("briefs");
+        assert_eq!(briefs.iter().map(|brief| brief.object.version.as_str()).collect::<Vec<_>>(), [version]);
     }
 }
 

@@ -4,7 +4,10 @@
 //!
 //! `FRAMEPOST_SCALE_CHUNKS` says how many chunks of 140 cameras there are (5 000 000 unless given), one in seven with something
 //! seen in it. It is written in batches of 256 records as the function `catalog` does, into a file and, where PostgreSQL is
-//! installed, into a server.
+//! installed, into a server; `FRAMEPOST_SCALE_ONLY` names one of both, `sqlite` or `postgres`.
+//!
+//! Each question is asked of the API, of the catalogue alone, and as bare SQL that brings the rows of it: the chunks of the day and of
+//! the hour, or the sightings.
 
 use crate::server::Server;
 use axum::Router;
@@ -230,39 +233,37 @@ async fn bare_postgres(url: &str, batches: &[Vec<Change>]) -> f64 {
     records as f64 / began.elapsed().as_secs_f64()
 }
 
-async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bare: f64, bytes: impl AsyncFn() -> u64) {
-    let fleet = Fleet::new();
-    let (records, took) = fleet.write(&*catalog, per_camera).await;
-    let chunks = per_camera * CAMERAS;
-    let rate = records as f64 / took.as_secs_f64();
-    let ratio = bare / rate;
-    println!(
-        "{what}: {records} records of {chunks} chunks written, {rate:.0} a second; bare SQL {bare:.0} a second   ratio {ratio:.2}"
-    );
-    println!("{what}: {:.0} bytes a chunk", bytes().await as f64 / chunks as f64);
-    let mut asker = serve(catalog.clone(), fleet.at(per_camera)).await;
-    let mut random = fastrand::Rng::with_seed(1);
-    let end = fleet.at(per_camera);
-    let since = |hours: i64| (end - SignedDuration::from_hours(hours)).max(fleet.start);
-    for (question, hours) in [("a day's timeline", 24), ("an hour's playlist", 1), ("newest 50 of a label", 0)] {
-        let mut bare = Vec::new();
-        let mut through = Vec::new();
-        for _ in 0..ASKED {
-            let camera = &fleet.cameras[random.usize(0..CAMERAS)];
-            let label = LABELS[random.usize(0..LABELS.len())];
-            let within = Interval { from: since(hours), to: end };
-            let CameraName { site, camera: name } = camera;
-            let range = format!("from={}&to={}", within.from, within.to);
-            let path = match hours {
-                0 => format!("/v1/sightings?label={label}&limit=50"),
-                1 => format!("/v1/playlists/{site}/{name}.m3u8?{range}"),
-                _ => format!("/v1/timeline?site={site}&camera={name}&{range}&resolution=30"),
-            };
-            let began = Instant::now();
-            assert!(asker.get(&path).await > 100);
-            through.push(began.elapsed());
-            let began = Instant::now();
-            if hours == 0 {
+/// A question of a viewer, with its budget.
+#[derive(Clone, Copy)]
+enum Question {
+    Day,
+    Hour,
+    Newest,
+}
+
+impl Question {
+    const ALL: [(Self, &str, f64); 3] = [
+        (Self::Day, "a day's timeline", 30.0),
+        (Self::Hour, "an hour's playlist", 15.0),
+        (Self::Newest, "newest 50 of a label", 5.0),
+    ];
+
+    fn path(self, camera: &CameraName, label: &str, within: Interval) -> String {
+        let CameraName { site, camera: name } = camera;
+        let range = format!("from={}&to={}", within.from, within.to);
+        match self {
+            Self::Day => format!("/v1/timeline?site={site}&camera={name}&{range}&resolution=30"),
+            Self::Hour => format!("/v1/playlists/{site}/{name}.m3u8?{range}"),
+            Self::Newest => format!("/v1/sightings?label={label}&limit=50"),
+        }
+    }
+
+    /// Asks the catalogue for what the API asks it for most of all. Returns the number of rows.
+    async fn of_catalog(self, catalog: &dyn Catalog, camera: &CameraName, label: &str, within: Interval) -> usize {
+        match self {
+            Self::Day => catalog.outlines(camera, within, 100_000).await.unwrap().len(),
+            Self::Hour => catalog.briefs(camera, within, 100_000).await.unwrap().len(),
+            Self::Newest => {
                 let query = SightingQuery {
                     cameras: None,
                     labels: vec![label.to_owned()],
@@ -271,23 +272,119 @@ async fn measure(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bare:
                     after: None,
                     limit: 51,
                 };
-                assert!(!catalog.sightings(&query).await.unwrap().is_empty());
-            } else {
-                assert!(!catalog.briefs(camera, within, 100_000).await.unwrap().is_empty());
+                catalog.sightings(&query).await.unwrap().len()
             }
-            bare.push(began.elapsed());
+        }
+    }
+
+    fn sql(self, camera: &CameraName, label: &str, within: Interval) -> String {
+        let CameraName { site, camera: name } = camera;
+        let [from, to] = [within.from, within.to].map(Timestamp::as_microsecond);
+        let columns = match self {
+            Self::Day => "from_us, to_us, size_bytes, activity, signature, content, chain",
+            Self::Hour => {
+                "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
+                sample_entry, codec, audio_codec, random_access, activity, signature, content, chain"
+            }
+            Self::Newest => {
+                return format!(
+                    "SELECT c.site, c.name, e.name, e.model, s.sighting FROM sighting s JOIN camera c ON c.id = s.camera
+                        JOIN series e ON e.id = s.series WHERE s.label = '{label}' ORDER BY s.from_us DESC LIMIT 51"
+                );
+            }
+        };
+        format!(
+            "SELECT {columns} FROM chunk WHERE camera = (SELECT id FROM camera WHERE site = '{site}' AND name = '{name}')
+                AND from_us >= {from} AND from_us < {to} AND newest = 1 ORDER BY from_us, key"
+        )
+    }
+}
+
+/// A database without a catalogue around it.
+enum Bare {
+    File(rusqlite::Connection),
+    Server(tokio_postgres::Client),
+}
+
+impl Bare {
+    /// Reads all values of the rows. Returns the number of rows.
+    async fn rows(&self, sql: &str) -> usize {
+        match self {
+            Self::File(connection) => {
+                let mut statement = connection.prepare(sql).unwrap();
+                let columns = statement.column_count();
+                let mut rows = statement.query(()).unwrap();
+                let mut count = 0;
+                while let Some(row) = rows.next().unwrap() {
+                    for column in 0..columns {
+                        std::hint::black_box(row.get_ref(column).unwrap());
+                    }
+                    count += 1;
+                }
+                count
+            }
+            Self::Server(client) => client.query(sql, &[]).await.unwrap().len(),
+        }
+    }
+}
+
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    format!("{} resident, {} at most", line("VmRSS:"), line("VmHWM:"))
+}
+
+async fn measure(
+    what: &str,
+    catalog: Arc<dyn Catalog>,
+    per_camera: usize,
+    bare_rate: f64,
+    bare: impl AsyncFn() -> Bare,
+    bytes: impl AsyncFn() -> u64,
+) {
+    let fleet = Fleet::new();
+    let (records, took) = fleet.write(&*catalog, per_camera).await;
+    let chunks = per_camera * CAMERAS;
+    let rate = records as f64 / took.as_secs_f64();
+    let ratio = bare_rate / rate;
+    println!(
+        "{what}: {records} records of {chunks} chunks written, {rate:.0} a second (budget 5000); bare SQL {bare_rate:.0} a second   \
+         ratio {ratio:.2}"
+    );
+    println!("{what}: {:.0} bytes a chunk", bytes().await as f64 / chunks as f64);
+    println!("{what}: before the questions {}", memory());
+    let bare = bare().await;
+    let mut asker = serve(catalog.clone(), fleet.at(per_camera)).await;
+    let mut random = fastrand::Rng::with_seed(1);
+    let end = fleet.at(per_camera);
+    for (question, name, budget) in Question::ALL {
+        let hours = if matches!(question, Question::Day) { 24 } else { 1 };
+        let within = Interval { from: (end - SignedDuration::from_hours(hours)).max(fleet.start), to: end };
+        let [mut through, mut alone, mut sql] = [vec![], vec![], vec![]];
+        for _ in 0..ASKED {
+            let camera = &fleet.cameras[random.usize(0..CAMERAS)];
+            let label = LABELS[random.usize(0..LABELS.len())];
+            let began = Instant::now();
+            assert!(asker.get(&question.path(camera, label, within)).await > 100);
+            through.push(began.elapsed());
+            let began = Instant::now();
+            assert!(question.of_catalog(&*catalog, camera, label, within).await > 0);
+            alone.push(began.elapsed());
+            let began = Instant::now();
+            assert!(bare.rows(&question.sql(camera, label, within)).await > 0);
+            sql.push(began.elapsed());
         }
         let [http, http_95] = middle(through);
-        let [alone, alone_95] = middle(bare);
-        let ratio = http / alone;
+        let [alone, alone_95] = middle(alone);
+        let [sql, sql_95] = middle(sql);
+        let ratio = http / sql;
         println!(
-            "{what}: {question:22} HTTP p50 {http:8.2} ms  p95 {http_95:8.2} ms   catalogue alone p50 {alone:8.2} ms  p95 \
-             {alone_95:8.2} ms   ratio {ratio:.2}"
+            "{what}: {name:22} HTTP p50 {http:7.2} ms  p95 {http_95:7.2} ms (budget {budget})   catalogue alone {alone:7.2}  \
+             {alone_95:7.2}   bare SQL {sql:7.2}  {sql_95:7.2}   ratio of HTTP to bare SQL {ratio:.2}"
         );
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let memory = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
-    println!("{what}: {}", memory.split_whitespace().collect::<Vec<_>>().join(" "));
+    println!("{what}: after them {}", memory());
 }
 
 fn size(directory: &Path) -> u64 {
@@ -299,14 +396,29 @@ fn size(directory: &Path) -> u64 {
 async fn questions_of_a_fleet() {
     let chunks = std::env::var("FRAMEPOST_SCALE_CHUNKS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000_000);
     let per_camera = usize::max(chunks / CAMERAS, 100);
-    let directory = tempfile::tempdir().unwrap();
+    let only = std::env::var("FRAMEPOST_SCALE_ONLY").ok();
+    let is_asked_for = |store: &str| only.as_deref().is_none_or(|only| only == store);
     let batches = Fleet::new().batches(BARE);
-    let bare = bare_sqlite(&directory.path().join("bare.db"), &batches);
-    std::fs::remove_file(directory.path().join("bare.db")).unwrap();
-    let file = SqliteCatalog::open(directory.path().join("catalog.db")).await.unwrap();
-    measure("SQLite", Arc::new(file), per_camera, bare, async || size(directory.path())).await;
+    if is_asked_for("sqlite") {
+        let directory = tempfile::tempdir().unwrap();
+        let rate = bare_sqlite(&directory.path().join("bare.db"), &batches);
+        std::fs::remove_file(directory.path().join("bare.db")).unwrap();
+        let file = directory.path().join("catalog.db");
+        let catalog = Arc::new(SqliteCatalog::open(&file).await.unwrap());
+        let bare = async || Bare::File(rusqlite::Connection::open(&file).unwrap());
+        measure("SQLite", catalog, per_camera, rate, bare, async || size(directory.path())).await;
+    }
+    if !is_asked_for("postgres") {
+        return;
+    }
     let Some(server) = Server::start() else { return };
-    let bare = bare_postgres(&server.database("bare"), &batches).await;
-    let catalog = Arc::new(PostgresCatalog::connect(&server.database("scale")).await.unwrap());
-    measure("PostgreSQL", catalog, per_camera, bare, async || server.bytes("scale")).await;
+    let rate = bare_postgres(&server.database("bare"), &batches).await;
+    let url = server.database("scale");
+    let catalog = Arc::new(PostgresCatalog::connect(&url).await.unwrap());
+    let bare = async || {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        Bare::Server(client)
+    };
+    measure("PostgreSQL", catalog, per_camera, rate, bare, async || server.bytes("scale")).await;
 }

@@ -1,6 +1,7 @@
 //! The file.
 
-use framepost_ports::contract;
+use framepost_ports::Catalog as _;
+use framepost_ports::contract::{self, Footage};
 use framepost_sql::SqliteCatalog;
 use std::sync::Arc;
 
@@ -12,6 +13,18 @@ async fn a_file_keeps_the_contract() {
             async |name: &str| Arc::new(SqliteCatalog::open(dir.path().join(format!("{name}-{seed}"))).await.unwrap());
         contract::catalog_of(seed, 24, open("one").await, open("other").await).await;
     }
+}
+
+#[tokio::test]
+async fn who_waits_is_told_that_something_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = SqliteCatalog::open(dir.path().join("catalog.db")).await.unwrap();
+    let mut written = catalog.written().unwrap();
+    written.borrow_and_update();
+    catalog.set_mark("a", "b").await.unwrap();
+    assert!(!written.has_changed().unwrap(), "a mark is no record");
+    catalog.clone().apply(&Footage::new(1).changes(2)).await.unwrap();
+    assert!(written.has_changed().unwrap());
 }
 
 #[tokio::test]
