@@ -66,11 +66,12 @@ series = db.execute("SELECT id FROM series WHERE name = 'made up'").fetchone()["
 for index in range(0, count * times, 30):
     at = start + index * window
     label = ["person", "vehicle", "animal"][index // 30 % 3]
+    score = [0.6, 0.7, 0.8, 0.95][index // 30 % 4]
     row = rows[index % len(rows)]
     box = {"left": 0.2, "top": 0.2, "width": 0.3, "height": 0.4}
     best = {"time": words(at), "key": row["key"], "offset": 0.0, "bounds": box}
-    seen = {"label": label, "from": words(at), "to": words(at + 5 * window), "score": 0.8, "pictures": 5, "most": 1, "zones": [], "best": best}
+    seen = {"label": label, "from": words(at), "to": words(at + 5 * window), "score": score, "pictures": 5, "most": 1, "zones": [], "best": best}
     put("sighting", {"camera": camera, "series": series, "day_us": at // DAY_US * DAY_US, "label": label, "from_us": at,
-                     "to_us": at + 5 * window, "score": 0.8, "sighting": json.dumps(seen)})
+                     "to_us": at + 5 * window, "score": score, "sighting": json.dumps(seen)})
 db.commit()
 print(start // 1000)

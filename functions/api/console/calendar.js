@@ -93,7 +93,7 @@ export class Calendar extends Emitter {
       class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
       tabindex: chosen || (column >= 0 && monthStart(this.chosen) !== this.month) ? 0 : -1, disabled: day > now(), "data-day": day,
       onclick: () => this.emit("day", day),
-    }, h("span", text(day, "number").replace(/\D/g, "")), h("b", share > 0 && bar));
+    }, h("span", text(day, "number").replace(/\P{Nd}/gu, "")), h("b", share > 0 && bar));
     if (column >= 0) element.style.gridColumnStart = String(column + 1);
     return element;
   }

@@ -3,6 +3,9 @@
 import { fill, h, icon, iconButton, setText } from "./dom.js";
 import { text, utc } from "./time.js";
 
+/** Thousandths of a second stand in front of the half of the day, where clocks have twelve hours. */
+const digits = new Intl.NumberFormat(undefined, { minimumIntegerDigits: 3 });
+
 const RATES = [0.25, 0.5, 1, 2, 4, 8, 16, 32];
 
 /** What plays: one camera, or several on one clock.
@@ -14,8 +17,9 @@ const RATES = [0.25, 0.5, 1, 2, 4, 8, 16, 32];
  * @param {{ sighting: (step: number) => void, boxes?: () => boolean, full: () => void }} actions
  */
 export function controls(player, actions) {
-  const clock = h("b", "");
-  const thousandths = h("small", "");
+  const clock = h("b");
+  const thousandths = h("small");
+  const half = h("b");
   const inUtc = h("span.faint");
   const play = h("button.button.square.play", { "aria-label": "Play", onclick: () => toggle() }, icon("play"));
   const rate = h("select.rate", { "aria-label": "Speed", onchange: (event) => player.setRate(Number(event.target.value)) },
@@ -37,7 +41,7 @@ export function controls(player, actions) {
   let playing = false;
   return {
     element: h("div.controls",
-      h("div.clock", h("span", clock, thousandths), inUtc),
+      h("div.clock", h("span", clock, thousandths, half), inUtc),
       h("div.row", iconButton("previous", "Sighting before", () => actions.sighting(-1)), iconButton("back", "Frame back", () => player.step(-1), "wide"),
         play, iconButton("forward", "Frame on", () => player.step(1), "wide"), iconButton("next", "Next sighting", () => actions.sighting(1))),
       h("div.row.end.wide", rate, sound, actions.boxes && boxes, iconButton("full", "Full screen", actions.full))),
@@ -54,8 +58,10 @@ export function controls(player, actions) {
     /** Shows the player's time. */
     show() {
       const ms = Math.floor(player.wall);
-      setText(clock, text(ms, "hms"));
-      setText(thousandths, `.${String(((ms % 1000) + 1000) % 1000).padStart(3, "0")}`);
+      const [, seconds = "", day = ""] = /^(.*\p{Nd})(\P{Nd}*)$/u.exec(text(ms, "hms")) ?? [];
+      setText(clock, seconds);
+      setText(thousandths, `.${digits.format(((ms % 1000) + 1000) % 1000)}`);
+      setText(half, day);
       setText(inUtc, `${utc(ms).slice(11, 19)} UTC`);
       if (rate.value !== String(player.rate)) rate.value = String(player.rate);
       if (playing !== player.playing) {

@@ -23,6 +23,7 @@ export class Footage extends Emitter {
     this.spans = [];
     /** Of the camera that is heard. @type {Timeline | undefined} */
     this.day = undefined;
+    this.dayAt = -Infinity;
     this.failed = false;
     /** What `spans` are of, and how long the visible span was then. */
     this.loaded = { from: 0, to: 0, length: 0, day: NaN, heard: names[0], at: -Infinity };
@@ -72,9 +73,11 @@ export class Footage extends Emitter {
     // One stretch a pixel is as much as can be seen.
     const resolution = Math.min(86_400, length / width / SECOND);
     const countSeconds = Math.max(1, Math.min(86_400, Math.round(resolution * 10)));
+    // A day that is over is the same whatever is seen of it: it is asked for again as seldom as something of it may come late.
+    const isKnown = this.day !== undefined && loaded.at !== -Infinity && loaded.day === day.from && loaded.heard === heard && day.to < now() && performance.now() - this.dayAt < MINUTE;
     // One that does not arrive takes nothing from the others.
     const [whole, ...spans] = await Promise.all([
-      timeline(heard, day.from, day.to, { resolution: 60 }, work.signal).catch(() => undefined),
+      isKnown ? this.day : timeline(heard, day.from, day.to, { resolution: 60 }, work.signal).catch(() => undefined),
       ...this.names.map((of) => timeline(of, wish.from, wish.to, { resolution, countSeconds }, work.signal).catch(() => undefined)),
     ]);
     if (work.signal.aborted) return;
@@ -82,6 +85,7 @@ export class Footage extends Emitter {
     this.failed = whole === undefined || spans.includes(undefined);
     if (spans.some((data) => data !== undefined)) {
       this.day = whole ?? this.day;
+      if (whole && !isKnown) this.dayAt = performance.now();
       this.spans = spans;
       this.loaded = { ...wish, at: performance.now() };
     } else this.loaded.at = performance.now();

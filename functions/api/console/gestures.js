@@ -29,7 +29,7 @@ export function listen(view) {
   });
   slider.addEventListener("pointermove", (event) => {
     view.hover = view.timeAt(event);
-    view.redraw();
+    view.redraw("cursor");
     view.card.show(event.clientX - view.left, view.hover);
     const before = fingers.get(event.pointerId);
     if (!before) return;
@@ -57,7 +57,7 @@ export function listen(view) {
   slider.addEventListener("pointercancel", up);
   slider.addEventListener("pointerleave", () => {
     view.hover = undefined;
-    view.redraw();
+    view.redraw("cursor");
     view.card.hide();
   });
 }

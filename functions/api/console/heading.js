@@ -2,6 +2,7 @@
 
 import { fill, h, iconButton, setText } from "./dom.js";
 import { DAY, HOUR, MINUTE, text } from "./time.js";
+import { DASH } from "./words.js";
 
 const SPANS = /** @type {const} */ ([["Month", 31 * DAY], ["Week", 7 * DAY], ["Day", DAY], ["Hour", HOUR], ["Minute", MINUTE]]);
 
@@ -26,7 +27,7 @@ export class Heading {
     // A day is one from midnight to midnight, and may have 23 hours.
     const form = length > DAY - 2 * HOUR ? "day" : length < 10 * MINUTE ? "hms" : "hm";
     const ends = [text(from, form), text(form === "day" ? to - 1 : to, form)];
-    setText(this.words, [...new Set(ends)].join(" – "));
+    setText(this.words, [...new Set(ends)].join(` ${DASH} `));
     const name = SPANS.find(([, ms]) => length > ms / 2.5)?.[0] ?? "Minute";
     if (this.pressed === name) return;
     this.pressed = name;
@@ -39,7 +40,7 @@ export class Heading {
     const set = from !== undefined || to !== undefined;
     this.range.hidden = !set;
     if (!set) return;
-    const words = `${from === undefined ? "…" : text(from, "hms")} – ${to === undefined ? "…" : text(to, "hms")}`;
+    const words = `${from === undefined ? "…" : text(from, "hms")} ${DASH} ${to === undefined ? "…" : text(to, "hms")}`;
     fill(this.range, h("span", words), bytes && h("span.quiet", bytes), iconButton("close", "Clear the range", () => this.view.clearRange()));
   }
 }

@@ -1,9 +1,9 @@
 // Key frames only: above the fastest speed that is played, and where the line is slower than the video.
 
-import { Failure, chunks } from "./api.js";
-import { TOUCHING_MS } from "./buffer.js";
-import { picture } from "./pictures.js";
-import { MINUTE, SECOND } from "./time.js";
+import { Failure, chunks, json, ranged } from "./api.js";
+import { TOUCHING_MS, plays } from "./buffer.js";
+import { draw, picture } from "./pictures.js";
+import { DAY, MINUTE, SECOND } from "./time.js";
 
 /**
  * Lets time run, with a key frame of each chunk that it comes to.
@@ -41,6 +41,21 @@ async function showKeyFrame(player) {
   }
 }
 
+/** Shows the last picture before a time that has none, under the words that say so. @param {import("./player.js").Player} player */
+export async function showLast(player) {
+  const { state, work: { signal } } = player;
+  const ms = player.chunk?.from ?? player.wall;
+  try {
+    /** @type {Chunk[]} */
+    const found = (await json("/v1/chunks", { ...ranged(player.of, ms - 400 * DAY, ms), limit: 2 }, signal)).chunks;
+    const last = found.find((chunk) => chunk.from < ms && plays(chunk.mimeType) && !player.supply.bad.has(chunk.key));
+    const bitmap = last && await picture(last, -0.05, signal);
+    if (bitmap && !signal.aborted && player.state === state) put(player.still, bitmap);
+  } catch {
+    // The words say enough.
+  }
+}
+
 /** There is nothing more: what is watched live may come yet. @param {import("./player.js").Player} player */
 async function end(player) {
   // The line has become quick meanwhile.
@@ -53,11 +68,13 @@ async function end(player) {
   await new Promise((go) => setTimeout(go, SECOND));
 }
 
+/** @param {HTMLCanvasElement} still @param {ImageBitmap} bitmap */
+function put(still, bitmap) {
+  draw(still, bitmap);
+  still.hidden = false;
+}
+
 /** @param {import("./player.js").Player} player @param {ImageBitmap} bitmap */
 function show(player, bitmap) {
-  if (!player.isSkimming()) return;
-  player.still.width = bitmap.width;
-  player.still.height = bitmap.height;
-  player.still.getContext("2d")?.drawImage(bitmap, 0, 0);
-  player.still.hidden = false;
+  if (player.isSkimming()) put(player.still, bitmap);
 }

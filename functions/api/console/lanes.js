@@ -5,7 +5,7 @@ import { overview } from "./overview.js";
 import { colour, font, hatch } from "./palette.js";
 import { bar, block, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
-import { DAY, length, text } from "./time.js";
+import { DAY, length } from "./time.js";
 import { within } from "./within.js";
 import { cause, kind, labelText, range } from "./words.js";
 
@@ -13,6 +13,10 @@ import { cause, kind, labelText, range } from "./words.js";
  * @typedef {{ width: number, span: Span, names: Name[], of: Name, spans: (Timeline | undefined)[], failed: boolean, faults: Span[], data: Timeline | undefined, day: Timeline | undefined, daySpan: Span,
  *   labels: string[], hidden: Set<string>, playhead: number, hover: number | undefined, chosen: string | undefined,
  *   marked: { from: number | undefined, to: number | undefined }, now: number, narrow: boolean }} Picture */
+
+/** Words of the axis that are nearer to the playhead give way to its own, and so do labels that have it among their first pixels. */
+const WORDS_PX = 74;
+const LABEL_PX = 60;
 
 export const HEIGHTS = { axis: 24, rec: 44, camera: 30, seen: 22, sign: 18, overview: 35 };
 
@@ -25,13 +29,13 @@ export function height(picture) {
 
 /** @typedef {{ c: CanvasRenderingContext2D, w: number, x: (ms: number) => number, p: Picture }} Pen */
 
-/** @param {HTMLCanvasElement} canvas @param {Picture} picture */
-export function drawLanes(canvas, picture) {
+/** What draws into one of the canvases, which is emptied. @param {HTMLCanvasElement} canvas @param {Picture} picture @returns {Pen | undefined} */
+function penOf(canvas, picture) {
   const w = picture.width;
   const tall = height(picture);
   const ratio = devicePixelRatio || 1;
   const c = canvas.getContext("2d");
-  if (!w || !c) return;
+  if (!w || !c) return undefined;
   const [wide, high] = [Math.round(w * ratio), Math.round(tall * ratio)];
   // A new size is new memory, and lays the page out.
   if (canvas.width !== wide || canvas.height !== high) {
@@ -42,12 +46,40 @@ export function drawLanes(canvas, picture) {
   c.setTransform(ratio, 0, 0, ratio, 0, 0);
   c.clearRect(0, 0, w, tall);
   const { span } = picture;
-  const x = (/** @type {number} */ ms) => ((ms - span.from) / (span.to - span.from)) * w;
-  /** @type {Pen} */
-  const pen = { c, w, x, p: picture };
+  return { c, w, x: (ms) => ((ms - span.from) / (span.to - span.from)) * w, p: picture };
+}
+
+/** Where the lanes end, below which there is nothing or the overview. @param {Picture} picture */
+function lanesEnd(picture) {
   const hasOverview = !picture.narrow && picture.names.length === 1;
-  const lanesEnd = tall - (hasOverview ? HEIGHTS.overview : 0);
-  axis(pen, lanesEnd);
+  return height(picture) - (hasOverview ? HEIGHTS.overview : 0);
+}
+
+/** Draws what moves over the lanes: the playhead, the pointer, the range, "now". @param {HTMLCanvasElement} canvas @param {Picture} picture */
+export function drawCursor(canvas, picture) {
+  const pen = penOf(canvas, picture);
+  if (pen) marks(pen, HEIGHTS.axis, lanesEnd(picture));
+}
+
+/** Which words of the lanes give way to the playhead: with others, the lanes are drawn anew. @param {Picture} p */
+export function covered(p) {
+  const perPx = (p.span.to - p.span.from) / (p.width || 1);
+  const axis = ticks(p.span, p.width).filter(({ at }) => givesWay(p, at, perPx)).map(({ at }) => at);
+  const labels = within(p.data?.sightings, p.playhead).filter(({ from }) => p.playhead < from + LABEL_PX * perPx).map(({ label }) => label);
+  return [...axis, ...labels].join();
+}
+
+/** Whether the words of a mark would touch the playhead's. @param {Picture} p @param {number} at @param {number} perPx */
+function givesWay(p, at, perPx) {
+  return Math.abs(at - p.playhead) <= WORDS_PX * perPx;
+}
+
+/** Draws the lanes. @param {HTMLCanvasElement} canvas @param {Picture} picture */
+export function drawLanes(canvas, picture) {
+  const pen = penOf(canvas, picture);
+  if (!pen) return;
+  const end = lanesEnd(picture);
+  axis(pen, end);
   if (picture.names.length > 1) {
     picture.names.forEach((_, index) => camera(pen, picture.spans[index], HEIGHTS.axis + index * HEIGHTS.camera + 3, HEIGHTS.camera - 6));
   } else {
@@ -59,8 +91,7 @@ export function drawLanes(canvas, picture) {
     }
     signed(pen, y, HEIGHTS.sign);
   }
-  marks(pen, HEIGHTS.axis, lanesEnd);
-  if (hasOverview) overview(pen, lanesEnd + 9, HEIGHTS.overview - 9);
+  if (end < height(picture)) overview(pen, end + 9, HEIGHTS.overview - 9);
 }
 
 /** One of several cameras: recorded, and sightings as bars at three heights. @param {Pen} pen @param {Timeline | undefined} data @param {number} y @param {number} tall */
@@ -78,15 +109,13 @@ function camera(pen, data, y, tall) {
 /** @param {Pen} pen @param {number} end */
 function axis(pen, end) {
   const { c, w, x, p } = pen;
-  // The words of a mark give way to the playhead's, which are bold and have a border.
-  c.font = font(600);
-  const room = c.measureText(text(p.playhead, "hms")).width + 12;
+  c.font = font(400);
   for (const mark of ticks(p.span, w)) {
     const at = x(mark.at);
     block(c, "line", Math.round(at), HEIGHTS.axis - 4, 1, end - HEIGHTS.axis + 4);
     // Words that would be cut off at an end are left out.
     const half = c.measureText(mark.text).width / 2;
-    if (at > half && at < w - half && Math.abs(at - x(p.playhead)) > room) write(pen, mark.text, at, HEIGHTS.axis / 2 - 2, "ink-3", "center");
+    if (at > half && at < w - half && !givesWay(p, mark.at, (p.span.to - p.span.from) / w)) write(pen, mark.text, at, HEIGHTS.axis / 2 - 2, "ink-3", "center");
   }
 }
 
@@ -190,7 +219,7 @@ function seen(pen, label, y, tall) {
     if (wide < 11) point(c, shape, from + wide / 2, middle);
     else bar(c, shape, from, middle, wide, 14);
     c.fill();
-    if (wide > 64 && !(x(p.playhead) > from && x(p.playhead) < from + 60)) {
+    if (wide > 64 && !(x(p.playhead) > from && x(p.playhead) < from + LABEL_PX)) {
       write(pen, labelText(label), from + 10, middle + 0.5, "on-ink", "left", 500);
     }
     if (isChosen) {

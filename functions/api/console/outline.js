@@ -1,7 +1,7 @@
 // The timeline's twin for screen readers: what is in the visible span, as buttons that go there.
 
 import { fill, h } from "./dom.js";
-import { text } from "./time.js";
+import { SECOND, text } from "./time.js";
 import { within } from "./within.js";
 import { gapText, labelText } from "./words.js";
 
@@ -9,6 +9,15 @@ const LISTED_MAX = 100;
 
 /** @type {WeakMap<Element, string>} */
 const shown = new WeakMap();
+
+/** Tells where the playhead is in the span. @param {import("./timeline.js").TimelineView} view */
+export function tellPlace({ slider, span, playhead }) {
+  for (const [name, ms] of /** @type {const} */ ([["min", span.from], ["max", span.to], ["now", playhead]])) {
+    // Seconds since 1970, to the millisecond: where a span is short, whole seconds put the playhead beside where it is drawn.
+    const seconds = (ms / SECOND).toFixed(3);
+    if (slider.getAttribute(`aria-value${name}`) !== seconds) slider.setAttribute(`aria-value${name}`, seconds);
+  }
+}
 
 /** Fills the list of a timeline, if anything in it changed. @param {import("./timeline.js").TimelineView} view */
 export function outline(view) {

@@ -4,7 +4,7 @@ import { Failure, chunks, line, lineState, now } from "./api.js";
 import { TOUCHING_MS, plays } from "./buffer.js";
 import { Emitter } from "./emitter.js";
 import { Frames } from "./frames.js";
-import { run } from "./keyframes.js";
+import { run, showLast } from "./keyframes.js";
 import { bufferOf } from "./native.js";
 import { AHEAD_S, Supply } from "./supply.js";
 import { Line } from "./thin.js";
@@ -75,6 +75,7 @@ export class Player extends Emitter {
     if (this.state === state) return;
     this.state = state;
     this.tell();
+    if (["gap", "nothing", "gone", "damaged"].includes(state)) showLast(this);
   }
 
   tell() {

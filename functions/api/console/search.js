@@ -43,6 +43,8 @@ export function search(main, asked) {
       ask();
     }, sign(label), labelText(label))));
     const options = (known.cameras ?? []).map((one) => ({ value: `${one.site}/${one.camera}`, name: one.camera }));
+    const sites = [...new Set((known.cameras ?? []).map((one) => one.site))];
+    if (sites.length > 1) options.unshift(...sites.map((site) => ({ value: `${site}/`, name: `All of ${site}` })));
     fill(cameras, h("option", { value: "" }, "All cameras"), ...options.map(({ value, name }) => h("option", { value, selected: value === camera }, name)));
   }
 

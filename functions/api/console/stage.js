@@ -8,6 +8,8 @@ import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
 const NOTE_MS = 4000;
+/** Controls stay this long after a touch, where the picture is alone. */
+const AWAKE_MS = 3000;
 
 export class Stage {
   constructor() {
@@ -20,6 +22,7 @@ export class Stage {
     this.element = h("div.stage.on-picture", { tabindex: "0", role: "group", "aria-label": "Picture" }, this.picture, this.note, this.words);
     this.said = "";
     this.video.addEventListener("loadedmetadata", () => this.fit());
+    this.element.addEventListener("pointerdown", () => this.wake());
     this.resized = new ResizeObserver(() => this.fit());
     this.resized.observe(this.element);
   }
@@ -36,6 +39,16 @@ export class Stage {
     this.picture.style.width = `${width}px`;
     this.picture.style.height = `${width / shape}px`;
   }
+
+  /** Shows the controls for a moment, where the picture is alone: on a phone that is held sideways. */
+  wake() {
+    this.element.classList.add("awake");
+    clearTimeout(this.awakeTimer);
+    this.awakeTimer = setTimeout(() => this.element.classList.remove("awake"), AWAKE_MS);
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  awakeTimer = undefined;
 
   /** Says something for a moment. @param {string} words */
   tell(words) {

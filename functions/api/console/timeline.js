@@ -10,8 +10,8 @@ import { listen } from "./gestures.js";
 import { nameLanes } from "./gutter.js";
 import { Heading } from "./heading.js";
 import { happenings } from "./happenings.js";
-import { drawLanes } from "./lanes.js";
-import { outline } from "./outline.js";
+import { covered, drawCursor, drawLanes } from "./lanes.js";
+import { outline, tellPlace } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { gapText } from "./words.js";
@@ -57,8 +57,12 @@ export class TimelineView extends Emitter {
     /** Where the lanes begin on the screen and how wide they are, in CSS pixels: looked up when that changes, not for each input. */
     this.left = 0;
     this.width = 0;
+    /** The lanes, which stay as they are while the playhead and the pointer move over them on a canvas of their own. */
     this.canvas = h("canvas", { "aria-hidden": "true" });
-    this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas);
+    this.cursor = h("canvas", { "aria-hidden": "true" });
+    this.isStale = true;
+    this.covered = "";
+    this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas, this.cursor);
     this.gutter = h("div.gutter");
     this.heading = new Heading(this);
     this.list = h("ul.sr", { "aria-label": "In this span" });
@@ -67,14 +71,9 @@ export class TimelineView extends Emitter {
       this.heading.element,
       h("div.timeline-body", this.gutter, h("div.lanes-box", this.slider, this.card.element)), this.list);
     listen(this);
-    const news = () => {
-      if (this.span.to > now() - MINUTE) this.footage.soon();
-    };
+    const news = () => { if (this.span.to > now() - MINUTE) this.footage.soon(); };
     this.deaf = [themes.on("theme", () => this.redraw()), happenings.on("happened", news), fit(this)];
-    this.resized = new ResizeObserver(() => {
-      this.measure();
-      this.redraw();
-    });
+    this.resized = new ResizeObserver(() => { this.measure(); this.redraw(); });
     this.resized.observe(this.slider);
     this.footage.on("data", () => {
       nameLanes(this);
@@ -95,8 +94,9 @@ export class TimelineView extends Emitter {
     this.footage.close();
   }
 
-  /** Has it drawn in the next frame. */
-  redraw() {
+  /** Has it drawn in the next frame: all of it, or what moves over the lanes. @param {"all" | "cursor"} [what] */
+  redraw(what = "all") {
+    if (what === "all") this.isStale = true;
     this.frames.soon();
   }
 
@@ -189,7 +189,7 @@ export class TimelineView extends Emitter {
     this.playhead = ms;
     if (outside && seen) this.show(ms - (to - from) * 0.6, ms + (to - from) * 0.4);
     else if (how === "follow" && before <= to && before > from && ms > to - (to - from) * 0.04) this.pan((to - from) * 0.5);
-    this.redraw();
+    this.redraw("cursor");
     this.turnDay();
   }
 
@@ -237,7 +237,7 @@ export class TimelineView extends Emitter {
   }
 
   ranged() {
-    this.redraw();
+    this.redraw("cursor");
     this.heading.tellRange("");
     this.emit("range");
   }
@@ -259,22 +259,20 @@ export class TimelineView extends Emitter {
 
   draw() {
     const began = performance.now();
-    drawLanes(this.canvas, { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() });
+    const picture = { ...this, data: this.data, day: this.day, failed: this.footage.failed, spans: this.footage.spans, now: now(), narrow: this.narrow() };
+    const hides = covered(picture);
+    if (this.isStale || this.covered !== hides) drawLanes(this.canvas, picture);
+    this.isStale = false;
+    this.covered = hides;
+    drawCursor(this.cursor, picture);
     performance.measure("framepost-timeline", { start: began, end: performance.now() });
-    // Whoever watches has it; the browser would keep all of them, sixty a second.
+    // The browser would keep all of them, sixty a second.
     performance.clearMeasures("framepost-timeline");
-    const { slider, span: { from, to } } = this;
     this.heading.show(this.span);
-    // Seconds since 1970, to the millisecond: where a span is short, whole seconds put the playhead beside where it is drawn.
-    slider.setAttribute("aria-valuemin", (from / SECOND).toFixed(3));
-    slider.setAttribute("aria-valuemax", (to / SECOND).toFixed(3));
-    slider.setAttribute("aria-valuenow", (this.playhead / SECOND).toFixed(3));
+    tellPlace(this);
     // Words, and a list of hundreds, are not made anew while something moves.
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => {
-      this.tell();
-      outline(this);
-    }, REST_MS);
+    this.resting = setTimeout(() => { this.tell(); outline(this); }, REST_MS);
     if (performance.now() - this.toldAt > TOLD_MS) this.tell();
   }
 

@@ -11,6 +11,9 @@ import { labelText, sign } from "./words.js";
 
 /** A sighting that ended this long ago is "now" on the picture. */
 const NOW_MS = 10_000;
+/** Pictures change no more often than this where somebody wants little motion. */
+const CALM_MS = 3000;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Tile {
   /** @param {Camera} camera */
@@ -32,6 +35,7 @@ class Tile {
     });
     this.watch.observe(this.element);
     this.drawn = "";
+    this.drawnAt = -Infinity;
     this.busy = false;
     this.unplayable = false;
     this.tagged = "";
@@ -79,7 +83,7 @@ class Tile {
     if (!this.visible || document.hidden) return;
     this.strip.load();
     const chunk = this.camera.lastChunk;
-    if (!chunk || this.drawn === chunk.key || this.busy) return;
+    if (!chunk || this.drawn === chunk.key || this.busy || (calm.matches && performance.now() - this.drawnAt < CALM_MS)) return;
     if (!plays(chunk.mimeType)) {
       this.drawn = chunk.key;
       this.unplayable = true;
@@ -92,6 +96,7 @@ class Tile {
       const bitmap = await picture(chunk, -0.05);
       draw(this.canvas, bitmap);
       this.drawn = chunk.key;
+      this.drawnAt = performance.now();
       this.unplayable = false;
       performance.mark("framepost-wall-picture");
     } catch {

@@ -35,10 +35,13 @@ export function trouble(kind) {
   return TROUBLES[kind] ?? { title: "The server has a fault", more: "The video is asked for again." };
 }
 
+/** Between two times. Digits that are written among letters from right to left, as Arabic ones are, would change places around a mere dash. */
+export const DASH = /\d/.test(text(0, "hm")) ? "–" : "–\u200e";
+
 /** A stretch of time, to the second where it is short. @param {number} from @param {number} to */
 export function range(from, to) {
   const form = to - from < 120_000 ? "hms" : "hm";
-  return `${text(from, form)}–${text(to, form)}`;
+  return `${text(from, form)}${DASH}${text(to, form)}`;
 }
 
 /** A gap in one line. @param {Gap} gap */
