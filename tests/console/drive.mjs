@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { HOSTILE, withSightings } from "./answers.mjs";
 import { check, complaints, failures, open, poll, settled, until } from "./browser.mjs";
+import { viewers } from "./viewers.mjs";
 
 const [base, site, camera, other, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
@@ -103,6 +104,11 @@ await goes(Date.parse(gap.from) + 2000);
 check("a gap says its cause", await until(page, () => document.querySelector(".words")?.textContent.includes("The source has no pictures here")));
 check("and where it goes on", await until(page, () => [...document.querySelectorAll(".words button")].some((one) => one.textContent.startsWith("Go on at"))));
 check("for screen readers, too", await until(page, () => [...document.querySelectorAll("ul.sr button")].some((one) => one.textContent.includes("the source has no pictures here"))));
+// The middle of the test picture is bright; what is not there is black.
+check("the last picture before it stands dimmed behind the words", await until(page, () => {
+  const still = document.querySelector(".still");
+  return !still.hidden && Number(getComputedStyle(still).opacity) < 0.5 && still.getContext("2d").getImageData(still.width / 2, still.height / 4, 1, 1).data.some((value, at) => at < 3 && value > 100);
+}));
 await shot("gap-dark");
 await space("Play");
 check("playing goes over it", await until(page, (to) => Number(document.querySelector(".lanes").getAttribute("aria-valuenow")) >= to, Math.floor(Date.parse(gap.to) / 1000)));
@@ -360,6 +366,8 @@ media = "changed";
 await other_page.keyboard.press("v");
 check("a file that was changed does not match", await until(other_page, () => document.querySelector(".digest")?.textContent.startsWith("Does not match.")));
 await other_page.close();
+
+await viewers(browser, { address: page_of(start), shot: (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`) }) });
 
 // Accessibility. The checker is a script of its own, which the policy rightly refuses.
 await page.setBypassCSP(true);

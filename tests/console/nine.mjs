@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { check, complaints, failures, open, until } from "./browser.mjs";
+import { rates } from "./rates.mjs";
 
 const [base, site, pictures, ...cameras] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
@@ -14,14 +15,15 @@ const { browser, page } = await open();
 await page.evaluateOnNewDocument((bars) => {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  /** The number in each of the pictures, all of them read in one go. */
-  globalThis.numbers = () => [...document.querySelectorAll(".cell video")].map((video) => {
-    if (video.readyState < 2 || video.seeking) return NaN;
-    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-    context.drawImage(video, 0, 0);
+  /** The number in a picture, of a video or on a canvas. */
+  globalThis.numberIn = (picture) => {
+    [canvas.width, canvas.height] = [picture.videoWidth ?? picture.width, picture.videoHeight ?? picture.height];
+    context.drawImage(picture, 0, 0);
     const bits = Array.from({ length: bars }, (_, bar) => context.getImageData(((bar + 0.5) * canvas.width) / bars, canvas.height / 2, 1, 1).data[0] > 127);
     return bits.reduce((number, bit, bar) => number + (bit ? 2 ** bar : 0), 0);
-  });
+  };
+  /** The number in each of the pictures, all of them read in one go. */
+  globalThis.numbers = () => [...document.querySelectorAll(".cell video")].map((video) => (video.readyState < 2 || video.seeking ? NaN : globalThis.numberIn(video)));
   globalThis.isWithinOneFrame = () => {
     const numbers = globalThis.numbers();
     return numbers.length > 0 && Math.max(...numbers) - Math.min(...numbers) <= 1;
@@ -46,6 +48,7 @@ check("a key pauses", await until(page, () => document.querySelector(".play").ge
 check("paused, they are within one frame of each other", await within(), await told());
 check("and the page says so", await until(page, () => document.querySelector(".head [role=status]").textContent.startsWith("All within one frame")));
 await page.screenshot({ path: path.join(pictures, "nine.png") });
+await rates(page, { base, site, camera: cameras[0], chunks });
 check("no errors", complaints.length === 0, complaints.join(" | "));
 await browser.close();
 process.exit(failures() === 0 ? 0 : 1);

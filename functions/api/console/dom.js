@@ -39,9 +39,12 @@ export function fill(element, ...children) {
       .map((child) => (child instanceof Node ? child : String(child))));
 }
 
-/** Sets a text where it is another one, so that nothing is laid out again for nothing. @param {Node} node @param {string} text */
+/** Sets a text where it is another one, so that nothing is laid out again for nothing. A text that is there stays the same node. @param {Node} node @param {string} text */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const { firstChild } = node;
+  if (firstChild instanceof Text && !firstChild.nextSibling) {
+    if (firstChild.data !== text) firstChild.data = text;
+  } else if (node.textContent !== text) node.textContent = text;
 }
 
 /** The element with an id, which the page has. @param {string} id */

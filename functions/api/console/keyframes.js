@@ -61,6 +61,7 @@ async function end(player) {
   // The line has become quick meanwhile.
   if (!player.isSkimming()) return;
   if (!player.thin) {
+    player.wall = (player.chunk?.to ?? player.wall) - 100;
     player.pause();
     return;
   }
@@ -76,5 +77,5 @@ function put(still, bitmap) {
 
 /** @param {import("./player.js").Player} player @param {ImageBitmap} bitmap */
 function show(player, bitmap) {
-  if (player.isSkimming()) put(player.still, bitmap);
+  if (player.playing && player.isSkimming()) put(player.still, bitmap);
 }

@@ -78,9 +78,7 @@ export class Player extends Emitter {
     if (["gap", "nothing", "gone", "damaged"].includes(state)) showLast(this);
   }
 
-  tell() {
-    this.emit("time");
-  }
+  tell() { this.emit("time"); }
 
   /** Shows the picture of a time. @param {number} ms */
   async seek(ms) {
@@ -91,7 +89,7 @@ export class Player extends Emitter {
       return;
     }
     const inside = this.buffer.isBroken() ? undefined : this.buffer.media(ms);
-    if (inside !== undefined && (this.state === "ready" || this.state === "gap")) {
+    if (inside !== undefined && ["ready", "gap"].includes(this.state)) {
       this.still.hidden = true;
       this.video.currentTime = inside;
       this.state = "ready";
@@ -197,9 +195,11 @@ export class Player extends Emitter {
   }
 
   pause() {
-    this.playing = false;
-    this.live = false;
+    const skimmed = this.playing && this.isSkimming();
+    this.playing = this.live = false;
     this.video.pause();
+    // The video is still where it was when key pictures began.
+    if (skimmed) this.seek(this.wall);
     this.tell();
   }
 
@@ -210,7 +210,8 @@ export class Player extends Emitter {
 
   resume() {
     if (this.state !== "ready") return;
-    if (this.playing && !this.isSkimming()) {
+    if (!this.playing || this.isSkimming()) this.video.pause();
+    else {
       this.video.playbackRate = this.rate;
       this.video.play().catch((error) => {
         // Another one took its place, or the browser wants a click first.
@@ -218,8 +219,6 @@ export class Player extends Emitter {
         this.playing = false;
         this.tell();
       });
-    } else {
-      this.video.pause();
     }
   }
 
