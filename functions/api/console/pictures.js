@@ -55,11 +55,6 @@ export async function picture(source, offset, signal) {
   }
 }
 
-/** A picture that is there already. @param {Source} source @param {number} offset */
-export function keptPicture(source, offset) {
-  return kept.get(`${source.media}#${offset}`);
-}
-
 /** The first picture, of a part of the file where the browser can decode that. @param {string} media @param {AbortSignal | undefined} signal */
 async function firstOf(media, signal) {
   const start = await startOf(media, signal);

@@ -8,7 +8,7 @@ import { DAY, dateText, midnight, text, utc, zone } from "./time.js";
 import { labelText, sign } from "./words.js";
 
 const PAGE = 60;
-const DAYS = /** @type {const} */ ([["Today", 0], ["7 days", 6], ["30 days", 29], ["All", -1]]);
+const DAYS = /** @type {const} */ ([["Today", 0], ["7 days", 6], ["30 days", 29], ["All days", -1]]);
 
 /** The screen. @param {HTMLElement} main @param {URLSearchParams} asked */
 export function search(main, asked) {

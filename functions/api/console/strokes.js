@@ -44,7 +44,7 @@ export function bar(c, shape, x, y, w, h) {
 }
 
 /** @param {CanvasRenderingContext2D} c @param {number[][]} corners */
-export function polygon(c, corners) {
+function polygon(c, corners) {
   for (const [x = 0, y = 0] of corners) c.lineTo(x, y);
   c.closePath();
 }
