@@ -14,7 +14,8 @@ export function fit(view) {
     const all = view.names.map((name) => known.camera(name));
     const first = Math.min(...all.map((one) => one?.first ?? NaN));
     const last = Math.max(...all.map((one) => one?.last ?? NaN));
-    const side = (last - first) * 0.1;
+    // A live camera's first seconds would run through the picture.
+    const side = Math.max((last - first) * 0.1, (MINUTE - (last - first)) / 2);
     if (last - first < SHORT_MS) view.show(first - side, last + side);
   };
   look();
