@@ -14,7 +14,7 @@ import { HOUR, MINUTE, SECOND } from "./time.js";
 export const FASTEST_PLAYED = 4;
 
 /** So many pictures a browser decodes before it shows the first of them. */
-const FEW_PICTURES = 6;
+const FEW_PICTURES = 12;
 
 /** How often it is looked at while it stands still. */
 const REST_MS = 250;
