@@ -78,8 +78,14 @@ export async function viewers(browser, { address, shot }) {
     && await sideways.evaluate(() => document.documentElement.scrollWidth <= 844 && document.querySelector(".timeline").offsetParent === null), `${await height()} of 390 pixels`);
   check("without controls over it", await opacity(sideways, ".controls", 0));
   await shot(sideways, "sideways");
+  // They go after three seconds, which a busy machine may take to look.
+  await sideways.evaluate(() => {
+    globalThis.opacities = [];
+    const look = () => globalThis.opacities.push(getComputedStyle(document.querySelector(".controls")).opacity);
+    new MutationObserver(look).observe(document.querySelector(".stage"), { attributeFilter: ["class"] });
+  });
   await sideways.touchscreen.tap(422, 150);
-  check("which a touch brings", await opacity(sideways, ".controls", 1));
+  check("which a touch brings", await until(sideways, () => globalThis.opacities.includes("1")));
   await shot(sideways, "sideways-controls");
   check("and which go again", await opacity(sideways, ".controls", 0));
   for (const [name, hash] of [["wall", "#/"], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]]) {
