@@ -1,6 +1,8 @@
 //! The head of a clip: the initialization segment of its first chunk, with a duration and edit lists.
 
 use super::plan::Timing;
+use super::text::WallClockText;
+use super::text_track::{self, Picture, TextTrack};
 use bytes::Bytes;
 use framepost_media::be;
 use framepost_media::boxes::{self, boxed};
@@ -89,35 +91,65 @@ pub(crate) fn tracks(init: &[u8]) -> Option<BTreeMap<u32, Track>> {
 }
 
 impl Head {
-    /// Makes the head of a clip out of the initialization segment of its first chunk.
-    pub(crate) fn of(init: &[u8], timing: Timing) -> Option<Self> {
-        let Timing { starts_at, skipped, played, .. } = timing;
-        let mut made = Vec::with_capacity(init.len() + 256);
+    /// Makes the head of a clip out of the initialization segment of its first chunk. With `text` there is a track of it, whose
+    /// samples are the head's last part.
+    pub(crate) fn of(init: &[u8], timing: Timing, text: Option<&WallClockText>) -> Option<Self> {
         let tracks = tracks(init)?;
-        for top in children(init)? {
-            if top.kind != *b"moov" {
-                made.extend_from_slice(top.whole);
-                continue;
+        let last = *tracks.keys().max()?;
+        let bytes = match text {
+            None => head(init, timing, &tracks, None)?,
+            Some(text) => {
+                let samples = text.samples();
+                let data = boxed(*b"mdat", &[&samples.bytes]);
+                let mut track = TextTrack { id: last.checked_add(1)?, text, samples: &samples, at: 0 };
+                // Where they begin does not change how long the head is.
+                let len = head(init, timing, &tracks, Some(&track))?.len();
+                track.at = u32::try_from(len + data.len() - samples.bytes.len()).ok()?;
+                [head(init, timing, &tracks, Some(&track))?, data].concat()
             }
-            let movie = timescale(child(top.body, *b"mvhd")?.body)?;
-            let mut parts: Vec<Vec<u8>> = Vec::new();
-            for inner in children(top.body)? {
-                parts.push(match &inner.kind {
-                    b"mvhd" => boxed(*b"mvhd", &[&created(inner.body, starts_at)]),
-                    b"trak" => {
-                        let of_track = tracks.get(&track_id(inner.body)?)?.timescale;
-                        let list = edit_list(units(skipped, of_track), units(played, movie));
-                        with_edits(inner.body, &list)?
-                    }
-                    b"mvex" => with_duration(inner.body, units(skipped + played, movie))?,
-                    _ => inner.whole.to_vec(),
-                });
-            }
-            let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-            made.extend(boxed(*b"moov", &parts));
-        }
-        (!tracks.is_empty()).then(|| Self { bytes: made.into(), tracks })
+        };
+        Some(Self { bytes: bytes.into(), tracks })
     }
+}
+
+/// Makes the boxes of a clip before its data.
+fn head(init: &[u8], timing: Timing, tracks: &BTreeMap<u32, Track>, text: Option<&TextTrack<'_>>) -> Option<Vec<u8>> {
+    let Timing { starts_at, skipped, played, .. } = timing;
+    let mut made = Vec::with_capacity(init.len() + 256);
+    let mut picture = Picture::default();
+    for top in children(init)? {
+        if top.kind != *b"moov" {
+            made.extend_from_slice(top.whole);
+            continue;
+        }
+        let movie = timescale(child(top.body, *b"mvhd")?.body)?;
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        for inner in children(top.body)? {
+            parts.push(match &inner.kind {
+                b"mvhd" => {
+                    let added = text.map(|text| text.id);
+                    boxed(*b"mvhd", &[&with_next(created(inner.body, starts_at), added)])
+                }
+                b"trak" => {
+                    let track = tracks.get(&track_id(inner.body)?)?;
+                    if track.is_video {
+                        picture = Picture::of(child(inner.body, *b"tkhd")?.body).unwrap_or_default();
+                    }
+                    let list = edit_list(units(skipped, track.timescale), units(played, movie));
+                    with_edits(inner.body, &list)?
+                }
+                b"mvex" => {
+                    let trak = text.map(|text| text.trak(picture, units(played, movie))).unwrap_or_default();
+                    let defaults = text.map(|text| text_track::defaults(text.id)).unwrap_or_default();
+                    [trak, with_duration(inner.body, units(skipped + played, movie), &defaults)?].concat()
+                }
+                _ => inner.whole.to_vec(),
+            });
+        }
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        made.extend(boxed(*b"moov", &parts));
+    }
+    Some(made)
 }
 
 /// Returns the id of a track.
@@ -140,8 +172,16 @@ fn created(mvhd: &[u8], start: Timestamp) -> Vec<u8> {
     header
 }
 
+/// Returns the movie's header with the id after the last track's, if a track is added. It is the header's last field.
+fn with_next(mut mvhd: Vec<u8>, added: Option<u32>) -> Vec<u8> {
+    if let Some((added, next)) = added.zip(mvhd.last_chunk_mut::<4>()) {
+        *next = added.saturating_add(1).to_be_bytes();
+    }
+    mvhd
+}
+
 /// One edit: plays from `media_time` on for `duration` (§8.6.6). Times of a fragment count from the first sample, which is at 0.
-fn edit_list(media_time: u64, duration: u64) -> Vec<u8> {
+pub(super) fn edit_list(media_time: u64, duration: u64) -> Vec<u8> {
     let list = [
         &[1, 0, 0, 0][..],
         &1_u32.to_be_bytes(),
@@ -167,10 +207,10 @@ fn with_edits(trak: &[u8], edits: &[u8]) -> Option<Vec<u8>> {
     Some(boxed(*b"trak", &parts))
 }
 
-/// Returns the movie's `mvex` with a duration (§8.8.2).
-fn with_duration(mvex: &[u8], duration: u64) -> Option<Vec<u8>> {
+/// Returns the movie's `mvex` with a duration (§8.8.2), and with what is `added` last.
+fn with_duration(mvex: &[u8], duration: u64, added: &[u8]) -> Option<Vec<u8>> {
     let header = boxed(*b"mehd", &[&[1, 0, 0, 0], &duration.to_be_bytes()]);
     let inner = children(mvex)?;
     let rest = inner.iter().filter(|inner| inner.kind != *b"mehd").map(|inner| inner.whole);
-    Some(boxed(*b"mvex", &std::iter::once(&header[..]).chain(rest).collect::<Vec<_>>()))
+    Some(boxed(*b"mvex", &std::iter::once(&header[..]).chain(rest).chain([added]).collect::<Vec<_>>()))
 }

@@ -13,6 +13,8 @@
 //! Decoding can only start at a random access frame. The file begins with the chunk in which the clip begins, and an
 //! edit list (ISO/IEC 14496-12 §8.6.6) tells players at which millisecond to begin and how long to play. What the last chunk shows
 //! after that is also taken off its sample tables, for programs that do not apply the end of an edit list to fragments.
+//!
+//! With [`WallClockText`] there is a further track, all of which is in the head.
 
 mod ends;
 mod fragments;
@@ -21,11 +23,14 @@ mod later;
 #[cfg(test)]
 pub(crate) mod made;
 mod plan;
+mod text;
+mod text_track;
 
 pub(crate) use fragments::{Changed, Move, moved};
 pub(crate) use head::Head;
 pub(crate) use later::{later, movable};
 pub(crate) use plan::{BEFORE, CHUNKS_MAX, Gaps, Plan, Refusal, Timing};
+pub(crate) use text::WallClockText;
 
 use bytes::Bytes;
 use framepost_events::Sha256;
@@ -42,13 +47,17 @@ pub(crate) struct Clip {
 }
 
 impl Clip {
-    /// Reads the initialization segment of the first chunk, and makes the clip's head from it.
-    pub(crate) async fn open(source: &dyn ObjectSource, plan: Plan) -> Result<Self, Error> {
+    /// Reads the initialization segment of the first chunk, and makes the clip's head from it. `text` is that of the same plan.
+    pub(crate) async fn open(
+        source: &dyn ObjectSource,
+        plan: Plan,
+        text: Option<&WallClockText>,
+    ) -> Result<Self, Error> {
         let (chunk, len) = plan.init();
         let range = ByteRange { start: 0, len };
         let init = source.read(&chunk.object.bucket, &chunk.object.key, None, range).await?.bytes;
         let damaged = || Error::new(ErrorKind::Corrupt, "clip", &chunk.object.key).because("no initialization segment");
-        let head = Head::of(&init, plan.timing()).ok_or_else(damaged)?;
+        let head = Head::of(&init, plan.timing(), text).ok_or_else(damaged)?;
         Ok(Self { head: Arc::new(head), plan: Arc::new(plan) })
     }
 

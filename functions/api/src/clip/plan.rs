@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
 }
 
 /// Chunks that are closer than this follow each other.
-const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
+pub(super) const TOUCHING: SignedDuration = SignedDuration::from_millis(500);
 /// The largest media of one chunk, in bytes.
 const PART_BYTES_MAX: u64 = 64 << 20;
 

@@ -76,7 +76,7 @@ impl Exports {
         let plan = self.plan_of(&range, gaps).await?.ok_or_else(|| refused(&range, Refusal::Nothing))?;
         let Timing { starts_at, played, .. } = plan.timing();
         let duration_ms = milliseconds(played);
-        let clip = Clip::open(&*self.inner.parts.source, plan).await.map_err(Problem::of_footage)?;
+        let clip = Clip::open(&*self.inner.parts.source, plan, None).await.map_err(Problem::of_footage)?;
         let bytes = clip.size();
         let name = file_name(n, &range, starts_at);
         Ok(PlannedFile { name, range, bytes, duration_ms })

@@ -141,7 +141,7 @@ impl Exports {
                 .because("the footage changed since the export was requested")
         };
         let plan = self.plan_of(&file.range, request.gaps.into()).await?.ok_or_else(changed)?;
-        let clip = Clip::open(&*self.inner.parts.source, plan).await?;
+        let clip = Clip::open(&*self.inner.parts.source, plan, None).await?;
         if clip.size() == file.bytes { Ok(clip) } else { Err(changed()) }
     }
 }

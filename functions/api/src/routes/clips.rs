@@ -3,7 +3,7 @@
 use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
-use crate::clip::{BEFORE, CHUNKS_MAX, Clip, Gaps, Plan, Refusal, Timing};
+use crate::clip::{BEFORE, CHUNKS_MAX, Clip, Gaps, Plan, Refusal, Timing, WallClockText};
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
 use crate::ranged::{self, Representation};
@@ -29,6 +29,15 @@ pub(super) struct Parameters {
     /// What to do with a stretch without video. `fail`, the default, answers 409. `skip` leaves it out.
     #[param(inline)]
     gaps: Option<GapsWord>,
+    /// A track of timed text (`tx3g`) that players show as subtitles. `time` is the wall clock's time in UTC at each second.
+    #[param(inline)]
+    text: Option<TextWord>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TextWord {
+    Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -77,12 +86,17 @@ pub(super) async fn clip(
     let plan = plan(&api, &camera, within, gaps).await?;
     let Timing { starts_at, played: seconds, .. } = plan.timing();
     let gaps_skipped = plan.skipped_gaps();
-    let identity = plan.identity();
-    let clip = Clip::open(&*api.source, plan).await.map_err(Problem::of_footage)?;
+    let mut identity = plan.identity();
+    let text = asked.text.map(|TextWord::Time| WallClockText::of(&plan).ok_or_else(too_long)).transpose()?;
+    let mut words = if gaps == Gaps::Skip { "&gaps=skip" } else { "" }.to_owned();
+    if text.is_some() {
+        identity.push_str(" text=time");
+        words.push_str("&text=time");
+    }
+    let clip = Clip::open(&*api.source, plan, text.as_ref()).await.map_err(Problem::of_footage)?;
     match form {
         "mp4" => {}
         "json" => {
-            let words = if gaps == Gaps::Skip { "&gaps=skip" } else { "" };
             let media = format!("/v1/clips/{site}/{}.mp4?from={}&to={}{words}", camera.camera, within.from, within.to);
             let Interval { from, to } = within;
             let answer = ClipPlan { from, to, size_bytes: clip.size(), seconds, gaps_skipped, media };
@@ -120,4 +134,8 @@ async fn plan(api: &Api, camera: &CameraName, within: Interval, gaps: Gaps) -> R
         }
         Refusal::TooLarge => Problem::conflict("/problems/too-large", "An object is too large for clips"),
     })
+}
+
+fn too_long() -> Problem {
+    Problem::parameter("text", "of a clip that plays for at most 50 hours")
 }

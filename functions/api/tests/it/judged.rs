@@ -141,8 +141,8 @@ impl Recording {
 
 /// An API over chunks that ffmpeg wrote.
 pub(crate) struct Served {
-    address: SocketAddr,
-    router: Router,
+    pub(crate) address: SocketAddr,
+    pub(crate) router: Router,
     pub(crate) recording: Recording,
 }
 
@@ -173,7 +173,7 @@ impl Served {
         Self { address, router, recording }
     }
 
-    async fn fetch(&self, path: &str, range: &str) -> Vec<u8> {
+    pub(crate) async fn fetch(&self, path: &str, range: &str) -> Vec<u8> {
         let request = Request::builder().uri(path).header("host", self.address.to_string());
         let request = request.header("range", format!("bytes={range}")).body(Body::empty()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -189,7 +189,7 @@ impl Served {
     }
 
     /// The times in seconds at which packets of a stream begin and end, but for those before the start.
-    async fn packets(&self, url: &str, stream: &str) -> Vec<(f64, f64)> {
+    pub(crate) async fn packets(&self, url: &str, stream: &str) -> Vec<(f64, f64)> {
         let entries = "packet=pts_time,duration_time";
         let arguments = ["-v", "error", "-select_streams", stream, "-show_entries", entries, "-of", "csv=p=0", url];
         let text = run("ffprobe", &arguments).await.unwrap();

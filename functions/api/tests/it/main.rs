@@ -19,4 +19,5 @@ mod play;
 mod redirected;
 mod scrub;
 mod support;
+mod timed_text;
 mod tokens;

@@ -140,7 +140,7 @@ fn head(file: &Open, clip: &ClipFile, proof: &Proof, seconds: &[f64], report: &m
     })?;
     let timing = Timing::of(clip.range.within(), first.from, last.to, seconds.iter().sum());
     let init = proof.heads.get(&first.head).map(|init| init.0.as_slice()).unwrap_or_default();
-    let made = Head::of(init, timing);
+    let made = Head::of(init, timing, None);
     let there = file.read(0, proof.head_bytes).unwrap_or_default();
     if made.as_ref().is_none_or(|made| made.bytes != there) {
         report.fault(name, "its head is not that of a clip of these chunks and this time");
