@@ -18,6 +18,19 @@ pub fn peak_bytes(process: u32) -> Option<u64> {
     Some(kib.parse::<u64>().ok()? * 1024)
 }
 
+/// In which Linux tells times of processes to programs, whatever its own are (time(7), `USER_HZ`).
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// Returns the processor time that a process has taken so far, user and system (proc(5), `stat`). Panics if the process is gone.
+pub fn cpu_seconds(process: u32) -> f64 {
+    let path = format!("/proc/{process}/stat");
+    let stat = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    // The name, in parentheses, may have any characters.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).filter_map(|text| text.parse().ok()).collect();
+    ticks.iter().sum::<u64>() as f64 / TICKS_A_SECOND
+}
+
 /// What one run cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
@@ -123,6 +136,15 @@ mod tests {
         let mut ended = Command::new("true").spawn().expect("true starts");
         ended.wait().expect("it ends");
         assert_eq!(peak_bytes(ended.id()), None);
+    }
+
+    #[test]
+    fn the_time_of_a_process_grows_as_it_works() {
+        let began = cpu_seconds(std::process::id());
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while cpu_seconds(std::process::id()) - began < 0.05 {
+            assert!(Instant::now() < deadline, "it has worked for a minute");
+        }
     }
 
     #[test]

@@ -44,6 +44,16 @@ impl Onebox {
         })
     }
 
+    /// Returns the address of its API, from its standard error.
+    pub fn api(&self) -> SocketAddr {
+        self.running.wait_for(Output::Stderr, START, |lines| {
+            lines.iter().find_map(|line| {
+                let rest = line.strip_prefix("api")?.split_once("http://")?.1;
+                rest.split('/').next()?.parse().ok()
+            })
+        })
+    }
+
     /// The access key of its S3 endpoint, from its directory.
     pub fn credentials(&self) -> Credentials {
         self.endpoint();

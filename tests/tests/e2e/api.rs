@@ -11,16 +11,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The address of the API, from standard error.
-fn address(onebox: &Onebox) -> SocketAddr {
-    onebox.running.wait_for(Output::Stderr, Duration::from_secs(30), |lines| {
-        lines.iter().find_map(|line| {
-            let rest = line.strip_prefix("api")?.split_once("http://")?.1;
-            rest.split('/').next()?.parse().ok()
-        })
-    })
-}
-
 /// The status, the head and the body of the answer to a request without anything.
 fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
     send(address, method, path, headers, "")
@@ -68,7 +58,7 @@ fn what_was_recorded_is_found_plays_and_comes_out_as_a_clip() {
     let camera = clip.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
     let clip = clip.to_str().expect("a path");
     let mut onebox = Onebox::up(directory.path(), &["--stay", "--listen", "127.0.0.1:0", "--window", "2s", clip]);
-    let address = address(&onebox);
+    let address = onebox.api();
     onebox.running.wait_for(Output::Stderr, Duration::from_mins(1), |lines| {
         lines.iter().any(|line| line.contains("all files are read")).then_some(())
     });

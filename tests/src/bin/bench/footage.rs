@@ -16,10 +16,16 @@ pub(crate) fn ten_seconds(directory: &Path) -> PathBuf {
 
 /// Forty minutes of it in an MP4 of 1.25 GB.
 pub(crate) fn forty_minutes(directory: &Path) -> PathBuf {
+    minutes(directory, 40)
+}
+
+/// So many minutes of it in an MP4, of 31 MB for each.
+pub(crate) fn minutes(directory: &Path, minutes: u64) -> PathBuf {
     let ten_seconds = ten_seconds(directory);
     let once = directory.join("ten-seconds.mp4");
     ffmpeg(["-r", "30", "-i", &ten_seconds.to_string_lossy(), "-c", "copy"], &once);
-    let path = directory.join("forty-minutes.mp4");
-    ffmpeg(["-stream_loop", "239", "-i", &once.to_string_lossy(), "-c", "copy"], &path);
+    let path = directory.join(format!("{minutes}-minutes.mp4"));
+    let again = (minutes * 6 - 1).to_string();
+    ffmpeg(["-stream_loop", &again, "-i", &once.to_string_lossy(), "-c", "copy"], &path);
     path
 }

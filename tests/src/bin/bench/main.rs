@@ -2,13 +2,16 @@
 //!
 //! `tests/run bench`, or `cargo run --release -p framepost-tests --bin bench` with the release binaries built before.
 //! `bench SECTION` measures a part alone: `sizes` of programs, `recording` files and a few cameras, `load` a gateway with
-//! hundreds of cameras, `lambda` the Lambda function against one that does nothing, `cloud-run` the service on Cloud Run.
+//! hundreds of cameras, `events` from a chunk to its event, `clips` an hour's clip, `lambda` the Lambda function against one that does nothing, `cloud-run` the service on Cloud Run.
 //!
-//! `BENCH_SECONDS` is how long the live camera is recorded (60), `BENCH_RUNS` how often a file is cut (5), `BENCH_LOAD_SECONDS`
+//! `BENCH_SECONDS` is how long live cameras are recorded (60), `BENCH_RUNS` how often a file is cut and a clip is read (5),
+//! `BENCH_CLIP_MINUTES` how long that clip is (60), `BENCH_LOAD_SECONDS`
 //! how long hundreds of cameras are recorded (40), `BENCH_STARTS` how often each function is started (20), `BENCH_REQUESTS` how
 //! many requests each service is sent (20000).
 
+mod clips;
 mod cloud_run;
+mod events;
 mod footage;
 mod lambda;
 mod load;
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("recording") => recording::compare(directory.path()),
         Some("load") => load::compare(directory.path()),
+        Some("events") => events::compare(directory.path()),
+        Some("clips") => clips::compare(directory.path()),
         Some("sizes") => sizes(),
         Some("lambda") => lambda::compare(directory.path()),
         Some("cloud-run") => cloud_run::compare(directory.path()),
@@ -52,6 +57,8 @@ fn main() -> ExitCode {
             recording::compare(directory.path());
             load::compare(directory.path());
             probing(directory.path());
+            events::compare(directory.path());
+            clips::compare(directory.path());
             lambda::compare(directory.path());
             cloud_run::compare(directory.path());
         }
