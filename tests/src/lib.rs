@@ -17,6 +17,7 @@
 //! - [`gateway`]: a gateway that is killed and restarted, and a ledger of what must not be lost.
 //! * [`range_server`]: files over HTTP, with every request and byte counted.
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
+//! - [`postgres`]: a PostgreSQL server of a test's own.
 //! * [`machine`]: a clean Debian system that boots, for what is installed.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
@@ -45,6 +46,7 @@ pub mod measure;
 pub mod media;
 pub mod onebox;
 pub mod plain_camera;
+pub mod postgres;
 pub mod range_server;
 pub mod rtsp;
 

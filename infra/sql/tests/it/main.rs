@@ -4,5 +4,6 @@
 mod postgres;
 mod processes;
 mod scale;
-mod server;
 mod sqlite;
+
+use framepost_tests::postgres as server;
