@@ -59,7 +59,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    report("config", Verdict::Good(format!("{} cameras of site {}", config.cameras.len(), config.site)));
+    let cameras = match config.cameras.len() {
+        1 => "1 camera".to_owned(),
+        several => format!("{several} cameras"),
+    };
+    report("config", Verdict::Good(format!("{cameras} of site {}", config.site)));
     report("clock", clock());
     report("disk", disk(&config));
     if let Some(signing) = &config.signing {

@@ -131,7 +131,9 @@ fn a_good_configuration_passes_the_check_and_leaves_no_object() {
     let what: Vec<_> = verdicts.iter().map(|(_, what)| what.as_str()).collect();
     assert_eq!(what, ["config", "clock", "disk", "bucket", "camera gate"]);
     assert!(verdicts.iter().all(|(mark, what)| mark == "ok" || (mark == "warn" && what == "clock")), "{verdicts:?}");
-    assert!(stdout(&output).contains("192x108"), "{}", stdout(&output));
+    for said in ["192x108", " 1 camera of site "] {
+        assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    }
     let left: Vec<_> = files(&bucket).into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect();
     assert_eq!(left, [], "an object");
     assert_eq!(files(&directory.path().join("spool")), []);
