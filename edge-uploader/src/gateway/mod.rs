@@ -27,7 +27,7 @@ use crate::config::Recording;
 use crate::spool::{self, Spool};
 use crate::upload::{self, Drained, UploadStats, Uploader};
 use anchor::GatewayClock;
-use framepost_events::{Camera as CameraName, Site};
+use framepost_events::Site;
 use framepost_ports::{Clock, ObjectSink};
 use jiff::Timestamp;
 use plan::Plan;
@@ -143,7 +143,7 @@ impl Gateway {
     /// Records a camera until it ends or the gateway is stopped.
     pub fn record(
         &self,
-        name: &CameraName,
+        name: &framepost_events::Camera,
         camera: Box<dyn Camera>,
         what: &Recording,
         trusted: TrustedClock,
@@ -276,7 +276,7 @@ impl Drop for Gateway {
 }
 
 /// Waits until no object of this camera waits for its upload.
-async fn uploaded_of(spool: &Spool, site: &Site, camera: &CameraName) {
+async fn uploaded_of(spool: &Spool, site: &Site, camera: &framepost_events::Camera) {
     let mut changes = spool.changes();
     while spool.has_pending(site, camera) {
         if changes.changed().await.is_err() {

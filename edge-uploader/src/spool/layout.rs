@@ -1,6 +1,7 @@
 //! The paths of the spool's files, and which names in its directories are its own.
 
-use framepost_events::{Camera, ObjectKey, Site};
+use framepost_events::ObjectKey;
+pub(super) use framepost_ports::catalog::CameraName;
 use std::path::{Path, PathBuf};
 
 /// The role of a file in `objects/`, given by the suffix after the object's key.
@@ -37,13 +38,6 @@ impl Suffix {
     fn text(self) -> &'static str {
         SUFFIXES.iter().find(|(suffix, _)| *suffix == self).map_or("", |(_, text)| text)
     }
-}
-
-/// One camera of one site, the unit of fairness.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct CameraName {
-    pub(super) site: Site,
-    pub(super) camera: Camera,
 }
 
 /// Names the files below the spool's directory. It reads and writes none.
@@ -113,7 +107,7 @@ pub(super) fn parse(relative: &str) -> Option<(ObjectKey, Suffix)> {
 
 /// Returns the camera of an object, or `None` for a key that the spool does not write.
 pub(super) fn owner(key: &ObjectKey) -> Option<CameraName> {
-    Some(CameraName { site: key.site.clone()?, camera: key.camera.clone()? })
+    CameraName::of(key.site.as_ref(), key.camera.as_ref())
 }
 
 #[cfg(test)]
