@@ -6,7 +6,7 @@ use super::fs::SpoolFile;
 use super::index::{Entry, ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::reservation::Reservation;
-use super::sidecar::{CameraState, LastChunk, Meta, OpenSpan, Origin};
+use super::sidecar::{LastChunk, Meta, OpenSpan, Origin, RecordingState};
 use super::source::SourceFile;
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
@@ -36,7 +36,7 @@ impl Inner {
         key: &ObjectKey,
         file: &mut dyn SpoolFile,
         attributes: Attributes,
-        state: &mut CameraState,
+        state: &mut RecordingState,
     ) -> Result<u64> {
         let part = self.layout.file(key, Suffix::Part);
         let digest = digest_file(file).map_err(Error::io("read", &part))?;
@@ -54,7 +54,7 @@ impl Inner {
         key: &ObjectKey,
         digest: &Digest,
         mut attributes: Attributes,
-        state: &CameraState,
+        state: &RecordingState,
     ) -> Result<Meta> {
         let from = *attributes.from.get_or_insert(key.start);
         let end = from.saturating_add(attributes.duration.unwrap_or_default()).unwrap_or(from);
@@ -70,7 +70,7 @@ impl Inner {
         name: &CameraName,
         key: &ObjectKey,
         meta: &Meta,
-        state: &mut CameraState,
+        state: &mut RecordingState,
     ) -> Result<()> {
         self.name_chunk(name, key, meta, state)?;
         self.offer_chunk(name, key, meta.bytes)
@@ -89,7 +89,7 @@ impl Inner {
     ///
     /// How far the span is closed, the chunk's sidecar says as well, which is kept until it is not needed for that. Where its
     /// directory is not followed, during a recovery, the camera's file says it.
-    fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut CameraState) -> Result<()> {
+    fn name_chunk(&self, name: &CameraName, key: &ObjectKey, meta: &Meta, state: &mut RecordingState) -> Result<()> {
         let next = after_chunk(key, meta, state)?;
         let part = self.layout.file(key, Suffix::Part);
         let dir = part.parent().unwrap_or(&part);
@@ -107,7 +107,7 @@ impl Inner {
     }
 
     /// Writes the end object of the open span, if there is one.
-    pub(super) fn end_span(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
+    pub(super) fn end_span(&self, name: &CameraName, state: &mut RecordingState) -> Result<()> {
         let Some(span) = state.span.clone() else { return Ok(()) };
         let site = name.site.clone();
         let camera = name.camera.clone();
@@ -120,7 +120,7 @@ impl Inner {
         };
         let note = Note { source: state.source.clone(), ..Note::default() };
         self.write_small(&key, b"", SPAN_END_CONTENT_TYPE, attributes, note)?;
-        let next = CameraState { span: None, began: None, recorded_to: Some(span.end), ..state.clone() };
+        let next = RecordingState { span: None, began: None, recorded_to: Some(span.end), ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
         self.shelve(name, &key, 0, None);
@@ -206,7 +206,7 @@ impl Inner {
         serde_json::from_slice(&json).map_err(unusable(key))
     }
 
-    pub(super) fn write_state(&self, name: &CameraName, state: &CameraState) -> Result<()> {
+    pub(super) fn write_state(&self, name: &CameraName, state: &RecordingState) -> Result<()> {
         let path = self.layout.state(name);
         let json = serde_json::to_vec(state).map_err(io::Error::other).map_err(Error::io("encode", &path))?;
         self.write_durable(&path, &json)?;
@@ -220,19 +220,19 @@ impl Inner {
 
     /// Reads a camera's state. A camera that never recorded has the empty state, and so, with a warning, has
     /// one whose file cannot be parsed.
-    pub(super) fn read_state(&self, name: &CameraName) -> Result<CameraState> {
+    pub(super) fn read_state(&self, name: &CameraName) -> Result<RecordingState> {
         if let Some(state) = self.unwritten().get(name) {
             return Ok(state.clone());
         }
         let path = self.layout.state(name);
         let json = match self.read(&path) {
             Ok(json) => json,
-            Err(error) if error.is_not_found() => return Ok(CameraState::default()),
+            Err(error) if error.is_not_found() => return Ok(RecordingState::default()),
             Err(error) => return Err(error),
         };
         Ok(serde_json::from_slice(&json).unwrap_or_else(|error| {
             tracing::warn!(path = %path.display(), %error, "camera state is unreadable, its span ends without an end object");
-            CameraState::default()
+            RecordingState::default()
         }))
     }
 
@@ -243,7 +243,7 @@ impl Inner {
 }
 
 /// The camera's state after a chunk of its open span.
-pub(super) fn after_chunk(key: &ObjectKey, meta: &Meta, state: &CameraState) -> Result<CameraState> {
+pub(super) fn after_chunk(key: &ObjectKey, meta: &Meta, state: &RecordingState) -> Result<RecordingState> {
     let text = key.to_string();
     let attributes = meta.attributes().map_err(unusable(key))?;
     let manifest = Manifest::claimed(&text, meta.bytes, &attributes)
@@ -255,5 +255,5 @@ pub(super) fn after_chunk(key: &ObjectKey, meta: &Meta, state: &CameraState) -> 
         origin: Origin::of(&attributes),
         last: Some(LastChunk { start: key.start, previous: attributes.previous }),
     };
-    Ok(CameraState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() })
+    Ok(RecordingState { span: Some(span), recorded_to: Some(manifest.to), ..state.clone() })
 }

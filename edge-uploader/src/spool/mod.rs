@@ -149,7 +149,7 @@ use framepost_events::{Camera, Site};
 use fs::{DiskFs, Fs, Lock};
 use index::Index;
 use layout::{CameraName, Layout};
-use sidecar::CameraState;
+use sidecar::RecordingState;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -225,7 +225,7 @@ struct Inner {
     names: Mutex<names::Names>,
     /// Where cameras stand whose files say less: their writer was dropped within a span, or the disk did not accept the file at
     /// the start.
-    unwritten: Mutex<HashMap<CameraName, CameraState>>,
+    unwritten: Mutex<HashMap<CameraName, RecordingState>>,
     changes: watch::Sender<u64>,
     /// Notified of each debt.
     owing: Notify,
@@ -329,7 +329,7 @@ impl Inner {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unwritten(&self) -> MutexGuard<'_, HashMap<CameraName, CameraState>> {
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<CameraName, RecordingState>> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use super::index::{ItemId, Status, Tried};
 use super::layout::{CameraName, Suffix};
 use super::repair::RepairFailure;
 use super::scan::Scan;
-use super::sidecar::{CameraState, Meta, Origin};
+use super::sidecar::{Meta, Origin, RecordingState};
 use super::{Error, Inner, Result};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
@@ -97,7 +97,7 @@ impl Inner {
     /// Brings the cameras' files up to the last chunk that is closed according to its sidecar. Returns the cameras whose
     /// sidecars are still needed, because the disk does not accept the file.
     fn catch_up(&self, scan: &Scan) -> BTreeSet<CameraName> {
-        let states: BTreeMap<CameraName, CameraState> = self
+        let states: BTreeMap<CameraName, RecordingState> = self
             .known_cameras()
             .into_iter()
             .filter_map(|name| Some((name.clone(), self.read_state(&name).ok()?)))
@@ -122,7 +122,7 @@ impl Inner {
     }
 
     /// Returns the state after the last of these chunks that belongs to the open span.
-    fn after_last(&self, state: &CameraState, mut closed: Vec<&ObjectKey>) -> Option<CameraState> {
+    fn after_last(&self, state: &RecordingState, mut closed: Vec<&ObjectKey>) -> Option<RecordingState> {
         closed.sort_by_key(|key| std::cmp::Reverse(key.counter));
         closed.into_iter().find_map(|key| {
             let meta = self.read_sidecar(key, Suffix::Meta).ok()?;
@@ -134,7 +134,7 @@ impl Inner {
     }
 
     fn recover_at_start(&self, name: CameraName, parts: Vec<ObjectKey>) -> CameraRecovery {
-        let mut state = CameraState::default();
+        let mut state = RecordingState::default();
         let recovered = self.read_state(&name).and_then(|read| {
             state = read;
             self.recover_camera(&name, &mut state, parts)
@@ -155,7 +155,7 @@ impl Inner {
     pub(super) fn recover_camera(
         &self,
         name: &CameraName,
-        state: &mut CameraState,
+        state: &mut RecordingState,
         mut parts: Vec<ObjectKey>,
     ) -> Result<Option<u64>> {
         parts.sort_by_key(|key| (key.start, key.counter));
@@ -171,7 +171,7 @@ impl Inner {
         Ok(chunks)
     }
 
-    fn recover_part(&self, name: &CameraName, key: &ObjectKey, state: &mut CameraState) -> Result<()> {
+    fn recover_part(&self, name: &CameraName, key: &ObjectKey, state: &mut RecordingState) -> Result<()> {
         let part = self.layout.file(key, Suffix::Part);
         let read = |suffix| match self.read_sidecar(key, suffix) {
             Ok(meta) => Ok(Some(meta)),
@@ -239,12 +239,13 @@ impl Inner {
 
     /// Turns chunks back into parts whose name survived a power cut without their final sidecar.
     /// Nobody has seen them yet.
-    fn reopen_unsealed(&self, scan: &mut Scan, state: impl Fn(&CameraName) -> Result<CameraState>) -> Result<()> {
+    fn reopen_unsealed(&self, scan: &mut Scan, state: impl Fn(&CameraName) -> Result<RecordingState>) -> Result<()> {
         for (name, key, entry) in std::mem::take(&mut scan.bare) {
             let is_known = self.index().entry(&name, ItemId::of(&key)).is_some();
             // Nobody has put it: the mark for that would have made the sidecar durable.
             let is_fresh = entry.tried == Tried::Never && entry.status == Status::Waiting;
-            let may_be_unsealed = |state: CameraState| state.closed_last(&key) || (is_fresh && state.comes_next(&key));
+            let may_be_unsealed =
+                |state: RecordingState| state.closed_last(&key) || (is_fresh && state.comes_next(&key));
             if !is_known && may_be_unsealed(state(&name)?) {
                 scan.unsealed.push((name, key));
             } else {
@@ -260,11 +261,11 @@ impl Inner {
 
     /// Ends a span that a crash interrupted. A span of a source file gets no end, because
     /// the file is read again.
-    fn end_interrupted(&self, name: &CameraName, state: &mut CameraState) -> Result<()> {
+    fn end_interrupted(&self, name: &CameraName, state: &mut RecordingState) -> Result<()> {
         if state.span.as_ref().is_none_or(|span| span.origin == Origin::Camera) {
             return self.end_span(name, state);
         }
-        let next = CameraState { span: None, began: None, ..state.clone() };
+        let next = RecordingState { span: None, began: None, ..state.clone() };
         self.write_state(name, &next)?;
         *state = next;
         Ok(())
@@ -304,7 +305,7 @@ impl Inner {
 
     /// Returns the parts of a camera that does not record now, for a writer that closes them. Also finds chunks
     /// that were closed without the process noticing, because the last sync of their directory failed.
-    pub(super) fn parts_of(&self, name: &CameraName, state: &CameraState) -> Result<Vec<ObjectKey>> {
+    pub(super) fn parts_of(&self, name: &CameraName, state: &RecordingState) -> Result<Vec<ObjectKey>> {
         let mut scan = self.scan_camera(name);
         self.reopen_unsealed(&mut scan, |_| Ok(state.clone()))?;
         for (_, key, entry) in scan.objects {

@@ -30,7 +30,7 @@ pub(super) struct Meta {
     /// The file that the object was made from and can be made from again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<SourceFile>,
-    /// Only for a chunk of a camera: [`CameraState::began`] when it was closed.
+    /// Only for a chunk of a camera: [`RecordingState::began`] when it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) span: Option<Timestamp>,
 }
@@ -123,10 +123,10 @@ impl Origin {
     }
 }
 
-/// The content of `cameras/<site>/<camera>.json`.
+/// Where the recording of a camera stands: the content of `cameras/<site>/<camera>.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CameraState {
+pub(super) struct RecordingState {
     /// The open span; `None` between spans, and before the first chunk of a span is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) span: Option<OpenSpan>,
@@ -153,7 +153,7 @@ pub(super) struct CameraState {
     pub(super) source: Option<SourceFile>,
 }
 
-impl CameraState {
+impl RecordingState {
     /// Returns the known attributes of the part `key`.
     pub(super) fn draft_of(&self, key: &ObjectKey) -> Attributes {
         let draft = self.draft.as_ref().and_then(|draft| {

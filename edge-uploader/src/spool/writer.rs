@@ -7,7 +7,7 @@ use super::index::{ItemId, Status};
 use super::layout::{CameraName, Suffix};
 use super::names::Urgency;
 use super::reservation::Reservation;
-use super::sidecar::{CameraState, Draft, Origin};
+use super::sidecar::{Draft, Origin, RecordingState};
 use super::source::SourceFile;
 use super::{Durability, Error, Inner, Result};
 use crate::segment::{Fragment, Output, Quiet};
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 pub struct SpoolWriter {
     spool: Arc<Inner>,
     name: CameraName,
-    state: CameraState,
+    state: RecordingState,
     open: Option<OpenChunk>,
     /// The room of parts that an error left, until recovery counts them as chunks.
     left: Vec<Reservation>,
@@ -108,7 +108,7 @@ impl SpoolWriter {
         let mut writer = Self {
             spool,
             name,
-            state: CameraState::default(),
+            state: RecordingState::default(),
             open: None,
             left: Vec::new(),
             hashing: Hashing::default(),
@@ -258,7 +258,7 @@ impl SpoolWriter {
         let note = Note { source: self.state.source.clone(), ..Note::default() };
         self.spool.write_small(&key, &body, GAP_CONTENT_TYPE, attributes, note)?;
         let recorded_to = self.state.recorded_to.max(Some(gap.to));
-        let next = CameraState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
+        let next = RecordingState { recorded_to, last_gap: Some((gap.from, key.counter)), ..self.state.clone() };
         self.spool.write_state(&self.name, &next)?;
         self.state = next;
         self.spool.shelve(&self.name, &key, body.len() as u64, None);
@@ -295,7 +295,7 @@ impl SpoolWriter {
             (Origin::Camera, _) => self.state.began,
             (Origin::File, _) => None,
         };
-        let next = CameraState { draft: Some(draft), began, ..self.state.clone() };
+        let next = RecordingState { draft: Some(draft), began, ..self.state.clone() };
         let part = self.spool.layout.file(&key, Suffix::Part);
         let dir = part.parent().unwrap_or(&part);
         // In a directory, the sidecars of closed chunks say how far the span is closed.
@@ -451,7 +451,7 @@ impl Drop for SpoolWriter {
         } else {
             // The directory is followed on, so that the sidecars stay that say how far the span is closed. The next writer of
             // this process goes on from here.
-            let state = CameraState { source: None, ..self.state.clone() };
+            let state = RecordingState { source: None, ..self.state.clone() };
             self.spool.unwritten().insert(self.name.clone(), state);
         }
         self.spool.index().shelf(&self.name).has_writer = false;
