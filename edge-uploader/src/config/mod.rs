@@ -126,8 +126,8 @@ impl Spool {
     }
 
     /// What the spool is to keep to.
-    pub fn limits(&self) -> spool::Limits {
-        spool::Limits { quota_bytes: self.quota, free_floor_bytes: self.free_floor }
+    pub fn limits(&self) -> spool::SpoolLimits {
+        spool::SpoolLimits { quota_bytes: self.quota, free_floor_bytes: self.free_floor }
     }
 }
 

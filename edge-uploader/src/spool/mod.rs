@@ -161,7 +161,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// How much space the spool may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct SpoolLimits {
     /// Limit for all its files together, in bytes.
     pub quota_bytes: u64,
     /// Bytes that stay free on the disk.
@@ -183,7 +183,7 @@ pub enum Durability {
 /// Options for opening a spool.
 pub struct Options {
     /// How much space it may use.
-    pub limits: Limits,
+    pub limits: SpoolLimits,
     /// When footage is safe from a power cut.
     pub durability: Durability,
     /// Signs every object if set.
@@ -196,7 +196,7 @@ impl Default for Options {
     /// No quota, no minimum of free space, no signatures, and the segmenter's repair.
     fn default() -> Self {
         Self {
-            limits: Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
+            limits: SpoolLimits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
             durability: Durability::default(),
             signer: None,
             repair: Arc::new(repair::segment),

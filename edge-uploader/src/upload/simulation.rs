@@ -6,7 +6,7 @@
 
 use super::{UploadSettings, Uploader};
 use crate::segment::Output;
-use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool, SpoolWriter};
+use crate::spool::{Durability, Options, ReadSeek, RepairFailure, Spool, SpoolLimits, SpoolWriter};
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_events::attributes::Attributes;
@@ -187,7 +187,7 @@ fn simulate(
 ) -> Seen {
     let dir = tempfile::tempdir().unwrap();
     let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
-    let limits = Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 };
+    let limits = SpoolLimits { quota_bytes: u64::MAX, free_floor_bytes: 0 };
     let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
     let spool = Spool::open(dir.path(), options).unwrap().0;
     let chunk_bytes = whole(trace.bytes_per_second() * load / CAMERAS as f64 * CHUNK.as_secs_f64());

@@ -3,7 +3,7 @@
 use super::{Backoff, Drained, UploadSettings, Uploader};
 use crate::segment::Output;
 use crate::spool;
-use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, SourceFile, Spool, SpoolWriter};
+use crate::spool::{Durability, Options, ReadSeek, RepairFailure, SourceFile, Spool, SpoolLimits, SpoolWriter};
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_events::attributes::{Attributes, ClockInfo, ClockSource};
@@ -126,7 +126,7 @@ impl ObjectSink for Bucket {
 
 fn open(dir: &Path) -> Spool {
     let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
-    let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
+    let limits = SpoolLimits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
     let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
     Spool::open(dir, options).unwrap().0
 }
@@ -249,7 +249,7 @@ async fn a_try_is_remembered_over_a_restart() {
     let spool = loop {
         // The lock is free as soon as the last task has noticed.
         let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
-        let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
+        let limits = SpoolLimits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
         let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
         match Spool::open(dir.path(), options) {
             Ok((spool, _)) => break spool,

@@ -3,7 +3,7 @@
 use crate::cameras::{Credentials, cameras};
 use crate::functions::{Functions, WithoutProgram, Working};
 use crate::output::Output;
-use crate::retention::{Limits, Retention};
+use crate::retention::{Retention, RetentionLimits};
 use crate::workings::Health;
 use crate::{api, lasting, privacy, s3_endpoint};
 use anyhow::{Context as _, bail};
@@ -107,7 +107,7 @@ enum PaceArgument {
 
 pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::Result<ExitCode> {
     let signals = Signals::install()?;
-    let limits = Limits { keep: arguments.keep, keep_bytes: arguments.keep_bytes };
+    let limits = RetentionLimits { keep: arguments.keep, keep_bytes: arguments.keep_bytes };
     if limits.are_set() && arguments.site.as_str() == "exports" {
         bail!("--site exports: what is below exports/ is never removed, so --keep has no effect on such a site");
     }

@@ -5,8 +5,8 @@
 use super::sim_fs::SimFs;
 use crate::segment::Output;
 use crate::spool::{
-    Durability, Error, Limits, Options, Order, ReadSeek, Recovery, RepairFailure, RepairedPart, Spool, SpoolWriter,
-    Tried,
+    Durability, Error, Options, Order, ReadSeek, Recovery, RepairFailure, RepairedPart, Spool, SpoolLimits,
+    SpoolWriter, Tried,
 };
 use bytes::Bytes;
 use framepost_events::attributes::{Attributes, ClockInfo, ClockSource};
@@ -89,7 +89,7 @@ fn finished(draft: Attributes, from: Timestamp, fragments: usize) -> Attributes 
 
 pub(in crate::spool) fn options(quota_bytes: u64, durability: Durability) -> Options {
     Options {
-        limits: Limits { quota_bytes, free_floor_bytes: 0 },
+        limits: SpoolLimits { quota_bytes, free_floor_bytes: 0 },
         durability,
         signer: Some(Arc::new(ManifestSigner::from_secret(&[5; 32]))),
         repair: Arc::new(repair),

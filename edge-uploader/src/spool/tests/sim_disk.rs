@@ -1,7 +1,7 @@
 //! The model of a file system as the uploader's tests see it: a disk with a spool on it.
 
 use super::sim_fs::{Fault, SimFs};
-use crate::spool::{Durability, Limits, Options, ReadSeek, RepairFailure, Spool};
+use crate::spool::{Durability, Options, ReadSeek, RepairFailure, Spool, SpoolLimits};
 use framepost_events::attributes::Attributes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl SimDisk {
     /// As a gateway opens it.
     pub(crate) fn open(&self) -> Spool {
         let repair = |_: &mut dyn ReadSeek, _: &Attributes| Err(RepairFailure::NothingWhole);
-        let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
+        let limits = SpoolLimits { quota_bytes: 1 << 30, free_floor_bytes: 0 };
         let options = Options { limits, durability: Durability::Chunk, signer: None, repair: Arc::new(repair) };
         Spool::open_on(Arc::new(self.fs.clone()), Path::new(DIR), options).unwrap().0
     }

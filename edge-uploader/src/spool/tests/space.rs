@@ -2,7 +2,7 @@
 
 use super::scenario::{Outside, options};
 use super::sim_fs::{Fault, SimFs};
-use crate::spool::{Durability, Error, Limits, Options};
+use crate::spool::{Durability, Error, Options, SpoolLimits};
 use framepost_events::KeyKind;
 use framepost_events::gap::GapCause;
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ fn the_camera_that_holds_the_most_loses() {
 fn what_cannot_fit_is_refused_and_the_rest_is_kept() {
     let fs = SimFs::new(1);
     let mut outside = Outside::new();
-    let limits = Limits { quota_bytes: 60, free_floor_bytes: 0 };
+    let limits = SpoolLimits { quota_bytes: 60, free_floor_bytes: 0 };
     let (spool, _) = Outside::open(&fs, Options { limits, ..small() }).unwrap();
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
     let error = outside.chunk(&mut writer, 0, 3).unwrap_err();
@@ -76,7 +76,7 @@ fn what_cannot_fit_is_refused_and_the_rest_is_kept() {
 fn the_floor_of_free_disk_counts_too() {
     let fs = SimFs::new(1);
     let mut outside = Outside::new();
-    let limits = Limits { quota_bytes: 1 << 30, free_floor_bytes: 1_000_000 };
+    let limits = SpoolLimits { quota_bytes: 1 << 30, free_floor_bytes: 1_000_000 };
     let (spool, _) = Outside::open(&fs, Options { limits, ..small() }).unwrap();
     let mut writer = spool.writer("s".parse().unwrap(), "c".parse().unwrap()).unwrap();
     outside.chunk(&mut writer, 0, 3).unwrap();

@@ -5,7 +5,7 @@ use edge_uploader::clock::TrustedClock;
 use edge_uploader::config::Recording;
 use edge_uploader::gateway::{CameraEnd, Gateway, GatewayError, Recorded};
 use edge_uploader::segment::Keep;
-use edge_uploader::spool::{self, Durability, Limits, Options};
+use edge_uploader::spool::{self, Durability, Options, SpoolLimits};
 use edge_uploader::upload::{Backoff, UploadSettings};
 use framepost_events::attributes::Attributes;
 use framepost_events::gap::{Gap, GapCause};
@@ -28,7 +28,7 @@ pub(crate) struct Scene {
     pub(crate) bucket: Arc<MemoryBucket>,
     pub(crate) clock: Arc<SimulatedClock>,
     pub(crate) spool: tempfile::TempDir,
-    pub(crate) limits: Limits,
+    pub(crate) limits: SpoolLimits,
     /// How long the uploader waits for a bucket that does not answer, and before it tries again after a refusal.
     pub(crate) upload_waits: UploadWaits,
 }
@@ -47,7 +47,7 @@ impl Scene {
             bucket: Arc::new(MemoryBucket::new("footage")),
             clock: Arc::new(SimulatedClock::new(at(Duration::ZERO))),
             spool: tempfile::tempdir().unwrap(),
-            limits: Limits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
+            limits: SpoolLimits { quota_bytes: u64::MAX, free_floor_bytes: 0 },
             upload_waits: UploadWaits::Usual,
         }
     }

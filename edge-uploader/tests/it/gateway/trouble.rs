@@ -5,7 +5,7 @@ use super::scripted::{CLIP, GROUP, Scripted, Step};
 use edge_uploader::camera::CameraEvent;
 use edge_uploader::clock::TrustedClock;
 use edge_uploader::gateway::{CameraEnd, CameraState, GatewayError};
-use edge_uploader::spool::Limits;
+use edge_uploader::spool::SpoolLimits;
 use framepost_events::KeyKind;
 use framepost_events::gap::GapCause;
 use framepost_ports::memory::{Fault, Operation};
@@ -101,7 +101,7 @@ static BIG: std::sync::LazyLock<bytes::Bytes> = std::sync::LazyLock::new(|| vec!
 
 #[tokio::test]
 async fn a_full_spool_costs_the_oldest_chunks_and_says_so() {
-    let scene = Scene { limits: Limits { quota_bytes: 400_000, free_floor_bytes: 0 }, ..Scene::new() };
+    let scene = Scene { limits: SpoolLimits { quota_bytes: 400_000, free_floor_bytes: 0 }, ..Scene::new() };
     for _ in 0..4 {
         scene.bucket.inject(Operation::Put, Fault::Stall);
     }
@@ -129,7 +129,7 @@ async fn a_full_spool_costs_the_oldest_chunks_and_says_so() {
 #[tokio::test]
 async fn while_nothing_can_be_written_there_is_one_gap_and_not_one_an_attempt() {
     // Room for less than a fragment: until the disk has room again, every group of pictures is an attempt.
-    let scene = Scene { limits: Limits { quota_bytes: 2_000, free_floor_bytes: 0 }, ..Scene::new() };
+    let scene = Scene { limits: SpoolLimits { quota_bytes: 2_000, free_floor_bytes: 0 }, ..Scene::new() };
     let first = Scene { spool: tempfile::tempdir().unwrap(), ..Scene::new() };
     let mut steps = vec![CLIP.parameters()];
     steps.extend(CLIP.frames(FRAMES, 0, S(10)));

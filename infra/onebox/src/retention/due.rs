@@ -5,14 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The limits of what stays in the bucket. Without any, nothing is removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct RetentionLimits {
     /// The age from which an object is removed.
     pub(crate) keep: Option<SignedDuration>,
     /// The most bytes that stay; beyond it the oldest objects are removed.
     pub(crate) keep_bytes: Option<u64>,
 }
 
-impl Limits {
+impl RetentionLimits {
     /// Whether anything is ever removed.
     pub(crate) fn are_set(&self) -> bool {
         self.keep.is_some() || self.keep_bytes.is_some()
@@ -52,7 +52,7 @@ pub(super) enum Why {
 /// Decides about objects, the oldest first.
 #[derive(Debug)]
 pub(super) struct Due {
-    limits: Limits,
+    limits: RetentionLimits,
     now: Timestamp,
     /// The size of all objects that are there.
     bytes: u64,
@@ -61,7 +61,7 @@ pub(super) struct Due {
 }
 
 impl Due {
-    pub(super) fn new(limits: Limits, now: Timestamp, bytes: u64, space: Space) -> Self {
+    pub(super) fn new(limits: RetentionLimits, now: Timestamp, bytes: u64, space: Space) -> Self {
         Self { limits, now, bytes, missing: space.missing() }
     }
 
@@ -95,7 +95,7 @@ mod tests {
     fn gone(keep_days: Option<i64>, keep_bytes: Option<u64>, free: u64) -> (usize, Vec<Why>) {
         let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
         let day = |n: i64| now - SignedDuration::from_hours(24 * n);
-        let limits = Limits { keep: keep_days.map(|days| SignedDuration::from_hours(24 * days)), keep_bytes };
+        let limits = RetentionLimits { keep: keep_days.map(|days| SignedDuration::from_hours(24 * days)), keep_bytes };
         let mut due = Due::new(limits, now, 10 * GB, Space { free, whole: 100 * GB });
         let mut whys = Vec::new();
         for n in (1..=10).rev() {

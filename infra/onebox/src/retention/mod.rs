@@ -20,7 +20,7 @@ mod notice;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use due::Limits;
+pub(crate) use due::RetentionLimits;
 
 use census::{Old, Stays};
 use due::{Due, Space};
@@ -53,7 +53,7 @@ const PAGE: usize = 1000;
 pub(crate) struct Retention {
     bucket: LocalBucket,
     catalog: Arc<dyn Catalog>,
-    limits: Limits,
+    limits: RetentionLimits,
     clock: Arc<dyn Clock>,
     /// A directory on the bucket's file system.
     dir: PathBuf,
@@ -77,7 +77,7 @@ enum Swept {
 
 impl Retention {
     /// Keeps the bucket within the limits. `dir` is a directory beside it.
-    pub(crate) fn new(bucket: LocalBucket, catalog: Arc<dyn Catalog>, limits: Limits, dir: &Path) -> Self {
+    pub(crate) fn new(bucket: LocalBucket, catalog: Arc<dyn Catalog>, limits: RetentionLimits, dir: &Path) -> Self {
         let clock = Arc::new(SystemClock);
         Self { bucket, catalog, limits, clock, dir: dir.to_owned(), state: Mutex::default() }
     }

@@ -1,7 +1,7 @@
 //! What is said about removals: seldom, and in whole sentences.
 
 use super::census::{Old, Stays};
-use super::due::{Limits, Space, Why};
+use super::due::{RetentionLimits, Space, Why};
 use edge_uploader::terminal;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -77,13 +77,13 @@ impl Notice {
     }
 
     /// Says what there is to say, and what was not said already.
-    pub(super) fn say(&mut self, limits: Limits) {
+    pub(super) fn say(&mut self, limits: RetentionLimits) {
         for line in self.lines(limits, Instant::now()) {
             terminal::err(format_args!("framepost: {line}"));
         }
     }
 
-    fn lines(&mut self, limits: Limits, now: Instant) -> Vec<String> {
+    fn lines(&mut self, limits: RetentionLimits, now: Instant) -> Vec<String> {
         let mut lines = Vec::new();
         let mut said = std::mem::take(&mut self.said);
         let mut is_new = |what: &'static str| match said.get(what) {
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_same_is_said_once_an_hour() {
         let old = Old { written: Timestamp::UNIX_EPOCH, key: "k".to_owned(), bytes: 1_234_567 };
-        let limits = Limits { keep: None, keep_bytes: Some(1) };
+        let limits = RetentionLimits { keep: None, keep_bytes: Some(1) };
         let mut notice = Notice::default();
         let start = Instant::now();
         notice.removed(Why::Bytes, &old);
@@ -164,8 +164,11 @@ mod tests {
     fn a_full_disk_is_told_with_what_helps() {
         let full = Space { free: 5_000_000, whole: 100_000_000_000 };
         for (limits, advice) in [
-            (Limits { keep: Some(jiff::SignedDuration::from_hours(1)), keep_bytes: None }, "give --keep-bytes"),
-            (Limits { keep: None, keep_bytes: Some(1) }, "make room"),
+            (
+                RetentionLimits { keep: Some(jiff::SignedDuration::from_hours(1)), keep_bytes: None },
+                "give --keep-bytes",
+            ),
+            (RetentionLimits { keep: None, keep_bytes: Some(1) }, "make room"),
         ] {
             let mut notice = Notice::default();
             notice.space(full);

@@ -26,7 +26,7 @@ impl Case {
         file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
     }
 
-    fn retention(&self, limits: Limits) -> Retention {
+    fn retention(&self, limits: RetentionLimits) -> Retention {
         Retention::new(self.bucket.clone(), self.catalog.clone(), limits, self.dir.path())
     }
 
@@ -35,7 +35,8 @@ impl Case {
     }
 }
 
-const HOURS: fn(i64) -> Limits = |hours| Limits { keep: Some(SignedDuration::from_hours(hours)), keep_bytes: None };
+const HOURS: fn(i64) -> RetentionLimits =
+    |hours| RetentionLimits { keep: Some(SignedDuration::from_hours(hours)), keep_bytes: None };
 
 #[tokio::test]
 async fn what_a_function_has_yet_to_handle_stays() {
@@ -111,7 +112,7 @@ async fn the_oldest_go_whatever_they_are_called() {
     }
     case.put("exports/1/a.mp4", 1_000).await;
     std::fs::write(case.dir.path().join("footage/by-hand"), "x").unwrap();
-    let limits = Limits { keep: None, keep_bytes: Some(5 * 10) };
+    let limits = RetentionLimits { keep: None, keep_bytes: Some(5 * 10) };
     case.retention(limits).sweep().await;
     let left: Vec<String> = (31..40).map(|n| format!("in/{n:02}")).collect();
     let expected: Vec<&str> =
