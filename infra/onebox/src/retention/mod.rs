@@ -30,7 +30,7 @@ use framepost_local::{LocalBucket, Waited};
 use framepost_ports::catalog::{CameraName, Hold, HoldQuery, Interval, Whose};
 use framepost_ports::{Catalog, Clock, ErrorKind, Result, SystemClock, chain};
 use jiff::{SignedDuration, Timestamp};
-use notice::Notice;
+use notice::RemovalNotice;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub(crate) struct Retention {
 #[derive(Default)]
 struct State {
     waited: Waited,
-    notice: Notice,
+    notice: RemovalNotice,
 }
 
 /// How much was removed.

@@ -40,9 +40,9 @@ fn amount(bytes: u64) -> String {
     }
 }
 
-/// What there is to say.
+/// What there is to say of removals.
 #[derive(Debug, Default)]
-pub(super) struct Notice {
+pub(super) struct RemovalNotice {
     removed: BTreeMap<Why, Sum>,
     staying: BTreeMap<Stays, Sum>,
     waited_for_by: Vec<String>,
@@ -51,7 +51,7 @@ pub(super) struct Notice {
     said: BTreeMap<&'static str, Instant>,
 }
 
-impl Notice {
+impl RemovalNotice {
     /// Counts an object that is gone.
     pub(super) fn removed(&mut self, why: Why, old: &Old) {
         self.removed.entry(why).or_default().add(old);
@@ -144,7 +144,7 @@ mod tests {
     fn the_same_is_said_once_an_hour() {
         let old = Old { written: Timestamp::UNIX_EPOCH, key: "k".to_owned(), bytes: 1_234_567 };
         let limits = RetentionLimits { keep: None, keep_bytes: Some(1) };
-        let mut notice = Notice::default();
+        let mut notice = RemovalNotice::default();
         let start = Instant::now();
         notice.removed(Why::Bytes, &old);
         assert_eq!(notice.lines(limits, start), ["removed 1 object (1.2 MB): more than --keep-bytes"]);
@@ -170,7 +170,7 @@ mod tests {
             ),
             (RetentionLimits { keep: None, keep_bytes: Some(1) }, "make room"),
         ] {
-            let mut notice = Notice::default();
+            let mut notice = RemovalNotice::default();
             notice.space(full);
             let lines = notice.lines(limits, Instant::now());
             assert!(
