@@ -29,10 +29,10 @@ pub trait Buckets: Send + Sync {
 
 /// A directory with a `model.toml`, a model and its labels, on this machine or in a bucket.
 #[derive(Clone)]
-pub struct ModelDirectory(Inner);
+pub struct ModelDirectory(ModelPlace);
 
 #[derive(Clone)]
-enum Inner {
+enum ModelPlace {
     Local(PathBuf),
     Bucket { source: Arc<dyn ObjectSource>, bucket: String, prefix: String, shown: String },
 }
@@ -49,8 +49,8 @@ pub struct Description {
 impl std::fmt::Display for ModelDirectory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
-            Inner::Local(dir) => write!(f, "{}", dir.display()),
-            Inner::Bucket { shown, .. } => f.write_str(shown),
+            ModelPlace::Local(dir) => write!(f, "{}", dir.display()),
+            ModelPlace::Bucket { shown, .. } => f.write_str(shown),
         }
     }
 }
@@ -58,7 +58,7 @@ impl std::fmt::Display for ModelDirectory {
 impl ModelDirectory {
     /// The model's directory on this machine.
     pub fn local(dir: impl Into<PathBuf>) -> Self {
-        Self(Inner::Local(dir.into()))
+        Self(ModelPlace::Local(dir.into()))
     }
 
     /// Finds the directory that `text` names: a location of a bucket (`s3://bucket/dir`), a path, or the name of a model in
@@ -70,7 +70,7 @@ impl ModelDirectory {
                 let found = Self::at(&format!("{}/{text}", models.trim_end_matches('/')), buckets).await?;
                 // A directory here goes before nothing, but not before a model of that name.
                 match &found.0 {
-                    Inner::Local(dir) if !dir.join(FILE_NAME).is_file() && beside.join(FILE_NAME).is_file() => {
+                    ModelPlace::Local(dir) if !dir.join(FILE_NAME).is_file() && beside.join(FILE_NAME).is_file() => {
                         Ok(Self::local(beside))
                     }
                     _ => Ok(found),
@@ -88,7 +88,7 @@ impl ModelDirectory {
         let at = Location::parse(text, Role::Bucket).map_err(|error| invalid(format!("{error}, or a directory")))?;
         Ok(match at.place() {
             Place::Directory(dir) => Self::local(dir),
-            Place::Bucket { name, prefix } => Self(Inner::Bucket {
+            Place::Bucket { name, prefix } => Self(ModelPlace::Bucket {
                 source: buckets.source(&at).await?,
                 bucket: name.clone(),
                 prefix: prefix.clone(),
@@ -147,8 +147,8 @@ impl ModelDirectory {
     /// Where a model from a bucket is kept on this machine.
     fn cache(&self, file: &ModelFile) -> Option<PathBuf> {
         match self.0 {
-            Inner::Local(_) => None,
-            Inner::Bucket { .. } => Some(std::env::temp_dir().join(CACHE).join(format!("{}.onnx", file.sha256))),
+            ModelPlace::Local(_) => None,
+            ModelPlace::Bucket { .. } => Some(std::env::temp_dir().join(CACHE).join(format!("{}.onnx", file.sha256))),
         }
     }
 
@@ -159,8 +159,8 @@ impl ModelDirectory {
 
     async fn bytes(&self, name: &str, limit: u64) -> Result<Vec<u8>> {
         match &self.0 {
-            Inner::Local(dir) => read_local(dir.join(name), limit).await,
-            Inner::Bucket { source, bucket, prefix, .. } => {
+            ModelPlace::Local(dir) => read_local(dir.join(name), limit).await,
+            ModelPlace::Bucket { source, bucket, prefix, .. } => {
                 let key = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
                 self.read_object(source.as_ref(), bucket, &key, limit).await
             }
