@@ -1,7 +1,7 @@
 //! The programs under test as processes: find, start, read, stop.
 //!
-//! Nothing is built here. `tests/run` builds the programs, or `cargo build -p framepost -p edge-uploader -p
-//! framepost-probe -p framepost-infer`. They are looked up beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
+//! Nothing is built here. `tests/run` builds the programs, or `cargo build` with `-p` and the package of each. They are looked
+//! up beside this test's own executable, or in `FRAMEPOST_BIN_DIR`.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -21,6 +21,10 @@ pub enum Program {
     Probe,
     /// The function that says what chunks show.
     Infer,
+    /// The function that keeps what records say in a database.
+    Catalog,
+    /// The function that answers requests from that database.
+    Api,
 }
 
 impl Program {
@@ -30,6 +34,20 @@ impl Program {
             Self::EdgeUploader => "edge-uploader",
             Self::Probe => "probe",
             Self::Infer => "infer",
+            Self::Catalog => "catalog",
+            Self::Api => "api",
+        }
+    }
+
+    /// Returns the package that it is built of.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Framepost => "framepost",
+            Self::EdgeUploader => "edge-uploader",
+            Self::Probe => "framepost-probe",
+            Self::Infer => "framepost-infer",
+            Self::Catalog => "framepost-catalog",
+            Self::Api => "framepost-api",
         }
     }
 
@@ -38,8 +56,9 @@ impl Program {
         let path = binaries_directory().join(self.name());
         assert!(
             path.is_file(),
-            "{} is not there; build it with `cargo build -p framepost -p edge-uploader -p framepost-probe -p framepost-infer`, or run `tests/run`",
-            path.display()
+            "{} is not there; build it with `cargo build -p {}`, or run `tests/run`",
+            path.display(),
+            self.package()
         );
         path
     }

@@ -10,7 +10,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
@@ -74,6 +74,8 @@ pub struct Wiring {
     pub records: String,
     /// The topic for messages that can never be handled.
     pub dead_letters: String,
+    /// Its own settings.
+    pub variables: BTreeMap<&'static str, String>,
 }
 
 impl Wiring {
@@ -84,7 +86,8 @@ impl Wiring {
             .env("FRAMEPOST_PUBSUB_ENDPOINT", &self.pubsub)
             .env("FRAMEPOST_RECORDS", format!("pubsub:{}", self.records))
             .env("FRAMEPOST_DEAD_LETTERS", format!("pubsub:{}", self.dead_letters))
-            .env("GOOGLE_CLOUD_PROJECT", "framepost-test");
+            .env("GOOGLE_CLOUD_PROJECT", "framepost-test")
+            .envs(&self.variables);
         command
     }
 
@@ -128,6 +131,11 @@ pub struct Pushed {
 }
 
 impl Service {
+    /// `http://host:port/`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Pushes one message, wrapped as Pub/Sub does. Returns the status, or 0 if there was no answer.
     pub fn push(&self, subscription: &str, message: &Message, vouching: &Vouching) -> u16 {
         let body = json!({ "message": message.json, "subscription": subscription });

@@ -101,17 +101,26 @@ impl GoogleEmulators {
 
     /// A new subscription of a topic, `projects/P/subscriptions/S`.
     pub fn subscription(&self, topic: &str, ack_deadline_s: u32) -> String {
+        self.filtered_subscription(topic, ack_deadline_s, "")
+    }
+
+    /// A new subscription of those messages of a topic that `filter` lets pass.
+    pub fn filtered_subscription(&self, topic: &str, ack_deadline_s: u32, filter: &str) -> String {
         let name = format!("projects/{PROJECT}/subscriptions/{}", drawn("subscription"));
-        let body = json!({ "topic": topic, "ackDeadlineSeconds": ack_deadline_s });
+        let body = json!({ "topic": topic, "ackDeadlineSeconds": ack_deadline_s, "filter": filter });
         self.call("PUT", &format!("{}/v1/{name}", self.pubsub_http), &body);
         name
     }
 
     /// Makes the bucket notify the topic of every finalized object.
     pub fn notify(&self, bucket: &str, topic: &str) {
+        self.notify_of(bucket, topic, &["OBJECT_FINALIZE"]);
+    }
+
+    /// Makes the bucket notify the topic of events of these types.
+    pub fn notify_of(&self, bucket: &str, topic: &str, types: &[&str]) {
         let url = format!("{}/storage/v1/b/{bucket}/notificationConfigs", self.storage);
         let topic = format!("//pubsub.googleapis.com/{topic}");
-        let types = ["OBJECT_FINALIZE"];
         self.call("POST", &url, &json!({ "topic": topic, "payload_format": "JSON_API_V1", "event_types": types }));
     }
 

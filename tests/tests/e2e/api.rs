@@ -17,7 +17,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, St
 }
 
 /// The same, with a body.
-fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
+pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("the API listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n{body}").expect("a request");
@@ -36,7 +36,7 @@ fn json(address: SocketAddr, path: &str) -> Value {
 }
 
 /// The digests of a stream's packets, as ffmpeg reads them from a URL.
-fn digests_of_url(url: &str, map: &str) -> Vec<String> {
+pub(crate) fn digests_of_url(url: &str, map: &str) -> Vec<String> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i", url, "-map", map, "-c", "copy", "-f", "framemd5", "-"])
         .output()
@@ -47,7 +47,7 @@ fn digests_of_url(url: &str, map: &str) -> Vec<String> {
     lines.filter_map(|line| line.rsplit(',').next()).map(|digest| digest.trim().to_owned()).collect()
 }
 
-fn digests(file: &Path, stream: Stream) -> Vec<String> {
+pub(crate) fn digests(file: &Path, stream: Stream) -> Vec<String> {
     packets(file, stream).expect("packets").into_iter().map(|Packet { md5, .. }| md5).collect()
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Returns a command that backfills a clip into a bucket with `edge-uploader`.
-fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Command {
+pub(crate) fn backfill_to(bucket: &str, endpoint: &str, clip: Clip, spool: &Path) -> Command {
     let mut command = backfill(&clip.path(), spool, &format!("gs://{bucket}"));
     command.args(["--endpoint-url", endpoint, "--start", "2026-11-20T12:00:00Z"]);
     command
@@ -164,6 +164,7 @@ impl Scene {
                 pubsub: google.pubsub.clone(),
                 records: records.clone(),
                 dead_letters: dead_letters.clone(),
+                variables: BTreeMap::new(),
             },
             records: google.subscription(&records, 60),
             dead_letters: google.subscription(&dead_letters, 60),

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Whether ffmpeg is there, which `infer` starts.
-fn has_ffmpeg() -> bool {
+pub(crate) fn has_ffmpeg() -> bool {
     let found = std::process::Command::new("ffmpeg").arg("-version").output().is_ok();
     if !found {
         framepost_tests::skip("ffmpeg is missing: apt-get install ffmpeg");

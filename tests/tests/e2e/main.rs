@@ -2,6 +2,7 @@
 
 mod api;
 mod aws;
+mod chain;
 mod clips;
 mod clocks;
 mod console;
