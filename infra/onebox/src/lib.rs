@@ -17,6 +17,7 @@ mod privacy;
 mod replay;
 mod retention;
 pub mod s3_endpoint;
+mod secret;
 mod serve;
 mod token;
 mod up;

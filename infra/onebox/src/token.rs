@@ -1,6 +1,6 @@
 //! `framepost token`: creates, lists and revokes tokens for the API.
 
-use crate::{lasting, privacy};
+use crate::{lasting, privacy, secret};
 use anyhow::{Context as _, bail, ensure};
 use edge_uploader::terminal;
 use framepost_api::{Right, Scope, StoredToken};
@@ -131,15 +131,7 @@ fn write(dir: &Path, tokens: &[StoredToken]) -> anyhow::Result<()> {
 /// Loads the secret that paths are signed with, or creates it on first use.
 pub(crate) fn path_secret(dir: &Path) -> anyhow::Result<Vec<u8>> {
     let path = dir.join("paths.key");
-    if !path.exists() {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).context("the operating system provides no random numbers")?;
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(hex::encode(secret).as_bytes())?;
-        file.sync_all()?;
-    }
-    let secret = hex::decode(std::fs::read_to_string(&path)?.trim())
-        .with_context(|| format!("{} is not a key", path.display()))?;
+    let secret = secret::kept(&path)?;
     ensure!(secret.len() >= 32, "{} is too short for a key", path.display());
     Ok(secret)
 }

@@ -5,7 +5,7 @@ use crate::functions::{Functions, WithoutProgram, Working};
 use crate::output::Output;
 use crate::retention::{Retention, RetentionLimits};
 use crate::workings::Health;
-use crate::{api, lasting, privacy, s3_endpoint};
+use crate::{api, lasting, privacy, s3_endpoint, secret};
 use anyhow::{Context as _, bail};
 use edge_uploader::camera::file::Pace;
 use edge_uploader::config::units::{parse_bytes, parse_duration};
@@ -26,9 +26,8 @@ use framepost_sql::SqliteCatalog;
 use futures::FutureExt as _;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -376,15 +375,7 @@ pub(crate) fn known_signer(dir: &Path) -> anyhow::Result<Option<Arc<ManifestSign
 /// Loads the signing key in the data directory, or creates it on first use.
 fn signer(dir: &Path) -> anyhow::Result<Arc<ManifestSigner>> {
     let path = dir.join(SIGNING_KEY);
-    if !path.exists() {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).context("the operating system provides no random numbers")?;
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(hex::encode(secret).as_bytes())?;
-        file.sync_all()?;
-    }
-    let text = std::fs::read_to_string(&path)?;
-    let mut secret = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut secret).with_context(|| format!("{} is not a key", path.display()))?;
+    let secret = secret::kept(&path)?;
+    let secret = secret.try_into().map_err(|_| anyhow::anyhow!("{} is not a key of 32 bytes", path.display()))?;
     Ok(Arc::new(ManifestSigner::from_secret(&secret)))
 }
