@@ -14,7 +14,9 @@ What differs from moto's own server, and why:
 * An object's event is sent once the object has its metadata, and not a moment before; its sequencer goes up, its reason is
   AWS's word, and it goes to the default bus alone.
 * Messages that come into a queue while others leave it are not lost.
-* `GET /framepost/code/FUNCTION` gives a function's zip; `POST /framepost/advance?seconds=N` lets queues' time pass.
+* The event of an object that is gone says which removal it was.
+* `GET /framepost/code/FUNCTION` gives a function's zip; `POST /framepost/advance?seconds=N` lets queues' time pass; `POST
+  /framepost/expire?bucket=B&key=K` removes an object as a rule of the bucket's lifecycle does.
 """
 
 import itertools
@@ -226,10 +228,10 @@ def send_event_later(account_id, event_name, bucket, key):
     of_this_thread.events = [*getattr(of_this_thread, "events", []), (account_id, event_name, bucket, key)]
 
 
-def send_events_of_this_request():
+def send_events_of_this_request(reason=None):
     events, of_this_thread.events = getattr(of_this_thread, "events", []), []
     for account_id, event_name, bucket, key in events:
-        of_this_thread.reason = REASONS.get(event_name.rsplit(":", 1)[1], "PutObject")
+        of_this_thread.reason = reason or REASONS.get(event_name.rsplit(":", 1)[1], "PutObject")
         of_this_thread.sequencer = f"{next(sequence):018X}"
         send_event(account_id, event_name, bucket, key)
 
@@ -241,6 +243,10 @@ def send_to_targets_as_s3_does(self, original_event, transform_input=True):
         detail = original_event["detail"]
         detail["reason"] = of_this_thread.reason
         detail["object"]["sequencer"] = of_this_thread.sequencer
+        if original_event["detail-type"] == "Object Deleted":
+            # moto tells of versions that are gone, and not of the markers that hide them.
+            detail["deletion-type"] = "Permanently Deleted"
+            detail["object"].pop("size", None)
         if detail["object"].get("version-id") in (None, "null"):
             detail["object"].pop("version-id", None)
     send_to_targets(self, original_event, transform_input)
@@ -288,6 +294,13 @@ sqs_models.Queue.delete_message = one_at_a_time(sqs_models.Queue.delete_message)
 moto = DomainDispatcherApplication(create_backend_app)
 
 
+def expire(bucket, key):
+    backend = s3_models.s3_backends[ACCOUNT]["aws"]
+    for version in [stored.version_id for stored in backend.get_bucket(bucket).keys.getlist(key)]:
+        backend.delete_object(bucket, key, version_id=version)
+    send_events_of_this_request("Lifecycle Expiration")
+
+
 def own(path, query):
     global advanced_ms
     if path.startswith("/framepost/code/"):
@@ -296,6 +309,10 @@ def own(path, query):
             if any(function.function_name == name for function in backend.list_functions()):
                 return backend.get_function(name).code_bytes
         return None
+    if path == "/framepost/expire":
+        (bucket,), (key,) = map(urllib.parse.parse_qs(query).get, ("bucket", "key"))
+        expire(bucket, key)
+        return b""
     if path == "/framepost/advance":
         advanced_ms += 1000 * int(urllib.parse.parse_qs(query)["seconds"][0])
         return b""

@@ -51,6 +51,13 @@ impl Head {
         })
     }
 
+    /// All headers, as they were sent.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        let text = self.text();
+        let pairs = text.lines().skip(1).filter_map(|line| line.split_once(':'));
+        pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    }
+
     pub(crate) fn method(&self) -> String {
         self.text().split(' ').next().unwrap_or_default().to_owned()
     }
@@ -207,7 +214,7 @@ impl Connection {
 }
 
 /// The content of a chunked body.
-fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn unchunked(mut bytes: &[u8]) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     loop {
         let line = read_line(&mut bytes)?;

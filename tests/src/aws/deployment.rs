@@ -3,7 +3,7 @@
 use super::account::{Account, Identity};
 use super::lambda::{Function, Mapping};
 use super::moto::{Moto, python};
-use super::package::pack;
+use super::package::{pack, pack_file};
 use super::queue::Queue;
 use super::terraform::{Terraform, plugins};
 use super::{ACCOUNT, REGION};
@@ -38,6 +38,11 @@ impl Deployment {
 
     /// The same with more in the variable `functions`.
     pub fn apply_with(functions: &Value) -> Option<Self> {
+        Self::apply_all(functions, &json!({}), &[])
+    }
+
+    /// The same with other variables besides, and with packages of more functions, which are empty: what runs stands for them.
+    pub fn apply_all(functions: &Value, besides: &Value, empty: &[Program]) -> Option<Self> {
         let plugins = plugins()?;
         let Some(python) = python() else {
             crate::skip(
@@ -49,10 +54,18 @@ impl Deployment {
         let probe = directory.path().join(PACKAGES).join("probe");
         std::fs::create_dir_all(&probe).expect("a place for the package");
         pack(Program::Probe, &probe.join("bootstrap.zip"));
+        for program in empty {
+            let package = directory.path().join(PACKAGES).join(program.name());
+            std::fs::create_dir_all(&package).expect("a place for the package");
+            pack_file(Path::new("/dev/null"), &package.join("bootstrap.zip"));
+        }
         let moto = Moto::start(&python);
         let mut variables = Self::variables(directory.path());
         for (name, value) in functions.as_object().into_iter().flatten() {
             variables["functions"][name] = value.clone();
+        }
+        for (name, value) in besides.as_object().into_iter().flatten() {
+            variables[name] = value.clone();
         }
         let terraform = Terraform::new(&plugins, &moto.url(), &variables);
         terraform.init();

@@ -59,6 +59,12 @@ impl Moto {
         ureq::post(url).send_empty().unwrap_or_else(|error| panic!("moto's clock: {error}"));
     }
 
+    /// Removes an object as a rule of the bucket's lifecycle does: all versions, and nobody asks.
+    pub fn expire(&self, bucket: &str, key: &str) {
+        let url = format!("{}/framepost/expire?bucket={bucket}&key={}", self.url(), crate::http::escaped(key));
+        ureq::post(&url).send_empty().unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
     /// Returns every request that a policy refused: principal, action, resource, and the kind of the policy.
     pub fn refusals(&self) -> Vec<Value> {
         refusals_in(&self.running.lines(Output::Stderr)).collect()

@@ -6,9 +6,11 @@
 //! messages in `batchItemFailures` stay. A response that names a message of another batch, or no message, fails
 //! the whole batch. `maxReceiveCount` is left to the queue.
 
+mod function_url;
 mod runtime_api;
 mod sandbox;
 
+pub use function_url::FunctionUrl;
 pub use sandbox::{Invoked, Sandbox, unpack};
 
 use super::account::{Account, Identity};
@@ -57,10 +59,15 @@ impl Function {
         let described = Account::of(moto).lambda(&format!("/2015-03-31/functions/{name}"));
         assert_eq!(described["Configuration"]["PackageType"], "Image", "{described}");
         assert_eq!(described["Code"]["ImageUri"], uri, "{described}");
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let zip = directory.path().join("bootstrap.zip");
-        store(program, &zip);
-        Self::described(moto, name, &described, std::fs::read(zip).expect("it is packed"))
+        Self::described(moto, name, &described, stored(program))
+    }
+
+    /// Returns the function that Terraform deployed under `name` as a zip, with `program` instead of what is in that, for a
+    /// program that is too large to be worth uploading.
+    pub fn deployed_as(moto: &Moto, name: &str, program: Program) -> Self {
+        let described = Account::of(moto).lambda(&format!("/2015-03-31/functions/{name}"));
+        assert_eq!(described["Configuration"]["Handler"], "bootstrap", "{described}");
+        Self::described(moto, name, &described, stored(program))
     }
 
     fn described(moto: &Moto, name: &str, described: &Value, code: Vec<u8>) -> Self {
@@ -109,6 +116,13 @@ impl Function {
         self.role_arn.rsplit('/').next().expect("an ARN has parts")
     }
 
+    /// Returns the same function with another value of a variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// A variable of its own.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
@@ -155,6 +169,14 @@ impl Function {
         environment.extend(session_token.map(|token| ("AWS_SESSION_TOKEN".to_owned(), token)));
         environment
     }
+}
+
+/// A zip of `program` that is never uploaded.
+fn stored(program: Program) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let zip = directory.path().join("bootstrap.zip");
+    store(program, &zip);
+    std::fs::read(zip).expect("it is packed")
 }
 
 /// One batch and its result.

@@ -3,7 +3,7 @@
 //! The function requests `invocation/next` and waits for an event. It answers at `invocation/ID/response` or
 //! `…/error`. The first `next` ends its cold start.
 
-use crate::http::{Head, relay};
+use crate::http::{Body, Head, relay, unchunked};
 use serde_json::Value;
 use std::io::{Result, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// What the function answered to an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
-    Response(Value),
+    Response(Vec<u8>),
     /// An error, either of the invocation or of its start.
     Error(Value),
 }
@@ -150,6 +150,8 @@ fn answer(mut connection: &TcpStream, shared: &Shared) -> Result<bool> {
     let Some(head) = Head::read(&mut connection)? else { return Ok(false) };
     let mut body = Vec::new();
     relay(head.request_body(), &mut connection, &mut body, 64 * 1024, |_| {})?;
+    // Of an answer that is streamed nobody knows the length before its end.
+    let body = if head.request_body() == Body::Chunked { unchunked(&body)? } else { body };
     let path = head.path();
     let Some(rest) = path.strip_prefix("/2018-06-01/runtime/") else {
         connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
@@ -181,13 +183,12 @@ fn answer(mut connection: &TcpStream, shared: &Shared) -> Result<bool> {
         connection.write_all(&[text.into_bytes(), next.event].concat())?;
         return Ok(true);
     }
-    let said: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     shared.change(|state| {
         let of_this = state.running.as_deref().is_some_and(|id| rest.starts_with(&format!("invocation/{id}/")));
         if of_this && rest.ends_with("/response") {
-            state.said = Some(Said::Response(said));
+            state.said = Some(Said::Response(body));
         } else if (of_this && rest.ends_with("/error")) || rest == "init/error" {
-            state.said = Some(Said::Error(said));
+            state.said = Some(Said::Error(serde_json::from_slice(&body).unwrap_or(Value::Null)));
         }
     });
     connection.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;

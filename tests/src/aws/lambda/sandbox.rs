@@ -82,17 +82,28 @@ impl Sandbox {
 
     /// Gives it one event.
     pub fn invoke(&mut self, event: &Value) -> Invoked {
-        let Self { running, api, arn, timeout, .. } = self;
-        let said = api.invoke(arn, event, *timeout, || running.exited().is_none());
-        match said {
-            Some(Said::Response(answer)) => Invoked::Answered(answer),
+        match self.said(event) {
+            Some(Said::Response(answer)) => Invoked::Answered(serde_json::from_slice(&answer).unwrap_or(Value::Null)),
             Some(Said::Error(error)) => Invoked::Failed(error),
-            None if running.exited().is_some() => Invoked::Crashed,
+            None if self.running.exited().is_some() => Invoked::Crashed,
             None => {
-                running.kill();
+                self.running.kill();
                 Invoked::TimedOut
             }
         }
+    }
+
+    /// Gives it one event whose answer is streamed. Returns the answer's bytes; panics if there is none.
+    pub(super) fn streamed(&mut self, event: &Value) -> Vec<u8> {
+        match self.said(event) {
+            Some(Said::Response(answer)) => answer,
+            other => panic!("{event}: no answer: {other:?}\n{}", outputs(&self.running)),
+        }
+    }
+
+    fn said(&mut self, event: &Value) -> Option<Said> {
+        let Self { running, api, arn, timeout, .. } = self;
+        api.invoke(arn, event, *timeout, || running.exited().is_none())
     }
 
     /// Whether it can be invoked again.

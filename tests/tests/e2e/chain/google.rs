@@ -49,7 +49,8 @@ impl Google {
         let mut subscriptions = Vec::new();
         for (event, types) in triggers(wiring.program.name()) {
             let Some(topic) = topics.get(event.as_str()) else { continue };
-            let filter: Vec<String> = types.iter().map(|name| format!("attributes.\"ce-type\" = \"{name}\"")).collect();
+            // In a real filter `ce-type` is in quotes, which the emulator's do not have.
+            let filter: Vec<String> = types.iter().map(|name| format!("attributes.ce-type = \"{name}\"")).collect();
             subscriptions.push(self.emulators.filtered_subscription(topic, 90, &filter.join(" OR ")));
         }
         assert!(!subscriptions.is_empty(), "{}", wiring.program.name());
