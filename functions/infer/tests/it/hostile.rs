@@ -1,15 +1,12 @@
-//! Damaged and hostile chunks, and programs that hang, flood or die in place of ffmpeg.
+//! Hostile chunks, and programs that hang, flood or die in place of ffmpeg.
 
-use crate::support::{FRAGMENTED, Object, chunk, decoder, ffmpeg, footage};
-use bytes::Bytes;
+use crate::damaged::small_chunk;
+use crate::support::{FRAGMENTED, Object, chunk, ffmpeg, footage};
 use framepost_events::record::Container;
 use framepost_infer::pictures::{Decoder, Limits, PicturesError, Wanted, pictures};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// Damaged chunks that are tried.
-const DAMAGED: usize = 240;
 
 /// How long the programs here would run that nobody ends.
 const LEFT_ALONE: Duration = Duration::from_secs(1000);
@@ -28,11 +25,6 @@ fn pretender(dir: &Path, script: &str) -> PathBuf {
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
-}
-
-fn small_chunk() -> Option<Bytes> {
-    let arguments = [&["-c:v", "libx264", "-g", "5", "-pix_fmt", "yuv420p"][..], &FRAGMENTED].concat();
-    footage("testsrc2=s=160x90:r=10:d=1", &arguments, "a.mp4")
 }
 
 #[tokio::test]
@@ -140,48 +132,6 @@ async fn who_gives_up_leaves_no_process() {
         () = given_up => {}
     }
     no_process_runs(&program, "given up").await;
-}
-
-#[tokio::test]
-async fn of_many_damaged_chunks_none_does_harm() {
-    let (Some(bytes), Some(decoder)) = (small_chunk(), decoder()) else { return };
-    let chunk = chunk(&bytes, Container::Fmp4, 1.0);
-    let mut random = fastrand::Rng::with_seed(13);
-    let begun = Instant::now();
-    let mut counts = [0; 3];
-    // A thousand take a minute and a half of a processor, and show no more.
-    for _ in 0..DAMAGED / 8 {
-        let round = (0..8).map(|_| {
-            let mut damaged = bytes.to_vec();
-            for _ in 0..random.usize(1..20) {
-                let at = random.usize(..damaged.len());
-                damaged[at] ^= 1 << random.u8(..8);
-            }
-            Object::of(damaged)
-        });
-        let objects: Vec<Object> = round.collect();
-        let decoded = objects.iter().map(|object| pictures(object, &decoder, &chunk, Wanted::RandomAccess));
-        for result in futures::future::join_all(decoded).await {
-            let n = match result {
-                Ok(pictures) => {
-                    assert!(pictures.len() <= 30);
-                    0
-                }
-                Err(PicturesError::None(_)) => 1,
-                Err(PicturesError::Limit(_)) => 2,
-                Err(error) => panic!("{error:?}"),
-            };
-            counts[n] += 1;
-        }
-    }
-    println!(
-        "damaged: {} with pictures, {} without, {} beyond a limit, in {:?}",
-        counts[0],
-        counts[1],
-        counts[2],
-        begun.elapsed()
-    );
-    assert!(counts[0] > 0 && counts[2] < 10);
 }
 
 #[tokio::test]

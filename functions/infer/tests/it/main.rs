@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::similar_names, reason = "what is not as expected fails the test")]
 
 mod cost;
+mod damaged;
 mod decoding;
 mod gated;
 mod handling;
