@@ -33,14 +33,14 @@ fn confinement() -> Confinement {
 }
 
 /// A field of protocol buffers: its number, and bytes.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = varint(u64::from(number) << 3 | 2);
     field.extend(varint(bytes.len() as u64));
     field.extend(bytes);
     field
 }
 
-fn number(field: u8, value: u64) -> Vec<u8> {
+pub(crate) fn number(field: u8, value: u64) -> Vec<u8> {
     let mut bytes = varint(u64::from(field) << 3);
     bytes.extend(varint(value));
     bytes
@@ -65,7 +65,7 @@ fn node_with(operator: &str, inputs: &[&str], outputs: &[&str], more: &[u8]) -> 
     field(1, &node)
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
     node_with(operator, inputs, &[output], &[])
 }
 
@@ -79,7 +79,7 @@ fn integers(name: &str, dimensions: &[u64], values: &[i64]) -> Vec<u8> {
 }
 
 /// `ValueInfoProto` of a tensor; 1 is of floats, 7 of 64-bit integers, 9 of truths.
-fn value(name: &str, kind: u64, dimensions: &[u64]) -> Vec<u8> {
+pub(crate) fn value(name: &str, kind: u64, dimensions: &[u64]) -> Vec<u8> {
     let sides: Vec<u8> = dimensions.iter().flat_map(|side| field(1, &number(1, *side))).collect();
     let tensor = [number(1, kind), field(2, &sides)].concat();
     [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()

@@ -41,7 +41,7 @@ fn boxes(frame: &Value, label: &str) -> Vec<Sides> {
     detections.filter(|detection| detection["label"] == label).map(sides).collect()
 }
 
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let found = Command::new(program).arg("-version").output().is_ok();
     if !found {
         eprintln!("skipped: {program} is missing: apt-get install ffmpeg");
@@ -168,7 +168,7 @@ fn without_ffmpeg_it_says_at_once_what_is_missing() {
 }
 
 /// The clips that people walk through and bottles stand in, where they are there.
-fn shared_clip(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared_clip(name: &str) -> Option<PathBuf> {
     let data = std::env::var_os("FRAMEPOST_TEST_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
     let clip = data.join("clips").join(name);

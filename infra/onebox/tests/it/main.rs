@@ -3,6 +3,8 @@
 
 #[cfg(feature = "onnx")]
 mod confined;
+#[cfg(feature = "onnx")]
+mod detectors;
 mod drawn;
 mod functions;
 mod killed;
