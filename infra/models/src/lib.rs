@@ -1,7 +1,7 @@
 //! Detectors that are models: run on this machine (`onnx:`), or by a model server (`oip+http(s):`, `oip+grpc(s):`).
 //!
 //! A model is a [directory](ModelDirectory) with a [`model.toml`](manifest), which says how a [picture becomes the model's
-//! input](prepare) and what its [answer means](decode()). Neither of these does any I/O. `functions/README.md` describes models for
+//! input](prepare) and what its [answer means](decode()). Neither of these does any I/O. `functions/infer/README.md` describes models for
 //! users.
 
 mod cloud;

@@ -6,11 +6,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const READMES: [&str; 8] = [
+const READMES: [&str; 11] = [
     "README.md",
     "edge-uploader/README.md",
     "events/README.md",
     "functions/README.md",
+    "functions/api/README.md",
+    "functions/catalog/README.md",
+    "functions/infer/README.md",
     "infra/README.md",
     "terraform/aws/README.md",
     "terraform/gcp/README.md",

@@ -107,7 +107,7 @@ fn row(n: usize, kinds: &[f64], storage: f64) -> Phrase {
 
 #[test]
 fn the_functions_readme_has_the_prices_of_the_table() {
-    Section::of("functions/README.md", "**What it costs.**", "\n**").assert_says(&[
+    Section::of("functions/infer/README.md", "**What it costs.**", "\n**").assert_says(&[
         phrase(
             "Lambda on x86-64 with 1536 MB, ${} for a GB-second and ${} for a million requests",
             vec![of(aws::LAMBDA_GB_S_X86, 1.0), of(aws::LAMBDA_REQUEST, 1e6)],
