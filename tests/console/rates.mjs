@@ -91,10 +91,10 @@ export async function rates(page, { base, site, camera, chunks }) {
   for (const rate of [16, 32]) {
     const seen = [];
     let [due, did] = [0, 0];
-    // A busy machine comes to the end of the footage with few pictures, and begins again.
+    // A busy machine comes to the end of the footage with few pictures, and begins again elsewhere.
     for (let round = 0; round < ROUNDS && (new Set(seen.map(({ number }) => number)).size < 3 || did < 8 * length); round += 1) {
-      // An address that is the same as before is nowhere to go.
-      await open(100 + rate + round);
+      // From other places: the first picture alone is another one then. An address that is the same as before is nowhere to go.
+      await open(100 + rate + round + (round % 6) * 2 * length);
       await page.select(".rate", String(rate));
       await page.evaluate(() => Object.assign(globalThis.noted, { frames: [], stills: [] }));
       await page.keyboard.press(" ");
