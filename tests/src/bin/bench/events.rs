@@ -1,11 +1,11 @@
 //! How long it takes from the end of a chunk until a reader of `/v1/events` has its record, beside the least that this takes: a
 //! file of that size whose bytes and name are durable, and an event over loopback.
 
-use super::footage::minutes;
 use super::report::{Budget, row};
 use super::setting;
 use framepost_events::record::{Data, Record};
 use framepost_tests::onebox::Onebox;
+use framepost_tests::rtsp::{RtspOptions, RtspServer};
 use jiff::Timestamp;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,34 +13,27 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Cameras of 4 Mb/s, each of which ends a chunk every second.
-const CAMERAS: usize = 5;
+/// Cameras, each of which ends a chunk every second. A file would not do: its times are those of its recording.
+const CAMERAS: [&str; 5] = ["h264-720p-4m", "h264-720p", "h264", "h264-aac", "h265"];
 
 pub(crate) fn compare(directory: &Path) {
     let seconds = setting("BENCH_SECONDS", 60);
-    let file = minutes(directory, seconds.div_ceil(60) + 1);
-    let cameras: Vec<String> = (0..CAMERAS)
-        .map(|n| {
-            let camera = directory.join(format!("camera-{n}.mp4"));
-            std::fs::hard_link(&file, &camera).expect("a camera's file");
-            camera.to_string_lossy().into_owned()
-        })
-        .collect();
-    let mut arguments = vec!["--listen", "127.0.0.1:0", "--pace", "live", "--window", "1s"];
+    let server = RtspServer::start(RtspOptions::default());
+    let cameras = CAMERAS.map(|mount| server.url(mount));
+    let mut arguments = vec!["--listen", "127.0.0.1:0", "--window", "1s"];
     arguments.extend(cameras.iter().map(String::as_str));
     let mut onebox = Onebox::up(&directory.join("onebox"), &arguments);
     let seen = read_events(onebox.api(), Duration::from_secs(seconds));
     onebox.end();
     let bytes = seen.iter().map(|seen| seen.bytes).sum::<u64>() / u64::max(seen.len() as u64, 1);
     let least = least(directory, usize::try_from(bytes).expect("a chunk fits into memory"));
-    let what = format!("chunk closed to event, {CAMERAS} live cameras");
+    let what = format!("chunk closed to event, {} live cameras", CAMERAS.len());
     for (name, percent, budget) in [("p50", 50, Budget::None), ("p99", 99, Budget::Value(150.0))] {
         let ours = share(seen.iter().map(|seen| seen.whole), percent);
         row(&format!("{what}, {name}"), "ms", ours, Some(share(least.iter().copied(), percent)), budget);
         let stored = share(seen.iter().map(|seen| seen.stored), percent);
         row(&format!("{what}, {name} until it is in the bucket"), "ms", stored, None, Budget::None);
     }
-    std::fs::remove_file(&file).expect("the file is removed");
 }
 
 /// A chunk of which there was an event.
