@@ -19,7 +19,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> (u16, St
 /// The same, with a body.
 pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).expect("the API listens");
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    stream.set_read_timeout(Some(Duration::from_mins(2))).expect("a time limit");
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n{body}").expect("a request");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");

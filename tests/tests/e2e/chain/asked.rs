@@ -67,9 +67,17 @@ impl Asked {
     }
 
     fn json(&self, path: &str) -> Value {
-        let (status, _, body) = self.send("GET", path, "", "");
-        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
-        serde_json::from_slice(&body).expect("JSON")
+        let deadline = Instant::now() + super::PATIENCE;
+        loop {
+            let (status, _, body) = self.send("GET", path, "", "");
+            // On a busy machine the database may be late for once, and whoever asks asks again.
+            if status == 503 && Instant::now() < deadline {
+                std::thread::park_timeout(Duration::from_millis(100));
+                continue;
+            }
+            assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+            return serde_json::from_slice(&body).expect("JSON");
+        }
     }
 
     fn list(&self, path: &str, of: &str) -> Vec<Value> {
