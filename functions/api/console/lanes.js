@@ -134,12 +134,16 @@ function recorded(pen, data, y, tall) {
     block(c, "rec-act", from, y + tall - 1.5, Math.max(1, to - from), 1.5);
   }
   c.fillStyle = colour("rec-act");
+  let drawn = { left: -Infinity, high: 0 };
   for (const { from, to, level } of within(data.activity, first, last)) {
-    const left = x(from);
-    const right = x(to);
+    const left = Math.round(x(from));
+    const right = Math.round(x(to));
     // About 1 is quiet; a camera that sends four times as much fills the lane.
-    const share = Math.min(1, Math.max(0.04, (level - 0.6) / 3.4));
-    c.fillRect(left, y + tall * (1 - share * 0.85), Math.max(1, right - left - (right - left > 4 ? 1 : 0)), tall * share * 0.85);
+    const high = Math.round(tall * 0.85 * Math.min(1, Math.max(0.04, (level - 0.6) / 3.4)));
+    // Of those that share a pixel the highest is seen: before a longer span has its own, there are those of a shorter one.
+    if (left === drawn.left && high <= drawn.high) continue;
+    drawn = { left, high };
+    c.fillRect(left, y + tall - high, Math.max(1, right - left - (right - left > 4 ? 1 : 0)), high);
   }
   if (p.span.to - p.span.from <= 120_000) {
     c.fillStyle = colour("ink-3");
