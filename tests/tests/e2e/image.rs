@@ -2,8 +2,11 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use framepost_events::KeyKind;
-use framepost_tests::aws::account::Identity;
+use framepost_tests::aws::REGION;
+use framepost_tests::aws::account::{Account, Identity};
 use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
+use framepost_tests::aws::moto::{self, Moto};
+use framepost_tests::aws::queue::{Messages, Queue};
 use framepost_tests::binaries::{Output, Running};
 use framepost_tests::bucket::{Bucket, files};
 use framepost_tests::gateway::eventually;
@@ -111,29 +114,80 @@ fn infer_brings_the_program_that_decodes() {
     service.terminate();
     service.wait_for_exit_code(0, Duration::from_mins(1));
     infer_is_a_lambda(&images, image, &root);
+    infer_is_a_worker(&images, image, &root);
 }
 
-/// The same image under Lambda's Runtime API: its entry point answers a batch of SQS with a record of `probe` in it, and says what
-/// it sees. Prints its cold start and what was resident at most.
-fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
+/// What `probe` says of the clip in the image's root, as the bus delivers it into a queue: its key, and the message.
+fn probed(root: &Path, version: &str) -> (String, String) {
     let sample = include_str!("../../../events/samples/records/chunk-probed.json");
     let mut record: Value = serde_json::from_str(sample).expect("the sample is JSON");
     let key = record["subject"].as_str().expect("a key").to_owned();
-    let clip = root.join("clip.mp4");
     let data = record["data"].as_object_mut().expect("its data");
     for absent in ["activity", "initBytes", "mediaEnd", "timescale"] {
         data.remove(absent);
     }
     data.insert("container".to_owned(), json!("mp4"));
-    data.insert("sizeBytes".to_owned(), json!(clip.metadata().expect("the clip").len()));
+    data.insert("sizeBytes".to_owned(), json!(root.join("clip.mp4").metadata().expect("the clip").len()));
     data["duration"] = json!({ "from": "2026-11-20T15:08:23Z", "to": "2026-11-20T15:08:33Z", "seconds": 10.0 });
-    data["object"] = json!({ "provider": "s3", "bucket": "footage", "key": key, "version": "1.1" });
-    let served = Served { path: clip, headers: vec![] };
-    let bucket = RangeServer::start(HashMap::from([(format!("footage/{key}"), served)]));
-    let body = json!({ "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "source": "framepost.probe",
+    data["object"] = json!({ "provider": "s3", "bucket": "footage", "key": key, "version": version });
+    let message = json!({ "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "source": "framepost.probe",
         "detail-type": record["type"], "account": "123456789012", "time": "2026-11-20T15:08:34Z",
         "region": "eu-central-1", "resources": [], "detail": record });
-    let message = json!({ "messageId": "message-1", "receiptHandle": "receipt", "body": body.to_string(),
+    (key, message.to_string())
+}
+
+/// Its record of the object, in its log.
+fn inferred_in(log: &[String], key: &str) -> Option<Value> {
+    let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.find(|line| line["type"] == "io.framepost.chunk.inferred.v1" && line["subject"] == *key)
+}
+
+fn assert_looked_at(inferred: &Value) {
+    let data = &inferred["data"];
+    assert_eq!((&data["skipped"], &data["model"]["detector"]), (&Value::Null, &json!("motion")), "{inferred}");
+    assert!(data["frames"].as_array().is_some_and(|frames| frames.len() > 1), "{inferred}");
+}
+
+/// The same image beside a queue of moto's: it takes what waits there, says what it sees, and ends when it is asked to.
+fn infer_is_a_worker(images: &Images, image: &str, root: &Path) {
+    let Some(python) = moto::python() else {
+        framepost_tests::skip("there is no moto; `tests/run setup` installs it");
+        return;
+    };
+    let moto = Moto::start(&python);
+    let account = Account::of(&moto);
+    let location = format!(
+        "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    );
+    account.s3("PUT", "/footage", &[], location.as_bytes()).expect("a bucket");
+    // Of a bucket without versions: an ETag.
+    let (key, message) = probed(root, &"0".repeat(32));
+    account.put_new("footage", &key, &std::fs::read(root.join("clip.mp4")).expect("the clip"));
+    let made = account.json("sqs", "AmazonSQS.CreateQueue", &json!({ "QueueName": "work" }));
+    let url = made["QueueUrl"].as_str().expect("a queue has a URL");
+    let queue = Queue::at(&account, url);
+    queue.send(&message);
+    let mut command = images.command_with_proc(image, root);
+    account.identity().give_to(&mut command);
+    command.env("AWS_ENDPOINT_URL", moto.url()).env("AWS_REGION", REGION);
+    command.env("FRAMEPOST_EVENTS", format!("sqs:{url}")).env("FRAMEPOST_RECORDS", "log:");
+    let mut worker = Running::start(&mut command);
+    let inferred = worker.wait_for(Output::Stdout, Duration::from_mins(2), |log| inferred_in(log, &key));
+    assert_looked_at(&inferred);
+    let rest = || queue.count(Messages::Visible) + queue.count(Messages::InFlight);
+    eventually("the message is deleted", Duration::from_mins(1), || rest() == 0);
+    worker.terminate();
+    worker.wait_for_exit_code(0, Duration::from_mins(1));
+}
+
+/// The same image under Lambda's Runtime API: its entry point answers a batch of SQS with a record of `probe` in it, and says what
+/// it sees. Prints its cold start and what was resident at most.
+fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
+    let (key, body) = probed(root, "1.1");
+    let clip = root.join("clip.mp4");
+    let served = Served { path: clip, headers: vec![] };
+    let bucket = RangeServer::start(HashMap::from([(format!("footage/{key}"), served)]));
+    let message = json!({ "messageId": "message-1", "receiptHandle": "receipt", "body": body,
         "attributes": {}, "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:q", "awsRegion": "eu-central-1" });
     let identity = Identity {
@@ -150,16 +204,9 @@ fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
     let answered = sandbox.age();
     let Invoked::Answered(answer) = &invoked else { panic!("{invoked:?}\n{}", sandbox.log().join("\n")) };
     assert!(answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty), "{answer}\n{}", sandbox.log().join("\n"));
-    let record_in = |log: &[String]| {
-        let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.find(|line| line["type"] == "io.framepost.chunk.inferred.v1" && line["subject"] == *key)
-    };
     // The answer and the log come by different ways.
-    eventually("the record is in the log", Duration::from_mins(1), || record_in(&sandbox.log()).is_some());
-    let inferred = record_in(&sandbox.log()).expect("it is there");
-    let data = &inferred["data"];
-    assert_eq!((&data["skipped"], &data["model"]["detector"]), (&Value::Null, &json!("motion")), "{inferred}");
-    assert!(data["frames"].as_array().is_some_and(|frames| frames.len() > 1), "{inferred}");
+    eventually("the record is in the log", Duration::from_mins(1), || inferred_in(&sandbox.log(), &key).is_some());
+    assert_looked_at(&inferred_in(&sandbox.log(), &key).expect("it is there"));
     let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.id())).expect("it runs");
     let resident = status.lines().find(|line| line.starts_with("VmHWM:")).expect("what was resident");
     println!("infer's image asks for work after {asked_for_work:?} and has answered after {answered:?}; {resident}");
