@@ -27,8 +27,12 @@ pub struct Server {
     directory: TempDir,
 }
 
-/// Where Debian puts the programs of the newest version.
+/// The directory that `FRAMEPOST_POSTGRES_BIN` names, with the programs of another version; otherwise where Debian puts those of the
+/// newest one.
 fn programs() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("FRAMEPOST_POSTGRES_BIN") {
+        return Some(named.into());
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut found: Vec<(u32, PathBuf)> = versions
         .filter_map(|entry| {
@@ -95,6 +99,8 @@ fn launch(bin: &Path, directory: &Path, port: u16, encrypts: bool) -> Child {
         .args(["-D", &file("data"), "-p", &port.to_string()])
         .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
         .args(["-c", "fsync=off", "-c", "logging_collector=off", "-c", "log_min_messages=panic"])
+        // Servers of version 13 have MD5 unless told.
+        .args(["-c", "password_encryption=scram-sha-256"])
         .args(["-c", if encrypts { "ssl=on" } else { "ssl=off" }])
         .args(["-c", &format!("ssl_cert_file={}", file("server.pem"))])
         .args(["-c", &format!("ssl_key_file={}", file("server.key"))])
