@@ -5,7 +5,7 @@
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -212,6 +212,12 @@ impl Running {
             }
             state = lines.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Writes into its standard input.
+    pub fn type_in(&mut self, bytes: &[u8]) {
+        let input = self.child.stdin.as_mut().expect("standard input is a pipe");
+        input.write_all(bytes).and_then(|()| input.flush()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
     /// Sends SIGINT, as Ctrl-C does.

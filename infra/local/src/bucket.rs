@@ -6,6 +6,7 @@ use crate::inboxes::LocalInboxes;
 use crate::key::{self, HIDDEN};
 use crate::note::{self, Note, RemovalNote};
 use framepost_ports::{Error, ErrorKind, Result, url_path};
+use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl LocalBucket {
     /// Returns the name of the bucket's directory.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// Returns when its directory was made, or last changed where the file system does not know.
+    pub fn created(&self) -> Option<Timestamp> {
+        let metadata = fs::metadata(&self.inner.root).ok()?;
+        Timestamp::try_from(metadata.created().or_else(|_| metadata.modified()).ok()?).ok()
     }
 
     /// Returns the inboxes that receive this bucket's object events, and records.

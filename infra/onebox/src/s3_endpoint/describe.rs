@@ -1,7 +1,8 @@
 //! What the endpoint says of its buckets and of an object besides its bytes, in the words of S3.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use framepost_local::Stat;
+use framepost_events::Sha256;
+use framepost_local::{LocalBucket, Stat};
 use s3s::dto::{
     Bucket, Checksum, ChecksumMode, ChecksumType, ETag, GetObjectAttributesOutput, ListBucketsInput, ListBucketsOutput,
     Metadata, ObjectAttributes, ObjectStorageClass, Owner, StorageClass, Timestamp,
@@ -15,21 +16,25 @@ const OWNER: &str = "framepost";
 const REGION: &str = "us-east-1";
 
 /// A page of buckets, by name. A token is the last name of the page before.
-pub(super) fn buckets<'a>(names: impl Iterator<Item = &'a str>, input: ListBucketsInput) -> ListBucketsOutput {
+pub(super) fn buckets<'a>(all: impl Iterator<Item = &'a LocalBucket>, input: ListBucketsInput) -> ListBucketsOutput {
     let ListBucketsInput { bucket_region, continuation_token, max_buckets, prefix } = input;
-    let begins = |name: &&str| prefix.as_deref().is_none_or(|prefix| name.starts_with(prefix));
-    let is_next = |name: &&str| continuation_token.as_deref().is_none_or(|after| *name > after);
+    let begins = |bucket: &&LocalBucket| prefix.as_deref().is_none_or(|prefix| bucket.name().starts_with(prefix));
+    let is_next = |bucket: &&LocalBucket| continuation_token.as_deref().is_none_or(|after| bucket.name() > after);
     let is_here = bucket_region.is_none_or(|region| region == REGION);
-    let mut names: Vec<&str> = names.filter(|_| is_here).filter(begins).filter(is_next).collect();
-    names.sort_unstable();
+    let mut found: Vec<&LocalBucket> = all.filter(|_| is_here).filter(begins).filter(is_next).collect();
+    found.sort_unstable_by_key(|bucket| bucket.name());
     let most = max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-    let has_more = names.len() > most;
-    names.truncate(most);
-    let token = names.last().filter(|_| has_more).map(|name| (*name).to_owned());
-    let bucket = |name: &str| Bucket { name: Some(name.to_owned()), ..Default::default() };
+    let has_more = found.len() > most;
+    found.truncate(most);
+    let token = found.last().filter(|_| has_more).map(|bucket| bucket.name().to_owned());
+    let said = |bucket: &LocalBucket| Bucket {
+        name: Some(bucket.name().to_owned()),
+        creation_date: modified(bucket.created()),
+        ..Default::default()
+    };
     let owner = Owner { id: Some(OWNER.to_owned()), display_name: None };
     ListBucketsOutput {
-        buckets: Some(names.into_iter().map(bucket).collect()),
+        buckets: Some(found.into_iter().map(said).collect()),
         continuation_token: token,
         owner: Some(owner),
         prefix,
@@ -50,7 +55,7 @@ pub(super) fn attributes(stat: &Stat, asked: &[ObjectAttributes]) -> S3Result<Ge
     let class = wants(ObjectAttributes::STORAGE_CLASS).then(|| StorageClass::from_static(ObjectStorageClass::STANDARD));
     Ok(GetObjectAttributesOutput {
         checksum,
-        e_tag: etag(stat).filter(|_| wants(ObjectAttributes::ETAG)),
+        e_tag: wants(ObjectAttributes::ETAG).then(|| etag(stat)),
         last_modified: modified(stat.head.modified),
         object_size: size,
         storage_class: class,
@@ -58,9 +63,14 @@ pub(super) fn attributes(stat: &Stat, asked: &[ObjectAttributes]) -> S3Result<Ge
     })
 }
 
-/// With an end as after an upload in parts: clients take an ETag of 32 digits alone for the MD5 of the bytes.
-pub(super) fn etag(stat: &Stat) -> Option<ETag> {
-    stat.sha256.map(|sha256| ETag::Strong(format!("{}-1", &sha256.to_string()[..32])))
+/// With an end as after an upload in parts: clients take an ETag of 32 digits alone for the MD5 of the bytes. A file that was put
+/// there by hand has one of its size and time.
+pub(super) fn etag(stat: &Stat) -> ETag {
+    let known = stat.sha256.unwrap_or_else(|| {
+        let modified = stat.head.modified.map(jiff::Timestamp::as_nanosecond);
+        Sha256::of(format!("{} {modified:?}", stat.head.size).as_bytes())
+    });
+    ETag::Strong(format!("{}-1", &known.to_string()[..32]))
 }
 
 pub(super) fn checksum(stat: &Stat, mode: Option<&ChecksumMode>) -> Option<String> {

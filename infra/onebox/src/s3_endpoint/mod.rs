@@ -8,8 +8,9 @@
 //! - Connections have the limits of all our listeners, see [`framepost_listener`]. A put may have up to 5
 //!   GiB, any other request up to 1 MiB.
 //! - It implements `PutObject`, `GetObject` (ranges, digests), `HeadObject`, `DeleteObject`, `DeleteObjects`,
-//!   `HeadBucket`, `ListObjects` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation` and
-//!   `GetObjectAttributes`. Everything else is `NotImplemented`.
+//!   `HeadBucket`, `ListObjects` and `ListObjectsV2`, and says what there is: `ListBuckets`, `GetBucketLocation`,
+//!   `GetBucketVersioning` and `GetObjectAttributes`. `CreateBucket` succeeds for a bucket that is there. Everything else is
+//!   `NotImplemented`: uploads in parts and copies within the bucket, too.
 
 mod access;
 mod describe;

@@ -10,11 +10,12 @@ use framepost_ports::{Content as _, Error, ErrorKind, NewObject, ObjectSink as _
 use futures::Stream;
 use hyper::header::{CONTENT_RANGE, HeaderMap, HeaderValue};
 use s3s::dto::{
-    CommonPrefix, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-    Error as Refused, GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput,
-    GetObjectAttributesOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
-    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob,
+    CommonPrefix, CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, Error as Refused, GetBucketLocationInput, GetBucketLocationOutput,
+    GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
+    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    Object, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use std::collections::HashMap;
@@ -136,7 +137,7 @@ impl S3 for Endpoint {
             (Err(error), None) => return Err(refuse(&error)),
         }
         let stat = bucket.stat(&object.key).await.map_err(|error| refuse(&error))?;
-        let e_tag = etag(&stat);
+        let e_tag = Some(etag(&stat));
         Ok(S3Response::new(PutObjectOutput { e_tag, checksum_sha256: input.checksum_sha256, ..Default::default() }))
     }
 
@@ -167,7 +168,7 @@ impl S3 for Endpoint {
             content_length: Some(signed(bytes.end - bytes.start)?),
             content_range,
             content_type: content_type(&stat),
-            e_tag: etag(&stat),
+            e_tag: Some(etag(&stat)),
             last_modified: modified(stat.head.modified),
             metadata: Some(metadata(&stat)),
             body: Some(StreamingBlob::wrap(pieces(file, bytes.end - bytes.start))),
@@ -230,7 +231,7 @@ impl S3 for Endpoint {
             checksum_sha256: checksum(&stat, input.checksum_mode.as_ref()),
             content_length: Some(signed(stat.head.size)?),
             content_type: content_type(&stat),
-            e_tag: etag(&stat),
+            e_tag: Some(etag(&stat)),
             last_modified: modified(stat.head.modified),
             metadata: Some(metadata(&stat)),
             ..Default::default()
@@ -244,8 +245,25 @@ impl S3 for Endpoint {
     }
 
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let names = self.buckets.keys().map(String::as_str);
-        Ok(S3Response::new(describe::buckets(names, request.input)))
+        Ok(S3Response::new(describe::buckets(self.buckets.values(), request.input)))
+    }
+
+    /// As in S3's first region, it succeeds for a bucket that is there: rclone asks before it writes.
+    async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        let name = request.input.bucket;
+        if !self.buckets.contains_key(&name) {
+            return Err(s3_error!(AccessDenied, "there are the buckets that there are, and no others"));
+        }
+        Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")) }))
+    }
+
+    /// None has versions.
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.bucket(&request.input.bucket)?;
+        Ok(S3Response::new(GetBucketVersioningOutput::default()))
     }
 
     async fn get_bucket_location(
@@ -347,7 +365,7 @@ impl Page<'_> {
         let has_more = listed.len() > limit;
         listed.truncate(limit);
         for object in listed {
-            self.push(object);
+            self.push(object).await?;
         }
         Ok(has_more && limit > 0)
     }
@@ -360,7 +378,7 @@ impl Page<'_> {
             }
             let rest = &object.key[self.prefix.len()..];
             match rest.find(delimiter) {
-                None => self.push(object),
+                None => self.push(object).await?,
                 Some(at) => {
                     let common = object.key[..self.prefix.len() + at + delimiter.len()].to_owned();
                     self.after = format!("{common}{LAST}");
@@ -370,14 +388,21 @@ impl Page<'_> {
         }
     }
 
-    fn push(&mut self, listed: Listed) {
+    /// Adds an object, unless it went meanwhile. s3cmd needs the ETag.
+    async fn push(&mut self, listed: Listed) -> Result<(), Error> {
         self.after.clone_from(&listed.key);
+        let stat = match self.bucket.stat(&listed.key).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            stat => stat?,
+        };
         self.objects.push(Object {
+            e_tag: Some(etag(&stat)),
             key: Some(listed.key),
             size: i64::try_from(listed.size).ok(),
             last_modified: modified(listed.modified),
             ..Default::default()
         });
+        Ok(())
     }
 }
 

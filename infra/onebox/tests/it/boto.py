@@ -32,6 +32,7 @@ def refused(code, call, **arguments):
 # What there is.
 listed = s3.list_buckets()
 assert [bucket["Name"] for bucket in listed["Buckets"]] == ["footage"], listed
+assert all(bucket["CreationDate"] for bucket in listed["Buckets"]), listed
 assert listed["Owner"]["ID"] == "framepost"
 assert s3.list_buckets(Prefix="foo")["Buckets"] and not s3.list_buckets(Prefix="x")["Buckets"]
 pages = list(s3.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1}))
@@ -76,6 +77,12 @@ part = s3.get_object(Range="bytes=100-299", **one)
 assert part["Body"].read() == body[100:300] and part["ContentRange"] == f"bytes 100-299/{len(body)}"
 link = s3.generate_presigned_url("get_object", Params=one, ExpiresIn=60)
 assert urllib.request.urlopen(link).read() == body
+# As rclone writes: by a link.
+new = {"Bucket": "footage", "Key": "by a link.mp4"}
+link = s3.generate_presigned_url("put_object", Params=new, ExpiresIn=60)
+put = urllib.request.Request(link, data=b"by a link", method="PUT")
+assert urllib.request.urlopen(put).status == 200
+assert s3.get_object(**new)["Body"].read() == b"by a link"
 
 s3.delete_object(**one)
 refused("404", s3.head_object, **one)

@@ -10,8 +10,10 @@ mod functions;
 mod killed;
 #[cfg(feature = "onnx")]
 mod model;
+mod rebuilt;
 mod replay;
 mod retention;
 mod s3_endpoint;
 mod serve;
 mod sweeper;
+mod terminal;

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 struct Rig {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     local: LocalBucket,
     inbox: LocalInbox,
     address: std::net::SocketAddr,
@@ -34,7 +34,7 @@ async fn rig() -> Rig {
     let bucket = local.clone();
     let key = credentials.clone();
     tokio::spawn(async move { s3_endpoint::serve(vec![bucket], listener, &key, CancellationToken::new()).await });
-    Rig { _dir: dir, local, inbox, address, credentials }
+    Rig { dir, local, inbox, address, credentials }
 }
 
 impl Rig {
@@ -46,6 +46,10 @@ impl Rig {
             ..S3Options::default()
         };
         S3Bucket::connect(&"s3://footage".parse().unwrap(), options).await.unwrap()
+    }
+
+    fn local_path(&self, key: &str) -> std::path::PathBuf {
+        self.dir.path().join("s3/footage").join(key)
     }
 
     async fn raw(&self, request: &str) -> String {
@@ -111,7 +115,7 @@ const BATCH: &str = "<Delete><Object><Key>d</Key></Object><Object><Key>e</Key></
 async fn signed(
     rig: &Rig,
     method: &'static str,
-    path: &'static str,
+    path: &str,
     headers: Vec<(&'static str, String)>,
     body: &'static str,
 ) -> Answer {
@@ -121,9 +125,10 @@ async fn signed(
         session_token: None,
     };
     let account = Account::at(format!("http://{}", rig.address), identity);
+    let path = path.to_owned();
     let asked = tokio::task::spawn_blocking(move || {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        account.s3(method, path, &headers, body.as_bytes())
+        account.s3(method, &path, &headers, body.as_bytes())
     });
     asked.await.unwrap()
 }
@@ -181,6 +186,46 @@ async fn nothing_but_reading_goes_without_a_signature() {
     assert_eq!(error.kind(), ErrorKind::Denied, "{}", chain(&error));
     assert!(chain(&error).contains("SignatureDoesNotMatch"), "{}", chain(&error));
     assert!(rig.inbox.is_empty());
+}
+
+/// What rclone and s3cmd ask and boto3 does not: before a write, for a listing with what they compare by, and in links.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_of_rclone_and_s3cmd_are_answered() {
+    let rig = rig().await;
+    let bucket = rig.connect(rig.credentials.clone()).await;
+    bucket.put(&object("a/b.mp4", "0123456789")).await.unwrap();
+    let by_hand = rig.local_path("a/by-hand.mp4");
+    std::fs::write(&by_hand, "by hand").unwrap();
+    let created = signed(&rig, "PUT", "/footage", vec![], "").await;
+    assert_eq!(created.status, 200, "{}", created.text());
+    let other = signed(&rig, "PUT", "/other", vec![], "").await;
+    assert_eq!((other.status, other.elements("Code")), (403, vec!["AccessDenied".to_owned()]));
+    let versioning = signed(&rig, "GET", "/footage?versioning=", vec![], "").await;
+    assert_eq!((versioning.status, versioning.elements("Status")), (200, vec![]), "{}", versioning.text());
+    let buckets = signed(&rig, "GET", "/", vec![], "").await;
+    let created = buckets.elements("CreationDate");
+    assert!(created.len() == 1 && created[0].parse::<jiff::Timestamp>().is_ok(), "{}", buckets.text());
+    // What s3cmd asks of a bucket besides, and takes for "none".
+    for (about, code) in [("policy", 501), ("cors", 501), ("acl", 501), ("lifecycle", 501), ("requestPayment", 501)] {
+        let path = format!("/footage?{about}=");
+        assert_eq!(signed(&rig, "GET", &path, vec![], "").await.status, code, "{about}");
+    }
+    // By the old listing and by the new one, flat and by directories, each object has the ETag that it has by itself.
+    for query in ["", "?list-type=2", "?delimiter=/&prefix=a/", "?list-type=2&delimiter=/&prefix=a/"] {
+        let path = format!("/footage{}", query.replace("=a/", "=a%2F").replace("=/", "=%2F"));
+        let listed = signed(&rig, "GET", &path, vec![], "").await;
+        assert_eq!(listed.elements("Key"), ["a/b.mp4", "a/by-hand.mp4"], "{}", listed.text());
+        let tags = listed.elements("ETag");
+        assert_eq!(tags.len(), 2, "{}", listed.text());
+        for (key, tag) in ["a/b.mp4", "a/by-hand.mp4"].into_iter().zip(tags) {
+            let path = format!("/footage/{key}");
+            let head = signed(&rig, "HEAD", &path, vec![], "").await;
+            let own = head.headers.iter().find(|(name, _)| name == "etag").map(|(_, value)| value.clone());
+            assert_eq!(own.as_ref(), Some(&tag), "{key}");
+            // It is not taken for an MD5.
+            assert!(tag.trim_matches('"').ends_with("-1"), "{tag}");
+        }
+    }
 }
 
 /// The clients that people have besides our own: boto3, with the suite's Python, and rclone where it is installed.
