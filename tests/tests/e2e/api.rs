@@ -4,6 +4,7 @@ use framepost_tests::binaries::{Output, Program};
 use framepost_tests::judge::packets::{Packet, Stream, packets};
 use framepost_tests::media::Clip;
 use framepost_tests::onebox::Onebox;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -92,6 +93,7 @@ fn what_was_recorded_is_found_plays_and_comes_out_as_a_clip() {
     an_export_is_the_clip_and_can_be_checked(address, &camera, (from, to), &bytes, directory.path());
     ranges_are_parts(address, &whole, &bytes);
     a_part_has_its_length(address, &camera, from, &file);
+    a_crowd_is_held_off(address, onebox.running.id());
     onebox.end();
 }
 
@@ -141,13 +143,37 @@ fn an_export_is_the_clip_and_can_be_checked(
 
 /// Random ranges, put together, are the whole.
 fn ranges_are_parts(address: SocketAddr, path: &str, whole: &[u8]) {
-    for _ in 0..200 {
+    for _ in 0..1000 {
         let start = fastrand::usize(0..whole.len());
         let end = fastrand::usize(start..whole.len());
         let (status, _, part) = ask(address, "GET", path, &format!("Range: bytes={start}-{end}\r\n"));
         assert_eq!(status, 206);
         assert!(part == whole[start..=end], "{start}-{end}");
     }
+}
+
+/// A thousand connections that say nothing, or half of a request, or a whole one and do not go: who asks next is answered, and
+/// the program has no more descriptors than it allows connections.
+fn a_crowd_is_held_off(address: SocketAddr, process: u32) {
+    let hard = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit").1;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("as many descriptors as are allowed");
+    assert!(hard >= 2048, "`ulimit -Hn` allows {hard} descriptors, too few for this test");
+    let whole = format!("GET /v1/cameras HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let says = ["", &whole[..30], &whole];
+    let mut crowd = Vec::new();
+    for n in 0..1000 {
+        let mut stream = TcpStream::connect(address).expect("the API listens");
+        // A connection may be closed to make room for others before it says anything.
+        let _ = stream.write_all(says[n % says.len()].as_bytes());
+        crowd.push(stream);
+    }
+    for _ in 0..10 {
+        assert!(json(address, "/v1/cameras")["cameras"].is_array());
+    }
+    let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").count();
+    assert!(descriptors < 400, "256 connections are allowed, and {descriptors} descriptors are open");
+    drop(crowd);
+    assert!(json(address, "/v1/cameras")["cameras"].is_array());
 }
 
 /// A clip that begins and ends between key frames is as long as was asked, to a frame.
