@@ -25,7 +25,7 @@ fn without_a_catalogue_it_does_not_start() {
     for (catalog, said) in [
         ("", "FRAMEPOST_CATALOG"),
         ("https://db.example/framepost", "FRAMEPOST_CATALOG"),
-        ("postgres://framepost:hunter2@127.0.0.1:1/framepost", "127.0.0.1"),
+        ("postgres://framepost:hunter2@127.0.0.1:1/framepost", "connect the catalogue"),
         ("sqlite:/nowhere/at/all/catalog.db", "/nowhere/at/all"),
     ] {
         let ended = ended(catalog);
