@@ -100,6 +100,14 @@ impl ModelDirectory {
 
     /// Reads `model.toml` and the labels.
     pub async fn describe(&self) -> Result<Description> {
+        if let ModelPlace::Local(path) = &self.0
+            && path.is_file()
+        {
+            let why = format!(
+                "that is a file, and a model is a directory with a {FILE_NAME}; `framepost model add NAME --onnx FILE` makes one"
+            );
+            return Err(self.invalid("read", why));
+        }
         let manifest = Manifest::parse(&self.text(FILE_NAME).await?).map_err(|error| self.invalid("read", error))?;
         let labels = match &manifest.labels {
             Labels::List(labels) => labels.clone(),

@@ -36,6 +36,7 @@ async fn a_directory_that_lacks_something_is_refused() {
     assert!(refused(&dir.join("none")).await.contains("model.toml"));
     lay(dir, b"not a model");
     assert!(refused(dir).await.contains("load the model in"));
+    assert!(refused(&dir.join("yolox_nano.onnx")).await.contains("`framepost model add NAME"));
     // The digest is compared before anything reads the model.
     std::fs::write(dir.join("yolox_nano.onnx"), b"another").unwrap();
     let error = refused(dir).await;

@@ -1,4 +1,4 @@
-//! An hour as a clip of the API, beside ffmpeg putting the same chunks together.
+//! A long clip of the API, beside ffmpeg putting the same chunks together.
 
 use super::footage::minutes;
 use super::report::{Budget, median, row};
@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub(crate) fn compare(directory: &Path) {
-    let file = minutes(directory, setting("BENCH_CLIP_MINUTES", 60));
+    let length = setting("BENCH_CLIP_MINUTES", 60);
+    let file = minutes(directory, length);
     let file = file.to_string_lossy();
     let place = directory.join("clips");
     let mut onebox = Onebox::up(&place, &["--stay", "--listen", "127.0.0.1:0", &file]);
@@ -42,7 +43,7 @@ pub(crate) fn compare(directory: &Path) {
     }
     onebox.end();
     let their = Cost::median(&their).cpu_seconds;
-    let what = "a clip of an hour";
+    let what = format!("a clip of {length} minutes");
     row(&format!("{what}, served"), "cpu s", median(served), Some(their), Budget::Ratio(0.25));
     row(&format!("{what}, first byte"), "ms", median(first), Some(median(their_first)), Budget::Value(50.0));
 }
