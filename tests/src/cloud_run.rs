@@ -74,7 +74,7 @@ pub struct Wiring {
     pub records: String,
     /// The topic for messages that can never be handled.
     pub dead_letters: String,
-    /// Its own settings.
+    /// Environment variables of this function besides those that every function gets.
     pub variables: BTreeMap<&'static str, String>,
 }
 
@@ -131,7 +131,7 @@ pub struct Pushed {
 }
 
 impl Service {
-    /// `http://host:port/`.
+    /// Returns where the service listens, as `http://host:port/`.
     pub fn url(&self) -> &str {
         &self.url
     }

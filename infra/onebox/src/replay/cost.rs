@@ -15,7 +15,7 @@ const LISTED_AT_ONCE: f64 = 1000.0;
 struct Prices {
     /// A listing request.
     listing: Price,
-    /// Reading an object.
+    /// One GET request for an object, whatever its size.
     read: Price,
     /// A call of the function.
     call: Price,

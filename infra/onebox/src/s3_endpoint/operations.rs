@@ -257,7 +257,7 @@ impl S3 for Endpoint {
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")) }))
     }
 
-    /// None has versions.
+    /// An answer without a `Status`: versioning was never switched on for the bucket.
     async fn get_bucket_versioning(
         &self,
         request: S3Request<GetBucketVersioningInput>,

@@ -36,7 +36,7 @@ impl Place {
         command
     }
 
-    /// Starts `framepost up`.
+    /// Starts `framepost up` over the data directory, with `motion:` and `--stay`. It is killed when the result is dropped.
     fn up(&self, arguments: &[&str]) -> Running {
         let common = ["up", "--listen", "127.0.0.1:0", "--detector", "motion:", "--stay", "--dir"];
         Running::start(Self::command(&common).arg(self.data()).args(arguments))

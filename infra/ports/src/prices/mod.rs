@@ -16,7 +16,7 @@ pub struct Price {
     pub of: &'static str,
 }
 
-/// `dollars` for so many.
+/// A price of one unit, where `dollars` pay for `many` units.
 const fn price(dollars: f64, many: f64, of: &'static str) -> Price {
     Price { dollars: dollars / many, of }
 }
@@ -25,7 +25,7 @@ const MILLION: f64 = 1e6;
 const GIB: f64 = (1_u64 << 30) as f64;
 const TIB: f64 = (1_u64 << 40) as f64;
 
-/// Amazon Web Services, us-east-1.
+/// Prices of Amazon Web Services in us-east-1, in US dollars.
 pub mod aws {
     use super::{MILLION, Price, price};
 
@@ -73,7 +73,7 @@ pub mod aws {
     pub const REKOGNITION_PICTURE: Price = price(0.001, 1.0, "2026-11-27");
 }
 
-/// Google Cloud, us-central1.
+/// Prices of Google Cloud in us-central1, in US dollars.
 pub mod gcp {
     use super::{GIB, MILLION, Price, TIB, price};
 

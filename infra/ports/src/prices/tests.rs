@@ -22,7 +22,7 @@ fn of(price: Price, many: f64) -> Amount {
     Amount { dollars: price.dollars * many, of: Some(price.of) }
 }
 
-/// What follows from prices.
+/// An amount that is computed from several prices, and so has no date of its own.
 fn computed(dollars: f64) -> Amount {
     Amount { dollars, of: None }
 }

@@ -26,7 +26,7 @@ pub(super) struct Known {
 
 /// An export that is complete.
 pub(super) struct Export {
-    /// Its own path.
+    /// The path at which the API tells how far the export is.
     path: String,
     /// The path of its clip, and the bytes of it.
     clip: String,
@@ -36,7 +36,7 @@ pub(super) struct Export {
 /// A token for the site, and what the API is told of it.
 pub(super) struct Token {
     pub(super) text: String,
-    /// For `FRAMEPOST_API_TOKENS`.
+    /// The text of `tokens.json`, which `FRAMEPOST_API_TOKENS` passes to the API.
     pub(super) stored: String,
 }
 
@@ -61,7 +61,7 @@ impl Asked {
         send(self.address, method, path, &format!("Authorization: Bearer {}\r\n{headers}", self.token), body)
     }
 
-    /// The status alone.
+    /// Returns the HTTP status of a `GET`, whatever it is.
     pub(super) fn status(&self, path: &str) -> u16 {
         self.send("GET", path, "", "").0
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Where exports are.
+/// The prefix of the keys of exports; all other keys are footage.
 const EXPORTS: &str = "exports/";
 
 /// A cloud with Framepost's functions and a gateway's footage of one camera in it.
@@ -34,7 +34,7 @@ trait Cloud {
     fn why(&self) -> String;
 }
 
-/// Delivers until `done`.
+/// Delivers messages until `done` returns true. Panics with what the functions said after three minutes.
 fn deliver_until(cloud: &mut dyn Cloud, what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
