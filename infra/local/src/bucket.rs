@@ -4,10 +4,11 @@ use crate::disk::{self, Link};
 use crate::inbox::BucketPlace;
 use crate::inboxes::LocalInboxes;
 use crate::key::{self, HIDDEN};
+use crate::lock::LockFile;
 use crate::note::{self, Note, RemovalNote};
 use framepost_ports::{Error, ErrorKind, Result, url_path};
 use jiff::Timestamp;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -25,7 +26,7 @@ pub(crate) struct Inner {
     pub(crate) inboxes: LocalInboxes,
     link_base: OnceLock<String>,
     /// The lock on the directory; released when the last clone is dropped.
-    lock: File,
+    lock: LockFile,
 }
 
 impl LocalBucket {
@@ -88,10 +89,8 @@ impl Inner {
 
     /// Waits for the lock under which notes leave `meta`, among all processes, and holds it until the file is
     /// dropped.
-    pub(crate) fn lock_notes(&self) -> io::Result<File> {
-        let lock = File::options().create(true).truncate(false).write(true).open(self.hidden("notes-lock"))?;
-        lock.lock()?;
-        Ok(lock)
+    pub(crate) fn lock_notes(&self) -> io::Result<LockFile> {
+        LockFile::exclusive(&self.hidden("notes-lock"))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -144,8 +143,8 @@ fn open(dir: &Path) -> io::Result<LocalBucket> {
         disk::make_dirs(&hidden.join(kind))?;
     }
     let lock_path = hidden.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&lock_path)?;
-    let alone = lock.try_lock().is_ok();
+    let lock = LockFile::open(&lock_path)?;
+    let alone = lock.try_exclusive()?;
     let place = BucketPlace { root: root.clone(), name: name.clone() };
     let inboxes = LocalInboxes::open(hidden.join("inboxes"), place)?;
     let inner = Inner { root, name, inboxes, link_base: OnceLock::new(), lock };
@@ -157,9 +156,9 @@ fn open(dir: &Path) -> io::Result<LocalBucket> {
         })?;
         disk::remove(&probe)?;
         recover(&inner)?;
-        inner.lock.unlock()?;
+        inner.lock.release()?;
     }
-    inner.lock.lock_shared()?;
+    inner.lock.shared()?;
     Ok(LocalBucket { inner: Arc::new(inner) })
 }
 

@@ -5,13 +5,14 @@
 //! second.
 
 use crate::disk;
+use crate::lock::LockFile;
 use crate::note::{self, Note, RemovalNote};
 use async_trait::async_trait;
 use framepost_ports::{
     Carrier, DeadLetter, DeadLetters, Delivery, InHand, Inbox, Message, Receipt, Result, WaitingList,
 };
 use jiff::Timestamp;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +49,7 @@ struct Inner {
     waiting: Arc<WaitingList<String, ()>>,
     looks: Mutex<Looks>,
     /// The lock on the inbox; released when the inbox is closed or the last clone is dropped.
-    lock: File,
+    lock: LockFile,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl LocalInbox {
     pub(crate) fn open(
         place: PathBuf,
         bucket: BucketPlace,
-        lock: File,
+        lock: LockFile,
         changes: watch::Sender<u64>,
     ) -> io::Result<Self> {
         let looks = Mutex::new(Looks { as_of: None, next: Instant::now() });
@@ -228,7 +229,7 @@ impl Inbox for LocalInbox {
 
     async fn close(&self) {
         self.inner.waiting.close().await;
-        if let Err(error) = self.inner.lock.unlock() {
+        if let Err(error) = self.inner.lock.release() {
             tracing::warn!(place = %self.inner.place.display(), %error, "cannot release an inbox's lock before the process ends");
         }
     }

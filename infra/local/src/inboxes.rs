@@ -16,13 +16,14 @@
 
 use crate::disk::{self, Link};
 use crate::inbox::{BucketPlace, LocalInbox};
+use crate::lock::LockFile;
 use crate::note::new_id;
 use async_trait::async_trait;
 use framepost_events::record::Record;
 use framepost_ports::{Bus, Error, ErrorKind, Result, Topic};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,8 +89,8 @@ impl LocalInboxes {
         let owned = name.to_owned();
         let opened = disk::blocking(move || {
             let place = inner.make_place(&owned)?;
-            let lock = File::options().create(true).truncate(false).write(true).open(place.join("lock"))?;
-            if lock.try_lock().is_err() {
+            let lock = LockFile::open(&place.join("lock"))?;
+            if !lock.try_exclusive()? {
                 return Ok(None);
             }
             inner.write_subscription(&owned, &topics)?;

@@ -11,6 +11,7 @@
 //! removes entries that have expired.
 
 use crate::disk;
+use crate::lock::LockFile;
 use async_trait::async_trait;
 use framepost_events::Sha256;
 use framepost_ports::Result;
@@ -55,11 +56,9 @@ impl LocalLedger {
     }
 }
 
-/// Takes the lock, which is held until the file is dropped.
-fn lock(dir: &Path) -> io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(dir.join("lock"))?;
-    file.lock()?;
-    Ok(file)
+/// Waits for the lock, which is held until the file is dropped.
+fn lock(dir: &Path) -> io::Result<LockFile> {
+    LockFile::exclusive(&dir.join("lock"))
 }
 
 fn read(path: &Path) -> io::Result<Option<Document>> {

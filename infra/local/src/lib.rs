@@ -64,6 +64,7 @@ mod inboxes;
 mod key;
 mod ledger;
 mod list;
+mod lock;
 mod motion;
 mod note;
 mod put;
