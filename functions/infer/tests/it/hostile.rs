@@ -4,8 +4,9 @@ use crate::damaged::small_chunk;
 use crate::support::{FRAGMENTED, Object, chunk, ffmpeg, footage};
 use framepost_events::record::Container;
 use framepost_infer::pictures::{Decoder, Limits, PicturesError, Wanted, pictures};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the programs here would run that nobody ends.
@@ -20,10 +21,15 @@ const fn with_decoding(decoding: Duration) -> Limits {
 }
 
 /// A program that pretends to be ffmpeg. The script has its own process id as `$$`.
+///
+/// Another process writes it: a child that another test is starting has copies of all files that are open here, and
+/// a program that somebody has open for writing is not run (`ETXTBSY`).
 fn pretender(dir: &Path, script: &str) -> PathBuf {
     let path = dir.join("ffmpeg");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut install = Command::new("install");
+    let mut install = install.args(["-m", "755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped()).spawn().unwrap();
+    write!(install.stdin.take().unwrap(), "#!/bin/sh\n{script}\n").unwrap();
+    assert!(install.wait().unwrap().success());
     path
 }
 
