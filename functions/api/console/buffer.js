@@ -11,9 +11,12 @@ import { bytes } from "./api.js";
 export const TOUCHING_MS = 500;
 /** Seconds behind the playhead that are kept. */
 const KEPT_BEHIND_S = 30;
-/** A live picture with so many chunks ahead of it is late; with so few it is in time. */
+/** Chunks ahead of a live picture, of which there is one more whenever one comes: with more it is late, with fewer it is in time; with fewer
+ * it has to wait for one that is late, with more it need not. */
 const LATE = 2.5;
 const IN_TIME = 1.5;
+const SCARCE = 0.25;
+const ENOUGH = 1.5;
 
 /** The type of `mediaSource.readyState`'s owner: Safari on phones has its own. */
 const Source = /** @type {typeof MediaSource | undefined} */ (
@@ -130,12 +133,15 @@ export class Buffer {
     }
   }
 
-  /** Plays a little faster where a live picture has fallen behind, until it has not. @param {number} ahead seconds that are appended ahead */
-  catchUp(ahead) {
+  /** Plays a live picture that has fallen behind a little faster, and one that would have to wait for chunks a little slower, as long as
+   * that is so. @param {number} ahead seconds that are appended ahead */
+  keepDistance(ahead) {
     const last = this.parts.at(-1);
     const chunks = last ? ahead / (last.end - last.start) : 0;
-    const rate = chunks > LATE ? 1.08 : chunks < IN_TIME ? 1 : this.video.playbackRate;
-    if (rate !== this.video.playbackRate) this.video.playbackRate = rate;
+    const before = this.video.playbackRate;
+    const isBack = before > 1 ? chunks < IN_TIME : chunks > ENOUGH;
+    const rate = chunks > LATE ? 1.08 : chunks < SCARCE ? 0.93 : isBack ? 1 : before;
+    if (rate !== before) this.video.playbackRate = rate;
   }
 
   /** Whether it can take nothing any more. */

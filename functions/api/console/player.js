@@ -288,7 +288,7 @@ export class Player extends Emitter {
     const ahead = this.buffer.end() - this.video.currentTime;
     this.line.watch(ahead);
     if (this.playing && ahead < 0.1 && (lineState() !== "ok" || this.supply.isQuiet())) this.become("offline");
-    if (this.live && this.playing) this.buffer.catchUp(ahead);
+    if (this.live && this.playing) this.buffer.keepDistance(ahead);
     const next = this.supply.ahead[0];
     if (ahead < 0.1 && next && !plays(next.mimeType)) {
       this.chunk = next;
