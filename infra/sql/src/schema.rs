@@ -13,15 +13,16 @@ use crate::executor::{Dialect, Executor, values};
 use framepost_ports::{Error, ErrorKind, Result};
 
 /// The versions, the oldest first. `{id}` stands for the column of an id that the database makes.
-const VERSIONS: [&str; 4] = [
+const VERSIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 /// The version of this program.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 
 /// Brings the tables to the newest version. The caller ensures that nobody else does so at the same time.
 pub(crate) async fn migrate(db: &mut impl Executor) -> Result<()> {

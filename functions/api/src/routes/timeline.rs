@@ -76,7 +76,8 @@ pub(super) async fn timeline(
         within,
         score_min: 0.0,
         after: None,
-        limit: CHUNKS_MAX,
+        // All of them are counted; otherwise one more than is listed says that there are more.
+        limit: if asked.count_seconds.is_some() { CHUNKS_MAX } else { LISTED_MAX + 1 },
     };
     let ((chunks, segments), gaps, looked, seen) = tokio::try_join!(
         chunks(&*api.catalog, &camera, within),
