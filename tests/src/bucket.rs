@@ -50,6 +50,11 @@ impl Bucket {
         Self::at(directory.join("s3/footage"))
     }
 
+    /// Returns where the bytes of an object are.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
     /// Returns every object, ordered by site, camera, start and
     /// counter. [`strangers`](Self::strangers) lists other files.
     pub fn objects(&self) -> Vec<Object> {

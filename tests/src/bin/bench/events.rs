@@ -1,9 +1,13 @@
-//! How long it takes from the end of a chunk until a reader of `/v1/events` has its record, beside the least that this takes: a
-//! file of that size whose bytes and name are durable, and an event over loopback.
+//! How long it takes from a chunk's closing at the gateway until a reader of `/v1/events` has its record, beside the least that
+//! this takes: a file of that size whose bytes and name are durable, and an event over loopback.
+//!
+//! What comes before is the camera's: from the end of the chunk's last picture until the picture behind it has arrived and closes the
+//! chunk. It is printed too.
 
 use super::report::{Budget, row};
 use super::setting;
 use framepost_events::record::{Data, Record};
+use framepost_tests::bucket::Bucket;
 use framepost_tests::onebox::Onebox;
 use framepost_tests::rtsp::{RtspOptions, RtspServer};
 use jiff::Timestamp;
@@ -23,7 +27,7 @@ pub(crate) fn compare(directory: &Path) {
     let mut arguments = vec!["--listen", "127.0.0.1:0", "--window", "1s"];
     arguments.extend(cameras.iter().map(String::as_str));
     let mut onebox = Onebox::up(&directory.join("onebox"), &arguments);
-    let seen = read_events(onebox.api(), Duration::from_secs(seconds));
+    let seen = read_events(onebox.api(), &onebox.bucket(), Duration::from_secs(seconds));
     onebox.end();
     let bytes = seen.iter().map(|seen| seen.bytes).sum::<u64>() / u64::max(seen.len() as u64, 1);
     let least = least(directory, usize::try_from(bytes).expect("a chunk fits into memory"));
@@ -32,20 +36,24 @@ pub(crate) fn compare(directory: &Path) {
         let ours = share(seen.iter().map(|seen| seen.whole), percent);
         row(&format!("{what}, {name}"), "ms", ours, Some(share(least.iter().copied(), percent)), budget);
         let stored = share(seen.iter().map(|seen| seen.stored), percent);
-        row(&format!("{what}, {name} until it is in the bucket"), "ms", stored, None, Budget::None);
+        row(&format!("the same, {name} until it is in the bucket"), "ms", stored, None, Budget::None);
+        let arriving = share(seen.iter().map(|seen| seen.arriving), percent);
+        row(&format!("before that, end of the last picture to closed, {name}"), "ms", arriving, None, Budget::None);
     }
 }
 
 /// A chunk of which there was an event.
 struct Seen {
     bytes: u64,
-    /// From the end of its last picture, by the gateway's clock, until its object was complete in the bucket.
+    /// From the end of its last picture, by the gateway's clock, until the gateway wrote the file's last bytes.
+    arriving: Duration,
+    /// From these bytes until its object was complete in the bucket: what is left of closing it, and the upload.
     stored: Duration,
-    /// The same until its event was read. A chunk ends when the next picture comes, so this includes closing it.
+    /// From these bytes until its event was read.
     whole: Duration,
 }
 
-fn read_events(api: SocketAddr, time: Duration) -> Vec<Seen> {
+fn read_events(api: SocketAddr, bucket: &Bucket, time: Duration) -> Vec<Seen> {
     let mut stream = TcpStream::connect(api).expect("the API listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
     write!(stream, "GET /v1/events HTTP/1.0\r\nHost: {api}\r\n\r\n").expect("a request");
@@ -59,8 +67,16 @@ fn read_events(api: SocketAddr, time: Duration) -> Vec<Seen> {
         let record: Record = serde_json::from_str(data).expect("a record");
         let Data::ChunkProbed(chunk) = record.data else { continue };
         let ended = chunk.duration.to.expect("a chunk has an end");
-        let since = |time: Timestamp| Duration::try_from(time.duration_since(ended)).unwrap_or_default();
-        seen.push(Seen { bytes: chunk.size_bytes, stored: since(record.time), whole: since(now) });
+        // The bucket has the gateway's own file under another name.
+        let written = bucket.path(&chunk.object.key).metadata().and_then(|metadata| metadata.modified());
+        let closed = Timestamp::try_from(written.expect("the object's file")).expect("a time of these days");
+        let between = |from: Timestamp, to: Timestamp| Duration::try_from(to.duration_since(from)).unwrap_or_default();
+        seen.push(Seen {
+            bytes: chunk.size_bytes,
+            arriving: between(ended, closed),
+            stored: between(closed, record.time),
+            whole: between(closed, now),
+        });
     }
     seen
 }
