@@ -29,22 +29,29 @@ def added(work, plugin_dirs):
         check("they are functions", sorted(outputs["functions"]) == ["ask", "pace", "probe", "watch"], str(outputs["functions"]))
         check("the probe has its queue as before", outputs["events"]["probe"]["queue"]["name"] == "framepost-probe")
 
-        # One that its manifest leaves out, for who asks for it. Its image is in a registry of the account's.
+        # Those that their manifests leave out, for who asks for them: their images are in a registry of the account's.
         root.variables["functions"]["images"] = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/framepost/{{function}}:1.4.0"
-        root.variables["functions"]["overrides"] = {"look": {"environment": {"FRAMEPOST_DETECTOR": "rekognition:"}}}
+        asked = {"environment": {"FRAMEPOST_DETECTOR": "rekognition:"}}
+        root.variables["functions"]["overrides"] = {"look": asked, "infer": asked}
         if root.apply("asked for"):
             # moto answers with an empty image_config, where Lambda has none.
             plan = root.run("plan", "-detailed-exitcode", may_fail=True).stdout
             changed = re.findall(r"# (\S+) (?:will|must) be", plan)
-            alone = changed == ['module.function["look"].aws_lambda_function.this'] and "- image_config {" in plan and " + " not in plan
+            both = [f'module.function["{name}"].aws_lambda_function.this' for name in ("infer", "look")]
+            alone = changed == both and "- image_config {" in plan and " + " not in plan
             check("asked for: the second plan has nothing of ours", changed == [] or alone, plan)
-            look = moto.client("lambda").get_function(FunctionName="framepost-look")
-            image = look["Code"].get("ImageUri")
-            check("it runs its image", image == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/framepost/look:1.4.0", str(look["Code"]))
-            role = look["Configuration"]["Role"]
-            rights = moto.client("iam").get_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName="grants")["PolicyDocument"]
-            decided = policy.decide([rights], "rekognition:DetectLabels", "*", [role], {})
-            check("and may have its pictures looked at", decided is policy.Decision.ALLOW)
+            for name in ("infer", "look"):
+                function = moto.client("lambda").get_function(FunctionName=f"framepost-{name}")
+                image = function["Code"].get("ImageUri")
+                check(f"{name} runs its image", image == f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/framepost/{name}:1.4.0", str(function["Code"]))
+                configuration = function["Configuration"]
+                check("on arm64", (configuration["PackageType"], configuration["Architectures"]) == ("Image", ["arm64"]), str(configuration))
+                role = configuration["Role"]
+                rights = moto.client("iam").get_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName="grants")["PolicyDocument"]
+                decided = policy.decide([rights], "rekognition:DetectLabels", "*", [role], {})
+                check("and may have its pictures looked at", decided is policy.Decision.ALLOW)
+            infer = moto.client("lambda").get_function_configuration(FunctionName="framepost-infer")
+            check("infer has its memory and its detector", (infer["MemorySize"], infer["Environment"]["Variables"]["FRAMEPOST_DETECTOR"]) == (1536, "rekognition:"), str(infer))
             check("its claims have a table", root.outputs()["ledger"] == "framepost-ledger")
         del root.variables["functions"]["overrides"]
 
