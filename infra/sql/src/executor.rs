@@ -2,6 +2,7 @@
 
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
+use serde::de::value::StrDeserializer;
 
 /// The database, where its SQL differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,8 +121,8 @@ impl Row {
     /// Reads the word of a unit variant.
     pub(crate) fn word<T: serde::de::DeserializeOwned>(&self, at: usize) -> Result<Option<T>> {
         let Some(word) = self.text_or_null(at)? else { return Ok(None) };
-        let value = serde_json::Value::String(word.to_owned());
-        serde_json::from_value(value).map(Some).map_err(|_| self.wrong(at, "a word of its kind"))
+        let word = StrDeserializer::<serde::de::value::Error>::new(word);
+        T::deserialize(word).map(Some).map_err(|_| self.wrong(at, "a word of its kind"))
     }
 }
 

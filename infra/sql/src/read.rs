@@ -247,6 +247,9 @@ pub(crate) async fn span_ends(
     rows.iter().map(|row| Ok(SpanEndRow { time: row.time(0)?, end: row.json(1)? })).collect()
 }
 
+/// Holds where there is a single series, so that no row has a newer one's beside it and none has to be looked for.
+const SINGLE_SERIES: &str = "(SELECT COUNT(*) FROM series) = 1";
+
 /// Returns the results of detectors for a camera's chunks: for each chunk, that of the newest model.
 async fn look_rows(
     db: &mut impl Executor,
@@ -260,9 +263,9 @@ async fn look_rows(
         "SELECT l.from_us, l.to_us, {columns} FROM look l JOIN series e ON e.id = l.series
         WHERE l.camera = $1 AND l.from_us >= $2 AND l.from_us < $3
             AND (l.to_us > $4 OR (l.from_us = l.to_us AND l.from_us = $4))
-            AND NOT EXISTS (SELECT 1 FROM look other JOIN series newer ON newer.id = other.series
+            AND ({SINGLE_SERIES} OR NOT EXISTS (SELECT 1 FROM look other JOIN series newer ON newer.id = other.series
                 WHERE other.key = l.key AND other.place = l.place AND other.version = l.version
-                    AND other.series <> l.series AND (newer.last_us, newer.name) > (e.last_us, e.name))
+                    AND other.series <> l.series AND (newer.last_us, newer.name) > (e.last_us, e.name)))
         ORDER BY l.from_us, l.key, l.version LIMIT $5"
     );
     db.query(&sql, values![id, before(within, longest), within.to, within.from, limit]).await
@@ -372,10 +375,10 @@ async fn sightings_of(
         "SELECT c.site, c.name, e.name, e.model, s.sighting FROM sighting s
             JOIN camera c ON c.id = s.camera JOIN series e ON e.id = s.series
         WHERE s.from_us >= $1 AND s.from_us < $2 AND s.to_us >= $3 AND s.score >= $4 {further}
-            AND NOT EXISTS (SELECT 1 FROM look l JOIN series newer ON newer.id = l.series
+            AND ({SINGLE_SERIES} OR NOT EXISTS (SELECT 1 FROM look l JOIN series newer ON newer.id = l.series
                 WHERE l.camera = s.camera AND l.series <> s.series AND l.from_us <= s.from_us
                     AND l.from_us >= s.from_us - c.longest_us AND l.to_us > s.from_us
-                    AND (newer.last_us, newer.name) > (e.last_us, e.name))
+                    AND (newer.last_us, newer.name) > (e.last_us, e.name)))
         ORDER BY s.from_us DESC, c.site DESC, c.name DESC, s.label DESC, e.name DESC LIMIT $5"
     );
     let rows = db.query(&sql, &values).await?;
