@@ -7,10 +7,15 @@ use framepost_models::{ModelDirectory, OipDetector};
 use framepost_ports::{Detector as _, Effect, ErrorKind, chain};
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Response};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 const METADATA: &str = "/inference.GRPCInferenceService/ModelMetadata";
 const INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
@@ -73,6 +78,11 @@ struct Faulty {
 
 /// Answers requests for the model's metadata rightly, and each other one with the next fault; with the last from then on.
 async fn faulty(faults: Vec<Fault>) -> Faulty {
+    serve(faults, None).await
+}
+
+/// The same, over TLS where that is given.
+async fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Faulty {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -80,13 +90,23 @@ async fn faulty(faults: Vec<Fault>) -> Faulty {
     let log = heard.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            let Some(tls) = &tls else {
+                tokio::spawn(connection(stream, faults.clone(), log.clone()));
+                continue;
+            };
+            // Who does not believe the certificate hangs up.
+            let Ok(stream) = tls.accept(stream).await else { continue };
             tokio::spawn(connection(stream, faults.clone(), log.clone()));
         }
     });
     Faulty { port, heard }
 }
 
-async fn connection(stream: TcpStream, faults: Arc<Mutex<Vec<Fault>>>, heard: Arc<Mutex<Vec<(String, bool)>>>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    faults: Arc<Mutex<Vec<Fault>>>,
+    heard: Arc<Mutex<Vec<(String, bool)>>>,
+) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let (drop_it, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
     loop {
@@ -298,4 +318,70 @@ async fn a_model_that_the_server_over_grpc_has_otherwise_is_refused() {
     let error = detector(server.port, dir.path()).await.detect(&[blank()]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(chain(&error).contains("model.toml says (\"images\", \"FP32\", [1, 3, 640, 640])"), "{}", chain(&error));
+}
+
+/// A certificate of `localhost`, which is its own authority, in `dir/server.pem`, and what serves with it. `None`, and a line that says
+/// so, where there is no openssl.
+fn certified(dir: &Path) -> Option<TlsAcceptor> {
+    let [certificate, key] = ["server.pem", "server.key"].map(|name| dir.join(name));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(&key).arg("-out").arg(&certificate);
+    match openssl.output() {
+        Ok(made) => assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr)),
+        Err(error) => {
+            crate::python::skip(&format!("openssl makes no certificate: {error}"));
+            return None;
+        }
+    }
+    let certificates = CertificateDer::pem_file_iter(&certificate).unwrap().collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Some(TlsAcceptor::from(Arc::new(config)))
+}
+
+const ASKED: &str = "FRAMEPOST_TEST_ASKED";
+
+/// A process of its own, because the authorities that are trusted are read from its environment.
+#[tokio::test]
+#[ignore = "started by over_tls_a_server_is_asked_whose_certificate_is_trusted"]
+async fn asker() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    described(dir.path());
+    let url = std::env::var(ASKED).unwrap().parse().unwrap();
+    let detector = OipDetector::new(url, ModelDirectory::local(dir.path()), Token::Fixed("secret".to_owned())).await;
+    match detector.unwrap().detect(&[blank()]).await {
+        Ok(found) => println!("found {found:?}"),
+        Err(error) => println!("refused {:?}: {}", error.kind(), chain(&error)),
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_server_is_asked_whose_certificate_is_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tls) = certified(dir.path()) else { return };
+    let server = serve(vec![answer(&[1, 3549, 6], 3549 * 6 * 4)], Some(tls)).await;
+    for (host, is_its_authority_trusted, expected) in [
+        ("127.0.0.1", true, "refused Transport"),
+        ("localhost", false, "refused Transport"),
+        ("localhost", true, "found [[]]"),
+    ] {
+        assert!(server.heard.lock().unwrap().is_empty(), "nothing is said before the certificate is believed");
+        let mut asker = Command::new(std::env::current_exe().unwrap());
+        asker.args(["--ignored", "--exact", "--nocapture", "grpc::asker"]);
+        asker.env(ASKED, format!("grpcs://{host}:{}/v2/models/yolox-nano", server.port)).env_remove("SSL_CERT_FILE");
+        if is_its_authority_trusted {
+            asker.env("SSL_CERT_FILE", dir.path().join("server.pem"));
+        }
+        let output = tokio::task::spawn_blocking(move || asker.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(expected), "{host}, {is_its_authority_trusted}: {said}");
+    }
+    let heard = server.heard.lock().unwrap();
+    assert_eq!(heard[..], [METADATA, INFER].map(|path| (path.to_owned(), true)));
 }
