@@ -11,8 +11,8 @@ import { bytes } from "./api.js";
 export const TOUCHING_MS = 500;
 /** Seconds behind the playhead that are kept. */
 const KEPT_BEHIND_S = 30;
-/** Chunks ahead of a live picture, of which there is one more whenever one comes: with more it is late, with fewer it is in time; with fewer
- * it has to wait for one that is late, with more it need not. */
+/** How many chunks are appended ahead of a live picture. With more than LATE it is played faster, until there are fewer than IN_TIME. With
+ * fewer than SCARCE it would wait for the next one, so it is played slower, until there are more than ENOUGH. */
 const LATE = 2.5;
 const IN_TIME = 1.5;
 const SCARCE = 0.25;
@@ -133,8 +133,8 @@ export class Buffer {
     }
   }
 
-  /** Plays a live picture that has fallen behind a little faster, and one that would have to wait for chunks a little slower, as long as
-   * that is so. @param {number} ahead seconds that are appended ahead */
+  /** Keeps a live picture neither far behind nor about to wait, by playing it a little faster or slower. @param {number} ahead seconds that
+   * are appended ahead */
   keepDistance(ahead) {
     const last = this.parts.at(-1);
     const chunks = last ? ahead / (last.end - last.start) : 0;
