@@ -114,7 +114,11 @@ export async function rates(page, { base, site, camera, chunks }) {
       seen.push(...stills.map((still) => ({ ...still, isInTurn })));
     }
     check(`${rate}×: time goes on as fast`, did >= 8 * length && Math.abs(did / due - 1) < 0.02, `${did.toFixed(0)} ms, ${due.toFixed(0)} ms are due`);
-    const right = seen.filter(({ number, asked, isInTurn }) => isInTurn && Math.abs(number * FRAME_MS - Math.floor((asked - start) / length) * length) < NEAR_MS);
+    /** When the file begins that a time is in. */
+    const begins = (ms) => Math.floor((ms - start) / length) * length;
+    // Times are cut to milliseconds here, and a file may begin within one: until the next, it is still the file before.
+    const isOf = (number, asked) => [asked, asked - 1].some((ms) => Math.abs(number * FRAME_MS - begins(ms)) < NEAR_MS);
+    const right = seen.filter(({ number, asked, isInTurn }) => isInTurn && isOf(number, asked));
     const wrong = seen.filter((one) => !right.includes(one));
     check(`${rate}×: with the first picture of the file that it has come to`, wrong.length === 0 && new Set(seen.map(({ number }) => number)).size > 2,
       `${seen.map(({ number }) => number).join(" ")}; wrong: ${wrong.map(({ number, asked }) => `${number} at ${asked - start}`).join(", ")}`);
