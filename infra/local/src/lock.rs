@@ -38,7 +38,7 @@ impl LockFile {
         self.0.lock_shared()
     }
 
-    /// Releases the lock.
+    /// Releases the lock, exclusive or shared, and keeps the file open. Does nothing if no lock is held.
     pub(crate) fn release(&self) -> io::Result<()> {
         self.0.unlock()
     }
