@@ -59,7 +59,11 @@ impl Cataloguer {
     /// Does the daily work.
     pub async fn tidy(&self) -> Outcome {
         let before = self.clock.now().checked_sub(REMEMBERED).unwrap_or(jiff::Timestamp::MIN);
-        outcome(self.catalog.forget_removals(before).await.map_err(Arc::new))
+        let tidied = async {
+            self.catalog.forget_removals(before).await?;
+            self.catalog.pack(self.clock.now()).await
+        };
+        outcome(tidied.await.map_err(Arc::new))
     }
 
     /// Compares some of the catalogue with the bucket, if there is one to compare it with.

@@ -6,6 +6,7 @@
 use crate::about::{json, plain};
 use crate::batch::{Insert, one_of};
 use crate::executor::{Executor, Row, Value, row, values};
+use crate::hours::{Changed, hour_of};
 use framepost_events::record::ChunkInferred;
 use framepost_ports::Result;
 use framepost_ports::catalog::{Interval, LookRow, Sighting, SightingFold};
@@ -32,6 +33,8 @@ fn day_of(time: Timestamp) -> Timestamp {
 /// Rows that are written when all of them are known.
 #[derive(Default)]
 struct Made {
+    /// Hours in which sightings begin that changed.
+    hours: Changed,
     /// By what makes them one row: camera, series, day, label and start.
     sightings: BTreeMap<(i64, i64, Timestamp, String, Timestamp), Vec<Value>>,
     tails: Vec<Vec<Value>>,
@@ -51,8 +54,8 @@ const TAIL: Insert = Insert {
         from_us = excluded.from_us, key = excluded.key, fold = excluded.fold",
 };
 
-/// Brings the sightings up to date of each camera by each model, by their ids.
-pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i64), Touched>) -> Result<()> {
+/// Brings the sightings up to date of each camera by each model, by their ids. Returns the hours in which changed ones begin.
+pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i64), Touched>) -> Result<Changed> {
     let keys = touched.keys().map(|(camera, series)| row![*camera, *series]).collect();
     let mut tails = HashMap::new();
     for (among, values) in one_of(db.dialect(), "camera bigint, series bigint", keys) {
@@ -66,7 +69,8 @@ pub(crate) async fn sightings(db: &mut impl Executor, touched: BTreeMap<(i64, i6
         go_on(db, &mut made, of.0, of.1, touched, tails.get(&of)).await?;
     }
     SIGHTING.write(db, made.sightings.into_values()).await?;
-    TAIL.write(db, made.tails).await
+    TAIL.write(db, made.tails).await?;
+    Ok(made.hours)
 }
 
 /// Brings the sightings of a camera by a model up to date. `tail` is the row with where its fold is.
@@ -151,8 +155,10 @@ async fn rebuild(
     day: Timestamp,
 ) -> Result<(Last, SightingFold)> {
     let Interval { from, to } = SightingFold::partition(day);
-    let sql = "DELETE FROM sighting WHERE camera = $1 AND series = $2 AND day_us = $3";
-    db.execute(sql, values![camera, series, day]).await?;
+    let sql = "DELETE FROM sighting WHERE camera = $1 AND series = $2 AND day_us = $3 RETURNING from_us";
+    for row in db.query(sql, values![camera, series, day]).await? {
+        rows.hours.insert((camera, hour_of(row.int(0)?)));
+    }
     let sql = "SELECT from_us, to_us, key, time_us, record FROM look
         WHERE camera = $1 AND series = $2 AND from_us >= $3 AND from_us < $4 ORDER BY from_us, key, version";
     let looks = db.query(sql, values![camera, series, from, to]).await?;
@@ -176,6 +182,7 @@ impl Made {
     fn sighting(&mut self, camera: i64, series: i64, day: Timestamp, sighting: &Sighting) -> Result<()> {
         let Sighting { label, from, to, score, .. } = sighting;
         let label = plain(label);
+        self.hours.insert((camera, hour_of(from.as_microsecond())));
         let row = row![camera, series, day, label.as_str(), *from, *to, *score, json(sighting)?];
         self.sightings.insert((camera, series, day, label, *from), row);
         Ok(())

@@ -20,6 +20,7 @@ pub(crate) enum Value {
     Int(i64),
     Real(f64),
     Text(String),
+    Bytes(Vec<u8>),
     /// Values of one column, one for each row.
     #[cfg(feature = "postgres")]
     List(Vec<Self>),
@@ -45,6 +46,7 @@ from! {
     f64: value => Self::Real(value),
     &str: value => Self::Text(value.to_owned()),
     String: value => Self::Text(value),
+    Vec<u8>: value => Self::Bytes(value),
     Timestamp: value => Self::Int(value.as_microsecond()),
 }
 
@@ -106,6 +108,13 @@ impl Row {
             Some(Value::Text(value)) => Ok(Some(value)),
             Some(Value::Null) => Ok(None),
             _ => Err(self.wrong(at, "a text")),
+        }
+    }
+
+    pub(crate) fn bytes(&self, at: usize) -> Result<&[u8]> {
+        match self.0.get(at) {
+            Some(Value::Bytes(value)) => Ok(value),
+            _ => Err(self.wrong(at, "bytes")),
         }
     }
 

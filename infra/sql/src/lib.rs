@@ -7,6 +7,7 @@
 //! write   changes ─▶ rows, in one transaction
 //! build   detections ─▶ sightings, of the days that changed
 //! read    questions ─▶ rows
+//! hours   what is packed by the hour; stretch: the questions that it answers
 //! hold    what is not removed
 //! objects what has rows, to be compared with a bucket
 //! schema  versions of the tables, forward only
@@ -23,10 +24,12 @@ mod build;
 mod cloud;
 mod executor;
 mod hold;
+mod hours;
 mod known;
 #[cfg(feature = "postgres")]
 mod login;
 mod objects;
+mod packed;
 #[cfg(feature = "postgres")]
 mod pipeline;
 #[cfg(feature = "postgres")]
@@ -37,6 +40,7 @@ mod read;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stretch;
 #[cfg(feature = "postgres")]
 mod tls;
 mod write;

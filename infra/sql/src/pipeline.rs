@@ -53,6 +53,7 @@ impl ToSql for Value {
             Self::Int(value) => value.to_sql(of, out),
             Self::Real(value) => value.to_sql(of, out),
             Self::Text(value) => value.to_sql(of, out),
+            Self::Bytes(value) => value.to_sql(of, out),
             Self::List(values) if matches!(of.kind(), Kind::Array(_)) => values.to_sql(of, out),
             Self::List(_) => Err(format!("a list for a value of the type {of}").into()),
         }
@@ -184,6 +185,7 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row> {
             Type::INT8 => row.try_get::<_, Option<i64>>(n)?.map(Value::Int),
             Type::INT4 => row.try_get::<_, Option<i32>>(n)?.map(|value| Value::Int(value.into())),
             Type::FLOAT8 => row.try_get::<_, Option<f64>>(n)?.map(Value::Real),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(n)?.map(Value::Bytes),
             _ => row.try_get::<_, Option<String>>(n)?.map(Value::Text),
         };
         Ok(value.unwrap_or(Value::Null))

@@ -11,7 +11,7 @@ use crate::cloud::Nobody;
 use crate::executor::{Executor as _, Value};
 use crate::login::{Login, Tables};
 use crate::pipeline::Postgres;
-use crate::{Passwords, hold, objects, read, schema, write};
+use crate::{Passwords, hold, hours, objects, read, schema, stretch, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
@@ -182,11 +182,11 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>> {
-        within!(Read, self, |db| read::outlines(db, camera, within, limit))
+        within!(Read, self, |db| stretch::outlines(db, camera, within, limit))
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
-        within!(Read, self, |db| read::recorded(db, camera, within))
+        within!(Read, self, |db| stretch::recorded(db, camera, within))
     }
 
     async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
@@ -210,11 +210,15 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn looked(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<Looked>> {
-        within!(Read, self, |db| read::looked(db, camera, within, limit))
+        within!(Read, self, |db| stretch::looked(db, camera, within, limit))
     }
 
     async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>> {
         within!(Read, self, |db| read::sightings(db, query))
+    }
+
+    async fn seen(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SightingRow>> {
+        within!(Read, self, |db| stretch::seen(db, camera, within, limit))
     }
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {
@@ -231,6 +235,17 @@ impl Catalog for PostgresCatalog {
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {
         within!(Write, self, |db| read::forget_removals(db, before))
+    }
+
+    async fn pack(&self, time: Timestamp) -> Result<()> {
+        for _ in 0..hours::TRANSACTIONS {
+            let pack =
+                async || within!(Write, self, |db| hours::pack(db, time.as_microsecond(), hours::PACKED_AT_ONCE));
+            if pack().await? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn hold(&self, hold: &Hold) -> Result<()> {

@@ -2,22 +2,25 @@
 
 use crate::executor::{Executor, Row, Value, values};
 use framepost_events::finalized::Provider;
-use framepost_events::record::{ChainState, GatewayReported, ObjectRef, Signature};
+use framepost_events::record::{ChainState, GatewayReported, Model, ObjectRef, Signature};
 use framepost_ports::catalog::{
-    Amount, CameraName, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera,
-    LookRow, Looked, Order, SightingQuery, SightingRow, SpanEndRow,
+    CameraName, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Interval, KnownCamera, LookRow,
+    Looked, Order, SightingQuery, SightingRow, SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 const DAY_US: i64 = 86_400_000_000;
+
+/// The columns of a [`ChunkOutline`].
+pub(crate) const OUTLINE: &str = "from_us, to_us, size_bytes, activity, signature, content, chain";
 
 /// The columns of a [`ChunkBrief`].
 const BRIEF: &str =
     "from_us, to_us, key, place, version, time_us, seconds, size_bytes, init_bytes, media_end, timescale,
     sample_entry, codec, audio_codec, random_access, activity, signature, content, chain";
 
-fn corrupt(what: &str) -> Error {
+pub(crate) fn corrupt(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, "read", "the catalogue").because(format!("{what} is not one"))
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn name(row: &Row, at: usize) -> Result<CameraName> {
     Ok(CameraName { site, camera })
 }
 
-fn size(row: &Row, at: usize) -> Result<Option<u64>> {
+pub(crate) fn size(row: &Row, at: usize) -> Result<Option<u64>> {
     Ok(row.int_or_null(at)?.and_then(|value| u64::try_from(value).ok()))
 }
 
@@ -68,14 +71,14 @@ fn brief(row: &Row) -> Result<ChunkBrief> {
 }
 
 /// Returns the id of a camera, and the length of its longest chunk in µs.
-async fn camera(db: &mut impl Executor, name: &CameraName) -> Result<Option<(i64, i64)>> {
+pub(crate) async fn camera(db: &mut impl Executor, name: &CameraName) -> Result<Option<(i64, i64)>> {
     let sql = "SELECT id, longest_us FROM camera WHERE site = $1 AND name = $2";
     let rows = db.query(sql, values![name.site.as_str(), name.camera.as_str()]).await?;
     rows.first().map(|row| Ok((row.int(0)?, row.int(1)?))).transpose()
 }
 
 /// Returns the earliest start that can overlap the interval, if nothing is longer than `longest_us`.
-fn before(within: Interval, longest_us: i64) -> i64 {
+pub(crate) fn before(within: Interval, longest_us: i64) -> i64 {
     within.from.as_microsecond().saturating_sub(longest_us)
 }
 
@@ -102,20 +105,20 @@ pub(crate) async fn cameras(db: &mut impl Executor) -> Result<Vec<KnownCamera>> 
     Ok(known)
 }
 
-/// Returns these columns of a camera's chunks that overlap the interval.
-async fn chunk_rows(
+/// Returns these columns of the chunks of a camera, by its id, that start from `from_us` to `to_us` and overlap the interval.
+pub(crate) async fn chunk_rows(
     db: &mut impl Executor,
     columns: &'static str,
-    name: &CameraName,
+    camera: i64,
+    [from_us, to_us]: [i64; 2],
     within: Interval,
     limit: usize,
 ) -> Result<Vec<Row>> {
-    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
     let sql = format!(
         "SELECT {columns} FROM chunk WHERE camera = $1 AND from_us >= $2 AND from_us < $3
             AND (to_us > $4 OR (from_us = to_us AND from_us = $4)) AND newest = 1 ORDER BY from_us, key LIMIT $5"
     );
-    db.query(&sql, values![id, before(within, longest), within.to, within.from, limit]).await
+    db.query(&sql, values![camera, from_us, to_us, within.from, limit]).await
 }
 
 pub(crate) async fn briefs(
@@ -124,43 +127,22 @@ pub(crate) async fn briefs(
     within: Interval,
     limit: usize,
 ) -> Result<Vec<ChunkBrief>> {
-    chunk_rows(db, BRIEF, name, within, limit).await?.iter().map(brief).collect()
+    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
+    let starts = [before(within, longest), within.to.as_microsecond()];
+    chunk_rows(db, BRIEF, id, starts, within, limit).await?.iter().map(brief).collect()
 }
 
-pub(crate) async fn outlines(
-    db: &mut impl Executor,
-    name: &CameraName,
-    within: Interval,
-    limit: usize,
-) -> Result<Vec<ChunkOutline>> {
-    let columns = "from_us, to_us, size_bytes, activity, signature, content, chain";
-    let outline = |row: &Row| {
-        Ok(ChunkOutline {
-            from: row.time(0)?,
-            to: row.time(1)?,
-            size_bytes: size(row, 2)?.unwrap_or_default(),
-            activity: row.real_or_null(3)?,
-            signature: row.word(4)?.unwrap_or(Signature::Unknown),
-            content: row.word(5)?,
-            chain: row.word(6)?.unwrap_or(ChainState::Absent),
-        })
-    };
-    chunk_rows(db, columns, name, within, limit).await?.iter().map(outline).collect()
-}
-
-pub(crate) async fn recorded(db: &mut impl Executor, name: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
-    let Some((id, _)) = camera(db, name).await? else { return Ok(vec![Amount::default(); within.len()]) };
-    let mut amounts = Vec::with_capacity(within.len());
-    for within in within {
-        // A sum is of a type of its own in PostgreSQL.
-        let sql = "SELECT COUNT(*), CAST(SUM(to_us - from_us) AS BIGINT), CAST(SUM(size_bytes) AS BIGINT) FROM chunk
-            WHERE camera = $1 AND from_us >= $2 AND from_us < $3 AND newest = 1";
-        let rows = db.query(sql, values![id, within.from, within.to]).await?;
-        let row = rows.first().ok_or_else(|| corrupt("a sum"))?;
-        let [chunks, length_us, bytes] = [size(row, 0)?, size(row, 1)?, size(row, 2)?].map(Option::unwrap_or_default);
-        amounts.push(Amount { chunks, length_us, bytes });
-    }
-    Ok(amounts)
+/// Reads the columns [`OUTLINE`].
+pub(crate) fn outline(row: &Row) -> Result<ChunkOutline> {
+    Ok(ChunkOutline {
+        from: row.time(0)?,
+        to: row.time(1)?,
+        size_bytes: size(row, 2)?.unwrap_or_default(),
+        activity: row.real_or_null(3)?,
+        signature: row.word(4)?.unwrap_or(Signature::Unknown),
+        content: row.word(5)?,
+        chain: row.word(6)?.unwrap_or(ChainState::Absent),
+    })
 }
 
 /// Returns a condition for rows of one of these cameras; `None` if none of them is known.
@@ -250,25 +232,27 @@ pub(crate) async fn span_ends(
 /// Holds where there is a single series, so that no row has a newer one's beside it and none has to be looked for.
 const SINGLE_SERIES: &str = "(SELECT COUNT(*) FROM series) = 1";
 
-/// Returns the results of detectors for a camera's chunks: for each chunk, that of the newest model.
-async fn look_rows(
+/// Returns the results of detectors for the chunks of a camera, by its id, that start from `from_us` to `to_us` and overlap the
+/// interval: of those for one chunk, that of the newest model.
+pub(crate) async fn look_rows(
     db: &mut impl Executor,
     columns: &'static str,
-    name: &CameraName,
+    camera: i64,
+    [from_us, to_us]: [i64; 2],
     within: Interval,
     limit: usize,
 ) -> Result<Vec<Row>> {
-    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
     let sql = format!(
         "SELECT l.from_us, l.to_us, {columns} FROM look l JOIN series e ON e.id = l.series
         WHERE l.camera = $1 AND l.from_us >= $2 AND l.from_us < $3
             AND (l.to_us > $4 OR (l.from_us = l.to_us AND l.from_us = $4))
             AND ({SINGLE_SERIES} OR NOT EXISTS (SELECT 1 FROM look other JOIN series newer ON newer.id = other.series
                 WHERE other.key = l.key AND other.place = l.place AND other.version = l.version
-                    AND other.series <> l.series AND (newer.last_us, newer.name) > (e.last_us, e.name)))
+                    AND other.from_us = l.from_us AND other.series <> l.series
+                    AND (newer.last_us, newer.name) > (e.last_us, e.name)))
         ORDER BY l.from_us, l.key, l.version LIMIT $5"
     );
-    db.query(&sql, values![id, before(within, longest), within.to, within.from, limit]).await
+    db.query(&sql, values![camera, from_us, to_us, within.from, limit]).await
 }
 
 pub(crate) async fn looks(
@@ -277,20 +261,23 @@ pub(crate) async fn looks(
     within: Interval,
     limit: usize,
 ) -> Result<Vec<LookRow>> {
-    let rows = look_rows(db, "l.time_us, l.record", name, within, limit).await?;
+    let Some((id, longest)) = camera(db, name).await? else { return Ok(vec![]) };
+    let starts = [before(within, longest), within.to.as_microsecond()];
+    let rows = look_rows(db, "l.time_us, l.record", id, starts, within, limit).await?;
     let row =
         |row: &Row| Ok(LookRow { from: row.time(0)?, to: row.time(1)?, time: row.time(2)?, inferred: row.json(3)? });
     rows.iter().map(row).collect()
 }
 
-pub(crate) async fn looked(
-    db: &mut impl Executor,
-    name: &CameraName,
-    within: Interval,
-    limit: usize,
-) -> Result<Vec<Looked>> {
-    let rows = look_rows(db, "l.skipped", name, within, limit).await?;
-    rows.iter().map(|row| Ok(Looked { from: row.time(0)?, to: row.time(1)?, skipped: row.word(2)? })).collect()
+/// Reads start, end, and why it was not looked at.
+pub(crate) fn of_look(row: &Row) -> Result<Looked> {
+    Ok(Looked { from: row.time(0)?, to: row.time(1)?, skipped: row.word(2)? })
+}
+
+/// Returns the earliest start of a sighting that can overlap the interval: each is of one day, and a chunk of it may go over
+/// midnight.
+pub(crate) fn before_sightings(within: Interval) -> i64 {
+    before(within, 2 * DAY_US)
 }
 
 /// The most lists that are read one by one and merged.
@@ -346,10 +333,8 @@ async fn sightings_of(
     among: &Among,
     label: Option<&str>,
 ) -> Result<Vec<SightingRow>> {
-    // A sighting is of one day, and a chunk of it may go over midnight.
     let within = query.within;
-    let from = before(within, 2 * DAY_US);
-    let mut values = values![from, within.to, within.from, query.score_min, query.limit].to_vec();
+    let mut values = values![before_sightings(within), within.to, within.from, query.score_min, query.limit].to_vec();
     let mut place = |value: Value| {
         values.push(value);
         format!("${}", values.len())
@@ -382,12 +367,18 @@ async fn sightings_of(
         ORDER BY s.from_us DESC, c.site DESC, c.name DESC, s.label DESC, e.name DESC LIMIT $5"
     );
     let rows = db.query(&sql, &values).await?;
-    let row = |row: &Row| {
-        let camera = name(row, 0)?;
-        let series = row.text(2)?.to_owned();
-        Ok(SightingRow { camera, series, model: row.json(3)?, sighting: row.json(4)? })
-    };
-    rows.iter().map(row).collect()
+    // There are few models, and many sightings of each.
+    let mut models = HashMap::<&str, Model>::new();
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let series = row.text(2)?;
+        let model = match models.get(series) {
+            Some(model) => model.clone(),
+            None => models.entry(series).or_insert(row.json(3)?).clone(),
+        };
+        found.push(SightingRow { camera: name(row, 0)?, series: series.to_owned(), model, sighting: row.json(4)? });
+    }
+    Ok(found)
 }
 
 pub(crate) async fn reports(db: &mut impl Executor) -> Result<Vec<GatewayReported>> {

@@ -7,7 +7,7 @@
 //! [`apply`]: framepost_ports::Catalog::apply
 
 use crate::executor::{Asked, Dialect, Executor, Row, Value};
-use crate::{hold, objects, read, schema, write};
+use crate::{hold, hours, objects, read, schema, stretch, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
@@ -155,6 +155,7 @@ impl rusqlite::ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Real(value) => ValueRef::Real(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
             #[cfg(feature = "postgres")]
             Self::List(_) => return Err(rusqlite::Error::ToSqlConversionFailure("a list".into())),
         }))
@@ -184,7 +185,8 @@ impl<'a> Sqlite<'a> {
                     ValueRef::Integer(value) => Value::Int(value),
                     ValueRef::Real(value) => Value::Real(value),
                     ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-                    ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+                    ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+                    ValueRef::Null => Value::Null,
                 })
             };
             found.push(Row((0..columns).map(value).collect::<rusqlite::Result<_>>()?));
@@ -241,13 +243,13 @@ impl Catalog for SqliteCatalog {
 
     async fn outlines(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<ChunkOutline>> {
         let camera = camera.clone();
-        self.read(move |db| now(read::outlines(db, &camera, within, limit))).await
+        self.read(move |db| now(stretch::outlines(db, &camera, within, limit))).await
     }
 
     async fn recorded(&self, camera: &CameraName, within: &[Interval]) -> Result<Vec<Amount>> {
         let camera = camera.clone();
         let within = within.to_vec();
-        self.read(move |db| now(read::recorded(db, &camera, &within))).await
+        self.read(move |db| now(stretch::recorded(db, &camera, &within))).await
     }
 
     async fn chunks(&self, query: &ChunkQuery) -> Result<Vec<ChunkRow>> {
@@ -277,12 +279,17 @@ impl Catalog for SqliteCatalog {
 
     async fn looked(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<Looked>> {
         let camera = camera.clone();
-        self.read(move |db| now(read::looked(db, &camera, within, limit))).await
+        self.read(move |db| now(stretch::looked(db, &camera, within, limit))).await
     }
 
     async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>> {
         let query = query.clone();
         self.read(move |db| now(read::sightings(db, &query))).await
+    }
+
+    async fn seen(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SightingRow>> {
+        let camera = camera.clone();
+        self.read(move |db| now(stretch::seen(db, &camera, within, limit))).await
     }
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {
@@ -303,6 +310,16 @@ impl Catalog for SqliteCatalog {
 
     async fn forget_removals(&self, before: Timestamp) -> Result<()> {
         self.write(move |db| now(read::forget_removals(db, before))).await
+    }
+
+    async fn pack(&self, time: Timestamp) -> Result<()> {
+        for _ in 0..hours::TRANSACTIONS {
+            let packed = self.write(move |db| now(hours::pack(db, time.as_microsecond(), hours::PACKED_AT_ONCE)));
+            if packed.await? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn hold(&self, hold: &Hold) -> Result<()> {

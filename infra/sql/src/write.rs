@@ -4,6 +4,7 @@ use crate::about::{About, json, length_us, may_come_again, place, plain};
 use crate::batch::{Insert, OfObject, Waiting, one_of, wait};
 use crate::build::{self, Touched};
 use crate::executor::{Asked, Executor, Value, row, values};
+use crate::hours::{self, Changed, hour_of};
 use crate::known::{Ids, Removals};
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Data, GatewayReported, ObjectRef, Record};
@@ -28,6 +29,8 @@ struct Writing<'a, E> {
     looks: BTreeMap<(OfObject, i64), (i64, LookRow, String)>,
     /// Changed looks, by ids of camera and series.
     touched: BTreeMap<(i64, i64), Touched>,
+    /// Hours in which chunks or looks changed.
+    hours: Changed,
 }
 
 /// Applies the changes. The caller commits, or rolls back if this fails.
@@ -44,6 +47,7 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
         plain: Default::default(),
         looks: BTreeMap::new(),
         touched: BTreeMap::new(),
+        hours: Changed::new(),
     };
     for (change, about) in changes.iter().zip(abouts) {
         match change {
@@ -52,8 +56,19 @@ pub(crate) async fn apply(db: &mut impl Executor, changes: &[Change]) -> Result<
         }
     }
     writing.flush().await?;
-    let Writing { db, touched, .. } = writing;
-    build::sightings(db, touched).await
+    let Writing { db, touched, mut hours, .. } = writing;
+    hours.append(&mut build::sightings(db, touched).await?);
+    let Some(now_us) = changes.iter().map(time_us).max() else { return Ok(()) };
+    hours::mark(db, hours, now_us).await?;
+    hours::pack(db, now_us, hours::PACKED_PER_BATCH).await.map(|_| ())
+}
+
+/// Returns when the object became complete, or was removed, in µs.
+fn time_us(change: &Change) -> i64 {
+    match change {
+        Change::Record(record) => record.time.as_microsecond(),
+        Change::Removed(removed) => removed.time.as_microsecond(),
+    }
 }
 
 /// The JSON of a record's data, of which the record's own ends.
@@ -63,12 +78,15 @@ fn data_of(record: &str) -> Result<&str> {
     data.ok_or_else(|| Error::new(ErrorKind::Invalid, "write", "the catalogue").because("a record without data"))
 }
 
-/// Asks which of these keys have several versions. Most have one, whose row is right as it was inserted.
-async fn ask_for_several(db: &mut impl Executor, keys: BTreeSet<String>) -> Result<Vec<Asked>> {
-    let keys = keys.into_iter().map(|key| row![key]).collect();
+/// Asks which versions of these keys have rows, and where.
+async fn ask_for_versions(
+    db: &mut impl Executor,
+    keys: &BTreeMap<String, BTreeSet<(String, String)>>,
+) -> Result<Vec<Asked>> {
+    let keys = keys.keys().map(|key| row![key.as_str()]).collect();
     let mut asked = Vec::new();
     for (among, values) in one_of(db.dialect(), "key text", keys) {
-        let sql = format!("SELECT key FROM chunk WHERE {among} GROUP BY key HAVING COUNT(*) > 1");
+        let sql = format!("SELECT key, place, version, camera, from_us FROM chunk WHERE {among}");
         asked.push(db.ask_with(&sql, values).await?);
     }
     Ok(asked)
@@ -210,6 +228,7 @@ impl<E: Executor> Writing<'_, E> {
         let Some(name) = row.camera() else { return Ok(()) };
         let object = &row.chunk.object;
         let camera = self.ids.camera(self.db, &name, length_us(row.from, row.to)).await?;
+        self.hours.insert((camera, hour_of(row.from.as_microsecond())));
         let brief = row.brief();
         let of = of_object(object);
         let values = row![
@@ -278,21 +297,28 @@ impl<E: Executor> Writing<'_, E> {
     async fn flush(&mut self) -> Result<()> {
         HAPPENING.write(self.db, std::mem::take(&mut self.happenings)).await?;
         let chunks = std::mem::take(&mut self.chunks);
-        let keys: BTreeSet<String> = chunks.keys().map(|(key, ..)| key.clone()).collect();
+        let mut versions = BTreeMap::<String, BTreeSet<(String, String)>>::new();
+        for (key, place, version) in chunks.keys().cloned() {
+            versions.entry(key).or_default().insert((place, version));
+        }
+        let before = ask_for_versions(self.db, &versions).await?;
         CHUNK.write(self.db, chunks.into_values().map(|(_, row)| row)).await?;
-        let several = ask_for_several(self.db, keys).await?;
         for table in PLAIN {
             let rows = std::mem::take(&mut self.plain[table as usize]);
             table.insert().write(self.db, rows.into_values().map(|(_, row)| row)).await?;
         }
         self.write_looks().await?;
-        let mut keys = Vec::new();
-        for asked in several {
+        for asked in before {
             for row in self.db.answer(asked).await? {
-                keys.push(row.text(0)?.to_owned());
+                // It may have another start now, or not be the newest any more.
+                self.hours.insert((row.int(3)?, hour_of(row.int(4)?)));
+                let [key, place, version] = [row.text(0)?, row.text(1)?, row.text(2)?].map(str::to_owned);
+                versions.entry(key).or_default().insert((place, version));
             }
         }
-        mark_newest(self.db, keys).await
+        // Most keys have one version, whose row is right as it was inserted.
+        let several = versions.into_iter().filter(|(_, versions)| versions.len() > 1);
+        mark_newest(self.db, several.map(|(key, _)| key).collect()).await
     }
 
     /// Writes the looks that wait, and notes which of them changed something.
@@ -311,6 +337,7 @@ impl<E: Executor> Writing<'_, E> {
                 let series = changed.int(3)?;
                 let Some((camera, row, _)) = looks.remove(&(texts.into(), series)) else { continue };
                 let object = &row.inferred.object;
+                self.hours.insert((camera, hour_of(row.from.as_microsecond())));
                 let at = (row.from.as_microsecond(), object.key.clone(), object.version.clone());
                 self.touched.entry((camera, series)).or_default().new.insert(at, row);
             }
@@ -342,6 +369,10 @@ impl<E: Executor> Writing<'_, E> {
             AND ((version = $3 AND (time_us <= $4 OR $5 = 0)) OR ($3 = '' AND time_us <= $4))";
         let again = may_come_again(removed.provider);
         let values = values![key.as_str(), of.as_str(), version.as_str(), removed.time, again];
+        // Of all versions: another one may be the newest afterwards.
+        for row in self.db.query("SELECT camera, from_us FROM chunk WHERE key = $1", values![key.as_str()]).await? {
+            self.hours.insert((row.int(0)?, hour_of(row.int(1)?)));
+        }
         for table in ["chunk", "gap", "span_end", "reject"] {
             self.db.execute(&format!("DELETE FROM {table} {which}"), values).await?;
         }
@@ -351,6 +382,7 @@ impl<E: Executor> Writing<'_, E> {
             let touched = self.touched.entry((row.int(0)?, row.int(1)?)).or_default();
             touched.new.remove(&(row.int(2)?, removed.key.clone(), row.text(3)?.to_owned()));
             touched.gone.insert(SightingFold::partition(row.time(2)?).from);
+            self.hours.insert((row.int(0)?, hour_of(row.int(2)?)));
         }
         Ok(())
     }

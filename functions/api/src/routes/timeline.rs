@@ -13,9 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_events::record::ChainState;
 use framepost_ports::Error;
-use framepost_ports::catalog::{
-    CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, SightingQuery, SightingRow,
-};
+use framepost_ports::catalog::{CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, SightingRow};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -70,20 +68,13 @@ pub(super) async fn timeline(
     if !sight.has(&camera) {
         return Err(Problem::not_found());
     }
-    let query = SightingQuery {
-        cameras: Some(vec![camera.clone()]),
-        labels: vec![],
-        within,
-        score_min: 0.0,
-        after: None,
-        // All of them are counted; otherwise one more than is listed says that there are more.
-        limit: if asked.count_seconds.is_some() { CHUNKS_MAX } else { LISTED_MAX + 1 },
-    };
+    // All of them are counted; otherwise one more than is listed says that there are more.
+    let seen_max = if asked.count_seconds.is_some() { CHUNKS_MAX } else { LISTED_MAX + 1 };
     let ((chunks, segments), gaps, looked, seen) = tokio::try_join!(
         chunks(&*api.catalog, &camera, within),
         api.catalog.gaps(&camera, within, CHUNKS_MAX),
         api.catalog.looked(&camera, within, CHUNKS_MAX),
-        api.catalog.sightings(&query),
+        api.catalog.seen(&camera, within, seen_max),
     )?;
     let resolution = SignedDuration::try_from_secs_f64(resolution_seconds).unwrap_or_default().max(TOUCHING);
     let counts = asked.count_seconds.map(|seconds| counts(&seen, within, seconds)).unwrap_or_default();

@@ -110,6 +110,13 @@ pub struct SightingQuery {
     pub limit: usize,
 }
 
+impl SightingQuery {
+    /// Selects the newest sightings by a camera that overlap an interval.
+    pub fn of(camera: &CameraName, within: Interval, limit: usize) -> Self {
+        Self { cameras: Some(vec![camera.clone()]), labels: vec![], within, score_min: 0.0, after: None, limit }
+    }
+}
+
 /// The place of a sighting in a list: by its start, and by the other fields if two start at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SightingPlace {
@@ -155,7 +162,7 @@ pub trait Catalog: Send + Sync {
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>>;
 
     /// Returns what detectors found in a camera's chunks that overlap this interval, the oldest first: for each chunk the
-    /// result of the newest model.
+    /// result of the newest model. Results that give a chunk different starts are all returned.
     async fn looks(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<LookRow>>;
 
     /// Like [`looks`](Self::looks), but says only whether each chunk was looked at.
@@ -164,6 +171,10 @@ pub trait Catalog: Send + Sync {
     /// Returns a page of sightings. If a newer model has looked at the moment in which a sighting begins, only that model's
     /// sightings are returned. The newer of two models is the one whose last chunk became complete later.
     async fn sightings(&self, query: &SightingQuery) -> Result<Vec<SightingRow>>;
+
+    /// Like [`sightings`](Self::sightings) of one camera, for stretches of time of some days, with as many of them as there may be:
+    /// the newest first, `limit` at most.
+    async fn seen(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SightingRow>>;
 
     /// Returns the last report of each site.
     async fn reports(&self) -> Result<Vec<GatewayReported>>;
@@ -183,6 +194,12 @@ pub trait Catalog: Send + Sync {
 
     /// Forgets removals before this time, whose objects can get no more records.
     async fn forget_removals(&self, before: Timestamp) -> Result<()>;
+
+    /// Prepares rows that have not changed lately for questions about long stretches of time. No answer depends on it. What it
+    /// does not get done within a while is left for the next call.
+    async fn pack(&self, _now: Timestamp) -> Result<()> {
+        Ok(())
+    }
 
     /// Stores a hold, and replaces the one with the same id. It is durable on return.
     async fn hold(&self, hold: &Hold) -> Result<()>;

@@ -33,6 +33,7 @@ pub async fn catalog_of(seed: u64, chunks: i64, one: Arc<dyn Catalog>, other: Ar
     one.apply(&[]).await.expect("nothing is nothing");
     one.apply(&changes).await.expect("all at once");
     happenings_have_numbers(&*one).await;
+    one.pack(Timestamp::MAX).await.expect("packing");
     let shuffled = footage.shuffled(&changes);
     let mut rest = &shuffled[..];
     while !rest.is_empty() {
@@ -81,6 +82,7 @@ async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut 
                 same!(span_ends);
                 same!(looks);
                 same!(looked);
+                same!(seen);
             }
         }
         for cameras in [None, Some(vec![]), Some(vec![Footage::camera(1), Footage::camera(0)])] {

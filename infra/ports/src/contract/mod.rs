@@ -8,6 +8,7 @@ mod footage;
 mod inbox;
 mod ledger;
 mod objects;
+mod packing;
 mod removal;
 mod switched;
 
@@ -17,4 +18,5 @@ pub use footage::Footage;
 pub use inbox::{InboxSubject, Waits, inbox};
 pub use ledger::ledger;
 pub use objects::{Subject, sink_and_source};
+pub use packing::packing;
 pub use removal::removal;

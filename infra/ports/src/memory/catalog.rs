@@ -280,6 +280,7 @@ impl Catalog for MemoryCatalog {
         let is_newest = |row: &&LookRow| {
             let better = |other: &&LookRow| {
                 other.inferred.object.identity() == row.inferred.object.identity()
+                    && other.from == row.from
                     && told.rank(&other.series()) > told.rank(&row.series())
             };
             !all.iter().any(|other| better(&other))
@@ -306,6 +307,10 @@ impl Catalog for MemoryCatalog {
         });
         rows.truncate(query.limit);
         Ok(rows)
+    }
+
+    async fn seen(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SightingRow>> {
+        self.sightings(&SightingQuery::of(camera, within, limit)).await
     }
 
     async fn reports(&self) -> Result<Vec<GatewayReported>> {

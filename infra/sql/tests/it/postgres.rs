@@ -23,6 +23,8 @@ async fn a_server_keeps_the_contract() {
         };
         contract::catalog_of(seed, 24, connect("one").await, connect("other").await).await;
     }
+    let catalog = PostgresCatalog::connect(&server.database("packing")).await.unwrap();
+    contract::packing(&catalog, 1).await;
     two_writers_lose_nothing(&server).await;
     a_reader_reads_everything_and_writes_holds_alone(&server).await;
     a_role_that_is_named_reads_and_nobody_else(&server).await;

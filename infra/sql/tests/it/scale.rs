@@ -4,7 +4,8 @@
 //!
 //! `FRAMEPOST_SCALE_CHUNKS` says how many chunks of 140 cameras there are (5 000 000 unless given), one in seven with something
 //! seen in it. It is written in batches of 256 records as the function `catalog` does, into a file and, where PostgreSQL is
-//! installed, into a server; `FRAMEPOST_SCALE_ONLY` names one of both, `sqlite` or `postgres`.
+//! installed, into a server; `FRAMEPOST_SCALE_ONLY` names one of both, `sqlite` or `postgres`. With `FRAMEPOST_SCALE_DIRECTORY` the
+//! file is kept there, and one of an earlier run is asked as it is.
 //!
 //! Each question is asked of the API, of the catalogue alone, and as bare SQL that brings the rows of it: the chunks of the day and of
 //! the hour, or the sightings.
@@ -23,7 +24,7 @@ use framepost_ports::contract::Footage;
 use framepost_ports::memory::{MemoryBucket, SimulatedClock};
 use framepost_sql::{PostgresCatalog, SqliteCatalog};
 use jiff::{SignedDuration, Timestamp};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -252,7 +253,7 @@ impl Question {
         let CameraName { site, camera: name } = camera;
         let range = format!("from={}&to={}", within.from, within.to);
         match self {
-            Self::Day => format!("/v1/timeline?site={site}&camera={name}&{range}&resolution=30"),
+            Self::Day => format!("/v1/timeline?site={site}&camera={name}&{range}&resolution=30&countSeconds=300"),
             Self::Hour => format!("/v1/playlists/{site}/{name}.m3u8?{range}"),
             Self::Newest => format!("/v1/sightings?label={label}&limit=50"),
         }
@@ -335,16 +336,8 @@ fn memory() -> String {
     format!("{} resident, {} at most", line("VmRSS:"), line("VmHWM:"))
 }
 
-async fn measure(
-    what: &str,
-    catalog: Arc<dyn Catalog>,
-    per_camera: usize,
-    bare_rate: f64,
-    bare: impl AsyncFn() -> Bare,
-    bytes: impl AsyncFn() -> u64,
-) {
-    let fleet = Fleet::new();
-    let (records, took) = fleet.write(&*catalog, per_camera).await;
+async fn fill(what: &str, catalog: &dyn Catalog, per_camera: usize, bare_rate: f64, bytes: impl AsyncFn() -> u64) {
+    let (records, took) = Fleet::new().write(catalog, per_camera).await;
     let chunks = per_camera * CAMERAS;
     let rate = records as f64 / took.as_secs_f64();
     let ratio = bare_rate / rate;
@@ -353,8 +346,11 @@ async fn measure(
          ratio {ratio:.2}"
     );
     println!("{what}: {:.0} bytes a chunk", bytes().await as f64 / chunks as f64);
+}
+
+async fn ask(what: &str, catalog: Arc<dyn Catalog>, per_camera: usize, bare: Bare) {
+    let fleet = Fleet::new();
     println!("{what}: before the questions {}", memory());
-    let bare = bare().await;
     let mut asker = serve(catalog.clone(), fleet.at(per_camera)).await;
     let mut random = fastrand::Rng::with_seed(1);
     let end = fleet.at(per_camera);
@@ -400,13 +396,25 @@ async fn questions_of_a_fleet() {
     let is_asked_for = |store: &str| only.as_deref().is_none_or(|only| only == store);
     let batches = Fleet::new().batches(BARE);
     if is_asked_for("sqlite") {
-        let directory = tempfile::tempdir().unwrap();
-        let rate = bare_sqlite(&directory.path().join("bare.db"), &batches);
-        std::fs::remove_file(directory.path().join("bare.db")).unwrap();
-        let file = directory.path().join("catalog.db");
+        let temporary = tempfile::tempdir().unwrap();
+        let kept = std::env::var_os("FRAMEPOST_SCALE_DIRECTORY").map(PathBuf::from);
+        let directory = kept.as_deref().unwrap_or(temporary.path());
+        let file = directory.join("catalog.db");
+        let is_filled = file.exists();
         let catalog = Arc::new(SqliteCatalog::open(&file).await.unwrap());
-        let bare = async || Bare::File(rusqlite::Connection::open(&file).unwrap());
-        measure("SQLite", catalog, per_camera, rate, bare, async || size(directory.path())).await;
+        if is_filled {
+            // What is left for later by the program that filled it, which may be an older one.
+            let began = Instant::now();
+            for _ in 0..4 {
+                catalog.pack(Fleet::new().at(per_camera)).await.unwrap();
+            }
+            println!("SQLite: packed in {:.1} s", began.elapsed().as_secs_f64());
+        } else {
+            let rate = bare_sqlite(&temporary.path().join("bare.db"), &batches);
+            std::fs::remove_file(temporary.path().join("bare.db")).unwrap();
+            fill("SQLite", &*catalog, per_camera, rate, async || size(directory)).await;
+        }
+        ask("SQLite", catalog, per_camera, Bare::File(rusqlite::Connection::open(&file).unwrap())).await;
     }
     if !is_asked_for("postgres") {
         return;
@@ -415,10 +423,8 @@ async fn questions_of_a_fleet() {
     let rate = bare_postgres(&server.database("bare"), &batches).await;
     let url = server.database("scale");
     let catalog = Arc::new(PostgresCatalog::connect(&url).await.unwrap());
-    let bare = async || {
-        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        Bare::Server(client)
-    };
-    measure("PostgreSQL", catalog, per_camera, rate, bare, async || server.bytes("scale")).await;
+    fill("PostgreSQL", &*catalog, per_camera, rate, async || server.bytes("scale")).await;
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    ask("PostgreSQL", catalog, per_camera, Bare::Server(client)).await;
 }
