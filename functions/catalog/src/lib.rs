@@ -56,7 +56,7 @@ impl Cataloguer {
         outcome(self.batches.apply(change).await)
     }
 
-    /// Does the daily work.
+    /// Does the daily work: forgets old removals, and packs hours that are not packed yet.
     pub async fn tidy(&self) -> Outcome {
         let before = self.clock.now().checked_sub(REMEMBERED).unwrap_or(jiff::Timestamp::MIN);
         let tidied = async {

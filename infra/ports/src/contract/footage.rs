@@ -6,8 +6,8 @@ use framepost_events::detection::{Bounds, Detection};
 use framepost_events::finalized::Provider;
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::record::{
-    Chain, ChainState, ChunkInferred, ChunkProbed, Container, Content, Duration, GapRecorded, InferredFrame, Integrity,
-    LabelSummary, Model, ObjectRef, Record, Resolution, Signature, Skipped, SpanEnded,
+    Chain, ChainState, ChunkInferred, ChunkProbed, Container, Content, Data, Duration, GapRecorded, InferredFrame,
+    Integrity, LabelSummary, Model, ObjectRef, Record, Resolution, Signature, Skipped, SpanEnded,
 };
 use framepost_events::removed::{ObjectRemoved, Removal};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
@@ -110,6 +110,26 @@ impl Footage {
             records.push(self.inferred(camera, &object, complete, &duration, model));
         }
         records
+    }
+
+    /// What `model` says of the chunk at `ms`: its first picture shows one thing with this label.
+    pub(super) fn look(&mut self, camera: &CameraName, ms: i64, model: &str, label: &str) -> Change {
+        let from = self.at(ms);
+        let to = self.at(ms + CHUNK_MS);
+        let counter = (ms / CHUNK_MS).unsigned_abs();
+        let key = ObjectKey::new(camera.site.clone(), camera.camera.clone(), from, counter, KeyKind::Chunk);
+        let object = Self::object(&key, "1");
+        let duration = Duration { from: Some(from), to: Some(to), seconds: Some(3.0) };
+        let complete = self.at(ms + CHUNK_MS + 500);
+        let Data::ChunkInferred(mut inferred) = self.inferred(camera, &object, complete, &duration, 0).data else {
+            unreachable!("it is what a model says")
+        };
+        let thing = Detection { label: label.to_owned(), score: 0.5, bounds: Bounds::WHOLE, zones: vec![] };
+        model.clone_into(&mut inferred.model.name);
+        inferred.skipped = None;
+        inferred.frames = vec![InferredFrame { offset: 0.0, time: Some(from), detections: vec![thing] }];
+        inferred.summary = LabelSummary::of(&inferred.frames);
+        Change::Record(Box::new(Record::about(&object, complete, *inferred)))
     }
 
     pub(super) fn inferred(

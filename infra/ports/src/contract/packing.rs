@@ -22,7 +22,7 @@ pub async fn packing(catalog: &dyn Catalog, seed: u64) {
     let mut footage = Footage::new(seed);
     let judge = MemoryCatalog::default();
     let mut told = Vec::<Record>::new();
-    for step in 0..400_u64 {
+    for step in 0..300_u64 {
         let changes = changes(&mut footage, &told, step);
         for change in &changes {
             if let Change::Record(record) = change {
@@ -46,8 +46,27 @@ pub async fn packing(catalog: &dyn Catalog, seed: u64) {
         same_answers(&judge, catalog, &mut footage, 1_000).await;
         catalog.pack(Timestamp::MAX).await.expect("packing");
     }
+    over_the_border(catalog, &mut footage).await;
     let left = catalog.outlines(&Footage::camera(0), Interval::ALWAYS, 10).await.expect("outlines");
     assert_eq!(left, [], "all of it is gone");
+}
+
+/// A sighting goes on into the next hour, and one begins in the hour before it as soon as a late look is told.
+async fn over_the_border(catalog: &dyn Catalog, footage: &mut Footage) {
+    // 00:59:57 and 01:00:00.
+    let before_ms = 62 * 60_000 - CHUNK_MS;
+    let after_ms = 62 * 60_000;
+    for (n, order) in [[before_ms, after_ms], [after_ms, before_ms]].into_iter().enumerate() {
+        let camera = Footage::camera(2 + n);
+        for ms in order {
+            let look = footage.look(&camera, ms, "m", "person");
+            catalog.apply(&[look]).await.expect("a look");
+            catalog.pack(Timestamp::MAX).await.expect("packing");
+        }
+        let rows = catalog.seen(&camera, Interval::ALWAYS, 10).await.expect("sightings");
+        let [row] = &rows[..] else { panic!("{order:?}: one sighting, not {rows:?}") };
+        assert_eq!([row.sighting.from, row.sighting.to], [before_ms, after_ms].map(|ms| footage.at(ms)), "{order:?}");
+    }
 }
 
 /// Some changes to what was told before, or something new.
@@ -59,8 +78,16 @@ fn changes(footage: &mut Footage, told: &[Record], step: u64) -> Vec<Change> {
     };
     match footage.random.u8(0..10) {
         0..=4 => {
-            let ms = footage.random.i64(0..STRETCH_MS / CHUNK_MS) * CHUNK_MS;
-            footage.chunk(&camera, ms, step, "1").into_iter().map(record).collect()
+            let chunk = if footage.random.bool() {
+                footage.random.i64(0..STRETCH_MS / CHUNK_MS)
+            } else {
+                // What is seen around one o'clock goes on into the next hour.
+                footage.random.i64(0..30) + (62 * 60_000 / CHUNK_MS - 15)
+            };
+            let records = footage.chunk(&camera, chunk * CHUNK_MS, step, "1");
+            // Of some chunks only the looks are told.
+            let skipped = usize::from(footage.random.u8(0..4) == 0 && records.len() > 1);
+            records.into_iter().skip(skipped).map(record).collect()
         }
         5 => vec![record(before)],
         6 => vec![Change::Removed(removal(&before, &step.to_string()))],

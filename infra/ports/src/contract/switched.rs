@@ -1,34 +1,15 @@
 //! A detector is replaced by another one, and comes back: whose results a catalogue shows.
 
 use super::Footage;
-use super::footage::CHUNK_MS;
 use crate::Catalog;
 use crate::catalog::{CameraName, Change, Interval, SightingQuery};
-use framepost_events::detection::{Bounds, Detection};
-use framepost_events::record::{Data, Duration, InferredFrame, LabelSummary, Record};
-use framepost_events::{KeyKind, ObjectKey};
 
 /// From one chunk to the next: further apart than what belongs to one sighting.
 const STEP_MS: i64 = 60_000;
 
 /// What `model` says of chunk `n`: it shows one thing, named after the model.
 fn said(footage: &mut Footage, camera: &CameraName, n: i64, model: &str) -> Change {
-    let from = footage.at(n * STEP_MS);
-    let to = footage.at(n * STEP_MS + CHUNK_MS);
-    let counter = n.unsigned_abs();
-    let key = ObjectKey::new(camera.site.clone(), camera.camera.clone(), from, counter, KeyKind::Chunk);
-    let object = Footage::object(&key, "1");
-    let duration = Duration { from: Some(from), to: Some(to), seconds: Some(3.0) };
-    let complete = footage.at(n * STEP_MS + CHUNK_MS + 500);
-    let Data::ChunkInferred(mut inferred) = footage.inferred(camera, &object, complete, &duration, 0).data else {
-        unreachable!("it is what a model says")
-    };
-    let thing = Detection { label: format!("seen by {model}"), score: 0.5, bounds: Bounds::WHOLE, zones: vec![] };
-    model.clone_into(&mut inferred.model.name);
-    inferred.skipped = None;
-    inferred.frames = vec![InferredFrame { offset: 0.0, time: Some(from), detections: vec![thing] }];
-    inferred.summary = LabelSummary::of(&inferred.frames);
-    Change::Record(Box::new(Record::about(&object, complete, *inferred)))
+    footage.look(camera, n * STEP_MS, model, &format!("seen by {model}"))
 }
 
 /// The models whose results are shown, chunk by chunk, in which the sightings agree with the results.
