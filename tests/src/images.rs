@@ -66,7 +66,8 @@ impl Images {
         Some(images)
     }
 
-    /// Builds an image as its Containerfile describes, without optimisation.
+    /// Builds an image as its Containerfile describes, without optimisation unless `FRAMEPOST_IMAGE_PROFILE` names another profile of
+    /// cargo, such as `release`.
     pub fn build(&self, recipe: Recipe<'_>, name: &str) {
         // What is compiled already is shared by all images, and is forgotten by nobody while another compiles.
         static TARGET: Mutex<()> = Mutex::new(());
@@ -90,7 +91,8 @@ impl Images {
                 "infra/deploy/gateway.Containerfile"
             }
         };
-        command.arg(format!("--build-arg=BUILDER={STAND_IN}")).arg("--build-arg=PROFILE=dev");
+        let profile = std::env::var("FRAMEPOST_IMAGE_PROFILE").unwrap_or_else(|_| "dev".to_owned());
+        command.arg(format!("--build-arg=BUILDER={STAND_IN}")).arg(format!("--build-arg=PROFILE={profile}"));
         run(command.arg("-f").arg(root.join(file)).args(["-t", name]).arg(root));
     }
 
