@@ -46,17 +46,23 @@ export async function drive(page, { x, y }) {
   for (let key = 0; key < KEYS; key += 1) await page.keyboard.press(key < KEYS / 2 ? "+" : "-");
 }
 
-/** Clicks at ten places of the day, and returns after how many milliseconds each had its picture, or the words that there is none; NaN is never. */
+/**
+ * Clicks at twenty places of the day, each far from what the player has, and returns after how many milliseconds each had its picture,
+ * or the words that there is none; NaN is never. The picture of before does not count: the page marks each new one.
+ */
 export async function click(page, { left, width, y }) {
   const took = [];
-  for (let index = 0; index < 10; index += 1) {
+  const pictures = () => performance.getEntriesByName("framepost-picture").length;
+  for (let index = 0; index < 20; index += 1) {
+    const before = await page.evaluate(pictures);
     const began = Date.now();
-    await page.mouse.click(left + width * (0.42 + index * 0.04), y);
-    const is = await until(page, () => {
+    await page.mouse.click(left + width * (0.1 + ((index * 7) % 20) * 0.04), y);
+    const is = await page.waitForFunction((before) => {
       const words = document.querySelector(".words");
       const video = document.querySelector("video");
-      return (words.hidden && video.readyState >= 2 && !video.seeking) || words.textContent.startsWith("No video");
-    });
+      const isNew = performance.getEntriesByName("framepost-picture").length > before;
+      return (isNew && words.hidden && video.readyState >= 2 && !video.seeking) || words.textContent.startsWith("No video");
+    }, { polling: "raf" }, before).then(() => true, () => false);
     took.push(is ? Date.now() - began : NaN);
   }
   return took;

@@ -10,7 +10,7 @@ use crate::packed::{self, SeriesLook};
 use crate::read;
 use framepost_ports::Result;
 use framepost_ports::catalog::ChunkOutline;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) const HOUR_US: i64 = 3_600_000_000;
 /// How long nothing has changed in an hour before it is packed. A gateway that makes up for an outage delivers for a while.
@@ -122,21 +122,29 @@ pub(crate) enum Part {
 
 /// Reads a stretch of time as packed hours and what is between them, some at a time.
 pub(crate) struct Hours {
-    pub(crate) camera: i64,
-    /// `outlines`, `looks` or `sightings`.
-    pub(crate) column: &'static str,
+    camera: i64,
+    column: &'static str,
     /// What is not read yet.
-    pub(crate) from_us: i64,
-    pub(crate) to_us: i64,
+    from_us: i64,
+    to_us: i64,
+    read: VecDeque<Part>,
 }
 
 impl Hours {
-    /// Returns the next parts in order; none at the end.
-    pub(crate) async fn next(&mut self, db: &mut impl Executor) -> Result<Vec<Part>> {
-        let mut parts = Vec::new();
-        if self.from_us >= self.to_us {
-            return Ok(parts);
+    /// Reads a column of the hours of a camera, by its id: `outlines`, `looks` or `sightings`.
+    pub(crate) fn new(camera: i64, column: &'static str, [from_us, to_us]: [i64; 2]) -> Self {
+        Self { camera, column, from_us, to_us, read: VecDeque::new() }
+    }
+
+    /// Returns the next part in order; `None` at the end.
+    pub(crate) async fn next(&mut self, db: &mut impl Executor) -> Result<Option<Part>> {
+        if self.read.is_empty() && self.from_us < self.to_us {
+            self.read_more(db).await?;
         }
+        Ok(self.read.pop_front())
+    }
+
+    async fn read_more(&mut self, db: &mut impl Executor) -> Result<()> {
         let sql = format!(
             "SELECT from_us, {} FROM hour WHERE camera = $1 AND from_us >= $2 AND from_us < $3 AND chunks IS NOT NULL
                 ORDER BY from_us LIMIT $4",
@@ -146,18 +154,18 @@ impl Hours {
         for hour in &hours {
             let hour_us = hour.int(0)?;
             if self.from_us < hour_us {
-                parts.push(Part::Rows(self.from_us, hour_us));
+                self.read.push_back(Part::Rows(self.from_us, hour_us));
             }
-            parts.push(Part::Packed(hour_us, hour.bytes(1)?.to_vec()));
+            self.read.push_back(Part::Packed(hour_us, hour.bytes(1)?.to_vec()));
             self.from_us = hour_us.saturating_add(HOUR_US);
         }
         if hours.len() < READ_AT_ONCE {
             if self.from_us < self.to_us {
-                parts.push(Part::Rows(self.from_us, self.to_us));
+                self.read.push_back(Part::Rows(self.from_us, self.to_us));
             }
             self.from_us = self.to_us;
         }
-        Ok(parts)
+        Ok(())
     }
 }
 

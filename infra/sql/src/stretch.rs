@@ -24,25 +24,20 @@ pub(crate) async fn outlines(
 ) -> Result<Vec<ChunkOutline>> {
     let within = whole(within);
     let Some((camera, longest)) = camera(db, name).await? else { return Ok(vec![]) };
-    let mut hours =
-        Hours { camera, column: "outlines", from_us: before(within, longest), to_us: within.to.as_microsecond() };
+    let mut hours = Hours::new(camera, "outlines", [before(within, longest), within.to.as_microsecond()]);
     let mut found = Vec::new();
-    while found.len() < limit {
-        let parts = hours.next(db).await?;
-        if parts.is_empty() {
-            break;
-        }
-        for part in parts {
-            match part {
-                Part::Packed(hour_us, bytes) => {
-                    let packed = packed::outlines(hour_us, &bytes)?;
-                    found.extend(packed.into_iter().filter(|chunk| within.meets(chunk.from, chunk.to)));
-                }
-                Part::Rows(from_us, to_us) => {
-                    let left = limit.saturating_sub(found.len());
-                    for row in chunk_rows(db, OUTLINE, camera, [from_us, to_us], within, left).await? {
-                        found.push(outline(&row)?);
-                    }
+    while found.len() < limit
+        && let Some(part) = hours.next(db).await?
+    {
+        match part {
+            Part::Packed(hour_us, bytes) => {
+                let packed = packed::outlines(hour_us, &bytes)?;
+                found.extend(packed.into_iter().filter(|chunk| within.meets(chunk.from, chunk.to)));
+            }
+            Part::Rows(from_us, to_us) => {
+                let left = limit.saturating_sub(found.len());
+                for row in chunk_rows(db, OUTLINE, camera, [from_us, to_us], within, left).await? {
+                    found.push(outline(&row)?);
                 }
             }
         }
@@ -60,29 +55,24 @@ pub(crate) async fn looked(
     let within = whole(within);
     let Some((camera, longest)) = camera(db, name).await? else { return Ok(vec![]) };
     let series = Series::all(db).await?;
-    let mut hours =
-        Hours { camera, column: "looks", from_us: before(within, longest), to_us: within.to.as_microsecond() };
+    let mut hours = Hours::new(camera, "looks", [before(within, longest), within.to.as_microsecond()]);
     let mut found = Vec::new();
-    while found.len() < limit {
-        let parts = hours.next(db).await?;
-        if parts.is_empty() {
-            break;
-        }
-        for part in parts {
-            match part {
-                Part::Packed(hour_us, bytes) => {
-                    let packed = packed::looks(hour_us, &bytes)?;
-                    for of_chunk in packed.chunk_by(|_, next| next.again) {
-                        let newest = of_chunk.iter().max_by_key(|look| series.rank(look.series));
-                        let shown = newest.map(|look| look.looked).filter(|look| within.meets(look.from, look.to));
-                        found.extend(shown);
-                    }
+    while found.len() < limit
+        && let Some(part) = hours.next(db).await?
+    {
+        match part {
+            Part::Packed(hour_us, bytes) => {
+                let packed = packed::looks(hour_us, &bytes)?;
+                for of_chunk in packed.chunk_by(|_, next| next.again) {
+                    let newest = of_chunk.iter().max_by_key(|look| series.rank(look.series));
+                    let shown = newest.map(|look| look.looked).filter(|look| within.meets(look.from, look.to));
+                    found.extend(shown);
                 }
-                Part::Rows(from_us, to_us) => {
-                    let left = limit.saturating_sub(found.len());
-                    for row in look_rows(db, "l.skipped", camera, [from_us, to_us], within, left).await? {
-                        found.push(of_look(&row)?);
-                    }
+            }
+            Part::Rows(from_us, to_us) => {
+                let left = limit.saturating_sub(found.len());
+                for row in look_rows(db, "l.skipped", camera, [from_us, to_us], within, left).await? {
+                    found.push(of_look(&row)?);
                 }
             }
         }
@@ -102,23 +92,19 @@ pub(crate) async fn seen(
     let series = Series::all(db).await?;
     let begin_us = within.from.as_microsecond();
     let mut found = sightings(db, camera, [before_sightings(within), begin_us], begin_us).await?;
-    let mut hours = Hours { camera, column: "sightings", from_us: begin_us, to_us: within.to.as_microsecond() };
-    loop {
-        let parts = hours.next(db).await?;
-        if parts.is_empty() {
-            break;
-        }
-        for part in parts {
-            match part {
-                Part::Packed(_, bytes) => {
-                    let packed = packed::sightings(&bytes)?;
-                    found.extend(packed.into_iter().filter(|(_, sighting)| {
+    let mut hours = Hours::new(camera, "sightings", [begin_us, within.to.as_microsecond()]);
+    while let Some(part) = hours.next(db).await? {
+        match part {
+            Part::Packed(_, bytes) => {
+                let packed = packed::sightings(&bytes)?;
+                found.extend(
+                    packed.into_iter().filter(|(_, sighting)| {
                         begin_us <= sighting.from.as_microsecond() && sighting.from < within.to
-                    }));
-                }
-                Part::Rows(from_us, to_us) => {
-                    found.extend(sightings(db, camera, [from_us, to_us], begin_us).await?);
-                }
+                    }),
+                );
+            }
+            Part::Rows(from_us, to_us) => {
+                found.extend(sightings(db, camera, [from_us, to_us], begin_us).await?);
             }
         }
     }
@@ -157,28 +143,23 @@ async fn sightings(
     rows.iter().map(|row| Ok((row.int(0)?, row.json(1)?))).collect()
 }
 
-/// Reads all looks at chunks that start from `from_us` to `to_us`, in this order.
-async fn series_looks(db: &mut impl Executor, camera: i64, [from_us, to_us]: [i64; 2]) -> Result<Vec<SeriesLook>> {
-    let mut hours = Hours { camera, column: "looks", from_us, to_us };
+/// Reads all looks at chunks that start between these times, in the order of their starts.
+async fn series_looks(db: &mut impl Executor, camera: i64, starts: [i64; 2]) -> Result<Vec<SeriesLook>> {
+    let mut hours = Hours::new(camera, "looks", starts);
     let mut found = Vec::new();
-    loop {
-        let parts = hours.next(db).await?;
-        if parts.is_empty() {
-            return Ok(found);
-        }
-        for part in parts {
-            match part {
-                Part::Packed(hour_us, bytes) => found.extend(packed::looks(hour_us, &bytes)?),
-                Part::Rows(from_us, to_us) => {
-                    let sql = "SELECT from_us, to_us, skipped, series FROM look
-                        WHERE camera = $1 AND from_us >= $2 AND from_us < $3 ORDER BY from_us";
-                    for row in db.query(sql, values![camera, from_us, to_us]).await? {
-                        found.push(SeriesLook { looked: of_look(&row)?, series: row.int(3)?, again: false });
-                    }
+    while let Some(part) = hours.next(db).await? {
+        match part {
+            Part::Packed(hour_us, bytes) => found.extend(packed::looks(hour_us, &bytes)?),
+            Part::Rows(from_us, to_us) => {
+                let sql = "SELECT from_us, to_us, skipped, series FROM look
+                    WHERE camera = $1 AND from_us >= $2 AND from_us < $3 ORDER BY from_us";
+                for row in db.query(sql, values![camera, from_us, to_us]).await? {
+                    found.push(SeriesLook { looked: of_look(&row)?, series: row.int(3)?, again: false });
                 }
             }
         }
     }
+    Ok(found)
 }
 
 /// Models with their settings, by ids.
