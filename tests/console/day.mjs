@@ -17,7 +17,10 @@ export const ZOOMED = WHEEL.reduce((sum, delta) => sum + Math.abs(delta) * TURNS
 /** Opens a camera at an instant, in milliseconds since 1970. Whether it has a picture there, or says that there is none. */
 export async function openAt(page, base, site, camera, ms) {
   await page.goto(`${base}#/camera/${site}/${camera}?t=${new Date(ms).toISOString()}`);
-  return until(page, () => document.querySelector("video")?.readyState >= 2 || document.querySelector(".words")?.hidden === false);
+  return until(page, () => {
+    const words = document.querySelector(".words");
+    return document.querySelector("video")?.readyState >= 2 || (words?.hidden === false && !words.textContent.startsWith("Loading"));
+  });
 }
 
 /** Shows the whole day, and waits until what is in it is there. */

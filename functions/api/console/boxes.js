@@ -3,7 +3,7 @@
 import { json, ranged } from "./api.js";
 import { fill, h } from "./dom.js";
 import { MINUTE } from "./time.js";
-import { kind, labelText, sign } from "./words.js";
+import { kind, labelText, scoreText, sign } from "./words.js";
 
 /** Boxes go this long after the last picture in which they were seen. */
 const LASTS_MS = 500;
@@ -70,7 +70,7 @@ export class Boxes {
 
 /** @param {Detection} detection */
 function box({ label, score, box: { left, top, width, height } }) {
-  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""}` }, h("span", sign(label), `${labelText(label)} ${score.toFixed(2)}`));
+  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""}` }, h("span", sign(label), `${labelText(label)} ${scoreText(score)}`));
   element.style.left = `${left * 100}%`;
   element.style.top = `${top * 100}%`;
   element.style.width = `${width * 100}%`;

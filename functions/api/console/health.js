@@ -1,6 +1,6 @@
 // How cameras and gateways are.
 
-import { now } from "./api.js";
+import { lineState, now } from "./api.js";
 import { fill, h, icon, setText } from "./dom.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
@@ -58,7 +58,8 @@ export function health(main) {
     const failing = (known.functions ?? []).filter((one) => one.state === "failing").length;
     const parts = [bad > 0 && `${bad} ${bad === 1 ? "camera sends" : "cameras send"} nothing`, late > 0 && `${late} ${late === 1 ? "is" : "are"} late`, failing > 0 && `${failing} ${failing === 1 ? "function fails" : "functions fail"}`].filter(Boolean);
     setText(sentence, parts.length > 0 ? parts.join(", ") : cameras.length > 0 ? "All is well" : "");
-    setText(asOf, `as of ${text(now(), "hms")}`);
+    // Without a connection it stays what it was.
+    if (lineState() === "ok") setText(asOf, `as of ${text(now(), "hms")}`);
     fill(cameraRows, ...cameras.map((camera) => {
       const { tone, age, why } = freshness(camera);
       const reported = known.reported(camera);
@@ -75,7 +76,7 @@ export function health(main) {
     fill(gatewayRows, ...gateways.map(({ site, report }) => {
       const { gatewayClock: clock, spool } = report;
       const offset = clock.offsetUs === undefined ? "" : `, ± ${Math.max(1, Math.round(clock.offsetUs / 1000))} ms`;
-      return row(GATEWAYS, site, `${length(Math.max(0, now() - report.at))} ago`, clock.synchronized ? `synchronised${offset}` : "not synchronised",
+      return row(GATEWAYS, site, lineState() === "ok" ? `${length(Math.max(0, now() - report.at))} ago` : "not known", clock.synchronized ? `synchronised${offset}` : "not synchronised",
         spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`,
         report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`, report.upload.lastError ?? none("none"));
     }), gateways.length === 0 && h("tr", h("td", { colspan: "6" }, none("No gateway has reported yet."))));

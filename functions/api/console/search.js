@@ -5,7 +5,7 @@ import { button, chip, fill, h, say } from "./dom.js";
 import { thumbnail } from "./seen.js";
 import { cameraLink, known } from "./state.js";
 import { DAY, dateText, midnight, text, utc, zone } from "./time.js";
-import { labelText, sign } from "./words.js";
+import { labelText, scoreText, sign } from "./words.js";
 
 const PAGE = 60;
 const DAYS = /** @type {const} */ ([["Today", 0], ["7 days", 6], ["30 days", 29], ["All days", -1]]);
@@ -30,7 +30,7 @@ export function search(main, asked) {
   const range = h("select", { "aria-label": "Days", onchange: (event) => { days = Number(event.target.value); ask(); } },
     ...DAYS.map(([name, value]) => h("option", { value, selected: value === days }, name)));
   const least = h("select", { "aria-label": "Least score", onchange: (event) => { score = Number(event.target.value); ask(); } },
-    ...[0, 0.5, 0.7, 0.9].map((value) => h("option", { value, selected: value === score }, value === 0 ? "Any score" : `Score from ${value}`)));
+    ...[0, 0.5, 0.7, 0.9].map((value) => h("option", { value, selected: value === score }, value === 0 ? "Any score" : `Score from ${value.toLocaleString()}`)));
   const time = (/** @type {string} */ words, /** @type {string} */ value, /** @type {(value: string) => void} */ set) =>
     h("label.row.quiet", words, h("input", { type: "time", value, onchange: (event) => { set(event.target.value); ask(); } }));
   const hours = h("span.row", time("from", early, (value) => { early = value; }), time("to", late, (value) => { late = value; }));
@@ -111,7 +111,7 @@ export function search(main, asked) {
       h("h2", dateText(day + DAY / 2), " ", h("span.quiet", String(list.length))),
       h("div.grid", ...list.map((one) => h("a.hit", { href: cameraLink(one, one.from) }, thumbnail(one),
         h("span.row", sign(one.label), h("span.cut", labelText(one.label)), h("span.space"), h("span.quiet", text(one.from, "hms"))),
-        h("span.row", h("span.quiet.cut", one.camera), h("span.space"), h("span.quiet", one.score.toFixed(2)))))),
+        h("span.row", h("span.quiet.cut", one.camera), h("span.space"), h("span.quiet", scoreText(one.score)))))),
     ]), next !== undefined && button("Show more", () => more()));
   }
 

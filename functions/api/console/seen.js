@@ -4,7 +4,7 @@ import { chip, fill, h } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { draw, picture } from "./pictures.js";
 import { DAY, length, midnight, text } from "./time.js";
-import { labelText, sign } from "./words.js";
+import { labelText, scoreText, sign } from "./words.js";
 import { now } from "./api.js";
 
 const LISTED_MAX = 200;
@@ -100,7 +100,7 @@ export class SeenList extends Emitter {
   more(count) {
     const rows = this.wanted.slice(this.listed, this.listed + count).map((one) => {
       const row = h("button.sighting", { "aria-pressed": "false", onclick: () => this.emit("go", one) },
-        thumbnail(one), h("span.name", sign(one.label), labelText(one.label)), h("span.number", one.score.toFixed(2)),
+        thumbnail(one), h("span.name", sign(one.label), labelText(one.label)), h("span.number", scoreText(one.score)),
         h("span.when", text(one.from, "hms")), h("span.number", length(one.to - one.from)));
       this.rows.set(one.from + one.label, row);
       return row;

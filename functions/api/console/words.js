@@ -90,6 +90,11 @@ export function size(bytes) {
   return `${bytes} bytes`;
 }
 
+/** A score as the browser's language writes it. @param {number} value  0 to 1 */
+export function scoreText(value) {
+  return value.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
 /** @typedef {{ sign: import("./dom.js").Icon, tone: "calm" | "warn" | "bad", title: string, more: string }} Proof */
 
 /** What is known of whether a file is what its gateway wrote. @param {Integrity} integrity @returns {Proof} */

@@ -1,10 +1,11 @@
 //! `/v1/sign`
 
-use super::{Api, exports};
+use super::{Api, asked_time, exports};
 use crate::answer::{self, Keep};
-use crate::auth::Sight;
+use crate::auth::{Caller, Sight};
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -42,9 +43,11 @@ pub(super) struct Signed {
 pub(super) async fn sign(
     State(api): State<Api>,
     sight: Sight,
+    caller: Option<Extension<Caller>>,
     headers: HeaderMap,
     Asked(asked): Asked<Parameters>,
 ) -> Result<Response, Problem> {
+    let caller = caller.as_ref().map(|Extension(Caller(caller))| caller.as_str());
     let expected = || Problem::parameter("path", "a path of /v1/media/, /v1/playlists/, /v1/clips/ or /v1/exports/");
     let uri: Uri = (asked.path.len() <= LONGEST).then(|| asked.path.parse().ok()).flatten().ok_or_else(expected)?;
     let is_plain = uri.scheme().is_none() && uri.authority().is_none();
@@ -53,7 +56,7 @@ pub(super) async fn sign(
     if let Some(rest) = decoded.strip_prefix("/v1/exports/") {
         let id = rest.split('/').next().unwrap_or_default();
         exports::seen(&api, &sight, id).await?;
-        return signed(&api, &headers, &uri);
+        return signed(&api, caller, &headers, &uri);
     }
     let camera = if let Some(key) = decoded.strip_prefix("/v1/media/") {
         api.catalog.chunk(key).await?.and_then(|row| row.camera())
@@ -63,15 +66,28 @@ pub(super) async fn sign(
         camera_of(rest.ok_or_else(expected)?)
     };
     camera.filter(|camera| sight.has(camera)).ok_or_else(Problem::not_found)?;
-    signed(&api, &headers, &uri)
+    signed(&api, caller, &headers, &uri)
 }
 
-/// Signs a path that the caller may ask for.
-fn signed(api: &Api, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
+/// Signs a path that the caller may ask for. Who did is in the log: a request for the path itself does not say who makes it.
+fn signed(api: &Api, caller: Option<&str>, headers: &HeaderMap, uri: &Uri) -> Result<Response, Problem> {
     // As a request for it would be written.
     let written = uri.path_and_query().map_or(uri.path(), |written| written.as_str()).to_owned();
     let answer = match api.access.sign(&written, api.clock.now()) {
-        Some((path, expires)) => Signed { path, expires: Some(expires) },
+        Some((path, expires)) => {
+            let [from, to] = ["from", "to"].map(|name| asked_time(uri.query().unwrap_or_default(), name));
+            let ends = expires.to_string();
+            tracing::info!(
+                event = "path-signed",
+                caller,
+                path = uri.path(),
+                from,
+                to,
+                expires = ends,
+                "a path was signed"
+            );
+            Signed { path, expires: Some(expires) }
+        }
         None => Signed { path: written, expires: None },
     };
     answer::json(headers, Keep::Ask, &answer)

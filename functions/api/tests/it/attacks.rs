@@ -6,11 +6,20 @@ use serde_json::Value;
 
 #[tokio::test]
 async fn no_parameter_takes_what_it_is_not_for() {
-    let service = Service::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let service = Service::in_sql(&directory.path().join("catalog.db")).await;
+    let lists = ["/v1/cameras", "/v1/chunks?limit=1000", "/v1/sightings?limit=1000"];
+    let mut before = Vec::new();
+    for list in lists {
+        before.push(service.get(list).await.text());
+    }
+    assert!(before.iter().all(|list| list.contains("site-0")), "there is something to lose");
     let bad = [
         "",
         "x",
         "%27%20OR%201%3D1--",
+        "%27%29%3BDELETE%20FROM%20chunk%3B--",
+        "%22%20UNION%20SELECT%20name%20FROM%20camera--",
         "%00",
         "..%2F..%2Fetc%2Fpasswd",
         "9223372036854775808",
@@ -44,6 +53,18 @@ async fn no_parameter_takes_what_it_is_not_for() {
                 }
             }
         }
+    }
+    // Texts that are looked for as they are: nothing has them, and no statement is made of them.
+    let quoted = ["%27%20OR%201%3D1--", "%27%29%3BDELETE%20FROM%20sighting%3B--", "%25", "person%27--"];
+    for parameter in ["label", "camera", "zone"] {
+        for value in quoted {
+            let answer = service.get(&format!("/v1/sightings?{parameter}={value}")).await;
+            let found = answer.status.as_u16() == 200 && !answer.json()["sightings"].as_array().unwrap().is_empty();
+            assert!(matches!(answer.status.as_u16(), 200 | 400) && !found, "{parameter}={value}: {}", answer.text());
+        }
+    }
+    for (list, before) in lists.into_iter().zip(before) {
+        assert_eq!(service.get(list).await.text(), before, "{list}");
     }
 }
 

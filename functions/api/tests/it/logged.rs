@@ -81,6 +81,20 @@ async fn who_watched_or_exported_what_is_in_the_log_without_secrets() {
     let caller = said("caller").to_owned();
     assert!(!caller.is_empty() && token.contains(&caller), "the token's id: {caller}");
 
+    // By a signed path nobody says who asks: who had it signed is known.
+    let query: String =
+        url::form_urlencoded::byte_serialize(format!("{path}?from={from}&to={to}").as_bytes()).collect();
+    let answer = service.send(Method::GET, &format!("/v1/sign?path={query}"), &headers, "").await.json();
+    let entry = log.last("path-signed");
+    let said = |name: &str| entry.get(name).map(String::as_str).unwrap_or_default();
+    assert_eq!((said("caller"), said("path"), said("from"), said("to")), (caller.as_str(), path, from, to));
+    assert_eq!(said("expires"), answer["expires"].as_str().unwrap());
+    let signed = answer["path"].as_str().unwrap();
+    assert_eq!(service.send(Method::GET, signed, &[], "").await.status.as_u16(), 200, "{signed}");
+    let entry = log.last("footage-sent");
+    assert_eq!((entry["caller"].as_str(), entry["path"].as_str()), ("signed", path));
+    let (_, signature) = signed.rsplit_once('=').unwrap();
+
     let body = json!({"name": "gate", "ranges": [clip]}).to_string();
     let answer = service.send(Method::POST, "/v1/exports", &headers, &body).await;
     let export = answer.header("location").to_owned();
@@ -93,4 +107,5 @@ async fn who_watched_or_exported_what_is_in_the_log_without_secrets() {
     let secret = token.splitn(3, '_').last().unwrap();
     let all = format!("{:?}", log.0.lock().unwrap());
     assert!(secret.len() > 20 && !all.contains(secret), "{all}");
+    assert!(signature.len() > 20 && !all.contains(signature), "{all}");
 }

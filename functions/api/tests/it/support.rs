@@ -5,11 +5,14 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use framepost_api::{Access, Api, MediaOrigins, Workings, router};
 use framepost_events::record::{Data, Record};
-use framepost_ports::catalog::{Catalog as _, Change};
+use framepost_ports::Catalog;
+use framepost_ports::catalog::Change;
 use framepost_ports::contract::Footage;
 use framepost_ports::memory::{MemoryBucket, MemoryCatalog, SimulatedClock};
+use framepost_sql::SqliteCatalog;
 use futures::StreamExt as _;
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
@@ -74,10 +77,19 @@ impl Service {
 
     /// On a host that can tell how its functions are.
     pub(crate) async fn on(access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
+        Self::of(Arc::new(MemoryCatalog::default()), access, workings).await
+    }
+
+    /// For everybody on this machine, with a catalogue that answers by statements of SQL.
+    pub(crate) async fn in_sql(file: &Path) -> Self {
+        let catalog = Arc::new(SqliteCatalog::open(file).await.unwrap());
+        Self::of(catalog, Access::on_loopback(([127, 0, 0, 1], 8642).into()), None).await
+    }
+
+    async fn of(catalog: Arc<dyn Catalog>, access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
         let mut footage = Footage::new(11);
         let camera = Footage::camera(0);
         let other = Footage::camera(1);
-        let catalog = MemoryCatalog::default();
         let bucket = MemoryBucket::new("footage");
         let mut records: Vec<Record> = Vec::new();
         let mut keys = Vec::new();
@@ -99,7 +111,7 @@ impl Service {
         catalog.apply(&changes).await.unwrap();
         let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
         let router = router(Api {
-            catalog: Arc::new(catalog),
+            catalog,
             source: Arc::new(bucket),
             clock,
             exports: None,

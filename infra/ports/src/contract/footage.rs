@@ -6,10 +6,12 @@ use framepost_events::detection::{Bounds, Detection};
 use framepost_events::finalized::Provider;
 use framepost_events::gap::{Gap, GapCause};
 use framepost_events::record::{
-    Chain, ChainState, ChunkInferred, ChunkProbed, Container, Content, Data, Duration, GapRecorded, InferredFrame,
-    Integrity, LabelSummary, Model, ObjectRef, Record, Resolution, Signature, Skipped, SpanEnded,
+    Chain, ChainState, ChunkInferred, ChunkProbed, Container, Content, Data, Duration, GapRecorded, GatewayReported,
+    InferredFrame, Integrity, LabelSummary, Model, ObjectRef, ObjectRejected, Record, RejectReason, Resolution,
+    Signature, Skipped, SpanEnded,
 };
 use framepost_events::removed::{ObjectRemoved, Removal};
+use framepost_events::report::{GatewayReport, ReportTrigger, ReportedClock, ReportedSpool, ReportedUpload};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use jiff::{SignedDuration, Timestamp};
 
@@ -212,7 +214,64 @@ impl Footage {
         Record::about(&object, self.at(ms + 500), ended)
     }
 
-    /// Some minutes of a few cameras, with gaps, second versions and removals.
+    /// What the gateway of a camera's site says of itself `minutes` after the start.
+    fn report(&self, camera: &CameraName, minutes: u64) -> Record {
+        let at = self.at(i64::try_from(minutes).unwrap_or_default() * 60_000);
+        let report = GatewayReport {
+            site: camera.site.clone(),
+            at,
+            trigger: ReportTrigger::Interval,
+            gateway_version: "1.2.3".to_owned(),
+            uptime_seconds: 60 * minutes,
+            gateway_clock: ReportedClock { synchronized: true, offset_us: Some(300), sets: 0 },
+            disk: None,
+            spool: ReportedSpool {
+                objects: minutes,
+                bytes: 1000 * minutes,
+                oldest: None,
+                oldest_age_seconds: 0,
+                used_bytes: 1000 * minutes,
+                quota_bytes: None,
+            },
+            quarantined_objects: 0,
+            upload: ReportedUpload {
+                created_objects: 40,
+                stored_bytes: 4_000_000,
+                sent_bytes: 4_100_000,
+                retries: 0,
+                last_error: None,
+            },
+            cameras_silent: 0,
+            cameras: vec![],
+            cameras_omitted: None,
+        };
+        let chain = Chain { state: ChainState::Absent, previous: None, manifest: None };
+        let integrity = Integrity { sha256: None, content: None, signature: Signature::Absent, key_id: None, chain };
+        let object = ObjectRef {
+            provider: Provider::Local,
+            bucket: "footage".to_owned(),
+            key: report.key().to_string(),
+            version: "1".to_owned(),
+        };
+        Record::about(&object, at, GatewayReported { report, integrity, object: object.clone() })
+    }
+
+    /// An object of a camera that no video could be found in.
+    fn rejected(&self, camera: &CameraName, n: u64) -> Record {
+        let key = ObjectKey::new(camera.site.clone(), camera.camera.clone(), self.start, 900 + n, KeyKind::Chunk);
+        let object = Self::object(&key, "1");
+        let rejected = ObjectRejected {
+            reason: RejectReason::NotMedia,
+            detail: "it begins with a text".to_owned(),
+            site: Some(camera.site.clone()),
+            camera: Some(camera.camera.clone()),
+            size_bytes: Some(20),
+            object: object.clone(),
+        };
+        Record::about(&object, self.start, rejected)
+    }
+
+    /// Some minutes of a few cameras, with gaps, second versions and removals, objects that are no video, and reports.
     pub fn changes(&mut self, chunks: i64) -> Vec<Change> {
         let mut records = Vec::new();
         let mut removed = Vec::new();
@@ -236,6 +295,9 @@ impl Footage {
                     ms += length;
                 }
             }
+            // The newer report first.
+            records.extend([self.report(&camera, 7), self.report(&camera, 2)]);
+            records.extend([self.rejected(&camera, 1), self.rejected(&camera, 2)]);
         }
         let records = records.into_iter().map(|record| Change::Record(Box::new(record)));
         records.chain(removed.into_iter().map(Change::Removed)).collect()
