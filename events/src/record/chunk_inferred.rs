@@ -142,7 +142,7 @@ impl RecordType for ChunkInferred {
     const TYPE: &'static str = "io.framepost.chunk.inferred.v1";
     const FUNCTION: &'static str = "infer";
     const MESSAGE: &'static str = "chunk inferred";
-    const NOT_LOGGED: &'static [&'static str] = &["frames", "settingsDigest"];
+    const NOT_LOGGED: &'static [&'static str] = &["frames"];
 
     fn site(&self) -> Option<&Site> {
         self.site.as_ref()

@@ -74,21 +74,32 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_chunk_of_each_minute_is_the_cameras_turn() {
-        for camera in ["gate", "dock", "a", "b", "c"] {
-            for length_us in [999_983, 3_003_000, 4_000_000, 59_000_000] {
+    fn exactly_one_chunk_of_each_interval_is_the_cameras_turn() {
+        let usual = settings().look_every;
+        assert_eq!(usual.as_secs(), 60);
+        for (look_every, lengths_us) in [
+            (usual, vec![999_983, 3_003_000, 4_000_000, 59_000_000]),
+            (Duration::from_secs(10), vec![999_983, 3_003_000, 4_000_000]),
+            (Duration::from_mins(5), vec![3_003_000, 59_000_000]),
+        ] {
+            let settings = CameraSettings { look_every, ..settings() };
+            let every_us = i64::try_from(look_every.as_micros()).unwrap();
+            for (camera, length_us) in ["gate", "dock", "a", "b", "c"]
+                .into_iter()
+                .flat_map(|camera| lengths_us.iter().map(move |us| (camera, *us)))
+            {
                 let mut turns = Vec::new();
                 let mut from = 0;
-                while from < 3_600_000_000 {
-                    if gate(&chunk(camera, from, from + length_us, Some(0.5)), &settings()) == Gate::Turn {
+                while from < 60 * every_us {
+                    if gate(&chunk(camera, from, from + length_us, Some(0.5)), &settings) == Gate::Turn {
                         turns.push(from);
                     }
                     from += length_us;
                 }
-                assert!((59..=61).contains(&turns.len()), "{camera} {length_us}: {}", turns.len());
+                assert!((59..=61).contains(&turns.len()), "{camera} {length_us} {look_every:?}: {}", turns.len());
                 let gaps = turns.windows(2).map(|pair| pair[1] - pair[0]);
-                let around = 60_000_000 - length_us..=60_000_000 + length_us;
-                assert!(gaps.clone().all(|gap| around.contains(&gap)), "{camera} {length_us}");
+                let around = every_us - length_us..=every_us + length_us;
+                assert!(gaps.clone().all(|gap| around.contains(&gap)), "{camera} {length_us} {look_every:?}");
             }
         }
         let long = chunk("gate", 0, 60_000_000, Some(0.5));

@@ -314,35 +314,44 @@ async fn what_was_paid_for_before_a_call_fails_is_the_answer_and_is_not_paid_for
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_of_20_calls_makes_exactly_20_of_200_chunks_and_goes_on_the_next_day() {
-    let Some(mut house) = House::new(BUSY, Counting::paid()) else { return };
-    house.variables = vec![("FRAMEPOST_BUDGET", "20 calls"), ("FRAMEPOST_PICTURES", "first")];
-    let infer = Arc::new(house.infer());
-    let limit = Arc::new(tokio::sync::Semaphore::new(50));
-    let chunks = (0..200).map(|n| {
-        let infer = infer.clone();
-        let event = house.chunk(n, None);
-        let limit = limit.clone();
-        tokio::spawn(async move {
-            let _permit = limit.acquire().await.unwrap();
-            infer.handle(event).await
-        })
-    });
-    for outcome in futures::future::join_all(chunks).await {
-        assert_eq!(outcome.unwrap(), Outcome::Done);
+    // A call costs a tenth of a cent.
+    for budget in ["20 calls", "0.02 dollars"] {
+        let Some(mut house) = House::new(BUSY, Counting::paid()) else { return };
+        house.variables = vec![("FRAMEPOST_BUDGET", budget), ("FRAMEPOST_PICTURES", "first")];
+        let infer = Arc::new(house.infer());
+        let limit = Arc::new(tokio::sync::Semaphore::new(50));
+        let chunks = (0..200).map(|n| {
+            let infer = infer.clone();
+            let event = house.chunk(n, None);
+            let limit = limit.clone();
+            tokio::spawn(async move {
+                let _permit = limit.acquire().await.unwrap();
+                infer.handle(event).await
+            })
+        });
+        for outcome in futures::future::join_all(chunks).await {
+            assert_eq!(outcome.unwrap(), Outcome::Done);
+        }
+        assert_eq!(house.detector.asked(), 20, "{budget}");
+        let skipped = house
+            .bus
+            .records
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|record| matches!(&record.data, Data::ChunkInferred(data) if data.skipped == Some(Skipped::Budget)))
+            .count();
+        assert_eq!(skipped, 180, "{budget}");
+        // Another site has its own.
+        let mut elsewhere = house.chunk(300, None);
+        let Data::ChunkProbed(chunk) = &mut elsewhere.data else { panic!("a chunk") };
+        chunk.site = Some("elsewhere".to_owned().try_into().unwrap());
+        assert_eq!(infer.handle(elsewhere).await, Outcome::Done);
+        assert_eq!((house.detector.asked(), house.bus.last().1.skipped), (21, None), "{budget}");
+        house.clock.advance(Duration::from_hours(12));
+        assert_eq!(infer.handle(house.chunk(500, None)).await, Outcome::Done);
+        assert_eq!((house.detector.asked(), house.bus.last().1.skipped), (22, None), "{budget}");
     }
-    assert_eq!(house.detector.asked(), 20);
-    let skipped = house
-        .bus
-        .records
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|record| matches!(&record.data, Data::ChunkInferred(data) if data.skipped == Some(Skipped::Budget)))
-        .count();
-    assert_eq!(skipped, 180);
-    house.clock.advance(Duration::from_hours(12));
-    assert_eq!(infer.handle(house.chunk(500, None)).await, Outcome::Done);
-    assert_eq!((house.detector.asked(), house.bus.last().1.skipped), (21, None));
 }
 
 #[tokio::test]
