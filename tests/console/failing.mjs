@@ -53,12 +53,24 @@ const shot = (page, name) => page.screenshot({ path: path.join(pictures, `failin
 await page.close();
 
 // The server dies while it plays, and comes back.
+const health = await browser.newPage();
+await health.goto(`${line.base}#/health`);
+const reports = (page, word) => until(page, (word) => {
+  const all = [...document.querySelectorAll('td[data-name="Last report"]')].map((one) => one.textContent);
+  return all.length > 0 && all.every((one) => one.endsWith(word));
+}, word);
+check("health says how old a gateway's report is", await reports(health, " ago"));
 let other = await playing(0);
 await passes(other, at(0) + 1500);
 await line.cut();
 check("a server that dies is said to be gone", await notice(other, "No connection to the server"));
 check("what was loaded plays on, and its end is said", await tells(other, "The video did not arrive"));
 check("no age is claimed", await until(other, () => [...document.querySelectorAll(".cameras .age")].every((one) => one.textContent === "not known")));
+await health.bringToFront();
+check("nor one of a report", await reports(health, "not known"));
+await shot(health, "offline-health");
+await health.close();
+await other.bringToFront();
 await shot(other, "offline");
 const stood = await playhead(other);
 await keepPlaces(other);

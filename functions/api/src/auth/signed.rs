@@ -61,6 +61,22 @@ impl PathSigner {
 mod tests {
     use super::*;
 
+    /// Who asks again before the end has a path that goes on being good.
+    #[test]
+    fn a_path_is_signed_anew_before_it_ends() {
+        let signer = PathSigner::new(&[7; 32]);
+        let asked = "/v1/media/a/b.mp4";
+        let now: Timestamp = "2026-11-20T15:00:00Z".parse().unwrap();
+        let (first, first_end) = signer.sign(asked, now);
+        let (soon, soon_end) = signer.sign(asked, now + SignedDuration::from_secs(1));
+        assert_eq!((&first, first_end), (&soon, soon_end), "a browser keeps it for a while");
+        let (second, second_end) = signer.sign(asked, now + SignedDuration::from_hours(6));
+        assert!(second_end >= first_end + SignedDuration::from_hours(6), "{first_end} and {second_end}");
+        let is_good = |path: &str, now| signer.check(asked, path.split_once('?').unwrap().1, now).is_some();
+        assert!(is_good(&first, first_end - SignedDuration::from_secs(1)) && !is_good(&first, first_end));
+        assert!(is_good(&second, first_end) && is_good(&second, second_end - SignedDuration::from_secs(1)));
+    }
+
     #[test]
     fn a_signature_is_good_for_its_path_its_query_and_its_time() {
         let signer = PathSigner::new(&[7; 32]);

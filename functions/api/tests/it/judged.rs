@@ -229,9 +229,18 @@ async fn a_clip_ends_at_its_frame_and_with_its_sound() {
         assert!((frames.len() as f64 - expected).abs() <= 1.0, "{from_ms} to {to_ms}: {} of {expected}", frames.len());
         let last = frames.last().unwrap().0;
         assert!(last < played && last > played - 0.041, "{from_ms} to {to_ms}: the last picture is at {last}");
+        // The first picture is the one that was shown at the start, or the next one.
+        let first = frames[0].0;
+        assert!(first.abs() < 0.041, "{from_ms} to {to_ms}: the first picture is at {first}");
         let sound = served.packets(&url, "a:0").await;
+        let begin = sound[0].0;
+        assert!(begin < 0.022, "{from_ms} to {to_ms}: sound begins at {begin}");
         let end = sound.last().unwrap().1;
         assert!((end - played).abs() < 0.020, "{from_ms} to {to_ms}: sound ends at {end} of {played}");
+        let arguments = ["-v", "error", "-show_entries", "format_tags=creation_time", "-of", "csv=p=0", url.as_str()];
+        let created: Timestamp = run("ffprobe", &arguments).await.unwrap().trim().parse().unwrap();
+        let asked = served.recording.start + SignedDuration::from_millis(from_ms);
+        assert_eq!(created.as_second(), asked.as_second(), "{from_ms} to {to_ms}: the file says when it was recorded");
     }
 }
 

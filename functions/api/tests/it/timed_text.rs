@@ -83,6 +83,20 @@ async fn ranges_of_a_clip_with_text_are_parts_of_it() {
     }
     assert!(checked > 10, "{checked} parts of {size} bytes");
 
+    // A download goes on where it was while the clip is the same, and begins again if it is not.
+    let path = format!("/v1/{}", url.split_once("/v1/").unwrap().1);
+    for (tag, status) in [(whole.header("etag"), 206), ("\"another\"", 200)] {
+        let headers = [("host", host.as_str()), ("range", "bytes=1000-"), ("if-range", tag)];
+        let rest = send(&router, Method::GET, &path, &headers, "").await;
+        assert_eq!(rest.status.as_u16(), status, "{tag}");
+        assert!(rest.body == whole.body[if status == 206 { 1000 } else { 0 }..], "{tag}");
+    }
+    // Unless it is asked for what is there, a gap is a problem, which says what is there.
+    let refused = ask(Method::GET, &served.url("mp4", 4_250, 38_750, ""), "").await;
+    let problem = refused.json();
+    assert_eq!((refused.status.as_u16(), problem["type"].as_str()), (409, Some("/problems/gaps")), "{problem}");
+    assert_eq!(problem["ranges"].as_array().map(Vec::len), Some(2), "{problem}");
+
     for text in ["", "none", "time,time", "time&text=time", "%00"] {
         let refused = ask(Method::GET, &served.url("mp4", 0, 6_000, &format!("&text={text}")), "").await;
         assert_eq!(refused.status.as_u16(), 400, "{text}: {}", refused.text());

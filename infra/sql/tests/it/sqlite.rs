@@ -15,6 +15,22 @@ async fn a_file_keeps_the_contract() {
     }
 }
 
+/// Readers do not wait for the writer, and what was taken survives a power cut.
+#[tokio::test]
+async fn a_file_is_written_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("catalog.db");
+    let catalog = SqliteCatalog::open(&file).await.unwrap();
+    catalog.apply(&Footage::new(1).changes(2)).await.unwrap();
+    let other = rusqlite::Connection::open(&file).unwrap();
+    let mode: String = other.query_row("PRAGMA journal_mode", (), |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    // Somebody else writes.
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM chunk").unwrap();
+    assert_ne!(catalog.cameras().await.unwrap(), []);
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
 #[tokio::test]
 async fn no_answer_of_a_file_depends_on_packing() {
     let dir = tempfile::tempdir().unwrap();
