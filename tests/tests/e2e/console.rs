@@ -1,6 +1,6 @@
 //! The console of `framepost up`, in a browser: `tests/console` drives it like a person and checks its types.
 //!
-//! With `FRAMEPOST_PICTURES` the pictures that it takes are kept there. `console.png` among them is the README's.
+//! With `FRAMEPOST_SCREENSHOTS` the pictures that it takes are kept there. `console.png` among them is the README's.
 
 use framepost_tests::binaries::Output;
 use framepost_tests::media::{Clip, ffmpeg};
@@ -68,7 +68,7 @@ fn address(onebox: &Onebox) -> String {
 
 /// Where pictures are kept.
 fn pictures(directory: &Path) -> PathBuf {
-    std::env::var_os("FRAMEPOST_PICTURES").map_or(directory.join("pictures"), PathBuf::from)
+    std::env::var_os("FRAMEPOST_SCREENSHOTS").map_or(directory.join("pictures"), PathBuf::from)
 }
 
 /// Each fault of the line, of files and of clocks is said, and the page goes on by itself when it is over.
