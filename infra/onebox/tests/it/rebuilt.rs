@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The site of the camera that is there while the catalogue is rebuilt.
 const AFTERWARDS: &str = "afterwards";
 
-/// Tables of what nothing in the bucket says: holds, removals of objects that are gone, and how far the daily comparison is.
-const NOT_OF_THE_BUCKET: [&str; 3] = ["hold", "removal", "mark"];
+/// Tables of what nothing in the bucket says: holds, removals of objects that are gone, how far the daily comparison is, and which
+/// hours are packed.
+const NOT_OF_THE_BUCKET: [&str; 4] = ["hold", "removal", "mark", "hour"];
 
 /// A data directory, and the programs over it.
 struct Place {
