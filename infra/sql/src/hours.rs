@@ -1,15 +1,15 @@
 //! Hours of a camera, each packed in one row, from which questions about long stretches of time are answered.
 //!
-//! A packed hour says what the rows of its chunks, looks and sightings say, and nothing else. Who changes one of these rows marks its hour in
-//! the same transaction, which removes what was packed. Writers exclude each other, so an hour is packed by the one who sees all
-//! of its rows. Hours that are not packed are read from the tables, and no answer depends on which they are.
+//! A packed hour says what the rows of its chunks, looks and sightings say, and nothing else. Whoever changes one of these rows marks
+//! its hour in the same transaction, which removes what was packed. Writers exclude each other, so whoever packs an hour sees all of
+//! its rows. Hours that are not packed are read from the tables, and no answer depends on which they are.
 
 use crate::batch::Insert;
 use crate::executor::{Executor, Row, row, values};
 use crate::packed::{self, SeriesLook};
 use crate::read;
-use framepost_ports::Result;
 use framepost_ports::catalog::ChunkOutline;
+use framepost_ports::{ErrorKind, Result};
 use std::collections::{BTreeSet, VecDeque};
 
 pub(crate) const HOUR_US: i64 = 3_600_000_000;
@@ -49,14 +49,30 @@ pub(crate) async fn mark(db: &mut impl Executor, changed: Changed, now_us: i64) 
     CHANGED.write(db, changed.into_iter().map(|(camera, hour_us)| row![camera, hour_us, now_us])).await
 }
 
-/// Packs hours in which nothing has changed lately, the ones of the longest ago first. Returns how many there were, `limit` at most.
+/// Packs hours in which nothing has changed lately, the ones of the longest ago first. Returns how many there were, `limit` at most. An
+/// hour with a row that cannot be read stays unpacked: new records are written all the same.
 pub(crate) async fn pack(db: &mut impl Executor, now_us: i64, limit: usize) -> Result<usize> {
     let sql = "SELECT camera, from_us FROM hour WHERE chunks IS NULL AND changed_us < $1 ORDER BY changed_us LIMIT $2";
     let hours = db.query(sql, values![now_us.saturating_sub(SETTLED_US), limit]).await?;
     for hour in &hours {
-        pack_hour(db, hour.int(0)?, hour.int(1)?).await?;
+        let camera = hour.int(0)?;
+        let hour_us = hour.int(1)?;
+        match pack_hour(db, camera, hour_us).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let error = framepost_ports::chain(&error);
+                tracing::warn!(camera, hour_us, error, "an hour of the catalogue cannot be packed");
+                leave_unpacked(db, camera, hour_us).await?;
+            }
+            packed => packed?,
+        }
     }
     Ok(hours.len())
+}
+
+/// Has an hour be read from the tables for good.
+async fn leave_unpacked(db: &mut impl Executor, camera: i64, hour_us: i64) -> Result<()> {
+    let sql = "UPDATE hour SET changed_us = $3 WHERE camera = $1 AND from_us = $2";
+    db.execute(sql, values![camera, hour_us, i64::MAX]).await
 }
 
 async fn pack_hour(db: &mut impl Executor, camera: i64, hour_us: i64) -> Result<()> {
@@ -82,8 +98,7 @@ async fn pack_hour(db: &mut impl Executor, camera: i64, hour_us: i64) -> Result<
         return db.execute("DELETE FROM hour WHERE camera = $1 AND from_us = $2", of_hour).await;
     }
     if rows.into_iter().any(|rows| rows > PACKED_MAX) {
-        let sql = "UPDATE hour SET changed_us = $3 WHERE camera = $1 AND from_us = $2";
-        return db.execute(sql, values![camera, hour_us, i64::MAX]).await;
+        return leave_unpacked(db, camera, hour_us).await;
     }
     let outlines = chunks.iter().map(read::outline).collect::<Result<Vec<ChunkOutline>>>()?;
     let mut seen = Vec::<SeriesLook>::with_capacity(looks.len());

@@ -120,7 +120,8 @@ pub(crate) fn pack_outlines(hour_us: i64, outlines: &[ChunkOutline]) -> Result<V
     packed(&outlines.iter().map(pack).collect::<Result<Vec<_>>>()?)
 }
 
-/// Unpacks what [`pack_outlines`] made.
+/// Returns the chunks that [`pack_outlines`] packed, with the same `hour_us`. Fails with [`ErrorKind::Corrupt`] if the bytes are of nothing
+/// of the kind.
 pub(crate) fn outlines(hour_us: i64, bytes: &[u8]) -> Result<Vec<ChunkOutline>> {
     let unpack = |chunk: PackedChunk| {
         let PackedChunk { after_us, length_us, size_bytes, activity, signature, content, chain } = chunk;
@@ -139,7 +140,7 @@ pub(crate) fn pack_looks(hour_us: i64, looks: &[SeriesLook]) -> Result<Vec<u8>> 
     packed(&looks.iter().map(pack).collect::<Result<Vec<_>>>()?)
 }
 
-/// Unpacks what [`pack_looks`] made.
+/// Returns the looks that [`pack_looks`] packed, with the same `hour_us`. Fails as [`outlines`] does.
 pub(crate) fn looks(hour_us: i64, bytes: &[u8]) -> Result<Vec<SeriesLook>> {
     let unpack = |look: PackedLook| {
         let PackedLook { again, after_us, length_us, series, skipped } = look;
@@ -172,7 +173,7 @@ pub(crate) fn pack_sightings(sightings: Vec<(i64, Sighting)>) -> Result<Vec<u8>>
     packed(&sightings.into_iter().map(pack).collect::<Vec<_>>())
 }
 
-/// Unpacks what [`pack_sightings`] made.
+/// Returns the sightings that [`pack_sightings`] packed, each with the id of its series. Fails as [`outlines`] does.
 pub(crate) fn sightings(bytes: &[u8]) -> Result<Vec<(i64, Sighting)>> {
     let unpack = |packed: PackedSighting| {
         let [left, top, width, height] = packed.best_bounds;

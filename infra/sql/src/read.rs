@@ -132,7 +132,7 @@ pub(crate) async fn briefs(
     chunk_rows(db, BRIEF, id, starts, within, limit).await?.iter().map(brief).collect()
 }
 
-/// Reads the columns [`OUTLINE`].
+/// Makes an outline of a row with the columns [`OUTLINE`], in their order.
 pub(crate) fn outline(row: &Row) -> Result<ChunkOutline> {
     Ok(ChunkOutline {
         from: row.time(0)?,

@@ -46,5 +46,13 @@ fn hours_of_an_older_version_are_packed() {
         let hours: Vec<Vec<i64>> = rows.iter().map(|row| (0..4).map(|at| row.int(at).unwrap()).collect()).collect();
         assert_eq!(hours, [[7_200_000_000, 3, 9_000_000, 300], [14_400_000_000, 1, 3_000_000, 100]]);
         assert_eq!(crate::hours::pack(&mut db, i64::MAX, 10).await.unwrap(), 0);
+        // A row that cannot be read keeps its own hour from being packed, and nothing else.
+        db.batch("UPDATE hour SET chunks = NULL; UPDATE chunk SET chain = 'tangled' WHERE from_us = 7203000000")
+            .await
+            .unwrap();
+        assert_eq!(crate::hours::pack(&mut db, i64::MAX, 10).await.unwrap(), 2);
+        let rows = db.query("SELECT from_us FROM hour WHERE chunks IS NOT NULL", &[]).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.int(0).unwrap()).collect::<Vec<_>>(), [14_400_000_000]);
+        assert_eq!(crate::hours::pack(&mut db, i64::MAX, 10).await.unwrap(), 0, "it is not tried again and again");
     });
 }
