@@ -255,6 +255,27 @@ for (const [name, index, skipped, words, instead] of faults) {
   await other.close();
 }
 
+// A file that was removed, as the catalogue remembers: its place says so, and playing goes over it.
+line.instead = async (url) => {
+  if (!["/v1/chunks", "/v1/timeline"].includes(url.pathname)) return undefined;
+  const answer = await (await fetch(url)).json();
+  const { key, from, to } = chunks[18];
+  if (url.pathname === "/v1/chunks") answer.chunks = answer.chunks.filter((chunk) => chunk.key !== key);
+  else answer.removed.push({ from, to, chunks: 1, removedAt: "2024-01-05T09:30:00Z", cause: "lifecycle" });
+  return { body: JSON.stringify(answer) };
+};
+other = await opened(18);
+check("removed: whoever goes there is told", await tells(other, "Video removed"));
+check("removed: and when and why", await tells(other, "5 January 2024, 10:30: its time was over."), await other.$eval(".stage .words", (element) => element.textContent));
+check("removed: it is in the list for screen readers", await until(other, () => document.querySelector(".timeline ul").textContent.includes("Video removed")));
+await shot(other, "removed");
+await other.close();
+other = await playing(16);
+check("removed: playing goes over it and says so", await tells(other, "the video was removed"), await other.$eval(".stage > .tag", (element) => element.textContent));
+check("removed: and on", await passes(other, at(19) + 1000));
+await other.close();
+line.instead = () => undefined;
+
 /** Seconds of an age as the page says it: `3 h 5 min ago`, `12 s ago`. */
 const seconds = (age) => [["days", 86_400], ["h", 3600], ["min", 60], ["s", 1]]
   .reduce((sum, [unit, length]) => sum + Number(age.match(new RegExp(`([\\d.]+) ${unit}\\b`))?.[1] ?? 0) * length, 0);

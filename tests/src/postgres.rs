@@ -218,7 +218,24 @@ impl Server {
     /// Makes an empty database and returns its URL.
     pub fn database(&self, name: &str) -> String {
         assert!(self.psql("postgres", &format!("CREATE DATABASE {name}")), "{name}");
-        format!("postgres://framepost@127.0.0.1:{}/{name}", self.port)
+        self.url(name)
+    }
+
+    /// The same, with its tables in a new directory in this one, which anybody may write to.
+    pub fn database_in(&self, directory: &Path, name: &str) -> String {
+        let tables = directory.join(name);
+        std::fs::create_dir(&tables).expect("a directory");
+        if is_root() {
+            std::os::unix::fs::chown(&tables, Some(NOBODY), Some(NOBODY)).expect("it can be given away");
+        }
+        let made = format!("CREATE TABLESPACE {name} LOCATION '{}'", tables.display());
+        assert!(self.psql("postgres", &made), "{made}");
+        assert!(self.psql("postgres", &format!("CREATE DATABASE {name} TABLESPACE {name}")), "{name}");
+        self.url(name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://framepost@127.0.0.1:{}/{database}", self.port)
     }
 }
 

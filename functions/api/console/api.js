@@ -138,7 +138,7 @@ async function whole(rest, signal) {
   }
 }
 
-const TIMES = new Set(["from", "to", "now", "first", "last", "time", "at", "createdAt", "lastFrame"]);
+const TIMES = new Set(["from", "to", "now", "first", "last", "time", "at", "createdAt", "lastFrame", "removedAt"]);
 
 /** Makes numbers of an answer's times, in place. @param {any} answer */
 function timed(answer) {
@@ -234,7 +234,7 @@ export async function timeline(of, from, to, options, signal) {
   const [first, ...rest] = await Promise.all(parts);
   if (!first) throw new Failure("refused", "An empty stretch of time.");
   for (const part of rest) {
-    for (const name of /** @type {const} */ (["recorded", "gaps", "activity", "integrity", "sightings", "counts", "notLookedAt"])) {
+    for (const name of /** @type {const} */ (["recorded", "gaps", "removed", "activity", "integrity", "sightings", "counts", "notLookedAt"])) {
       // The lists are alike in both parts.
       /** @type {unknown[]} */ (first[name]).push(...part[name]);
     }

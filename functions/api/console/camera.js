@@ -104,7 +104,7 @@ export function cameraScreen(main, of, at) {
       timeline.faults = [...player.supply.bad.values()];
       timeline.redraw();
     }
-    stage.show(player, timeline.gapAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive });
+    stage.show(player, timeline.gapAt(ms), timeline.removedAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive });
   }
 
   /** @param {number} ms */
@@ -116,8 +116,9 @@ export function cameraScreen(main, of, at) {
   function skipped(/** @type {Span} */ { from, to }) {
     const middle = (from + to) / 2;
     const gap = timeline.gapAt(middle);
+    const removed = timeline.removedAt(middle);
     const bad = [...player.supply.bad.values()].find((one) => one.to > from && one.from < to);
-    const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : player.state === "codec" ? "this browser cannot play it" : "no reason was recorded";
+    const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : removed ? "the video was removed" : player.state === "codec" ? "this browser cannot play it" : "no reason was recorded";
     const words = `Skipped ${range(from, to)}: ${why}`;
     stage.tell(words);
     say(words);

@@ -150,7 +150,7 @@ function recorded(pen, data, y, tall) {
     for (const file of within(data.segments, first, last)) c.fillRect(Math.round(x(file.from)), y, 1, 5);
   }
   for (const gap of within(data.gaps, first, last)) gapIn(pen, gap, y, tall);
-  for (const { from, to } of p.names.length > 1 ? [] : p.faults) {
+  for (const { from, to } of [...within(data.removed, first, last), ...(p.names.length > 1 ? [] : p.faults)]) {
     const wide = Math.max(18, x(to) - x(from));
     const left = (x(from) + x(to) - wide) / 2;
     block(c, "bg", left, y, wide, tall);

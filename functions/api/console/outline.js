@@ -3,7 +3,7 @@
 import { fill, h } from "./dom.js";
 import { SECOND, text } from "./time.js";
 import { within } from "./within.js";
-import { gapText, labelText } from "./words.js";
+import { gapText, labelText, removedText } from "./words.js";
 
 const LISTED_MAX = 100;
 
@@ -23,9 +23,10 @@ export function tellPlace({ slider, span, playhead }) {
 export function outline(view) {
   const { from, to } = view.span;
   const gaps = within(view.data?.gaps, from, to).map((gap) => ({ at: gap.from, words: gapText(gap) }));
+  const removed = within(view.data?.removed, from, to).map((one) => ({ at: one.from, words: removedText(one) }));
   const seen = within(view.data?.sightings, from, to).filter((sighting) => !view.hidden.has(sighting.label))
     .map((sighting) => ({ at: sighting.from, words: `${labelText(sighting.label)}, ${text(sighting.from, "hms")}` }));
-  const all = [...gaps, ...seen].sort((a, b) => a.at - b.at);
+  const all = [...gaps, ...removed, ...seen].sort((a, b) => a.at - b.at);
   const key = all.map(({ at, words }) => at + words).join();
   if (shown.get(view.list) === key) return;
   shown.set(view.list, key);

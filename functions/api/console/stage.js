@@ -3,7 +3,7 @@
 import { button, fill, h, icon, setText } from "./dom.js";
 import { known } from "./state.js";
 import { length, text } from "./time.js";
-import { cause, gapText, labelText, range, size, trouble } from "./words.js";
+import { cause, gapText, labelText, range, removal, removedText, size, trouble } from "./words.js";
 import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
@@ -71,10 +71,10 @@ export class Stage {
   }
 
   /**
-   * @param {import("./player.js").Player} player @param {Gap | undefined} gap
+   * @param {import("./player.js").Player} player @param {Gap | undefined} gap @param {Removed | undefined} removed
    * @param {{ go: (ms: number) => void, after: number | undefined, before: number | undefined, retry: () => void, live: () => void }} actions
    */
-  show(player, gap, actions) {
+  show(player, gap, removed, actions) {
     const at = Math.floor(player.wall / 1000);
     const row = (/** @type {import("./dom.js").Child[]} */ ...children) => h("div.row", ...children);
     const { after, before } = actions;
@@ -90,6 +90,9 @@ export class Stage {
       case "loading": return this.say(`loading ${at}`, h("p.late", `Loading ${text(player.wall, "hms")}`));
       case "gap": case "nothing": {
         const key = `${player.state} ${gap?.from} ${after} ${before}`;
+        if (!gap && removed) {
+          return this.say(`${key} ${removed.from}`, h("h2", removedText(removed)), h("p", `It was recorded, and removed on ${removal(removed)}.`), ways());
+        }
         if (!gap) {
           const first = known.camera(player.of)?.first ?? NaN;
           return this.say(key, h("h2", "No video here"), h("p", player.wall < first ? `Recording began on ${text(first, "long")} at ${text(first, "hm")}.`

@@ -14,7 +14,7 @@ import { covered, drawCursor, drawLanes } from "./lanes.js";
 import { outline, tellPlace } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
-import { gapText } from "./words.js";
+import { gapText, removedText } from "./words.js";
 import { hoverCard } from "./hover.js";
 import { within } from "./within.js";
 
@@ -285,14 +285,20 @@ export class TimelineView extends Emitter {
   /** What there is at a time, in words. @param {number} ms */
   what(ms) {
     const gap = this.gapAt(ms);
+    const removed = this.removedAt(ms);
     const labels = within(this.data?.sightings, ms).map((seen) => seen.label);
-    const words = gap ? gapText(gap) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
+    const words = gap ? gapText(gap) : removed ? removedText(removed) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
     return [text(ms, "hms"), words].filter(Boolean).join(", ");
   }
 
   /** @param {number} ms @param {Name} [of] */
   gapAt(ms, of = this.of) {
     return within(this.footage.of(of)?.gaps, ms).find((gap) => ms < gap.to);
+  }
+
+  /** The stretch at a time whose files were removed. @param {number} ms */
+  removedAt(ms) {
+    return within(this.data?.removed, ms).find((one) => ms < one.to);
   }
 }
 

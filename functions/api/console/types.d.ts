@@ -17,9 +17,11 @@ type Sighting = Name & {
   label: string; from: number; to: number; score: number;
   best: { time: number; key: string; offset: number; media: string; box?: Box };
 };
+/** A stretch whose files were removed. */
+type Removed = Span & { chunks: number; removedAt: number; cause?: string };
 type Stretch = { from: number; to: number; signature: string; content?: string; chain: string };
 type Timeline = {
-  now: number; sizeBytes: number; chunks: number; recorded: Span[]; gaps: Gap[]; activity: (Span & { level: number })[];
+  now: number; sizeBytes: number; chunks: number; recorded: Span[]; gaps: Gap[]; removed: Removed[]; activity: (Span & { level: number })[];
   integrity: Stretch[]; sightings: Sighting[]; sightingsTruncated: boolean; counts: { from: number; label: string; count: number }[];
   notLookedAt: (Span & { reason: string })[]; segments: Segment[];
 };

@@ -1,7 +1,7 @@
 // What things are called: causes of gaps, labels, proofs, sizes.
 
 import { drawing } from "./dom.js";
-import { text } from "./time.js";
+import { dateText, text } from "./time.js";
 
 /** @type {Record<string, string>} */
 const CAUSES = {
@@ -42,6 +42,20 @@ export const DASH = /\d/.test(text(0, "hm")) ? "–" : "–\u200e";
 export function range(from, to) {
   const form = to - from < 120_000 ? "hms" : "hm";
   return `${text(from, form)}${DASH}${text(to, form)}`;
+}
+
+/** @type {Record<string, string>} */
+const REMOVALS = { lifecycle: "its time was over", request: "somebody asked for it", replaced: "another file took its place" };
+
+/** When a stretch's files were removed, and why. @param {Removed} removed */
+export function removal({ removedAt, cause }) {
+  const at = `${dateText(removedAt)}, ${text(removedAt, "hm")}`;
+  return cause === undefined ? at : `${at}: ${REMOVALS[cause] ?? cause}`;
+}
+
+/** A removed stretch in one line. @param {Removed} removed */
+export function removedText(removed) {
+  return `Video removed ${range(removed.from, removed.to)}`;
 }
 
 /** A gap in one line. @param {Gap} gap */

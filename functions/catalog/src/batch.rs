@@ -71,6 +71,7 @@ mod tests {
         let changes = Footage::new(1).changes(24);
         judge.apply(&changes).await.unwrap();
         let batches = Batches::start(catalog.clone());
+        let number = u64::try_from(changes.len()).unwrap();
         let tasks: Vec<_> = changes
             .into_iter()
             .map(|change| {
@@ -82,5 +83,7 @@ mod tests {
             task.await.unwrap().unwrap();
         }
         assert_eq!(catalog.cameras().await.unwrap(), judge.cameras().await.unwrap());
+        let written = *catalog.written().unwrap().borrow();
+        assert!(number > 100 && written * 20 < number, "{number} changes in {written} batches");
     }
 }

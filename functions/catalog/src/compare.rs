@@ -135,7 +135,8 @@ async fn page(
         let is_of_it = object.provider == bucket.provider && object.bucket == bucket.name;
         is_of_it && is_within(&object.key) && is_old(known.time) && !present.contains(&object.key)
     };
-    let gone: Vec<Change> = known.objects.iter().filter(is_gone).map(removal).map(Change::Removed).collect();
+    let gone: Vec<Change> =
+        known.objects.iter().filter(is_gone).map(|known| Change::Removed(removal(known, now))).collect();
     if !gone.is_empty() {
         catalog.apply(&gone).await?;
     }
@@ -158,7 +159,7 @@ fn count(objects: usize) -> u64 {
 }
 
 /// What nobody said: that the object is gone.
-fn removal(known: &KnownObject) -> ObjectRemoved {
+fn removal(known: &KnownObject, now: Timestamp) -> ObjectRemoved {
     let KnownObject { object, time } = known.clone();
     ObjectRemoved {
         provider: object.provider,
@@ -168,8 +169,8 @@ fn removal(known: &KnownObject) -> ObjectRemoved {
         version: Some(object.version),
         removal: Removal::Deleted,
         cause: None,
-        // Whatever is put from then on, the same bytes included, is not meant.
-        time,
+        // It is not known when, but no later than now. Whatever was put lately, the same bytes included, is not meant.
+        time: now.checked_sub(YOUNGEST).unwrap_or(time),
     }
 }
 

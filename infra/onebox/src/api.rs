@@ -114,3 +114,30 @@ pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationTok
         () = exporting => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn it_listens_on_the_usual_port_or_on_another_if_that_is_taken() {
+        // Another program of this machine may have it for a while.
+        let deadline = Instant::now() + Duration::from_mins(2);
+        let first = loop {
+            let listener = listen(None, Auth::None).await.unwrap();
+            if listener.local_addr().unwrap() == ([127, 0, 0, 1], 8642).into() {
+                break listener;
+            }
+            assert!(Instant::now() < deadline, "somebody has port 8642 all the time");
+            std::thread::park_timeout(Duration::from_millis(10));
+        };
+        let second = listen(None, Auth::None).await.unwrap().local_addr().unwrap();
+        assert!(second.ip().is_loopback() && second != first.local_addr().unwrap(), "{second}");
+        let asked = listen(Some(first.local_addr().unwrap()), Auth::None).await.unwrap_err();
+        assert!(format!("{asked:#}").contains("cannot listen on 127.0.0.1:8642"), "{asked:#}");
+        let open = listen(Some(([0, 0, 0, 0], 0).into()), Auth::None).await.unwrap_err();
+        assert!(format!("{open:#}").contains("--auth tokens"), "{open:#}");
+        assert!(listen(Some(([0, 0, 0, 0], 0).into()), Auth::Tokens).await.is_ok());
+    }
+}

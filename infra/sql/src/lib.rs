@@ -9,7 +9,7 @@
 //! read    questions ─▶ rows
 //! hours   what is packed by the hour; stretch: the questions that it answers
 //! hold    what is not removed
-//! objects what has rows, to be compared with a bucket
+//! objects what has rows, to be compared with a bucket; removal: what no longer has
 //! schema  versions of the tables, forward only
 //! known   what many changes need to know of the rows that are there, asked at once
 //! sqlite, postgres, pipeline    connections, and what a statement's value is there
@@ -37,6 +37,7 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_error;
 mod read;
+mod removal;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;

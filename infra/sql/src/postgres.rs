@@ -11,12 +11,13 @@ use crate::cloud::Nobody;
 use crate::executor::{Executor as _, Value};
 use crate::login::{Login, Tables};
 use crate::pipeline::Postgres;
-use crate::{Passwords, hold, hours, objects, read, schema, stretch, write};
+use crate::{Passwords, hold, hours, objects, read, removal, schema, stretch, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
-    HoldQuery, Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
+    HoldQuery, Interval, KnownCamera, LookRow, Looked, ObjectPage, RemovedChunk, SightingQuery, SightingRow,
+    SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
@@ -199,6 +200,10 @@ impl Catalog for PostgresCatalog {
 
     async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>> {
         within!(Read, self, |db| read::gaps(db, camera, within, limit))
+    }
+
+    async fn removed(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<RemovedChunk>> {
+        within!(Read, self, |db| removal::removed(db, camera, within, limit))
     }
 
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>> {

@@ -14,17 +14,18 @@ use framepost_ports::{Error, ErrorKind, Result};
 
 /// The versions, the oldest first. `{id}` stands for the column of an id that the database makes, `{bytes}` for the
 /// type of bytes. A line that begins with `{postgres}` is for that database alone.
-const VERSIONS: [&str; 6] = [
+const VERSIONS: [&str; 7] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// The version of this program.
-const NEWEST: i64 = 6;
+const NEWEST: i64 = 7;
 
 /// Brings the tables to the newest version. The caller ensures that nobody else does so at the same time.
 pub(crate) async fn migrate(db: &mut impl Executor) -> Result<()> {

@@ -7,12 +7,13 @@
 //! [`apply`]: framepost_ports::Catalog::apply
 
 use crate::executor::{Asked, Dialect, Executor, Row, Value};
-use crate::{hold, hours, objects, read, schema, stretch, write};
+use crate::{hold, hours, objects, read, removal, schema, stretch, write};
 use async_trait::async_trait;
 use framepost_events::record::GatewayReported;
 use framepost_ports::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkQuery, ChunkRow, GapRow, Happening, Hold,
-    HoldQuery, Interval, KnownCamera, LookRow, Looked, ObjectPage, SightingQuery, SightingRow, SpanEndRow,
+    HoldQuery, Interval, KnownCamera, LookRow, Looked, ObjectPage, RemovedChunk, SightingQuery, SightingRow,
+    SpanEndRow,
 };
 use framepost_ports::{Error, ErrorKind, Result};
 use futures::executor::block_on as now;
@@ -265,6 +266,11 @@ impl Catalog for SqliteCatalog {
     async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>> {
         let camera = camera.clone();
         self.read(move |db| now(read::gaps(db, &camera, within, limit))).await
+    }
+
+    async fn removed(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<RemovedChunk>> {
+        let camera = camera.clone();
+        self.read(move |db| now(removal::removed(db, &camera, within, limit))).await
     }
 
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>> {

@@ -6,9 +6,10 @@ use crate::build::{self, Touched};
 use crate::executor::{Asked, Executor, Value, row, values};
 use crate::hours::{self, Changed, hour_of};
 use crate::known::{Ids, Removals};
+use crate::removal;
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Data, GatewayReported, ObjectRef, Record};
-use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, SightingFold};
+use framepost_ports::catalog::{CameraName, Change, ChunkRow, LookRow, RemovedChunk, SightingFold};
 use framepost_ports::{Error, ErrorKind, Result};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -195,9 +196,18 @@ impl<E: Executor> Writing<'_, E> {
             return self.report(reported).await;
         }
         if self.removals.apply_to(record.data.object(), time) {
-            // The model did look, whatever became of the chunk.
-            if let About::Look(look, series) = &about {
-                self.ids.series(self.db, look, series).await?;
+            match &about {
+                // The model did look, whatever became of the chunk.
+                About::Look(look, series) => {
+                    self.ids.series(self.db, look, series).await?;
+                }
+                About::Chunk(chunk) => {
+                    if let Some(name) = chunk.camera() {
+                        self.ids.camera(self.db, &name, length_us(chunk.from, chunk.to)).await?;
+                        removal::note_end(self.db, &chunk.chunk.object, chunk.to).await?;
+                    }
+                }
+                About::Interval(_) | About::Other => {}
             }
             return Ok(());
         }
@@ -361,10 +371,6 @@ impl<E: Executor> Writing<'_, E> {
         let key = plain(&removed.key);
         let of = format!("{}/{}", removed.provider, removed.bucket);
         let version = removed.version.clone().unwrap_or_default();
-        let sql = "INSERT INTO removal (key, place, sequence, version, time_us) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (key, place, sequence, version) DO NOTHING";
-        let marked = [key.as_str(), of.as_str(), removed.sequence.as_str(), version.as_str()].map(Value::from);
-        self.db.execute(sql, &[&marked[..], &[Value::from(removed.time)]].concat()).await?;
         let which = "WHERE key = $1 AND place = $2
             AND ((version = $3 AND (time_us <= $4 OR $5 = 0)) OR ($3 = '' AND time_us <= $4))";
         let again = may_come_again(removed.provider);
@@ -373,9 +379,18 @@ impl<E: Executor> Writing<'_, E> {
         for row in self.db.query("SELECT camera, from_us FROM chunk WHERE key = $1", values![key.as_str()]).await? {
             self.hours.insert((row.int(0)?, hour_of(row.int(1)?)));
         }
-        for table in ["chunk", "gap", "span_end", "reject"] {
+        let mut to_us = None;
+        for row in self.db.query(&format!("DELETE FROM chunk {which} RETURNING to_us"), values).await? {
+            to_us = to_us.max(Some(row.int(0)?));
+        }
+        for table in ["gap", "span_end", "reject"] {
             self.db.execute(&format!("DELETE FROM {table} {which}"), values).await?;
         }
+        let chunk = match RemovedChunk::named_by(&removed.key) {
+            Some((name, from)) => Some((self.ids.camera(self.db, &name, 0).await?, from)),
+            None => None,
+        };
+        removal::note(self.db, removed, chunk, to_us).await?;
         mark_newest(self.db, vec![key]).await?;
         let sql = format!("DELETE FROM look {which} RETURNING camera, series, from_us, version");
         for row in self.db.query(&sql, values).await? {

@@ -1,5 +1,6 @@
 //! The API of `framepost up`: what was recorded is found, plays in ffmpeg, and comes out as a clip.
 
+use crate::console;
 use framepost_tests::binaries::{Output, Program};
 use framepost_tests::judge::packets::{Packet, Stream, packets};
 use framepost_tests::media::Clip;
@@ -131,6 +132,7 @@ fn an_export_is_the_clip_and_can_be_checked(
     let said = verify();
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.success() && text.contains("each byte for byte as it lay in the bucket"), "{text}");
+    its_page_plays(&archive, directory, from, &made["files"][0]["durationMs"]);
     let picture = bytes.windows(4).rposition(|four| four == b"mdat").expect("pictures") + 100;
     bytes[picture] ^= 1;
     std::fs::write(&archive, &bytes).expect("a file");
@@ -139,6 +141,17 @@ fn an_export_is_the_clip_and_can_be_checked(
     assert!(said.status.code() == Some(1) && text.contains("WRONG: "), "{text}");
     let (status, _, _) = send(address, "DELETE", &path, "", "");
     assert_eq!(status, 204);
+}
+
+/// The page of an export, unpacked on a machine that has nothing but a browser.
+fn its_page_plays(archive: &Path, directory: &Path, from: &str, duration_ms: &Value) {
+    let (Some(mut node), Some(chromium)) = (console::node(), console::chromium()) else { return };
+    let unpacked = directory.join("unpacked");
+    let mut unzip = Command::new("python3");
+    console::succeed(unzip.args(["-m", "zipfile", "-e"]).arg(archive).arg(&unpacked));
+    let seconds = duration_ms.as_f64().expect("a duration") / 1000.0;
+    node.arg(console::harness().join("offline.mjs")).arg(&unpacked).args([seconds.to_string().as_str(), from]);
+    console::succeed(node.env("CHROMIUM", chromium));
 }
 
 /// Random ranges, put together, are the whole.

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-fn harness() -> PathBuf {
+pub(crate) fn harness() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("console")
 }
 
 /// Node and the packages of `tests/console`. `None`, which is said and counted, without them.
-fn node() -> Option<Command> {
+pub(crate) fn node() -> Option<Command> {
     let is_there = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
     if !is_there || !harness().join("node_modules/puppeteer-core").is_dir() {
         framepost_tests::skip("no node, or tests/console/node_modules is missing: `tests/run setup` installs both");
@@ -24,7 +24,7 @@ fn node() -> Option<Command> {
 }
 
 /// Runs it and shows what it says. Panics if it fails.
-fn succeed(command: &mut Command) {
+pub(crate) fn succeed(command: &mut Command) {
     let output = command.output().expect("node starts");
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
@@ -38,7 +38,7 @@ fn the_modules_have_their_types() {
 }
 
 /// The browser. `None`, which is said and counted, without it.
-fn chromium() -> Option<PathBuf> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     let chromium = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or("/usr/bin/chromium-headless-shell".into()));
     if !chromium.is_file() {
         framepost_tests::skip("no chromium-headless-shell: `tests/run setup` installs it");

@@ -16,4 +16,6 @@ pub(crate) use functions::{FunctionJson, FunctionList};
 pub(crate) use gateways::{Gateway, Gateways};
 pub(crate) use holds::{HoldJson, Holds, NewHold};
 pub(crate) use seen::{Detections, LookedAt, SightingJson, Sightings};
-pub(crate) use timeline::{ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, Timeline};
+pub(crate) use timeline::{
+    ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, RemovedStretch, Timeline,
+};

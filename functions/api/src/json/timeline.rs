@@ -3,6 +3,7 @@
 use super::{Segment, SightingJson};
 use framepost_events::gap::GapCause;
 use framepost_events::record::{ChainState, Content, Signature, Skipped};
+use framepost_events::removed::Cause;
 use framepost_events::{Camera, Site};
 use framepost_ports::catalog::GapRow;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub(crate) struct Timeline {
     pub(crate) recorded: Vec<Recorded>,
     /// Stretches without video, each with its cause.
     pub(crate) gaps: Vec<Gap>,
+    /// Stretches whose video was there and was removed, as far as removals are remembered: 30 days.
+    pub(crate) removed: Vec<RemovedStretch>,
     /// How much happens, for each chunk or, if there are many, for each bin. Where it is not known, there is no entry.
     pub(crate) activity: Vec<ActivityJson>,
     /// Stretches of chunks with the same result of checking digest, signature and chain.
@@ -80,6 +83,23 @@ impl From<GapRow> for Gap {
         let gap = row.gap;
         Self { from: gap.from, to: gap.to, cause: Some(gap.cause), detail: gap.detail, key: Some(row.object.key) }
     }
+}
+
+/// A stretch whose video was removed.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RemovedStretch {
+    pub(crate) from: Timestamp,
+    /// The same as `from` where nothing said how long the video was.
+    pub(crate) to: Timestamp,
+    /// Number of its chunks.
+    pub(crate) chunks: u64,
+    /// When the last of them was removed.
+    pub(crate) removed_at: Timestamp,
+    /// `request` (somebody asked for it), `lifecycle` (its time was over) or `replaced`; absent if the bucket does not say.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<Cause>,
 }
 
 /// How much the picture changed in an interval, as far as the camera's bit rate tells.

@@ -4,7 +4,8 @@ use super::Api;
 use crate::answer::{self, Keep};
 use crate::auth::Sight;
 use crate::json::{
-    ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, Segment, SightingJson, Timeline,
+    ActivityJson, Count, Gap, IntegrityStretch, NotLookedAt, Reason, Recorded, RemovedStretch, Segment, SightingJson,
+    Timeline,
 };
 use crate::parameters::{self, Asked};
 use crate::problem::Problem;
@@ -13,7 +14,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use framepost_events::record::ChainState;
 use framepost_ports::Error;
-use framepost_ports::catalog::{CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, SightingRow};
+use framepost_ports::catalog::{
+    CameraName, Catalog, ChunkBrief, ChunkOutline, Interval, Looked, RemovedChunk, SightingRow,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -70,9 +73,10 @@ pub(super) async fn timeline(
     }
     // All of them are counted; otherwise one more than is listed says that there are more.
     let seen_max = if asked.count_seconds.is_some() { CHUNKS_MAX } else { LISTED_MAX + 1 };
-    let ((chunks, segments), gaps, looked, seen) = tokio::try_join!(
+    let ((chunks, segments), gaps, gone, looked, seen) = tokio::try_join!(
         chunks(&*api.catalog, &camera, within),
         api.catalog.gaps(&camera, within, CHUNKS_MAX),
+        api.catalog.removed(&camera, within, CHUNKS_MAX),
         api.catalog.looked(&camera, within, CHUNKS_MAX),
         api.catalog.seen(&camera, within, seen_max),
     )?;
@@ -92,6 +96,7 @@ pub(super) async fn timeline(
         chunks: chunks.len() as u64,
         recorded: recorded(&chunks, resolution),
         gaps: gaps.into_iter().map(Gap::from).collect(),
+        removed: removed(&gone, resolution),
         activity: activity(&chunks, within),
         integrity: integrity(&chunks, resolution),
         sightings,
@@ -132,6 +137,28 @@ fn recorded(chunks: &[ChunkOutline], resolution: SignedDuration) -> Vec<Recorded
                 last.chunks += 1;
             }
             _ => stretches.push(Recorded { from: chunk.from, to: chunk.to, chunks: 1 }),
+        }
+    }
+    stretches
+}
+
+/// Returns the stretches that were removed for the same reason.
+fn removed(chunks: &[RemovedChunk], resolution: SignedDuration) -> Vec<RemovedStretch> {
+    let mut stretches: Vec<RemovedStretch> = Vec::new();
+    for chunk in chunks {
+        match stretches.last_mut() {
+            Some(last) if last.cause == chunk.cause && follows(last.to, chunk.from, resolution) => {
+                last.to = last.to.max(chunk.to);
+                last.chunks += 1;
+                last.removed_at = last.removed_at.max(chunk.at);
+            }
+            _ => stretches.push(RemovedStretch {
+                from: chunk.from,
+                to: chunk.to,
+                chunks: 1,
+                removed_at: chunk.at,
+                cause: chunk.cause,
+            }),
         }
     }
     stretches

@@ -2,9 +2,11 @@
 
 use crate::exports::Place;
 use framepost_api::export::Work;
+use framepost_api::{Access, PathSigner, Right, Scope, StoredToken, Tokens};
 use framepost_ports::contract::Footage;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -28,12 +30,6 @@ async fn no_answer_is_outside_of_the_description() {
         return;
     };
     let place = Place::new().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let service = place.service(framepost_api::Access::on_loopback(address), Work::Background);
-    let exports = service.exports.clone();
-    tokio::spawn(async move { exports.run().await });
-    tokio::spawn(async move { axum::serve(listener, service.router).await });
     let directory = tempfile::tempdir().unwrap();
     // Texts that are made up at random mostly find nothing, so that in a second run the names are those of footage.
     let config = directory.path().join("schemathesis.toml");
@@ -53,7 +49,22 @@ async fn no_answer_is_outside_of_the_description() {
         of("/v1/clips/{site}/{name}", &format!("{name}.json")),
     ];
     std::fs::write(&config, text.concat()).unwrap();
+    // Once for everybody on this machine, and once for the holder of a token.
+    let (token, stored) = StoredToken::make(vec![Scope::try_from("*".to_owned()).unwrap()], None).unwrap();
+    let stored = stored.with(vec![Right::Keep]);
     for with in [None, Some(&config)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let access = if with.is_some() {
+            let tokens = Arc::new(Tokens::of(&serde_json::to_string(&[&stored]).unwrap()).unwrap());
+            Access::Tokens { tokens, oidc: None, signer: PathSigner::new(&[7; 32]) }
+        } else {
+            Access::on_loopback(address)
+        };
+        let service = place.service(access, Work::Background);
+        let exports = service.exports.clone();
+        tokio::spawn(async move { exports.run().await });
+        tokio::spawn(async move { axum::serve(listener, service.router).await });
         let mut command = Command::new(&program);
         if let Some(config) = with {
             command.arg("--config-file").arg(config);
@@ -62,6 +73,9 @@ async fn no_answer_is_outside_of_the_description() {
         command.args(["run", "--exclude-path", "/v1/events", "--phases", "coverage,fuzzing", "--seed", "14"]);
         command.args(["--max-time", RUN_S, "-n", "20", "--checks", CHECKS, "--continue-on-failure", "--no-color"]);
         command.args(["--suppress-health-check", "all", "--request-timeout", "20", "--warnings", "off"]);
+        if with.is_some() {
+            command.arg("--header").arg(format!("Authorization: Bearer {token}"));
+        }
         command.arg(format!("http://{address}/openapi.json")).current_dir(directory.path()).stdin(Stdio::null());
         let output = command.output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

@@ -280,15 +280,26 @@ async fn h265_is_played_by_ffmpeg_picture_for_picture() {
     let coding = ["-c:v", "libx265", "-tag:v", "hvc1", "-x265-params", "log-level=none:bframes=2"];
     let Some(recording) = Recording::coded(&SPAN, &coding, "hvc1.1.6.L60.90").await else { return };
     let served = Served::serve(recording).await;
+    every_picture_is_read(&served, 3, 9_000).await;
+}
+
+/// Asserts that ffmpeg reads the pictures of these many chunks from a playlist up to there, each once.
+async fn every_picture_is_read(served: &Served, chunks: usize, to_ms: i64) {
     let mut recorded = Vec::new();
-    for n in 0..SPAN.len() {
+    for n in 0..chunks {
         let file = served.recording.directory.path().join(format!("{n}.mp4"));
         recorded.extend(pictures(file.to_str().unwrap()).await);
     }
-    assert_eq!(recorded.len(), 3 * 75);
+    assert_eq!(recorded.len(), chunks * 75);
     for timeline in ["", "&timeline=continuous"] {
-        assert_eq!(pictures(&served.url("m3u8", 0, 9_000, timeline)).await, recorded, "{timeline}");
+        assert_eq!(pictures(&served.url("m3u8", 0, to_ms, timeline)).await, recorded, "{timeline}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ffmpeg_reads_on_over_a_gap_and_other_parameters() {
+    let Some(served) = Served::start(&SPANS, "2").await else { return };
+    every_picture_is_read(&served, SPANS.len(), 60_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

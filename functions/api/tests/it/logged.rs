@@ -81,6 +81,17 @@ async fn who_watched_or_exported_what_is_in_the_log_without_secrets() {
     let caller = said("caller").to_owned();
     assert!(!caller.is_empty() && token.contains(&caller), "the token's id: {caller}");
 
+    // A playlist and what it names are watched, too.
+    let chunks = service.send(Method::GET, "/v1/chunks?limit=1", &headers, "").await.json();
+    let media = chunks["chunks"][0]["media"].as_str().unwrap();
+    let playlist = "/v1/playlists/site-0/cam-0.m3u8";
+    for (asked, path) in [(format!("{playlist}?from={from}&to={to}"), playlist), (media.to_owned(), media)] {
+        let answer = service.send(Method::GET, &asked, &headers, "").await;
+        assert_eq!(answer.status.as_u16(), 200, "{asked}: {}", answer.text());
+        let entry = log.last("footage-sent");
+        assert_eq!((entry["caller"].as_str(), entry["path"].as_str()), (caller.as_str(), path));
+    }
+
     // By a signed path nobody says who asks: who had it signed is known.
     let query: String =
         url::form_urlencoded::byte_serialize(format!("{path}?from={from}&to={to}").as_bytes()).collect();

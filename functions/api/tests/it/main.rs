@@ -20,4 +20,5 @@ mod redirected;
 mod scrub;
 mod support;
 mod timed_text;
+mod timeline;
 mod tokens;

@@ -6,14 +6,16 @@ use axum::http::Method;
 use axum::routing::get;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use framepost_api::{Access, Jwks, Oidc, OidcOptions, PathSigner, Tokens};
-use framepost_ports::{ErrorKind, SystemClock};
+use framepost_ports::memory::SimulatedClock;
+use framepost_ports::{Clock, ErrorKind, SystemClock};
 use jiff::Timestamp;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const AUDIENCE: &str = "https://video.example.org";
 
@@ -24,6 +26,7 @@ struct Issuer {
     asked: Arc<AtomicUsize>,
     /// The key set that it publishes, as JSON.
     keys: String,
+    published: Arc<Mutex<String>>,
 }
 
 fn part(value: &Value) -> String {
@@ -49,16 +52,17 @@ impl Issuer {
         let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = asked.clone();
-        let published = keys.clone();
+        let published = Arc::new(Mutex::new(keys.clone()));
+        let given = published.clone();
         let router = Router::new().route("/.well-known/openid-configuration", get(async move || metadata)).route(
             "/keys",
             get(async move || {
                 counted.fetch_add(1, Ordering::SeqCst);
-                published
+                given.lock().unwrap().clone()
             }),
         );
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, key, asked, keys }
+        Self { url, key, asked, keys, published }
     }
 
     fn claims(&self, changed: &Value) -> Value {
@@ -96,7 +100,11 @@ impl Issuer {
     }
 
     async fn service_with(options: OidcOptions) -> Service {
-        let oidc = Some(Arc::new(Oidc::new(options, Arc::new(SystemClock)).unwrap()));
+        Self::service_at(options, Arc::new(SystemClock)).await
+    }
+
+    async fn service_at(options: OidcOptions, clock: Arc<dyn Clock>) -> Service {
+        let oidc = Some(Arc::new(Oidc::new(options, clock).unwrap()));
         let tokens = Arc::new(Tokens::of("[]").unwrap());
         Service::with(Access::Tokens { tokens, oidc, signer: PathSigner::new(&[7; 32]) }).await
     }
@@ -203,6 +211,43 @@ async fn made_up_keys_do_not_make_it_ask_the_issuer_each_time() {
     }
     assert!(seen(&service, &issuer.token(&json!({}))).await.is_ok());
     assert_eq!(issuer.asked.load(Ordering::SeqCst), 1);
+}
+
+/// Issuers sign with a new key after a while, and take the old one away.
+#[tokio::test]
+async fn an_issuer_changes_its_keys() {
+    let issuer = Issuer::start().await;
+    let clock = Arc::new(SimulatedClock::new(Timestamp::now()));
+    let service = Issuer::service_at(issuer.options(OidcOptions::CLAIM), clock.clone()).await;
+    let sees = Ok(vec!["cam-0".to_owned()]);
+    let old = issuer.token(&json!({}));
+    assert_eq!(seen(&service, &old).await, sees);
+    // Signed by another key, which the issuer publishes under another name.
+    let next = Issuer::start().await;
+    let claims = issuer.claims(&json!({}));
+    let new = next.sign(&json!({"alg": "ES256", "kid": "two"}), &claims);
+    let both = |first: &str, second: &str| {
+        let keys = |text: &str| serde_json::from_str::<Value>(text).unwrap()["keys"].as_array().unwrap().clone();
+        json!({"keys": [keys(first), keys(second)].concat()}).to_string()
+    };
+    let renamed = next.keys.replace("\"one\"", "\"two\"");
+    *issuer.published.lock().unwrap() = both(&issuer.keys, &renamed);
+    assert_eq!(seen(&service, &new).await, Err(401), "an unknown key is asked for every half minute at most");
+    clock.advance(Duration::from_secs(31));
+    assert_eq!(seen(&service, &new).await, sees);
+    assert_eq!(seen(&service, &old).await, sees, "the old key is still published");
+    // The old one is withdrawn: what it signed is good for an hour at most.
+    *issuer.published.lock().unwrap() = renamed;
+    clock.advance(Duration::from_secs(3_601));
+    assert_eq!(seen(&service, &old).await, Err(401));
+    assert_eq!(seen(&service, &new).await, sees);
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 3);
+    // An issuer that does not answer with keys: those that are known are good for a day.
+    *issuer.published.lock().unwrap() = "Bad gateway".to_owned();
+    clock.advance(Duration::from_secs(2 * 3_600));
+    assert_eq!(seen(&service, &new).await, sees);
+    clock.advance(Duration::from_secs(24 * 3_600));
+    assert_eq!(seen(&service, &new).await, Err(503));
 }
 
 #[tokio::test]

@@ -19,7 +19,12 @@ use tower::ServiceExt as _;
 /// An API whose one camera of `site-0` has 20 chunks of 3 s, and then after a gap of 60 s 20 more. Another site has its own.
 pub(crate) struct Service {
     router: Router,
+    catalog: Arc<dyn Catalog>,
     pub(crate) keys: Vec<String>,
+    /// What the catalogue was told of the camera.
+    pub(crate) records: Vec<Record>,
+    /// What it was told of the other site's.
+    pub(crate) others: Vec<Record>,
 }
 
 /// Sends a request without a connection. Its host is the api's own address unless `headers` name another.
@@ -107,11 +112,12 @@ impl Service {
             }
             records.push(footage.gap(camera, 60_000, 60_000));
         }
-        let changes: Vec<Change> = records.into_iter().map(|record| Change::Record(Box::new(record))).collect();
+        let changes: Vec<Change> = records.iter().map(|record| Change::Record(Box::new(record.clone()))).collect();
         catalog.apply(&changes).await.unwrap();
+        let (records, others) = records.into_iter().partition(|record| record.data.object().key.starts_with("site-0/"));
         let clock = Arc::new(SimulatedClock::new("2026-11-21T00:01:05Z".parse().unwrap()));
         let router = router(Api {
-            catalog,
+            catalog: catalog.clone(),
             source: Arc::new(bucket),
             clock,
             exports: None,
@@ -119,7 +125,12 @@ impl Service {
             media_origins: MediaOrigins::default(),
             workings,
         });
-        Self { router, keys }
+        Self { router, catalog, keys, records, others }
+    }
+
+    /// Tells the catalogue of more.
+    pub(crate) async fn tell(&self, changes: impl IntoIterator<Item = Change>) {
+        self.catalog.apply(&changes.into_iter().collect::<Vec<_>>()).await.unwrap();
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {

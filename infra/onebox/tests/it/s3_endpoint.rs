@@ -228,7 +228,7 @@ async fn the_requests_of_rclone_and_s3cmd_are_answered() {
     }
 }
 
-/// The clients that people have besides our own: boto3, with the suite's Python, and rclone where it is installed.
+/// The clients that people have besides our own: boto3, with the suite's Python, and rclone and s3cmd where they are installed.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_clients_work_on_it() {
     let rig = rig().await;
@@ -273,6 +273,39 @@ async fn other_clients_work_on_it() {
                 std::fs::remove_file(&file).unwrap();
             }
             Err(_) => println!("skipped: rclone is not there"),
+        }
+        let host = endpoint.strip_prefix("http://").unwrap();
+        let s3cmd = |arguments: &[&str]| {
+            let mut s3cmd = std::process::Command::new("s3cmd");
+            s3cmd.args(["--config", "/dev/null", "--no-ssl", "--host", host, "--host-bucket", host]);
+            s3cmd.args(["--access_key", &key.access_key_id, "--secret_key", &key.secret_access_key]);
+            s3cmd.args(arguments).output()
+        };
+        match s3cmd(&["ls"]) {
+            Ok(buckets) => {
+                let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(text(&buckets).contains("s3://footage"), "{buckets:?}");
+                let directory = tempfile::tempdir().unwrap();
+                let path = |name: &str| directory.path().join(name).into_os_string().into_string().unwrap();
+                std::fs::write(path("put"), "from s3cmd").unwrap();
+                for arguments in [
+                    ["put", &path("put"), "s3://footage/s/x.mp4"].as_slice(),
+                    &["get", "s3://footage/s/x.mp4", &path("got")],
+                    &["info", "s3://footage/s/x.mp4"],
+                    &["ls", "-r", "s3://footage"],
+                    &["du", "s3://footage"],
+                    &["sync", "s3://footage/s/", &path("")],
+                ] {
+                    let ran = s3cmd(arguments).unwrap();
+                    assert!(ran.status.success(), "{arguments:?}: {ran:?}");
+                }
+                for name in ["got", "x.mp4"] {
+                    assert_eq!(std::fs::read_to_string(path(name)).unwrap(), "from s3cmd", "{name}");
+                }
+                let listed = s3cmd(&["ls", "-r", "s3://footage"]).unwrap();
+                assert!(text(&listed).contains("s3://footage/s/x.mp4"), "{listed:?}");
+            }
+            Err(_) => println!("skipped: s3cmd is not there"),
         }
     });
     asked.await.unwrap();

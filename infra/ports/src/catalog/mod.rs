@@ -21,7 +21,7 @@ pub use holds::{Hold, HoldPlace, HoldQuery, Whose};
 pub use objects::{KnownObject, ObjectPage};
 pub use rows::{
     Amount, CameraName, ChunkBrief, ChunkOutline, ChunkRow, GapRow, Happening, KnownCamera, LookRow, Looked,
-    SightingRow, SpanEndRow,
+    RemovedChunk, SightingRow, SpanEndRow,
 };
 pub use sightings::{Best, LONGEST_PAUSE, Look, Sighting, SightingFold, sightings};
 
@@ -157,6 +157,11 @@ pub trait Catalog: Send + Sync {
 
     /// Returns the gaps of a camera that overlap this interval, the oldest first.
     async fn gaps(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<GapRow>>;
+
+    /// Returns the chunks of a camera that were removed and overlap this interval, the oldest first, as far as their keys name
+    /// the camera and the time. A key that has a chunk again is left out. So is what was removed before
+    /// [`forget_removals`](Self::forget_removals).
+    async fn removed(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<RemovedChunk>>;
 
     /// Returns the ends of a camera's spans in this interval, the oldest first.
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>>;

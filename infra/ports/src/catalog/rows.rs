@@ -6,7 +6,8 @@ use framepost_events::record::{
     ChainState, ChunkInferred, ChunkProbed, Content, GapRecorded, Model, ObjectRef, Record, RecordType as _, Signature,
     Skipped, SpanEnded,
 };
-use framepost_events::{Camera, ObjectKey, Sha256, Site};
+use framepost_events::removed::Cause;
+use framepost_events::{Camera, KeyKind, ObjectKey, Sha256, Site};
 use jiff::{SignedDuration, Timestamp};
 
 /// A camera of a site: the pair that tells it from all others.
@@ -216,6 +217,28 @@ impl GapRow {
     /// Returns the camera that has no footage there.
     pub fn camera(&self) -> CameraName {
         CameraName { site: self.gap.site.clone(), camera: self.gap.camera.clone() }
+    }
+}
+
+/// A chunk whose object was removed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RemovedChunk {
+    /// Wall-clock time of its first sample, as its key says.
+    pub from: Timestamp,
+    /// Wall-clock time of the end of its last sample. The same as `from` if no record of it ever came.
+    pub to: Timestamp,
+    /// When it was removed: the last time, if it was several times.
+    pub at: Timestamp,
+    /// Why it was, if the bucket says.
+    pub cause: Option<Cause>,
+}
+
+impl RemovedChunk {
+    /// Returns the camera and the start of a chunk that its key names; `None` for other objects and other people's keys.
+    pub fn named_by(key: &str) -> Option<(CameraName, Timestamp)> {
+        let key: ObjectKey = key.parse().ok()?;
+        let camera = CameraName::of(key.site.as_ref(), key.camera.as_ref())?;
+        (key.kind == KeyKind::Chunk).then_some((camera, key.start))
     }
 }
 

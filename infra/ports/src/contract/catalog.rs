@@ -5,12 +5,14 @@ use super::footage::CHUNK_MS;
 use super::switched::the_newer_is_shown;
 use crate::Catalog;
 use crate::catalog::{
-    CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, KnownObject, Order, SightingQuery, Whose,
+    CameraName, Change, ChunkPlace, ChunkQuery, Hold, HoldQuery, Interval, KnownObject, Order, RemovedChunk,
+    SightingQuery, Whose,
 };
 use crate::memory::MemoryCatalog;
 use framepost_events::record::{ObjectRef, Record};
 use framepost_events::removed::{ObjectRemoved, Removal};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Checks the contract of a [`Catalog`] with two empty ones.
@@ -69,6 +71,9 @@ async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut 
         let found = catalog.recorded(&name, &stretches).await.expect("recorded");
         assert_eq!(found, judge.recorded(&name, &stretches).await.expect("recorded"), "{name:?} {stretches:?}");
     }
+    let removed = catalog.removed(&Footage::camera(0), Interval::ALWAYS, 1000).await.expect("removed");
+    let known = |chunk: &&RemovedChunk| chunk.to > chunk.from && chunk.cause.is_some();
+    assert!(removed.iter().any(|chunk| known(&chunk)), "none is known with its end and cause: {removed:?}");
     for within in stretches {
         for name in (0..4).map(Footage::camera) {
             for limit in [3, 1000] {
@@ -82,6 +87,7 @@ async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut 
                 same!(briefs);
                 same!(outlines);
                 same!(gaps);
+                same!(removed);
                 same!(span_ends);
                 same!(looks);
                 same!(looked);
@@ -338,6 +344,19 @@ async fn everything_can_go(catalog: &dyn Catalog, changes: &[Change]) {
         limit: 10,
     };
     assert_eq!(catalog.sightings(&all).await.expect("sightings"), []);
+    let gone = catalog.removed(&Footage::camera(0), Interval::ALWAYS, 1000).await.expect("removed");
+    let keys: BTreeSet<&str> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Record(record) => Some(record.data.object().key.as_str()),
+            Change::Removed(_) => None,
+        })
+        .collect();
+    let named = keys.into_iter().filter_map(RemovedChunk::named_by);
+    let mut starts: Vec<Timestamp> =
+        named.filter(|(name, _)| *name == Footage::camera(0)).map(|(_, from)| from).collect();
+    starts.sort();
+    assert_eq!(gone.iter().map(|chunk| chunk.from).collect::<Vec<_>>(), starts);
     // What comes late about them changes nothing.
     catalog.apply(changes).await.expect("late records");
     assert_eq!(catalog.cameras().await.expect("cameras"), []);

@@ -10,7 +10,7 @@ use framepost_events::record::{
     InferredFrame, Integrity, LabelSummary, Model, ObjectRef, ObjectRejected, Record, RejectReason, Resolution,
     Signature, Skipped, SpanEnded,
 };
-use framepost_events::removed::{ObjectRemoved, Removal};
+use framepost_events::removed::{Cause, ObjectRemoved, Removal};
 use framepost_events::report::{GatewayReport, ReportTrigger, ReportedClock, ReportedSpool, ReportedUpload};
 use framepost_events::{KeyKind, ObjectKey, Sha256};
 use jiff::{SignedDuration, Timestamp};
@@ -215,7 +215,7 @@ impl Footage {
     }
 
     /// What the gateway of a camera's site says of itself `minutes` after the start.
-    fn report(&self, camera: &CameraName, minutes: u64) -> Record {
+    pub fn report(&self, camera: &CameraName, minutes: u64) -> Record {
         let at = self.at(i64::try_from(minutes).unwrap_or_default() * 60_000);
         let report = GatewayReport {
             site: camera.site.clone(),
@@ -313,7 +313,7 @@ impl Footage {
             version: self.random.bool().then_some(version),
             sequence: self.random.u32(..).to_string(),
             removal: if self.random.bool() { Removal::Deleted } else { Removal::Hidden },
-            cause: None,
+            cause: [None, Some(Cause::Request), Some(Cause::Lifecycle), Some(Cause::Replaced)][self.random.usize(0..4)],
             time: self.at(ms + after_ms),
         }
     }

@@ -1,21 +1,25 @@
 use crate::Result;
 use crate::catalog::{
     Amount, CameraName, Catalog, Change, ChunkBrief, ChunkOutline, ChunkPlace, ChunkQuery, ChunkRow, GapRow, Happening,
-    Hold, HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, SightingFold,
-    SightingQuery, SightingRow, SpanEndRow,
+    Hold, HoldQuery, Interval, KnownCamera, KnownObject, LookRow, Looked, ObjectPage, Order, RemovedChunk,
+    SightingFold, SightingQuery, SightingRow, SpanEndRow,
 };
 use async_trait::async_trait;
 use framepost_events::ObjectRemoved;
 use framepost_events::record::{Data, GatewayReported, Model, ObjectRef, Record, RecordType as _};
+use framepost_events::removed::Cause;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// A catalogue in memory, which works out each answer from all that it was told: slow, and simple enough to be the judge of
 /// the others.
 #[derive(Debug, Default)]
 pub struct MemoryCatalog {
     told: Mutex<Told>,
+    /// Number of batches that were applied.
+    written: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ struct Told {
     models: BTreeMap<String, Timestamp>,
     reports: BTreeMap<String, GatewayReported>,
     happened: Vec<Record>,
+    /// Ends of the video of chunks that were removed, by their keys.
+    ends: BTreeMap<String, Timestamp>,
     holds: BTreeMap<String, Hold>,
     marks: BTreeMap<String, String>,
 }
@@ -54,7 +60,9 @@ impl Told {
             }
             _ => {}
         }
-        if !self.removals.iter().any(|removed| takes(removed, object, record.time)) {
+        if self.removals.iter().any(|removed| takes(removed, object, record.time)) {
+            self.gone(record);
+        } else {
             self.happened.push(record.clone());
             let known = self.records.entry((object.identity(), record.event_type.clone(), of));
             // The same bytes may be put again: what was said of the later put counts.
@@ -66,6 +74,33 @@ impl Told {
                 })
                 .or_insert_with(|| record.clone());
         }
+    }
+
+    /// Notes the end of a chunk's video before its record is forgotten.
+    fn gone(&mut self, record: &Record) {
+        let Data::ChunkProbed(chunk) = &record.data else { return };
+        let Some(row) = ChunkRow::new(record.time, (**chunk).clone()).filter(|row| row.camera().is_some()) else {
+            return;
+        };
+        let end = self.ends.entry(chunk.object.key.clone()).or_insert(row.to);
+        *end = row.to.max(*end);
+    }
+
+    fn removed(&self, camera: &CameraName) -> Vec<RemovedChunk> {
+        let there: BTreeSet<String> = self.chunks().into_iter().map(|row| row.chunk.object.key).collect();
+        let mut last = BTreeMap::<(Timestamp, &str), (Timestamp, Option<Cause>)>::new();
+        for removal in self.removals.iter().filter(|removal| !there.contains(&removal.key)) {
+            let Some((_, from)) = RemovedChunk::named_by(&removal.key).filter(|(name, _)| name == camera) else {
+                continue;
+            };
+            let said = last.entry((from, &removal.key)).or_insert((removal.time, removal.cause));
+            *said = (removal.time, removal.cause).max(*said);
+        }
+        let chunk = |((from, key), (at, cause)): ((Timestamp, &str), (Timestamp, Option<Cause>))| {
+            let to = self.ends.get(key).copied().unwrap_or(from);
+            RemovedChunk { from, to, at, cause }
+        };
+        last.into_iter().map(chunk).collect()
     }
 
     fn chunks(&self) -> Vec<ChunkRow> {
@@ -170,11 +205,16 @@ impl Catalog for MemoryCatalog {
             match change {
                 Change::Record(record) => told.record(record),
                 Change::Removed(removed) => {
-                    told.records.retain(|_, record| !takes(removed, record.data.object(), record.time));
+                    let taken = |record: &Record| takes(removed, record.data.object(), record.time);
+                    let records: Vec<Record> = told.records.values().filter(|record| taken(record)).cloned().collect();
+                    records.iter().for_each(|record| told.gone(record));
+                    told.records.retain(|_, record| !taken(record));
                     told.removals.push(removed.clone());
                 }
             }
         }
+        drop(told);
+        self.written.send_modify(|batches| *batches += 1);
         Ok(())
     }
 
@@ -260,6 +300,13 @@ impl Catalog for MemoryCatalog {
         Ok(rows)
     }
 
+    async fn removed(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<RemovedChunk>> {
+        let mut chunks = self.told().removed(camera);
+        chunks.retain(|chunk| within.meets(chunk.from, chunk.to));
+        chunks.truncate(limit);
+        Ok(chunks)
+    }
+
     async fn span_ends(&self, camera: &CameraName, within: Interval, limit: usize) -> Result<Vec<SpanEndRow>> {
         let told = self.told();
         let rows = told.records.values().filter_map(|record| match &record.data {
@@ -321,6 +368,10 @@ impl Catalog for MemoryCatalog {
         let told = self.told();
         let numbered = (1..).zip(told.happened.iter()).skip_while(|(number, _)| *number <= after);
         Ok(numbered.take(limit).map(|(number, record)| Happening { number, record: record.clone() }).collect())
+    }
+
+    fn written(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.written.subscribe())
     }
 
     async fn last_happening(&self) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! Writers that are processes of their own: two at the same time, killed in the middle of batches, and on a full disk.
+//! Writers that are processes of their own: two at the same time, killed in the middle of batches.
 //!
 //! `FRAMEPOST_KILL_ROUNDS` says how often they are killed (10 unless given), `FRAMEPOST_SEED` repeats the moments of an earlier run.
 
@@ -7,7 +7,7 @@ use framepost_ports::catalog::{Catalog, Change, ChunkQuery, Interval, Order, Sig
 use framepost_ports::contract::Footage;
 use framepost_ports::memory::MemoryCatalog;
 use framepost_sql::{PostgresCatalog, SqliteCatalog};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,13 +16,11 @@ use std::time::{Duration, Instant};
 const CATALOG: &str = "FRAMEPOST_TEST_CATALOG";
 /// Where a writer notes how far it is, and which of two it is: `<file> <0 or 1>`.
 const WRITER: &str = "FRAMEPOST_TEST_WRITER";
-/// A small file system.
-const SMALL: &str = "FRAMEPOST_TEST_SMALL";
 
 /// Chunks of each camera.
 const CHUNKS: i64 = 60;
 
-fn changes() -> Vec<Change> {
+pub(crate) fn changes() -> Vec<Change> {
     Footage::new(9).changes(CHUNKS)
 }
 
@@ -103,7 +101,7 @@ fn killed(catalog: &str, directory: &Path) {
 }
 
 /// Whether it answers as if nothing had happened.
-async fn same_as_memory(catalog: &dyn Catalog) {
+pub(crate) async fn same_as_memory(catalog: &dyn Catalog) {
     let judge = MemoryCatalog::default();
     judge.apply(&changes()).await.unwrap();
     assert_eq!(catalog.cameras().await.unwrap(), judge.cameras().await.unwrap());
@@ -136,55 +134,4 @@ fn two_writers_of_a_server_are_killed_and_nothing_is_lost_or_halved() {
     let Some(server) = Server::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     killed(&server.database("killed"), directory.path());
-}
-
-/// Writes on a file system that is full at first, makes room, and goes on.
-#[test]
-#[ignore = "started by a_full_disk_stops_writing_and_breaks_nothing"]
-fn on_a_small_file_system() {
-    let Some(small) = std::env::var_os(SMALL).map(PathBuf::from) else { return };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let ballast = small.join("ballast");
-        std::fs::write(&ballast, vec![1; 9 << 20]).unwrap();
-        let catalog = SqliteCatalog::open(small.join("catalog.db")).await.unwrap();
-        let changes = changes();
-        let mut refused = 0;
-        for batch in changes.chunks(7) {
-            if let Err(error) = catalog.apply(batch).await {
-                refused += 1;
-                let why = framepost_ports::chain(&error);
-                assert!(why.contains("full"), "{why}");
-                // What is there can be asked, though nothing can be added.
-                catalog.cameras().await.unwrap();
-                let _ = std::fs::remove_file(&ballast);
-                catalog.apply(batch).await.unwrap();
-            }
-        }
-        assert!(refused > 0, "the disk was never full");
-        same_as_memory(&catalog).await;
-        println!("whole after {refused} refusals");
-    });
-}
-
-#[test]
-fn a_full_disk_stops_writing_and_breaks_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    // A mount of its own, which goes with the process.
-    let script = r#"mount -t tmpfs -o size=10m tmpfs "$1" && shift && exec "$@""#;
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(directory.path());
-    command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "processes::on_a_small_file_system", "--ignored", "--nocapture"]);
-    let Ok(ran) = command.env(SMALL, directory.path()).stdin(Stdio::null()).output() else {
-        println!("skipped: there is no unshare here");
-        return;
-    };
-    let said = String::from_utf8_lossy(&ran.stdout);
-    let errors = String::from_utf8_lossy(&ran.stderr);
-    if errors.contains("unshare failed") || errors.contains("permission denied") {
-        println!("skipped: nobody but root may mount");
-        return;
-    }
-    assert!(ran.status.success() && said.contains("whole after"), "{said}\n{errors}");
 }

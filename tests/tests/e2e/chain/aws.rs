@@ -31,7 +31,7 @@ impl Cloud for Aws {
         self.deployment.account.s3("GET", &format!("/{}/{key}", self.bucket), &[], b"").expect(key).body
     }
 
-    fn expire(&self, key: &str) {
+    fn expire(&mut self, key: &str) {
         self.deployment.moto.expire(&self.bucket, key);
     }
 

@@ -67,7 +67,7 @@ impl Cloud for Google {
         self.emulators.bytes(&self.bucket, key)
     }
 
-    fn expire(&self, key: &str) {
+    fn expire(&mut self, key: &str) {
         self.emulators.delete(&self.bucket, key);
     }
 

@@ -1,9 +1,10 @@
-//! The whole chain in a cloud, with the programs that it runs there: a clip goes in, is found by what is seen in it, plays, and is
+//! The whole chain, in each cloud with the programs that it runs there, and on one machine: a clip goes in, is found by what is seen in it, plays, and is
 //! exported. Then the bucket removes its objects, and it is gone from the catalogue; the export stays.
 
 mod asked;
 mod aws;
 mod google;
+mod here;
 
 use asked::Asked;
 use framepost_events::{KeyKind, ObjectKey};
@@ -25,7 +26,7 @@ trait Cloud {
     fn bytes(&self, key: &str) -> Vec<u8>;
 
     /// Removes an object as a rule of the bucket's lifecycle does.
-    fn expire(&self, key: &str);
+    fn expire(&mut self, key: &str);
 
     /// Brings functions what waits for them, once.
     fn deliver(&mut self);

@@ -314,6 +314,11 @@ run "a_catalogue_and_who_answers_from_it" {
     condition     = strcontains(google_monitoring_alert_policy.log["catalogue-connections"].conditions[0].condition_prometheus_query_language[0].query, "database_id=\"footage-prod:framepost-catalogue\"}) >= 40")
     error_message = "Not four fifths of what the database takes."
   }
+
+  assert {
+    condition     = alltrue([for title in ["Catalogue: connections, GiB and processors", "Requests' time, ms (p50, p90)"] : contains([for tile in jsondecode(google_monitoring_dashboard.this.dashboard_json).mosaicLayout.tiles : tile.widget.title], title)])
+    error_message = "The dashboard has no row of them."
+  }
 }
 
 run "what_is_seen_skipped_and_spent" {

@@ -1,0 +1,126 @@
+//! Catalogues whose tables the first version made, with rows in them.
+
+use crate::server::Server;
+use framepost_ports::Catalog;
+use framepost_ports::catalog::{Change, Interval, SightingQuery};
+use framepost_ports::contract::Footage;
+use framepost_ports::memory::MemoryCatalog;
+use framepost_sql::{PostgresCatalog, SqliteCatalog};
+
+const FIRST: &str = include_str!("../../src/schema/1.sql");
+
+/// The statements that made the tables of the first version.
+fn first(id: &str, text: &str) -> String {
+    let made = FIRST.replace("{id}", id).replace(" TEXT", text);
+    format!("CREATE TABLE framepost_schema (version BIGINT NOT NULL); INSERT INTO framepost_schema VALUES (1); {made}")
+}
+
+/// The tables of the first version, each after those that it refers to.
+fn tables() -> impl Iterator<Item = &'static str> {
+    FIRST.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next())
+}
+
+/// Asserts that it answers as one that was told the same and never was of another version.
+async fn same_answers(catalog: &dyn Catalog, judge: &dyn Catalog) {
+    let cameras = judge.cameras().await.unwrap();
+    assert_eq!(catalog.cameras().await.unwrap(), cameras);
+    assert_eq!(catalog.reports().await.unwrap(), judge.reports().await.unwrap());
+    let all = Interval::ALWAYS;
+    for camera in cameras.iter().map(|camera| &camera.name) {
+        macro_rules! same {
+            ($($ask:ident)*) => {
+                $(assert_eq!(
+                    catalog.$ask(camera, all, 1000).await.unwrap(),
+                    judge.$ask(camera, all, 1000).await.unwrap(),
+                    "{}", stringify!($ask)
+                );)*
+            };
+        }
+        same!(briefs outlines gaps span_ends looks looked seen);
+        assert_eq!(catalog.recorded(camera, &[all]).await.unwrap(), judge.recorded(camera, &[all]).await.unwrap());
+    }
+    let sightings =
+        SightingQuery { cameras: None, labels: vec![], within: all, score_min: 0.0, after: None, limit: 1000 };
+    let seen = judge.sightings(&sightings).await.unwrap();
+    assert!(seen.len() > 20, "{}", seen.len());
+    assert_eq!(catalog.sightings(&sightings).await.unwrap(), seen);
+}
+
+/// What it has answers as before, and what comes from then on is added to it.
+async fn goes_on(catalog: &dyn Catalog, judge: &MemoryCatalog) {
+    same_answers(catalog, judge).await;
+    let mut footage = Footage::new(9);
+    let mut more = Vec::new();
+    for camera in [Footage::camera(0), Footage::camera(3)] {
+        // An hour later.
+        for n in 0..30_u32 {
+            let records = footage.chunk(&camera, i64::from(3_600_000 + n * 3_000), n.into(), "1");
+            more.extend(records.into_iter().map(|record| Change::Record(Box::new(record))));
+        }
+    }
+    judge.apply(&more).await.unwrap();
+    catalog.apply(&more).await.unwrap();
+    catalog.pack(jiff::Timestamp::MAX).await.unwrap();
+    same_answers(catalog, judge).await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_goes_on_with_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let judge = MemoryCatalog::default();
+    let changes = Footage::new(8).changes(24);
+    judge.apply(&changes).await.unwrap();
+    let today = dir.path().join("today.db");
+    SqliteCatalog::open(&today).await.unwrap().apply(&changes).await.unwrap();
+    let file = dir.path().join("catalog.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(&first("id INTEGER PRIMARY KEY", " TEXT")).unwrap();
+    old.execute("ATTACH $1 AS today", [today.to_str().unwrap()]).unwrap();
+    for table in tables() {
+        let mut columns = old.prepare("SELECT name FROM pragma_table_info($1, 'main')").unwrap();
+        let columns: Vec<String> = columns.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let columns = columns.join(", ");
+        old.execute(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}"), ()).unwrap();
+    }
+    drop(old);
+    goes_on(&SqliteCatalog::open(&file).await.unwrap(), &judge).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_the_first_version_goes_on_with_its_rows() {
+    let Some(server) = Server::start() else { return };
+    let judge = MemoryCatalog::default();
+    let changes = Footage::new(8).changes(24);
+    judge.apply(&changes).await.unwrap();
+    let url = server.database("migrated");
+    PostgresCatalog::connect(&url).await.unwrap().apply(&changes).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute("CREATE SCHEMA today").await.unwrap();
+    for row in client.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'", &[]).await.unwrap() {
+        client.batch_execute(&format!("ALTER TABLE {} SET SCHEMA today", row.get::<_, String>(0))).await.unwrap();
+    }
+    let made = first("id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", " TEXT COLLATE \"C\"");
+    client.batch_execute(&made).await.unwrap();
+    for table in tables() {
+        let columns = "SELECT column_name::text FROM information_schema.columns
+            WHERE table_schema = 'public' AND table_name = $1";
+        let columns: Vec<String> =
+            client.query(columns, &[&table]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        let has_id = columns.iter().any(|column| column == "id");
+        let columns = columns.join(", ");
+        let sql = format!("INSERT INTO public.{table} ({columns}) SELECT {columns} FROM today.{table}");
+        client.batch_execute(&sql).await.unwrap();
+        if has_id {
+            // As far as the first version had counted.
+            let sql = format!(
+                "SELECT setval(pg_get_serial_sequence('public.{table}', 'id'), (SELECT MAX(id) FROM public.{table}))"
+            );
+            client.batch_execute(&sql).await.unwrap();
+        }
+    }
+    client.batch_execute("DROP SCHEMA today CASCADE").await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+    goes_on(&PostgresCatalog::connect(&url).await.unwrap(), &judge).await;
+}
