@@ -115,6 +115,19 @@ fn bench_live() {
     onebox.end();
 }
 
+/// Five minutes of the built-in camera as HLS, with hls.js: both playlists, at the same time.
+#[test]
+#[ignore = "a benchmark: tests/run bench"]
+fn bench_live_hls() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut onebox = Onebox::up(&directory.path().join("data"), &["--listen", "127.0.0.1:0"]);
+    let base = address(&onebox);
+    onebox.running.wait_for(Output::Stdout, Duration::from_mins(1), |lines| (!lines.is_empty()).then_some(()));
+    succeed(node.arg(harness().join("live_hls.mjs")).args([base.as_str(), "300"]).env("CHROMIUM", chromium));
+    onebox.end();
+}
+
 /// A copy of a recording, recorded at the same time: a file's time says when that was.
 fn twin(recording: &Path, copy: &Path) {
     std::fs::copy(recording, copy).expect("a copy");

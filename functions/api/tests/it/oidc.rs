@@ -228,7 +228,8 @@ async fn an_issuer_changes_its_keys() {
     let new = next.sign(&json!({"alg": "ES256", "kid": "two"}), &claims);
     let both = |first: &str, second: &str| {
         let keys = |text: &str| serde_json::from_str::<Value>(text).unwrap()["keys"].as_array().unwrap().clone();
-        json!({"keys": [keys(first), keys(second)].concat()}).to_string()
+        let all = [keys(first), keys(second)].concat();
+        json!({"keys": all}).to_string()
     };
     let renamed = next.keys.replace("\"one\"", "\"two\"");
     *issuer.published.lock().unwrap() = both(&issuer.keys, &renamed);

@@ -1,7 +1,7 @@
 //! What the timeline of a camera says of it, held against the records that it was made of.
 
 use crate::support::{ALL, Service};
-use framepost_events::record::{ChainState, ChunkProbed, Data, Record};
+use framepost_events::record::{ChainState, ChunkProbed, Data, Record, RecordType as _};
 use framepost_events::removed::{Cause, ObjectRemoved, Removal};
 use framepost_ports::catalog::Change;
 use framepost_ports::contract::Footage;
