@@ -266,7 +266,7 @@ line.instead = async (url) => {
 };
 other = await opened(18);
 check("removed: whoever goes there is told", await tells(other, "Video removed"));
-check("removed: and when and why", await tells(other, "5 January 2024, 10:30: its time was over."), await other.$eval(".stage .words", (element) => element.textContent));
+check("removed: and when and why", await tells(other, "2024, 10:30") && await tells(other, "its time was over."), await other.$eval(".stage .words", (element) => element.textContent));
 check("removed: it is in the list for screen readers", await until(other, () => document.querySelector(".timeline ul").textContent.includes("Video removed")));
 await shot(other, "removed");
 await other.close();

@@ -150,7 +150,10 @@ fn its_page_plays(archive: &Path, directory: &Path, from: &str, duration_ms: &Va
     let mut unzip = Command::new("python3");
     console::succeed(unzip.args(["-m", "zipfile", "-e"]).arg(archive).arg(&unpacked));
     let seconds = duration_ms.as_f64().expect("a duration") / 1000.0;
-    node.arg(console::harness().join("offline.mjs")).arg(&unpacked).args([seconds.to_string().as_str(), from]);
+    // In the archive everything is in a directory with the export's name.
+    let tops = std::fs::read_dir(&unpacked).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let [top] = <[_; 1]>::try_from(tops.collect::<Vec<_>>()).expect("one directory");
+    node.arg(console::harness().join("offline.mjs")).arg(&top).args([seconds.to_string().as_str(), from]);
     console::succeed(node.env("CHROMIUM", chromium));
 }
 
