@@ -92,6 +92,38 @@ export class Buffer {
     return part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
   }
 
+  /** Which picture of its part is shown at a time of the media, and how long each of them is. @param {number} seconds */
+  place(seconds) {
+    const part = this.at(seconds);
+    if (!part) return undefined;
+    const pictures = Math.max(1, Math.round((part.end - part.start) * (part.chunk.frameRate || 25)));
+    const length = (part.end - part.start) / pictures;
+    return { part, pictures, length, index: Math.max(0, Math.min(pictures - 1, Math.floor((seconds - part.start) / length + 0.001))) };
+  }
+
+  /** The wall-clock time at which the picture of a time of the media begins. @param {number} seconds */
+  began(seconds) {
+    const found = this.place(seconds);
+    return found && found.part.from + (found.index / found.pictures) * (found.part.to - found.part.from);
+  }
+
+  /**
+   * The middle of a picture, that at a time of the media or one before or after it: there it is found, whichever way times are rounded.
+   * A picture before all that is appended is at a wall-clock time, and behind it there is none.
+   * @param {number} seconds @param {number} step how many pictures further @returns {number | { wall: number } | undefined}
+   */
+  picture(seconds, step) {
+    const found = this.place(seconds);
+    if (!found) return undefined;
+    const { part, pictures, length, index } = found;
+    const next = index + step;
+    if (next >= 0 && next < pictures) return part.start + (next + 0.5) * length;
+    const at = this.parts.indexOf(part);
+    if (next < 0 && at === 0) return { wall: part.from + (next + 0.5) * length * 1000 };
+    if (next >= 0 && at === this.parts.length - 1) return undefined;
+    return next < 0 ? part.start + (next + 0.5) * length : part.end + (next - pictures + 0.5) * length;
+  }
+
   /**
    * Appends a chunk behind the others.
    * @param {Chunk} chunk @param {AbortSignal} signal
