@@ -42,6 +42,7 @@ const picture = () => until(page, () => (document.querySelector("video")?.readyS
 await scheme("dark");
 const { sightings } = await json(`v1/sightings?${of}`);
 check("the detector has seen what moves", sightings.length > 0 && sightings.every(({ label }) => label === "motion"), `${sightings.length} sightings`);
+check("the gateway has reported that its files are read", await poll(async () => (await json("v1/gateways")).gateways.some(({ report }) => report.cameras.length > 3 && report.cameras.every(({ state }) => state === "finished"))));
 // Where what moves is in the middle.
 const { chunks: looks } = await json(`v1/detections?${of}&from=${sightings.at(-1).from}&to=${sightings.at(-1).to}`);
 const middle = ({ detections: [{ box }] }) => Math.abs(box.left + box.width / 2 - 0.45);

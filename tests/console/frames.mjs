@@ -8,16 +8,16 @@ const FRAME_MS = 40;
 const NEAR_MS = 2;
 const HOUR_MS = 3_600_000;
 
-/** Looks at single pictures. The page has `numberIn`. */
-export async function frames(page, { base, site, camera, chunks }) {
+/** Looks at single pictures. The page has `numberIn`. `uneven` is a camera without the pictures whose number is 3 more than a multiple of 7. */
+export async function frames(page, { base, site, camera, uneven, chunks }) {
   const start = Date.parse(chunks[0].from);
   /** Pictures of a file. */
   const length = Math.round((Date.parse(chunks[0].to) - start) / FRAME_MS);
   /** The middle of a picture, which every clock takes for that picture. */
   const middle = (number) => start + (number + 0.5) * FRAME_MS;
   const isReady = () => until(page, () => document.querySelector(".words")?.hidden && document.querySelector("video")?.readyState >= 2 && !document.querySelector("video").seeking);
-  const open = async (ms) => {
-    await page.goto(`${base}#/camera/${site}/${camera}?t=${new Date(ms).toISOString()}`);
+  const open = async (ms, name = camera) => {
+    await page.goto(`${base}#/camera/${site}/${name}?t=${new Date(ms).toISOString()}`);
     return until(page, (at) => Math.abs(document.querySelector(".lanes")?.getAttribute("aria-valuenow") - at) < 0.04, ms / 1000).then(isReady);
   };
   /** The number of the picture that is shown, and the time that the clock says. */
@@ -98,4 +98,19 @@ export async function frames(page, { base, site, camera, chunks }) {
   check("the picture under the pointer is the key picture of its file", previews.every(({ number }, index) => number === due[index]) && new Set(due).size > 1,
     previews.map(({ number }, index) => `${number} for ${due[index]}`).join(", "));
   await page.mouse.move(0, 0);
+
+  // A camera that leaves pictures out, and sends them in another order than they are shown: from one file into the next.
+  const [gappy] = (await (await fetch(new URL(`v1/chunks?site=${site}&camera=${uneven}&order=oldest-first&limit=1`, base))).json()).chunks;
+  await open(Date.parse(gappy.to) - 300, uneven);
+  const came = [(await shown()).number];
+  let isNext = true;
+  for (const key of [..."............", ...",,,,,,,,,,,,"]) {
+    const by = key === "." ? 1 : -1;
+    const next = came.at(-1) + by;
+    await page.keyboard.press(key);
+    isNext &&= await shows(next % 7 === 3 ? next + by : next);
+    came.push((await shown()).number);
+    if (!isNext) break;
+  }
+  check("a step goes to the very next picture where they come unevenly and in another order", isNext, came.join(" "));
 }

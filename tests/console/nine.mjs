@@ -1,4 +1,4 @@
-// Nine cameras at one moment: `node nine.mjs BASE SITE PICTURES CAMERA...`. All of them have the same footage of the same time, whose
+// Nine cameras at one moment: `node nine.mjs BASE SITE PICTURES UNEVEN CAMERA...`. All of them have the same footage of the same time, whose
 // pictures carry a number in bars, black and white, which counts frames. The numbers say how far the pictures are from each other.
 
 import { mkdirSync } from "node:fs";
@@ -7,7 +7,7 @@ import { check, end, open, until } from "./browser.mjs";
 import { frames } from "./frames.mjs";
 import { rates } from "./rates.mjs";
 
-const [base, site, pictures, ...cameras] = process.argv.slice(2);
+const [base, site, pictures, uneven, ...cameras] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 /** Bars of a picture, each of one bit, the lowest first. */
 const BARS = 12;
@@ -68,6 +68,6 @@ check("a key pauses", await until(page, () => document.querySelector(".play").ge
 check("paused, they are within one frame of each other", await within(), await told());
 check("and the page says so", await until(page, () => document.querySelector(".head [role=status]").textContent.startsWith("All within one frame")));
 await page.screenshot({ path: path.join(pictures, "nine.png") });
-await frames(page, { base, site, camera: cameras[0], chunks });
+await frames(page, { base, site, camera: cameras[0], uneven, chunks });
 await rates(page, { base, site, camera: cameras[0], chunks });
 await end(browser);

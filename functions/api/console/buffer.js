@@ -3,9 +3,10 @@
 // The player's time has no gaps. What is between two chunks on the clock is told by `edges`.
 
 import { bytes } from "./api.js";
+import { timesOf } from "./times.js";
 
-/** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number }} Part
- * `start` and `end` in seconds of media, `from` and `to` in milliseconds since 1970. */
+/** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number, times: number[] }} Part
+ * `start`, `end` and the `times` at which pictures begin in seconds of media, `from` and `to` in milliseconds since 1970. */
 
 /** Chunks that are further apart than this have a gap between them. */
 export const TOUCHING_MS = 500;
@@ -33,6 +34,12 @@ const asker = document.createElement("video");
 export function plays(type) {
   if (Source) return Source.isTypeSupported(type);
   return asker.canPlayType("application/vnd.apple.mpegurl") !== "" && asker.canPlayType(type) !== "";
+}
+
+/** When pictures begin where all of them last equally long. @param {Chunk} chunk @param {number} start @param {number} end */
+export function evenly(chunk, start, end) {
+  const count = Math.max(1, Math.round((end - start) * (chunk.frameRate || 25)));
+  return Array.from({ length: count }, (_, index) => start + (index * (end - start)) / count);
 }
 
 /** A `MediaSource` that chunks are appended to. */
@@ -92,19 +99,16 @@ export class Buffer {
     return part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
   }
 
-  /** Which picture of its part is shown at a time of the media, and how long each of them is. @param {number} seconds */
+  /** Which picture of its part is shown at a time of the media. @param {number} seconds */
   place(seconds) {
     const part = this.at(seconds);
-    if (!part) return undefined;
-    const pictures = Math.max(1, Math.round((part.end - part.start) * (part.chunk.frameRate || 25)));
-    const length = (part.end - part.start) / pictures;
-    return { part, pictures, length, index: Math.max(0, Math.min(pictures - 1, Math.floor((seconds - part.start) / length + 0.001))) };
+    return part && { part, index: Math.max(0, part.times.findLastIndex((time) => time <= seconds + 0.0005)) };
   }
 
   /** The wall-clock time at which the picture of a time of the media begins. @param {number} seconds */
   began(seconds) {
     const found = this.place(seconds);
-    return found && found.part.from + (found.index / found.pictures) * (found.part.to - found.part.from);
+    return found && this.wall(found.part.times[found.index] ?? seconds);
   }
 
   /**
@@ -115,13 +119,14 @@ export class Buffer {
   picture(seconds, step) {
     const found = this.place(seconds);
     if (!found) return undefined;
-    const { part, pictures, length, index } = found;
-    const next = index + step;
-    if (next >= 0 && next < pictures) return part.start + (next + 0.5) * length;
-    const at = this.parts.indexOf(part);
-    if (next < 0 && at === 0) return { wall: part.from + (next + 0.5) * length * 1000 };
-    if (next >= 0 && at === this.parts.length - 1) return undefined;
-    return next < 0 ? part.start + (next + 0.5) * length : part.end + (next - pictures + 0.5) * length;
+    let at = this.parts.indexOf(found.part);
+    let index = found.index + step;
+    while (index < 0 && at > 0) index += this.parts[(at -= 1)]?.times.length ?? 0;
+    while (index >= (this.parts[at]?.times.length ?? Infinity)) index -= this.parts[(at += 1) - 1]?.times.length ?? 0;
+    const part = this.parts[at];
+    const began = part?.times[index];
+    if (part && began !== undefined) return (began + (part.times[index + 1] ?? part.end)) / 2;
+    return part && { wall: part.from + ((index + 0.5) * (part.to - part.from)) / part.times.length };
   }
 
   /**
@@ -139,6 +144,7 @@ export class Buffer {
     // segment would make it wait for such a picture.
     const goesOn = chunk.startsWithRandomAccess === false && this.digest === chunk.sampleEntryDigest && this.parts.length > 0;
     const media = data.subarray(goesOn ? chunk.initBytes ?? 0 : 0, chunk.mediaEnd ?? data.length);
+    const times = timesOf(data);
     const start = this.parts.length > 0 ? Math.max(this.appended(), 0) : 0;
     buffer.timestampOffset = start;
     await this.update(buffer, () => buffer.appendBuffer(media));
@@ -149,7 +155,7 @@ export class Buffer {
       this.isSpoilt = true;
       throw new Error("there is nothing to play in the file");
     }
-    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to });
+    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to, times: times?.map((time) => time + start) ?? evenly(chunk, start, end) });
     await this.evict(buffer);
   }
 

@@ -144,11 +144,19 @@ fn nine_cameras_show_one_moment() {
     for copy in &videos[1..] {
         twin(&videos[0], copy);
     }
-    let (mut onebox, base) = up(&directory.path().join("data"), videos.clone());
+    // And one whose camera leaves pictures out, and sends them in another order than they are shown.
+    let uneven = directory.path().join("uneven.mp4");
+    let thinned = format!("{bars},select='mod(n,7)-3'");
+    let leaving_out = ["-f", "lavfi", "-t", "10", "-i", source, "-vf", &thinned, "-fps_mode", "vfr"];
+    let reordering = ["-bf", "3", "-x264-params", "b-pyramid=normal:open-gop=0:scenecut=0"];
+    ffmpeg(leaving_out.into_iter().chain(coding).chain(reordering), &uneven);
+    let all = videos.iter().chain([&uneven]).cloned();
+    let (mut onebox, base) = up(&directory.path().join("data"), all);
     succeed(
         node.arg(harness().join("nine.mjs"))
             .args([base.as_str(), "onebox"])
             .arg(pictures(directory.path()))
+            .arg(camera(&uneven))
             .args(videos.iter().map(|video| camera(video)))
             .env("CHROMIUM", chromium),
     );
