@@ -17,8 +17,52 @@ export function check(what, is, more = "") {
 
 export const failures = () => failed;
 
-/** What the page must not do: errors, refused requests, dialogs. */
+/** What no page may do: errors, refusals by the policy, questions to another server, dialogs. */
 export const complaints = [];
+
+/** What a script brings about itself: complaints that are none. It reads canvases, which the page never does. @type {RegExp[]} */
+export const expected = [/willReadFrequently/];
+
+/** How many questions pages asked. */
+export let requests = 0;
+
+function complain(words) {
+  if (!expected.some((one) => one.test(words))) complaints.push(words);
+}
+
+/** Has a page's complaints kept. */
+function hear(page) {
+  page.on("console", (message) => {
+    // A host that makes no exports, holds nothing or runs no functions answers 404, which a browser always reports.
+    const url = message.location().url ?? "";
+    if (/\/v1\/(exports|holds|functions)(\?|$)/.test(url) && message.text().includes("404")) return;
+    if (message.type() === "error" || message.type() === "warn") complain(`${message.text()} ${url}`);
+  });
+  page.on("pageerror", (error) => complain(String(error.stack ?? error)));
+  page.on("dialog", (dialog) => {
+    complain(`a dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  // The test goes to places; the page asks nobody but the server that it came from.
+  const origins = new Set();
+  page.on("request", (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) origins.add(origin);
+    requests += 1;
+    if (["http:", "https:", "ws:", "wss:"].includes(protocol) && !origins.has(origin)) complain(`a question to another server: ${request.url()}`);
+  });
+  return page.evaluateOnNewDocument(() => {
+    // A worker or an image that is refused is told here alone.
+    addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => console.error(`the policy refuses: ${violatedDirective} ${blockedURI}`));
+  });
+}
+
+/** Says whether there were complaints, and ends. */
+export async function end(browser) {
+  check("no errors, no refusals by the policy, no dialogs, no question to another server", complaints.length === 0 && requests > 0, complaints.join(" | ") || `${requests} questions`);
+  await browser.close();
+  process.exit(failures() === 0 ? 0 : 1);
+}
 
 export async function open() {
   const browser = await puppeteer.launch({
@@ -35,21 +79,10 @@ export async function open() {
     await made.emulateTimezone("Europe/Berlin");
     await made.setViewport({ width: 1440, height: 900 });
     if (SLOW > 1) await made.emulateCPUThrottling(SLOW);
+    await hear(made);
     return made;
   };
-  const page = await browser.newPage();
-  page.on("console", (message) => {
-    // A host that makes no exports, holds nothing or runs no functions answers 404, which a browser always reports.
-    const url = message.location().url ?? "";
-    if (/\/v1\/(exports|holds|functions)(\?|$)/.test(url) && message.text().includes("404")) return;
-    if (message.type() === "error" || message.type() === "warn") complaints.push(`${message.text()} ${message.location().url ?? ""}`);
-  });
-  page.on("pageerror", (error) => complaints.push(String(error.stack ?? error)));
-  page.on("dialog", (dialog) => {
-    complaints.push(`a dialog: ${dialog.message()}`);
-    dialog.dismiss();
-  });
-  return { browser, page };
+  return { browser, page: await browser.newPage() };
 }
 
 /** Waits until a function of the page is true. False when it never is. */

@@ -1,7 +1,7 @@
 // Follows a live camera: `node live.mjs BASE SECONDS`. Prints every half minute how far the picture is behind, and what the page holds:
 // none of it may grow.
 
-import { check, complaints, failures, open, until } from "./browser.mjs";
+import { check, end, open, until } from "./browser.mjs";
 
 const [base, seconds] = process.argv.slice(2);
 const EVERY_MS = 30_000;
@@ -47,6 +47,4 @@ check("it goes on to the end", rows.every((row, index) => index === 0 || row.wal
 check("two or three chunks behind", rows.every((row) => row.chunks < 4), rows.map((row) => row.chunks.toFixed(1)).join(" "));
 check("it does not wait again after its start", last.waited === first.waited, `${last.waited} and ${first.waited} times`);
 check("elements and listeners stay as many", last.nodes < first.nodes * 1.1 && last.listeners < first.listeners * 1.1);
-check("no errors", complaints.length === 0, complaints.join(" | "));
-await browser.close();
-process.exit(failures() === 0 ? 0 : 1);
+await end(browser);

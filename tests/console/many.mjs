@@ -5,7 +5,7 @@
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { check, complaints, failures, open, settled, until } from "./browser.mjs";
+import { check, end, open, settled, until } from "./browser.mjs";
 import { filters } from "./filters.mjs";
 import { HOUR, ZOOMED, click, drive, lane, openAt, quiet, wholeDay } from "./day.mjs";
 
@@ -15,7 +15,7 @@ const { browser, page } = await open();
 
 // What the timeline's canvas is told to draw, when the timeline is drawn, and when the list for screen readers is made anew.
 await page.evaluateOnNewDocument(() => {
-  const counted = { strokes: 0, drawings: [], lists: [], maxStrokes: 0 };
+  const counted = { strokes: 0, drawings: [], lists: [], maxStrokes: 0, turns: 0 };
   globalThis.counted = counted;
   const pen = CanvasRenderingContext2D.prototype;
   for (const name of ["fill", "stroke", "fillRect", "strokeRect", "clearRect", "fillText", "drawImage"]) {
@@ -27,7 +27,10 @@ await page.evaluateOnNewDocument(() => {
   }
   // What the page does once a second, ages that count up and questions for what is new, is none of an input's work. A slow machine has more of it between two inputs.
   const every = globalThis.setInterval.bind(globalThis);
-  globalThis.setInterval = (work, ...given) => every(() => { if (!globalThis.stopped) work(); }, ...given);
+  globalThis.setInterval = (work, ...given) => every(() => {
+    counted.turns += 1;
+    if (!globalThis.stopped) work();
+  }, ...given);
   // A frame is told by its callbacks: what was asked for since the last frame began runs in the next one. Its time does not tell it: a frame that comes late can begin with the time of the one before.
   let frame = 0;
   const request = globalThis.requestAnimationFrame.bind(globalThis);
@@ -51,7 +54,7 @@ await page.evaluateOnNewDocument(() => {
     if (changes.some(({ target }) => target instanceof Element && target.matches("ul.sr"))) counted.lists.push(performance.now());
   }).observe(document, { childList: true, subtree: true });
 });
-const reset = () => page.evaluate(() => { Object.assign(globalThis.counted, { strokes: 0, drawings: [], lists: [], maxStrokes: 0 }); });
+const reset = () => page.evaluate(() => { Object.assign(globalThis.counted, { strokes: 0, drawings: [], lists: [], maxStrokes: 0, turns: 0 }); });
 const counted = () => page.evaluate(() => globalThis.counted);
 const isQuiet = quiet(page);
 let asked = [];
@@ -117,6 +120,13 @@ await settled(page);
 check("zooming and panning within what is there ask for nothing", timelines() === 0 && (await counted()).drawings.length > 0, `${timelines()} questions`);
 await clocks("go");
 
+// At rest, nothing is drawn, while what the page does once a second goes on.
+await page.mouse.move(0, 0);
+await isQuiet();
+await settled(page);
+await reset();
+check("at rest, nothing is drawn", await until(page, () => globalThis.counted.turns >= 8) && (await counted()).drawings.length === 0 && (await counted()).lists.length === 0, `${(await counted()).drawings.length} drawings in ${(await counted()).turns} turns`);
+
 // The whole drive.
 await page.mouse.move(at.x, at.y);
 await reset();
@@ -142,6 +152,4 @@ await wholeDay(page);
 const took = await click(page, at);
 check("a click anywhere shows what there is", !took.some(Number.isNaN), `${took.join(", ")} ms`);
 await filters(page, { base, site, camera, few });
-check("no errors", complaints.length === 0, complaints.join(" | "));
-await browser.close();
-process.exit(failures() === 0 ? 0 : 1);
+await end(browser);

@@ -1,15 +1,18 @@
-// Nine cameras at one moment: `node nine.mjs BASE SITE PICTURES CAMERA...`. All of them have the same footage of the same time, whose
+// Nine cameras at one moment: `node nine.mjs BASE SITE PICTURES UNEVEN CAMERA...`. All of them have the same footage of the same time, whose
 // pictures carry a number in bars, black and white, which counts frames. The numbers say how far the pictures are from each other.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { check, complaints, failures, open, until } from "./browser.mjs";
+import { check, end, open, until } from "./browser.mjs";
+import { frames } from "./frames.mjs";
 import { rates } from "./rates.mjs";
 
-const [base, site, pictures, ...cameras] = process.argv.slice(2);
+const [base, site, pictures, uneven, ...cameras] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 /** Bars of a picture, each of one bit, the lowest first. */
 const BARS = 12;
+/** So often a busy machine begins again. */
+const ROUNDS = 8;
 const { chunks } = await (await fetch(new URL(`v1/chunks?site=${site}&camera=${cameras[0]}&order=oldest-first&limit=2`, base))).json();
 const { browser, page } = await open();
 await page.evaluateOnNewDocument((bars) => {
@@ -41,14 +44,30 @@ await page.keyboard.press(".");
 check("a step goes on with all of them", await until(page, (began) => globalThis.numbers().every((number) => number > began) && globalThis.isWithinOneFrame(), began), await told());
 await page.keyboard.press(" ");
 check("all of them play", await until(page, (number) => globalThis.numbers().every((one) => one > number), began + 50), await told());
-// How near they are while they play is a matter of the machine, too: the page corrects what it can.
-console.log(`playing: ${await told()}; ${await page.$eval(".head [role=status]", (element) => element.textContent)}`);
+// Twelve pictures of each, while all that are shown at one moment are within one frame. A busy machine, on which some come late, begins again.
+let near = { is: false };
+for (let round = 0; round < ROUNDS && !near.is; round += 1) {
+  near = await page.evaluate(() => new Promise((go) => {
+    let first;
+    let longest = 0;
+    const look = () => {
+      const least = Math.min(...globalThis.numbers());
+      if (globalThis.isWithinOneFrame()) first ??= least;
+      else first = undefined;
+      if (first !== undefined) longest = Math.max(longest, least - first);
+      if (longest >= 12 || least > 850) go({ is: longest >= 12, longest });
+      else requestAnimationFrame(look);
+    };
+    look();
+  }));
+  if (!near.is) await page.evaluate((from) => { location.hash = location.hash.replace(/t=.*/, `t=${encodeURIComponent(from)}`); }, new Date(Date.parse(chunks[1].from) + 300 + round).toISOString());
+}
+check("playing, they stay within one frame of each other", near.is, `for ${near.longest} pictures; ${await told()}; ${await page.$eval(".head [role=status]", (element) => element.textContent)}`);
 await page.keyboard.press(" ");
 check("a key pauses", await until(page, () => document.querySelector(".play").getAttribute("aria-label") === "Play"), await button());
 check("paused, they are within one frame of each other", await within(), await told());
 check("and the page says so", await until(page, () => document.querySelector(".head [role=status]").textContent.startsWith("All within one frame")));
 await page.screenshot({ path: path.join(pictures, "nine.png") });
+await frames(page, { base, site, camera: cameras[0], uneven, chunks });
 await rates(page, { base, site, camera: cameras[0], chunks });
-check("no errors", complaints.length === 0, complaints.join(" | "));
-await browser.close();
-process.exit(failures() === 0 ? 0 : 1);
+await end(browser);

@@ -28,6 +28,13 @@ impl Onebox {
         Self { running: Running::start(&mut command), directory: directory.to_owned() }
     }
 
+    /// The same with `infer`, whose detector sees what moves, and with nothing that such a test does not name.
+    pub fn seeing<V: AsRef<OsStr>>(directory: &Path, arguments: &[V]) -> Self {
+        let mut command = Program::Framepost.command();
+        command.args(["up", "--dir"]).arg(directory).args(arguments);
+        Self { running: Running::start(&mut command), directory: directory.to_owned() }
+    }
+
     /// Its bucket, on disk.
     pub fn bucket(&self) -> Bucket {
         Bucket::of_onebox(&self.directory)

@@ -3,9 +3,10 @@
 // The player's time has no gaps. What is between two chunks on the clock is told by `edges`.
 
 import { bytes } from "./api.js";
+import { timesOf } from "./times.js";
 
-/** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number }} Part
- * `start` and `end` in seconds of media, `from` and `to` in milliseconds since 1970. */
+/** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number, times: number[] }} Part
+ * `start`, `end` and the `times` at which pictures begin in seconds of media, `from` and `to` in milliseconds since 1970. */
 
 /** Chunks that are further apart than this have a gap between them. */
 export const TOUCHING_MS = 500;
@@ -33,6 +34,12 @@ const asker = document.createElement("video");
 export function plays(type) {
   if (Source) return Source.isTypeSupported(type);
   return asker.canPlayType("application/vnd.apple.mpegurl") !== "" && asker.canPlayType(type) !== "";
+}
+
+/** When pictures begin where all of them last equally long. @param {Chunk} chunk @param {number} start @param {number} end */
+export function evenly(chunk, start, end) {
+  const count = Math.max(1, Math.round((end - start) * (chunk.frameRate || 25)));
+  return Array.from({ length: count }, (_, index) => start + (index * (end - start)) / count);
 }
 
 /** A `MediaSource` that chunks are appended to. */
@@ -92,6 +99,36 @@ export class Buffer {
     return part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
   }
 
+  /** Which picture of its part is shown at a time of the media. @param {number} seconds */
+  place(seconds) {
+    const part = this.at(seconds);
+    return part && { part, index: Math.max(0, part.times.findLastIndex((time) => time <= seconds + 0.0005)) };
+  }
+
+  /** The wall-clock time at which the picture of a time of the media begins. @param {number} seconds */
+  began(seconds) {
+    const found = this.place(seconds);
+    return found && this.wall(found.part.times[found.index] ?? seconds);
+  }
+
+  /**
+   * The middle of a picture, that at a time of the media or one before or after it: there it is found, whichever way times are rounded.
+   * A picture before all that is appended is at a wall-clock time, and behind it there is none.
+   * @param {number} seconds @param {number} step how many pictures further @returns {number | { wall: number } | undefined}
+   */
+  picture(seconds, step) {
+    const found = this.place(seconds);
+    if (!found) return undefined;
+    let at = this.parts.indexOf(found.part);
+    let index = found.index + step;
+    while (index < 0 && at > 0) index += this.parts[(at -= 1)]?.times.length ?? 0;
+    while (index >= (this.parts[at]?.times.length ?? Infinity)) index -= this.parts[(at += 1) - 1]?.times.length ?? 0;
+    const part = this.parts[at];
+    const began = part?.times[index];
+    if (part && began !== undefined) return (began + (part.times[index + 1] ?? part.end)) / 2;
+    return part && { wall: part.from + ((index + 0.5) * (part.to - part.from)) / part.times.length };
+  }
+
   /**
    * Appends a chunk behind the others.
    * @param {Chunk} chunk @param {AbortSignal} signal
@@ -107,6 +144,7 @@ export class Buffer {
     // segment would make it wait for such a picture.
     const goesOn = chunk.startsWithRandomAccess === false && this.digest === chunk.sampleEntryDigest && this.parts.length > 0;
     const media = data.subarray(goesOn ? chunk.initBytes ?? 0 : 0, chunk.mediaEnd ?? data.length);
+    const times = timesOf(data);
     const start = this.parts.length > 0 ? Math.max(this.appended(), 0) : 0;
     buffer.timestampOffset = start;
     await this.update(buffer, () => buffer.appendBuffer(media));
@@ -117,7 +155,7 @@ export class Buffer {
       this.isSpoilt = true;
       throw new Error("there is nothing to play in the file");
     }
-    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to });
+    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to, times: times?.map((time) => time + start) ?? evenly(chunk, start, end) });
     await this.evict(buffer);
   }
 

@@ -84,7 +84,7 @@ export function cameraScreen(main, of, at) {
   function changed() {
     const ms = player.wall;
     const missing = isMissing();
-    bar.show();
+    bar.show((player.state === "ready" && !player.isSkimming() ? player.buffer.began(player.video.currentTime) : undefined) ?? ms);
     timeline.moveTo(ms);
     boxes.at(player.state === "ready" ? ms : NaN);
     proof.show(missing ? undefined : player.chunk);
@@ -119,9 +119,7 @@ export function cameraScreen(main, of, at) {
     const removed = timeline.removedAt(middle);
     const bad = [...player.supply.bad.values()].find((one) => one.to > from && one.from < to);
     const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : removed ? "the video was removed" : player.state === "codec" ? "this browser cannot play it" : "no reason was recorded";
-    const words = `Skipped ${range(from, to)}: ${why}`;
-    stage.tell(words);
-    say(words);
+    stage.tell(`Skipped ${range(from, to)}: ${why}`);
   }
 
   const standing = setInterval(async () => {

@@ -1,6 +1,6 @@
 // The controls below the picture: the picture's time, playing, speed, sound, boxes.
 
-import { fill, h, icon, iconButton, setText } from "./dom.js";
+import { fill, h, icon, iconButton, say, setText } from "./dom.js";
 import { text, utc } from "./time.js";
 
 /** Thousandths of a second stand in front of the half of the day, where clocks have twelve hours. */
@@ -36,6 +36,7 @@ export function controls(player, actions) {
   function toggle() {
     if (player.playing) player.pause();
     else player.play();
+    say(player.playing ? "Playing" : `Paused at ${text(player.wall, "hms")}`);
   }
 
   let playing = false;
@@ -55,9 +56,9 @@ export function controls(player, actions) {
       rate.value = String(next);
       player.setRate(next);
     },
-    /** Shows the player's time. */
-    show() {
-      const ms = Math.floor(player.wall);
+    /** Shows a time, that of the picture where there is one. @param {number} at */
+    show(at) {
+      const ms = Math.round(at);
       const [, seconds = "", day = ""] = /^(.*\p{Nd})(\P{Nd}*)$/u.exec(text(ms, "hms")) ?? [];
       setText(clock, seconds);
       setText(thousandths, `.${digits.format(((ms % 1000) + 1000) % 1000)}`);

@@ -134,12 +134,17 @@ export function closeButton() {
   return button("Close", (event) => event.target.closest("dialog").close());
 }
 
-let saidAt = 0;
+/** Between two things that are said. */
+const SAID_MS = 1000;
+let saidAt = -Infinity;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let saying;
 
-/** Says something to screen readers, at most once a second. @param {string} text */
+/** Says something to screen readers, at most once a second: the last of what comes sooner is said then. @param {string} text */
 export function say(text) {
-  const at = Date.now();
-  if (at - saidAt < 1000 && saidAt > 0) return;
-  saidAt = at;
-  setText(byId("say"), text);
+  clearTimeout(saying);
+  saying = setTimeout(() => {
+    saidAt = performance.now();
+    setText(byId("say"), text);
+  }, saidAt + SAID_MS - performance.now());
 }

@@ -3,7 +3,7 @@
 import { Failure, json, send, signed } from "./api.js";
 import { button, fill, h, icon, iconButton, say } from "./dom.js";
 import { length } from "./time.js";
-import { size } from "./words.js";
+import { counted, size } from "./words.js";
 
 const ASK_MS = 1000;
 const SHOWN_MAX = 5;
@@ -74,7 +74,7 @@ export class Exports {
     if (one.state === "failed") return one.problem?.detail ?? one.problem?.title ?? "It could not be made.";
     if (one.state === "complete") {
       const digest = one.files.length === 1 ? one.files[0]?.sha256 : undefined;
-      return `${one.files.length} ${one.files.length === 1 ? "file" : "files"}, ${size(one.bytes)}${digest ? `, SHA-256 ${digest.slice(0, 16)}…` : ""}`;
+      return `${counted(one.files.length, "file")}, ${size(one.bytes)}${digest ? `, SHA-256 ${digest.slice(0, 16)}…` : ""}`;
     }
     const began = this.began.get(one.id) ?? { at: performance.now(), bytes: one.bytesWritten };
     this.began.set(one.id, began);

@@ -1,6 +1,6 @@
 // The line above a timeline: how much time is shown, the range that is marked, and buttons for what the keys do.
 
-import { fill, h, iconButton, setText } from "./dom.js";
+import { fill, h, iconButton, say, setText } from "./dom.js";
 import { DAY, HOUR, MINUTE, text } from "./time.js";
 import { DASH } from "./words.js";
 
@@ -41,6 +41,7 @@ export class Heading {
     this.range.hidden = !set;
     if (!set) return;
     const words = `${from === undefined ? "…" : text(from, "hms")} ${DASH} ${to === undefined ? "…" : text(to, "hms")}`;
+    say(`Range ${words}${bytes && `, ${bytes}`}`);
     fill(this.range, h("span", words), bytes && h("span.quiet", bytes), iconButton("close", "Clear the range", () => this.view.clearRange()));
   }
 }

@@ -5,7 +5,7 @@ import { fill, h, icon, setText } from "./dom.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
 import { HOUR, length, text } from "./time.js";
-import { size } from "./words.js";
+import { counted, size } from "./words.js";
 
 const none = (/** @type {string} */ words) => h("span.faint", words);
 
@@ -69,7 +69,7 @@ export function health(main) {
       return row(CAMERAS, h("a.row", { href: cameraLink(camera) }, icon(tone === "calm" ? "tick" : tone === "warn" ? "warning" : "fault", tone), camera.camera),
         h("span", when, " ", h("span.quiet", why)), canvas,
         !data ? none("") : data.gaps.length === 0 ? none("none") : `${data.gaps.length}, ${length(sum)}`,
-        !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : `${reported.waitingObjects} files`,
+        !reported ? none("not reported") : reported.waitingObjects === 0 ? none("nothing") : counted(reported.waitingObjects, "file"),
         reported?.lastError ?? none("none"));
     }));
     const gateways = known.gateways?.gateways ?? [];
@@ -77,8 +77,8 @@ export function health(main) {
       const { gatewayClock: clock, spool } = report;
       const offset = clock.offsetUs === undefined ? "" : `, ± ${Math.max(1, Math.round(clock.offsetUs / 1000))} ms`;
       return row(GATEWAYS, site, lineState() === "ok" ? `${length(Math.max(0, now() - report.at))} ago` : "not known", clock.synchronized ? `synchronised${offset}` : "not synchronised",
-        spool.objects === 0 ? none("nothing") : `${spool.objects} files, ${size(spool.bytes)}`,
-        report.quarantinedObjects === 0 ? none("none") : `${report.quarantinedObjects} files`, report.upload.lastError ?? none("none"));
+        spool.objects === 0 ? none("nothing") : `${counted(spool.objects, "file")}, ${size(spool.bytes)}`,
+        report.quarantinedObjects === 0 ? none("none") : counted(report.quarantinedObjects, "file"), report.upload.lastError ?? none("none"));
     }), gateways.length === 0 && h("tr", h("td", { colspan: "6" }, none("No gateway has reported yet."))));
   }
 
@@ -86,10 +86,9 @@ export function health(main) {
     functions.hidden = known.functions === undefined;
     fill(functionRows, ...(known.functions ?? []).map(({ name, state, waiting, parked, oldestWaitingMs, lastError }) => {
       const [sign, tone, words] = /** @type {const} */ ({ running: ["tick", "calm", "running"], behind: ["warning", "warn", "behind"], failing: ["fault", "bad", "failing"] })[state] ?? ["warning", "warn", state];
-      const events = (/** @type {number} */ count) => `${count.toLocaleString()} ${count === 1 ? "event" : "events"}`;
       return row(FUNCTIONS, name, h("span.row", icon(sign, tone), words),
-        waiting === 0 ? none("nothing") : `${events(waiting)}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`,
-        parked === 0 ? none("none") : events(parked), lastError ? `${since(lastError.time)}: ${lastError.message}` : none("none"));
+        waiting === 0 ? none("nothing") : `${counted(waiting, "event")}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`,
+        parked === 0 ? none("none") : counted(parked, "event"), lastError ? `${since(lastError.time)}: ${lastError.message}` : none("none"));
     }));
   }
 

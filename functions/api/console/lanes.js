@@ -7,7 +7,7 @@ import { bar, block, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
 import { DAY, length } from "./time.js";
 import { within } from "./within.js";
-import { cause, kind, labelText, range } from "./words.js";
+import { cause, isBad, kind, labelText, range } from "./words.js";
 
 /** `width` is that of the canvas, in CSS pixels.
  * @typedef {{ width: number, span: Span, names: Name[], of: Name, spans: (Timeline | undefined)[], failed: boolean, faults: Span[], data: Timeline | undefined, day: Timeline | undefined, daySpan: Span,
@@ -233,11 +233,6 @@ function seen(pen, label, y, tall) {
       c.lineWidth = 1;
     }
   }
-}
-
-/** Whether a stretch is one that somebody should act on. @param {Stretch} stretch */
-export function isBad(stretch) {
-  return stretch.signature === "invalid" || stretch.content === "mismatch" || stretch.chain === "broken";
 }
 
 /** @param {Pen} pen @param {number} y @param {number} tall */

@@ -1,7 +1,7 @@
 // Where a browser has no Media Source Extensions, but plays HLS by itself: Safari on old phones.
 
 import { ask, pathOf, signed } from "./api.js";
-import { Buffer, hasSource } from "./buffer.js";
+import { Buffer, evenly, hasSource } from "./buffer.js";
 import { MINUTE, utc } from "./time.js";
 
 /** As much is in one playlist. Behind it playing breaks off for a moment. */
@@ -21,7 +21,8 @@ class Native extends Buffer {
   async append(chunk, signal) {
     if (chunk.from > this.last) await this.load(chunk, signal);
     const start = this.end();
-    this.parts.push({ chunk, start, end: start + (chunk.seconds ?? (chunk.to - chunk.from) / 1000), from: chunk.from, to: chunk.to });
+    const end = start + (chunk.seconds ?? (chunk.to - chunk.from) / 1000);
+    this.parts.push({ chunk, start, end, from: chunk.from, to: chunk.to, times: evenly(chunk, start, end) });
   }
 
   /** Takes a playlist that begins with a chunk, when what is in the one before it was played. @param {Chunk} chunk @param {AbortSignal} signal */

@@ -3,7 +3,7 @@
 import { fill, h } from "./dom.js";
 import { SECOND, text } from "./time.js";
 import { within } from "./within.js";
-import { gapText, labelText, removedText } from "./words.js";
+import { counted, gapText, isBad, labelText, proofText, removedText } from "./words.js";
 
 const LISTED_MAX = 100;
 
@@ -26,12 +26,14 @@ export function outline(view) {
   const removed = within(view.data?.removed, from, to).map((one) => ({ at: one.from, words: removedText(one) }));
   const seen = within(view.data?.sightings, from, to).filter((sighting) => !view.hidden.has(sighting.label))
     .map((sighting) => ({ at: sighting.from, words: `${labelText(sighting.label)}, ${text(sighting.from, "hms")}` }));
-  const all = [...gaps, ...removed, ...seen].sort((a, b) => a.at - b.at);
-  const key = all.map(({ at, words }) => at + words).join();
+  const proofs = within(view.data?.integrity, from, to).map((stretch) => ({ at: stretch.from, words: proofText(stretch), isBad: isBad(stretch) }));
+  const some = [...gaps, ...removed, ...seen, ...proofs];
+  // What somebody should act on is never in a mere number.
+  const isWhole = some.length <= LISTED_MAX;
+  const all = (isWhole ? some : proofs.filter((one) => one.isBad).slice(0, LISTED_MAX)).sort((a, b) => a.at - b.at);
+  const sum = isWhole ? "" : `${counted(gaps.length + removed.length, "gap")}, ${counted(seen.length, "sighting")}. Show less time to have them one by one.`;
+  const key = sum + all.map(({ at, words }) => at + words).join();
   if (shown.get(view.list) === key) return;
   shown.set(view.list, key);
-  const items = all.length <= LISTED_MAX
-    ? all.map(({ at, words }) => h("li", h("button", { tabindex: "-1", onclick: () => view.seek(at) }, words)))
-    : [h("li", `${gaps.length} gaps, ${seen.length} sightings. Show less time to have them one by one.`)];
-  fill(view.list, ...items);
+  fill(view.list, sum !== "" && h("li", sum), ...all.map(({ at, words }) => h("li", h("button", { tabindex: "-1", onclick: () => view.seek(at) }, words))));
 }

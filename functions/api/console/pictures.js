@@ -2,6 +2,7 @@
 
 import { bytes } from "./api.js";
 import { startOf } from "./start.js";
+import { timesOf } from "./times.js";
 
 /** @typedef {{ media: string, mimeType?: string }} Source */
 
@@ -63,6 +64,8 @@ async function firstOf(media, signal) {
 
 /** @param {ArrayBuffer} data @param {number} offset @returns {Promise<ImageBitmap>} */
 async function decoded(data, offset) {
+  // For what is sought in it, its pictures last as long as they are shown.
+  timesOf(new Uint8Array(data));
   const blob = new Blob([data], { type: "video/mp4" });
   const video = document.createElement("video");
   video.muted = true;

@@ -15,7 +15,8 @@ export const FASTEST_PLAYED = 4;
 
 /** So many pictures a browser decodes before it shows the first of them. */
 const FEW_PICTURES = 12;
-
+/** What is as new as this counts as live: a screen that opens on a camera that sent something in the last minute goes there. */
+const NEWEST_MS = 90 * SECOND;
 /** How often it is looked at while it stands still. */
 const REST_MS = 250;
 
@@ -49,7 +50,7 @@ export class Player extends Emitter {
       if (this.state === "offline") this.seek(this.wall);
     });
     this.work = new AbortController();
-    this.showing = false;
+    this.showing = this.wasPlaying = false;
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
     video.muted = true;
     video.addEventListener("waiting", () => this.buffer.overHole());
@@ -195,11 +196,12 @@ export class Player extends Emitter {
   }
 
   pause() {
-    const skimmed = this.playing && this.isSkimming();
+    const { playing } = this;
     this.playing = this.live = false;
     this.video.pause();
     // The video is still where it was when key pictures began.
-    if (skimmed) this.seek(this.wall);
+    if (playing && this.isSkimming()) this.seek(this.wall);
+    else if (playing && this.state === "ready") this.stepTo(0);
     this.tell();
   }
 
@@ -235,21 +237,22 @@ export class Player extends Emitter {
   /** Goes on by a number of pictures; negative goes back. @param {number} frames */
   step(frames) {
     this.pause();
-    const length = 1 / (this.chunk?.frameRate || 25);
-    const part = this.lastPart;
-    const next = this.video.currentTime + frames * length;
-    if (part && next < part.start && this.buffer.parts[0] === part) this.seek(part.from - length * SECOND);
-    else this.video.currentTime = Math.max(0, next + (frames > 0 ? 0.001 : -0.001));
+    this.stepTo(frames);
+  }
+
+  /** Seeks the middle of a picture so many further. None is that of now, which a browser's time may be ahead of. @param {number} frames */
+  stepTo(frames) {
+    const next = this.buffer.picture(this.video.currentTime, frames);
+    if (typeof next === "number") this.video.currentTime = next;
+    else if (next) this.seek(next.wall);
   }
 
   /** Follows the camera, as close as its newest chunk. */
   async goLive() {
     this.live = this.playing = true;
     this.rate = 1;
-    const newest = await chunks(this.of, now() - 30 * SECOND, now() + HOUR, 60).catch(() => []);
-    const from = newest.at(-2) ?? newest.at(-1);
-    if (from) await this.seek(from.from);
-    else await this.seek(now());
+    const newest = await chunks(this.of, now() - NEWEST_MS, now() + HOUR, 500).catch(() => []);
+    await this.seek((newest.at(-2) ?? newest.at(-1))?.from ?? now());
   }
 
   /** @param {number} at */
@@ -265,8 +268,6 @@ export class Player extends Emitter {
     if (this.playing || this.video.seeking) this.frames.soon();
     else this.frames.later(REST_MS);
   }
-
-  wasPlaying = false;
 
   /** Takes the time from the picture. */
   follow() {

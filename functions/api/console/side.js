@@ -88,7 +88,7 @@ export function side(main, asked) {
 
   let said = 0;
   clock.on("time", () => {
-    bar.show();
+    bar.show(clock.wall);
     timeline.moveTo(clock.wall);
     setText(date, dateText(clock.wall));
     if (performance.now() - said < 500) return;

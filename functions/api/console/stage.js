@@ -1,8 +1,9 @@
 // The picture of one camera, and words where there is none.
 
-import { button, fill, h, icon, setText } from "./dom.js";
+import { button, fill, h, icon, say, setText } from "./dom.js";
+import { plan } from "./export.js";
 import { known } from "./state.js";
-import { length, text } from "./time.js";
+import { MINUTE, length, text } from "./time.js";
 import { cause, gapText, labelText, range, removal, removedText, size, trouble } from "./words.js";
 import { lineState, signed } from "./api.js";
 
@@ -52,6 +53,7 @@ export class Stage {
 
   /** Says something for a moment. @param {string} words */
   tell(words) {
+    if (this.note.hidden || this.note.textContent !== words) say(words);
     this.note.hidden = false;
     setText(this.note, words);
     clearTimeout(this.noteTimer);
@@ -106,9 +108,10 @@ export class Stage {
       case "codec": {
         const { chunk } = player;
         if (!chunk) return undefined;
-        const link = h("a.button.outlined", { download: "" }, icon("download"), `Download this file, ${size(chunk.sizeBytes)}`);
-        signed(chunk.media).then((href) => link.setAttribute("href", href)).catch(() => link.remove());
-        return this.say(`codec ${chunk.key}`, h("h2", `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", "Everything else works, and the file can be played elsewhere."), row(link));
+        if (this.said === `codec ${chunk.key}`) return undefined;
+        const link = h("a.button.outlined", { download: "" });
+        offer(link, player.of, chunk).catch(() => link.remove());
+        return this.say(`codec ${chunk.key}`, h("h2", `This browser cannot play ${codecName(chunk.mimeType)}`), h("p", "Everything else works, and the video can be played elsewhere."), row(link));
       }
       case "gone": case "damaged": {
         const { chunk, state } = player;
@@ -131,6 +134,13 @@ export class Stage {
 function troubleOf(player) {
   const line = lineState();
   return line === "ok" ? player.supply.why : line;
+}
+
+/** Makes a link to what can be played elsewhere: a minute from a file on, or the file alone. @param {HTMLElement} link @param {Name} of @param {Chunk} chunk */
+async function offer(link, of, chunk) {
+  const clip = await plan(of, chunk.from, chunk.from + MINUTE).catch(() => undefined);
+  link.setAttribute("href", await signed(clip?.media ?? chunk.media));
+  fill(link, icon("download"), clip ? `Download ${length(clip.seconds * 1000)} from here, ${size(clip.sizeBytes)}` : `Download this file, ${size(chunk.sizeBytes)}`);
 }
 
 /** @param {string} mimeType */

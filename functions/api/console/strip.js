@@ -5,9 +5,11 @@ import { h } from "./dom.js";
 import { colour, themes } from "./palette.js";
 import { block } from "./strokes.js";
 import { DAY, length } from "./time.js";
+import { counted } from "./words.js";
 
 /** How often it is asked for again. */
 const REFRESH_MS = 60_000;
+const STALE_MS = 5000;
 const BIN_S = 300;
 
 export class Strip {
@@ -31,6 +33,11 @@ export class Strip {
     this.resized.disconnect();
   }
 
+  /** Has it asked for again a little later. */
+  stale() {
+    this.loadedAt = Math.min(this.loadedAt, performance.now() - REFRESH_MS + STALE_MS);
+  }
+
   async load() {
     if (this.loading || performance.now() - this.loadedAt < REFRESH_MS) return;
     this.loading = true;
@@ -40,7 +47,7 @@ export class Strip {
       this.loadedAt = performance.now();
       const { gaps } = this.data;
       const sum = gaps.reduce((all, gap) => all + gap.to - gap.from, 0);
-      this.canvas.setAttribute("aria-label", `The last 24 hours: ${gaps.length === 0 ? "no gaps" : `${gaps.length} gaps, ${length(sum)}`}, ${this.data.sightings.length} sightings`);
+      this.canvas.setAttribute("aria-label", `The last 24 hours: ${gaps.length === 0 ? "no gaps" : `${counted(gaps.length, "gap")}, ${length(sum)}`}, ${counted(this.data.sightings.length, "sighting")}`);
       this.draw();
     } catch {
       // What was there stays, and the next round asks again.

@@ -24,7 +24,7 @@ export function ticks(span, width) {
     const ms = step < HOUR ? span.from + (at - wall(span.from)) : fromWall(at);
     if (ms >= span.to) break;
     // An hour that the clocks leave out has no mark of its own.
-    if (ms <= last || ms < span.from) continue;
+    if (ms <= last || ms < span.from || (step < DAY && wall(ms) !== at)) continue;
     last = ms;
     // An hour that comes twice has a mark each time.
     const other = !changes || step < HOUR || step >= DAY ? undefined : twin(ms);

@@ -14,7 +14,7 @@ import { covered, drawCursor, drawLanes } from "./lanes.js";
 import { outline, tellPlace } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
-import { gapText, removedText } from "./words.js";
+import { gapText, isBad, proofText, removedText } from "./words.js";
 import { hoverCard } from "./hover.js";
 import { within } from "./within.js";
 
@@ -60,7 +60,7 @@ export class TimelineView extends Emitter {
     /** The lanes, which stay as they are while the playhead and the pointer move over them on a canvas of their own. */
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.cursor = h("canvas", { "aria-hidden": "true" });
-    this.isStale = true;
+    this.isStale = this.isMoved = true;
     this.covered = "";
     this.slider = h("div.lanes", { role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, this.canvas, this.cursor);
     this.gutter = h("div.gutter");
@@ -94,9 +94,10 @@ export class TimelineView extends Emitter {
     this.footage.close();
   }
 
-  /** Has it drawn in the next frame: all of it, or what moves over the lanes. @param {"all" | "cursor"} [what] */
+  /** Has it drawn in the next frame: all of it, or what moves over the lanes. What plays moves its playhead all the time. @param {"all" | "cursor" | "playhead"} [what] */
   redraw(what = "all") {
     if (what === "all") this.isStale = true;
+    if (what !== "playhead") this.isMoved = true;
     this.frames.soon();
   }
 
@@ -106,13 +107,9 @@ export class TimelineView extends Emitter {
   }
 
   /** Of the whole day of the playhead. */
-  get day() {
-    return this.footage.day;
-  }
+  get day() { return this.footage.day; }
 
-  narrow() {
-    return narrowScreen.matches;
-  }
+  narrow() { return narrowScreen.matches; }
 
   measure() {
     const { left, width } = this.slider.getBoundingClientRect();
@@ -189,7 +186,7 @@ export class TimelineView extends Emitter {
     this.playhead = ms;
     if (outside && seen) this.show(ms - (to - from) * 0.6, ms + (to - from) * 0.4);
     else if (how === "follow" && before <= to && before > from && ms > to - (to - from) * 0.04) this.pan((to - from) * 0.5);
-    this.redraw("cursor");
+    this.redraw("playhead");
     this.turnDay();
   }
 
@@ -270,9 +267,10 @@ export class TimelineView extends Emitter {
     performance.clearMeasures("framepost-timeline");
     this.heading.show(this.span);
     tellPlace(this);
-    // Words, and a list of hundreds, are not made anew while something moves.
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => { this.tell(); outline(this); }, REST_MS);
+    // Words, and a list of hundreds, are not made anew while somebody moves something.
+    if (this.isMoved) clearTimeout(this.resting);
+    if (this.isMoved) this.resting = setTimeout(() => { this.tell(); outline(this); }, REST_MS);
+    this.isMoved = false;
     if (performance.now() - this.toldAt > TOLD_MS) this.tell();
   }
 
@@ -287,8 +285,9 @@ export class TimelineView extends Emitter {
     const gap = this.gapAt(ms);
     const removed = this.removedAt(ms);
     const labels = within(this.data?.sightings, ms).map((seen) => seen.label);
-    const words = gap ? gapText(gap) : removed ? removedText(removed) : labels.length > 0 ? [...new Set(labels)].join(", ") : "";
-    return [text(ms, "hms"), words].filter(Boolean).join(", ");
+    const words = gap ? gapText(gap) : removed ? removedText(removed) : [...new Set(labels)].join(", ");
+    const bad = within(this.data?.integrity, ms).find(isBad);
+    return [text(ms, "hms"), words, bad && proofText(bad)].filter(Boolean).join(", ");
   }
 
   /** @param {number} ms @param {Name} [of] */

@@ -1,12 +1,20 @@
 // How somebody moves about in time, by keys and buttons, where a timeline and a clock stand together.
 
+import { say } from "./dom.js";
 import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
 import { midnight } from "./time.js";
+import { isBad } from "./words.js";
 
 /** The first of some times that is after another one by a distance, or the last that is before it. @param {number[]} all @param {number} ms @param {number} step @param {number} apart */
 function beyond(all, ms, step, apart) {
   return step > 0 ? all.find((one) => one > ms + apart) : all.findLast((one) => one < ms - apart);
+}
+
+/** Goes to a time, and says what is there. @param {import("./timeline.js").TimelineView} timeline @param {(ms: number) => void} seek @param {number} ms */
+function jump(timeline, seek, ms) {
+  seek(ms);
+  say(timeline.what(ms));
 }
 
 /**
@@ -19,17 +27,18 @@ export function travel(timeline, clock, seek, tell) {
   return {
     /** @param {number} step */
     sighting(step) {
-      const all = (timeline.day?.sightings ?? []).filter((one) => !timeline.hidden.has(one.label)).map((one) => one.from);
+      const all = (timeline.day?.sightings ?? []).filter((one) => !timeline.hidden.has(one.label)).map((one) => one.from).sort((a, b) => a - b);
       const found = beyond(all, clock.wall, step, 600);
       if (found === undefined) none("sighting", step);
-      else seek(found);
+      else jump(timeline, seek, found);
     },
     /** @param {number} step */
     fault(step) {
-      const all = [timeline.day, ...timeline.footage.spans].flatMap((data) => data?.gaps ?? []).map((gap) => gap.from).sort((a, b) => a - b);
+      const spans = [timeline.day, ...timeline.footage.spans].flatMap((data) => [...(data?.gaps ?? []), ...(data?.integrity ?? []).filter(isBad)]);
+      const all = [...spans, ...timeline.faults].map(({ from }) => from).sort((a, b) => a - b);
       const found = beyond(all, clock.wall, step, 1);
       if (found === undefined) none("gap", step);
-      else seek(found + 1);
+      else jump(timeline, seek, found + 1);
     },
   };
 }
@@ -42,9 +51,9 @@ export function travel(timeline, clock, seek, tell) {
  */
 export function travelKeys(timeline, clock, bar, exporting, seek, more) {
   return cameraKeys({
-    toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => seek(clock.wall + ms),
+    toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => jump(timeline, seek, clock.wall + ms),
     export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(), zoom: (factor) => timeline.zoom(factor),
-    day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => seek(midnight(clock.wall)),
+    day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => jump(timeline, seek, midnight(clock.wall)),
     ask: () => askTime(clock.wall, seek), close: () => exporting.close(), ...more,
   });
 }

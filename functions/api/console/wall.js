@@ -1,16 +1,20 @@
 // The live wall: every camera's newest picture, how old it is, and its last day.
 
-import { now } from "./api.js";
+import { json, now } from "./api.js";
 import { plays } from "./buffer.js";
 import { chip, fill, h, icon, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
-import { cameraLink, freshness, isFresh, known } from "./state.js";
+import { cameraLink, freshness, isFresh, known, sameCamera } from "./state.js";
 import { Strip } from "./strip.js";
-import { HOUR, text } from "./time.js";
+import { HOUR, MINUTE, text, utc } from "./time.js";
 import { labelText, sign } from "./words.js";
 
 /** A sighting that ended this long ago is "now" on the picture. */
 const NOW_MS = 10_000;
+/** A strip, which tells what was seen last, is asked for once a minute; what is new in between, of all cameras at once, no more often than this. */
+const NEWS_MS = 3000;
+const NEWS_OF_MS = 2 * MINUTE;
+const NEWS_MAX = 100;
 /** Pictures change no more often than this where somebody wants little motion. */
 const CALM_MS = 3000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -40,6 +44,8 @@ class Tile {
     this.unplayable = false;
     this.tagged = "";
     this.lastSeen = "";
+    /** What was seen last, where that is newer than the strip. @type {Sighting | undefined} */
+    this.news = undefined;
   }
 
   close() {
@@ -60,7 +66,8 @@ class Tile {
       setText(this.over, "");
       fill(this.over, h("strong.row", icon("fault", "bad"), `No video since ${text(last, now() - last > 20 * HOUR ? "date" : "hm")}`), h("span", `${why}. Last picture ${text(last, "hms")}.`));
     }
-    const seen = this.strip.data?.sightings.at(-1);
+    const listed = this.strip.data?.sightings.at(-1);
+    const seen = this.news && this.news.to >= (listed?.to ?? 0) ? this.news : listed;
     const current = seen && now() - seen.to < NOW_MS ? seen.label : "";
     const tag = late && tone !== "bad" ? `${tone} ${why}` : current && `seen ${current}`;
     if (this.tagged !== tag) {
@@ -158,9 +165,30 @@ export function wall(main) {
     drawChips();
   }
 
+  let askedAt = -Infinity;
+  /** Asks what was seen just now. */
+  async function look() {
+    if (performance.now() - askedAt < NEWS_MS || tiles.length === 0 || document.hidden) return;
+    askedAt = performance.now();
+    try {
+      /** @type {{ sightings: Sighting[] }} */
+      const { sightings } = await json("/v1/sightings", { from: utc(now() - NEWS_OF_MS), limit: NEWS_MAX });
+      sightings.sort((a, b) => a.to - b.to);
+      for (const tile of tiles) {
+        tile.news = sightings.findLast((one) => sameCamera(one, tile.camera));
+        // The strip has no such label, or nothing yet.
+        if (tile.news && !tile.strip.data?.counts.some(({ label }) => label === tile.news?.label)) tile.strip.stale();
+      }
+      tick();
+    } catch {
+      // What was seen before stays.
+    }
+  }
+
   function fresh() {
     for (const tile of tiles) tile.update();
     tick();
+    look();
   }
 
   const deaf = [known.on("cameras", build), known.on("fresh", fresh)];

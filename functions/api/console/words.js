@@ -104,6 +104,11 @@ export function size(bytes) {
   return `${bytes} bytes`;
 }
 
+/** So many of something: "1 file", "2 files". @param {number} count @param {string} word */
+export function counted(count, word) {
+  return `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
+}
+
 /** A score as the browser's language writes it. @param {number} value  0 to 1 */
 export function scoreText(value) {
   return value.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -129,4 +134,15 @@ export function proof(integrity) {
   }
   const more = chain.state === "first" ? "First of its run" : chain.state === "linked" ? "Chain unbroken" : "In no chain";
   return { sign: "tick", tone: "calm", title: "Signed by the gateway", more };
+}
+
+/** Whether a stretch is one that somebody should act on. @param {Stretch} stretch */
+export function isBad(stretch) {
+  return stretch.signature === "invalid" || stretch.content === "mismatch" || stretch.chain === "broken";
+}
+
+/** What is known of the files of a stretch, in one line. @param {Stretch} stretch */
+export function proofText({ from, to, signature, content, chain }) {
+  const state = /** @type {ChainState["state"]} */ (chain);
+  return `${proof({ signature, ...(content === undefined ? {} : { content }), chain: { state } }).title}, ${range(from, to)}`;
 }

@@ -26,7 +26,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 56] = modules![
+const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -78,6 +78,7 @@ const MODULES: [(&str, &str, &[u8]); 56] = modules![
     "ticks.js",
     "time.js",
     "timeline.js",
+    "times.js",
     "together.js",
     "travel.js",
     "wall.js",

@@ -49,9 +49,18 @@ pub(crate) fn chromium() -> Option<PathBuf> {
 
 /// Starts it with these videos, waits until they are read, and returns it with the console's address.
 fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String) {
+    read(Onebox::up(data, &arguments(videos)))
+}
+
+/// What it is started with.
+fn arguments(videos: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
     let options = ["--stay", "--sign", "--listen", "127.0.0.1:0", "--window", "2s"].map(str::to_owned);
     let videos = videos.into_iter().map(|path| path.into_os_string().into_string().expect("a path"));
-    let onebox = Onebox::up(data, &options.into_iter().chain(videos).collect::<Vec<_>>());
+    options.into_iter().chain(videos).collect()
+}
+
+/// Waits until its videos are read, and returns it with the console's address.
+fn read(onebox: Onebox) -> (Onebox, String) {
     let base = address(&onebox);
     onebox.running.wait_for(Output::Stderr, Duration::from_mins(5), |lines| {
         lines.iter().any(|line| line.contains("all files are read")).then_some(())
@@ -148,11 +157,19 @@ fn nine_cameras_show_one_moment() {
     for copy in &videos[1..] {
         twin(&videos[0], copy);
     }
-    let (mut onebox, base) = up(&directory.path().join("data"), videos.clone());
+    // And one whose camera leaves pictures out, and sends them in another order than they are shown.
+    let uneven = directory.path().join("uneven.mp4");
+    let thinned = format!("{bars},select='mod(n,7)-3'");
+    let leaving_out = ["-f", "lavfi", "-t", "10", "-i", source, "-vf", &thinned, "-fps_mode", "vfr"];
+    let reordering = ["-bf", "3", "-x264-params", "b-pyramid=normal:open-gop=0:scenecut=0"];
+    ffmpeg(leaving_out.into_iter().chain(coding).chain(reordering), &uneven);
+    let all = videos.iter().chain([&uneven]).cloned();
+    let (mut onebox, base) = up(&directory.path().join("data"), all);
     succeed(
         node.arg(harness().join("nine.mjs"))
             .args([base.as_str(), "onebox"])
             .arg(pictures(directory.path()))
+            .arg(camera(&uneven))
             .args(videos.iter().map(|video| camera(video)))
             .env("CHROMIUM", chromium),
     );
@@ -189,25 +206,86 @@ fn camera(video: &Path) -> String {
     video.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
+/// A yard that a car crosses after three seconds, and somebody on foot after fourteen. In the middle, nothing for half a minute.
+const YARD: &str = "
+    [0] drawbox=y=218:h=142:color=0x67705f:t=fill, drawbox=y=262:h=64:color=0x484c50:t=fill, drawbox=y=258:h=4:color=0x9a9d97:t=fill,
+    drawbox=x=40:y=292:w=70:h=4:color=0xc9c7ba:t=fill, drawbox=x=200:y=292:w=70:h=4:color=0xc9c7ba:t=fill,
+    drawbox=x=360:y=292:w=70:h=4:color=0xc9c7ba:t=fill, drawbox=x=520:y=292:w=70:h=4:color=0xc9c7ba:t=fill,
+    drawbox=x=392:y=96:w=208:h=126:color=0xb7a48d:t=fill, drawbox=x=380:y=74:w=232:h=24:color=0x6d4a3d:t=fill,
+    drawbox=x=414:y=124:w=46:h=40:color=0x2f3a44:t=fill, drawbox=x=532:y=124:w=46:h=40:color=0x2f3a44:t=fill,
+    drawbox=x=478:y=138:w=38:h=84:color=0x54473c:t=fill, drawbox=x=80:y=134:w=14:h=88:color=0x5a4636:t=fill,
+    drawbox=x=46:y=62:w=82:h=84:color=0x4d6a47:t=fill, drawbox=x=60:y=44:w=54:h=24:color=0x577650:t=fill,
+    drawbox=x=160:y=176:w=200:h=5:color=0x8d8577:t=fill, drawbox=x=160:y=200:w=200:h=5:color=0x8d8577:t=fill,
+    drawbox=x=170:y=166:w=7:h=54:color=0x8d8577:t=fill, drawbox=x=256:y=166:w=7:h=54:color=0x8d8577:t=fill,
+    drawbox=x=344:y=166:w=7:h=54:color=0x8d8577:t=fill [yard];
+    [1] drawbox=y=24:w=150:h=30:color=0x9d2f27:t=fill, drawbox=x=34:w=78:h=26:color=0x9d2f27:t=fill, drawbox=x=42:y=5:w=28:h=18:color=0xb9c6d0:t=fill,
+    drawbox=x=76:y=5:w=28:h=18:color=0xb9c6d0:t=fill, drawbox=x=22:y=46:w=22:h=20:color=0x17191b:t=fill, drawbox=x=108:y=46:w=22:h=20:color=0x17191b:t=fill,
+    colorkey=0xff00ff:0.2:0 [car];
+    [2] drawbox=x=7:w=12:h=14:color=0xc79a7b:t=fill, drawbox=x=3:y=14:w=20:h=28:color=0x2f4f7d:t=fill, drawbox=x=5:y=42:w=16:h=28:color=0x23262a:t=fill,
+    colorkey=0xff00ff:0.2:0 [walker];
+    [yard] [car] overlay=x='-160+(t-3)*190':y=254:enable='between(t,3,7.4)' [driven];
+    [driven] [walker] overlay=x='620-(t-14)*90':y=196:enable='between(t,14,21)', format=yuv420p, setpts=PTS+gte(N\\,300)*30/TB
+";
+
+/// Has ffmpeg draw it.
+fn draw_yard(output: &Path) {
+    let sources = ["color=c=0xa9bccb:size=640x360", "color=c=0xff00ff:size=150x66", "color=c=0xff00ff:size=26x70"];
+    let sources: Vec<String> = sources.iter().map(|source| format!("{source}:rate=25:duration=24")).collect();
+    let inputs = sources.iter().flat_map(|source| ["-f", "lavfi", "-i", source]);
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0"];
+    let drawing = ["-filter_complex", YARD, "-fps_mode", "passthrough"];
+    ffmpeg(inputs.chain(drawing).chain(coding), output);
+}
+
 #[test]
 fn the_console_shows_what_happened() {
     let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    if !crate::inferred::has_ffmpeg() {
+        return;
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
-    // In the middle, nothing for half a minute: the gateway records a gap.
     let gate = directory.path().join("gate.mkv");
-    let source = "testsrc2=size=640x360:rate=25:duration=24";
-    let arguments = ["-f", "lavfi", "-i", source, "-vf", "setpts=PTS+gte(N\\,300)*30/TB", "-fps_mode", "passthrough"];
-    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-bf", "0"];
-    ffmpeg(arguments.into_iter().chain(coding), &gate);
+    draw_yard(&gate);
     let yard = directory.path().join("yard.mkv");
-    std::fs::copy(&gate, &yard).expect("a copy");
-    let (mut onebox, base) = up(&directory.path().join("data"), [gate, yard, Clip::H264Aac.path(), Clip::H265.path()]);
+    twin(&gate, &yard);
+    let videos = [gate, yard, Clip::H264Aac.path(), Clip::H265.path()];
+    let names = videos.each_ref().map(|video| camera(video));
+    let (mut onebox, base) = read(Onebox::seeing(&directory.path().join("data"), &arguments(videos)));
     let drive = harness().join("drive.mjs");
     succeed(
         node.arg(drive)
-            .args([base.as_str(), "onebox", "gate", "yard"])
+            .args([base.as_str(), "onebox"])
+            .args(names)
             .arg(pictures(directory.path()))
             .env("CHROMIUM", chromium),
     );
     onebox.end();
+}
+
+/// Without arguments, there is a camera that moves and something that is seen on it.
+#[test]
+fn the_first_start_has_something_to_show() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    if !crate::inferred::has_ffmpeg() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let mut onebox = Onebox::seeing(&data, &["--listen", "127.0.0.1:0"]);
+    let base = address(&onebox);
+    succeed(
+        node.arg(harness().join("first.mjs"))
+            .args([base.as_str(), "onebox"])
+            .arg(data.join("catalog.db"))
+            .arg(pictures(directory.path()))
+            .env("CHROMIUM", chromium),
+    );
+    onebox.end();
+}
+
+#[test]
+fn the_picture_of_the_readme_is_small() {
+    let picture = std::fs::read(harness().join("console.png")).expect("the picture");
+    assert!(picture.starts_with(b"\x89PNG"), "it is a picture");
+    assert!(picture.len() <= 200_000, "{} bytes", picture.len());
 }
