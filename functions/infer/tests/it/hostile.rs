@@ -1,12 +1,10 @@
 //! Hostile chunks, and programs that hang, flood or die in place of ffmpeg.
 
 use crate::damaged::small_chunk;
+use crate::support::pretender::Pretender;
 use crate::support::{FRAGMENTED, Object, chunk, ffmpeg, footage};
 use framepost_events::record::Container;
 use framepost_infer::pictures::{Decoder, Limits, PicturesError, Wanted, pictures};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the programs here would run that nobody ends.
@@ -18,19 +16,6 @@ const LONG: Limits = with_decoding(Duration::from_secs(200));
 
 const fn with_decoding(decoding: Duration) -> Limits {
     Limits { decoding, memory_bytes: 1 << 30, pixels: 4096 * 4096, read_bytes: 256 << 20 }
-}
-
-/// A program that pretends to be ffmpeg. The script has its own process id as `$$`.
-///
-/// Another process writes it: a child that another test is starting has copies of all files that are open here, and
-/// a program that somebody has open for writing is not run (`ETXTBSY`).
-fn pretender(dir: &Path, script: &str) -> PathBuf {
-    let path = dir.join("ffmpeg");
-    let mut install = Command::new("install");
-    let mut install = install.args(["-m", "755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped()).spawn().unwrap();
-    write!(install.stdin.take().unwrap(), "#!/bin/sh\n{script}\n").unwrap();
-    assert!(install.wait().unwrap().success());
-    path
 }
 
 #[tokio::test]
@@ -60,10 +45,10 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
         ("a picture", format!("cat > /dev/null; {picture}; {time}"), "picture"),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let program = pretender(dir.path(), &script);
+        let pretender = Pretender::new(dir.path(), &script);
         // Who does not end by itself meets the limit soon; a busy machine must not bring the others there.
         let limits = if expected == "time" { SHORT } else { LONG };
-        let decoder = Decoder::new(&program, limits);
+        let decoder = Decoder::new(&pretender.program, limits);
         let begun = Instant::now();
         let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
         let told = match &result {
@@ -76,9 +61,8 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
         };
         assert_eq!(told, expected, "{name}: {result:?}");
         assert!(begun.elapsed() < LEFT_ALONE / 10, "{name}: {:?}", begun.elapsed());
-        no_process_runs(&program, name).await;
-        let written = dir.path().join("ffmpeg.written").metadata().map_or(0, |written| written.len());
-        assert_eq!(written, 0, "{name}");
+        pretender.is_gone(name).await;
+        assert_eq!(pretender.written(), 0, "{name}");
     }
     let missing = Decoder::new("/nowhere/ffmpeg", LONG);
     let result = pictures(&Object::of(bytes.clone()), &missing, &chunk, Wanted::First).await;
@@ -92,30 +76,16 @@ async fn a_program_that_hangs_is_ended_at_its_limit_of_time() {
     let chunk = chunk(&bytes, Container::Fmp4, 1.0);
     for script in ["cat > /dev/null; sleep 1000", "sleep 1000", "sleep 1000 & sleep 1000 & wait"] {
         let dir = tempfile::tempdir().unwrap();
-        let program = pretender(dir.path(), script);
+        let pretender = Pretender::new(dir.path(), script);
         let begun = tokio::time::Instant::now();
-        let result = pictures(&Object::of(bytes.clone()), &Decoder::new(&program, SHORT), &chunk, Wanted::First).await;
+        let decoder = Decoder::new(&pretender.program, SHORT);
+        let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
         assert!(matches!(result, Err(PicturesError::Limit("time"))), "{script}: {result:?}");
         // By the clock three times the processor time, and then up to ten seconds until it is reaped.
         let least = SHORT.decoding * 3;
         let most = least + Duration::from_secs(10);
         assert!((least..=most).contains(&begun.elapsed()), "{script}: {:?}", begun.elapsed());
-        no_process_runs(&program, script).await;
-    }
-}
-
-/// Waits until no process has the program in its command line.
-async fn no_process_runs(program: &Path, name: &str) {
-    let needle = program.to_str().unwrap();
-    let runs = || {
-        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-        lines.any(|line| String::from_utf8_lossy(&line).contains(needle))
-    };
-    let deadline = Instant::now() + LEFT_ALONE / 10;
-    while runs() {
-        assert!(Instant::now() < deadline, "{name}: it still runs");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        pretender.is_gone(script).await;
     }
 }
 
@@ -124,8 +94,8 @@ async fn who_gives_up_leaves_no_process() {
     let Some(bytes) = small_chunk() else { return };
     let dir = tempfile::tempdir().unwrap();
     let started = dir.path().join("started");
-    let program = pretender(dir.path(), &format!("mkdir {}; sleep 1000 & sleep 1000", started.display()));
-    let decoder = Decoder::new(&program, Limits::default());
+    let pretender = Pretender::new(dir.path(), &format!("mkdir {}; sleep 1000 & sleep 1000", started.display()));
+    let decoder = Decoder::new(&pretender.program, Limits::default());
     let chunk = chunk(&bytes, Container::Fmp4, 1.0);
     let object = Object::of(bytes);
     let given_up = async {
@@ -137,7 +107,7 @@ async fn who_gives_up_leaves_no_process() {
         result = pictures(&object, &decoder, &chunk, Wanted::First) => panic!("{result:?}"),
         () = given_up => {}
     }
-    no_process_runs(&program, "given up").await;
+    pretender.is_gone("given up").await;
 }
 
 #[tokio::test]
