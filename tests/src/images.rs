@@ -96,6 +96,13 @@ impl Images {
         run(command.arg("-f").arg(root.join(file)).args(["-t", name]).arg(root));
     }
 
+    /// Builds an image with a model of the directory of models in it, on top of `image`, by `infra/deploy/model.Containerfile`.
+    pub fn build_with_model(&self, image: &str, models: &Path, model: &str, name: &str) {
+        let mut command = self.buildah(&["build", "--isolation", "chroot", "--layers=false"]);
+        command.args([format!("--build-arg=IMAGE={image}"), format!("--build-arg=MODEL={model}")]);
+        run(command.arg("-f").arg(workspace().join("infra/deploy/model.Containerfile")).args(["-t", name]).arg(models));
+    }
+
     /// Returns an image's configuration in the form of the OCI image specification.
     pub fn config(&self, name: &str) -> Value {
         let said = run(&mut self.buildah(&["inspect", "--type", "image", name]));

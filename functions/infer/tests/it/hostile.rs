@@ -132,3 +132,45 @@ async fn a_picture_of_16_k_in_few_bytes_takes_bounded_memory() {
     assert_eq!((enough[0].width(), enough[0].height()), (4096, 4096), "shrunk to the limit");
     println!("{} bytes of 16000 x 16000 pixels: {:?}", bytes.len(), begun.elapsed());
 }
+
+/// A picture of 15360 x 8640 pixels, for which libaom needs 2.1 GiB. It was made by
+///
+/// ```text
+/// ffmpeg -f lavfi -i color=gray:s=15360x8640:r=1:d=1 -pix_fmt yuv420p -c:v libaom-av1 -usage realtime -cpu-used 7 -crf 63 -b:v 0
+///        -aom-params sb-size=128:enable-cdef=0:enable-restoration=0 -frames:v 1 -fflags +bitexact -map_metadata -1 16k.mkv
+/// ```
+const BOMB: &[u8] = include_bytes!("data/16k.mkv");
+
+#[tokio::test]
+async fn a_picture_of_16_k_in_two_kilobytes_is_refused_before_it_takes_memory() {
+    let (Some(ffmpeg), true) = (ffmpeg(), cfg!(target_os = "linux")) else { return };
+    assert!(BOMB.len() <= 2048, "{}", BOMB.len());
+    let dir = tempfile::tempdir().unwrap();
+    // It becomes ffmpeg, so that its process is known.
+    let pretender = Pretender::new(dir.path(), &format!("exec {} \"$@\"", ffmpeg.display()));
+    let decoder = Decoder::new(&pretender.program, Limits { decoding: LONG.decoding, ..Limits::default() });
+    let chunk = chunk(BOMB, Container::Matroska, 1.0);
+    let object = Object::of(BOMB);
+    let looked = pictures(&object, &decoder, &chunk, Wanted::First);
+    let peak_kib = std::sync::atomic::AtomicU64::new(0);
+    let watching = async {
+        loop {
+            let status = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/status")).ok();
+            let peak = |status: String| {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().to_owned();
+                line.strip_suffix(" kB")?.parse::<u64>().ok()
+            };
+            let now = pretender.started().iter().filter_map(status).filter_map(peak).max().unwrap_or(0);
+            peak_kib.fetch_max(now, std::sync::atomic::Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let refused = tokio::select! {
+        refused = looked => refused,
+        () = watching => unreachable!("it goes on"),
+    };
+    let Err(PicturesError::None(why)) = refused else { panic!("{refused:?}") };
+    let peak_mib = peak_kib.into_inner() / 1024;
+    println!("{} bytes of 15360 x 8640 pixels: at most {peak_mib} MiB resident; {why}", BOMB.len());
+    assert!((1..200).contains(&peak_mib), "{peak_mib} MiB: {why}");
+}

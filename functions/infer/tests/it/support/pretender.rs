@@ -53,17 +53,21 @@ impl Pretender {
         }
     }
 
+    /// The ids of the processes that it was.
+    pub(crate) fn started(&self) -> Vec<u32> {
+        let name = self.program.file_name().unwrap().to_string_lossy();
+        let entries = std::fs::read_dir(self.program.parent().unwrap()).unwrap().flatten();
+        let id = |entry: std::fs::DirEntry| {
+            entry.file_name().to_string_lossy().strip_prefix(&*format!("{name}.pid."))?.parse().ok()
+        };
+        entries.filter_map(id).collect()
+    }
+
     /// A line for each process that is left of it.
     fn left(&self) -> Vec<String> {
         let path = self.program.to_string_lossy();
         let name = self.program.file_name().unwrap().to_string_lossy();
-        let started: Vec<u32> = std::fs::read_dir(self.program.parent().unwrap())
-            .unwrap()
-            .flatten()
-            .filter_map(|entry| {
-                entry.file_name().to_string_lossy().strip_prefix(&*format!("{name}.pid."))?.parse().ok()
-            })
-            .collect();
+        let started = self.started();
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse::<u32>().ok());
         let left = ids.filter_map(|id| {
