@@ -136,11 +136,15 @@ impl Images {
         command
     }
 
-    /// The same as [`command`](Self::command), with this machine's `/proc` in its root, where every container runtime has one.
+    /// The same as [`command`](Self::command), with this machine's `/proc` and `/dev/null` in its root, where every container runtime
+    /// has them.
     pub fn command_with_proc(&self, name: &str, root: &Path) -> Command {
-        std::fs::create_dir_all(root.join("proc")).expect("a place for /proc");
+        for place in ["proc", "dev"] {
+            std::fs::create_dir_all(root.join(place)).expect("a place for what a runtime brings");
+        }
+        std::fs::write(root.join("dev/null"), "").expect("a place for /dev/null");
         let plain = self.command(name, root);
-        let script = "mount --bind /proc \"$0/proc\" && exec \"$@\"";
+        let script = "mount --bind /proc \"$0/proc\" && mount --bind /dev/null \"$0/dev/null\" && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(root);
         command.arg(plain.get_program()).args(plain.get_args()).env_clear();
