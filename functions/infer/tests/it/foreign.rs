@@ -39,7 +39,9 @@ impl Canary {
         let opened = Arc::new(AtomicUsize::new(0));
         let ends = Arc::new(AtomicBool::new(false));
         let watching = std::thread::spawn({
-            let (path, opened, ends) = (path.clone(), opened.clone(), ends.clone());
+            let path = path.clone();
+            let opened = opened.clone();
+            let ends = ends.clone();
             move || {
                 while !ends.load(Ordering::SeqCst) {
                     drop(OpenOptions::new().write(true).open(&path).unwrap());
@@ -70,8 +72,8 @@ impl Canary {
 }
 
 /// A box (ISO/IEC 14496-12 §4.2).
-fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, body].concat()
+fn mp4_box(kind: &str, body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind.as_bytes(), body].concat()
 }
 
 /// The file with its track's samples in the file at `path`, by an alias of the Macintosh: what `dref` of a QuickTime file may
@@ -83,8 +85,8 @@ fn with_alias(bytes: &[u8], path: &Path) -> Vec<u8> {
     let mut path = path.to_str().unwrap().as_bytes().to_vec();
     path.resize(path.len().next_multiple_of(2), 0);
     let length = u16::try_from(path.len()).unwrap().to_be_bytes();
-    let alias = mp4_box(b"alis", &[&[0; 4 + 150][..], &[0, 2], &length, &path, &[0xff, 0xff, 0, 0]].concat());
-    let ours = mp4_box(b"dref", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &alias].concat());
+    let alias = mp4_box("alis", &[&[0; 4 + 150][..], &[0, 2], &length, &path, &[0xff, 0xff, 0, 0]].concat());
+    let ours = mp4_box("dref", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &alias].concat());
     let theirs = u32::from_be_bytes(bytes[dref..dref + 4].try_into().unwrap()) as usize;
     let mut file = [&bytes[..dref], &ours, &bytes[dref + theirs..]].concat();
     for kind in [b"dinf", b"minf", b"mdia", b"trak", b"moov"] {
@@ -98,9 +100,9 @@ fn with_alias(bytes: &[u8], path: &Path) -> Vec<u8> {
 /// A QuickTime movie that only says where another one is.
 fn reference_movie(url: &str) -> Vec<u8> {
     let length = u32::try_from(url.len() + 1).unwrap().to_be_bytes();
-    let reference = mp4_box(b"rdrf", &[&[0; 4][..], b"url ", &length, url.as_bytes(), &[0]].concat());
-    let movie = mp4_box(b"moov", &mp4_box(b"rmra", &mp4_box(b"rmda", &reference)));
-    [mp4_box(b"ftyp", b"qt  \0\0\0\0qt  "), movie].concat()
+    let reference = mp4_box("rdrf", &[&[0; 4][..], b"url ", &length, url.as_bytes(), &[0]].concat());
+    let movie = mp4_box("moov", &mp4_box("rmra", &mp4_box("rmda", &reference)));
+    [mp4_box("ftyp", b"qt  \0\0\0\0qt  "), movie].concat()
 }
 
 /// A file that names another one.

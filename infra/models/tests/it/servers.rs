@@ -156,10 +156,13 @@ enum Fault {
     Silent,
 }
 
+/// The first line of a request, and the token that it had.
+type Heard = (String, Option<String>);
+
 struct Faulty {
     address: SocketAddr,
-    /// For each request: its first line, and the token that it had.
-    heard: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    /// What each request said.
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 /// Answers requests for the model's metadata rightly, and each other one with the next fault; with the last from then on.
@@ -354,11 +357,11 @@ async fn a_model_that_the_server_has_otherwise_is_refused() {
 
 /// Keeps everything that is logged, at every level.
 #[derive(Clone, Default)]
-struct Logged(Arc<Mutex<String>>);
+struct Logged(Arc<Mutex<Vec<String>>>);
 
 impl tracing::field::Visit for Logged {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{field}={value:?}\n"));
+        self.0.lock().unwrap().push(format!("{field}={value:?}"));
     }
 }
 
@@ -400,7 +403,7 @@ async fn a_token_is_read_from_its_file_for_each_request_and_is_never_shown() {
     let token = Token::from_variables(&variable);
     let detector = OipDetector::new(url, ModelDirectory::local(dir.path()), token).await.unwrap();
     let heard = || std::mem::take(&mut *server.heard.lock().unwrap());
-    let tokens = |heard: Vec<(String, Option<String>)>| heard.into_iter().map(|(_, token)| token).collect::<Vec<_>>();
+    let tokens = |heard: Vec<Heard>| heard.into_iter().map(|(_, token)| token).collect::<Vec<_>>();
     let secret = |text: &str| Some(text.to_owned());
 
     std::fs::write(&file, "first-5ec2e7\n").unwrap();
@@ -427,7 +430,7 @@ async fn a_token_is_read_from_its_file_for_each_request_and_is_never_shown() {
         assert_eq!(names_it, content.is_none(), "{}", chain(&error));
         assert_eq!(heard(), [], "nothing is asked without it");
     }
-    let logged = logged.0.lock().unwrap();
+    let logged = logged.0.lock().unwrap().join("\n");
     assert!(logged.contains("connect") && !logged.contains("5ec2e7"), "{logged}");
 }
 
