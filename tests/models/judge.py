@@ -187,8 +187,8 @@ def write_models(directory):
 
     classes, cells = 5, 64
 
-    def head(channels, element=np.float32, source="pictures"):
-        """A convolution with a stride of 8 over 64 x 64 pixels: 64 cells with so many values each."""
+    def head(channels, element=np.float32, source="pictures", cells=cells):
+        """A convolution with a stride of 8, over 64 x 64 pixels unless other cells are asked for: so many values each."""
         weights = (random.standard_normal((channels, 3, 8, 8)) * 0.05).astype(element)
         nodes = [
             helper.make_node("Conv", [source, "w"], ["conv"], kernel_shape=[8, 8], strides=[8, 8]),
@@ -207,9 +207,11 @@ def write_models(directory):
 
     letterbox = 'layout = "nchw"\ncolour = "rgb"\nscale = 0.00392156862745098\nresize = "letterbox"\nalign = "centre"\n'
 
-    def yolov8(name, element, shape, transposed):
+    def yolov8(name, element, shape, transposed, width=64, height=64):
         kind = np.float16 if element == "f16" else np.float32
-        nodes, constants = head(4 + classes, kind, "scaled" if element == "u8" else "pictures")
+        nodes, constants = head(
+            4 + classes, kind, "scaled" if element == "u8" else "pictures", width // 8 * (height // 8)
+        )
         extra, more = split(4 + classes, 4)
         nodes += extra + [
             helper.make_node("Sigmoid", ["a"], ["sa"]),
@@ -217,7 +219,8 @@ def write_models(directory):
             helper.make_node("Mul", ["sa", "side"], ["boxes"]),
             helper.make_node("Concat", ["boxes", "scores"], ["joined"], axis=1),
         ]
-        constants += more + [constant("side", np.array(64, kind))]
+        side = np.array([width, height] * 2, kind).reshape(1, 4, 1)
+        constants += more + [constant("side", side)]
         output = "joined"
         if transposed:
             nodes.append(helper.make_node("Transpose", ["joined"], ["output0"], perm=[0, 2, 1]))
@@ -234,12 +237,27 @@ def write_models(directory):
         outputs = [value(output, None, TensorProto.FLOAT16 if element == "f16" else TensorProto.FLOAT)]
         decoder = layout + '[decoder]\nkind = "yolov8"\n'
         more = "score = 0.6\niou = 0.45\n"
-        write(name, nodes, constants, outputs, shape, decoder, width=64, height=64, element=element, more=more)
+        write(name, nodes, constants, outputs, shape, decoder, width=width, height=height, element=element, more=more)
 
     yolov8("yolov8", "f32", [1, 3, 64, 64], False)
     yolov8("yolov8-dynamic", "f32", ["n", 3, "h", "w"], False)
     yolov8("yolov8-transposed-bytes", "u8", [1, 64, 64, 3], True)
     yolov8("yolov8-half", "f16", [1, 3, 64, 64], False)
+
+    def yolox(name, width, height):
+        """Cells in rows, as a model that is not square shows: offsets from them, sizes as powers of e, scores."""
+        nodes, constants = head(5 + classes, cells=width // 8 * (height // 8))
+        extra, more = split(5 + classes, 4)
+        nodes += extra + [
+            helper.make_node("Sigmoid", ["b"], ["scores"]),
+            helper.make_node("Concat", ["a", "scores"], ["joined"], axis=1),
+            helper.make_node("Transpose", ["joined"], ["output"], perm=[0, 2, 1]),
+        ]
+        decoder = letterbox + '[decoder]\nkind = "yolox"\nstrides = [8]\n'
+        outputs = [value("output", None)]
+        more_keys = "score = 0.2\niou = 0.45\n"
+        shape = [1, 3, height, width]
+        write(name, nodes, constants + more, outputs, shape, decoder, width=width, height=height, more=more_keys)
 
     def lists(name, chosen):
         nodes, constants = head(4 + classes)
@@ -289,6 +307,11 @@ def write_models(directory):
 
     detr("detr-softmax", "softmax", classes + 1)
     detr("detr-sigmoid", "sigmoid", classes)
+    # Not square, the one and the other way. At the end, so that the weights of those above stay as they are.
+    yolov8("yolov8-tall", "f32", [1, 3, 96, 64], False, 64, 96)
+    yolov8("yolov8-wide-bytes", "u8", [1, 64, 96, 3], True, 96, 64)
+    yolox("yolox-wide", 96, 64)
+    yolox("yolox-tall", 64, 96)
 
 
 def main(what, where, *pictures):

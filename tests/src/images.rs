@@ -96,6 +96,13 @@ impl Images {
         run(command.arg("-f").arg(root.join(file)).args(["-t", name]).arg(root));
     }
 
+    /// Builds an image with a model of the directory of models in it, on top of `image`, by `infra/deploy/model.Containerfile`.
+    pub fn build_with_model(&self, image: &str, models: &Path, model: &str, name: &str) {
+        let mut command = self.buildah(&["build", "--isolation", "chroot", "--layers=false"]);
+        command.args([format!("--build-arg=IMAGE={image}"), format!("--build-arg=MODEL={model}")]);
+        run(command.arg("-f").arg(workspace().join("infra/deploy/model.Containerfile")).args(["-t", name]).arg(models));
+    }
+
     /// Returns an image's configuration in the form of the OCI image specification.
     pub fn config(&self, name: &str) -> Value {
         let said = run(&mut self.buildah(&["inspect", "--type", "image", name]));
@@ -129,11 +136,15 @@ impl Images {
         command
     }
 
-    /// The same as [`command`](Self::command), with this machine's `/proc` in its root, where every container runtime has one.
+    /// The same as [`command`](Self::command), with this machine's `/proc` and `/dev/null` in its root, where every container runtime
+    /// has them.
     pub fn command_with_proc(&self, name: &str, root: &Path) -> Command {
-        std::fs::create_dir_all(root.join("proc")).expect("a place for /proc");
+        for place in ["proc", "dev"] {
+            std::fs::create_dir_all(root.join(place)).expect("a place for what a runtime brings");
+        }
+        std::fs::write(root.join("dev/null"), "").expect("a place for /dev/null");
         let plain = self.command(name, root);
-        let script = "mount --bind /proc \"$0/proc\" && exec \"$@\"";
+        let script = "mount --bind /proc \"$0/proc\" && mount --bind /dev/null \"$0/dev/null\" && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(root);
         command.arg(plain.get_program()).args(plain.get_args()).env_clear();

@@ -19,7 +19,8 @@
 //! says so. A paid call is made at most once for a chunk, model and settings.
 //!
 //! It reads only objects that `probe` found to be video, and only records of `probe`. A chunk may attack the program that decodes
-//! it, so that program gets no environment, no network and no files.
+//! it, so that program gets no environment but where programs and libraries are, writes no file, and is told to open nothing but
+//! its standard input.
 
 pub mod gate;
 mod look;

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// a program that is built with aws and gcp, which cost. FRAMEPOST_DETECTOR otherwise, or motion:.
     #[arg(long, value_name = "URL")]
     detector: Option<String>,
-    /// Writes each picture with its boxes into this directory, as JPEG.
+    /// Writes each picture with its boxes into this directory, as JPEG. Its name begins with that of the file.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
 }
@@ -43,8 +43,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
     let variables = variables(arguments.detector.clone(), &ledger)?;
     let output = Output::default();
     let mut code = ExitCode::SUCCESS;
-    for path in &arguments.files {
-        if let Err(error) = file(path, &arguments, functions, &variables, &output).await {
+    for (path, drawn) in arguments.files.iter().zip(drawn_names(&arguments.files)) {
+        if let Err(error) = file(path, &drawn, &arguments, functions, &variables, &output).await {
             terminal::err(format_args!("framepost: {}: {error:#}", path.display()));
             code = ExitCode::FAILURE;
         }
@@ -66,8 +66,23 @@ fn variables(detector: Option<String>, ledger: &Path) -> anyhow::Result<Variable
     }))
 }
 
+/// The beginnings of the names of each file's pictures: the file's name without its ending, and a number where an earlier file
+/// has the same.
+fn drawn_names(files: &[PathBuf]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for path in files {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let free = std::iter::once(stem.clone()).chain(numbered).find(|name| !names.contains(name));
+        names.push(free.unwrap_or(stem));
+    }
+    names
+}
+
+/// Prints the record of a file. The names of its pictures begin with `drawn`.
 async fn file(
     path: &Path,
+    drawn: &str,
     arguments: &Arguments,
     functions: &Functions,
     variables: &Variables,
@@ -88,9 +103,8 @@ async fn file(
     };
     output.publish(&record).await?;
     if let (Some(dir), Data::ChunkInferred(inferred)) = (&arguments.draw, &record.data) {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for (picture, InferredFrame { detections, .. }) in pictures.iter().zip(&inferred.frames) {
-            let place = dir.join(format!("{name}-{:06}ms.jpg", picture.offset().as_millis()));
+            let place = dir.join(format!("{drawn}-{:06}ms.jpg", picture.offset().as_millis()));
             draw(picture, detections, &place).with_context(|| format!("cannot write {}", place.display()))?;
         }
     }

@@ -7,9 +7,10 @@ use framepost_tests::aws::account::{Account, Identity};
 use framepost_tests::aws::lambda::{Function, Invoked, Sandbox};
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::{Messages, Queue};
-use framepost_tests::binaries::{Output, Running};
+use framepost_tests::binaries::{Output, Program, Running};
 use framepost_tests::bucket::{Bucket, files};
 use framepost_tests::gateway::eventually;
+use framepost_tests::google_emulators::GoogleEmulators;
 use framepost_tests::http;
 use framepost_tests::images::{Access, Images, Mount, Recipe};
 use framepost_tests::judge::recording::Recording;
@@ -102,19 +103,28 @@ fn infer_brings_the_program_that_decodes() {
     let said = String::from_utf8_lossy(&decoded.stderr);
     assert!(decoded.status.success() && !decoded.stdout.is_empty() && said.is_empty(), "{said}");
 
-    // It looks for what it starts before it listens.
-    let environment =
-        [("PORT", "0"), ("FRAMEPOST_ADDRESS", "127.0.0.1"), ("FRAMEPOST_GCS_ENDPOINT", "http://127.0.0.1:9")];
-    let mut service = images.start(image, &root, &environment);
-    let url = service.wait_for(Output::Stdout, Duration::from_mins(1), |lines| {
-        let address = lines.iter().find_map(|line| line_of(line)["address"].as_str().map(str::to_owned))?;
-        Some(format!("http://{address}/"))
-    });
-    assert_eq!(http::request("GET", &format!("{url}health"), &[], b"").expect("an answer").status, 200);
-    service.terminate();
-    service.wait_for_exit_code(0, Duration::from_mins(1));
-    infer_is_a_lambda(&images, image, &root);
+    infer_is_a_service(&images, image, &root);
+    infer_is_a_lambda(&images, image, &root, "motion:");
     infer_is_a_worker(&images, image, &root);
+    infer_has_a_model_in_its_image(&images, image);
+}
+
+/// A model that `framepost` has added is laid into an image on top of the function's, and the function looks with it.
+fn infer_has_a_model_in_its_image(images: &Images, image: &str) {
+    let Some(shared) = framepost_tests::media::shared_data() else { return };
+    let place = tempfile::tempdir().expect("a directory");
+    let models = place.path().join("models");
+    let mut add = Program::Framepost.command();
+    add.args(["model", "add", "nano", "--decoder", "yolox", "--size", "416x416", "--onnx"]);
+    add.arg(shared.join("models/yolox_nano.onnx")).arg("--labels").arg(shared.join("models/coco80_labels.txt"));
+    let added = add.env("FRAMEPOST_MODELS", &models).output().expect("framepost starts");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let with_model = "localhost/framepost-infer-nano";
+    images.build_with_model(image, &models, "nano", with_model);
+    let root = images.root(with_model);
+    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/onebox/assets/demo.mp4");
+    std::fs::copy(clip, root.join("clip.mp4")).expect("a clip");
+    infer_is_a_lambda(images, with_model, &root, "onnx:/models/nano");
 }
 
 /// What `probe` says of the clip in the image's root, as the bus delivers it into a queue: its key, and the message.
@@ -136,15 +146,52 @@ fn probed(root: &Path, version: &str) -> (String, String) {
     (key, message.to_string())
 }
 
+/// The same image as a service of Cloud Run: a record of `probe` that Pub/Sub pushes is answered, and the log has what it sees.
+fn infer_is_a_service(images: &Images, image: &str, root: &Path) {
+    let google = GoogleEmulators::start();
+    let storage = google.as_ref().map_or("http://127.0.0.1:9", |google| &google.storage);
+    let mut command = images.command_with_proc(image, root);
+    command.env("PORT", "0").env("FRAMEPOST_ADDRESS", "127.0.0.1").env("FRAMEPOST_GCS_ENDPOINT", storage);
+    // It looks for what it starts before it listens.
+    let mut service = Running::start(command.env("FRAMEPOST_RECORDS", "log:"));
+    let url = service.wait_for(Output::Stdout, Duration::from_mins(1), |lines| {
+        let address = lines.iter().find_map(|line| line_of(line)["address"].as_str().map(str::to_owned))?;
+        Some(format!("http://{address}/"))
+    });
+    assert_eq!(http::request("GET", &format!("{url}health"), &[], b"").expect("an answer").status, 200);
+    if let Some(google) = &google {
+        let bucket = google.bucket();
+        let (key, _) = probed(root, "1");
+        let clip = std::fs::read(root.join("clip.mp4")).expect("the clip");
+        google.overwrite(&bucket, &key, "video/mp4", &clip);
+        let generation = google.object(&bucket, &key)["generation"].as_str().expect("a generation").to_owned();
+        let (_, envelope) = probed(root, &generation);
+        let envelope: Value = serde_json::from_str(&envelope).expect("it is JSON");
+        let mut record = envelope["detail"].clone();
+        record["data"]["object"]["provider"] = json!("gcs");
+        record["data"]["object"]["bucket"] = json!(bucket);
+        let message = json!({ "messageId": "1", "publishTime": "2026-11-20T15:08:34Z", "attributes": {},
+            "data": BASE64_STANDARD.encode(record.to_string()) });
+        let push = json!({ "message": message, "subscription": "projects/p/subscriptions/s" });
+        let answer = http::request("POST", &url, &[], push.to_string().as_bytes()).expect("an answer");
+        assert_eq!(answer.status, 204, "{}", service.log());
+        let inferred = service.wait_for(Output::Stdout, Duration::from_mins(1), |log| inferred_in(log, &key));
+        assert_looked_at(&inferred, "motion");
+    }
+    service.terminate();
+    service.wait_for_exit_code(0, Duration::from_mins(1));
+}
+
 /// Its record of the object, in its log.
 fn inferred_in(log: &[String], key: &str) -> Option<Value> {
     let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.find(|line| line["type"] == "io.framepost.chunk.inferred.v1" && line["subject"] == *key)
 }
 
-fn assert_looked_at(inferred: &Value) {
+/// The detector is the first part of its URL.
+fn assert_looked_at(inferred: &Value, detector: &str) {
     let data = &inferred["data"];
-    assert_eq!((&data["skipped"], &data["model"]["detector"]), (&Value::Null, &json!("motion")), "{inferred}");
+    assert_eq!((&data["skipped"], &data["model"]["detector"]), (&Value::Null, &json!(detector)), "{inferred}");
     assert!(data["frames"].as_array().is_some_and(|frames| frames.len() > 1), "{inferred}");
 }
 
@@ -173,7 +220,7 @@ fn infer_is_a_worker(images: &Images, image: &str, root: &Path) {
     command.env("FRAMEPOST_EVENTS", format!("sqs:{url}")).env("FRAMEPOST_RECORDS", "log:");
     let mut worker = Running::start(&mut command);
     let inferred = worker.wait_for(Output::Stdout, Duration::from_mins(2), |log| inferred_in(log, &key));
-    assert_looked_at(&inferred);
+    assert_looked_at(&inferred, "motion");
     let rest = || queue.count(Messages::Visible) + queue.count(Messages::InFlight);
     eventually("the message is deleted", Duration::from_mins(1), || rest() == 0);
     worker.terminate();
@@ -182,7 +229,7 @@ fn infer_is_a_worker(images: &Images, image: &str, root: &Path) {
 
 /// The same image under Lambda's Runtime API: its entry point answers a batch of SQS with a record of `probe` in it, and says what
 /// it sees. Prints its cold start and what was resident at most.
-fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
+fn infer_is_a_lambda(images: &Images, image: &str, root: &Path, detector: &str) {
     let (key, body) = probed(root, "1.1");
     let clip = root.join("clip.mp4");
     let served = Served { path: clip, headers: vec![] };
@@ -196,7 +243,8 @@ fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
         session_token: None,
     };
     let endpoint = bucket.url("").trim_end_matches('/').to_owned();
-    let function = Function::undeployed(vec![], &[("FRAMEPOST_RECORDS", "log:")], identity, &endpoint);
+    let variables = [("FRAMEPOST_RECORDS", "log:"), ("FRAMEPOST_DETECTOR", detector)];
+    let function = Function::undeployed(vec![], &variables, identity, &endpoint);
     let function = function.with_timeout(Duration::from_mins(2));
     let mut sandbox = Sandbox::of_image(&function, images.command_with_proc(image, root));
     let asked_for_work = sandbox.age();
@@ -206,10 +254,13 @@ fn infer_is_a_lambda(images: &Images, image: &str, root: &Path) {
     assert!(answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty), "{answer}\n{}", sandbox.log().join("\n"));
     // The answer and the log come by different ways.
     eventually("the record is in the log", Duration::from_mins(1), || inferred_in(&sandbox.log(), &key).is_some());
-    assert_looked_at(&inferred_in(&sandbox.log(), &key).expect("it is there"));
+    let kind = detector.split(':').next().unwrap_or_default();
+    assert_looked_at(&inferred_in(&sandbox.log(), &key).expect("it is there"), kind);
     let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.id())).expect("it runs");
     let resident = status.lines().find(|line| line.starts_with("VmHWM:")).expect("what was resident");
-    println!("infer's image asks for work after {asked_for_work:?} and has answered after {answered:?}; {resident}");
+    println!(
+        "infer's image with {detector} asks for work after {asked_for_work:?} and has answered after {answered:?}; {resident}"
+    );
 }
 
 /// A gateway that forgets nothing when it is killed, in the image as it is documented: nobody's user, nothing but the volume to

@@ -1,20 +1,24 @@
 //! From a clip to `chunk.inferred` on both clouds: a gateway uploads, `probe` records, and `infer` says what each chunk shows.
 //!
 //! Messages come twice and in any order, and the function is killed between a record and its acknowledgement, and while it reads.
-//! Each chunk still has one record in effect: copies have the same id and the same contents.
+//! Each chunk still has one record in effect: copies have the same id and the same contents. Then a service that is paid for is asked, once about
+//! each chunk: Cloud Vision (a stub), and Rekognition (moto) with a budget of one call less than there are chunks.
 
 use crate::gcp::{PATIENCE, Scene, address, is_chunk, statuses};
-use framepost_events::record::{ChunkInferred, Data, Record};
+use framepost_events::record::{ChunkInferred, Data, Record, Skipped};
 use framepost_tests::aws::REGION;
-use framepost_tests::aws::deployment::Deployment;
+use framepost_tests::aws::deployment::{Deployment, Subscriber};
 use framepost_tests::aws::lambda::{Function, Invoked, Mapping};
 use framepost_tests::aws::queue::{Messages, Queue};
 use framepost_tests::binaries::Program;
 use framepost_tests::cloud_run::{Manners, Wiring, push_all};
 use framepost_tests::fault_proxy::{Fault, FaultProxy, Plan};
 use framepost_tests::media::Clip;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Whether ffmpeg is there, which `infer` starts.
@@ -63,6 +67,7 @@ fn on_google_each_chunk_is_inferred_once_in_effect() {
     let Some(scene) = Scene::new() else { return };
     let google = &scene.google;
     let waiting = google.subscription(&scene.wiring.records, 60);
+    let paid_for = google.subscription(&scene.wiring.records, 60);
     let published = google.topic();
     let inferred = google.subscription(&published, 60);
     let chunks: BTreeSet<String> = scene.footage(Clip::H264).into_iter().filter(|name| is_chunk(name)).collect();
@@ -103,7 +108,70 @@ fn on_google_each_chunk_is_inferred_once_in_effect() {
     let records = google.drain_rest(&inferred);
     let records = records.iter().map(|message| serde_json::from_slice::<Record>(&message.data).expect("a record"));
     assert_inferred(&one_each(records), &chunks);
+    vision_is_asked_once(&scene, &paid_for, &chunks);
     assert_eq!(scene.parked(), Vec::<String>::new());
+}
+
+/// Gives all that waits in the subscription to the function, twice and in any order, and counts what it asks Cloud Vision.
+fn vision_is_asked_once(scene: &Scene, waiting: &str, chunks: &BTreeSet<String>) {
+    let google = &scene.google;
+    let (endpoint, asked) = vision();
+    let published = google.topic();
+    let inferred = google.subscription(&published, 60);
+    let variables = [
+        ("FRAMEPOST_DETECTOR", "vision:".to_owned()),
+        ("FRAMEPOST_PICTURES", "first".to_owned()),
+        ("FRAMEPOST_VISION_ENDPOINT", endpoint),
+        ("FRAMEPOST_LEDGER", format!("gs://{}/infer", google.bucket())),
+    ];
+    let variables = variables.into_iter().collect();
+    let wiring = Wiring { program: Program::Infer, records: published, variables, ..scene.wiring.clone() };
+    let service = wiring.service(&scene.vouching);
+    let pushed = push_all(google, waiting, &service, &scene.vouching, Manners::TwiceShuffled, PATIENCE);
+    assert_eq!(statuses(&pushed).keys().copied().collect::<Vec<_>>(), [204], "{}", service.running.log());
+    let counts: Vec<usize> = asked.lock().expect("no panic").values().copied().collect();
+    assert_eq!(counts, vec![1; chunks.len()], "each picture once");
+    let records = google.drain_rest(&inferred);
+    let records = records.iter().map(|message| serde_json::from_slice::<Record>(&message.data).expect("a record"));
+    let records = one_each(records);
+    assert_eq!(&records.keys().cloned().collect::<BTreeSet<_>>(), chunks);
+    for record in records.values() {
+        let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
+        assert_eq!((inferred.skipped, inferred.calls, inferred.dollars), (None, Some(1), Some(0.00225)), "{record:?}");
+        assert_eq!(inferred.summary[0].label, "person", "{record:?}");
+    }
+}
+
+/// Cloud Vision, which sees a person in each picture. Returns its endpoint, and how often it was asked about each picture.
+fn vision() -> (String, Arc<Mutex<BTreeMap<String, usize>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+    let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+    let asked = Arc::new(Mutex::new(BTreeMap::new()));
+    let counted = asked.clone();
+    let answer = move |connection: TcpStream| -> std::io::Result<()> {
+        let mut reading = BufReader::new(&connection);
+        let head: Vec<String> =
+            reading.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].starts_with("POST /v1/images:annotate"), "{head:?}");
+        let length = |line: &String| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok();
+        let mut body = vec![0; head.iter().find_map(length).expect("a length")];
+        reading.read_exact(&mut body)?;
+        let request: Value = serde_json::from_slice(&body)?;
+        let picture = request["requests"][0]["image"]["content"].as_str().expect("a picture").to_owned();
+        *counted.lock().expect("no panic").entry(picture).or_default() += 1;
+        let corners = json!([{ "x": 0.25, "y": 0.25 }, { "x": 0.75, "y": 0.25 }, { "x": 0.75, "y": 0.75 }, { "x": 0.25, "y": 0.75 }]);
+        let person = json!({ "name": "Person", "score": 0.875, "boundingPoly": { "normalizedVertices": corners } });
+        let seen = json!({ "responses": [{ "localizedObjectAnnotations": [person] }] }).to_string();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length";
+        write!(&connection, "{head}: {}\r\n\r\n{seen}", seen.len())
+    };
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            // An error is a client that went away.
+            let _ = answer(connection);
+        }
+    });
+    (endpoint, asked)
 }
 
 #[test]
@@ -112,7 +180,8 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
         return;
     }
     let image = format!("123456789012.dkr.ecr.{REGION}.amazonaws.com/framepost/infer:test");
-    let functions = json!({ "images": image, "overrides": { "infer": {} } });
+    let paid = json!({ "FRAMEPOST_DETECTOR": "rekognition:", "FRAMEPOST_PICTURES": "first" });
+    let functions = json!({ "images": image, "overrides": { "infer": { "environment": paid } } });
     let Some(deployment) = Deployment::apply_with(&functions) else { return };
     let outputs = deployment.outputs();
     let account = &deployment.account;
@@ -133,11 +202,12 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
 
     let proxy = FaultProxy::start(deployment.moto.address());
     let name = outputs.text("/functions/infer/name");
-    let function = Function::of_image(&deployment.moto, &name, &image, Program::Infer);
-    let mut infer = Mapping::deployed(&deployment.moto, function.with_endpoint("S3", &proxy.url()));
-    // Two chunks are read and published, and then it is killed while it reads.
+    let paid = Function::of_image(&deployment.moto, &name, &image, Program::Infer);
+    let free = paid.clone().with_variable("FRAMEPOST_DETECTOR", "motion:").with_variable("FRAMEPOST_PICTURES", "");
+    let mut infer = Mapping::deployed(&deployment.moto, free.with_endpoint("S3", &proxy.url()));
+    // Some chunks are read and published, and then it is killed while it reads.
     let stall = Fault::Stall(Duration::from_mins(5));
-    proxy.set_plan(Plan::Script([vec![Fault::None; 4], vec![stall; 20]].concat()));
+    proxy.set_plan(Plan::Script([vec![Fault::None; 5], vec![stall; 20]].concat()));
     let conduct = infer.conduct.clone();
     let first = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -147,12 +217,140 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
         });
         infer.drain(1)
     });
-    assert_eq!(first[0].invoked, Invoked::Crashed, "{}", infer.log().join("\n"));
+    let crashed: Vec<bool> = first.iter().map(|delivery| matches!(delivery.invoked, Invoked::Crashed)).collect();
+    assert_eq!(crashed.iter().filter(|crashed| **crashed).count(), 1, "{}", infer.log().join("\n"));
     deployment.moto.advance(Duration::from_secs(queue.number("VisibilityTimeout") + 1));
     infer.drain(2);
     assert_eq!((queue.count(Messages::Visible), queue.count(Messages::InFlight)), (0, 0), "{}", infer.log().join("\n"));
     assert_eq!(dead_letters.count(Messages::Visible), 0);
-    assert_eq!(deployment.moto.refusals(), Vec::<serde_json::Value>::new());
     let records = subscriber.records().into_iter().filter(|record| matches!(record.data, Data::ChunkInferred(_)));
     assert_inferred(&one_each(records), &chunks);
+
+    queue.send_all(&bodies);
+    let asked = rekognition_is_asked_once(&deployment, paid, &queue, &subscriber, &chunks);
+    assert_eq!(dead_letters.count(Messages::Visible), 0);
+    assert_eq!(deployment.moto.refusals(), Vec::<Value>::new());
+    its_metrics_count(&deployment, &asked);
+}
+
+/// What Rekognition was asked.
+struct Asked {
+    calls: usize,
+    /// The function's lines.
+    log: Vec<Value>,
+    /// Whether a chunk had to be skipped. At midnight, there is a new budget.
+    is_one_day: bool,
+}
+
+/// Gives all that is in the queue to the function, with a budget of one call less than there are chunks. Returns its log.
+fn rekognition_is_asked_once(
+    deployment: &Deployment,
+    function: Function,
+    queue: &Queue,
+    subscriber: &Subscriber,
+    chunks: &BTreeSet<String>,
+) -> Asked {
+    let budget = chunks.len() - 1;
+    // It counts the calls.
+    let proxy = FaultProxy::start(deployment.moto.address());
+    let function = function.with_endpoint("REKOGNITION", &proxy.url());
+    let function = function.with_variable("FRAMEPOST_BUDGET", &format!("{budget} calls"));
+    let mut infer = Mapping::deployed(&deployment.moto, function);
+    let day = || jiff::Timestamp::now().to_string()[..10].to_owned();
+    let begun = day();
+    // Who comes while another one has the chunk is told to come again.
+    for _ in 0..10 {
+        infer.drain(2);
+        deployment.moto.advance(Duration::from_secs(queue.number("VisibilityTimeout") + 1));
+        if queue.count(Messages::Visible) == 0 {
+            break;
+        }
+    }
+    let log = infer.log().join("\n");
+    assert_eq!((queue.count(Messages::Visible), queue.count(Messages::InFlight)), (0, 0), "{log}");
+    let records = subscriber.records().into_iter().filter(|record| matches!(record.data, Data::ChunkInferred(_)));
+    let is_one_day = begun == day();
+    if is_one_day {
+        let records = one_each(records);
+        let mut paid = 0;
+        for record in records.values() {
+            let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
+            assert_eq!(inferred.model.detector, "rekognition");
+            if inferred.skipped == Some(Skipped::Budget) {
+                continue;
+            }
+            paid += 1;
+            let labels: Vec<&str> = inferred.summary.iter().map(|label| label.label.as_str()).collect();
+            assert_eq!(
+                (inferred.skipped, inferred.calls, inferred.dollars),
+                (None, Some(1), Some(0.001)),
+                "{record:?}"
+            );
+            assert_eq!(labels, ["mobile phone"], "what moto always sees: {record:?}");
+        }
+        assert_eq!((records.len(), paid), (chunks.len(), budget));
+    }
+    let calls = usize::try_from(proxy.seen().requests).expect("not many");
+    let expected = if is_one_day { budget..=budget } else { budget..=chunks.len() };
+    assert!(expected.contains(&calls), "{calls} calls for {expected:?}: {log}");
+    Asked { calls, log: infer.log().iter().filter_map(|line| serde_json::from_str(line).ok()).collect(), is_one_day }
+}
+
+/// Asserts that the filters that were deployed find what was seen, skipped and spent in the function's own lines.
+fn its_metrics_count(deployment: &Deployment, asked: &Asked) {
+    let group = json!({ "logGroupName": "/aws/lambda/framepost-infer" });
+    let described = deployment.account.json("logs", "Logs_20140328.DescribeMetricFilters", &group);
+    let filters = described["metricFilters"].as_array().expect("a list of filters");
+    // The lines that a filter finds, by the value of its dimension, and the sum of its values.
+    let counted = |name: &str| -> (BTreeMap<String, usize>, f64) {
+        let filter = filters.iter().find(|filter| filter["filterName"].as_str().is_some_and(|n| n.ends_with(name)));
+        let filter = filter.unwrap_or_else(|| panic!("no filter {name} in {described}"));
+        let pattern = filter["filterPattern"].as_str().expect("a pattern");
+        let metric = &filter["metricTransformations"][0];
+        let dimensions = metric["dimensions"].as_object().expect("dimensions");
+        let mut by_dimension = BTreeMap::new();
+        let mut sum = 0.0;
+        for line in asked.log.iter().filter(|line| matches_pattern(pattern, line)) {
+            let value = metric["metricValue"].as_str().expect("a value");
+            sum += value.parse().ok().or_else(|| selected(line, value)?.as_f64()).expect("a number");
+            for selector in dimensions.values() {
+                let value =
+                    selected(line, selector.as_str().expect("a selector")).expect("the dimension is in the line");
+                *by_dimension.entry(value.as_str().expect("a text").to_owned()).or_default() += 1;
+            }
+        }
+        (by_dimension, sum)
+    };
+    let (labels, _) = counted("infer-seen");
+    assert_eq!(labels, BTreeMap::from([("mobile phone".to_owned(), asked.calls)]));
+    let (reasons, _) = counted("infer-skipped");
+    if asked.is_one_day {
+        assert_eq!(reasons.keys().collect::<Vec<_>>(), ["budget"]);
+    }
+    let (sites, dollars) = counted("infer-dollars");
+    assert_eq!(sites, BTreeMap::from([(framepost_tests::edge::SITE.to_owned(), asked.calls)]));
+    assert!((dollars - 0.001 * asked.calls as f64).abs() < 1e-9, "{dollars}");
+}
+
+/// What a selector such as `$.label` stands for in a line.
+fn selected<'a>(line: &'a Value, selector: &str) -> Option<&'a Value> {
+    selector.strip_prefix("$.")?.split('.').try_fold(line, |value, name| value.get(name))
+}
+
+/// Whether a line is one that the pattern is for ("Filter pattern syntax for metric filters", JSON): comparisons joined by `&&`.
+/// Panics at anything else.
+fn matches_pattern(pattern: &str, line: &Value) -> bool {
+    let inner = pattern.trim().strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).expect("a pattern of JSON");
+    inner.split("&&").all(|comparison| {
+        let words = comparison.trim().trim_start_matches('(').trim_end_matches(')').trim();
+        let parts: Vec<&str> = words.splitn(3, ' ').collect();
+        let [selector, operator, operand] = parts[..] else { panic!("{comparison} in {pattern}") };
+        let Some(value) = selected(line, selector) else { return false };
+        match (operator, operand) {
+            ("=", "*") => true,
+            ("=", text) => value.as_str() == Some(text.trim_matches('"')),
+            (">", number) => value.as_f64().is_some_and(|value| value > number.parse().expect("a number")),
+            _ => panic!("{comparison} in {pattern}"),
+        }
+    })
 }

@@ -1,8 +1,10 @@
 //! The arguments of ffmpeg for one chunk.
 //!
-//! They are passed as a list, without a shell. The demuxer is that of the container that `probe` found. Only decoders of video
-//! that cameras and recorders write are allowed, and only the protocol that the input comes by. Therefore ffmpeg opens no file
-//! and no address that an object names.
+//! They are passed as a list, without a shell. The demuxer is that of the container that `probe` found, so a playlist is not one.
+//! Only decoders of video that cameras and recorders write are allowed, and only the protocol that the input comes by: `pipe` for
+//! a chunk of ours, and `file` for any other, which has to be sought in and is opened as the number of the standard input. The one
+//! reference to another file that these demuxers can follow is that of a QuickTime track (`dref`), and they are told not to.
+//! Therefore ffmpeg opens no file and no address that an object names.
 
 use super::{PICTURES_MAX, Wanted};
 use framepost_events::record::{ChunkProbed, Container, Resolution};
@@ -52,6 +54,9 @@ pub(super) fn arguments(chunk: &ChunkProbed, wanted: Wanted, input: Input, times
     add(&["-protocol_whitelist", protocol, "-codec_whitelist", DECODERS]);
     if times == Times::OfChunk {
         add(&["-copyts"]);
+    }
+    if format == "mov" {
+        add(&["-enable_drefs", "0", "-use_absolute_path", "0"]);
     }
     add(&["-f", format, "-i", at]);
     add(&[
@@ -146,6 +151,7 @@ mod tests {
                     ] {
                         assert!(has(before, pair), "{pair:?} before the input: {list:?}");
                     }
+                    assert_eq!(has(before, ["-enable_drefs", "0"]), format == "mov", "{list:?}");
                     assert!(
                         has(behind, ["-threads", "1"]) && behind.last().is_some_and(|last| last == "pipe:1"),
                         "{list:?}"

@@ -61,7 +61,7 @@ fn damaged(bytes: &Bytes, structure: &[usize], seed: u64) -> Bytes {
 }
 
 /// What `probe` says of the chunk, if it accepts it.
-async fn probed(object: &Object, whole: &ChunkProbed) -> Option<ChunkProbed> {
+pub(crate) async fn probed(object: &Object, whole: &ChunkProbed) -> Option<ChunkProbed> {
     let event = ObjectFinalized {
         provider: Provider::Local,
         bucket: whole.object.bucket.clone(),

@@ -1,104 +1,14 @@
 //! The function as a whole: records, the gate, paid calls under failures, the budget under load.
 
-use crate::support::{Counting, FRAGMENTED, Object, decoder, footage, record};
+use crate::support::house::{BUSY, House, STILL};
+use crate::support::{Counting, decoder};
 use async_trait::async_trait;
-use bytes::Bytes;
-use framepost_events::activity::Activity;
-use framepost_events::record::{ChunkInferred, Container, Data, Record, Skipped};
+use framepost_events::record::{Data, Skipped};
 use framepost_infer::{Infer, Parts, Settings};
-use framepost_ports::memory::{MemoryLedger, SimulatedClock};
-use framepost_ports::{Bus, Effect, Error, ErrorKind, Function as _, Ledger, Outcome, Result};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use framepost_ports::{Effect, Error, ErrorKind, Function as _, Outcome, Result};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Keeps records, and fails while it is told to.
-#[derive(Default)]
-struct Shelf {
-    records: Mutex<Vec<Record>>,
-    is_broken: AtomicBool,
-}
-
-#[async_trait]
-impl Bus for Shelf {
-    async fn publish(&self, record: &Record) -> Result<()> {
-        if self.is_broken.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Busy, "publish", "records"));
-        }
-        self.records.lock().unwrap().push(record.clone());
-        Ok(())
-    }
-}
-
-impl Shelf {
-    fn last(&self) -> (Record, ChunkInferred) {
-        let record = self.records.lock().unwrap().last().unwrap().clone();
-        let Data::ChunkInferred(inferred) = record.data.clone() else { panic!("{record:?}") };
-        (record, *inferred)
-    }
-}
-
-/// A function over one object, with what stands around it.
-struct House {
-    bytes: Bytes,
-    object: Arc<Object>,
-    bus: Arc<Shelf>,
-    detector: Arc<Counting>,
-    store: Arc<MemoryLedger>,
-    clock: Arc<SimulatedClock>,
-    variables: Vec<(&'static str, &'static str)>,
-}
-
-impl House {
-    fn new(source: &str, detector: Counting) -> Option<Self> {
-        decoder()?;
-        let arguments = [&["-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p"][..], &FRAGMENTED].concat();
-        let bytes = footage(source, &arguments, "a.mp4")?;
-        Some(Self {
-            object: Arc::new(Object::of(bytes.clone())),
-            bytes,
-            bus: Arc::default(),
-            detector: Arc::new(detector),
-            store: Arc::default(),
-            clock: Arc::new(SimulatedClock::new("2026-11-26T12:00:00Z".parse().unwrap())),
-            variables: vec![],
-        })
-    }
-
-    fn infer(&self) -> Infer {
-        self.infer_with(self.detector.clone())
-    }
-
-    fn infer_with(&self, detector: Arc<dyn framepost_ports::Detector>) -> Infer {
-        let settings = Settings::from_variables(|name| {
-            self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
-        });
-        let parts = Parts {
-            source: self.object.clone(),
-            bus: self.bus.clone(),
-            clock: self.clock.clone(),
-            detectors: vec![detector],
-            ledger: Some(Ledger::new(self.store.clone(), self.clock.clone())),
-            decoder: decoder().unwrap(),
-        };
-        Infer::new(parts, settings.unwrap()).unwrap()
-    }
-
-    /// A record of the object, as the `n`th chunk of its camera.
-    fn chunk(&self, n: i64, level: Option<f64>) -> Record {
-        let mut record = record(&self.bytes, Container::Fmp4, 3.0);
-        let Data::ChunkProbed(chunk) = &mut record.data else { panic!("a chunk") };
-        for time in [&mut chunk.duration.from, &mut chunk.duration.to].into_iter().flatten() {
-            *time += jiff::SignedDuration::from_secs(3 * n);
-        }
-        chunk.object.version = format!("{n}.1");
-        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000 });
-        record
-    }
-}
-
-const BUSY: &str = "testsrc2=s=320x180:r=10:d=3";
-const STILL: &str = "color=gray:s=320x180:r=10:d=3";
 
 #[tokio::test]
 async fn a_chunk_is_looked_at_and_the_same_record_comes_every_time() {

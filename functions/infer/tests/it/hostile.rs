@@ -1,12 +1,10 @@
 //! Hostile chunks, and programs that hang, flood or die in place of ffmpeg.
 
 use crate::damaged::small_chunk;
+use crate::support::pretender::Pretender;
 use crate::support::{FRAGMENTED, Object, chunk, ffmpeg, footage};
 use framepost_events::record::Container;
 use framepost_infer::pictures::{Decoder, Limits, PicturesError, Wanted, pictures};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the programs here would run that nobody ends.
@@ -18,19 +16,6 @@ const LONG: Limits = with_decoding(Duration::from_secs(200));
 
 const fn with_decoding(decoding: Duration) -> Limits {
     Limits { decoding, memory_bytes: 1 << 30, pixels: 4096 * 4096, read_bytes: 256 << 20 }
-}
-
-/// A program that pretends to be ffmpeg. The script has its own process id as `$$`.
-///
-/// Another process writes it: a child that another test is starting has copies of all files that are open here, and
-/// a program that somebody has open for writing is not run (`ETXTBSY`).
-fn pretender(dir: &Path, script: &str) -> PathBuf {
-    let path = dir.join("ffmpeg");
-    let mut install = Command::new("install");
-    let mut install = install.args(["-m", "755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped()).spawn().unwrap();
-    write!(install.stdin.take().unwrap(), "#!/bin/sh\n{script}\n").unwrap();
-    assert!(install.wait().unwrap().success());
-    path
 }
 
 #[tokio::test]
@@ -60,10 +45,10 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
         ("a picture", format!("cat > /dev/null; {picture}; {time}"), "picture"),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let program = pretender(dir.path(), &script);
+        let pretender = Pretender::new(dir.path(), &script);
         // Who does not end by itself meets the limit soon; a busy machine must not bring the others there.
         let limits = if expected == "time" { SHORT } else { LONG };
-        let decoder = Decoder::new(&program, limits);
+        let decoder = Decoder::new(&pretender.program, limits);
         let begun = Instant::now();
         let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
         let told = match &result {
@@ -76,9 +61,8 @@ async fn whatever_the_program_does_it_ends_in_time_and_nothing_of_it_remains() {
         };
         assert_eq!(told, expected, "{name}: {result:?}");
         assert!(begun.elapsed() < LEFT_ALONE / 10, "{name}: {:?}", begun.elapsed());
-        no_process_runs(&program, name).await;
-        let written = dir.path().join("ffmpeg.written").metadata().map_or(0, |written| written.len());
-        assert_eq!(written, 0, "{name}");
+        pretender.is_gone(name).await;
+        assert_eq!(pretender.written(), 0, "{name}");
     }
     let missing = Decoder::new("/nowhere/ffmpeg", LONG);
     let result = pictures(&Object::of(bytes.clone()), &missing, &chunk, Wanted::First).await;
@@ -92,30 +76,16 @@ async fn a_program_that_hangs_is_ended_at_its_limit_of_time() {
     let chunk = chunk(&bytes, Container::Fmp4, 1.0);
     for script in ["cat > /dev/null; sleep 1000", "sleep 1000", "sleep 1000 & sleep 1000 & wait"] {
         let dir = tempfile::tempdir().unwrap();
-        let program = pretender(dir.path(), script);
+        let pretender = Pretender::new(dir.path(), script);
         let begun = tokio::time::Instant::now();
-        let result = pictures(&Object::of(bytes.clone()), &Decoder::new(&program, SHORT), &chunk, Wanted::First).await;
+        let decoder = Decoder::new(&pretender.program, SHORT);
+        let result = pictures(&Object::of(bytes.clone()), &decoder, &chunk, Wanted::First).await;
         assert!(matches!(result, Err(PicturesError::Limit("time"))), "{script}: {result:?}");
         // By the clock three times the processor time, and then up to ten seconds until it is reaped.
         let least = SHORT.decoding * 3;
         let most = least + Duration::from_secs(10);
         assert!((least..=most).contains(&begun.elapsed()), "{script}: {:?}", begun.elapsed());
-        no_process_runs(&program, script).await;
-    }
-}
-
-/// Waits until no process has the program in its command line.
-async fn no_process_runs(program: &Path, name: &str) {
-    let needle = program.to_str().unwrap();
-    let runs = || {
-        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-        lines.any(|line| String::from_utf8_lossy(&line).contains(needle))
-    };
-    let deadline = Instant::now() + LEFT_ALONE / 10;
-    while runs() {
-        assert!(Instant::now() < deadline, "{name}: it still runs");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        pretender.is_gone(script).await;
     }
 }
 
@@ -124,8 +94,8 @@ async fn who_gives_up_leaves_no_process() {
     let Some(bytes) = small_chunk() else { return };
     let dir = tempfile::tempdir().unwrap();
     let started = dir.path().join("started");
-    let program = pretender(dir.path(), &format!("mkdir {}; sleep 1000 & sleep 1000", started.display()));
-    let decoder = Decoder::new(&program, Limits::default());
+    let pretender = Pretender::new(dir.path(), &format!("mkdir {}; sleep 1000 & sleep 1000", started.display()));
+    let decoder = Decoder::new(&pretender.program, Limits::default());
     let chunk = chunk(&bytes, Container::Fmp4, 1.0);
     let object = Object::of(bytes);
     let given_up = async {
@@ -137,7 +107,7 @@ async fn who_gives_up_leaves_no_process() {
         result = pictures(&object, &decoder, &chunk, Wanted::First) => panic!("{result:?}"),
         () = given_up => {}
     }
-    no_process_runs(&program, "given up").await;
+    pretender.is_gone("given up").await;
 }
 
 #[tokio::test]
@@ -161,4 +131,48 @@ async fn a_picture_of_16_k_in_few_bytes_takes_bounded_memory() {
         pictures(&Object::of(large), &Decoder::new(&program, Limits::default()), &chunk, Wanted::First).await.unwrap();
     assert_eq!((enough[0].width(), enough[0].height()), (4096, 4096), "shrunk to the limit");
     println!("{} bytes of 16000 x 16000 pixels: {:?}", bytes.len(), begun.elapsed());
+}
+
+/// A picture of 15360 x 8640 pixels, for which libaom needs 2.1 GiB. It was made by
+///
+/// ```text
+/// ffmpeg -f lavfi -i color=gray:s=15360x8640:r=1:d=1 -pix_fmt yuv420p -c:v libaom-av1 -usage realtime -cpu-used 7 -crf 63 -b:v 0
+///        -aom-params sb-size=128:enable-cdef=0:enable-restoration=0 -frames:v 1 -fflags +bitexact -map_metadata -1 16k.mkv
+/// ```
+const BOMB: &[u8] = include_bytes!("data/16k.mkv");
+
+#[tokio::test]
+async fn a_picture_of_16_k_in_two_kilobytes_is_refused_before_it_takes_memory() {
+    let (Some(ffmpeg), true) = (ffmpeg(), cfg!(target_os = "linux")) else { return };
+    assert!(BOMB.len() <= 2048, "{}", BOMB.len());
+    let dir = tempfile::tempdir().unwrap();
+    // It becomes ffmpeg, so that its process is known.
+    let pretender = Pretender::new(dir.path(), &format!("exec {} \"$@\"", ffmpeg.display()));
+    let decoder = Decoder::new(&pretender.program, Limits { decoding: LONG.decoding, ..Limits::default() });
+    let chunk = chunk(BOMB, Container::Matroska, 1.0);
+    let object = Object::of(BOMB);
+    let looked = pictures(&object, &decoder, &chunk, Wanted::First);
+    let peak_kib = std::sync::atomic::AtomicU64::new(0);
+    let watching = async {
+        loop {
+            let status = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/status")).ok();
+            let peak = |status: String| {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().to_owned();
+                line.strip_suffix(" kB")?.parse::<u64>().ok()
+            };
+            let now = pretender.started().iter().filter_map(status).filter_map(peak).max().unwrap_or(0);
+            peak_kib.fetch_max(now, std::sync::atomic::Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let refused = tokio::select! {
+        refused = looked => refused,
+        () = watching => unreachable!("it goes on"),
+    };
+    let Err(PicturesError::None(why)) = refused else { panic!("{refused:?}") };
+    let peak_mib = peak_kib.into_inner() / 1024;
+    println!("{} bytes of 15360 x 8640 pixels: at most {peak_mib} MiB resident; {why}", BOMB.len());
+    assert!((1..200).contains(&peak_mib), "{peak_mib} MiB: {why}");
+    // It names the most pixels that a coded picture may have, so it is that limit which is met.
+    assert!(why.contains(&(8192 * 8192).to_string()), "{why}");
 }

@@ -1,7 +1,7 @@
-//! `kill -9` of the program in the middle of its work, with each record delivered twice: a paid service is asked about each
-//! chunk once at most. The service is a stub of Rekognition that counts, asked by the real SDK.
+//! `kill -9` of the program in the middle of its work, with each record delivered twice and in any order: a paid service is asked
+//! about each chunk once at most. The service is a stub of Rekognition that counts, asked by the real SDK.
 //!
-//! `FRAMEPOST_SEED` repeats the moments of an earlier run.
+//! `FRAMEPOST_SEED` repeats the order and the moments of an earlier run.
 
 use crate::support::{FRAGMENTED, decoder, footage, record};
 use framepost_events::record::{CHUNK_INFERRED, CHUNK_PROBED, Container, Data, Record};
@@ -111,12 +111,13 @@ fn is_held(log: &str, key: &str) -> bool {
     log.lines().any(|line| line.contains("reason=\"in-work\"") && line.contains(&key))
 }
 
-async fn lay(dir: &Path) -> Option<BTreeSet<String>> {
+async fn lay(dir: &Path, random: &mut fastrand::Rng) -> Option<BTreeSet<String>> {
     let bucket = LocalBucket::open(dir.join("footage")).await.unwrap();
     let inboxes = bucket.inboxes();
     let records = Records { types: vec![CHUNK_PROBED.to_owned()], filters: BTreeMap::new() };
     inboxes.keep("infer", vec![Topic::Record(records)]).await.unwrap();
     let mut laid = BTreeSet::new();
+    let mut records = Vec::new();
     for chunk in 0..CHUNKS {
         let source = format!("color=0x{:02x}40{:02x}:s=160x90:r=5:d=1", chunk * 18, 255 - chunk * 18);
         let arguments = [&["-c:v", "libx264", "-pix_fmt", "yuv420p"][..], &FRAGMENTED].concat();
@@ -133,10 +134,12 @@ async fn lay(dir: &Path) -> Option<BTreeSet<String>> {
         data.object.version = object.sha256.to_string();
         let object = data.object.clone();
         let record = Record::about(&object, time, *data);
-        for _ in 0..2 {
-            inboxes.publish(&record).await.unwrap();
-        }
+        records.extend([record.clone(), record]);
         laid.insert(key);
+    }
+    random.shuffle(&mut records);
+    for record in &records {
+        inboxes.publish(record).await.unwrap();
     }
     Some(laid)
 }
@@ -163,10 +166,10 @@ async fn a_paid_service_is_asked_about_each_chunk_once_whenever_the_program_dies
     }
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let Some(laid) = lay(dir).await else { return };
     let seed = std::env::var("FRAMEPOST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     eprintln!("FRAMEPOST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
+    let Some(laid) = lay(dir, &mut random).await else { return };
     let (endpoint, asked) = stub();
     for run in 0..KILLS {
         let before = asked.all();

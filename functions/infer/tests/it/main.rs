@@ -4,11 +4,13 @@
 mod cost;
 mod damaged;
 mod decoding;
+mod foreign;
 mod gated;
 mod handling;
 mod hostile;
 #[cfg(all(feature = "host", feature = "aws"))]
 mod killed;
+mod outcomes;
 mod regions;
 mod shared;
 mod support;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
+/// The variable that names a file with a token.
+const FILE_VARIABLE: &str = "FRAMEPOST_OIP_TOKEN_FILE";
 /// The longest token, in bytes.
 const TOKEN_LIMIT_BYTES: usize = 16 * 1024;
 /// Where a machine at Google gets tokens of its service account.
@@ -41,7 +43,7 @@ impl Token {
     /// As the variables say: `FRAMEPOST_OIP_TOKEN_FILE` names a file, or is `google`; `FRAMEPOST_OIP_TOKEN` is a token.
     pub fn from_variables(variable: &(impl Fn(&str) -> Option<String> + ?Sized)) -> Self {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
-        match (given("FRAMEPOST_OIP_TOKEN_FILE"), given("FRAMEPOST_OIP_TOKEN")) {
+        match (given(FILE_VARIABLE), given("FRAMEPOST_OIP_TOKEN")) {
             (Some(google), _) if google == "google" => Self::Google(Google::default()),
             (Some(file), _) => Self::File(file.into()),
             (None, Some(token)) => Self::Fixed(token),
@@ -55,7 +57,11 @@ impl Token {
             Self::None => return Ok(None),
             Self::Fixed(token) => token.clone(),
             Self::File(path) => {
-                let failed = |error| Error::new(ErrorKind::Io, "read", "the model server's token").because(error);
+                // The path is not shown: somebody may have put a token there.
+                let failed = |error| {
+                    let what = format!("the model server's token in the file that {FILE_VARIABLE} names");
+                    Error::new(ErrorKind::Io, "read", what).because(error)
+                };
                 tokio::fs::read_to_string(path).await.map_err(failed)?
             }
             Self::Google(google) => {

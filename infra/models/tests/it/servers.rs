@@ -156,10 +156,13 @@ enum Fault {
     Silent,
 }
 
+/// The first line of a request, and the token that it had.
+type Heard = (String, Option<String>);
+
 struct Faulty {
     address: SocketAddr,
-    /// For each request: its first line, and whether it had the token.
-    heard: Arc<Mutex<Vec<(String, bool)>>>,
+    /// What each request said.
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 /// Answers requests for the model's metadata rightly, and each other one with the next fault; with the last from then on.
@@ -176,8 +179,11 @@ fn faulty(faults: Vec<Fault>) -> Faulty {
             let Ok(mut stream) = stream else { return };
             let Some(head) = request(&mut stream) else { continue };
             let line = head.lines().next().unwrap_or_default().to_owned();
-            let lower = head.to_ascii_lowercase();
-            log.lock().unwrap().push((line.clone(), lower.contains("authorization: bearer secret")));
+            let token = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                name.eq_ignore_ascii_case("authorization").then(|| value.strip_prefix("Bearer ").map(str::to_owned))?
+            });
+            log.lock().unwrap().push((line.clone(), token));
             let metadata = r#"{"name":"m","inputs":[{"name":"images","datatype":"FP32","shape":[1,3,416,416]}]}"#;
             let answer = |status: u16, headers: &str, body: &[u8]| {
                 let start = format!(
@@ -237,6 +243,12 @@ fn json(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
+/// An answer of the described model that sees nothing.
+fn nothing() -> Vec<u8> {
+    let zeros = vec!["0"; 3549 * 6].join(",");
+    json(&format!(r#"{{"outputs":[{{"name":"o","shape":[1,3549,6],"datatype":"FP32","data":[{zeros}]}}]}}"#))
+}
+
 #[tokio::test]
 async fn each_fault_of_a_server_says_what_can_be_done() {
     let dir = tempfile::tempdir().unwrap();
@@ -272,7 +284,7 @@ async fn each_fault_of_a_server_says_what_can_be_done() {
         assert_eq!((error.kind(), error.effect()), (kind, effect), "{shown}: {}", chain(&error));
         assert!(!chain(&error).contains("secret"), "{}", chain(&error));
         let heard = server.heard.lock().unwrap();
-        assert!(heard.iter().all(|(_, has_token)| *has_token), "{heard:?}");
+        assert!(heard.iter().all(|(_, token)| token.as_deref() == Some("secret")), "{heard:?}");
         assert_eq!(heard[0].0, "GET /v2/models/yolox-nano HTTP/1.1");
         assert_eq!(heard[1].0, "POST /v2/models/yolox-nano/infer HTTP/1.1");
     }
@@ -282,10 +294,8 @@ async fn each_fault_of_a_server_says_what_can_be_done() {
 async fn a_server_that_asks_for_a_moment_is_asked_again_and_one_that_is_not_there_is_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     described(dir.path());
-    let zeros = vec!["0"; 3549 * 6].join(",");
-    let good = format!(r#"{{"outputs":[{{"name":"o","shape":[1,3549,6],"datatype":"FP32","data":[{zeros}]}}]}}"#);
     let busy = Fault::Answer(503, "retry-after: 0\r\n", json(""));
-    let server = faulty(vec![busy, Fault::Answer(200, "", json(&good))]);
+    let server = faulty(vec![busy, Fault::Answer(200, "", nothing())]);
     let found = detector(server.address.port(), dir.path()).await.detect(&[blank()]).await.unwrap();
     assert_eq!(found, [[]]);
     let error = detector(port(), dir.path()).await.detect(&[blank()]).await.unwrap_err();
@@ -319,9 +329,7 @@ pub(crate) async fn assert_given_up(detector: &OipDetector) {
 async fn vertex_ai_is_asked_at_its_own_url_with_the_documents_length_in_the_type() {
     let dir = tempfile::tempdir().unwrap();
     described(dir.path());
-    let zeros = vec!["0"; 3549 * 6].join(",");
-    let good = format!(r#"{{"outputs":[{{"name":"o","shape":[1,3549,6],"datatype":"FP32","data":[{zeros}]}}]}}"#);
-    let server = faulty(vec![Fault::Answer(200, "", json(&good))]);
+    let server = faulty(vec![Fault::Answer(200, "", nothing())]);
     let path = "/v1/projects/p/locations/europe-west4/endpoints/77:rawPredict";
     let url = format!("http://{}{path}", server.address);
     let error = detector_of(&url, dir.path()).await.detect(&[blank()]).await.unwrap_err();
@@ -332,7 +340,7 @@ async fn vertex_ai_is_asked_at_its_own_url_with_the_documents_length_in_the_type
     assert_eq!(detector_of(&url, dir.path()).await.detect(&[blank()]).await.unwrap(), [[]]);
     let heard = server.heard.lock().unwrap();
     assert_eq!(heard.len(), 1, "it says nothing of its model");
-    assert_eq!((heard[0].0.as_str(), heard[0].1), (format!("POST {path} HTTP/1.1").as_str(), true));
+    assert_eq!(heard[0], (format!("POST {path} HTTP/1.1"), Some("secret".to_owned())));
 }
 
 #[tokio::test]
@@ -345,6 +353,85 @@ async fn a_model_that_the_server_has_otherwise_is_refused() {
     let error = detector(server.address.port(), dir.path()).await.detect(&[blank()]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(chain(&error).contains("model.toml says (\"images\", \"FP32\", [1, 3, 640, 640])"), "{}", chain(&error));
+}
+
+/// Keeps everything that is logged, at every level.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<String>>>);
+
+impl tracing::field::Visit for Logged {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push(format!("{field}={value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Logged {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_token_is_read_from_its_file_for_each_request_and_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    described(dir.path());
+    let logged = Logged::default();
+    let _logging = tracing::subscriber::set_default(logged.clone());
+    let file = dir.path().join("token");
+    let variable = |name: &str| (name == "FRAMEPOST_OIP_TOKEN_FILE").then(|| file.to_str().unwrap().to_owned());
+    let server = faulty(vec![Fault::Answer(200, "", nothing())]);
+    let url = format!("http://{}/v2/models/yolox-nano", server.address).parse().unwrap();
+    let token = Token::from_variables(&variable);
+    let detector = OipDetector::new(url, ModelDirectory::local(dir.path()), token).await.unwrap();
+    let heard = || std::mem::take(&mut *server.heard.lock().unwrap());
+    let tokens = |heard: Vec<Heard>| heard.into_iter().map(|(_, token)| token).collect::<Vec<_>>();
+    let secret = |text: &str| Some(text.to_owned());
+
+    std::fs::write(&file, "first-5ec2e7\n").unwrap();
+    assert_eq!(detector.detect(&[blank()]).await.unwrap(), [[]]);
+    assert_eq!(tokens(heard()), [secret("first-5ec2e7"), secret("first-5ec2e7")], "its model, and a picture");
+    std::fs::write(&file, "second-5ec2e7").unwrap();
+    assert_eq!(detector.detect(&[blank()]).await.unwrap(), [[]]);
+    assert_eq!(tokens(heard()), [secret("second-5ec2e7")], "what stands there now");
+
+    for (content, kind, expected) in [
+        (None, ErrorKind::Io, "No such file or directory"),
+        (Some(""), ErrorKind::Denied, "it is empty"),
+        (Some("two 5ec2e7"), ErrorKind::Denied, "has characters that no token has"),
+    ] {
+        let _ = std::fs::remove_file(&file);
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        let error = detector.detect(&[blank()]).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{}", chain(&error));
+        assert!(chain(&error).contains(expected) && !chain(&error).contains("5ec2e7"), "{}", chain(&error));
+        assert!(chain(&error).contains("the model server's token"), "{}", chain(&error));
+        let names_it = chain(&error).contains("the file that FRAMEPOST_OIP_TOKEN_FILE names");
+        assert_eq!(names_it, content.is_none(), "{}", chain(&error));
+        assert_eq!(heard(), [], "nothing is asked without it");
+    }
+    let logged = logged.0.lock().unwrap().join("\n");
+    assert!(logged.contains("connect") && !logged.contains("5ec2e7"), "{logged}");
 }
 
 #[tokio::test]

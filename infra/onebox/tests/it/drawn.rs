@@ -154,6 +154,51 @@ fn what_is_no_clip_is_named_and_nothing_is_drawn() {
     assert_eq!(std::fs::read_dir(dir.path().join("boxes")).unwrap().count(), 0);
 }
 
+/// Files of one name in two directories, and between them one that is no clip.
+#[test]
+fn each_of_several_files_has_a_record_and_pictures_of_its_own() {
+    if !has("ffmpeg") {
+        return;
+    }
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo.mp4");
+    let dir = tempfile::tempdir().unwrap();
+    let drawn = dir.path().join("boxes");
+    let [first, second] = ["a", "b"].map(|name| dir.path().join(name).join("gate.mp4"));
+    for path in [&first, &second] {
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+    }
+    std::fs::copy(&demo, &first).unwrap();
+    cut(&demo, 2, "null", &second);
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_framepost"));
+    command.args(["detect", "--detector", "motion:", "--draw"]).arg(&drawn).args([&first, &manifest, &second]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "one of them is no clip");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.lines().count() == 1 && told.contains(&manifest.display().to_string()), "{told}");
+    let records: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let frames = |record: &Value| record["data"]["frames"].as_array().unwrap().clone();
+    let [of_first, of_second] = &records[..] else { panic!("{records:?}") };
+    let alone = detect("motion:", &dir.path().join("alone"), &first, &[]);
+    assert_eq!(frames(of_first), alone.frames, "as if it were alone");
+    assert!(!frames(of_second).is_empty() && frames(of_second) != frames(of_first));
+    let mut expected: Vec<String> = [(of_first, "gate"), (of_second, "gate-2")]
+        .into_iter()
+        .flat_map(|(record, name)| {
+            frames(record)
+                .iter()
+                .map(|frame| format!("{name}-{:06}ms.jpg", offset_us(frame) / 1000))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    expected.sort();
+    let entries = std::fs::read_dir(&drawn).unwrap().flatten();
+    let mut found: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn without_ffmpeg_it_says_at_once_what_is_missing() {
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo.mp4");

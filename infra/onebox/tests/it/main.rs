@@ -10,6 +10,8 @@ mod functions;
 mod killed;
 #[cfg(feature = "onnx")]
 mod model;
+#[cfg(feature = "onnx")]
+mod proxied;
 mod rebuilt;
 mod replay;
 mod retention;

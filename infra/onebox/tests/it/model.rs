@@ -7,13 +7,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-fn framepost(models: &Path) -> Command {
+pub(crate) fn framepost(models: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framepost"));
     command.arg("model").env("FRAMEPOST_MODELS", models).stdin(Stdio::null());
     command
 }
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -60,7 +60,7 @@ fn a_model_is_added_listed_and_checked_and_another_file_in_its_place_is_refused(
 }
 
 /// The digest of the shared model, which is another export than the publisher's.
-const SHARED: &str = "d39bee73564e338080378b0ad567fbb40e818b55bbfaf971de82a0267ed16b8a";
+pub(crate) const SHARED: &str = "d39bee73564e338080378b0ad567fbb40e818b55bbfaf971de82a0267ed16b8a";
 
 /// A server with the shared model under this name.
 fn server(name: &str, shared: &Path) -> RangeServer {
@@ -68,7 +68,7 @@ fn server(name: &str, shared: &Path) -> RangeServer {
     RangeServer::start(HashMap::from([(name.to_owned(), served)]))
 }
 
-fn left_in(models: &Path) -> Vec<String> {
+pub(crate) fn left_in(models: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(models).map(|entries| entries.flatten().collect()).unwrap_or(vec![]);
     let mut names: Vec<_> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -177,6 +177,19 @@ fn bomb() -> Vec<u8> {
     let mut shape = vec![0x08, 1, 0x10, 7];
     shape.extend(field(8, b"shape"));
     shape.extend(field(9, &(1_u64 << 36).to_le_bytes()));
+    let mut graph = node("ConstantOfShape", &["shape"], "zeros");
+    graph.extend(node("ReduceSum", &["zeros"], "sum"));
+    graph.extend(node("Add", &["images", "sum"], "output"));
+    model(&graph, &shape)
+}
+
+/// A model that adds this constant to its input.
+fn adding(number: &[u8]) -> Vec<u8> {
+    model(&node("Add", &["images", "number"], "output"), number)
+}
+
+/// A model of these nodes, which have the input `images`, the output `output`, and a constant.
+fn model(nodes: &[u8], constant: &[u8]) -> Vec<u8> {
     let value = |name: &str| {
         // Of floats, [1, 3, 416, 416].
         let dimensions: Vec<u8> = [[1, 0], [3, 0], [0xa0, 3], [0xa0, 3]]
@@ -189,17 +202,59 @@ fn bomb() -> Vec<u8> {
         let tensor = [vec![0x08, 1], field(2, &dimensions)].concat();
         [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
     };
-    let mut graph = node("ConstantOfShape", &["shape"], "zeros");
-    graph.extend(node("ReduceSum", &["zeros"], "sum"));
-    graph.extend(node("Add", &["images", "sum"], "output"));
-    graph.extend(field(2, b"bomb"));
-    graph.extend(field(5, &shape));
+    let mut graph = nodes.to_vec();
+    graph.extend(field(2, b"graph"));
+    graph.extend(field(5, constant));
     graph.extend(field(11, &value("images")));
     graph.extend(field(12, &value("output")));
     let mut model = vec![0x08, 8];
     model.extend(field(7, &graph));
     model.extend(field(8, &[0x10, 17]));
     model
+}
+
+/// A model that adds a number to its input, which is in a file outside of its directory: TensorProto's `external_data`.
+fn with_external_data(location: &str) -> Vec<u8> {
+    let entry = |key: &str, value: &str| field(13, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat());
+    // dims = [1], data_type = FLOAT, name, external_data, data_location = EXTERNAL.
+    let mut number = vec![0x08, 1, 0x10, 1];
+    number.extend(field(8, b"number"));
+    number.extend([entry("location", location), entry("offset", "0"), entry("length", "4")].concat());
+    number.extend([14 << 3, 1]);
+    adding(&number)
+}
+
+/// A file named in the model is not even looked for, wherever it may be: it is there, and everybody who opens it waits for ever.
+#[test]
+fn a_model_with_data_in_another_file_is_refused_and_that_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let models = dir.path().join("models");
+    let place = dir.path().join("in");
+    for made in [&models, &place] {
+        std::fs::create_dir(made).unwrap();
+    }
+    let labels = place.join("labels.txt");
+    std::fs::write(&labels, "person\n").unwrap();
+    let onnx = place.join("x.onnx");
+    // Beside the directory that the file is in, beside the one that it would get, and where the command is given.
+    let outside = [dir.path().join("data"), models.join("data"), place.join("data")];
+    for path in &outside {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+    for location in ["../data", "data", outside[0].to_str().unwrap()] {
+        std::fs::write(&onnx, with_external_data(location)).unwrap();
+        let mut command = framepost(&models);
+        command.current_dir(&place).args(["add", "x", "--decoder", "yolox", "--size", "416x416", "--onnx"]);
+        let refused = command.arg(&onnx).arg("--labels").arg(&labels).output().unwrap();
+        assert!(!refused.status.success(), "{location}");
+        assert!(words(&refused).contains("external data"), "{location}: {}", words(&refused));
+        assert_eq!((left_in(&models), left_in(&place)), (names(&["data"]), names(&["data", "labels.txt", "x.onnx"])));
+        assert_eq!(left_in(dir.path()), names(&["data", "in", "models"]), "{location}");
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// A record of `infer` about chunk `chunk`.

@@ -33,7 +33,8 @@ locals {
     merge(local.half, {
       type = "metric"
       properties = {
-        title = "Not looked at: chunks a minute, by reason; and US dollars today", region = local.region, stat = "Sum", period = 60
+        # CloudWatch begins periods of a day at midnight, UTC.
+        title = "Not looked at: chunks a minute, by reason; and US dollars today (UTC)", region = local.region, stat = "Sum", period = 60
         metrics = [
           [{ expression = "SEARCH('{${local.namespace},Reason} MetricName=\"Skipped.${var.name}\"', 'Sum', 60)", label = "" }],
           [{ expression = "SUM(SEARCH('{${local.namespace},Site} MetricName=\"Dollars.${var.name}\"', 'Sum', 86400))", label = "dollars today", yAxis = "right" }],

@@ -12,7 +12,7 @@ locals {
 
   infer_charts = var.infer_function == null ? [] : [
     { title = "Seen: chunks a minute, by label", queries = { "" = "sum by (label) (increase(${local.promql}_seen{${local.of_logs}}[1m]))" } },
-    { title = "Not looked at: chunks a minute, by reason; and US dollars of the last day", queries = {
+    { title = "Not looked at: chunks a minute, by reason; and US dollars of the last 24 hours", queries = {
       skipped = "sum by (reason) (increase(${local.promql}_skipped{${local.of_logs}}[1m]))"
       dollars = "sum(increase(${local.promql}_dollars_sum{${local.of_logs}}[1d]))"
     } },

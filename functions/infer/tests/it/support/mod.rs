@@ -1,5 +1,8 @@
 //! Footage made by ffmpeg, objects in memory, and detectors that count.
 
+pub(crate) mod house;
+pub(crate) mod pretender;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use framepost_events::attributes::{Attributes, Metadata};

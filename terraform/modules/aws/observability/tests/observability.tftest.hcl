@@ -288,6 +288,12 @@ run "what_is_seen_skipped_and_spent" {
     condition     = length([for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : w if startswith(w.properties.title, "Seen:") || startswith(w.properties.title, "Not looked at:")]) == 2
     error_message = "a row of the dashboard"
   }
+  assert {
+    condition = [for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : w.properties.metrics[1][0].expression if endswith(w.properties.title, "US dollars today (UTC)")] == [
+      "SUM(SEARCH('{${aws_cloudwatch_log_metric_filter.infer["dollars"].metric_transformation[0].namespace},Site} MetricName=\"${aws_cloudwatch_log_metric_filter.infer["dollars"].metric_transformation[0].name}\"', 'Sum', 86400))"
+    ]
+    error_message = "the dollars of a day, which begins at midnight"
+  }
 }
 
 run "nobody_looks" {

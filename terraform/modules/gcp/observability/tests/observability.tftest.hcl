@@ -344,4 +344,9 @@ run "what_is_seen_skipped_and_spent" {
     condition     = length([for tile in jsondecode(google_monitoring_dashboard.this.dashboard_json).mosaicLayout.tiles : tile if startswith(tile.widget.title, "Seen:") || startswith(tile.widget.title, "Not looked at:")]) == 2
     error_message = "The dashboard has no row of it."
   }
+
+  assert {
+    condition     = anytrue([for tile in jsondecode(google_monitoring_dashboard.this.dashboard_json).mosaicLayout.tiles : endswith(tile.widget.title, "US dollars of the last 24 hours") && strcontains(jsonencode(tile.widget), "_dollars_sum{") && strcontains(jsonencode(tile.widget), "[1d]))")])
+    error_message = "The dollars are not those of the time that the title says."
+  }
 }
