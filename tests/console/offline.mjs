@@ -8,7 +8,8 @@ import { check, complaints, failures, open, until } from "./browser.mjs";
 const [directory, seconds, from] = process.argv.slice(2);
 const { browser, page } = await open();
 const asked = [];
-page.on("request", (request) => asked.push(request.url()));
+// The browser's own buttons are drawings in `data:` URLs.
+page.on("request", (request) => { if (!request.url().startsWith("data:")) asked.push(request.url()); });
 await page.goto(pathToFileURL(path.join(directory, "index.html")).href);
 
 const shown = () => page.$eval("output", (output) => Date.parse(output.textContent));

@@ -19,7 +19,7 @@ struct Here {
     is_expiring: bool,
 }
 
-/// Starts it, and waits until it tells the address of its API.
+/// Starts it, waits until it has read the video, and returns the address of its API, too.
 fn up(data: &Path, video: &Path, listen: SocketAddr, more: &[&str]) -> (Running, SocketAddr) {
     let mut command = Program::Framepost.command();
     command.args(["up", "--stay", "--site", SITE, "--window", "2s", "--detector", "motion:", "--auth", "tokens"]);
@@ -28,6 +28,9 @@ fn up(data: &Path, video: &Path, listen: SocketAddr, more: &[&str]) -> (Running,
     let address = running.wait_for(Output::Stderr, super::PATIENCE, |lines| {
         let line = lines.iter().find_map(|line| line.strip_prefix("api")?.split_once("http://"))?;
         line.1.split('/').next()?.parse().ok()
+    });
+    running.wait_for(Output::Stderr, super::PATIENCE, |lines| {
+        lines.iter().any(|line| line.contains("all files are read")).then_some(())
     });
     (running, address)
 }
@@ -83,9 +86,6 @@ fn on_one_machine_a_clip_is_found_played_exported_and_gone_when_its_objects_are(
     std::fs::copy(Clip::H264.path(), &video).expect("a copy");
     let (running, address) = up(&data, &video, ([127, 0, 0, 1], 0).into(), &[]);
     let asked = Asked::new(address, &token);
-    running.wait_for(Output::Stderr, super::PATIENCE, |lines| {
-        lines.iter().any(|line| line.contains("all files are read")).then_some(())
-    });
     let mut here = Here { running, data, video, address, is_expiring: false };
     follow(&mut here, &asked, Clip::H264, directory.path());
 }
