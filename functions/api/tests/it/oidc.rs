@@ -245,9 +245,9 @@ async fn an_issuer_changes_its_keys() {
     assert_eq!(issuer.asked.load(Ordering::SeqCst), 3);
     // An issuer that does not answer with keys: those that are known are good for a day.
     *issuer.published.lock().unwrap() = "Bad gateway".to_owned();
-    clock.advance(Duration::from_secs(2 * 3_600));
+    clock.advance(Duration::from_hours(2));
     assert_eq!(seen(&service, &new).await, sees);
-    clock.advance(Duration::from_secs(24 * 3_600));
+    clock.advance(Duration::from_hours(24));
     assert_eq!(seen(&service, &new).await, Err(503));
 }
 

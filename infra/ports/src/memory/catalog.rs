@@ -207,7 +207,9 @@ impl Catalog for MemoryCatalog {
                 Change::Removed(removed) => {
                     let taken = |record: &Record| takes(removed, record.data.object(), record.time);
                     let records: Vec<Record> = told.records.values().filter(|record| taken(record)).cloned().collect();
-                    records.iter().for_each(|record| told.gone(record));
+                    for record in &records {
+                        told.gone(record);
+                    }
                     told.records.retain(|_, record| !taken(record));
                     told.removals.push(removed.clone());
                 }
