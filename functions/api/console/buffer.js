@@ -3,7 +3,7 @@
 // The player's time has no gaps. What is between two chunks on the clock is told by `edges`.
 
 import { bytes } from "./api.js";
-import { timesOf } from "./times.js";
+import { PICTURES_MAX, timesOf } from "./times.js";
 
 /** @typedef {{ chunk: Chunk, start: number, end: number, from: number, to: number, times: number[] }} Part
  * `start`, `end` and the `times` at which pictures begin in seconds of media, `from` and `to` in milliseconds since 1970. */
@@ -38,7 +38,7 @@ export function plays(type) {
 
 /** When pictures begin where all of them last equally long. @param {Chunk} chunk @param {number} start @param {number} end */
 export function evenly(chunk, start, end) {
-  const count = Math.max(1, Math.round((end - start) * (chunk.frameRate || 25)));
+  const count = Math.max(1, Math.min(PICTURES_MAX, Math.round((end - start) * (chunk.frameRate || 25))));
   return Array.from({ length: count }, (_, index) => start + (index * (end - start)) / count);
 }
 

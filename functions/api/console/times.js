@@ -1,5 +1,8 @@
 // When the pictures of a file begin, from its own boxes: cameras send them at uneven times, and leave some out.
 
+/** More pictures than a file has: a damaged one may say that it has billions, each of no byte. */
+export const PICTURES_MAX = 200_000;
+
 /** @typedef {{ name: string, from: number, to: number }} Box  Where what it holds begins and ends. */
 
 /** The boxes between two places. @param {DataView} view @param {Span} part */
@@ -46,6 +49,7 @@ function run(view, trun, base, usual) {
   const samples = [];
   let at = trun.from + 8 + (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0);
   let decoded = base;
+  if (view.getUint32(trun.from + 4) > PICTURES_MAX) throw new RangeError("too many pictures");
   for (let count = view.getUint32(trun.from + 4); count > 0; count -= 1) {
     const lasts = flags & 0x100 ? view.getUint32(at) : usual;
     const offsetAt = at + [0x100, 0x200, 0x400].filter((flag) => flags & flag).length * 4;
@@ -91,7 +95,8 @@ export function timesOf(data) {
         for (const trun of boxes(view, traf)) {
           if (trun.name !== "trun") continue;
           const samples = run(view, trun, base, usual);
-          times.push(...samples.map(({ shown }) => shown));
+          for (const { shown } of samples) times.push(shown);
+          if (times.length > PICTURES_MAX) return undefined;
           base += samples.reduce((sum, { lasts }) => sum + lasts, 0);
         }
       }

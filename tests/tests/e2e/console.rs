@@ -37,6 +37,13 @@ fn the_modules_have_their_types() {
     succeed(node.arg(harness().join("node_modules/typescript/bin/tsc")).arg("-p").arg(harness()));
 }
 
+/// The times of pictures are read from boxes that anybody may have written.
+#[test]
+fn the_times_of_pictures_are_read_from_boxes_that_may_lie() {
+    let Some(mut node) = node() else { return };
+    succeed(node.arg(harness().join("times.mjs")));
+}
+
 /// The browser. `None`, which is said and counted, without it.
 pub(crate) fn chromium() -> Option<PathBuf> {
     let chromium = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or("/usr/bin/chromium-headless-shell".into()));
