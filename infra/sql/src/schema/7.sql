@@ -5,4 +5,5 @@ ALTER TABLE removal ADD COLUMN from_us BIGINT;
 ALTER TABLE removal ADD COLUMN to_us BIGINT;
 -- 0: not said; 1: somebody asked for it; 2: the bucket's lifecycle; 3: another object was written under its key.
 ALTER TABLE removal ADD COLUMN cause BIGINT;
-CREATE INDEX removal_of_camera ON removal (camera, from_us);
+-- All that a timeline asks for: a day that is gone may have thousands of rows.
+CREATE INDEX removal_of_camera ON removal (camera, from_us, key, to_us, time_us, cause);
