@@ -218,6 +218,8 @@ impl Server {
     /// Makes an empty database and returns its URL.
     pub fn database(&self, name: &str) -> String {
         assert!(self.psql("postgres", &format!("CREATE DATABASE {name}")), "{name}");
+        // Before version 15 everybody may create tables there, and the README says to take that right away.
+        assert!(self.psql(name, "REVOKE CREATE ON SCHEMA public FROM PUBLIC"), "{name}");
         self.url(name)
     }
 
