@@ -19,6 +19,16 @@ export function tellPlace({ slider, span, playhead }) {
   }
 }
 
+/** What there is at a time, in words. @param {import("./timeline.js").TimelineView} view @param {number} ms */
+export function wordsAt(view, ms) {
+  const gap = view.gapAt(ms);
+  const removed = view.removedAt(ms);
+  const labels = within(view.data?.sightings, ms).map((seen) => seen.label);
+  const words = gap ? gapText(gap) : removed ? removedText(removed) : [...new Set(labels)].join(", ");
+  const bad = within(view.data?.integrity, ms).find(isBad);
+  return [text(ms, "hms"), words, bad && proofText(bad)].filter(Boolean).join(", ");
+}
+
 /** Fills the list of a timeline, if anything in it changed. @param {import("./timeline.js").TimelineView} view */
 export function outline(view) {
   const { from, to } = view.span;

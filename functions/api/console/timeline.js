@@ -11,10 +11,9 @@ import { nameLanes } from "./gutter.js";
 import { Heading } from "./heading.js";
 import { happenings } from "./happenings.js";
 import { covered, drawCursor, drawLanes } from "./lanes.js";
-import { outline, tellPlace } from "./outline.js";
+import { outline, tellPlace, wordsAt } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
-import { gapText, isBad, proofText, removedText } from "./words.js";
 import { hoverCard } from "./hover.js";
 import { within } from "./within.js";
 
@@ -281,14 +280,7 @@ export class TimelineView extends Emitter {
   }
 
   /** What there is at a time, in words. @param {number} ms */
-  what(ms) {
-    const gap = this.gapAt(ms);
-    const removed = this.removedAt(ms);
-    const labels = within(this.data?.sightings, ms).map((seen) => seen.label);
-    const words = gap ? gapText(gap) : removed ? removedText(removed) : [...new Set(labels)].join(", ");
-    const bad = within(this.data?.integrity, ms).find(isBad);
-    return [text(ms, "hms"), words, bad && proofText(bad)].filter(Boolean).join(", ");
-  }
+  what(ms) { return wordsAt(this, ms); }
 
   /** @param {number} ms @param {Name} [of] */
   gapAt(ms, of = this.of) {
