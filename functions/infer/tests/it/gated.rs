@@ -204,7 +204,9 @@ async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
             });
             let moved = moved.max().unwrap_or(0);
             let otherwise = truth.iter().zip(&gated).filter(|(truth, gated)| truth != gated).count();
-            println!("{below:>11} | {looked_at:9} | {found:?} | {missed:6} | {moved:16} | {otherwise}; {still_with_it} still ones have it");
+            println!(
+                "{below:>11} | {looked_at:9} | {found:?} | {missed:6} | {moved:16} | {otherwise}; {still_with_it} still ones have it"
+            );
             if below == "1.5" {
                 assert_eq!((missed, found.len()), (0, expected.len()), "{name}");
                 assert!(moved <= 1, "{name}: borders moved by {moved} chunks");
