@@ -243,8 +243,8 @@ export class Player extends Emitter {
   /** Seeks the middle of a picture so many further. None is that of now, which a browser's time may be ahead of. @param {number} frames */
   stepTo(frames) {
     const next = this.buffer.picture(this.video.currentTime, frames);
-    if (typeof next === "number") this.video.currentTime = next;
-    else if (next) this.seek(next.wall);
+    // The clock goes with it at once: a link that is taken now names this picture.
+    if (next !== undefined) this.seek(typeof next === "number" ? this.buffer.wall(next) ?? this.wall : next.wall);
   }
 
   /** Follows the camera, as close as its newest chunk. */
