@@ -1,21 +1,11 @@
 // Follows a live camera's HLS playlists with hls.js, each in a page of its own, at the same time: `node live_hls.mjs BASE SECONDS`.
 
-import fs from "node:fs";
 import { check, complaints, failures, open, until } from "./browser.mjs";
-import { Line } from "./line.mjs";
+import { hlsLine } from "./hls.mjs";
 
 const [base, seconds] = process.argv.slice(2);
 const EVERY_MS = 30_000;
-const line = new Line(base);
-const page_html = "<!doctype html><meta charset=utf-8><title>HLS</title><video muted autoplay playsinline></video><script src=/hls.js></script>";
-const library = fs.readFileSync(new URL("node_modules/hls.js/dist/hls.js", import.meta.url));
-line.instead = (url) => {
-  if (url.pathname === "/play.html") return { type: "text/html", body: page_html };
-  if (url.pathname === "/hls.js") return { type: "text/javascript", body: library };
-  if (url.pathname === "/favicon.ico") return { status: 204, type: "image/png", body: "" };
-  return undefined;
-};
-await line.open();
+const line = await hlsLine(base);
 const { cameras: [{ site, camera }] } = await (await fetch(new URL("v1/cameras", base))).json();
 const { browser } = await open();
 
@@ -31,6 +21,7 @@ for (const timeline of ["", "?timeline=continuous"]) {
     video.addEventListener("waiting", () => { window.waited += 1; });
     hls.attachMedia(video);
     hls.loadSource(source);
+    video.play();
   }, `${line.base}v1/playlists/${site}/${camera}.m3u8${timeline}`);
   const name = timeline === "" ? "a live playlist" : "a continuous one";
   check(`${name} plays`, await until(page, () => document.querySelector("video").currentTime > 1));

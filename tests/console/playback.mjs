@@ -3,9 +3,8 @@
 // The pictures carry a number in bars, black and white, which counts frames since START. A picture's wall-clock time is therefore
 // known from the picture alone, and compared with what hls.js takes it for.
 
-import fs from "node:fs";
 import { PATIENCE_MS, check, complaints, failures, open, until } from "./browser.mjs";
-import { Line } from "./line.mjs";
+import { hlsLine } from "./hls.mjs";
 
 const [base, site, camera, start] = process.argv.slice(2);
 const FRAME_MS = 40;
@@ -14,16 +13,7 @@ const PICTURES = 50;
 /** Bars of a picture, each of one bit, the lowest first. */
 const BARS = 16;
 
-const line = new Line(base);
-const page_html = "<!doctype html><meta charset=utf-8><title>HLS</title><video muted playsinline></video><script src=/hls.js></script>";
-const library = fs.readFileSync(new URL("node_modules/hls.js/dist/hls.js", import.meta.url));
-line.instead = (url) => {
-  if (url.pathname === "/play.html") return { type: "text/html", body: page_html };
-  if (url.pathname === "/hls.js") return { type: "text/javascript", body: library };
-  if (url.pathname === "/favicon.ico") return { status: 204, type: "image/png", body: "" };
-  return undefined;
-};
-await line.open();
+const line = await hlsLine(base);
 const server = line.base.replace(/\/$/, "");
 
 const known = (await (await fetch(`${server}/v1/cameras`)).json()).cameras.find((one) => one.site === site && one.camera === camera);

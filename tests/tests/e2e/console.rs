@@ -234,7 +234,7 @@ const YARD: &str = "
     [driven] [walker] overlay=x='620-(t-14)*90':y=196:enable='between(t,14,21)', format=yuv420p, setpts=PTS+gte(N\\,300)*30/TB
 ";
 
-/// Has ffmpeg draw it.
+/// Has ffmpeg draw the yard into this file: a car and then somebody on foot go through it, with a pause between them.
 fn draw_yard(output: &Path) {
     let sources = ["color=c=0xa9bccb:size=640x360", "color=c=0xff00ff:size=150x66", "color=c=0xff00ff:size=26x70"];
     let sources: Vec<String> = sources.iter().map(|source| format!("{source}:rate=25:duration=24")).collect();

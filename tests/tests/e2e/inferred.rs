@@ -233,10 +233,10 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
     its_metrics_count(&deployment, &asked);
 }
 
-/// What Rekognition was asked.
+/// How often Rekognition was called for the chunks of a queue, and what the function logged meanwhile.
 struct Asked {
     calls: usize,
-    /// The function's lines.
+    /// The JSON of each line of the log, the oldest first.
     log: Vec<Value>,
     /// Whether a chunk had to be skipped. At midnight, there is a new budget.
     is_one_day: bool,

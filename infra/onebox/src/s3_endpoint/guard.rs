@@ -50,9 +50,7 @@ fn names_a_region(headers: &HeaderMap) -> bool {
 /// What S3 answers to a signature for another region. Clients sign again for the region that it names.
 fn wrong_region() -> Response<Body> {
     let message = "the authorization header is malformed; the region is wrong; expecting 'us-east-1'";
-    let mut answer = answer(StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", message);
-    *answer.body_mut() = Body::from(error("AuthorizationHeaderMalformed", message, "<Region>us-east-1</Region>"));
-    answer
+    respond(StatusCode::BAD_REQUEST, error("AuthorizationHeaderMalformed", message, "<Region>us-east-1</Region>"))
 }
 
 fn error(code: &str, message: &str, more: &str) -> String {
@@ -62,7 +60,11 @@ fn error(code: &str, message: &str, more: &str) -> String {
 }
 
 fn answer(status: StatusCode, code: &str, message: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(error(code, message, "")));
+    respond(status, error(code, message, ""))
+}
+
+fn respond(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response

@@ -72,8 +72,8 @@ async fn same_answers(judge: &dyn Catalog, catalog: &dyn Catalog, footage: &mut 
         assert_eq!(found, judge.recorded(&name, &stretches).await.expect("recorded"), "{name:?} {stretches:?}");
     }
     let removed = catalog.removed(&Footage::camera(0), Interval::ALWAYS, 1000).await.expect("removed");
-    let known = |chunk: &&RemovedChunk| chunk.to > chunk.from && chunk.cause.is_some();
-    assert!(removed.iter().any(|chunk| known(&chunk)), "none is known with its end and cause: {removed:?}");
+    let is_known = |chunk: &RemovedChunk| chunk.to > chunk.from && chunk.cause.is_some();
+    assert!(removed.iter().any(is_known), "none is known with its end and cause: {removed:?}");
     for within in stretches {
         for name in (0..4).map(Footage::camera) {
             for limit in [3, 1000] {

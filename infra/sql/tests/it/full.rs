@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A small file system.
+/// The variable that names the directory where a file system of some megabytes is mounted.
 const SMALL: &str = "FRAMEPOST_TEST_SMALL";
 /// Set where a server keeps its tables there, and not a file.
 const SERVER: &str = "FRAMEPOST_TEST_SMALL_SERVER";

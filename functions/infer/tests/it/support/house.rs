@@ -64,7 +64,7 @@ impl House {
         Self::of(footage(source, &arguments, "a.mp4")?, detector)
     }
 
-    /// Over these bytes.
+    /// A function whose bucket has one object, with these bytes.
     pub(crate) fn of(bytes: Bytes, detector: Counting) -> Option<Self> {
         Some(Self {
             object: Arc::new(Object::of(bytes.clone())),
