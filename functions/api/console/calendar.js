@@ -65,7 +65,7 @@ export class Calendar extends Emitter {
 
   draw() {
     const focused = this.days.contains(document.activeElement) && document.activeElement?.getAttribute("data-day");
-    const weekday = (new Date(this.month + 12 * HOUR).getUTCDay() + 7 - (firstDay() % 7)) % 7;
+    const weekday = (new Date(wall(this.month)).getUTCDay() + 7 - (firstDay() % 7)) % 7;
     const days = [];
     for (let day = this.month; day < monthStart(this.month, 1); day = midnight(day, 1)) days.push(this.day(day, days.length === 0 ? weekday : -1));
     const names = Array.from({ length: 7 }, (_, index) => {
