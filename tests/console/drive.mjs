@@ -10,6 +10,7 @@ import { check, complaints, end, expected, open, poll, settled, until } from "./
 import { choices } from "./choices.mjs";
 import { exports } from "./exports.mjs";
 import { keys } from "./keys.mjs";
+import { shapes } from "./shapes.mjs";
 import { viewers } from "./viewers.mjs";
 
 const [base, site, camera, other, sounding, unplayable, pictures] = process.argv.slice(2);
@@ -217,6 +218,7 @@ await page.keyboard.press("Escape");
 
 await exports(page, { base, site, camera, other, start, pictures });
 await keys(page, { base, site, camera, sounding, chunks, gap, seen });
+await shapes(page);
 
 // Search.
 await page.goto(`${base}#/search?days=-1`);

@@ -17,6 +17,8 @@ import { cause, isBad, kind, labelText, range } from "./words.js";
 /** Words of the axis that are nearer to the playhead give way to its own, and so do labels that have it among their first pixels. */
 const WORDS_PX = 74;
 const LABEL_PX = 60;
+/** From above, where several have one lane. */
+const KINDS = /** @type {import("./words.js").Kind[]} */ (["person", "vehicle", "animal", "motion"]);
 
 export const HEIGHTS = { axis: 24, rec: 44, camera: 30, seen: 22, sign: 18, overview: 35 };
 
@@ -94,7 +96,7 @@ export function drawLanes(canvas, picture) {
   if (end < height(picture)) overview(pen, end + 9, HEIGHTS.overview - 9);
 }
 
-/** One of several cameras: recorded, and sightings as bars at three heights. @param {Pen} pen @param {Timeline | undefined} data @param {number} y @param {number} tall */
+/** One of several cameras: recorded, and sightings as bars, each kind at a height of its own. @param {Pen} pen @param {Timeline | undefined} data @param {number} y @param {number} tall */
 function camera(pen, data, y, tall) {
   const { c, w, x } = pen;
   recorded(pen, data, y, tall);
@@ -102,7 +104,7 @@ function camera(pen, data, y, tall) {
     const left = x(from);
     const wide = Math.max(3, x(to) - left);
     const shape = kind(label);
-    block(c, shape, left, y - 1 + (shape === "person" ? 0 : shape === "vehicle" ? 4 : 8), wide, 3);
+    block(c, shape, left, y - 1 + KINDS.indexOf(shape) * 4, wide, 3);
   }
 }
 

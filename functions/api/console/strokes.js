@@ -40,6 +40,8 @@ export function bar(c, shape, x, y, w, h) {
   const half = h / 2;
   if (shape === "animal") {
     polygon(c, [[x, y], [x + half, y - half], [x + w - half, y - half], [x + w, y], [x + w - half, y + half], [x + half, y + half]]);
+  } else if (shape === "motion") {
+    polygon(c, [[x + half, y - half], [x + w, y - half], [x + w - half, y + half], [x, y + half]]);
   } else c.roundRect(x, y - half, w, h, shape === "person" ? half : 1);
 }
 
