@@ -37,6 +37,24 @@ export async function choices(browser, { base, address, ms, shot }) {
   check("a button changes to the light theme", await until(page, () => document.documentElement.dataset.theme === "light") && (await ground()) !== dark.ground);
   await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
   const light = { ground: await ground(), lanes: await recorded(page) };
+  // A theme's colours are asked for once, and not again for each drawing.
+  await page.evaluate(() => {
+    globalThis.styles = { asked: 0, drawings: 0 };
+    const ask = globalThis.getComputedStyle.bind(globalThis);
+    globalThis.getComputedStyle = (...given) => { globalThis.styles.asked += 1; return ask(...given); };
+    const measure = performance.measure.bind(performance);
+    performance.measure = (...given) => { globalThis.styles.drawings += 1; return measure(...given); };
+  });
+  const turns = async () => {
+    await page.evaluate(() => { Object.assign(globalThis.styles, { asked: 0, drawings: 0 }); });
+    for (let turn = 0; turn < 12; turn += 1) {
+      await page.evaluate((turn) => { document.querySelector(".lanes").dispatchEvent(new WheelEvent("wheel", { deltaX: turn % 2 === 0 ? 40 : -40, bubbles: true, cancelable: true })); }, turn);
+      await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
+    }
+    return page.evaluate(() => globalThis.styles);
+  };
+  const still = await turns();
+  check("colours are not asked for with each drawing", still.drawings >= 12 && still.asked === 0, JSON.stringify(still));
   check("the timeline is drawn in the colours of either", dark.lanes.colour !== light.lanes.colour && dark.lanes.share > 0.01 && light.lanes.share > 0.01, JSON.stringify([dark.lanes, light.lanes]));
   await page.reload();
   check("it is remembered", (await theme()) === "light" && (await ground()) === light.ground);
@@ -45,6 +63,19 @@ export async function choices(browser, { base, address, ms, shot }) {
   check("and there before anything is painted, so that nothing flashes", when.themed < when.painted, JSON.stringify(when));
   await page.click("[aria-label='Dark or light']");
   check("and back", await until(page, () => document.documentElement.dataset.theme === "dark") && (await ground()) === dark.ground);
+
+  // The system's choice, where somebody made none: it may change while the page is there, and the timeline with it.
+  await page.evaluate(() => { localStorage.removeItem("framepost-theme"); });
+  await page.reload();
+  await drawn();
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  check("the timeline takes on the system's colours when those change", await until(page, (colour) => {
+    const canvas = document.querySelector(".lanes canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    for (let at = 0; at < data.length; at += 4) if (data[at] === colour[0] && data[at + 1] === colour[1] && data[at + 2] === colour[2]) return true;
+    return false;
+  }, light.lanes.colour.split(",").map(Number)));
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
 
   // The zone.
   await isReady(page);
@@ -91,6 +122,22 @@ export async function choices(browser, { base, address, ms, shot }) {
     check(`${zone}: days have their hours, each with a mark, and times lead back`, found.every(({ hours, isDay, marks, isBack, twice }, index) => hours === days[index][1] && isDay && marks && isBack && twice === Math.max(0, (hours - 24) * 8)), JSON.stringify(found));
     await there.close();
   }
+
+  // East of twelve hours: the first of a month stands under its own day of the week.
+  const far = await browser.newPage();
+  await far.emulateTimezone("Pacific/Kiritimati");
+  await far.goto(address);
+  await until(far, () => document.querySelectorAll(".day").length > 27);
+  const first = await far.evaluate(() => {
+    const left = (element) => Math.round(element.getBoundingClientRect().left + element.getBoundingClientRect().width / 2);
+    const [day] = document.querySelectorAll(".day");
+    const column = [...day.parentElement.querySelectorAll(":scope > span")].findIndex((name) => Math.abs(left(name) - left(day)) < 8);
+    const locale = new Intl.Locale(navigator.language);
+    const { firstDay } = locale.getWeekInfo?.() ?? locale.weekInfo;
+    return { words: day.ariaLabel, column, due: (new Date(Number(day.dataset.day)).getDay() + 7 - (firstDay % 7)) % 7 };
+  });
+  check("fourteen hours east: a month begins under its day of the week", first.column === first.due, JSON.stringify(first));
+  await far.close();
 
   // Words that are 40 % longer: nothing leaves the panel of 300 pixels, and no page is wider than the screen.
   const longer = await browser.newPage();

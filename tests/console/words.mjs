@@ -70,10 +70,13 @@ export async function words(browser, line, { site, camera, chunks }) {
     const found = [...document.querySelectorAll("tbody tr")].find((one) => one.querySelector("th")?.textContent === row);
     return (found?.querySelector(`td[data-name="${name}"]`)?.textContent ?? "").startsWith(words);
   }, row, name, words);
-  line.instead = () => undefined;
+  // A report may be of a moment at which files still waited.
+  changed({ "/v1/gateways": (answer) => ({ ...answer, gateways: answer.gateways.map((one) => ({ ...one, report: {
+    ...one.report, spool: { ...one.report.spool, objects: 0, bytes: 0 }, cameras: one.report.cameras.map((camera) => ({ ...camera, waitingObjects: 0 })),
+  } })) }) });
   await page.goto(`${line.base}#/health`);
   await page.reload();
-  const { gateways: [{ report }] } = await real(new URL("v1/gateways", line.base));
+  const { gateways: [{ report }] } = await real(new URL("v1/gateways", line.server));
   const well = [
     [camera, "Gaps", "none"], [camera, "Waiting to upload", "nothing"], [camera, "Last fault", "none"], [site, "Set aside", "none"], [site, "Waiting to upload", "nothing"],
     [site, "Clock", report.gatewayClock.synchronized ? "synchronised" : "not synchronised"],
@@ -92,6 +95,39 @@ export async function words(browser, line, { site, camera, chunks }) {
     [site, "Set aside", "3 files"], [site, "Clock", "synchronised, ± 42 ms"], [site, "Waiting to upload", "7 files, 12.3 MB"], [site, "Last fault", "No route to host"],
     [camera, "Waiting to upload", "5 files"], [camera, "Last fault", "Connection refused"], [camera, "Gaps", "2, "],
   ]) check(`health: ${row === site ? "a gateway's" : "a camera's"} ${name.toLowerCase()}, when something is the matter`, await shows(row, name, words), `${(await cells(row))?.[name]}`);
+
+  // An export that the server makes, seen from its beginning to its end: what is written of it, how long that takes, and what it is then.
+  const job = { id: "7", name: "Yard", createdAt: chunks[0].from, bytes: 40_000_000, durationMs: 60_000, gapsSkipped: 0 };
+  let made = { state: "running", bytesWritten: 0, files: [] };
+  let removed = 0;
+  line.instead = (url, request) => {
+    if (!url.pathname.startsWith("/v1/exports")) return undefined;
+    if (request.method === "DELETE") removed += 1;
+    return { body: JSON.stringify({ exports: removed > 0 ? [] : [{ ...job, ...made }] }) };
+  };
+  await page.goto(at(3));
+  await until(page, () => document.querySelectorAll("ul.sr button").length > 0 && document.querySelector(".words")?.hidden);
+  await page.keyboard.press("e");
+  const progress = (words, value) => until(page, (words, value) => {
+    const element = document.querySelector(".job progress");
+    return document.querySelector(".job .quiet")?.textContent.startsWith(words) && element?.value === value && element.max === 40_000_000;
+  }, words, value);
+  check("an export that is being made says how far it is", await progress("Being made, 0 % of 40 MB. ", 0));
+  made = { ...made, bytesWritten: 10_000_000 };
+  check("it goes on, and how long it still takes is said", await progress("Being made, 25 % of 40 MB, about ", 10_000_000), await page.$eval(".job .quiet", (element) => element.textContent));
+  await page.keyboard.press("Escape");
+  made = { ...made, bytesWritten: 30_000_000 };
+  await page.keyboard.press("e");
+  check("closing the panel does not stop it", await progress("Being made, 75 % of 40 MB, about ", 30_000_000) && removed === 0);
+  made = { state: "complete", bytesWritten: 40_000_000, files: [{ site, camera, url: "/v1/exports/7/1.mp4", bytes: 40_000_000, sha256: "0123456789abcdef0123" }] };
+  check("when it is done, it can be saved, and its digest is there", await until(page, () => document.querySelector(".job progress") === null && document.querySelector(".job .quiet")?.textContent === "1 file, 40 MB, SHA-256 0123456789abcdef…"
+    && document.querySelector(".job a[download]")?.href.endsWith("/v1/exports/7/1.mp4")));
+  made = { state: "running", bytesWritten: 0, files: [] };
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("e");
+  await until(page, () => document.querySelector(".job progress") !== null);
+  await page.evaluate(() => [...document.querySelectorAll(".job button")].find((one) => one.textContent === "Cancel").click());
+  check("one that is being made is cancelled", await until(page, () => document.querySelector(".job") === null) && removed === 1);
 
   // A timeline that does not load says so in its lane, and comes by itself.
   line.instead = (url) => (url.pathname === "/v1/timeline" ? { status: 503, type: "application/problem+json", body: "{\"title\":\"No\"}" } : undefined);
