@@ -68,6 +68,13 @@ export async function viewers(browser, { address, shot }) {
   await shot(arabic, "arabic");
   await arabic.close();
 
+  // A browser that says of itself what is no language, as WebKit does where the system has none.
+  const wordless = await browser.newPage();
+  await wordless.evaluateOnNewDocument(() => Object.defineProperty(Navigator.prototype, "language", { get: () => "C" }));
+  await wordless.goto(address);
+  check("a browser without a language shows a camera with its days", await isReady(wordless) && await until(wordless, () => document.querySelectorAll(".day span").length > 27));
+  await wordless.close();
+
   // A phone that is held sideways.
   const sideways = await browser.newPage();
   await sideways.setViewport({ width: 844, height: 390, deviceScaleFactor: 2, isMobile: true, hasTouch: true, isLandscape: true });

@@ -7,7 +7,8 @@ import { DAY, HOUR, midnight, monthStart, text, utc, wall, zone } from "./time.j
 
 /** The first day of a week where the viewer is: 1 is Monday, 7 Sunday. */
 function firstDay() {
-  const locale = /** @type {any} */ (new Intl.Locale(navigator.language));
+  // That of all dates here: what a browser says of itself may be no language, as "C" is.
+  const locale = /** @type {any} */ (new Intl.Locale(Intl.DateTimeFormat().resolvedOptions().locale));
   return (locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1;
 }
 
