@@ -76,6 +76,28 @@ export async function rates(page, { base, site, camera, chunks }) {
     check(`${rate}×: with the pictures of it`, last - first > 12 && last === stood, `from ${first} to ${last}, where ${stood} is due`);
   }
 
+  // A page that is out of sight has no frames, and plays on.
+  await open(100);
+  await page.select(".rate", "4");
+  await until(page, () => document.querySelector("video").buffered.end(0) > 10);
+  await page.keyboard.press(" ");
+  const said = await page.evaluate(() => new Promise((go) => {
+    const video = document.querySelector("video");
+    const request = globalThis.requestAnimationFrame;
+    const held = [];
+    globalThis.requestAnimationFrame = (task) => held.push(task);
+    const look = () => {
+      if (video.currentTime < 5) return setTimeout(look, 20);
+      globalThis.requestAnimationFrame = request;
+      held.forEach((task) => request(task));
+      return request(() => request(() => go(document.querySelector(".stage > .tag").textContent)));
+    };
+    look();
+  }));
+  await page.keyboard.press(" ");
+  await isReady();
+  check("files that were played out of sight are not said to be skipped", !said.includes("Skipped"), said);
+
   // It is stopped by the page itself: a frame takes it 16 seconds on at the most, and the footage has 40.
   await open(200);
   await page.select(".rate", "16");

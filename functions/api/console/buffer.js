@@ -85,6 +85,18 @@ export class Buffer {
     return this.parts.find((part) => seconds < part.end - 0.0005) ?? this.parts.at(-1);
   }
 
+  /** What has no video between two parts; the latest of several. Between them may be others that were played while the page looked at nothing:
+   * it was busy, or out of sight. @param {Part} before @param {Part} part @returns {Span | undefined} */
+  hole(before, part) {
+    let last = before;
+    let hole;
+    for (const next of this.parts.slice(this.parts.indexOf(before) + 1, this.parts.indexOf(part) + 1)) {
+      if (next.from - last.to > TOUCHING_MS) hole = { from: last.to, to: next.from };
+      last = next;
+    }
+    return hole;
+  }
+
   /** The wall-clock time of a time of the media. @param {number} seconds */
   wall(seconds) {
     const part = this.at(seconds);

@@ -278,9 +278,8 @@ export class Player extends Emitter {
       const before = this.lastPart;
       this.lastPart = part;
       this.chunk = part.chunk;
-      if (before && this.playing && part.from - before.to > TOUCHING_MS) {
-        this.emit("skipped", { from: before.to, to: part.from });
-      }
+      const hole = before && this.playing ? this.buffer.hole(before, part) : undefined;
+      if (hole) this.emit("skipped", hole);
     }
     if (Math.abs(wall - this.wall) > 0.5) {
       this.wall = wall;
