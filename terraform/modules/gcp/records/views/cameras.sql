@@ -9,6 +9,6 @@ SELECT
   reported.id,
   reported.time,
   reported.data.site,
-  reported.data.at AS reported_at,
+  reported.data.`at` AS reported_at,
   camera.*
 FROM reported, UNNEST(reported.data.cameras) AS camera

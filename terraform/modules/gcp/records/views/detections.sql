@@ -12,7 +12,7 @@ SELECT
   inferred.data.camera,
   detection.label,
   detection.score,
-  detection.box.left AS box_left,
+  detection.box.`left` AS box_left,
   detection.box.top AS box_top,
   detection.box.width AS box_width,
   detection.box.height AS box_height,

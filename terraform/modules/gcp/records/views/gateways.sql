@@ -3,7 +3,7 @@ SELECT
   id,
   time,
   data.site,
-  data.at AS reported_at,
+  data.`at` AS reported_at,
   data.trigger,
   data.gatewayVersion AS gateway_version,
   data.uptimeSeconds AS uptime_seconds,
