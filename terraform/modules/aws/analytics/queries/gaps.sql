@@ -6,7 +6,7 @@ SELECT
   data.camera,
   from_iso8601_timestamp(data."from") AS from_time,
   from_iso8601_timestamp(data."to") AS to_time,
-  date_diff('millisecond', from_iso8601_timestamp(data."from"), from_iso8601_timestamp(data."to")) / 1000.0 AS seconds,
+  date_diff('millisecond', from_iso8601_timestamp(data."from"), from_iso8601_timestamp(data."to")) / 1e3 AS seconds,
   data.cause,
   data.detail,
   data.framesdropped AS frames_dropped,

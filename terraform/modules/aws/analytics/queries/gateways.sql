@@ -14,7 +14,7 @@ SELECT
   data.disk.freebytes AS disk_free_bytes,
   data.spool.objects AS spool_objects,
   data.spool.bytes AS spool_bytes,
-  data.spool.oldest AS spool_oldest,
+  from_iso8601_timestamp(data.spool.oldest) AS spool_oldest,
   data.spool.oldestageseconds AS spool_oldest_age_seconds,
   data.quarantinedobjects AS quarantined_objects,
   data.upload.createdobjects AS uploaded_objects,
