@@ -3,7 +3,8 @@
 
     ~/.cache/framepost/venv/bin/python tests/terraform/aws/queries.py --server http://127.0.0.1:8080 --files DIR
 
-`tests/terraform/run setup` makes that environment. The server is yours to start: it takes 800 MB and Java 22 or newer, so no test does. Its catalog `hive` needs
+`tests/terraform/run setup` makes that environment. The server is yours to start: it takes 800 MB and Java 24 or newer, so no
+test does. Its catalog `hive` needs
 
     connector.name=hive
     hive.metastore=file
