@@ -2,10 +2,10 @@
 // that moves, the other one has footage of the same time, the third has sound, and the last one a codec that no Chromium of Debian's has.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { HOSTILE, withSightings } from "./answers.mjs";
+import { accessible } from "./axe.mjs";
 import { check, complaints, end, expected, open, poll, settled, until } from "./browser.mjs";
 import { choices } from "./choices.mjs";
 import { exports } from "./exports.mjs";
@@ -409,7 +409,6 @@ await viewers(browser, { address: page_of(start), shot: (page, name) => page.scr
 
 // Accessibility. The checker is a script of its own, which the policy rightly refuses.
 await page.setBypassCSP(true);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const screens = [["wall", "#/"], ["camera", new URL(page_of(start)).hash], ["gap", new URL(page_of(Date.parse(gap.from) + 2000)).hash], ["export", new URL(page_of(start)).hash], ["keys", "#/health"], ["side", "#/side"], ["search", "#/search?days=-1"], ["health", "#/health"]];
 const sizes = [["wide", { width: 1440, height: 900 }], ["phone", { width: 390, height: 844, isMobile: true, hasTouch: true }]];
 for (const [size, viewport, name, hash] of sizes.flatMap(([size, viewport]) => screens.map(([name, hash]) => [size, viewport, name, hash]))) {
@@ -424,15 +423,10 @@ for (const [size, viewport, name, hash] of sizes.flatMap(([size, viewport]) => s
     await until(page, () => document.querySelector(".foot-bar a") !== null);
   }
   if (name === "keys") await page.keyboard.press("?");
-  await page.evaluate(axe);
-  for (const value of ["dark", "light"]) {
-    await scheme(value);
-    const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-    check(`axe: ${name}, ${size}, ${value}`, violations.length === 0, violations.map(({ id, nodes }) => `${id} ${nodes[0].html.slice(0, 120)}`).join(" | "));
-    if (size === "phone") {
-      check(`a phone has no need to scroll ${name} sideways, ${value}`, await page.evaluate(() => document.documentElement.scrollWidth <= 390));
-      await shot(`phone-${name}-${value}`);
-    }
-  }
+  await accessible(page, `${name}, ${size}`, async (value) => {
+    if (size !== "phone") return;
+    check(`a phone has no need to scroll ${name} sideways, ${value}`, await page.evaluate(() => document.documentElement.scrollWidth <= 390));
+    await shot(`phone-${name}-${value}`);
+  });
 }
 await end(browser);

@@ -3,6 +3,7 @@
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
+import { accessible } from "./axe.mjs";
 import { PATIENCE_MS, check, end, expected, open, poll, until } from "./browser.mjs";
 import { hostile } from "./hostile.mjs";
 import { Line } from "./line.mjs";
@@ -75,6 +76,7 @@ await shot(health, "offline-health");
 await health.close();
 await other.bringToFront();
 await shot(other, "offline");
+await accessible(other, "no connection");
 const stood = await playhead(other);
 await keepPlaces(other);
 await line.open();
@@ -105,6 +107,7 @@ check("at the end of what was loaded that is said", await tells(other, "The sign
 const over = await playhead(other);
 await keepPlaces(other);
 await shot(other, "sign-in");
+await accessible(other, "the sign-in is over");
 await signIn(other, "second");
 check("it plays on from where it stood", await passes(other, (over + 3) * 1000) && await fromThere(other, over));
 check("and the marked range is still there", await until(other, () => document.querySelector(".fact")?.hidden === false));
@@ -129,6 +132,7 @@ for (const [status, title] of [
   check(`${status}: so do the words where there is no video`, await tells(other, title));
   await shot(other, `server-${status}`);
   if (status === 503) {
+    await accessible(other, "a server that is busy");
     await poll(() => pulses.length > 2);
     check("it is left alone for as long as it wanted", pulses[2] - pulses[1] > 3990, `${Math.round(pulses[2] - pulses[1])} ms`);
   }
@@ -154,6 +158,7 @@ line.instead = (url) => (url.pathname.startsWith("/v1/") ? problem(403) : undefi
 other = await browser.newPage();
 await other.goto(line.base);
 check("so is the whole server, and another token is asked for", await notice(other, "This is not allowed here") && (await other.$("#token")) !== null);
+await accessible(other, "a token is needed");
 line.instead = () => undefined;
 await other.close();
 
@@ -167,6 +172,7 @@ check("a slow line is said to be slow", await tells(other, "The line is slow: wa
 check("then there are key pictures, which is said", await tells(other, "The line is slower than the video: key pictures only"));
 check("they are shown", await until(other, () => !document.querySelector(".still").hidden));
 await shot(other, "slow");
+await accessible(other, "a slow line");
 const parts = [];
 other.on("response", (response) => { if (response.url().includes("/v1/media/")) parts.push(response.status()); });
 const slow = await playhead(other);
@@ -254,6 +260,7 @@ for (const [name, index, skipped, title, instead] of faults) {
   await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(index)).toISOString()}`);
   check(`${name}: whoever goes there is told`, await tells(other, title));
   await shot(other, name);
+  if (name !== "unreadable") await accessible(other, name);
   line.instead = () => undefined;
   await other.close();
 }

@@ -5,14 +5,14 @@ import { check, until } from "./browser.mjs";
 /** A text that would be markup if anybody took it for that, and says what it stands in. */
 const bad = (name) => `<img src=x onerror=alert(1)>"'><svg onload=alert(2)> ${name}`;
 
-/** The texts of answers that nobody but the writer of a record decides on. Times, states and the paths of files are the API's own. */
-const TEXTS = new Set(["camera", "site", "label", "cause", "detail", "keyId", "reason", "message", "lastError", "name", "title", "signature", "skipped"]);
+/** The texts of answers that nobody but the writer of a record decides on. Times and the paths of files are the API's own. */
+const TEXTS = new Set(["key", "clock", "state", "version", "detector", "camera", "site", "label", "cause", "detail", "keyId", "reason", "message", "lastError", "name", "title", "signature", "skipped"]);
 
-/** An answer with markup in each of its texts. */
-function spoilt(answer) {
-  if (Array.isArray(answer)) return answer.map(spoilt);
+/** An answer with markup in each of its texts, but for some. */
+function spoilt(answer, ...kept) {
+  if (Array.isArray(answer)) return answer.map((one) => spoilt(one, ...kept));
   if (typeof answer !== "object" || answer === null) return answer;
-  return Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, typeof value === "string" && TEXTS.has(name) ? bad(name) : spoilt(value)]));
+  return Object.fromEntries(Object.entries(answer).map(([name, value]) => [name, typeof value === "string" && TEXTS.has(name) && !kept.includes(name) ? bad(name) : spoilt(value, ...kept)]));
 }
 
 /** Shows every screen over a line on which all answers are made hostile. */
@@ -31,7 +31,7 @@ export async function hostile(browser, line, { site, camera, chunks }) {
       ...answer, gaps: [gap], sightings: [seen], counts: [{ from: chunk.from, label: "", count: 1 }], notLookedAt: [{ ...span, reason: "" }],
       integrity: [{ from: first, to: last, signature: "", chain: "broken" }],
     }),
-    "/v1/detections": () => ({ chunks: [{ ...span, key: chunk.key, frames: [{ time: chunk.from, offset: 0, detections: [{ label: "", score: 0.9, box }] }] }] }),
+    "/v1/detections": () => ({ chunks: [{ ...span, key: chunk.key, model: { name: "", version: "", detector: "" }, frames: [{ time: chunk.from, offset: 0, detections: [{ label: "", score: 0.9, box }] }] }] }),
     "/v1/functions": () => ({ functions: [{ name: "", state: "failing", waiting: 1, parked: 1, lastError: { time: chunk.from, message: "" } }] }),
     "/v1/holds": () => ({ holds: [{ id: "1", ...name, from: first, to: last, reason: "", createdAt: first, createdBy: "" }] }),
     "/v1/exports": () => ({ exports: [
@@ -42,12 +42,14 @@ export async function hostile(browser, line, { site, camera, chunks }) {
       ...one, report: { ...one.report, upload: { lastError: "" }, cameras: one.report.cameras.map((camera) => ({ ...camera, lastError: "" })) },
     })) }),
     "/v1/chunks": (answer) => ({ ...answer, chunks: answer.chunks.filter((one) => one.to <= gap.from || one.from >= gap.to).map((one) => ({
-      ...one, integrity: { ...one.integrity, signature: "unknown", keyId: "" },
+      ...one, clock: "", integrity: { ...one.integrity, signature: "unknown", keyId: "" },
       // Of a kind that no browser plays, by a name of the camera's choice.
       ...(one.key === chunks[30].key && { mimeType: `video/mp4; codecs="${bad("codec").replaceAll("\"", "")}"` }),
+      ...(one.key === chunks[40].key && { mimeType: bad("mimeType") }),
     })) }),
   };
   let fails = "";
+  let numbered = 0;
   line.instead = async (url) => {
     if (!url.pathname.startsWith("/v1/") || url.pathname.startsWith("/v1/media/") || url.pathname === "/v1/events") return undefined;
     // The API knows the names that it gave.
@@ -62,7 +64,9 @@ export async function hostile(browser, line, { site, camera, chunks }) {
     const made = put[url.pathname]?.(answer) ?? (real.ok ? answer : undefined);
     // Proofs have states of their own, which are no texts.
     const state = url.pathname === "/v1/chunks" ? (key, value) => (key === "signature" ? "unknown" : value) : undefined;
-    return made && { body: JSON.stringify(spoilt(made), state) };
+    // An export's state decides what is said of it. Keys are told apart by their beginnings, as those of a camera are.
+    const keyed = (key, value) => (key === "key" && typeof value === "string" ? `${value} ${numbered += 1}` : state ? state(key, value) : value);
+    return made && { body: JSON.stringify(spoilt(made, ...(url.pathname === "/v1/exports" ? ["state"] : [])), keyed) };
   };
   const page = await browser.newPage();
   const of = [bad("site"), bad("camera")].map(encodeURIComponent).join("/");
@@ -79,13 +83,14 @@ export async function hostile(browser, line, { site, camera, chunks }) {
   await page.goto(line.base);
   for (const [where, hash, texts, before] of [
     ["the wall", "#/", ["camera", "label"]],
-    ["a camera", `#/camera/${of}?${at(3)}`, ["camera", "label", "keyId"]],
+    ["a camera", `#/camera/${of}?${at(3)}`, ["camera", "label", "keyId", "clock"]],
     ["a gap", `#/camera/${of}?${at(20)}`, ["cause", "detail"]],
     ["a codec", `#/camera/${of}?${at(30)}`, ["codec"]],
+    ["a media type", `#/camera/${of}?${at(40)}`, ["mimeType"]],
     ["an export", `#/camera/${of}?${at(3)}`, ["name", "detail", "reason"], async () => { await press("Export"); }],
     ["side by side", `#/side?cameras=${encodeURIComponent(`${of},${of}`)}&${at(20)}`, ["camera", "cause"]],
     ["a search", "#/search?days=-1", ["camera", "label"]],
-    ["health", "#/health", ["camera", "site", "lastError", "message", "name"]],
+    ["health", "#/health", ["camera", "site", "lastError", "message", "name", "state"]],
   ]) {
     await go(hash);
     await before?.();

@@ -70,7 +70,7 @@ export function keepFresh() {
       fill(place, h("div.notice.warned", { role: "status" }, icon(state === "offline" ? "offline" : "warning", "warn"), h("strong", `${trouble(state).title}.`), "What is loaded stays usable. ", count,
         h("span.space"), button("Try now", () => { again = 0; ask(); })));
     } else if (state === "unauthorized" || state === "forbidden") {
-      fill(place, h("form.notice.warned", { onsubmit: signIn }, icon("lock", "warn"),
+      fill(place, h("form.notice.warned", { "aria-label": "Sign-in", onsubmit: signIn }, icon("lock", "warn"),
         h("label", { for: "token" }, state === "forbidden" ? "This is not allowed here. Enter a token that is for it."
           : token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
         h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button.button.primary", { type: "submit" }, "Use token")));
