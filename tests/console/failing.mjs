@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { accessible } from "./axe.mjs";
 import { PATIENCE_MS, check, end, expected, open, poll, until } from "./browser.mjs";
+import { changing } from "./changing.mjs";
 import { hostile } from "./hostile.mjs";
 import { Line } from "./line.mjs";
 import { words } from "./words.mjs";
@@ -345,6 +346,7 @@ check("nothing: it says so and offers the file", await tells(other, "This browse
 await other.close();
 
 await words(browser, line, { site, camera, chunks });
+await changing(browser, line, { site, camera, chunks });
 await hostile(browser, line, { site, camera, chunks });
 await line.cut();
 await end(browser);
