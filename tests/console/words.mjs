@@ -97,7 +97,7 @@ export async function words(browser, line, { site, camera, chunks }) {
   ]) check(`health: ${row === site ? "a gateway's" : "a camera's"} ${name.toLowerCase()}, when something is the matter`, await shows(row, name, words), `${(await cells(row))?.[name]}`);
 
   // An export that the server makes, seen from its beginning to its end: what is written of it, how long that takes, and what it is then.
-  const job = { id: "7", name: "Yard", createdAt: chunks[0].from, bytes: 40_000_000, durationMs: 60_000, gapsSkipped: 0 };
+  const job = { id: "7", name: "Yard, street and garden, Sat, Nov 28 6:34:17 AM–6:34:27 AM", createdAt: chunks[0].from, bytes: 40_000_000, durationMs: 60_000, gapsSkipped: 0 };
   let made = { state: "running", bytesWritten: 0, files: [] };
   let removed = 0;
   line.instead = (url, request) => {
@@ -122,6 +122,8 @@ export async function words(browser, line, { site, camera, chunks }) {
   made = { state: "complete", bytesWritten: 40_000_000, files: [{ site, camera, url: "/v1/exports/7/1.mp4", bytes: 40_000_000, sha256: "0123456789abcdef0123" }] };
   check("when it is done, it can be saved, and its digest is there", await until(page, () => document.querySelector(".job progress") === null && document.querySelector(".job .quiet")?.textContent === "1 file, 40 MB, SHA-256 0123456789abcdef…"
     && document.querySelector(".job a[download]")?.href.endsWith("/v1/exports/7/1.mp4")));
+  const ends = await page.evaluate(() => [".panel", ".job [aria-label^=Remove]"].map((one) => document.querySelector(one).getBoundingClientRect().right));
+  check("what can be done with it stays in the panel, however long its name", ends[1] <= ends[0], ends.join(" and "));
   made = { state: "running", bytesWritten: 0, files: [] };
   await page.keyboard.press("Escape");
   await page.keyboard.press("e");

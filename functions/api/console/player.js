@@ -11,7 +11,7 @@ import { Line } from "./thin.js";
 import { HOUR, MINUTE, SECOND } from "./time.js";
 
 /** Above this speed only key frames are shown. */
-export const FASTEST_PLAYED = 4;
+const FASTEST_PLAYED = 4;
 
 /** So many pictures a browser decodes before it shows the first of them. */
 const FEW_PICTURES = 12;
