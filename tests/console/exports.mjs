@@ -64,8 +64,11 @@ export async function exports(page, { base, site, camera, other, start, pictures
   await page.click(saved);
   const archive = await next("both.zip");
   const inside = path.join(directory, "both");
-  if (archive) execFileSync("python3", ["-m", "zipfile", "-e", archive, inside]);
-  const files = archive ? readdirSync(inside, { recursive: true }).map(String).filter((name) => name.endsWith(".mp4")) : [];
+  // What is no archive has no files.
+  try {
+    if (archive) execFileSync("python3", ["-m", "zipfile", "-e", archive, inside]);
+  } catch { /* `inside` is not there then. */ }
+  const files = existsSync(inside) ? readdirSync(inside, { recursive: true }).map(String).filter((name) => name.endsWith(".mp4")) : [];
   const found = files.map((name) => ({ name, ...probe(path.join(inside, name)) }));
   const bytes = found.reduce((sum, { size }) => sum + Number(size), 0);
   const longest = Math.max(...found.map(({ duration }) => Number(duration)));
