@@ -6,6 +6,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { check, end, open, settled, until } from "./browser.mjs";
+import { busy } from "./busy.mjs";
 import { filters } from "./filters.mjs";
 import { HOUR, ZOOMED, click, drive, lane, openAt, quiet, wholeDay } from "./day.mjs";
 
@@ -152,4 +153,5 @@ await wholeDay(page);
 const took = await click(page, at);
 check("a click anywhere shows what there is", !took.some(Number.isNaN), `${took.join(", ")} ms`);
 await filters(page, { base, site, camera, few });
+await busy(page, { base, site, camera, start: Number(start) });
 await end(browser);

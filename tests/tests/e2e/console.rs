@@ -147,6 +147,11 @@ fn bench_live_hls() {
 /// A copy of a recording, recorded at the same time: a file's time says when that was.
 fn twin(recording: &Path, copy: &Path) {
     std::fs::copy(recording, copy).expect("a copy");
+    recorded_with(recording, copy);
+}
+
+/// Says of a recording that it is of the same time as another one.
+fn recorded_with(recording: &Path, copy: &Path) {
     let recorded = recording.metadata().and_then(|file| file.modified()).expect("a file's time");
     std::fs::File::options().append(true).open(copy).and_then(|copy| copy.set_modified(recorded)).expect("its time");
 }
@@ -170,13 +175,22 @@ fn nine_cameras_show_one_moment() {
     let leaving_out = ["-f", "lavfi", "-t", "10", "-i", source, "-vf", &thinned, "-fps_mode", "vfr"];
     let reordering = ["-bf", "3", "-x264-params", "b-pyramid=normal:open-gop=0:scenecut=0"];
     ffmpeg(leaving_out.into_iter().chain(coding).chain(reordering), &uneven);
-    let all = videos.iter().chain([&uneven]).cloned();
+    // And some of the same time that have fewer and more pictures a second.
+    let rated = [("slow", 10), ("quick", 50), ("odd", 16)].map(|(name, rate)| {
+        let video = directory.path().join(format!("{name}.mp4"));
+        let source = format!("color=c=black:size=240x136:rate={rate}:duration=40");
+        ffmpeg(["-f", "lavfi", "-i", &source, "-vf", bars].into_iter().chain(coding), &video);
+        recorded_with(&videos[0], &video);
+        (video, rate)
+    });
+    let all = videos.iter().chain([&uneven]).chain(rated.iter().map(|(video, _)| video)).cloned();
     let (mut onebox, base) = up(&directory.path().join("data"), all);
     succeed(
         node.arg(harness().join("nine.mjs"))
             .args([base.as_str(), "onebox"])
             .arg(pictures(directory.path()))
             .arg(camera(&uneven))
+            .arg(rated.each_ref().map(|(video, rate)| format!("{}={rate}", camera(video))).join(","))
             .args(videos.iter().map(|video| camera(video)))
             .env("CHROMIUM", chromium),
     );
