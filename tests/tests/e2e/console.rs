@@ -5,8 +5,10 @@
 use framepost_tests::binaries::Output;
 use framepost_tests::media::{Clip, ffmpeg};
 use framepost_tests::onebox::Onebox;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub(crate) fn harness() -> PathBuf {
@@ -301,6 +303,33 @@ fn the_first_start_has_something_to_show() {
             .arg(pictures(directory.path()))
             .env("CHROMIUM", chromium),
     );
+    onebox.end();
+}
+
+/// The program is killed as by a power cut, and started again at the same address: `dies.mjs` says when.
+#[test]
+fn the_console_goes_on_when_its_server_was_killed() {
+    let (Some(mut node), Some(chromium)) = (node(), chromium()) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let listen = free.to_string();
+    let start = || Onebox::up(&data, &["--listen", listen.as_str()]);
+    let mut onebox = start();
+    let base = address(&onebox);
+    let script = harness().join("dies.mjs");
+    let node = node.arg(script).args([base.as_str(), "onebox"]).env("CHROMIUM", chromium).stdout(Stdio::piped());
+    let mut running = node.spawn().expect("node starts");
+    let said = BufReader::new(running.stdout.take().expect("its output"));
+    for line in said.lines().map_while(Result::ok) {
+        println!("{line}");
+        match line.as_str() {
+            "die" => onebox.running.kill(),
+            "come back" => onebox = start(),
+            _ => {}
+        }
+    }
+    assert!(running.wait().expect("its end").success(), "what it says is above");
     onebox.end();
 }
 
