@@ -6,6 +6,7 @@ import path from "node:path";
 import { accessible } from "./axe.mjs";
 import { PATIENCE_MS, check, end, expected, open, poll, until } from "./browser.mjs";
 import { changing } from "./changing.mjs";
+import { engine } from "./engine.mjs";
 import { hostile } from "./hostile.mjs";
 import { Line } from "./line.mjs";
 import { words } from "./words.mjs";
@@ -345,6 +346,7 @@ await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toI
 check("nothing: it says so and offers the file", await tells(other, "This browser cannot play") && await until(other, () => document.querySelector(".words a[href]") !== null));
 await other.close();
 
+await engine(browser, line, { site, camera, chunks });
 await words(browser, line, { site, camera, chunks });
 await changing(browser, line, { site, camera, chunks });
 await hostile(browser, line, { site, camera, chunks });

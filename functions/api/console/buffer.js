@@ -12,6 +12,10 @@ import { PICTURES_MAX, timesOf } from "./times.js";
 export const TOUCHING_MS = 500;
 /** Seconds behind the playhead that are kept. */
 const KEPT_BEHIND_S = 30;
+/** Sound and picture may end so far apart, in seconds: a hole that is no shorter is one of what a browser has thrown away. */
+const HOLE_S = 0.6;
+/** A seek that takes this long is begun again, and then after twice as long each time. */
+const STUCK_MS = 3000;
 /** How many chunks are appended ahead of a live picture. With more than LATE it is played faster, until there are fewer than IN_TIME. With
  * fewer than SCARCE it would wait for the next one, so it is played slower, until there are more than ENOUGH. */
 const LATE = 2.5;
@@ -105,10 +109,16 @@ export class Buffer {
     return part.from + share * (part.to - part.from);
   }
 
-  /** The time of the media at a wall-clock time, if that is appended. @param {number} ms */
+  /** The time of the media at a wall-clock time, if that is there. @param {number} ms */
   media(ms) {
     const part = this.parts.find((part) => ms >= part.from && ms < part.to);
-    return part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
+    const seconds = part && part.start + ((ms - part.from) / (part.to - part.from || 1)) * (part.end - part.start);
+    return seconds !== undefined && this.has(seconds) ? seconds : undefined;
+  }
+
+  /** Whether the browser still has what was appended at a time of the media: with little memory it throws that away. @param {number} seconds */
+  has(seconds) {
+    return isBuffered(this.video, seconds);
   }
 
   /** Which picture of its part is shown at a time of the media. @param {number} seconds */
@@ -157,7 +167,7 @@ export class Buffer {
     const goesOn = chunk.startsWithRandomAccess === false && this.digest === chunk.sampleEntryDigest && this.parts.length > 0;
     const media = data.subarray(goesOn ? chunk.initBytes ?? 0 : 0, chunk.mediaEnd ?? data.length);
     const times = timesOf(data);
-    const start = this.parts.length > 0 ? Math.max(this.appended(), 0) : 0;
+    const start = this.end();
     buffer.timestampOffset = start;
     await this.update(buffer, () => buffer.appendBuffer(media));
     this.digest = chunk.sampleEntryDigest;
@@ -171,16 +181,20 @@ export class Buffer {
     await this.evict(buffer);
   }
 
-  /** Sound and picture may end some milliseconds apart: playing goes over such a hole. */
+  /** Sound and picture may end some milliseconds apart: playing goes over such a hole. Whether it waits for what was appended and is not there
+   * any more, and is to be sought anew. */
   overHole() {
     const { buffered, currentTime } = this.video;
     for (let index = 0; index < buffered.length; index += 1) {
       const start = buffered.start(index);
-      if (start > currentTime && start - currentTime < 0.6) {
+      if (start > currentTime && start - currentTime < HOLE_S) {
         this.video.currentTime = start + 0.001;
-        return;
+        return false;
       }
     }
+    if (currentTime > this.end() - HOLE_S || isBuffered(this.video, currentTime + 0.1, 0)) return false;
+    this.parts = [];
+    return true;
   }
 
   /** Keeps a live picture neither far behind nor about to wait, by playing it a little faster or slower. @param {number} ahead seconds that
@@ -251,4 +265,32 @@ export class Buffer {
       change();
     });
   }
+}
+
+/** @param {HTMLVideoElement} video @param {number} seconds @param {number} [apart] how far that may be from it */
+function isBuffered({ buffered }, seconds, apart = HOLE_S) {
+  for (let index = 0; index < buffered.length; index += 1) {
+    if (seconds >= buffered.start(index) - apart && seconds < buffered.end(index) + apart) return true;
+  }
+  return false;
+}
+
+/** Begins seeks again that come to no end, as some do in WebKit on Linux. @param {HTMLVideoElement} video */
+export function keepSeeking(video) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let wait = STUCK_MS;
+  const again = () => {
+    if (!video.seeking || !isBuffered(video, video.currentTime)) return;
+    wait *= 2;
+    video.currentTime += 0.001;
+  };
+  video.addEventListener("seeking", () => {
+    clearTimeout(timer);
+    timer = setTimeout(again, wait);
+  });
+  video.addEventListener("seeked", () => {
+    clearTimeout(timer);
+    wait = STUCK_MS;
+  });
 }

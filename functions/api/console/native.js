@@ -40,6 +40,15 @@ class Native extends Buffer {
     if (goesOn) video.play().catch(() => {});
   }
 
+  /** The browser fetches what it needs. */
+  has() {
+    return true;
+  }
+
+  overHole() {
+    return false;
+  }
+
   isBroken() {
     return this.video.error !== null;
   }

@@ -1,7 +1,7 @@
 // Plays a camera by wall clock: finds the chunks of a time, appends them ahead of the playhead, goes over gaps.
 
 import { Failure, chunks, line, lineState, now } from "./api.js";
-import { TOUCHING_MS, plays } from "./buffer.js";
+import { TOUCHING_MS, keepSeeking, plays } from "./buffer.js";
 import { Emitter } from "./emitter.js";
 import { Frames } from "./frames.js";
 import { run, showLast } from "./keyframes.js";
@@ -53,9 +53,10 @@ export class Player extends Emitter {
     this.showing = this.wasPlaying = false;
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
     video.muted = true;
-    video.addEventListener("waiting", () => this.buffer.overHole());
+    keepSeeking(video);
+    video.addEventListener("waiting", () => { if (this.buffer.overHole()) this.seek(this.wall); });
     // What cannot be appended is known by its own file; the picture that is shown then has no fault.
-    video.addEventListener("error", () => { if (!this.buffer.isSpoilt) this.spoilt(this.chunk); });
+    video.addEventListener("error", () => { if (!this.buffer.isSpoilt) this.supply.doubt(this.chunk); });
     this.ticking = true;
     this.frames = new Frames((at) => this.tick(at));
     this.before = performance.now();
@@ -164,6 +165,7 @@ export class Player extends Emitter {
   /** @param {unknown} error @param {AbortController} work */
   fail(error, work) {
     if (work.signal.aborted) return;
+    if (!(error instanceof Failure || this.buffer.isSpoilt)) return void this.supply.doubt(this.chunk);
     const kind = error instanceof Failure ? error.kind : "damaged";
     if (kind === "gone" || kind === "damaged") {
       if (this.chunk) this.supply.spoilt(this.chunk, kind);
@@ -183,8 +185,7 @@ export class Player extends Emitter {
 
   /** Tries again what was damaged. */
   retry() {
-    this.supply.bad.clear();
-    this.supply.hurry();
+    this.supply.forgive();
     this.seek(this.wall);
   }
 

@@ -8,6 +8,8 @@ import { HOUR, MINUTE, SECOND } from "./time.js";
 export const AHEAD_S = 12;
 /** What failed is asked for again after a second, then after twice as long each time, up to this. */
 const LONGEST_PAUSE_MS = 30_000;
+/** A file at which the browser's player fails as often as this is damaged. Before, it may be the player alone. */
+const FAILURES_MAX = 3;
 
 export class Supply {
   /** @param {import("./player.js").Player} player */
@@ -17,6 +19,8 @@ export class Supply {
     this.ahead = [];
     /** Files that turned out to be gone or damaged, by their keys. @type {Map<string, Span & { why: "gone" | "damaged" }>} */
     this.bad = new Map();
+    /** The file at which the browser's player failed last, and how often. */
+    this.doubted = { key: "", times: 0 };
     this.filling = false;
     this.askedAt = 0;
     /** Why the server did not give what it was last asked for. @type {import("./api.js").Kind} */
@@ -54,6 +58,30 @@ export class Supply {
   /** Remembers what is the matter with a file. @param {Chunk} chunk @param {"gone" | "damaged"} why */
   spoilt(chunk, why) {
     this.bad.set(chunk.key, { from: chunk.from, to: chunk.to, why });
+  }
+
+  /** The browser's player failed at a file: it is begun anew. @param {Chunk | undefined} chunk */
+  doubt(chunk) {
+    const { player } = this;
+    if (!chunk || !player.ticking || this.again !== undefined) return;
+    this.doubted = { key: chunk.key, times: this.doubted.key === chunk.key ? this.doubted.times + 1 : 1 };
+    if (this.doubted.times >= FAILURES_MAX) player.spoilt(chunk);
+    else {
+      this.again = setTimeout(() => {
+        this.again = undefined;
+        if (player.ticking) player.seek(player.wall);
+      });
+    }
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  again = undefined;
+
+  /** Takes no file for damaged any more, and asks again at once. */
+  forgive() {
+    this.bad.clear();
+    this.doubted.times = 0;
+    this.hurry();
   }
 
   /** Asks for nothing for a while; where it is not allowed to ask, until it is. @param {unknown} error */
@@ -102,7 +130,12 @@ export class Supply {
     } catch (error) {
       if (signal.aborted) return false;
       if (!(error instanceof Failure)) {
-        this.player.spoilt(chunk);
+        if (this.player.buffer.isSpoilt) this.player.spoilt(chunk);
+        else if (error instanceof DOMException && error.name === "QuotaExceededError") {
+          // There is room again when more has been played.
+          this.ahead.unshift(chunk);
+          this.quietUntil = performance.now() + SECOND;
+        } else if (!this.player.video.error) this.doubt(chunk);
         return false;
       }
       // A file that is gone or damaged is gone over as a gap is; the line's faults are tried again.

@@ -42,6 +42,10 @@ function pictures(view, moov) {
 
 /** A picture's time, in ticks, and where its duration and its distance from the time of decoding stand. @typedef {{ shown: number, lasts: number, at: number, offsetAt: number }} Sample */
 
+/** WebKit shows a picture for as long as it should, however long it is said to last; where one is shown before it is decoded, as durations that are
+ * changed have it, GStreamer's WebKit shows all of them later. */
+const isLeft = /^Apple/.test(globalThis.navigator?.vendor ?? "");
+
 /** The pictures of a run. @param {DataView} view @param {Box} trun @param {number} base @param {number} usual @returns {Sample[]} */
 function run(view, trun, base, usual) {
   const flags = view.getUint32(trun.from);
@@ -60,7 +64,7 @@ function run(view, trun, base, usual) {
   const shown = [...samples].sort((a, b) => a.shown - b.shown);
   // Where pictures are decoded in another order than they are shown, a duration is that until the next one is decoded, and a browser that
   // seeks takes it for that until the next one is shown: it is made to be that.
-  if ((flags & 0x900) === 0x900 && shown.some((one, index) => one !== samples[index])) {
+  if (!isLeft && (flags & 0x900) === 0x900 && shown.some((one, index) => one !== samples[index])) {
     const end = (shown[0]?.shown ?? 0) + decoded - base;
     for (const [index, one] of shown.entries()) one.lasts = (shown[index + 1]?.shown ?? end) - one.shown;
     if (shown.some(({ lasts }) => lasts <= 0)) return samples;
@@ -75,7 +79,7 @@ function run(view, trun, base, usual) {
   return samples;
 }
 
-/** When each picture of a file begins, in seconds; nothing where its boxes do not say. Durations are made to be those of the pictures as they are shown. @param {Uint8Array} data @returns {number[] | undefined} */
+/** When each picture of a file begins, in seconds; nothing where its boxes do not say. Where a browser needs that, durations are made to be those of the pictures as they are shown. @param {Uint8Array} data @returns {number[] | undefined} */
 export function timesOf(data) {
   try {
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
