@@ -1,4 +1,5 @@
-//! `framepost detect FILE...`: runs a detector on files, and on request draws its boxes into pictures.
+//! `framepost detect FILE...`: runs a detector on files, and on request draws its boxes into pictures,
+//! which may be so coarse that nobody can be recognised in them.
 
 use crate::apply::{self, Files};
 use crate::functions::Functions;
@@ -20,6 +21,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The quality of drawn pictures, of 100.
 const QUALITY: u8 = 90;
 
+/// The squares along the longer side of a picture that is blurred. A face that fills it has 12 × 12 of them at most; people
+/// recognise one that they know in about 16 × 16.
+const SQUARES: usize = 12;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// MP4, fragmented MP4, MKV or WebM files. Of a long file, pictures from start to end are used.
@@ -32,6 +37,10 @@ pub(crate) struct Arguments {
     /// Writes each picture with its boxes into this directory, as JPEG. Its name begins with that of the file.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
+    /// Draws the boxes on pictures so coarse that nobody can be recognised in them: 12 squares along the longer side, each of one
+    /// colour. That is done to all of the picture, since the detector may have missed somebody.
+    #[arg(long, requires = "draw")]
+    blur: bool,
 }
 
 /// Probes each file, looks at it even if nothing moves, and prints the record.
@@ -105,7 +114,11 @@ async fn file(
     if let (Some(dir), Data::ChunkInferred(inferred)) = (&arguments.draw, &record.data) {
         for (picture, InferredFrame { detections, .. }) in pictures.iter().zip(&inferred.frames) {
             let place = dir.join(format!("{drawn}-{:06}ms.jpg", picture.offset().as_millis()));
-            draw(picture, detections, &place).with_context(|| format!("cannot write {}", place.display()))?;
+            let mut rgb = picture.rgb().to_vec();
+            if arguments.blur {
+                blur(&mut rgb, picture.width() as usize, picture.height() as usize);
+            }
+            write(picture, rgb, detections, &place).with_context(|| format!("cannot write {}", place.display()))?;
         }
     }
     Ok(())
@@ -118,11 +131,35 @@ fn why(outcome: Outcome) -> String {
     }
 }
 
-/// Writes the picture with a frame around each box, in one colour for each label.
-fn draw(picture: &Picture, detections: &[Detection], place: &Path) -> anyhow::Result<()> {
+/// Gives each square of the picture the mean of its colours.
+fn blur(rgb: &mut [u8], width: usize, height: usize) {
+    let side = width.max(height).div_ceil(SQUARES).max(1);
+    for top in (0..height).step_by(side) {
+        for left in (0..width).step_by(side) {
+            let columns = left * 3..(left + side).min(width) * 3;
+            let rows = top..(top + side).min(height);
+            let mut sums = [0_u64; 3];
+            for y in rows.clone() {
+                for pixel in rgb[y * width * 3..][columns.clone()].as_chunks::<3>().0 {
+                    for (sum, value) in sums.iter_mut().zip(pixel) {
+                        *sum += u64::from(*value);
+                    }
+                }
+            }
+            let pixels = (columns.len() / 3 * rows.len()) as u64;
+            // The mean of bytes is a byte.
+            let mean = sums.map(|sum| u8::try_from(sum / pixels).unwrap_or(u8::MAX));
+            for y in rows {
+                rgb[y * width * 3..][columns.clone()].as_chunks_mut::<3>().0.fill(mean);
+            }
+        }
+    }
+}
+
+/// Writes these pixels of the picture with a frame around each box, in one colour for each label.
+fn write(picture: &Picture, mut rgb: Vec<u8>, detections: &[Detection], place: &Path) -> anyhow::Result<()> {
     let width = picture.width() as usize;
     let height = picture.height() as usize;
-    let mut rgb = picture.rgb().to_vec();
     let thickness = (width / 400).max(2);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fractions of the picture")]
     let at = |fraction: f64, side: usize| (fraction * side as f64) as usize;

@@ -8,30 +8,30 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The sides of a box as fractions of the picture: left, top, right, bottom.
-type Sides = [f64; 4];
+pub(crate) type Sides = [f64; 4];
 
 /// What `framepost detect --draw` did with one file.
-struct Detected {
-    frames: Vec<Value>,
-    drawn: PathBuf,
+pub(crate) struct Detected {
+    pub(crate) frames: Vec<Value>,
+    pub(crate) drawn: PathBuf,
     stem: String,
 }
 
 impl Detected {
     /// The picture of a frame, which is named by its time in milliseconds.
-    fn picture(&self, frame: &Value) -> PathBuf {
+    pub(crate) fn picture(&self, frame: &Value) -> PathBuf {
         self.drawn.join(format!("{}-{:06}ms.jpg", self.stem, offset_us(frame) / 1000))
     }
 }
 
-fn offset_us(frame: &Value) -> u64 {
+pub(crate) fn offset_us(frame: &Value) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
     let us = (frame["offset"].as_f64().unwrap() * 1e6).round() as u64;
     us
 }
 
 /// The boxes of a frame with this label.
-fn boxes(frame: &Value, label: &str) -> Vec<Sides> {
+pub(crate) fn boxes(frame: &Value, label: &str) -> Vec<Sides> {
     let detections = frame["detections"].as_array().unwrap().iter();
     let sides = |detection: &Value| {
         let [left, top, width, height] =
@@ -49,9 +49,21 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
-fn detect(detector: &str, drawn: &Path, clip: &Path, variables: &[(&str, &str)]) -> Detected {
+pub(crate) fn detect(detector: &str, drawn: &Path, clip: &Path, variables: &[(&str, &str)]) -> Detected {
+    detect_with(detector, &[], drawn, clip, variables)
+}
+
+/// The same with more options.
+pub(crate) fn detect_with(
+    detector: &str,
+    options: &[&str],
+    drawn: &Path,
+    clip: &Path,
+    variables: &[(&str, &str)],
+) -> Detected {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framepost"));
-    command.args(["detect", "--detector", detector, "--draw"]).arg(drawn).arg(clip).envs(variables.iter().copied());
+    command.args(["detect", "--detector", detector]).args(options).arg("--draw").arg(drawn).arg(clip);
+    command.envs(variables.iter().copied());
     let output = command.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let record: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -62,7 +74,7 @@ fn detect(detector: &str, drawn: &Path, clip: &Path, variables: &[(&str, &str)])
 }
 
 /// Decodes a picture to 8 bits each of red, green and blue.
-fn decoded(picture: &Path, (width, height): (usize, usize)) -> Vec<[u8; 3]> {
+pub(crate) fn decoded(picture: &Path, (width, height): (usize, usize)) -> Vec<[u8; 3]> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
         .arg(picture)
@@ -92,10 +104,10 @@ fn borders(boxes: &[Sides], (width, height): (usize, usize)) -> Vec<bool> {
 }
 
 /// What coding as JPEG may spread: a block of 16 pixels, in which colours have half the resolution, and the pixels beside it.
-const SPREAD: usize = 18;
+pub(crate) const SPREAD: usize = 18;
 
 /// Asserts that the drawn picture shows these boxes and is otherwise as the one without boxes.
-fn assert_drawn(drawn: &[[u8; 3]], plain: &[[u8; 3]], boxes: &[Sides], size: (usize, usize), shown: &str) {
+pub(crate) fn assert_drawn(drawn: &[[u8; 3]], plain: &[[u8; 3]], boxes: &[Sides], size: (usize, usize), shown: &str) {
     let (width, height) = size;
     let marks = borders(boxes, size);
     let difference = |at: usize| drawn[at].iter().zip(plain[at]).map(|(a, b)| a.abs_diff(b)).max().unwrap();

@@ -1,6 +1,7 @@
 //! The crate's integration tests. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod blurred;
 #[cfg(feature = "onnx")]
 mod confined;
 #[cfg(feature = "onnx")]
