@@ -1,6 +1,6 @@
 //! A model server over gRPC that does everything wrong.
 
-use crate::servers::{assert_given_up, blank, described, port};
+use crate::servers::{assert_given_up, assert_read_for_each_request, blank, described, port};
 use bytes::Bytes;
 use framepost_models::oip::Token;
 use framepost_models::{ModelDirectory, OipDetector};
@@ -72,8 +72,8 @@ fn answer(shape: &[usize], bytes: usize) -> Fault {
 
 struct Faulty {
     port: u16,
-    /// For each request: its path, and whether it had the token.
-    heard: Arc<Mutex<Vec<(String, bool)>>>,
+    /// For each request: its path, and its token.
+    heard: Arc<Mutex<Vec<(String, Option<String>)>>>,
 }
 
 /// Answers requests for the model's metadata rightly, and each other one with the next fault; with the last from then on.
@@ -105,7 +105,7 @@ async fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Faulty {
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     faults: Arc<Mutex<Vec<Fault>>>,
-    heard: Arc<Mutex<Vec<(String, bool)>>>,
+    heard: Arc<Mutex<Vec<(String, Option<String>)>>>,
 ) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let (drop_it, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
@@ -116,8 +116,9 @@ async fn connection(
         };
         let Some(Ok((request, respond))) = accepted else { return };
         let path = request.uri().path().to_owned();
-        let has_token = request.headers().get("authorization").is_some_and(|token| token == "Bearer secret");
-        heard.lock().unwrap().push((path.clone(), has_token));
+        let token =
+            request.headers().get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        heard.lock().unwrap().push((path.clone(), token.map(str::to_owned)));
         let fault = if path == METADATA {
             let message = field(4, &tensor("images", &[1, 3, 416, 416]));
             Fault::Message(message.len(), message)
@@ -261,9 +262,17 @@ async fn each_fault_of_a_server_over_grpc_says_what_can_be_done() {
         assert_eq!((error.kind(), error.effect()), (kind, effect), "{shown}: {}", chain(&error));
         assert!(!chain(&error).contains("secret") && chain(&error).len() < 1000, "{}", chain(&error));
         let heard = server.heard.lock().unwrap();
-        assert!(heard.iter().all(|(_, has_token)| *has_token), "{heard:?}");
+        assert!(heard.iter().all(|(_, token)| token.as_deref() == Some("secret")), "{heard:?}");
         assert_eq!((heard[0].0.as_str(), heard[1].0.as_str()), (METADATA, INFER), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn over_grpc_a_token_is_read_from_its_file_for_each_request_and_is_never_shown() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = faulty(vec![answer(&[1, 3549, 6], 3549 * 6 * 4)]).await;
+    let heard = || std::mem::take(&mut *server.heard.lock().unwrap()).into_iter().map(|(_, token)| token).collect();
+    assert_read_for_each_request(&format!("grpc://127.0.0.1:{}/v2/models/yolox-nano", server.port), heard).await;
 }
 
 #[tokio::test]
@@ -383,5 +392,5 @@ async fn over_tls_a_server_is_asked_whose_certificate_is_trusted() {
         assert!(said.contains(expected), "{host}, {is_its_authority_trusted}: {said}");
     }
     let heard = server.heard.lock().unwrap();
-    assert_eq!(heard[..], [METADATA, INFER].map(|path| (path.to_owned(), true)));
+    assert_eq!(heard[..], [METADATA, INFER].map(|path| (path.to_owned(), Some("secret".to_owned()))));
 }
