@@ -8,11 +8,11 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! [`settings`]|| [`settings`] | reads the operator's settings; chooses the detector for a camera and hour |
-//! [`gate`]|| [`gate`] | skips chunks in which nothing happens, except at each camera's turn |
+//! | [`settings`] | reads the operator's settings; chooses the detector for a camera and hour |
+//! | [`gate`] | skips chunks in which nothing happens, except at each camera's turn |
 //! | [`pictures`] | reads a chunk and decodes pictures of it, in a process with limits |
-//! `look`, `regions`|| `look`, `regions` | gives them to the detector, and what moves again, enlarged |
-//! `paid`|| `paid` | claims paid work, keeps to the budget, pays for nothing twice |
+//! | `look`, `regions` | gives them to the detector, and what moves again, enlarged |
+//! | `paid` | claims paid work, keeps to the budget, pays for nothing twice |
 //!
 //! Invariants: a still chunk is not read and costs nothing. The record depends only on the object's version, the model and the
 //! settings, so repeating the work gives the same record with the same id. A chunk that cannot be decoded gets a record that
@@ -47,9 +47,14 @@ use look::{InTurn, Look};
 use paid::{Answer, Permission, Till};
 use pictures::{Decoder, PicturesError, Wanted};
 use settings::CameraSettings;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+
+/// Chunks that are looked at at once on the smallest machine: one more than it has processors, since a chunk is also read and its
+/// detector asked. There is one for each processor of a larger one.
+pub const AT_ONCE_MIN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
 /// What the function needs to work.
 pub struct Parts {
@@ -74,6 +79,7 @@ pub struct Infer {
     till: Option<Till>,
     /// Limits the chunks whose pictures are in memory.
     places: Semaphore,
+    at_once: NonZeroUsize,
 }
 
 /// A detector is paid and there is no ledger, so nobody would know what was paid for.
@@ -100,8 +106,8 @@ impl Infer {
             }
             (Some((detector, _)), None) => return Err(NoLedger(detector.model().detector.clone())),
         };
-        let places = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
-        Ok(Self { parts, settings, till, places: Semaphore::new(places) })
+        let at_once = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).max(AT_ONCE_MIN);
+        Ok(Self { parts, settings, till, places: Semaphore::new(at_once.get()), at_once })
     }
 
     async fn infer(&self, chunk: &ChunkProbed) -> Result<Inferred, Outcome> {
@@ -351,6 +357,12 @@ impl Function<Record> for Infer {
 
     fn done_metric(&self) -> &'static str {
         "ChunksInferred"
+    }
+
+    /// What waits for a place waits in the queue: behind a few chunks that take all the time there is, it would run out of time
+    /// in here, again and again until it is parked.
+    fn at_once(&self) -> Option<NonZeroUsize> {
+        Some(self.at_once)
     }
 
     async fn handle(&self, event: Record) -> Outcome {

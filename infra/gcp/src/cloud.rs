@@ -96,8 +96,8 @@ impl Cloud for GcpCloud {
         Ok(Arc::new(GcsBucket::of(at, &self.storage)?))
     }
 
-    async fn subscribe(&self, at: &Location, _subscriber: Subscriber) -> Result<Subscription> {
-        let taking = Taking::default();
+    async fn subscribe(&self, at: &Location, subscriber: Subscriber) -> Result<Subscription> {
+        let taking = Taking::default().at_most(subscriber.at_once);
         let stream = PubSubSubscription::connect(name(at, "a subscription")?, taking, &self.pubsub).await?;
         Ok(Subscription {
             inbox: Arc::new(PubSubInbox::new(stream)),

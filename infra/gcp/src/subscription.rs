@@ -14,6 +14,7 @@ use google_cloud_pubsub::subscriber::handler::Handler;
 use google_cloud_pubsub::subscriber::{MessageStream, ShutdownToken};
 use jiff::Timestamp;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// The longest time that the client holds a message.
@@ -32,6 +33,16 @@ pub struct Taking {
 impl Default for Taking {
     fn default() -> Self {
         Self { in_hand: 32, lease: Duration::from_mins(1) }
+    }
+}
+
+impl Taking {
+    /// Takes no more messages than a function works on at a time. The service sends as many as may be in hand, whether or not
+    /// they are asked for, and counts a delivery of each.
+    #[must_use]
+    pub fn at_most(self, at_once: Option<NonZeroUsize>) -> Self {
+        let at_once = at_once.map_or(u32::MAX, |at_once| u32::try_from(at_once.get()).unwrap_or(u32::MAX));
+        Self { in_hand: self.in_hand.min(at_once), ..self }
     }
 }
 

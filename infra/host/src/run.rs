@@ -211,14 +211,17 @@ impl Started {
     ) -> anyhow::Result<()> {
         let cloud = self.connector.cloud_of(at)?;
         let source = cloud.source(Some(at)).await?;
-        let function = Arc::new(make(self.clouds(source).await?).await?);
-        let subscriber = Subscriber { name: manifest.name.clone(), topics: topics(&manifest.triggers) };
+        let mut handler = Handler::new(Arc::new(make(self.clouds(source).await?).await?), None);
+        let topics = topics(&manifest.triggers);
+        let subscriber = Subscriber { name: manifest.name.clone(), topics, at_once: handler.at_once() };
         let subscription = cloud.subscribe(at, subscriber).await?;
         let dead_letters = match subscription.dead_letters {
             Some(own) => Some(own),
             None => self.connector.dead_letters(self.environment.dead_letters.as_ref()).await?,
         };
-        let mut handler = Handler::new(function, dead_letters);
+        if let Some(dead_letters) = dead_letters {
+            handler = handler.parking_in(dead_letters);
+        }
         if let Some(deliveries) = subscription.panics_max {
             handler = handler.panics_max(deliveries);
         }

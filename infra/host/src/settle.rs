@@ -14,6 +14,7 @@ use crate::event::{Arrival, Event};
 use crate::handled::{Ending, Handled, NOT_AN_EVENT, handle};
 use async_trait::async_trait;
 use framepost_ports::{DeadLetter, DeadLetters, Function, Message, Outcome, Reason, chain};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -67,6 +68,8 @@ trait Handles: Send + Sync {
 
     fn done_metric(&self) -> &'static str;
 
+    fn at_once(&self) -> Option<NonZeroUsize>;
+
     /// Handles every event of the message, until `until` at most.
     async fn handle(&self, message: &Message, until: Option<Instant>) -> Result<Vec<Handled>, framepost_events::Error>;
 }
@@ -81,6 +84,10 @@ impl<E: Event> Handles for Of<E> {
 
     fn done_metric(&self) -> &'static str {
         self.0.done_metric()
+    }
+
+    fn at_once(&self) -> Option<NonZeroUsize> {
+        self.0.at_once()
     }
 
     async fn handle(&self, message: &Message, until: Option<Instant>) -> Result<Vec<Handled>, framepost_events::Error> {
@@ -132,6 +139,11 @@ impl Handler {
     /// Returns the name of the function's metric for finished work.
     pub fn done_metric(&self) -> &'static str {
         self.function.done_metric()
+    }
+
+    /// Returns how many events the function works on at a time, if it has a limit of its own.
+    pub fn at_once(&self) -> Option<NonZeroUsize> {
+        self.function.at_once()
     }
 
     /// Settles one message, until `until` at the latest. Log lines are in a span with the message's id.

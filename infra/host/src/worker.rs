@@ -1,6 +1,7 @@
 //! Runs a function beside an inbox: the one loop that takes messages from any inbox.
 //!
-//! A [`Worker`](run) receives as many messages as it has free places; each is settled and answered by a task. A
+//! A [`Worker`](run) receives as many messages as it has free places; each is settled and answered by a task. It has no
+//! more places than the function works on messages at a time ([`Function::at_once`](framepost_ports::Function::at_once)). A
 //! request that fails temporarily is repeated after a growing pause; one that fails permanently ends the
 //! worker. On shutdown nothing more is received, messages in progress are finished within [`WorkerLimits::drain`],
 //! and the rest is returned immediately.
@@ -8,6 +9,7 @@
 use crate::handled::{Ending, Handled};
 use crate::settle::{Answer, Handler, Settled};
 use framepost_ports::{Delivery, Inbox, Outcome, Result, chain};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 /// How many messages a worker takes at a time, and how long each may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// Concurrent messages. They mostly wait for the bucket and the bus.
+    /// Concurrent messages, or fewer if the function works on fewer at a time. They mostly wait for the bucket and the bus.
     pub concurrency: usize,
     /// Time limit for one message. After that, it is delivered again.
     pub handling: Duration,
@@ -82,6 +84,8 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary> {
     let function = handler.name();
+    let at_once = handler.at_once().map_or(usize::MAX, NonZeroUsize::get);
+    let limits = WorkerLimits { concurrency: limits.concurrency.clamp(1, at_once), ..limits };
     tracing::info!(function, concurrency = limits.concurrency, "receiving messages");
     let mut hands = JoinSet::new();
     let mut summary = Summary::default();
@@ -115,7 +119,7 @@ async fn receive(
     hands: &mut JoinSet<Settled>,
     summary: &mut Summary,
 ) -> Result<()> {
-    let places = Arc::new(Semaphore::new(limits.concurrency.max(1)));
+    let places = Arc::new(Semaphore::new(limits.concurrency));
     let mut pause = Duration::ZERO;
     loop {
         // The semaphore is never closed.

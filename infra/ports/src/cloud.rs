@@ -6,6 +6,7 @@ use crate::{
     ObjectSink, ObjectSource, Result, Timetable, Topic,
 };
 use async_trait::async_trait;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Work of some milliseconds of a processor, for a thread that may block.
@@ -18,6 +19,9 @@ pub struct Subscriber {
     pub name: String,
     /// What it hears of, where the cloud does not already know.
     pub topics: Vec<Topic>,
+    /// The most messages that it holds at a time, for an inbox that hands them out before they are asked for; `None` where the
+    /// inbox decides.
+    pub at_once: Option<NonZeroUsize>,
 }
 
 /// What a function gets that takes its messages from a place of this cloud.

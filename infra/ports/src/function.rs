@@ -2,6 +2,7 @@
 
 use crate::{Error, ErrorKind, chain};
 use async_trait::async_trait;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// A short, stable code for logs and counters, and a text for people.
@@ -60,6 +61,13 @@ pub trait Function<E>: Send + Sync {
     /// Returns the name of the metric that counts handled chunks, such as `ChunksProbed`.
     fn done_metric(&self) -> &'static str {
         "ChunksDone"
+    }
+
+    /// Returns how many events the function works on at a time; `None` if it has no limit of its own. A worker holds no more
+    /// messages than that: one that only waits would run out of time, and lose a delivery when the process is killed, for the
+    /// sake of the messages that it waits for.
+    fn at_once(&self) -> Option<NonZeroUsize> {
+        None
     }
 
     /// Handles one event. Handling it again must have the same effect as handling it once.

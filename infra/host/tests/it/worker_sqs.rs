@@ -7,15 +7,17 @@ use framepost_aws::{Credentials, S3Options, Session, SqsDeadLetters, SqsInbox, S
 use framepost_events::ObjectFinalized;
 use framepost_host::Handler;
 use framepost_host::worker::{self, WorkerLimits};
-use framepost_ports::Inbox as _;
+use framepost_ports::{Function, Inbox as _, Outcome};
 use framepost_tests::aws::account::Account;
 use framepost_tests::aws::moto::{self, Moto};
 use framepost_tests::aws::queue::{Messages, Queue};
 use framepost_tests::aws::{ACCOUNT, REGION};
 use serde_json::{Value, json};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore};
 
 /// How long a message stays hidden after its worker was last heard of.
 pub(crate) const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -96,6 +98,59 @@ async fn every_message_is_dealt_with() {
         parked.take().iter().map(|message| message.attribute("framepost-reason").map(str::to_owned)).collect();
     reasons.sort();
     assert_eq!(reasons, [None, Some("not-an-event".to_owned()), Some("not-media".to_owned())]);
+}
+
+/// Works on two events at a time, and has others wait.
+struct Two {
+    places: Semaphore,
+    begun: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Function<ObjectFinalized> for Two {
+    fn name(&self) -> &'static str {
+        "two"
+    }
+
+    fn at_once(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(2)
+    }
+
+    async fn handle(&self, _: ObjectFinalized) -> Outcome {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.places.acquire().await.unwrap().forget();
+        Outcome::Done
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_function_does_not_work_on_yet_stays_in_the_queue() {
+    let Some(cloud) = cloud().await else { return };
+    let (url, queue) = cloud.queue("work", &json!({}));
+    for _ in 0..6 {
+        queue.send(&notification(&["a"]));
+    }
+    let function = Arc::new(Two { places: Semaphore::new(0), begun: AtomicUsize::new(0) });
+    let handler = Handler::new::<ObjectFinalized>(function.clone(), None);
+    let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
+    let counts = || [Messages::InFlight, Messages::Visible].map(|messages| queue.count(messages));
+    let stop = Arc::new(Notify::new());
+    let stopped = stop.clone();
+    let limits = WorkerLimits::default();
+    let worker = tokio::spawn(async move { worker::run(handler, inbox, limits, stopped.notified()).await });
+    for done in [0, 2, 4] {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        // The answers to those before are on their way for a moment.
+        while counts() != [2, 4 - done] && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(counts(), [2, 4 - done], "in hand and left, after {done}");
+        assert_eq!(function.begun.load(Ordering::SeqCst) as u64, done + 2);
+        function.places.add_permits(2);
+    }
+    stop.notify_one();
+    let summary = worker.await.unwrap().unwrap();
+    assert_eq!(summary.done, 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
