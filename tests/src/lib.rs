@@ -19,6 +19,7 @@
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
 //! - [`postgres`]: a PostgreSQL server of a test's own.
 //! * [`machine`]: a clean Debian system that boots, for what is installed.
+//! - [`nowhere`]: a network that leads nowhere, and counts who tries to reach something.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
 //! Harness code panics when it cannot continue, which fails the test with the reason.
@@ -44,6 +45,7 @@ pub mod lying_server;
 pub mod machine;
 pub mod measure;
 pub mod media;
+pub mod nowhere;
 pub mod onebox;
 pub mod plain_camera;
 pub mod postgres;

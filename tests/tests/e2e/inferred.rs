@@ -5,13 +5,15 @@
 //! each chunk: Cloud Vision (a stub), and Rekognition (moto) with a budget of one call less than there are chunks.
 
 use crate::gcp::{PATIENCE, Scene, address, is_chunk, statuses};
+use crate::logging;
 use framepost_events::record::{ChunkInferred, Data, Record, Skipped};
 use framepost_tests::aws::REGION;
 use framepost_tests::aws::deployment::{Deployment, Subscriber};
 use framepost_tests::aws::lambda::{Function, Invoked, Mapping};
 use framepost_tests::aws::queue::{Messages, Queue};
-use framepost_tests::binaries::Program;
-use framepost_tests::cloud_run::{Manners, Wiring, push_all};
+use framepost_tests::binaries::{Output, Program};
+use framepost_tests::cloud_run::{Manners, Service, Wiring, push_all};
+use framepost_tests::edge::SITE;
 use framepost_tests::fault_proxy::{Fault, FaultProxy, Plan};
 use framepost_tests::media::Clip;
 use serde_json::{Value, json};
@@ -107,12 +109,59 @@ fn on_google_each_chunk_is_inferred_once_in_effect() {
     assert!(pushed.len() >= 2 * messages.len(), "{}", pushed.len());
     let records = google.drain_rest(&inferred);
     let records = records.iter().map(|message| serde_json::from_slice::<Record>(&message.data).expect("a record"));
-    assert_inferred(&one_each(records), &chunks);
+    let records = one_each(records);
+    assert_inferred(&records, &chunks);
+    its_metrics_count_on_google(&service, &records);
     vision_is_asked_once(&scene, &paid_for, &chunks);
     assert_eq!(scene.parked(), Vec::<String>::new());
 }
 
-/// Gives all that waits in the subscription to the function, twice and in any order, and counts what it asks Cloud Vision.
+/// Asserts that the filters of the metrics find in the service's own lines what these records say, and nothing else.
+fn its_metrics_count_on_google(service: &Service, records: &BTreeMap<String, Record>) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
+    let mut paid: BTreeMap<String, usize> = BTreeMap::new();
+    let mut dollars = 0.0;
+    for record in records.values() {
+        let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
+        for label in &inferred.summary {
+            *seen.entry(label.label.clone()).or_default() += 1;
+        }
+        if let Some(reason) = inferred.skipped {
+            *skipped
+                .entry(serde_json::to_value(reason).expect("a word").as_str().expect("a word").to_owned())
+                .or_default() += 1;
+        }
+        if let Some(cost) = inferred.dollars {
+            *paid.entry(SITE.to_owned()).or_default() += 1;
+            dollars += cost;
+        }
+    }
+    let metrics = logging::metrics();
+    // The last lines may be on their way.
+    let lines = service.running.wait_for(Output::Stdout, PATIENCE, |lines| {
+        let entries = logging::entries(lines, "infer");
+        let count = |name: &str| metrics[name].of(&entries).0.values().sum::<usize>();
+        let is_all = count("seen") >= seen.values().sum() && count("skipped") >= skipped.values().sum();
+        is_all.then(|| lines.to_vec())
+    });
+    let entries = logging::entries(&lines, "infer");
+    let log = lines.join("\n");
+    assert_eq!(metrics["seen"].of(&entries).0, seen, "{log}");
+    assert_eq!(metrics["skipped"].of(&entries).0, skipped, "{log}");
+    let found = metrics["dollars"].of(&entries);
+    assert_eq!(found.0, paid, "{log}");
+    assert!((found.1 - dollars).abs() < 1e-9, "{} and {dollars}", found.1);
+    assert_eq!(metrics["errors"].of(&entries).0, BTreeMap::new(), "{log}");
+    // The same lines from another service are none of the function's.
+    let others = logging::entries(&lines, "other");
+    for name in ["seen", "skipped", "dollars", "handled", "chunks"] {
+        assert_eq!(metrics[name].of(&others).0, BTreeMap::new(), "{name}");
+    }
+}
+
+/// Gives all that waits in the subscription to the function, twice and in any order, and counts what it asks Cloud Vision. Its
+/// budget is one call less than there are chunks.
 fn vision_is_asked_once(scene: &Scene, waiting: &str, chunks: &BTreeSet<String>) {
     let google = &scene.google;
     let (endpoint, asked) = vision();
@@ -123,23 +172,36 @@ fn vision_is_asked_once(scene: &Scene, waiting: &str, chunks: &BTreeSet<String>)
         ("FRAMEPOST_PICTURES", "first".to_owned()),
         ("FRAMEPOST_VISION_ENDPOINT", endpoint),
         ("FRAMEPOST_LEDGER", format!("gs://{}/infer", google.bucket())),
+        ("FRAMEPOST_BUDGET", format!("{} calls", chunks.len() - 1)),
     ];
     let variables = variables.into_iter().collect();
     let wiring = Wiring { program: Program::Infer, records: published, variables, ..scene.wiring.clone() };
     let service = wiring.service(&scene.vouching);
+    let begun = today();
     let pushed = push_all(google, waiting, &service, &scene.vouching, Manners::TwiceShuffled, PATIENCE);
+    // At midnight, there is a new budget.
+    let is_one_day = begun == today();
     assert_eq!(statuses(&pushed).keys().copied().collect::<Vec<_>>(), [204], "{}", service.running.log());
-    let counts: Vec<usize> = asked.lock().expect("no panic").values().copied().collect();
-    assert_eq!(counts, vec![1; chunks.len()], "each picture once");
     let records = google.drain_rest(&inferred);
     let records = records.iter().map(|message| serde_json::from_slice::<Record>(&message.data).expect("a record"));
     let records = one_each(records);
     assert_eq!(&records.keys().cloned().collect::<BTreeSet<_>>(), chunks);
+    let mut paid = 0;
     for record in records.values() {
         let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
+        if inferred.skipped == Some(Skipped::Budget) {
+            continue;
+        }
+        paid += 1;
         assert_eq!((inferred.skipped, inferred.calls, inferred.dollars), (None, Some(1), Some(0.00225)), "{record:?}");
         assert_eq!(inferred.summary[0].label, "person", "{record:?}");
     }
+    let counts: Vec<usize> = asked.lock().expect("no panic").values().copied().collect();
+    assert_eq!(counts, vec![1; paid], "each picture once");
+    if is_one_day {
+        assert_eq!(paid, chunks.len() - 1);
+    }
+    its_metrics_count_on_google(&service, &records);
 }
 
 /// Cloud Vision, which sees a person in each picture. Returns its endpoint, and how often it was asked about each picture.
@@ -233,6 +295,11 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
     its_metrics_count(&deployment, &asked);
 }
 
+/// The day, to which a budget belongs.
+fn today() -> String {
+    jiff::Timestamp::now().to_string()[..10].to_owned()
+}
+
 /// How often Rekognition was called for the chunks of a queue, and what the function logged meanwhile.
 struct Asked {
     calls: usize,
@@ -256,8 +323,7 @@ fn rekognition_is_asked_once(
     let function = function.with_endpoint("REKOGNITION", &proxy.url());
     let function = function.with_variable("FRAMEPOST_BUDGET", &format!("{budget} calls"));
     let mut infer = Mapping::deployed(&deployment.moto, function);
-    let day = || jiff::Timestamp::now().to_string()[..10].to_owned();
-    let begun = day();
+    let begun = today();
     // Who comes while another one has the chunk is told to come again.
     for _ in 0..10 {
         infer.drain(2);
@@ -269,7 +335,7 @@ fn rekognition_is_asked_once(
     let log = infer.log().join("\n");
     assert_eq!((queue.count(Messages::Visible), queue.count(Messages::InFlight)), (0, 0), "{log}");
     let records = subscriber.records().into_iter().filter(|record| matches!(record.data, Data::ChunkInferred(_)));
-    let is_one_day = begun == day();
+    let is_one_day = begun == today();
     if is_one_day {
         let records = one_each(records);
         let mut paid = 0;
@@ -328,7 +394,7 @@ fn its_metrics_count(deployment: &Deployment, asked: &Asked) {
         assert_eq!(reasons.keys().collect::<Vec<_>>(), ["budget"]);
     }
     let (sites, dollars) = counted("infer-dollars");
-    assert_eq!(sites, BTreeMap::from([(framepost_tests::edge::SITE.to_owned(), asked.calls)]));
+    assert_eq!(sites, BTreeMap::from([(SITE.to_owned(), asked.calls)]));
     assert!((dollars - 0.001 * asked.calls as f64).abs() < 1e-9, "{dollars}");
 }
 

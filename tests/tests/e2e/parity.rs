@@ -50,7 +50,7 @@ fn repository() -> PathBuf {
 }
 
 /// Parses every `.tf` file of a directory as one body.
-fn configuration(directory: &str) -> Body {
+pub(crate) fn configuration(directory: &str) -> Body {
     let directory = repository().join("terraform").join(directory);
     let files = std::fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a directory entry").path()).collect();
@@ -63,7 +63,7 @@ fn configuration(directory: &str) -> Body {
     structures.collect()
 }
 
-fn blocks<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = &'a Block> {
+pub(crate) fn blocks<'a>(body: &'a Body, kind: &'a str) -> impl Iterator<Item = &'a Block> {
     body.blocks().filter(move |block| block.identifier() == kind)
 }
 
@@ -71,7 +71,7 @@ fn label(block: &Block, at: usize) -> &str {
     block.labels()[at].as_str()
 }
 
-fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
+pub(crate) fn attribute<'a>(block: &'a Block, name: &str) -> Option<&'a Expression> {
     block.body().attributes().find(|attribute| attribute.key() == name).map(hcl::Attribute::expr)
 }
 
