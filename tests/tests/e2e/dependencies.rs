@@ -109,6 +109,26 @@ fn what_handlers_stand_on_names_no_cloud() {
     }
 }
 
+/// `framepost` itself is such a program.
+#[test]
+fn model_servers_are_asked_over_rest_without_what_grpc_needs() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command.args(arguments).args(["--locked", "--offline", "--no-default-features", "--features", "oip"]);
+        let output = command.args(["--package", "framepost-models"]).current_dir(repository()).output();
+        let output = output.expect("cargo can be started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !said.contains("warning"), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).expect("cargo writes text")
+    };
+    let tree = run(&["tree", "--edges", "normal", "--prefix", "none"]);
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&"reqwest"), "{tree}");
+    assert!(["tonic", "prost", "rten"].iter().all(|name| !names.contains(name)), "{tree}");
+    run(&["check", "--lib"]);
+}
+
 /// The judge finds what it looks for.
 #[test]
 fn adapters_are_told_from_the_rest() {
