@@ -20,6 +20,8 @@ export async function busy(page, { base, site, camera, start }) {
 
   await openAt(page, base, site, camera, gap.from - 3000);
   await isReady();
+  // What is in the span has come, and the gap with it.
+  await until(page, () => [...document.querySelectorAll("ul.sr button")].some((one) => one.textContent.endsWith("the camera did not answer")));
   const frames = () => page.evaluate(() => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames);
   const before = await frames();
   await page.keyboard.press("k");

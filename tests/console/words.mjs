@@ -145,6 +145,19 @@ export async function words(browser, line, { site, camera, chunks }) {
   await page.goto(at(3));
   await page.reload();
   check("a lane that did not load says so", await until(page, () => globalThis.written.includes("Not loaded. It is asked for again.")));
+  line.instead = async (url) => {
+    if (url.pathname === "/v1/timeline") return { status: 503, type: "application/problem+json", body: "{\"title\":\"No\"}" };
+    if (url.pathname !== "/v1/chunks") return undefined;
+    const answer = await real(url);
+    return { body: JSON.stringify({ ...answer, chunks: answer.chunks.filter(({ key }) => key !== chunks[6].key) }) };
+  };
+  await page.goto(at(5));
+  await page.reload();
+  await until(page, () => document.querySelector(".words")?.hidden && document.querySelector("video")?.readyState >= 2);
+  await page.keyboard.press("k");
+  check("nor is anything claimed about why there is no video", await until(page, () => document.querySelector(".stage > .tag").textContent.startsWith("Skipped ")) && await page.$eval(".stage > .tag", (element) => !element.textContent.includes("reason")),
+    await page.$eval(".stage > .tag", (element) => element.textContent));
+  await page.keyboard.press("k");
   line.instead = () => undefined;
   check("and is asked for again", await until(page, () => document.querySelectorAll("ul.sr button").length > 0));
   await page.close();

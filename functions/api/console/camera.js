@@ -118,8 +118,9 @@ export function cameraScreen(main, of, at) {
     const gap = timeline.gapAt(middle);
     const removed = timeline.removedAt(middle);
     const bad = [...player.supply.bad.values()].find((one) => one.to > from && one.from < to);
-    const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : removed ? "the video was removed" : player.state === "codec" ? "this browser cannot play it" : "no reason was recorded";
-    stage.tell(`Skipped ${range(from, to)}: ${why}`);
+    const why = bad ? `the file is ${bad.why}` : gap ? cause(gap) : removed ? "the video was removed" : player.state === "codec" ? "this browser cannot play it" : timeline.data ? "no reason was recorded" : "";
+    // Before the timeline is there, nobody knows of a reason.
+    stage.tell(`Skipped ${range(from, to)}${why && `: ${why}`}`);
   }
 
   const standing = setInterval(async () => {
