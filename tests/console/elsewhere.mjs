@@ -1,7 +1,7 @@
 // The console in another browser than Chromium: `node elsewhere.mjs ENGINE PROGRAM BASE SITE NUMBERED SEEN PICTURES`. ENGINE is `webkit` or
-// `firefox`, PROGRAM its browser: MiniBrowser of Debian's webkit2gtk-driver, beside Xvfb, or firefox-esr, each with its whole path. By hand: on
-// a busy machine MiniBrowser now and then loads no page any more, which nothing but another start helps. The pictures of NUMBERED carry their number, and are decoded in another order than they are shown; on SEEN
-// something moves, and there is a gap.
+// `firefox`, PROGRAM its browser with its whole path: firefox-esr, or MiniBrowser of Debian's webkit2gtk-driver, beside Xvfb. The pictures
+// of NUMBERED carry their number, as those of `nine.mjs` do, and are decoded in another order than they are shown; on SEEN something moves,
+// and there is a gap. By hand: on a busy machine MiniBrowser now and then loads no page any more, and has to be started again.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
