@@ -32,12 +32,19 @@ pub(crate) fn metrics() -> BTreeMap<String, Metric> {
     let var = json!({ "name": "framepost", "functions": services, "chunks_function": "probe", "infer_function": "infer",
         "signed": false, "alarms": { "backlog_minutes": 30 } });
     let mut context = Context::new();
-    for (name, function) in
-        [("join", join as fn(_) -> _), ("sort", sort), ("values", values), ("concat", concat), ("merge", merge)]
-    {
+    for (name, function) in [
+        ("join", functions::join as fn(_) -> _),
+        ("sort", functions::sort),
+        ("values", functions::values),
+        ("concat", functions::concat),
+        ("merge", functions::merge),
+    ] {
         context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
     }
-    context.declare_func("replace", FuncDef::new(replace, [ParamType::String, ParamType::String, ParamType::String]));
+    context.declare_func(
+        "replace",
+        FuncDef::new(functions::replace, [ParamType::String, ParamType::String, ParamType::String]),
+    );
     context.declare_var("var", hcl::to_value(&var).expect("a value"));
     let body = configuration("modules/gcp/observability");
     let mut left: Vec<_> = blocks(&body, "locals").flat_map(|locals| locals.body().attributes()).collect();
@@ -83,42 +90,49 @@ pub(crate) fn metrics() -> BTreeMap<String, Metric> {
     metrics
 }
 
-fn arrays(arguments: FuncArgs) -> Vec<Hcl> {
-    arguments.into_values().into_iter().flat_map(|value| value.as_array().cloned().unwrap_or_default()).collect()
-}
+/// Functions of Terraform's.
+#[expect(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the evaluator wants all of one type")]
+mod functions {
+    use super::{BTreeSet, FuncArgs, Hcl};
 
-fn join(arguments: FuncArgs) -> Result<Hcl, String> {
-    let separator = arguments.first().and_then(Hcl::as_str).ok_or("a separator")?.to_owned();
-    let texts: Option<Vec<String>> = arrays(arguments).iter().map(|text| text.as_str().map(str::to_owned)).collect();
-    Ok(texts.ok_or("texts")?.join(&separator).into())
-}
-
-fn sort(arguments: FuncArgs) -> Result<Hcl, String> {
-    let texts: BTreeSet<String> =
-        arrays(arguments).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
-    Ok(texts.into_iter().collect::<Vec<_>>().into())
-}
-
-fn values(arguments: FuncArgs) -> Result<Hcl, String> {
-    let object = arguments.first().and_then(Hcl::as_object).ok_or("an object")?;
-    Ok(object.values().cloned().collect::<Vec<_>>().into())
-}
-
-fn concat(arguments: FuncArgs) -> Result<Hcl, String> {
-    Ok(arrays(arguments).into())
-}
-
-fn merge(arguments: FuncArgs) -> Result<Hcl, String> {
-    let mut merged = hcl::Map::new();
-    for object in arguments.into_values() {
-        merged.extend(object.as_object().ok_or("an object")?.clone());
+    fn arrays(arguments: FuncArgs) -> Vec<Hcl> {
+        arguments.into_values().into_iter().flat_map(|value| value.as_array().cloned().unwrap_or_default()).collect()
     }
-    Ok(merged.into())
-}
 
-fn replace(arguments: FuncArgs) -> Result<Hcl, String> {
-    let [text, from, to] = [0, 1, 2].map(|at| arguments[at].as_str().unwrap_or_default());
-    Ok(text.replace(from, to).into())
+    pub(super) fn join(arguments: FuncArgs) -> Result<Hcl, String> {
+        let separator = arguments.first().and_then(Hcl::as_str).ok_or("a separator")?.to_owned();
+        let texts: Option<Vec<String>> =
+            arrays(arguments).iter().map(|text| text.as_str().map(str::to_owned)).collect();
+        Ok(texts.ok_or("texts")?.join(&separator).into())
+    }
+
+    pub(super) fn sort(arguments: FuncArgs) -> Result<Hcl, String> {
+        let texts: BTreeSet<String> =
+            arrays(arguments).iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
+        Ok(texts.into_iter().collect::<Vec<_>>().into())
+    }
+
+    pub(super) fn values(arguments: FuncArgs) -> Result<Hcl, String> {
+        let object = arguments.first().and_then(Hcl::as_object).ok_or("an object")?;
+        Ok(object.values().cloned().collect::<Vec<_>>().into())
+    }
+
+    pub(super) fn concat(arguments: FuncArgs) -> Result<Hcl, String> {
+        Ok(arrays(arguments).into())
+    }
+
+    pub(super) fn merge(arguments: FuncArgs) -> Result<Hcl, String> {
+        let mut merged = hcl::Map::new();
+        for object in arguments.into_values() {
+            merged.extend(object.as_object().ok_or("an object")?.clone());
+        }
+        Ok(merged.into())
+    }
+
+    pub(super) fn replace(arguments: FuncArgs) -> Result<Hcl, String> {
+        let [text, from, to] = [0, 1, 2].map(|at| arguments[at].as_str().unwrap_or_default());
+        Ok(text.replace(from, to).into())
+    }
 }
 
 /// What Cloud Logging makes of the lines that the service `framepost-NAME` writes to its standard output

@@ -1,6 +1,6 @@
 //! A model server over gRPC that does everything wrong.
 
-use crate::servers::{assert_given_up, assert_read_for_each_request, blank, described, port};
+use crate::servers::{Heard, assert_given_up, assert_read_for_each_request, blank, described, port};
 use bytes::Bytes;
 use framepost_models::oip::Token;
 use framepost_models::{ModelDirectory, OipDetector};
@@ -73,7 +73,7 @@ fn answer(shape: &[usize], bytes: usize) -> Fault {
 struct Faulty {
     port: u16,
     /// For each request: its path, and its token.
-    heard: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 /// Answers requests for the model's metadata rightly, and each other one with the next fault; with the last from then on.
@@ -105,7 +105,7 @@ async fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Faulty {
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     faults: Arc<Mutex<Vec<Fault>>>,
-    heard: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 ) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let (drop_it, mut dropped) = tokio::sync::mpsc::channel::<()>(1);

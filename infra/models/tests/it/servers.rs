@@ -157,7 +157,7 @@ enum Fault {
 }
 
 /// The first line of a request, and the token that it had.
-type Heard = (String, Option<String>);
+pub(crate) type Heard = (String, Option<String>);
 
 struct Faulty {
     address: SocketAddr,

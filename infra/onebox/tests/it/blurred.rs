@@ -83,8 +83,7 @@ fn boxes_are_drawn_on_pictures_without_any_detail() {
             with_detail(&sharp_squares) * 2 > sharp_squares.len(),
             "{shown}: the judge sees detail where there is some"
         );
-        let side = size.0.div_ceil(SQUARES);
-        assert!(side > 2 * SPREAD, "a square is wider than what coding spreads");
+        assert!(size.0.div_ceil(SQUARES) > 2 * SPREAD, "a square is wider than what coding spreads");
         for (coarse, sharp) in coarse_squares.iter().zip(means(&sharp_picture, size)) {
             let coarse = mean(coarse);
             let differs = coarse.iter().zip(sharp).any(|(coarse, sharp)| (coarse - sharp).abs() > 6.0);
