@@ -158,9 +158,7 @@ impl Connector {
         if let Some(cloud) = clouds.get(name) {
             return Ok(cloud.clone());
         }
-        let make = CLOUDS.iter().find(|(known, _)| *known == name).and_then(|(_, make)| *make);
-        let make = make.ok_or_else(|| ConnectError::NotBuilt { what: what.to_string(), feature: name })?;
-        let cloud = make(&self.variables)?;
+        let cloud = built(&CLOUDS, name, what)?(&self.variables)?;
         clouds.insert(name, cloud.clone());
         Ok(cloud)
     }
@@ -188,10 +186,39 @@ impl Connector {
     }
 }
 
+/// Returns what makes the cloud of this name, which `what` needs.
+fn built(
+    clouds: &[(&'static str, Option<Make>)],
+    name: &'static str,
+    what: impl fmt::Display,
+) -> Result<Make, ConnectError> {
+    let make = clouds.iter().find(|(known, _)| *known == name).and_then(|(_, make)| *make);
+    make.ok_or_else(|| ConnectError::NotBuilt { what: what.to_string(), feature: name })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use framepost_ports::location::Role;
+
+    /// As a program is that was built with one of the features of models, but without the other ones.
+    #[test]
+    fn what_is_not_built_in_is_said_with_the_name_of_its_feature() {
+        let built = |text: &str| {
+            let at = Location::parse(text, Role::Detector).unwrap();
+            super::built(&[("onnx", None), ("oip", Some(local)), ("grpc", None)], at.cloud(), &at).map(|_| ())
+        };
+        built("oip+https://host/v2/models/nano").unwrap();
+        for (url, feature) in [
+            ("oip+grpc://127.0.0.1:8001/v2/models/nano", "grpc"),
+            ("oip+grpcs://host:8001/v2/models/nano", "grpc"),
+            ("onnx:nano", "onnx"),
+            ("rekognition:", "aws"),
+        ] {
+            let told = built(url).unwrap_err().to_string();
+            assert_eq!(told, format!("{url} needs a program that is built with the feature `{feature}`"));
+        }
+    }
 
     #[test]
     fn every_cloud_of_a_location_is_registered_or_said_not_to_be_built_in() {
