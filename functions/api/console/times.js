@@ -44,7 +44,7 @@ function pictures(view, moov) {
 
 /** WebKit shows a picture for as long as it should, however long it is said to last; where one is shown before it is decoded, as durations that are
  * changed have it, GStreamer's WebKit shows all of them later. */
-const isLeft = /^Apple/.test(globalThis.navigator?.vendor ?? "");
+const keepsDurations = /^Apple/.test(globalThis.navigator?.vendor ?? "");
 
 /** The pictures of a run. @param {DataView} view @param {Box} trun @param {number} base @param {number} usual @returns {Sample[]} */
 function run(view, trun, base, usual) {
@@ -64,7 +64,7 @@ function run(view, trun, base, usual) {
   const shown = [...samples].sort((a, b) => a.shown - b.shown);
   // Where pictures are decoded in another order than they are shown, a duration is that until the next one is decoded, and a browser that
   // seeks takes it for that until the next one is shown: it is made to be that.
-  if (!isLeft && (flags & 0x900) === 0x900 && shown.some((one, index) => one !== samples[index])) {
+  if (!keepsDurations && (flags & 0x900) === 0x900 && shown.some((one, index) => one !== samples[index])) {
     const end = (shown[0]?.shown ?? 0) + decoded - base;
     for (const [index, one] of shown.entries()) one.lasts = (shown[index + 1]?.shown ?? end) - one.shown;
     if (shown.some(({ lasts }) => lasts <= 0)) return samples;

@@ -142,7 +142,8 @@ fn its_metrics_count_on_google(service: &Service, records: &BTreeMap<String, Rec
     let lines = service.running.wait_for(Output::Stdout, PATIENCE, |lines| {
         let entries = logging::entries(lines, "infer");
         let count = |name: &str| metrics[name].of(&entries).0.values().sum::<usize>();
-        let is_all = count("seen") >= seen.values().sum() && count("skipped") >= skipped.values().sum();
+        let expected = [("seen", &seen), ("skipped", &skipped), ("dollars", &paid)];
+        let is_all = expected.into_iter().all(|(name, expected)| count(name) >= expected.values().sum());
         is_all.then(|| lines.to_vec())
     });
     let entries = logging::entries(&lines, "infer");

@@ -90,7 +90,7 @@ pub(crate) fn metrics() -> BTreeMap<String, Metric> {
     metrics
 }
 
-/// Functions of Terraform's.
+/// The functions of Terraform that the locals of `gcp/observability` call, for the arguments that they are given there.
 #[expect(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the evaluator wants all of one type")]
 mod functions {
     use super::{BTreeSet, FuncArgs, Hcl};

@@ -134,18 +134,19 @@ async fn what_the_function_does_not_work_on_yet_stays_in_the_queue() {
     let handler = Handler::new::<ObjectFinalized>(function.clone(), None);
     let inbox = Arc::new(SqsInbox::new(SqsQueue::new(&cloud.session, url), VISIBILITY_TIMEOUT));
     let counts = || [Messages::InFlight, Messages::Visible].map(|messages| queue.count(messages));
+    let begun = || function.begun.load(Ordering::SeqCst) as u64;
     let stop = Arc::new(Notify::new());
     let stopped = stop.clone();
     let limits = WorkerLimits::default();
     let worker = tokio::spawn(async move { worker::run(handler, inbox, limits, stopped.notified()).await });
     for done in [0, 2, 4] {
         let deadline = Instant::now() + Duration::from_mins(1);
-        // The answers to those before are on their way for a moment.
-        while counts() != [2, 4 - done] && Instant::now() < deadline {
+        // The answers to those before are on their way for a moment, and who has a message has not yet begun with it.
+        while (counts(), begun()) != ([2, 4 - done], done + 2) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(counts(), [2, 4 - done], "in hand and left, after {done}");
-        assert_eq!(function.begun.load(Ordering::SeqCst) as u64, done + 2);
+        assert_eq!(begun(), done + 2);
         function.places.add_permits(2);
     }
     stop.notify_one();
