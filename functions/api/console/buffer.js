@@ -12,7 +12,7 @@ import { PICTURES_MAX, timesOf } from "./times.js";
 export const TOUCHING_MS = 500;
 /** Seconds behind the playhead that are kept. */
 const KEPT_BEHIND_S = 30;
-/** Sound and picture may end so far apart, in seconds: a hole that is no shorter is one of what a browser has thrown away. */
+/** Sound and picture may end less than this apart, in seconds. A longer hole is footage that the browser has thrown away. */
 const HOLE_S = 0.6;
 /** A seek that takes this long is begun again, and then after twice as long each time. */
 const STUCK_MS = 3000;
@@ -89,8 +89,8 @@ export class Buffer {
     return this.parts.find((part) => seconds < part.end - 0.0005) ?? this.parts.at(-1);
   }
 
-  /** What has no video between two parts; the latest of several. Between them may be others that were played while the page looked at nothing:
-   * it was busy, or out of sight. @param {Part} before @param {Part} part @returns {Span | undefined} */
+  /** Returns the last span without video between two parts. Other parts may lie between them, which were played while the page was busy or out
+   * of sight. @param {Part} before @param {Part} part @returns {Span | undefined} */
   hole(before, part) {
     let last = before;
     let hole;
@@ -181,8 +181,8 @@ export class Buffer {
     await this.evict(buffer);
   }
 
-  /** Sound and picture may end some milliseconds apart: playing goes over such a hole. Whether it waits for what was appended and is not there
-   * any more, and is to be sought anew. */
+  /** Goes over the few milliseconds by which sound and picture may end apart. Returns whether playing waits for footage that the browser has
+   * thrown away instead, so that somebody has to seek again. */
   overHole() {
     const { buffered, currentTime } = this.video;
     for (let index = 0; index < buffered.length; index += 1) {
