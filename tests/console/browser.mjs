@@ -52,6 +52,8 @@ function hear(page) {
     if (["http:", "https:", "ws:", "wss:"].includes(protocol) && !origins.has(origin)) complain(`a question to another server: ${request.url()}`);
   });
   return page.evaluateOnNewDocument(() => {
+    // A module as the page has it, for checks that run in the page: the version is a part of its address.
+    globalThis.consoleModule = (name) => import(new URL(name, document.querySelector("script[type=module]").src));
     // A worker or an image that is refused is told here alone.
     addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => console.error(`the policy refuses: ${violatedDirective} ${blockedURI}`));
   });

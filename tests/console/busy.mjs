@@ -64,7 +64,7 @@ export async function busy(page, { base, site, camera, start }) {
   await until(page, () => document.querySelector(".foot-bar a")?.textContent.startsWith("Download"));
   const [said, size] = await page.evaluate(() => [document.querySelector(".export .sum p").textContent, document.querySelector(".foot-bar a").href]);
   const clip = await (await fetch(size)).arrayBuffer();
-  const inWords = await page.evaluate((bytes) => import("/console/words.js").then(({ size }) => size(bytes)), clip.byteLength);
+  const inWords = await page.evaluate((bytes) => consoleModule("words.js").then(({ size }) => size(bytes)), clip.byteLength);
   check("28 800 files: an export of a part has the size that is said", said.startsWith(inWords) && clip.byteLength > 10_000, `${said}; ${clip.byteLength} bytes`);
   await page.keyboard.press("Escape");
 

@@ -39,7 +39,7 @@ export async function changing(browser, line, { site, camera, chunks }) {
     const isDay = await spans(day, day + hours * HOUR);
     // The first and the last column that has the colour of what was recorded: in its lane, and in the day below the lanes.
     const bars = () => page.evaluate(async () => {
-      const [{ colour }, { HEIGHTS }] = await Promise.all([import("/console/palette.js"), import("/console/lanes.js")]);
+      const [{ colour }, { HEIGHTS }] = await Promise.all([consoleModule("palette.js"), consoleModule("lanes.js")]);
       const recorded = colour("rec").match(/\d+/g).map(Number);
       const canvas = document.querySelector(".lanes canvas");
       const ratio = canvas.width / canvas.clientWidth;

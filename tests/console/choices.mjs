@@ -105,7 +105,7 @@ export async function choices(browser, { base, address, ms, shot }) {
     await there.emulateTimezone(zone);
     await there.goto(base);
     const found = await there.evaluate(async (days, hour) => {
-      const [{ ticks }, { midnight, fromWall, wall, twin }] = await Promise.all([import("/console/ticks.js"), import("/console/time.js")]);
+      const [{ ticks }, { midnight, fromWall, wall, twin }] = await Promise.all([consoleModule("ticks.js"), consoleModule("time.js")]);
       return days.map(([day]) => {
         // The browser's own word of the day's ends, and of the whole hours in it.
         const [from, to] = [new Date(`${day}T00:00:00`).getTime(), new Date(`${day}T24:00:00`).getTime()];

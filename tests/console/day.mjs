@@ -14,9 +14,14 @@ const KEYS = 20;
 /** How far `drive` zooms in and out in all, as a power of e. The wheel's step is that of `gestures.js`. */
 export const ZOOMED = WHEEL.reduce((sum, delta) => sum + Math.abs(delta) * TURNS * Math.log(1.0016), 0) + KEYS * Math.log(2);
 
-/** Opens a camera at an instant, in milliseconds since 1970. Whether it has a picture there, or says that there is none. */
+/** The address of a camera at an instant, in milliseconds since 1970. */
+export function addressOf(base, site, camera, ms) {
+  return `${base}#/camera/${site}/${camera}?t=${new Date(ms).toISOString()}`;
+}
+
+/** Opens a camera at an instant. Whether it has a picture there, or says that there is none. */
 export async function openAt(page, base, site, camera, ms) {
-  await page.goto(`${base}#/camera/${site}/${camera}?t=${new Date(ms).toISOString()}`);
+  await page.goto(addressOf(base, site, camera, ms));
   return until(page, () => {
     const words = document.querySelector(".words");
     return document.querySelector("video")?.readyState >= 2 || (words?.hidden === false && !words.textContent.startsWith("Loading"));

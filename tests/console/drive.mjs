@@ -159,7 +159,7 @@ check("the file is verified in the browser", await until(page, () => document.qu
 
 // Days on which the clocks change.
 const days = await page.evaluate(async () => {
-  const [{ ticks }, { midnight }] = await Promise.all([import("/console/ticks.js"), import("/console/time.js")]);
+  const [{ ticks }, { midnight }] = await Promise.all([consoleModule("ticks.js"), consoleModule("time.js")]);
   return ["2026-10-25T12:00:00Z", "2026-03-29T12:00:00Z", "2026-11-27T12:00:00Z"].map((noon) => {
     const [from, to] = [midnight(Date.parse(noon)), midnight(Date.parse(noon), 1)];
     const marks = ticks({ from, to }, 2400);
@@ -398,7 +398,7 @@ await other_page.evaluate(() => [...document.querySelectorAll(".words button")].
 check("and a sound one plays after it", await until(other_page, () => document.querySelector(".words").hidden && document.querySelector("video").readyState >= 2));
 check("dates and times are those of the browser's language", await until(other_page, () => /^\d\d?:\d\d:\d\d\./.test(document.querySelector(".clock").textContent) && !/[AP]M/.test(document.querySelector(".clock").textContent) && /(tag|woch),/.test(document.querySelector(".head .wide").textContent)),
   await other_page.$eval(".head .wide", (element) => element.textContent));
-check("and scores", (await other_page.evaluate(() => import("/console/words.js").then(({ scoreText }) => scoreText(0.912)))) === "0,91");
+check("and scores", (await other_page.evaluate(() => consoleModule("words.js").then(({ scoreText }) => scoreText(0.912)))) === "0,91");
 media = "changed";
 await other_page.keyboard.press("v");
 check("a file that was changed does not match", await until(other_page, () => document.querySelector(".digest")?.textContent.startsWith("Does not match.")));

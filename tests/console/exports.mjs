@@ -33,7 +33,7 @@ export async function exports(page, { base, site, camera, other, start, pictures
   const next = await downloads(page, directory);
   /** A size and a length in the page's own words. */
   const inWords = (bytes, seconds) => page.evaluate(async (bytes, seconds) => {
-    const [{ size }, { length }] = await Promise.all([import("/console/words.js"), import("/console/time.js")]);
+    const [{ size }, { length }] = await Promise.all([consoleModule("words.js"), consoleModule("time.js")]);
     return [size(bytes), length(seconds * 1000)];
   }, bytes, seconds);
   const says = () => page.evaluate(() => ["strong.big", "strong.big + .quiet"].map((one) => document.querySelector(`.export .sum ${one}`)?.textContent));

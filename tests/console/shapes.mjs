@@ -6,7 +6,7 @@ import { check } from "./browser.mjs";
 /** Draws made-up lanes on a canvas of the page's, and compares what of them is not ground. */
 export async function shapes(page) {
   const drawn = await page.evaluate(async () => {
-    const [{ HEIGHTS, drawLanes }, { colour }, { cause }] = await Promise.all(["lanes", "palette", "words"].map((name) => import(`/console/${name}.js`)));
+    const [{ HEIGHTS, drawLanes }, { colour }, { cause }] = await Promise.all(["lanes", "palette", "words"].map((name) => consoleModule(`${name}.js`)));
     const ground = ["0,0,0,0", `${colour("bg").match(/\d+/g).join()},255`];
     const [from, second] = [Date.parse("2026-11-27T10:00:00Z"), 1000];
     const span = { from, to: from + 600 * second };

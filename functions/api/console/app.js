@@ -47,6 +47,8 @@ function show(when) {
     return;
   }
   screen?.close();
+  // A page that was not shown yet is not laid out for it.
+  if (screen) main.scrollTop = 0;
   shown = key;
   if (name === "camera" && site !== undefined && camera !== undefined) {
     main.className = "camera";
@@ -72,11 +74,8 @@ byId("skip").addEventListener("click", (event) => {
 });
 shell(() => show("again"));
 addEventListener("hashchange", () => show("if-new"));
-// A camera's screen, and several cameras', want to know where the footage ends.
-if (["camera", "side"].includes(place().parts[0] ?? "")) {
-  await keepFresh();
-  show("again");
-} else {
-  show("again");
-  keepFresh();
-}
+const fresh = keepFresh();
+const { parts, query } = place();
+// A camera's screen, and several cameras', want to know where the footage ends, but for a camera at an instant.
+if (parts[0] === "side" || (parts[0] === "camera" && !(parts.length > 2 && query.has("t")))) await fresh;
+show("again");

@@ -14,8 +14,8 @@ function firstDay() {
 
 /** Events: `day` (detail: the day's midnight). */
 export class Calendar extends Emitter {
-  /** @param {Name} of @param {number} at */
-  constructor(of, at) {
+  /** @param {Name} of @param {number} at @param {Promise<unknown>} first what is asked for before it */
+  constructor(of, at, first) {
     super();
     this.of = of;
     this.chosen = midnight(at);
@@ -28,7 +28,7 @@ export class Calendar extends Emitter {
     this.element = h("section.calendar", { "aria-label": "Days" },
       h("header", this.heading, h("span.space"), iconButton("left", "Month before", () => this.turn(-1), "bare"), iconButton("right", "Month after", () => this.turn(1), "bare")), this.days);
     this.draw();
-    this.load();
+    first.then(() => this.load());
   }
 
   /** @param {number} ms */
@@ -66,13 +66,12 @@ export class Calendar extends Emitter {
 
   draw() {
     const focused = this.days.contains(document.activeElement) && document.activeElement?.getAttribute("data-day");
-    const weekday = (new Date(wall(this.month)).getUTCDay() + 7 - (firstDay() % 7)) % 7;
+    const first = firstDay();
+    const weekday = (new Date(wall(this.month)).getUTCDay() + 7 - (first % 7)) % 7;
     const days = [];
     for (let day = this.month; day < monthStart(this.month, 1); day = midnight(day, 1)) days.push(this.day(day, days.length === 0 ? weekday : -1));
-    const names = Array.from({ length: 7 }, (_, index) => {
-      const name = new Intl.DateTimeFormat(undefined, { weekday: "narrow", timeZone: "UTC" }).format(new Date(Date.UTC(2024, 0, (firstDay() % 7) + 7 + index)));
-      return h("span", { "aria-hidden": "true" }, name);
-    });
+    const narrow = new Intl.DateTimeFormat(undefined, { weekday: "narrow", timeZone: "UTC" });
+    const names = Array.from({ length: 7 }, (_, index) => h("span", { "aria-hidden": "true" }, narrow.format(Date.UTC(2024, 0, (first % 7) + 7 + index))));
     setText(this.heading, text(this.month + DAY, "month"));
     fill(this.days, ...names, ...days);
     if (focused) this.focus(focused);

@@ -4,7 +4,7 @@ import { now } from "./api.js";
 import { Boxes } from "./boxes.js";
 import { Calendar } from "./calendar.js";
 import { controls } from "./controls.js";
-import { byId, fill, h, iconButton, button, say, setText } from "./dom.js";
+import { fill, h, iconButton, button, say, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
 import { Player } from "./player.js";
 import { ProofView } from "./proof.js";
@@ -18,6 +18,8 @@ import { cause, range } from "./words.js";
 
 /** A gap in which playing stands is gone over after this long. */
 const SKIP_MS = 1500;
+/** What stands around a picture is asked for when that is there, or after this long. */
+const PICTURE_FIRST_MS = 150;
 
 /** The screen. @param {HTMLElement} main @param {Name} of @param {number | undefined} at the instant; live without */
 export function cameraScreen(main, of, at) {
@@ -25,12 +27,15 @@ export function cameraScreen(main, of, at) {
   const player = new Player(of, stage.video, stage.still);
   const last = (known.camera(of)?.last ?? NaN);
   const start = at ?? (Number.isNaN(last) ? now() : Math.min(now(), last));
-  const timeline = new TimelineView([of], start);
+  // The picture is asked for first. The page is made while the answer is on its way, and what else it shows is asked for behind the picture.
+  const opening = at === undefined && now() - last < MINUTE ? player.goLive() : player.seek(at ?? (Number.isNaN(last) ? start : last - 100));
+  const first = Promise.race([opening, new Promise((go) => setTimeout(go, PICTURE_FIRST_MS))]);
+  const timeline = new TimelineView([of], start, first);
   const boxes = new Boxes(of, stage.boxes);
   const proof = new ProofView();
   const seen = new SeenList();
   const exporting = new Exporting([of], timeline, player, [proof.element, seen.element]);
-  const calendar = new Calendar(of, start);
+  const calendar = new Calendar(of, start, first);
   const date = h("span.quiet.wide");
   const live = button("Go to live", () => goLive(), "bare");
   const full = () => { stage.element.requestFullscreen?.(); };
@@ -146,12 +151,7 @@ export function cameraScreen(main, of, at) {
   // The same time of day, on the day that was chosen.
   calendar.on("day", (day) => seek(fromWall(wall(day) + (wall(player.wall) - wall(midnight(player.wall))))));
   const keys = travelKeys(timeline, player, bar, exporting, seek, { boxes: bar.boxes, sighting, fault, live: goLive, share, verify: () => proof.verify(), full });
-  if (at === undefined) {
-    if (now() - last < MINUTE) player.goLive();
-    else player.seek(Number.isNaN(last) ? start : last - 100);
-  } else player.seek(at);
   changed();
-  byId("main").scrollTop = 0;
 
   return {
     /** Another instant of the same camera. @param {number | undefined} ms */

@@ -10,11 +10,12 @@ export const DAY = 24 * HOUR;
 /** @type {"local" | "utc"} */
 let shown = recall("zone") === "utc" ? "utc" : "local";
 
-const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** The viewer's zone, when it is known. */
+let own = "";
 
 /** The zone in which times are shown. */
 export function zone() {
-  return shown === "utc" ? "UTC" : own;
+  return shown === "utc" ? "UTC" : (own ||= Intl.DateTimeFormat().resolvedOptions().timeZone);
 }
 
 /** Shows times in UTC, or in the viewer's zone again. */
@@ -80,9 +81,8 @@ export function zoneText(ms) {
   return place === "UTC" ? place : `${place}, ${offset}`;
 }
 
-const numbers = new Intl.DateTimeFormat("en-US", {
-  timeZone: own, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
-});
+/** A format of the viewer's zone. A browser takes ten milliseconds to make the first one: none is made before it is needed. @type {Intl.DateTimeFormat | undefined} */
+let numbers;
 /** Clocks change at a quarter of an hour of UTC, in every zone. */
 const STEADY = 15 * MINUTE;
 /** How far clocks of the viewer's zone are ahead of UTC in the quarters that were asked for. @type {Map<number, number>} */
@@ -106,6 +106,9 @@ function offset(ms) {
 function lookUp(ms) {
   /** @type {Record<string, number>} */
   const at = {};
+  numbers ??= new Intl.DateTimeFormat("en-US", {
+    timeZone: zone(), hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
+  });
   for (const { type, value } of numbers.formatToParts(ms)) at[type] = Number(value);
   return Date.UTC(at.year ?? 0, (at.month ?? 1) - 1, at.day, at.hour, at.minute, at.second) - Math.floor(ms / SECOND) * SECOND;
 }

@@ -27,8 +27,8 @@ const narrowScreen = matchMedia("(max-width: 719px)");
 
 /** Events: `seek` (detail: ms), `range` (in or out changed), `data` (what is known changed), `heard` (another camera was chosen). */
 export class TimelineView extends Emitter {
-  /** @param {Name[]} names @param {number} playhead */
-  constructor(names, playhead) {
+  /** @param {Name[]} names @param {number} playhead @param {Promise<unknown>} [first] what else is asked for before it */
+  constructor(names, playhead, first) {
     super();
     this.names = names;
     /** The camera whose sightings, gaps and day are meant. */
@@ -46,7 +46,7 @@ export class TimelineView extends Emitter {
     /** @type {string[]} */
     this.labels = [];
     this.hidden = new Set();
-    this.isHeld = false;
+    this.isHeld = this.isClosed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
     this.toldAt = -Infinity;
@@ -81,10 +81,12 @@ export class TimelineView extends Emitter {
     });
     this.timer = setInterval(() => this.load(), 1000);
     this.redraw();
-    this.load();
+    if (first) first.then(() => { if (!this.isClosed) this.load(); });
+    else this.load();
   }
 
   close() {
+    this.isClosed = true;
     for (const end of this.deaf) end();
     this.resized.disconnect();
     clearInterval(this.timer);

@@ -23,6 +23,8 @@ pub(crate) enum Keep {
     Ask,
     /// The caller may keep it for this many seconds.
     Seconds(u32),
+    /// The caller need not ask again: what is at this path never changes (RFC 8246).
+    Forever,
 }
 
 /// Returns the response for `value` as JSON.
@@ -92,6 +94,7 @@ fn answer(
     let control = match keep {
         Keep::Ask => "private, no-cache".to_owned(),
         Keep::Seconds(seconds) => format!("private, max-age={seconds}"),
+        Keep::Forever => "private, max-age=31536000, immutable".to_owned(),
     };
     for (name, value) in [(ETAG, tag), (CACHE_CONTROL, control)] {
         if let Ok(value) = HeaderValue::try_from(value) {

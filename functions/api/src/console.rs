@@ -2,12 +2,19 @@
 //! their comments and indentation; its types are for `tsc` alone.
 //!
 //! The page is the same for everybody and contains no data. It asks the API for what it shows, like any other client.
+//!
+//! The page's files have a version in their path, which is a digest of all of them. A browser keeps them and asks for none of them
+//! again until the program changes. The page names all modules, so that a browser asks for them at once and not for each when it
+//! has read the one that imports it.
 
 use crate::answer::{self, Keep};
 use axum::Router;
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::routing::get;
+use framepost_events::Sha256;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -15,15 +22,16 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 macro_rules! modules {
     ($($name:literal),+ $(,)?) => {
-        [$((concat!("/console/", $name), SCRIPT, include_bytes!(concat!("../console/", $name)).as_slice())),+]
+        [$(($name, SCRIPT, include_bytes!(concat!("../console/", $name)).as_slice())),+]
     };
 }
 
-const PAGE: &[u8] = include_bytes!("../console/index.html");
+const HTML: &str = "text/html; charset=utf-8";
+const PAGE: &str = include_str!("../console/index.html");
 
 const OTHERS: [(&str, &str, &[u8]); 2] = [
-    ("/console/console.css", STYLE, include_bytes!("../console/console.css")),
-    ("/console/icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
+    ("console.css", STYLE, include_bytes!("../console/console.css")),
+    ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
 const MODULES: [(&str, &str, &[u8]); 57] = modules![
@@ -86,30 +94,56 @@ const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "words.js",
 ];
 
-/// The routes of the page and its files. A file that changes with the program's version is asked for each time, and mostly not
-/// sent again.
+/// The routes of the page and its files. The page is asked for each time, and mostly not sent again. So is a file of another
+/// version, which is what a page asks for whose other half is a program that is being replaced.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    files().fold(Router::new(), |router, (path, content_type, bytes)| {
+    let files: Vec<_> = files().collect();
+    let version = Arc::new(version(&files));
+    let body = Arc::new(page(&version).into_bytes());
+    let once = Arc::new(OnceLock::new());
+    let page = async move |headers: HeaderMap| answer::file(&headers, Keep::Ask, HTML, &body, &once);
+    files.into_iter().fold(Router::new().route("/", get(page)), |router, (name, content_type, bytes)| {
         let once = Arc::new(OnceLock::new());
         let bytes: Arc<[u8]> = bytes.into();
-        let file = async move |headers: HeaderMap| answer::file(&headers, Keep::Ask, content_type, &bytes, &once);
-        router.route(path, get(file))
+        let version = Arc::clone(&version);
+        let file = async move |Path(asked): Path<String>, headers: HeaderMap| {
+            let keep = if asked == *version { Keep::Forever } else { Keep::Ask };
+            answer::file(&headers, keep, content_type, &bytes, &once)
+        };
+        router.route(&format!("/console/{{version}}/{name}"), get(file))
     })
 }
 
-/// Each file with its path and its type, as it is sent.
-fn files() -> impl Iterator<Item = (&'static str, &'static str, Cow<'static, [u8]>)> {
-    let page = ("/", "text/html; charset=utf-8", PAGE);
-    let written = std::iter::once(page).chain(OTHERS);
-    written.chain(MODULES).map(|(path, content_type, bytes)| {
+/// A file's name, its type, and what is sent.
+type File = (&'static str, &'static str, Cow<'static, [u8]>);
+
+/// The files of the page, as they are sent.
+fn files() -> impl Iterator<Item = File> {
+    OTHERS.into_iter().chain(MODULES).map(|(name, content_type, bytes)| {
         let shorter: fn(&str) -> String = match content_type {
             SCRIPT => without_comments,
             STYLE => plain_style,
-            _ => return (path, content_type, Cow::Borrowed(bytes)),
+            _ => return (name, content_type, Cow::Borrowed(bytes)),
         };
         let text = std::str::from_utf8(bytes).map(shorter);
-        (path, content_type, text.map_or(Cow::Borrowed(bytes), |text| Cow::Owned(text.into_bytes())))
+        (name, content_type, text.map_or(Cow::Borrowed(bytes), |text| Cow::Owned(text.into_bytes())))
     })
+}
+
+/// Returns 16 hexadecimal digits that change with any of the files.
+fn version(files: &[File]) -> String {
+    let digests: Vec<_> = files.iter().map(|(name, _, bytes)| format!("{name} {}\n", Sha256::of(bytes))).collect();
+    Sha256::of(digests.concat().as_bytes()).to_string()[..16].to_owned()
+}
+
+/// Returns the page with the version in the paths of its files, and with the modules that its first one imports.
+fn page(version: &str) -> String {
+    let page = PAGE.replace("\"console/", &format!("\"console/{version}/"));
+    let mut imported = String::new();
+    for (name, ..) in MODULES.iter().filter(|(name, ..)| !matches!(*name, "app.js" | "theme.js")) {
+        let _ = writeln!(imported, "<link rel=\"modulepreload\" href=\"console/{version}/{name}\">");
+    }
+    page.replace("<body>", &format!("{imported}<body>"))
 }
 
 /// Empties the lines of a module that have nothing but a comment, which are a sixth of what is sent, and takes the indentation and the
@@ -172,10 +206,11 @@ mod tests {
             .filter(|name| name != "index.html" && !name.ends_with(".d.ts"))
             .collect();
         let served = OTHERS.iter().chain(&MODULES);
-        let names: BTreeSet<String> =
-            served.clone().map(|(path, ..)| path.trim_start_matches("/console/").to_owned()).collect();
+        let names: BTreeSet<String> = served.clone().map(|(name, ..)| (*name).to_owned()).collect();
         assert_eq!(names, files);
-        let sent = super::files().map(|(_, _, bytes)| packed(&bytes)).sum::<usize>();
+        let version = version(&super::files().collect::<Vec<_>>());
+        let sent =
+            packed(page(&version).as_bytes()) + super::files().map(|(_, _, bytes)| packed(&bytes)).sum::<usize>();
         assert!(sent <= 80 * 1024, "{sent} bytes");
         for (path, _, bytes) in
             served.filter(|(path, ..)| Path::new(path).extension().is_some_and(|extension| extension == "js"))

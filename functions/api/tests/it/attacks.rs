@@ -108,6 +108,9 @@ async fn only_what_is_catalogued_is_read() {
         "/v1/nothing",
         "/console/",
         "/console/../Cargo.toml",
+        "/console/1/../Cargo.toml",
+        "/console/1/..%2Fapp.js",
+        "/console/app.js",
     ] {
         let answer = service.get(path).await;
         assert_eq!(answer.status.as_u16(), 404, "{path}: {}", answer.text());
@@ -170,7 +173,7 @@ async fn a_made_up_cursor_shows_nothing_else_and_breaks_nothing() {
 async fn a_page_under_a_name_of_its_own_reaches_nothing() {
     let service = Service::start().await;
     for host in ["rebound.example", "rebound.example:8642", "127.0.0.1.nip.io:8642", ""] {
-        for path in ["/v1/cameras", "/openapi.json", "/docs", "/v1/nothing", "/", "/console/app.js"] {
+        for path in ["/v1/cameras", "/openapi.json", "/docs", "/v1/nothing", "/", "/console/1/app.js"] {
             let answer = service.ask(Method::GET, path, &[("host", host)]).await;
             assert_eq!(answer.status.as_u16(), 403, "{host} {path}");
         }
