@@ -1,6 +1,7 @@
 //! What a camera costs in a month with each detector, from measured times. `tests/run bench` runs it.
 
 use crate::regions::{Nowhere, model};
+use crate::served;
 use crate::shared::clip;
 use crate::support::{Counting, FRAGMENTED, Object, decoder, ffmpeg, record};
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use framepost_events::record::{ChunkInferred, Container, Data, Record};
 use framepost_infer::{Infer, Parts, Settings};
 use framepost_local::MotionDetector;
 use framepost_media::jpeg;
-use framepost_models::OnnxDetector;
+use framepost_models::oip::Token;
+use framepost_models::{OipDetector, OnnxDetector};
 use framepost_ports::memory::SimulatedClock;
 use framepost_ports::prices::{aws, gcp};
 use framepost_ports::{Detector, Picture, Price};
@@ -35,7 +37,7 @@ const MEMORY_GIB: f64 = 1.5;
 const LAMBDA_PROCESSORS: f64 = 1536.0 / 1769.0;
 /// Cloud Run bills in steps of so many seconds.
 const RUN_STEP_S: f64 = 0.1;
-/// What a cloud's own service takes to answer for a picture, in seconds. Assumed, not measured.
+/// What a service or a model server takes to answer for a picture, in seconds. Assumed, not measured.
 const ANSWER_S: f64 = 0.3;
 
 /// What a detector takes for a chunk that is looked at.
@@ -128,12 +130,17 @@ async fn what_a_camera_costs_in_a_month() {
     }
     let dir = tempfile::tempdir().unwrap();
     let models = clip.parent().unwrap().parent().unwrap().join("models");
-    let onnx = Arc::new(OnnxDetector::load(model(&models, dir.path())).await.unwrap());
+    let directory = model(&models, dir.path());
+    let onnx = Arc::new(OnnxDetector::load(directory.clone()).await.unwrap());
+    let server = served::yolox().parse().unwrap();
+    let oip = Arc::new(OipDetector::new(server, directory, Token::None).await.unwrap());
     let hd = chunk(&clip, 1920, &dir.path().join("1920.mp4"));
     let event = record(&hd, Container::Fmp4, CHUNK_S);
 
     let (motion_s, moved) = measured(&infer(&hd, Arc::new(MotionDetector::default())), &event).await;
     let (onnx_s, found) = measured(&infer(&hd, onnx.clone()), &event).await;
+    let (asking_s, nothing) = measured(&infer(&hd, oip), &event).await;
+    assert_eq!((nothing.frames.len(), nothing.summary.len()), (3, 0));
     let (decoding_s, _) = measured(&infer(&hd, Arc::new(Counting::free())), &event).await;
     let pictures = found.frames.len();
     assert_eq!((moved.frames.len(), pictures), (9, 3));
@@ -171,6 +178,7 @@ async fn what_a_camera_costs_in_a_month() {
     let works = [
         free("`motion:`", motion_s),
         free("`onnx:`, YOLOX-nano", onnx_s),
+        Work { waiting_s: pictures as f64 * ANSWER_S, ..free("`oip+http:`, YOLOX-nano", asking_s) },
         paid("`rekognition:`, one picture a chunk", aws::REKOGNITION_PICTURE, 1.0),
         paid("`rekognition:`", aws::REKOGNITION_PICTURE, pictures as f64),
         paid("`vision:`, one picture a chunk", gcp::VISION_PICTURE, 1.0),

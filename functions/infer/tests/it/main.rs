@@ -12,5 +12,6 @@ mod hostile;
 mod killed;
 mod outcomes;
 mod regions;
+mod served;
 mod shared;
 mod support;
