@@ -23,6 +23,9 @@ export const complaints = [];
 /** What a script brings about itself: complaints that are none. It reads canvases, which the page never does. @type {RegExp[]} */
 export const expected = [/willReadFrequently/];
 
+/** Other servers that pages may ask: buckets that send media themselves. @type {string[]} */
+export const friends = [];
+
 /** How many questions pages asked. */
 export let requests = 0;
 
@@ -49,7 +52,7 @@ function hear(page) {
     const { protocol, origin } = new URL(request.url());
     if (request.isNavigationRequest() && request.frame() === page.mainFrame()) origins.add(origin);
     requests += 1;
-    if (["http:", "https:", "ws:", "wss:"].includes(protocol) && !origins.has(origin)) complain(`a question to another server: ${request.url()}`);
+    if (["http:", "https:", "ws:", "wss:"].includes(protocol) && !origins.has(origin) && !friends.includes(origin)) complain(`a question to another server: ${request.url()}`);
   });
   return page.evaluateOnNewDocument(() => {
     // A module as the page has it, for checks that run in the page: the version is a part of its address.

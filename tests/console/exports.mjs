@@ -6,18 +6,18 @@ import path from "node:path";
 import { check, poll, until } from "./browser.mjs";
 
 /** Has the browser put downloads into a directory, and returns a function that waits for one, and gives its path. */
-async function downloads(page, directory) {
+export async function downloads(page, directory) {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   const session = await page.browser().target().createCDPSession();
   await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: directory, eventsEnabled: true });
   const ends = [];
   session.on("Browser.downloadProgress", ({ state }) => { if (state !== "inProgress") ends.push(state); });
-  let taken = 0;
+  const taken = [];
   return async (name) => {
-    await poll(() => ends.length > taken);
-    taken += 1;
-    const [file] = readdirSync(directory).filter((one) => !one.endsWith(".crdownload") && statSync(path.join(directory, one)).isFile());
+    await poll(() => ends.length > taken.length);
+    const [file] = readdirSync(directory).filter((one) => !one.endsWith(".crdownload") && !taken.includes(one) && statSync(path.join(directory, one)).isFile());
+    taken.push(name);
     if (ends.at(-1) !== "completed" || file === undefined) return undefined;
     const kept = path.join(directory, name);
     if (!existsSync(kept)) renameSync(path.join(directory, file), kept);
@@ -25,7 +25,7 @@ async function downloads(page, directory) {
   };
 }
 
-const probe = (file) => JSON.parse(execFileSync("ffprobe", ["-v", "error", "-show_entries", "format=duration,size", "-of", "json", file]).toString()).format;
+export const probe = (file) => JSON.parse(execFileSync("ffprobe", ["-v", "error", "-show_entries", "format=duration,size", "-of", "json", file]).toString()).format;
 
 /** Exports one camera and two of them. Both have footage at the time where the page stands. */
 export async function exports(page, { base, site, camera, other, start, pictures }) {

@@ -89,6 +89,11 @@ export function useToken(text) {
   line.emit("line");
 }
 
+/** Whether a bucket that the server sent us to refuses to send a file. @param {Response} response */
+function isRefused({ redirected, status }) {
+  return redirected && [400, 403].includes(status);
+}
+
 /**
  * Asks, and reads the answer's head.
  * @param {string} path @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string>, method?: string, body?: string,
@@ -100,9 +105,12 @@ export async function ask(path, options = {}) {
   const signal = options.signal && patience ? AbortSignal.any([options.signal, patience]) : options.signal ?? patience ?? null;
   const headers = { ...options.headers, ...(given === null ? {} : { authorization: `Bearer ${given}` }) };
   let response;
+  // The page may be below a path of its own.
+  const get = (/** @type {RequestCache} */ cache) => fetch(here(path), { ...options, headers, signal, cache });
   try {
-    // The page may be below a path of its own.
-    response = await fetch(here(path), { ...options, headers, signal });
+    response = await get("default");
+    // A bucket may refuse a link that was kept for longer than it is good.
+    if (isRefused(response)) response = await get("reload");
   } catch (error) {
     if (options.signal?.aborted) throw error;
     become("offline");
@@ -114,6 +122,8 @@ export async function ask(path, options = {}) {
     if (isPulse || state === "offline" || state === "unauthorized") become("ok");
     return response;
   }
+  // The server has let it pass: a bucket says so of what it has not.
+  if (response.redirected && response.status === 403) throw new Failure("gone", "The bucket has no such file.");
   const problem = await response.json().then(timed).catch(() => undefined);
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
   const kind = problem?.type === "/problems/damaged" ? "damaged" : KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");

@@ -13,6 +13,8 @@ class Happenings extends Emitter {
   /** @type {AbortController | undefined} */
   #reading = undefined;
   #last = "";
+  /** When a server that cannot wait for what happens wants to be asked again. @type {number | undefined} */
+  #againMs = undefined;
 
   /** Listens while the page is looked at: a browser opens few connections to one server. */
   start() {
@@ -31,6 +33,10 @@ class Happenings extends Emitter {
       let wait = AGAIN_MS;
       try {
         await this.#read(signal);
+        if (this.#againMs !== undefined) {
+          await new Promise((go) => setTimeout(go, this.#againMs));
+          continue;
+        }
         wait = 500;
       } catch (error) {
         // Without a right to it, or without such a route, asking does.
@@ -49,12 +55,16 @@ class Happenings extends Emitter {
     const { body } = await ask("/v1/events", { signal, headers });
     if (!body) return;
     this.isOpen = true;
+    this.#againMs = undefined;
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       const lines = (rest + read.value).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith("id:")) this.#last = line.slice(3).trim();
+      for (const line of lines) {
+        if (line.startsWith("id:")) this.#last = line.slice(3).trim();
+        if (line.startsWith("retry:")) this.#againMs = Number(line.slice(6));
+      }
       if (lines.some((line) => line.startsWith("event:"))) this.emit("happened");
     }
   }

@@ -43,6 +43,7 @@ mod workings;
 
 pub use auth::{Access, Jwks, Oidc, OidcOptions, OwnHosts, PathSigner, Right, Scope, StoredToken, Tokens};
 pub use origins::{MediaOrigins, NotAnOrigin};
+pub use routes::events::Telling;
 pub use routes::{Api, router};
 #[cfg(feature = "host")]
 pub use start::{MANIFEST, start};

@@ -1,7 +1,7 @@
 //! The function, made of what its host gives it.
 
 use crate::export::{ExportBucket, ExportParts, Exports, Work};
-use crate::{Access, Api, MediaOrigins, Oidc, OidcOptions, PathSigner, Tokens, router};
+use crate::{Access, Api, MediaOrigins, Oidc, OidcOptions, PathSigner, Telling, Tokens, router};
 use anyhow::{Context as _, ensure};
 use framepost_events::manifest::PublicKey;
 use framepost_host::Clouds;
@@ -36,8 +36,10 @@ pub async fn start(clouds: Clouds) -> anyhow::Result<axum::Router> {
     let media_origins = MediaOrigins::parse_list(&media_origins).context(MEDIA_ORIGINS)?;
     let catalog = clouds.catalog().await?;
     let exports = exports(&clouds, catalog.clone()).await?;
+    // A Lambda answers one request at a time, to its end, whoever is still there: readers that have gone would take it from all others.
+    let telling = if clouds.is_in_lambda() { Telling::InTurns } else { Telling::AsItHappens };
     let source = clouds.source;
-    Ok(router(Api { catalog, source, clock: clouds.clock, exports, access, media_origins, workings: None }))
+    Ok(router(Api { catalog, source, clock: clouds.clock, exports, access, media_origins, workings: None, telling }))
 }
 
 /// What makes exports, where the environment names their bucket. Nothing runs here between two requests: neither Lambda nor Cloud

@@ -75,6 +75,11 @@ impl Clouds {
         (self.later.variables)(name).filter(|value| !value.is_empty())
     }
 
+    /// Whether the function runs in a Lambda, which has one request at a time and does not notice that the caller has gone.
+    pub fn is_in_lambda(&self) -> bool {
+        self.variable(environment::LAMBDA).is_some()
+    }
+
     /// Where objects are put: `FRAMEPOST_SINK`.
     pub async fn sink(&self) -> Result<Arc<dyn ObjectSink>, ConnectError> {
         let connect = || async {

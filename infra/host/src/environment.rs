@@ -87,6 +87,7 @@ pub struct Environment {
     pub dead_letters: Option<Location>,
 }
 
+pub(crate) const LAMBDA: &str = "AWS_LAMBDA_RUNTIME_API";
 const EVENTS: &str = "FRAMEPOST_EVENTS";
 const RECORDS: &str = "FRAMEPOST_RECORDS";
 const DEAD_LETTERS: &str = "FRAMEPOST_DEAD_LETTERS";
@@ -99,7 +100,7 @@ impl Environment {
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let inbox = location(EVENTS, Role::Events, variable)?;
-        let events = match (inbox, variable("AWS_LAMBDA_RUNTIME_API"), variable("PORT")) {
+        let events = match (inbox, variable(LAMBDA), variable("PORT")) {
             (Some(at), ..) => EventSource::Inbox(at),
             (None, Some(_), _) => EventSource::Lambda,
             (None, None, Some(port)) => EventSource::Http { port: port_number(port)? },

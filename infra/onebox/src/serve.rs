@@ -7,7 +7,7 @@ use crate::{api, up};
 use anyhow::{Context as _, ensure};
 use edge_uploader::signals::Signals;
 use edge_uploader::terminal;
-use framepost_api::{Api, MediaOrigins};
+use framepost_api::{Api, MediaOrigins, Telling};
 use framepost_local::LocalBucket;
 use framepost_ports::SystemClock;
 use framepost_sql::SqliteCatalog;
@@ -60,6 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         media_origins: MediaOrigins::default(),
         // None runs here.
         workings: None,
+        telling: Telling::AsItHappens,
     };
     let serving = tokio::spawn(api::serve(listener, api, stop.clone()));
     terminal::err("nothing is recorded; Ctrl-C ends");

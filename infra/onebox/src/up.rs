@@ -15,7 +15,7 @@ use edge_uploader::gateway::{CameraEnd, Gateway, Recorded};
 use edge_uploader::segment::Keep;
 use edge_uploader::signals::Signals;
 use edge_uploader::{report, spool, terminal};
-use framepost_api::{Api, MediaOrigins, Workings};
+use framepost_api::{Api, MediaOrigins, Telling, Workings};
 use framepost_aws::{S3Bucket, S3Options};
 use framepost_events::manifest::ManifestSigner;
 use framepost_events::{Site, record};
@@ -163,7 +163,8 @@ pub(crate) async fn run(arguments: Arguments, functions: &Functions) -> anyhow::
         let exports = Some(api::exports(catalog.clone(), &source, public_keys));
         let clock = Arc::new(SystemClock);
         let media_origins = MediaOrigins::default();
-        let api = Api { catalog: catalog.clone(), source, clock, exports, access, media_origins, workings };
+        let telling = Telling::AsItHappens;
+        let api = Api { catalog: catalog.clone(), source, clock, exports, access, media_origins, workings, telling };
         api::serve(api_listener, api, stop_endpoint.clone())
     });
 

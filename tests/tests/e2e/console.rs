@@ -85,7 +85,7 @@ fn address(onebox: &Onebox) -> String {
 }
 
 /// Where pictures are kept.
-fn pictures(directory: &Path) -> PathBuf {
+pub(crate) fn pictures(directory: &Path) -> PathBuf {
     std::env::var_os("FRAMEPOST_SCREENSHOTS").map_or(directory.join("pictures"), PathBuf::from)
 }
 

@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use framepost_events::record::{Data, Record};
 use framepost_events::{Camera, Site};
 use framepost_ports::catalog::{CameraName, Happening};
-use framepost_ports::chain;
+use framepost_ports::{Result as PortResult, chain};
 use futures::Stream;
 use serde::Deserialize;
 use std::collections::VecDeque;
@@ -21,10 +21,21 @@ use utoipa::IntoParams;
 
 /// How often it is looked for something new that another process wrote. What this one writes is told.
 const EVERY: Duration = Duration::from_millis(50);
+/// When a reader whose answer has ended is to ask again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Happenings that are read at a time.
 const PAGE: usize = 256;
+
+/// How long a reader of events is told of them in one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// As long as it listens.
+    AsItHappens,
+    /// Up to what there is. A reader that follows the standard then asks again by itself, after a while and from there on.
+    InTurns,
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +48,8 @@ pub(super) struct Parameters {
 }
 
 /// Records as they are written, as server-sent events: `event` is the record's type, `data` the record, and `id` a number that a
-/// reader sends back as `Last-Event-ID` to continue after it. A record may come twice.
+/// reader sends back as `Last-Event-ID` to continue after it. A record may come twice. In a Lambda the answer ends with what there is,
+/// and says by `retry` when to ask again, as browsers' `EventSource` does.
 #[utoipa::path(get, path = "/v1/events", tag = "find", params(Parameters),
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -61,11 +73,19 @@ pub(super) async fn events(
     };
     let wanted = Wanted { sight, site, camera };
     let written = api.catalog.written();
-    let reading = Reading { api, wanted, written, after, ready: VecDeque::new(), pause: EVERY };
+    let mut reading = Reading { api, wanted, written, after, ready: VecDeque::new(), is_over: false, pause: EVERY };
+    if reading.api.telling == Telling::InTurns {
+        // Without an id a reader that was told of nothing would ask for what comes after its next question.
+        reading.ready.push_back(Event::default().id(after.to_string()).retry(AGAIN));
+        reading.is_over = reading.read().await?;
+    }
     let stream = futures::stream::unfold(reading, |mut reading| async move {
         loop {
             if let Some(event) = reading.ready.pop_front() {
                 return Some((Ok(event), reading));
+            }
+            if reading.is_over {
+                return None;
             }
             reading.look().await;
         }
@@ -117,28 +137,28 @@ struct Reading {
     written: Option<watch::Receiver<u64>>,
     after: i64,
     ready: VecDeque<Event>,
+    /// Whether the answer ends here.
+    is_over: bool,
     pause: Duration,
 }
 
 impl Reading {
-    /// Looks for something new, and waits where there is nothing.
+    /// Looks for something new, and waits where there is nothing, or ends there.
     async fn look(&mut self) {
+        if self.api.telling == Telling::InTurns {
+            self.is_over = self.read().await.unwrap_or_else(|error| {
+                tracing::warn!(error = chain(&error), "cannot query for new events");
+                true
+            });
+            return;
+        }
         if let Some(written) = &mut self.written {
             // What is written from here on ends the pause.
             written.borrow_and_update();
         }
-        match self.api.catalog.happenings(self.after, PAGE).await {
-            Ok(happened) => {
+        match self.read().await {
+            Ok(is_all) => {
                 self.pause = EVERY;
-                let is_all = happened.len() < PAGE;
-                for Happening { number, record } in happened {
-                    self.after = number;
-                    if self.wanted.has(&record) {
-                        let data = serde_json::to_string(&record).unwrap_or_default();
-                        self.ready
-                            .push_back(Event::default().id(number.to_string()).event(record.event_type).data(data));
-                    }
-                }
                 if self.ready.is_empty() && is_all {
                     self.pause_or_written().await;
                 }
@@ -149,6 +169,20 @@ impl Reading {
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+
+    /// Reads what comes next. Returns whether that is all there is.
+    async fn read(&mut self) -> PortResult<bool> {
+        let happened = self.api.catalog.happenings(self.after, PAGE).await?;
+        let is_all = happened.len() < PAGE;
+        for Happening { number, record } in happened {
+            self.after = number;
+            if self.wanted.has(&record) {
+                let data = serde_json::to_string(&record).unwrap_or_default();
+                self.ready.push_back(Event::default().id(number.to_string()).event(record.event_type).data(data));
+            }
+        }
+        Ok(is_all)
     }
 
     /// Waits for the pause, or until there may be something new.

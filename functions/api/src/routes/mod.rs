@@ -4,7 +4,7 @@ mod cameras;
 mod chunks;
 mod clips;
 mod days;
-mod events;
+pub(crate) mod events;
 mod exports;
 mod functions;
 mod gateways;
@@ -32,6 +32,7 @@ use axum::http::header::{
 };
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use events::Telling;
 use framepost_ports::{Catalog, Clock, ObjectSource};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -54,6 +55,8 @@ pub struct Api {
     pub media_origins: MediaOrigins,
     /// The state of the functions, if the host knows it.
     pub workings: Option<Arc<dyn Workings>>,
+    /// How long a reader of events is told of them in one answer.
+    pub telling: Telling,
 }
 
 /// Makes the router. It needs a tokio runtime.

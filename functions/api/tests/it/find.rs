@@ -2,6 +2,8 @@
 
 use crate::support::{ALL, Service};
 use axum::http::Method;
+use framepost_ports::catalog::Change;
+use framepost_ports::contract::Footage;
 use serde_json::Value;
 
 #[tokio::test]
@@ -136,4 +138,26 @@ async fn records_come_as_they_are_written_from_where_a_reader_was() {
     let data = later.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
     let record: Value = serde_json::from_str(data).unwrap();
     assert_eq!((&record["data"]["site"], &record["data"]["camera"]), (&"site-0".into(), &"cam-0".into()));
+}
+
+/// A reader that asks as a browser's `EventSource` does misses nothing, and nothing waits for it in between.
+#[tokio::test]
+async fn where_nobody_can_wait_records_come_in_turns() {
+    let service = Service::in_turns().await;
+    let last = |text: &str| text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned();
+    let path = "/v1/events?site=site-0&camera=cam-0";
+    let begun = service.get(path).await;
+    let text = String::from_utf8(begun.body).unwrap();
+    assert!(text.contains("retry: 2000\n") && !text.contains("event: "), "what was before is not told: {text}");
+    let more = Footage::new(12).chunk(&Footage::camera(0), 400_000, 0, "1");
+    service.tell(more.into_iter().map(|record| Change::Record(Box::new(record)))).await;
+    let then = service.ask(Method::GET, path, &[("last-event-id", &last(&text))]).await;
+    let told = String::from_utf8(then.body).unwrap();
+    assert_eq!(told.matches("event: io.framepost.chunk.probed.v1\n").count(), 1, "{told}");
+    let nothing = service.ask(Method::GET, path, &[("last-event-id", &last(&told))]).await;
+    let nothing = String::from_utf8(nothing.body).unwrap();
+    assert!(!nothing.contains("event: ") && last(&nothing) == last(&told), "{nothing}");
+    let all = service.ask(Method::GET, path, &[("last-event-id", "0")]).await;
+    let all = String::from_utf8(all.body).unwrap();
+    assert_eq!(all.matches("event: io.framepost.chunk.probed.v1\n").count(), 41, "{all}");
 }

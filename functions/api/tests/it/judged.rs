@@ -167,6 +167,7 @@ impl Served {
             access: Access::on_loopback(address),
             media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
+            telling: framepost_api::Telling::AsItHappens,
         });
         let served = router.clone();
         tokio::spawn(async move { axum::serve(listener, served).await });

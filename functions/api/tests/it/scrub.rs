@@ -55,6 +55,7 @@ impl Place {
             access: Access::on_loopback(([127, 0, 0, 1], 8642).into()),
             media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
+            telling: framepost_api::Telling::AsItHappens,
         });
         Self { bucket, router, keys }
     }

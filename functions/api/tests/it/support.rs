@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use framepost_api::{Access, Api, MediaOrigins, Workings, router};
+use framepost_api::{Access, Api, MediaOrigins, Telling, Workings, router};
 use framepost_events::record::{Data, Record};
 use framepost_ports::Catalog;
 use framepost_ports::catalog::Change;
@@ -82,16 +82,27 @@ impl Service {
 
     /// On a host that can tell how its functions are.
     pub(crate) async fn on(access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
-        Self::of(Arc::new(MemoryCatalog::default()), access, workings).await
+        Self::of(Arc::new(MemoryCatalog::default()), access, workings, Telling::AsItHappens).await
     }
 
     /// For everybody on this machine, with a catalogue that answers by statements of SQL.
     pub(crate) async fn in_sql(file: &Path) -> Self {
         let catalog = Arc::new(SqliteCatalog::open(file).await.unwrap());
-        Self::of(catalog, Access::on_loopback(([127, 0, 0, 1], 8642).into()), None).await
+        Self::of(catalog, Access::on_loopback(([127, 0, 0, 1], 8642).into()), None, Telling::AsItHappens).await
     }
 
-    async fn of(catalog: Arc<dyn Catalog>, access: Access, workings: Option<Arc<dyn Workings>>) -> Self {
+    /// Where nobody can be told of events as they happen.
+    pub(crate) async fn in_turns() -> Self {
+        let access = Access::on_loopback(([127, 0, 0, 1], 8642).into());
+        Self::of(Arc::new(MemoryCatalog::default()), access, None, Telling::InTurns).await
+    }
+
+    async fn of(
+        catalog: Arc<dyn Catalog>,
+        access: Access,
+        workings: Option<Arc<dyn Workings>>,
+        telling: Telling,
+    ) -> Self {
         let mut footage = Footage::new(11);
         let camera = Footage::camera(0);
         let other = Footage::camera(1);
@@ -124,6 +135,7 @@ impl Service {
             access,
             media_origins: MediaOrigins::default(),
             workings,
+            telling,
         });
         Self { router, catalog, keys, records, others }
     }

@@ -12,7 +12,7 @@
 
 use crate::server::Server;
 use axum::Router;
-use framepost_api::{Access, Api, MediaOrigins, router};
+use framepost_api::{Access, Api, MediaOrigins, Telling, router};
 use framepost_events::detection::{Bounds, Detection};
 use framepost_events::record::{
     ChunkInferred, ChunkProbed, Data, InferredFrame, LabelSummary, Model, ObjectRef, Record,
@@ -182,7 +182,16 @@ async fn serve(catalog: Arc<dyn Catalog>, now: Timestamp) -> Asker {
     let clock = Arc::new(SimulatedClock::new(now));
     let access = Access::on_loopback(address);
     let media_origins = MediaOrigins::default();
-    let routes: Router = router(Api { catalog, source, clock, exports: None, access, media_origins, workings: None });
+    let routes: Router = router(Api {
+        catalog,
+        source,
+        clock,
+        exports: None,
+        access,
+        media_origins,
+        workings: None,
+        telling: Telling::AsItHappens,
+    });
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Asker(TcpStream::connect(address).await.unwrap())
 }

@@ -35,6 +35,8 @@ pub struct Function {
     pub log_group: String,
     /// How long one invocation may take.
     pub timeout: Duration,
+    /// How many may run at a time, where that is reserved for it.
+    pub reserved_concurrency: Option<usize>,
     code: Vec<u8>,
     memory_mib: u64,
     variables: BTreeMap<String, String>,
@@ -87,6 +89,9 @@ impl Function {
             role_arn,
             log_group: log_group.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
             timeout: Duration::from_secs(configuration["Timeout"].as_u64().expect("a timeout")),
+            reserved_concurrency: described["Concurrency"]["ReservedConcurrentExecutions"]
+                .as_u64()
+                .map(|reserved| usize::try_from(reserved).unwrap_or(usize::MAX)),
             code,
             memory_mib: configuration["MemorySize"].as_u64().expect("a memory size"),
             variables: variables.collect(),
@@ -104,6 +109,7 @@ impl Function {
             role_arn: String::new(),
             log_group: "/aws/lambda/undeployed".to_owned(),
             timeout: Duration::from_secs(30),
+            reserved_concurrency: None,
             code,
             memory_mib: 128,
             variables: variables.collect(),

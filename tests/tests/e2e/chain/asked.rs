@@ -1,6 +1,7 @@
 //! The API, as an application with a token asks it.
 
 use crate::api::{digests, digests_of_url, send};
+use crate::console;
 use framepost_tests::binaries::Program;
 use framepost_tests::edge::SITE;
 use framepost_tests::judge::packets::Stream;
@@ -16,6 +17,14 @@ const CAMERA: &str = "gate";
 pub(super) struct Asked {
     address: SocketAddr,
     token: String,
+    page: Option<Page>,
+}
+
+/// Where the page is served that a browser opens.
+pub(super) struct Page {
+    pub(super) address: SocketAddr,
+    /// The origin of a bucket that sends the media itself.
+    pub(super) media: Option<String>,
 }
 
 /// A camera's name and times.
@@ -31,6 +40,8 @@ pub(super) struct Export {
     /// The path of its clip, and the bytes of it.
     clip: String,
     bytes: Vec<u8>,
+    /// The length of its archive.
+    archive_bytes: usize,
 }
 
 /// A token for the site, and what the API is told of it.
@@ -53,8 +64,8 @@ impl Token {
 }
 
 impl Asked {
-    pub(super) fn new(address: SocketAddr, token: &Token) -> Self {
-        Self { address, token: token.text.clone() }
+    pub(super) fn new(address: SocketAddr, page: Option<Page>, token: &Token) -> Self {
+        Self { address, token: token.text.clone(), page }
     }
 
     fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
@@ -182,12 +193,22 @@ impl Asked {
         let (status, _, archive) = self.send("GET", made["archive"].as_str().expect("a path"), "", "");
         assert_eq!(status, 200);
         let file = directory.join("export.zip");
-        std::fs::write(&file, archive).expect("a file");
+        std::fs::write(&file, &archive).expect("a file");
         let verified =
             Program::Framepost.command().arg("verify").arg(&file).output().expect("framepost can be started");
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         assert!(verified.status.success() && said.contains("each byte for byte as it lay in the bucket"), "{said}");
-        Export { path, clip, bytes }
+        Export { path, clip, bytes, archive_bytes: archive.len() }
+    }
+
+    /// Opens the page in a browser and uses it, where there is one.
+    pub(super) fn shows(&self, export: &Export, directory: &Path) {
+        let Some(page) = &self.page else { return };
+        let (Some(mut node), Some(chromium)) = (console::node(), console::chromium()) else { return };
+        let base = format!("http://{}/", page.address);
+        node.arg(console::harness().join("cloud.mjs")).args([&base, SITE, CAMERA]);
+        node.arg(console::pictures(directory)).arg(export.archive_bytes.to_string()).args(&page.media);
+        console::succeed(node.env("CHROMIUM", chromium).env("FRAMEPOST_TOKEN", &self.token));
     }
 
     /// Of what was there, nothing is found, played or served any more.

@@ -1,7 +1,7 @@
 //! On AWS: the root is applied to a moto server with its catalogue, Lambda is played by the harness, and Aurora is a PostgreSQL
 //! server of the test's own. Queues, rules, roles and settings are those that Terraform makes, the api's function URL included.
 
-use super::asked::{Asked, Token};
+use super::asked::{Asked, Page, Token};
 use super::{Cloud, follow};
 use crate::inferred::has_ffmpeg;
 use framepost_tests::aws::REGION;
@@ -13,6 +13,9 @@ use framepost_tests::media::Clip;
 use framepost_tests::postgres::Server;
 use serde_json::json;
 use std::time::Duration;
+
+/// As many questions as a browser has at a time, and as many again that it had and does not wait for any more.
+const SANDBOXES: usize = 12;
 
 struct Aws {
     deployment: Deployment,
@@ -74,7 +77,8 @@ fn on_aws_a_clip_is_found_played_exported_and_gone_when_its_objects_are() {
     let token = Token::make(&directory.path().join("operator"));
     let image = format!("123456789012.dkr.ecr.{REGION}.amazonaws.com/framepost/infer:test");
     let functions = json!({ "images": image, "overrides": { "infer": {} } });
-    let besides = json!({ "catalogue": { "enabled": true, "keep": false, "tokens": token.stored } });
+    let besides =
+        json!({ "catalogue": { "enabled": true, "keep": false, "tokens": token.stored, "media_from_bucket": true } });
     let deployment = Deployment::apply_all(&functions, &besides, &[Program::Catalog, Program::Api]);
     let Some(deployment) = deployment else { return };
     let outputs = deployment.outputs();
@@ -85,9 +89,13 @@ fn on_aws_a_clip_is_found_played_exported_and_gone_when_its_objects_are() {
     let url = database.database("framepost");
     database.make_user("framepost_reader");
     let server = url.split_once('@').and_then(|(_, rest)| rest.split_once('/')).expect("an address").0;
-    let api = at_home(Function::deployed_as(moto, &name("api"), Program::Api), server);
-    let api = FunctionUrl::serve(&api);
-    let asked = Asked::new(api.address(), &token);
+    let function = at_home(Function::deployed_as(moto, &name("api"), Program::Api), server);
+    let api = FunctionUrl::serve(&function);
+    // Terraform names the bucket's origin in AWS. A browser is sent to where the bucket is here, by a few sandboxes.
+    let sending = function.with_variable("FRAMEPOST_API_MEDIA_ORIGINS", &moto.url());
+    let page = FunctionUrl::of_at_most(&sending, SANDBOXES);
+    let shown = Page { address: page.address(), media: Some(moto.url()) };
+    let asked = Asked::new(api.address(), Some(shown), &token);
     assert_eq!(asked.status("/v1/cameras"), 503, "nobody has made the tables: {}", api.log().join("\n"));
 
     let infer = Function::of_image(moto, &name("infer"), &image, Program::Infer);

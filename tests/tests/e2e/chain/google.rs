@@ -1,7 +1,7 @@
 //! On Google Cloud: Cloud Storage and Pub/Sub are emulators, Cloud SQL is a PostgreSQL server of the test's own. Topics, and
 //! subscriptions with their filters, are those that `terraform/modules/gcp/bucket` and `event-route` make.
 
-use super::asked::{Asked, Token};
+use super::asked::{Asked, Page, Token};
 use super::{Cloud, follow};
 use crate::gcp::{address, backfill_to};
 use crate::inferred::has_ffmpeg;
@@ -130,7 +130,8 @@ fn on_google_a_clip_is_found_played_exported_and_gone_when_its_objects_are() {
         ("FRAMEPOST_API_EXPORTS", format!("gs://{}", google.bucket)),
     ]);
     let api = wiring.service(&google.vouching);
-    let asked = Asked::new(address(api.url().trim_end_matches('/')), &token);
+    let at = address(api.url().trim_end_matches('/'));
+    let asked = Asked::new(at, Some(Page { address: at, media: None }), &token);
     assert_eq!(asked.status("/v1/cameras"), 503, "nobody has made the tables: {}", api.running.log());
 
     for (program, variables) in [

@@ -85,7 +85,7 @@ fn on_one_machine_a_clip_is_found_played_exported_and_gone_when_its_objects_are(
     let video = directory.path().join("gate.mp4");
     std::fs::copy(Clip::H264.path(), &video).expect("a copy");
     let (running, address) = up(&data, &video, ([127, 0, 0, 1], 0).into(), &[]);
-    let asked = Asked::new(address, &token);
+    let asked = Asked::new(address, None, &token);
     let mut here = Here { running, data, video, address, is_expiring: false };
     follow(&mut here, &asked, Clip::H264, directory.path());
 }

@@ -1,5 +1,5 @@
-//! The whole chain, in each cloud with the programs that it runs there, and on one machine: a clip goes in, is found by what is seen in it, plays, and is
-//! exported. Then the bucket removes its objects, and it is gone from the catalogue; the export stays.
+//! The whole chain, in each cloud with the programs that it runs there, and on one machine: a clip goes in, is found by what is seen in it, plays, is
+//! exported, and, in the clouds, is shown in a browser. Then the bucket removes its objects, and it is gone from the catalogue; the export stays.
 
 mod asked;
 mod aws;
@@ -66,6 +66,7 @@ fn follow(cloud: &mut dyn Cloud, asked: &Asked, clip: Clip, directory: &Path) {
     asked.plays(&known, &clip.path(), &[Stream::Video]);
 
     let export = asked.export(&known, &clip.path(), directory);
+    asked.shows(&export, directory);
     let exported: Vec<String> = cloud.keys().into_iter().filter(|key| key.starts_with(EXPORTS)).collect();
     assert!(exported.iter().any(|key| key.contains(".mp4")), "{exported:?}");
 

@@ -73,6 +73,7 @@ impl Place {
             access,
             media_origins: framepost_api::MediaOrigins::default(),
             workings: None,
+            telling: framepost_api::Telling::AsItHappens,
         });
         Service { router, exports }
     }
