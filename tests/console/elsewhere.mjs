@@ -1,18 +1,23 @@
 // The console in another browser than Chromium: `node elsewhere.mjs ENGINE PROGRAM BASE SITE NUMBERED SEEN PICTURES`. ENGINE is `webkit` or
 // `firefox`, PROGRAM its browser with its whole path: firefox-esr, or MiniBrowser of Debian's webkit2gtk-driver, beside Xvfb. The pictures
 // of NUMBERED carry their number, as those of `nine.mjs` do, and are decoded in another order than they are shown; on SEEN something moves,
-// and there is a gap. By hand: on a busy machine MiniBrowser now and then loads no page any more, and has to be started again.
+// and there is a gap. Firefox is a test, `browsers::firefox_shows_it_as_well`; WebKit is by hand, as on a busy machine MiniBrowser now and
+// then loads no page any more, and has to be started again.
 
-import { mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import puppeteer from "puppeteer-core";
-import { check, failures, until } from "./browser.mjs";
+import { PATIENCE_MS, check, failures, poll, until } from "./browser.mjs";
 import { Line } from "./line.mjs";
 import { openWebKit } from "./webdriver.mjs";
 
 const [engine, program, server, site, numbered, seen, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 const FRAME_MS = 40;
+const downloads = path.resolve(pictures, "downloads");
+rmSync(downloads, { recursive: true, force: true });
+mkdirSync(downloads);
 
 /** What the page runs before its own modules: it notes what goes wrong, and reads pictures' numbers. */
 function listen() {
@@ -48,7 +53,8 @@ await line.open();
 /** Firefox, by WebDriver BiDi. */
 async function openFirefox() {
   const browser = await puppeteer.launch({ browser: "firefox", executablePath: program, headless: true, env: { ...process.env, TZ: "Europe/Berlin" },
-    extraPrefsFirefox: { "media.autoplay.default": 0 } });
+    protocolTimeout: 2 * PATIENCE_MS,
+    extraPrefsFirefox: { "media.autoplay.default": 0, "browser.download.folderList": 2, "browser.download.dir": downloads } });
   const page = await browser.newPage();
   await page.setViewport({ width: 1440, height: 900 });
   return { page, version: await browser.version(), close: () => browser.close() };
@@ -134,6 +140,24 @@ await page.keyboard.press("o");
 await page.keyboard.press("e");
 check("an export has its size", await until(page, () => /^Download [\d.,]+ kB$/.test(document.querySelector(".foot-bar a")?.textContent.trim() ?? "")));
 await shot("export");
+if (engine === "firefox") {
+  const link = await page.evaluate(() => {
+    const link = document.querySelector(".foot-bar a");
+    link.click();
+    return link.href;
+  });
+  /** The file that was downloaded, which is beside an empty one of its name until it is whole. */
+  const downloaded = () => readdirSync(downloads).filter((name) => name.endsWith(".mp4"))[0];
+  const isWhole = () => downloaded() !== undefined && !readdirSync(downloads).some((name) => name.endsWith(".part"));
+  check("its download is a file", await poll(isWhole), String(readdirSync(downloads)));
+  const file = path.join(downloads, downloaded() ?? "none");
+  const expected = Buffer.from(await (await fetch(link)).arrayBuffer());
+  check("and the clip, as the server gives it", await poll(() => readFileSync(file).equals(expected)), `${file}, ${expected.length} bytes`);
+  const { streams, format } = JSON.parse(execFileSync("ffprobe", ["-v", "error", "-show_entries", "stream=codec_name,width,height:format=duration", "-of", "json", file]).toString());
+  const range = new URL(link).searchParams;
+  const seconds = (Date.parse(range.get("to")) - Date.parse(range.get("from"))) / 1000;
+  check("which is as long as was asked for, by ffprobe", streams[0].codec_name === "h264" && Math.abs(Number(format.duration) - seconds) <= FRAME_MS / 1000, `${JSON.stringify(streams[0])}, ${format.duration} s of ${seconds} s`);
+}
 
 await goes("#/search");
 check("results have their pictures", await until(page, () => {

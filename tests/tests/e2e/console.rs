@@ -57,19 +57,19 @@ pub(crate) fn chromium() -> Option<PathBuf> {
 }
 
 /// Starts it with these videos, waits until they are read, and returns it with the console's address.
-fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String) {
+pub(crate) fn up(data: &Path, videos: impl IntoIterator<Item = PathBuf>) -> (Onebox, String) {
     read(Onebox::up(data, &arguments(videos)))
 }
 
 /// What it is started with.
-fn arguments(videos: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
+pub(crate) fn arguments(videos: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
     let options = ["--stay", "--sign", "--listen", "127.0.0.1:0", "--window", "2s"].map(str::to_owned);
     let videos = videos.into_iter().map(|path| path.into_os_string().into_string().expect("a path"));
     options.into_iter().chain(videos).collect()
 }
 
 /// Waits until its videos are read, and returns it with the console's address.
-fn read(onebox: Onebox) -> (Onebox, String) {
+pub(crate) fn read(onebox: Onebox) -> (Onebox, String) {
     let base = address(&onebox);
     onebox.running.wait_for(Output::Stderr, Duration::from_mins(5), |lines| {
         lines.iter().any(|line| line.contains("all files are read")).then_some(())
@@ -158,6 +158,13 @@ fn recorded_with(recording: &Path, copy: &Path) {
     std::fs::File::options().append(true).open(copy).and_then(|copy| copy.set_modified(recorded)).expect("its time");
 }
 
+/// A filter that draws a picture's number as twelve bars, white for 1, the lowest first.
+pub(crate) const BARS: &str = "geq=lum='16+219*mod(floor(N/pow(2,floor(X*12/W))),2)':cb=128:cr=128";
+/// How tests have pictures coded, and in another order than they are shown.
+pub(crate) const CODING: [&str; 10] =
+    ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-bf", "0"];
+pub(crate) const REORDERING: [&str; 4] = ["-bf", "3", "-x264-params", "b-pyramid=normal:open-gop=0:scenecut=0"];
+
 /// Nine cameras, as many as stand side by side, show one moment: their pictures carry their number.
 #[test]
 fn nine_cameras_show_one_moment() {
@@ -165,23 +172,20 @@ fn nine_cameras_show_one_moment() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let videos: Vec<PathBuf> = (1..=9).map(|number| directory.path().join(format!("camera{number}.mp4"))).collect();
     let source = "color=c=black:size=240x136:rate=25:duration=40";
-    let bars = "geq=lum='16+219*mod(floor(N/pow(2,floor(X*12/W))),2)':cb=128:cr=128";
-    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25", "-bf", "0"];
-    ffmpeg(["-f", "lavfi", "-i", source, "-vf", bars].into_iter().chain(coding), &videos[0]);
+    ffmpeg(["-f", "lavfi", "-i", source, "-vf", BARS].into_iter().chain(CODING), &videos[0]);
     for copy in &videos[1..] {
         twin(&videos[0], copy);
     }
     // And one whose camera leaves pictures out, and sends them in another order than they are shown.
     let uneven = directory.path().join("uneven.mp4");
-    let thinned = format!("{bars},select='mod(n,7)-3'");
+    let thinned = format!("{BARS},select='mod(n,7)-3'");
     let leaving_out = ["-f", "lavfi", "-t", "10", "-i", source, "-vf", &thinned, "-fps_mode", "vfr"];
-    let reordering = ["-bf", "3", "-x264-params", "b-pyramid=normal:open-gop=0:scenecut=0"];
-    ffmpeg(leaving_out.into_iter().chain(coding).chain(reordering), &uneven);
+    ffmpeg(leaving_out.into_iter().chain(CODING).chain(REORDERING), &uneven);
     // And some of the same time that have fewer and more pictures a second.
     let rated = [("slow", 10), ("quick", 50), ("odd", 16)].map(|(name, rate)| {
         let video = directory.path().join(format!("{name}.mp4"));
         let source = format!("color=c=black:size=240x136:rate={rate}:duration=40");
-        ffmpeg(["-f", "lavfi", "-i", &source, "-vf", bars].into_iter().chain(coding), &video);
+        ffmpeg(["-f", "lavfi", "-i", &source, "-vf", BARS].into_iter().chain(CODING), &video);
         recorded_with(&videos[0], &video);
         (video, rate)
     });
@@ -225,7 +229,7 @@ fn day(script: &str, mut node: Command, chromium: &Path) {
 }
 
 /// The name that a file's camera has.
-fn camera(video: &Path) -> String {
+pub(crate) fn camera(video: &Path) -> String {
     video.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
@@ -251,7 +255,7 @@ const YARD: &str = "
 ";
 
 /// Has ffmpeg draw the yard into this file: a car and then somebody on foot go through it, with a pause between them.
-fn draw_yard(output: &Path) {
+pub(crate) fn draw_yard(output: &Path) {
     let sources = ["color=c=0xa9bccb:size=640x360", "color=c=0xff00ff:size=150x66", "color=c=0xff00ff:size=26x70"];
     let sources: Vec<String> = sources.iter().map(|source| format!("{source}:rate=25:duration=24")).collect();
     let inputs = sources.iter().flat_map(|source| ["-f", "lavfi", "-i", source]);

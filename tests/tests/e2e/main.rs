@@ -2,6 +2,7 @@
 
 mod api;
 mod aws;
+mod browsers;
 mod chain;
 mod clips;
 mod clocks;
