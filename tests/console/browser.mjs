@@ -69,10 +69,11 @@ export async function end(browser) {
   process.exit(failures() === 0 ? 0 : 1);
 }
 
-export async function open() {
+/** @param {string[]} [more] arguments of the browser's own */
+export async function open(more = []) {
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell",
-    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--lang=en-GB"],
+    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--lang=en-GB", ...more],
     env: { ...process.env, LANGUAGE: "en_GB" },
     protocolTimeout: 2 * PATIENCE_MS,
   });
