@@ -1,7 +1,7 @@
 // Exports as somebody makes them: the size and the length that the page says first, the download, several cameras at once.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { check, poll, until } from "./browser.mjs";
 
@@ -27,6 +27,33 @@ export async function downloads(page, directory) {
 
 export const probe = (file) => JSON.parse(execFileSync("ffprobe", ["-v", "error", "-show_entries", "format=duration,size", "-of", "json", file]).toString()).format;
 
+/** The packets of a file's pictures, with their times in milliseconds. */
+function packets(file) {
+  const entries = ["-select_streams", "v:0", "-show_entries", "packet=pts_time,data_hash", "-show_data_hash", "md5", "-of", "json"];
+  const { packets: all } = JSON.parse(execFileSync("ffprobe", ["-v", "error", ...entries, file]).toString());
+  return all.map(({ pts_time, data_hash }) => ({ ms: Number(pts_time) * 1000, hash: data_hash }));
+}
+
+/**
+ * Compares a clip with what was recorded: from the beginning of the file that its first picture is in up to its last one, each packet byte
+ * for byte and at its time. Returns what is different, in words. @param {string} clip @param {string} link that the clip came from, of a range without a gap
+ */
+export async function differences(clip, link, { base, site, camera }) {
+  const [from, to] = ["from", "to"].map((name) => new URL(link).searchParams.get(name));
+  const start = Date.parse(from);
+  const { chunks } = await (await fetch(new URL(`v1/chunks?site=${site}&camera=${camera}&from=${from}&to=${to}&order=oldest-first&limit=1000`, base))).json();
+  const recorded = [];
+  for (const chunk of chunks) {
+    const file = `${clip}.chunk`;
+    writeFileSync(file, Buffer.from(await (await fetch(new URL(chunk.media, base))).arrayBuffer()));
+    recorded.push(...packets(file).map((packet) => ({ ...packet, ms: packet.ms + Date.parse(chunk.from) - start })));
+  }
+  const expected = recorded.filter(({ ms }) => ms < Date.parse(to) - start);
+  const found = packets(clip);
+  const [at] = expected.map((packet, at) => [at, packet.hash === found[at]?.hash && Math.abs(packet.ms - found[at].ms) < 2]).find(([, isAlike]) => !isAlike) ?? [];
+  return found.length === expected.length && at === undefined ? "" : `${found.length} packets of ${expected.length}, the first that differs is ${at}`;
+}
+
 /** Exports one camera and two of them. Both have footage at the time where the page stands. */
 export async function exports(page, { base, site, camera, other, start, pictures }) {
   const directory = path.join(pictures, "downloads");
@@ -43,10 +70,13 @@ export async function exports(page, { base, site, camera, other, start, pictures
   for (const key of ["i", "l", "o", "e"]) await page.keyboard.press(key);
   await until(page, () => document.querySelector(".foot-bar a")?.textContent.startsWith("Download"));
   const first = await says();
+  const link = await page.$eval(".foot-bar a", ({ href }) => href);
   await page.click(".foot-bar a");
   const clip = await next("one.mp4");
   const one = clip && probe(clip);
   check("a clip that is downloaded is as large and as long as was said", clip !== undefined && (await inWords(Number(one.size), Number(one.duration))).join() === first.join(), `${first.join(", ")}; ${one?.size} bytes, ${one?.duration} s`);
+  const wrong = clip === undefined ? "no clip" : await differences(clip, link, { base, site, camera });
+  check("and has the pictures of its range, byte for byte and at their times", wrong === "", wrong);
   check("its button says so, too", await page.$eval(".foot-bar a", (link, size) => link.textContent === `Download ${size}`, first[0]));
 
   // The other camera is ticked.
