@@ -1,6 +1,7 @@
 // The keys, the spans of the timeline, the sound and the boxes of one camera, and what screen readers are told meanwhile.
 
 import { check, until } from "./browser.mjs";
+import { heard } from "./heard.mjs";
 
 const LONGEST_S = 31 * 86_400;
 const SHORTEST_S = 10;
@@ -156,6 +157,8 @@ export async function keys(page, { base, site, camera, sounding, chunks, gap, se
   const seconds = marks.filter(({ text }) => /:\d\d:\d\d/.test(text)).map(({ text, x }) => ({ s: Number(/:(\d\d)\D*$/.exec(text)[1]), x })).sort((a, b) => a.x - b.x);
   const apart = seconds.slice(1).map(({ s, x }, index) => ({ s: (s - seconds[index].s + 60) % 60, px: x - seconds[index].x }));
   check("there, marks are a second apart", apart.filter(({ s, px }) => s === 1 && px >= 74).length >= 3, JSON.stringify(apart));
+
+  await heard(page, { base, camera, start, goes });
 
   // Sound: not of the element's own word alone, but as it comes out of it.
   const { first } = (await (await fetch(new URL("v1/cameras", base))).json()).cameras.find((one) => one.camera === sounding);

@@ -2,6 +2,7 @@
 // functions that have something the matter, a timeline that did not load.
 
 import { check, until } from "./browser.mjs";
+import { heardBusy } from "./heard.mjs";
 
 /** Shows these states over a line on which answers are changed. */
 export async function words(browser, line, { site, camera, chunks }) {
@@ -25,6 +26,7 @@ export async function words(browser, line, { site, camera, chunks }) {
   await page.goto(`${line.base}#/`);
   line.instead = () => undefined;
   check("and shows the first camera by itself", await until(page, (camera) => document.querySelector(".tile .name")?.textContent === camera, camera));
+  await heardBusy(page, line);
   await page.goto(at(2));
   await until(page, () => document.querySelector(".day i") !== null);
   const days = await page.$$eval(".day", (all) => all.map((day) => ({ bar: day.querySelector("i") !== null, none: day.classList.contains("none"), words: day.ariaLabel })));

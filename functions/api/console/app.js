@@ -4,7 +4,7 @@
 // `#/side?cameras=SITE/NAME,SITE/NAME&t=…Z` several at one instant · `#/search?…` · `#/health`
 
 import { cameraScreen } from "./camera.js";
-import { byId } from "./dom.js";
+import { byId, say } from "./dom.js";
 import { health } from "./health.js";
 import { keepFresh } from "./notice.js";
 import { search } from "./search.js";
@@ -68,12 +68,26 @@ function show(when) {
   }
 }
 
+/** Gives the focus to the title of a screen that somebody went to: it is said, and Tab goes on from there. Where the place of a screen
+ * reader went with the screen before, it may be at the title already, and say nothing. @param {boolean} wasInside */
+function readFromTop(wasInside) {
+  const title = byId("main").querySelector("h1");
+  title?.setAttribute("tabindex", "-1");
+  title?.focus({ preventScroll: true });
+  if (wasInside) say(title?.textContent ?? "");
+}
+
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
 });
 shell(() => show("again"));
-addEventListener("hashchange", () => show("if-new"));
+addEventListener("hashchange", () => {
+  const before = screen;
+  const wasInside = byId("main").contains(document.activeElement);
+  show("if-new");
+  if (screen !== before) readFromTop(wasInside);
+});
 const fresh = keepFresh();
 const { parts, query } = place();
 // A camera's screen, and several cameras', want to know where the footage ends, but for a camera at an instant.

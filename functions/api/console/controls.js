@@ -1,6 +1,6 @@
 // The controls below the picture: the picture's time, playing, speed, sound, boxes.
 
-import { fill, h, icon, iconButton, say, setText } from "./dom.js";
+import { fill, h, icon, iconButton, isSpoken, say, setText } from "./dom.js";
 import { text, utc } from "./time.js";
 
 /** Thousandths of a second stand in front of the half of the day, where clocks have twelve hours. */
@@ -36,7 +36,9 @@ export function controls(player, actions) {
   function toggle() {
     if (player.playing) player.pause();
     else player.play();
-    say(player.playing ? "Playing" : `Paused at ${text(player.wall, "hms")}`);
+    // A slider that has the focus tells the time itself.
+    const isSlider = document.activeElement?.role === "slider" && isSpoken(document.activeElement);
+    say(player.playing ? "Playing" : isSlider ? "Paused" : `Paused at ${text(player.wall, "hms")}`);
   }
 
   let playing = false;
@@ -55,6 +57,7 @@ export function controls(player, actions) {
       if (next === undefined) return;
       rate.value = String(next);
       player.setRate(next);
+      say(`Speed ${next}×`);
     },
     /** Shows a time, that of the picture where there is one. @param {number} at */
     show(at) {

@@ -32,11 +32,42 @@ export function h(selector, ...rest) {
   return /** @type {any} */ (element);
 }
 
-/** Puts children into an element in place of those that it has. @param {Element} element @param {...Child} children */
+/** Puts children into an element in place of those that it has. Where one of them had the focus, the one with its name has it next, or else
+ * what stands around them. @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
-  element.replaceChildren(
-    ...children.filter((child) => child !== null && child !== undefined && child !== false)
-      .map((child) => (child instanceof Node ? child : String(child))));
+  const focused = document.activeElement;
+  const had = focused instanceof HTMLElement && focused !== element && element.contains(focused) ? focused : undefined;
+  element.replaceChildren(...nodes(children));
+  if (!had || document.activeElement === had) return;
+  const next = [had, ...element.querySelectorAll(had.tagName)].find((one) => one.isConnected && nameOf(one) === nameOf(had)) ?? element.closest("[tabindex]");
+  /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
+}
+
+/** @param {Child[]} children */
+function nodes(children) {
+  return children.filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
+}
+
+/** @param {Element} element */
+function nameOf(element) {
+  return element.getAttribute("aria-label") ?? element.textContent;
+}
+
+/** Makes the children of an element like these. What is like that already stays, with the focus in it and the place where somebody reads: so
+ * that is for what is drawn again and again. What a listener of a child knows has to stand in an attribute, too.
+ * @param {Element} element @param {...Child} children */
+export function renew(element, ...children) {
+  const fresh = nodes(children);
+  fresh.forEach((one, index) => {
+    const old = element.childNodes[index];
+    if (!old) element.append(one);
+    else if (old !== one && !old.isEqualNode(one)) {
+      if (old instanceof Element && one instanceof Element && old.cloneNode().isEqualNode(one.cloneNode())) renew(old, ...one.childNodes);
+      else old.replaceWith(one);
+    }
+  });
+  while (element.childNodes.length > fresh.length) element.lastChild?.remove();
 }
 
 /** Sets a text where it is another one, so that nothing is laid out again for nothing. A text that is there stays the same node. @param {Node} node @param {string} text */
@@ -120,12 +151,13 @@ export function chip(on, onclick, ...words) {
   return h("button.chip", { "aria-pressed": on, onclick }, ...words);
 }
 
-/** Shows a dialog until it is closed. @param {string} title @param {...Child} parts */
+/** Shows a dialog until it is closed. The focus goes to what is to be filled in, or else to all of it, so that it is read from its title on. @param {string} title @param {...Child} parts */
 export function showDialog(title, ...parts) {
-  const dialog = h("dialog", { "aria-label": title }, h("h2", title), ...parts);
+  const dialog = h("dialog", { "aria-label": title, tabindex: "-1" }, h("h2", title), ...parts);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  if (!dialog.querySelector("form")) dialog.focus();
   return dialog;
 }
 
@@ -134,17 +166,37 @@ export function closeButton() {
   return button("Close", (event) => event.target.closest("dialog").close());
 }
 
+/** What got the focus last, if not by a pointer. @type {EventTarget | null} */
+let reached = null;
+addEventListener("focusin", ({ target }) => { reached = target instanceof Element && target.matches(":focus-visible") ? target : null; });
+
+/** Whether each change of an element is read to somebody who is there by keys. @param {Element | null} element */
+export function isSpoken(element) {
+  return element !== null && element === reached && element === document.activeElement;
+}
+
 /** Between two things that are said. */
 const SAID_MS = 1000;
 let saidAt = -Infinity;
+/** What is to be said. */
+let waiting = "";
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let saying;
 
 /** Says something to screen readers, at most once a second: the last of what comes sooner is said then. @param {string} text */
 export function say(text) {
   clearTimeout(saying);
+  waiting = text;
   saying = setTimeout(() => {
     saidAt = performance.now();
+    waiting = "";
     setText(byId("say"), text);
   }, saidAt + SAID_MS - performance.now());
+}
+
+/** Says something behind what waits to be said, unless that, or what was said just now, tells the gist of it. @param {string} text @param {string} gist */
+export function sayToo(text, gist) {
+  const told = performance.now() - saidAt < 2 * SAID_MS ? byId("say").textContent : "";
+  if ([waiting, told, document.activeElement?.ariaValueText].some((words) => words?.includes(gist))) return;
+  say([waiting, text].filter(Boolean).join(". "));
 }

@@ -1,13 +1,13 @@
 // Clips of a range: their size and length before the click, then the download. Several cameras are made into one archive.
 
 import { Failure, json, pathOf, ranged, signed } from "./api.js";
-import { button, fill, h, icon, iconButton, say } from "./dom.js";
+import { button, fill, h, icon, iconButton, say, sayToo } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { Exports } from "./exports.js";
 import { Keep } from "./keep.js";
 import { known, sameCamera } from "./state.js";
 import { DAY, fromWall, length, text, utc, wall } from "./time.js";
-import { gapText, range, size } from "./words.js";
+import { counted, gapText, range, size } from "./words.js";
 
 /** Asks what a clip would be. @param {Name} of @param {number} from @param {number} to @returns {Promise<ClipPlan>} */
 export function plan(of, from, to) {
@@ -30,7 +30,7 @@ export class ExportPanel extends Emitter {
     this.to = h("input", { type: "time", step: "0.001", id: "export-to", onchange: () => this.typed() });
     this.heading = h("h2", { tabindex: "-1" }, "Export");
     this.cameras = h("fieldset.choices");
-    this.sum = h("div.sum", { role: "status" });
+    this.sum = h("div.sum");
     this.foot = h("div.foot-bar");
     this.keep = new Keep();
     this.exports = new Exports();
@@ -86,13 +86,14 @@ export class ExportPanel extends Emitter {
     if (!only) {
       const first = parts[0];
       if (first) this.refused(first.failure);
-      else fill(this.sum, h("p", "No camera is chosen."));
+      else this.refuse("No camera is chosen.");
       fill(this.foot);
       return;
     }
     const bytes = plans.reduce((sum, one) => sum + one.sizeBytes, 0);
     const longest = Math.max(...plans.map((one) => one.seconds)) * 1000;
     const names = parts.filter((part) => part.plan).map((part) => part.of.camera).join(", ");
+    sayToo([size(bytes), length(longest), this.gaps.length > 0 && counted(this.gaps.length, "gap")].filter(Boolean).join(", "), size(bytes));
     fill(this.sum,
       h("p", h("strong.big", size(bytes)), " ", h("span.quiet", length(longest))),
       h("p", `${names}, ${text(this.span.from, "date")}. MP4 as recorded. The size is exact.`),
@@ -121,7 +122,13 @@ export class ExportPanel extends Emitter {
     const words = error instanceof Failure && error.kind === "gone" ? "Nothing was recorded in this range." : error instanceof Error ? error.message : "";
     const ranges = (problem?.ranges ?? []).slice(0, 6).map(({ from, to }) =>
       button(range(from, to), () => this.emit("range", { from, to }), "outlined small"));
-    fill(this.sum, h("p.row", icon("warning", "warn"), words), ranges.length > 0 && h("p", "These parts can be had:"), h("div.chips", ...ranges));
+    this.refuse(words, ranges.length > 0 && h("p", "These parts can be had:"), h("div.chips", ...ranges));
+  }
+
+  /** Says why there is nothing to be had. @param {string} words @param {...import("./dom.js").Child} more */
+  refuse(words, ...more) {
+    say(words);
+    fill(this.sum, h("p.row", icon("warning", "warn"), words), ...more);
   }
 
   typed() {
@@ -132,6 +139,6 @@ export class ExportPanel extends Emitter {
     };
     const span = { from: at(this.from.value, this.span.from), to: at(this.to.value, this.span.to) };
     if (span.to > span.from) this.emit("range", span);
-    else fill(this.sum, h("p.row", icon("warning", "warn"), "The range ends before it begins."));
+    else this.refuse("The range ends before it begins.");
   }
 }

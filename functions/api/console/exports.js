@@ -1,7 +1,7 @@
 // Exports that the server makes: how far they are, and what came of them. Closing the panel does not stop one.
 
 import { Failure, json, send, signed } from "./api.js";
-import { button, fill, h, icon, iconButton, say } from "./dom.js";
+import { button, h, icon, iconButton, renew, say } from "./dom.js";
 import { length } from "./time.js";
 import { counted, size } from "./words.js";
 
@@ -10,7 +10,7 @@ const SHOWN_MAX = 5;
 
 export class Exports {
   constructor() {
-    this.element = h("div.exports", { role: "status" });
+    this.element = h("div.exports");
     /** Whether the server makes any. */
     this.isThere = false;
     this.failed = "";
@@ -31,7 +31,9 @@ export class Exports {
   async load() {
     this.end();
     try {
+      const running = new Set(this.all.filter(({ state }) => state === "running").map(({ id }) => id));
       this.all = (await json("/v1/exports", { limit: SHOWN_MAX })).exports;
+      for (const one of this.all) if (running.has(one.id) && one.state !== "running") say(`${one.name}: ${one.state === "complete" ? "done, " : ""}${this.words(one)}`);
       this.isThere = true;
       for (const one of this.all.filter(({ id, state }) => state === "complete" && !this.links.has(id))) {
         const path = one.archive ?? one.files[0]?.url;
@@ -53,6 +55,7 @@ export class Exports {
       say("The export is being made");
     } catch (error) {
       this.failed = error instanceof Error ? error.message : "";
+      say(this.failed);
     }
     await this.load();
   }
@@ -64,8 +67,8 @@ export class Exports {
   }
 
   draw() {
-    fill(this.element, this.failed !== "" && h("p.row", icon("warning", "warn"), this.failed), this.all.length > 0 && h("h3.quiet", "Exports"),
-      ...this.all.map((one) => h("div.job", h("div.row", h("span.cut", { title: one.name }, one.name), h("span.space"), this.action(one)), h("p.quiet", this.words(one)),
+    renew(this.element, this.failed !== "" && h("p.row", icon("warning", "warn"), this.failed), this.all.length > 0 && h("h3.quiet", "Exports"),
+      ...this.all.map((one) => h("div.job", { "data-id": one.id, "data-state": one.state }, h("div.row", h("span.cut", { title: one.name }, one.name), h("span.space"), this.action(one)), h("p.quiet", this.words(one)),
         one.state === "running" && h("progress", { max: one.bytes || 1, value: one.bytesWritten, "aria-label": one.name }))));
   }
 

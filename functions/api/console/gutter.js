@@ -16,6 +16,9 @@ export function nameLanes(view) {
   const { gutter } = view;
   const name = (/** @type {string} */ words) => h("span.wide", words);
   if (view.names.length > 1) {
+    const heard = JSON.stringify(view.of);
+    if (shown.get(gutter) === heard) return;
+    shown.set(gutter, heard);
     fill(gutter, h("div.lane-axis"), ...view.names.map((of) => h("button.lane-camera", {
       "aria-pressed": of === view.of, title: `Listen to ${of.camera}, and follow what it saw`, onclick: () => view.hear(of),
     }, h("span.cut", of.camera))));

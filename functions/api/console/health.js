@@ -1,7 +1,7 @@
 // How cameras and gateways are.
 
 import { lineState, now } from "./api.js";
-import { fill, h, icon, setText } from "./dom.js";
+import { fill, h, icon, renew, setText } from "./dom.js";
 import { cameraLink, freshness, isFresh, known } from "./state.js";
 import { Strip } from "./strip.js";
 import { HOUR, length, text } from "./time.js";
@@ -32,7 +32,7 @@ export function health(main) {
     h("div.scroll", h("table", h("thead", h("tr", ...names.map((name) => h("th", { scope: "col" }, name)))), rows));
   const functions = h("section", { hidden: true }, h("h2", "Functions"), table(FUNCTIONS, functionRows));
   fill(main, h("header.head", h("h1", "Health"), sentence, h("span.space"), asOf),
-    h("div.tables",
+    h("div.tables", { tabindex: "0", role: "region", "aria-label": "Tables" },
       h("h2", "Cameras"), table(CAMERAS, cameraRows), h("h2", "Gateways"), table(GATEWAYS, gatewayRows), functions));
   /** @type {Map<string, Strip>} */
   const strips = new Map();
@@ -57,10 +57,11 @@ export function health(main) {
     const late = cameras.filter((one) => freshness(one).tone === "warn").length;
     const failing = (known.functions ?? []).filter((one) => one.state === "failing").length;
     const parts = [bad > 0 && `${bad} ${bad === 1 ? "camera sends" : "cameras send"} nothing`, late > 0 && `${late} ${late === 1 ? "is" : "are"} late`, failing > 0 && `${failing} ${failing === 1 ? "function fails" : "functions fail"}`].filter(Boolean);
-    setText(sentence, parts.length > 0 ? parts.join(", ") : cameras.length > 0 ? "All is well" : "");
-    // Without a connection it stays what it was.
-    if (lineState() === "ok") setText(asOf, `as of ${text(now(), "hms")}`);
-    fill(cameraRows, ...cameras.map((camera) => {
+    // Without a connection the tables stay what they were, and nobody knows how things are.
+    const isKnown = lineState() === "ok";
+    setText(sentence, !isKnown ? "Not known now" : parts.length > 0 ? parts.join(", ") : cameras.length > 0 ? "All is well" : "");
+    if (isKnown) setText(asOf, `as of ${text(now(), "hms")}`);
+    renew(cameraRows, ...cameras.map((camera) => {
       const { tone, age, why } = freshness(camera);
       const reported = known.reported(camera);
       const { data, canvas } = strip(camera);
@@ -73,7 +74,7 @@ export function health(main) {
         reported?.lastError ?? none("none"));
     }));
     const gateways = known.gateways?.gateways ?? [];
-    fill(gatewayRows, ...gateways.map(({ site, report }) => {
+    renew(gatewayRows, ...gateways.map(({ site, report }) => {
       const { gatewayClock: clock, spool } = report;
       const offset = clock.offsetUs === undefined ? "" : `, ± ${Math.max(1, Math.round(clock.offsetUs / 1000))} ms`;
       return row(GATEWAYS, site, lineState() === "ok" ? `${length(Math.max(0, now() - report.at))} ago` : "not known", clock.synchronized ? `synchronised${offset}` : "not synchronised",
@@ -84,7 +85,7 @@ export function health(main) {
 
   function drawFunctions() {
     functions.hidden = known.functions === undefined;
-    fill(functionRows, ...(known.functions ?? []).map(({ name, state, waiting, parked, oldestWaitingMs, lastError }) => {
+    renew(functionRows, ...(known.functions ?? []).map(({ name, state, waiting, parked, oldestWaitingMs, lastError }) => {
       const [sign, tone, words] = /** @type {const} */ ({ running: ["tick", "calm", "running"], behind: ["warning", "warn", "behind"], failing: ["fault", "bad", "failing"] })[state] ?? ["warning", "warn", state];
       return row(FUNCTIONS, name, h("span.row", icon(sign, tone), words),
         waiting === 0 ? none("nothing") : `${counted(waiting, "event")}${oldestWaitingMs === undefined ? "" : `, the oldest for ${length(oldestWaitingMs)}`}`,

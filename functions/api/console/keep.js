@@ -1,7 +1,7 @@
 // "Keep this": a range that is not to be removed when its time is over.
 
 import { Failure, json, ranged, send } from "./api.js";
-import { button, fill, h, icon } from "./dom.js";
+import { button, fill, h, icon, renew } from "./dom.js";
 import { sameCamera } from "./state.js";
 import { range } from "./words.js";
 
@@ -39,8 +39,8 @@ export class Keep {
   draw(holds) {
     const { from, to } = this.span;
     const isHeld = this.cameras.length > 0 && this.cameras.every((of) => holds.some((hold) => sameCamera(hold, of) && hold.from <= from + 1 && hold.to >= to - 1));
-    fill(this.element,
-      ...holds.map((hold) => h("div.row", icon("lock", "quiet"), h("span.cut", { title: hold.reason }, `Kept: ${hold.camera}, ${range(hold.from, hold.to)}`), h("span.space"), button("Release", () => this.change("DELETE", `/v1/holds/${encodeURIComponent(hold.id)}`), "outlined small"))),
+    renew(this.element,
+      ...holds.map((hold) => h("div.row", { "data-id": hold.id }, icon("lock", "quiet"), h("span.cut", { title: hold.reason }, `Kept: ${hold.camera}, ${range(hold.from, hold.to)}`), h("span.space"), button("Release", () => this.change("DELETE", `/v1/holds/${encodeURIComponent(hold.id)}`), "outlined small"))),
       !isHeld && this.cameras.length > 0 && h("div.row", h("span.quiet", "Files are removed when their time is over."), h("span.space"), button("Keep this range", () => this.hold(), "outlined small")),
       this.failed !== "" && h("p.row", icon("warning", "warn"), this.failed));
   }

@@ -1,7 +1,7 @@
 // The line above the page: no connection, a token that is needed, a clock that is wrong.
 
 import { Failure, clockSkew, line, lineState, token, useToken } from "./api.js";
-import { button, byId, fill, h, icon, setText } from "./dom.js";
+import { button, byId, fill, h, icon, say, setText } from "./dom.js";
 import { happenings } from "./happenings.js";
 import { known } from "./state.js";
 import { MINUTE, SECOND, length } from "./time.js";
@@ -23,6 +23,8 @@ export function keepFresh() {
   let again = 0;
   let drawn = "";
   const count = h("span");
+  // Seconds that are counted are not said, so that it is no live region.
+  const region = { role: "region", "aria-label": "Notice" };
 
   /** Whether the server is asked again by and by. */
   const waits = () => !["ok", "unauthorized", "forbidden"].includes(lineState());
@@ -67,16 +69,23 @@ export function keepFresh() {
     drawn = key;
     const place = byId("notice");
     if (waits()) {
-      fill(place, h("div.notice.warned", { role: "status" }, icon(state === "offline" ? "offline" : "warning", "warn"), h("strong", `${trouble(state).title}.`), "What is loaded stays usable. ", count,
+      say(`${trouble(state).title}. What is loaded stays usable.`);
+      fill(place, h("div.notice.warned", region, icon(state === "offline" ? "offline" : "warning", "warn"), h("strong", `${trouble(state).title}.`), "What is loaded stays usable. ", count,
         h("span.space"), button("Try now", () => { again = 0; ask(); })));
     } else if (state === "unauthorized" || state === "forbidden") {
-      fill(place, h("form.notice.warned", { "aria-label": "Sign-in", onsubmit: signIn }, icon("lock", "warn"),
-        h("label", { for: "token" }, state === "forbidden" ? "This is not allowed here. Enter a token that is for it."
-          : token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one."),
+      const words = state === "forbidden" ? "This is not allowed here. Enter a token that is for it."
+        : token() === null ? "A token is needed to see what was recorded." : "The token does not count any more. Enter another one.";
+      say(words);
+      fill(place, h("form.notice.warned", { "aria-label": "Sign-in", onsubmit: signIn }, icon("lock", "warn"), h("label", { for: "token" }, words),
         h("input", { id: "token", type: "password", autocomplete: "off", required: true }), h("button.button.primary", { type: "submit" }, "Use token")));
     } else if (skew !== 0) {
-      fill(place, h("div.notice", { role: "status" }, `This device’s clock is ${length(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`));
-    } else fill(place);
+      const words = `This device’s clock is ${length(Math.abs(skew))} ${skew > 0 ? "behind" : "ahead"}. Times here are the server’s.`;
+      say(words);
+      fill(place, h("div.notice", region, words));
+    } else {
+      if (place.querySelector(".warned")) say("Connected again");
+      fill(place);
+    }
   }
 
   line.on("line", draw);

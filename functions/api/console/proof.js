@@ -1,7 +1,7 @@
 // Whether the picture is what its gateway wrote: the record's word, and a check in the browser.
 
 import { ask } from "./api.js";
-import { button, fill, h, icon, say } from "./dom.js";
+import { button, fill, h, icon, renew, say, setText } from "./dom.js";
 import { proof } from "./words.js";
 
 /** Whose clock the times are of. @type {Record<string, string>} */
@@ -12,7 +12,10 @@ const CLOCKS = {
 
 export class ProofView {
   constructor() {
-    this.element = h("section.proof", { "aria-label": "Proof" });
+    this.facts = h("div.row");
+    this.digest = h("p.digest");
+    this.check = h("div.row.check", this.digest, button("Verify this", () => this.verify(), "outlined small"));
+    this.element = h("section.proof", { "aria-label": "Proof" }, this.facts, this.check);
     /** @type {Chunk | undefined} */
     this.chunk = undefined;
     this.drawn = "";
@@ -29,18 +32,17 @@ export class ProofView {
 
   draw(checked = "") {
     const { chunk } = this;
+    this.check.hidden = !chunk;
     if (!chunk) {
-      fill(this.element, h("div.row", icon("minus", "quiet"), h("div", h("strong", "Nothing to check"), h("p", "There is no picture here."))));
+      fill(this.facts, icon("minus", "quiet"), h("div", h("strong", "Nothing to check"), h("p", "There is no picture here.")));
       return;
     }
     const { sign, tone, title, more } = proof(chunk.integrity);
     const source = chunk.clock?.split(";")[0] ?? "";
     const clock = CLOCKS[source] ?? source;
     const uncertainty = chunk.uncertaintyUs === undefined ? "" : `, ± ${Math.max(1, Math.round(chunk.uncertaintyUs / 1000))} ms`;
-    const verify = button("Verify this", () => this.verify(), "outlined small");
-    fill(this.element,
-      h("div.row", icon(sign, tone), h("div", h("strong", title), h("p", more))),
-      h("div.row.check", h("p.digest", checked || (clock ? `${clock}${uncertainty}` : "")), verify));
+    renew(this.facts, icon(sign, tone), h("div", h("strong", title), h("p", more)));
+    setText(this.digest, checked || (clock ? `${clock}${uncertainty}` : ""));
   }
 
   /** Hashes the file in the browser and compares it with what the record says. */

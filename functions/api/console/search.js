@@ -34,7 +34,7 @@ export function search(main, asked) {
   const time = (/** @type {string} */ words, /** @type {string} */ value, /** @type {(value: string) => void} */ set) =>
     h("label.row.quiet", words, h("input", { type: "time", value, onchange: (event) => { set(event.target.value); ask(); } }));
   const hours = h("span.row", time("from", early, (value) => { early = value; }), time("to", late, (value) => { late = value; }));
-  const results = h("div.results");
+  const results = h("div.results", { tabindex: "-1" });
   fill(main, h("header.head", h("h1", "Search"), count), h("div.filters", chips, h("span.space"), range, hours, cameras, least), results);
 
   function choices() {

@@ -90,10 +90,12 @@ export class SeenList extends Emitter {
     }));
     this.wanted = all.filter((one) => this.label === undefined || one.label === this.label).slice(0, LISTED_MAX);
     const before = this.listed;
+    const focused = [...this.rows].find(([, row]) => row === document.activeElement)?.[0];
     this.listed = 0;
     this.rows.clear();
     fill(this.list, this.wanted.length === 0 && h("p.empty", this.emptyWords()));
     this.more(Math.max(PART, before));
+    if (focused !== undefined) this.rows.get(focused)?.focus({ preventScroll: true });
   }
 
   /** Adds rows to the list. @param {number} count */

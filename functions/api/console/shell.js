@@ -19,7 +19,7 @@ export function shell(redraw) {
     setText(zone, zoneText(now()));
     redraw();
   } }, zoneText(now()));
-  const cameras = h("div.cameras");
+  const cameras = h("div.cameras", { tabindex: "-1" });
   fill(byId("side"),
     h("a.brand", { href: "#/" }, icon("logo", "large"), h("span", "Framepost")),
     h("div.screens", ...SCREENS.map(([name, words, href]) => h("a", { href, "data-screen": name, title: words }, icon(name), h("span", words)))),
@@ -76,5 +76,5 @@ export function mark(screen = current.screen, camera = current.camera) {
 }
 
 function showKeys() {
-  showDialog("Keys", h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", keys), h("dd", does)])), keySwitch(), closeButton());
+  showDialog("Keys", h("dl", ...KEYS.flatMap(([keys, does]) => [h("dt", `${keys} `), h("dd", `${does} `)])), keySwitch(), closeButton());
 }

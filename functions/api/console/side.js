@@ -2,7 +2,7 @@
 
 import { now, pathOf } from "./api.js";
 import { controls } from "./controls.js";
-import { chip, fill, h, button, iconButton, setText } from "./dom.js";
+import { chip, fill, h, button, iconButton, say, setText } from "./dom.js";
 import { Exporting } from "./exporting.js";
 import { Player } from "./player.js";
 import { reason } from "./stage.js";
@@ -14,6 +14,8 @@ import { travel, travelKeys } from "./travel.js";
 import { range } from "./words.js";
 
 const MOST = 9;
+/** What is told stands this long. */
+const NOTE_MS = 4000;
 
 /** @param {URLSearchParams} asked @returns {Name[]} */
 function wanted(asked) {
@@ -43,11 +45,11 @@ export function side(main, asked) {
   // Without a moment, one of which all of them have footage, as far as there is one.
   const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t);
   const timeline = new TimelineView(names, clock.wall);
-  const apart = h("span.quiet", { role: "status" });
+  const apart = h("span.quiet", { role: "status", "aria-live": "off" });
   const date = h("span.quiet.wide");
   const exporting = new Exporting(names, timeline, clock, []);
   const full = () => { grid.requestFullscreen?.(); };
-  const { sighting, fault } = travel(timeline, clock, seek, (words) => setText(apart, words));
+  const { sighting, fault } = travel(timeline, clock, seek, tell);
   const bar = controls(clock, { sighting, full });
   const chosen = h("details.menu", h("summary.button.outlined", `${names.length} cameras`), h("div.chips", ...(known.cameras ?? []).map((one) => {
     const on = names.some((name) => sameCamera(name, one));
@@ -57,6 +59,15 @@ export function side(main, asked) {
   fill(main, h("header.head", h("h1", "Side by side"), date, h("span.space"), apart, chosen, iconButton("link", "Copy a link to this moment", share), button("Export", () => exporting.open())),
     h("div.work", h("div.stage-column", grid, bar.element), exporting.panel), timeline.element);
   exporting.panel.hidden = true;
+
+  /** Until when the head says something else than how far the pictures are apart. */
+  let telling = 0;
+  /** @param {string} words */
+  function tell(words) {
+    say(words);
+    setText(apart, words);
+    telling = performance.now() + NOTE_MS;
+  }
 
   /** @param {Name[]} of */
   function address(of) {
@@ -70,7 +81,7 @@ export function side(main, asked) {
   }
 
   async function share() {
-    setText(apart, await copyLink(address(names)));
+    tell(await copyLink(address(names)));
   }
 
   /** @param {number} ms */
@@ -99,10 +110,11 @@ export function side(main, asked) {
       words.hidden = why === "";
       setText(words, why);
     }
+    if (performance.now() < telling) return;
     const frame = clock.frameMs();
     setText(apart, Number.isNaN(clock.apart) ? "" : clock.apart <= frame ? `All within one frame, ± ${Math.round(frame)} ms` : `${Math.round(clock.apart)} ms apart`);
   });
-  clock.on("skipped", ({ from, to }) => setText(apart, `Skipped ${range(from, to)}: no camera has video`));
+  clock.on("skipped", ({ from, to }) => tell(`Skipped ${range(from, to)}: no camera has video`));
   timeline.on("seek", seek);
   timeline.on("heard", heard);
   heard();

@@ -1,6 +1,6 @@
 // The picture of one camera, and words where there is none.
 
-import { button, fill, h, icon, say, setText } from "./dom.js";
+import { button, fill, h, icon, say, sayToo, setText } from "./dom.js";
 import { plan } from "./export.js";
 import { known } from "./state.js";
 import { MINUTE, length, text } from "./time.js";
@@ -9,15 +9,17 @@ import { lineState, signed } from "./api.js";
 
 /** Words stay this long over a picture that goes on by itself. */
 const NOTE_MS = 4000;
+/** What loads for so long is said. */
+const LATE_MS = 4000;
 /** Controls stay this long after a touch, where the picture is alone. */
 const AWAKE_MS = 3000;
 
 export class Stage {
   constructor() {
-    this.video = h("video", { playsinline: true, "aria-label": "The picture" });
+    this.video = h("video", { playsinline: true, tabindex: "-1", "aria-hidden": "true" });
     this.still = h("canvas.still", { hidden: true, "aria-hidden": "true" });
     this.boxes = h("div.boxes");
-    this.words = h("div.words", { hidden: true, role: "status" });
+    this.words = h("div.words", { hidden: true });
     this.note = h("div.tag", { hidden: true });
     this.picture = h("div.picture", this.video, this.still, this.boxes);
     this.element = h("div.stage.on-picture", { tabindex: "0", role: "group", "aria-label": "Picture" }, this.picture, this.note, this.words);
@@ -30,6 +32,7 @@ export class Stage {
 
   close() {
     this.resized.disconnect();
+    clearTimeout(this.lateTimer);
   }
 
   /** Gives the picture's frame the picture's shape, so that boxes lie where they belong. */
@@ -70,6 +73,19 @@ export class Stage {
     this.words.hidden = key === "";
     this.picture.classList.toggle("dim", key !== "");
     fill(this.words, key !== "" && h("div", ...children));
+    // Each move in time loads for a moment, which nobody wants to hear.
+    clearTimeout(this.lateTimer);
+    if (key.startsWith("loading")) this.lateTimer = setTimeout(() => this.sayWords(), LATE_MS);
+    else if (key !== "") this.sayWords();
+  }
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  lateTimer = undefined;
+
+  /** Says the words that stand in the picture's place, without the buttons. */
+  sayWords() {
+    const words = [...this.words.querySelectorAll("h2, p")].map((one) => one.textContent.replace(/\.$/, ""));
+    sayToo(words.join(". "), words[0] ?? "");
   }
 
   /**

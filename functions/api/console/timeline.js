@@ -1,14 +1,14 @@
 // The timeline of one camera, or of several on one clock: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
 
 import { now } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, isSpoken, say } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { fit } from "./fit.js";
 import { Footage } from "./footage.js";
 import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
 import { nameLanes } from "./gutter.js";
-import { Heading } from "./heading.js";
+import { Heading, ends } from "./heading.js";
 import { happenings } from "./happenings.js";
 import { covered, drawCursor, drawLanes } from "./lanes.js";
 import { outline, tellPlace, wordsAt } from "./outline.js";
@@ -49,7 +49,11 @@ export class TimelineView extends Emitter {
     this.isHeld = this.isClosed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.telling = undefined;
     this.toldAt = -Infinity;
+    /** What moves the playhead. @type {{ playing: boolean } | undefined} */
+    this.clock = undefined;
     /** @type {number | undefined} */
     this.hover = undefined;
     this.frames = new Frames(() => this.draw());
@@ -91,6 +95,7 @@ export class TimelineView extends Emitter {
     this.resized.disconnect();
     clearInterval(this.timer);
     clearTimeout(this.resting);
+    clearTimeout(this.telling);
     this.frames.end();
     this.footage.close();
   }
@@ -147,13 +152,19 @@ export class TimelineView extends Emitter {
     const length = Math.min(LONGEST, Math.max(SHORTEST, (to - from) * factor));
     const share = (fixed - from) / (to - from);
     this.show(fixed - share * length, fixed + (1 - share) * length);
-    if (around === undefined) say(`${text(this.span.from, "hm")} to ${text(this.span.to, "hm")}`);
+    if (around === undefined) this.sayEnds();
+  }
+
+  /** Says which span is shown now. */
+  sayEnds() {
+    say(ends(this.span).join(" to "));
   }
 
   /** Shows a span of a length around the playhead; a day is the whole day. @param {number} ms */
   scale(ms) {
     if (ms === DAY) this.show(midnight(this.playhead), midnight(this.playhead, 1));
     else this.show(this.playhead - ms * 0.6, this.playhead + ms * 0.4);
+    this.sayEnds();
   }
 
   /** @param {number} ms */
@@ -267,18 +278,33 @@ export class TimelineView extends Emitter {
     // The browser would keep all of them, sixty a second.
     performance.clearMeasures("framepost-timeline");
     this.heading.show(this.span);
-    tellPlace(this);
+    const runs = this.runs();
+    if (!runs) tellPlace(this);
     // Words, and a list of hundreds, are not made anew while somebody moves something.
     if (this.isMoved) clearTimeout(this.resting);
-    if (this.isMoved) this.resting = setTimeout(() => { this.tell(); outline(this); }, REST_MS);
+    if (this.isMoved) this.resting = setTimeout(() => { if (!this.runs()) this.tell(); outline(this); }, REST_MS);
     this.isMoved = false;
-    if (performance.now() - this.toldAt > TOLD_MS) this.tell();
+    clearTimeout(this.telling);
+    if (!runs && performance.now() - this.toldAt > TOLD_MS) this.tell();
+    // Nothing may be drawn any more after what was told too short ago.
+    else this.telling = setTimeout(() => { if (!this.runs()) this.tell(); }, TOLD_MS);
   }
+
+  /** Whether the playhead moves by itself under somebody to whom each change of the slider is read: the running time is not. */
+  runs() { return (this.clock?.playing ?? false) && isSpoken(this.slider); }
 
   /** Says what is at the playhead. */
   tell() {
     this.toldAt = performance.now();
-    this.slider.setAttribute("aria-valuetext", this.what(this.playhead));
+    const words = this.what(this.playhead);
+    if (this.slider.getAttribute("aria-valuetext") !== words) this.slider.setAttribute("aria-valuetext", words);
+  }
+
+  /** Says what is at a time that somebody went to, once. @param {number} ms */
+  arrived(ms) {
+    if (!isSpoken(this.slider)) return say(this.what(ms));
+    this.slider.setAttribute("aria-valuetext", this.what(ms));
+    this.slider.setAttribute("aria-valuenow", (ms / SECOND).toFixed(3));
   }
 
   /** What there is at a time, in words. @param {number} ms */

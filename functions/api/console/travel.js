@@ -1,9 +1,8 @@
 // How somebody moves about in time, by keys and buttons, where a timeline and a clock stand together.
 
-import { say } from "./dom.js";
 import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
-import { midnight } from "./time.js";
+import { DAY, midnight } from "./time.js";
 import { isBad } from "./words.js";
 
 /** The first of some times that is after another one by a distance, or the last that is before it. @param {number[]} all @param {number} ms @param {number} step @param {number} apart */
@@ -14,7 +13,7 @@ function beyond(all, ms, step, apart) {
 /** Goes to a time, and says what is there. @param {import("./timeline.js").TimelineView} timeline @param {(ms: number) => void} seek @param {number} ms */
 function jump(timeline, seek, ms) {
   seek(ms);
-  say(timeline.what(ms));
+  timeline.arrived(ms);
 }
 
 /**
@@ -45,15 +44,16 @@ export function travel(timeline, clock, seek, tell) {
 
 /**
  * Listens for keys until the answer is called.
- * @param {import("./timeline.js").TimelineView} timeline @param {{ wall: number, step: (frames: number) => void }} clock
+ * @param {import("./timeline.js").TimelineView} timeline @param {{ wall: number, playing: boolean, step: (frames: number) => void }} clock
  * @param {ReturnType<typeof import("./controls.js").controls>} bar @param {import("./exporting.js").Exporting} exporting
  * @param {(ms: number) => void} seek @param {Partial<import("./keys.js").CameraActions>} more
  */
 export function travelKeys(timeline, clock, bar, exporting, seek, more) {
+  timeline.clock = clock;
   return cameraKeys({
     toggle: bar.toggle, sound: bar.sound, rate: bar.rate, step: (frames) => clock.step(frames), move: (ms) => jump(timeline, seek, clock.wall + ms),
     export: () => exporting.open(), mark: (end) => timeline.mark(end), clear: () => timeline.clearRange(), zoom: (factor) => timeline.zoom(factor),
-    day: () => timeline.show(midnight(clock.wall), midnight(clock.wall, 1)), start: () => jump(timeline, seek, midnight(clock.wall)),
+    day: () => timeline.scale(DAY), start: () => jump(timeline, seek, midnight(clock.wall)),
     ask: () => askTime(clock.wall, seek), close: () => exporting.close(), ...more,
   });
 }

@@ -1,6 +1,6 @@
 // The live wall: every camera's newest picture, how old it is, and its last day.
 
-import { json, now } from "./api.js";
+import { json, lineState, now } from "./api.js";
 import { plays } from "./buffer.js";
 import { chip, fill, h, icon, setText } from "./dom.js";
 import { draw, picture } from "./pictures.js";
@@ -30,8 +30,9 @@ class Tile {
     this.age = h("span.age");
     this.strip = new Strip(camera);
     this.element = h("a.tile", { href: cameraLink(camera) },
-      h("figure.on-picture", this.canvas, this.tag, this.over),
-      h("div.caption", h("span.name", camera.camera), h("span.space"), this.seen, this.age), this.strip.canvas);
+      h("div.caption", h("span.name", camera.camera), h("span.space"), this.seen, this.age),
+      // Above the words, and read behind the camera's name as a part of what the link is called.
+      h("figure.on-picture", { role: "presentation" }, this.canvas, this.tag, this.over), this.strip.canvas);
     this.visible = false;
     this.watch = new IntersectionObserver((entries) => {
       this.visible = entries.at(-1)?.isIntersecting ?? false;
@@ -122,7 +123,7 @@ export function wall(main) {
   let label;
   const count = h("span.quiet");
   const chips = h("div.chips", { role: "group", "aria-label": "The last 24 hours" });
-  const grid = h("div.wall");
+  const grid = h("div.wall", { tabindex: "-1" });
   fill(main, h("header.head", h("h1", "Live"), count, h("span.space"), chips), grid);
 
   function build() {
@@ -154,14 +155,14 @@ export function wall(main) {
     const key = `${labels} ${label}`;
     if (key === drawnLabels) return;
     drawnLabels = key;
-    fill(chips, ...(labels.length === 0 ? [] : [h("span.quiet.wide", "The last 24 hours:"), chip(label === undefined, () => choose(undefined), "All"),
+    fill(chips, ...(labels.length === 0 ? [] : [h("span.quiet.wide", { "aria-hidden": "true" }, "The last 24 hours:"), chip(label === undefined, () => choose(undefined), "All"),
       ...labels.map((of) => chip(of === label, () => choose(of), sign(of), labelText(of)))]));
   }
 
   function tick() {
     for (const tile of tiles) tile.tick();
     const fine = tiles.filter((tile) => isFresh(tile.camera)).length;
-    setText(count, tiles.length === 0 ? "" : `${fine} of ${tiles.length} cameras up to date`);
+    setText(count, tiles.length === 0 || lineState() !== "ok" ? "" : `${fine} of ${tiles.length} cameras up to date`);
     drawChips();
   }
 
