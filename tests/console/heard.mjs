@@ -81,6 +81,9 @@ export async function heardBusy(page, line) {
   const before = await counted();
   check("the seconds to the next try are counted", await until(page, (before) => !document.querySelector(".notice").textContent.includes(before), before), before);
   check("and not said", await page.$eval(".notice", (element) => element.closest("[aria-live], [role=status], [role=alert]") === null && element.querySelector("[aria-live], [role=status], [role=alert]") === null));
+  check("then the wall claims no number of cameras", await page.$eval(".head > .quiet", (element) => element.textContent === ""));
+  await page.goto(`${line.base}#/health`);
+  check("nor health that all is well", await until(page, () => document.querySelector(".head > .quiet").textContent === "Not known now"));
   line.instead = () => undefined;
   check("that it is over is said", await says(page, "Connected again"));
 }

@@ -70,7 +70,7 @@ export class Boxes {
 
 /** @param {Detection} detection */
 function box({ label, score, box: { left, top, width, height } }) {
-  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""}` }, h("span", sign(label), `${labelText(label)} ${scoreText(score)}`));
+  const element = h("div", { class: `box ${kind(label)} ${top < 0.06 ? "below" : ""} ${left > 0.8 ? "leftwards" : ""}` }, h("span", sign(label), `${labelText(label)} ${scoreText(score)}`));
   element.style.left = `${left * 100}%`;
   element.style.top = `${top * 100}%`;
   element.style.width = `${width * 100}%`;

@@ -8,6 +8,8 @@ const STEPS = [
 ];
 /** The least room between marks. */
 const ROOM_PX = 74;
+/** What a letter of a mark's words takes, and the space behind them. */
+const LETTER_PX = 8.5;
 
 /**
  * The marks of a span that is `width` pixels wide.
@@ -15,7 +17,9 @@ const ROOM_PX = 74;
  */
 export function ticks(span, width) {
   const msPerPx = (span.to - span.from) / width;
-  const step = STEPS.find((step) => step / msPerPx >= ROOM_PX) ?? 7 * DAY;
+  // Clocks of twelve hours have longer words, which would touch each other.
+  const needed = text(span.from, "hms").length * LETTER_PX;
+  const step = STEPS.find((step) => step / msPerPx >= (step < MINUTE ? Math.max(ROOM_PX, needed) : ROOM_PX)) ?? 7 * DAY;
   const marks = [];
   let last = -Infinity;
   // Where no clock changes, which costs little to see, nothing comes twice.
