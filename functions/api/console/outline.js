@@ -1,6 +1,6 @@
 // The timeline's twin for screen readers: what is in the visible span, as buttons that go there.
 
-import { fill, h } from "./dom.js";
+import { fill, h, isSpoken, say } from "./dom.js";
 import { SECOND, text } from "./time.js";
 import { within } from "./within.js";
 import { counted, gapText, isBad, labelText, proofText, removedText } from "./words.js";
@@ -10,8 +10,32 @@ const LISTED_MAX = 100;
 /** @type {WeakMap<Element, string>} */
 const shown = new WeakMap();
 
+/** Whether the playhead moves by itself under somebody to whom each change of the slider is read: the running time is not.
+ * @param {import("./timeline.js").TimelineView} view */
+function runs({ clock, slider }) {
+  return (clock?.playing ?? false) && isSpoken(slider);
+}
+
+/** Tells what is at the playhead. @param {import("./timeline.js").TimelineView} view */
+export function tell(view) {
+  if (runs(view)) return;
+  view.toldAt = performance.now();
+  const words = view.what(view.playhead);
+  if (view.slider.ariaValueText !== words) view.slider.ariaValueText = words;
+}
+
+/** Says what is at a time that somebody went to, once. @param {import("./timeline.js").TimelineView} view @param {number} ms */
+export function arrived(view, ms) {
+  const { slider } = view;
+  if (!isSpoken(slider)) return say(view.what(ms));
+  slider.ariaValueText = view.what(ms);
+  slider.ariaValueNow = (ms / SECOND).toFixed(3);
+}
+
 /** Tells where the playhead is in the span. @param {import("./timeline.js").TimelineView} view */
-export function tellPlace({ slider, span, playhead }) {
+export function tellPlace(view) {
+  if (runs(view)) return;
+  const { slider, span, playhead } = view;
   for (const [name, ms] of /** @type {const} */ ([["min", span.from], ["max", span.to], ["now", playhead]])) {
     // Seconds since 1970, to the millisecond: where a span is short, whole seconds put the playhead beside where it is drawn.
     const seconds = (ms / SECOND).toFixed(3);

@@ -1,7 +1,7 @@
 // The timeline of one camera, or of several on one clock: a span of time that zooms, pans and seeks, by pointer, keys and buttons.
 
 import { now } from "./api.js";
-import { h, isSpoken, say } from "./dom.js";
+import { h, say } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { fit } from "./fit.js";
 import { Footage } from "./footage.js";
@@ -11,7 +11,7 @@ import { nameLanes } from "./gutter.js";
 import { Heading, ends } from "./heading.js";
 import { happenings } from "./happenings.js";
 import { covered, drawCursor, drawLanes } from "./lanes.js";
-import { outline, tellPlace, wordsAt } from "./outline.js";
+import { outline, tell, tellPlace, wordsAt } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { hoverCard } from "./hover.js";
@@ -152,19 +152,14 @@ export class TimelineView extends Emitter {
     const length = Math.min(LONGEST, Math.max(SHORTEST, (to - from) * factor));
     const share = (fixed - from) / (to - from);
     this.show(fixed - share * length, fixed + (1 - share) * length);
-    if (around === undefined) this.sayEnds();
-  }
-
-  /** Says which span is shown now. */
-  sayEnds() {
-    say(ends(this.span).join(" to "));
+    if (around === undefined) say(ends(this.span).join(" to "));
   }
 
   /** Shows a span of a length around the playhead; a day is the whole day. @param {number} ms */
   scale(ms) {
     if (ms === DAY) this.show(midnight(this.playhead), midnight(this.playhead, 1));
     else this.show(this.playhead - ms * 0.6, this.playhead + ms * 0.4);
-    this.sayEnds();
+    say(ends(this.span).join(" to "));
   }
 
   /** @param {number} ms */
@@ -278,33 +273,15 @@ export class TimelineView extends Emitter {
     // The browser would keep all of them, sixty a second.
     performance.clearMeasures("framepost-timeline");
     this.heading.show(this.span);
-    const runs = this.runs();
-    if (!runs) tellPlace(this);
+    tellPlace(this);
     // Words, and a list of hundreds, are not made anew while somebody moves something.
     if (this.isMoved) clearTimeout(this.resting);
-    if (this.isMoved) this.resting = setTimeout(() => { if (!this.runs()) this.tell(); outline(this); }, REST_MS);
+    if (this.isMoved) this.resting = setTimeout(() => { tell(this); outline(this); }, REST_MS);
     this.isMoved = false;
     clearTimeout(this.telling);
-    if (!runs && performance.now() - this.toldAt > TOLD_MS) this.tell();
+    if (performance.now() - this.toldAt > TOLD_MS) tell(this);
     // Nothing may be drawn any more after what was told too short ago.
-    else this.telling = setTimeout(() => { if (!this.runs()) this.tell(); }, TOLD_MS);
-  }
-
-  /** Whether the playhead moves by itself under somebody to whom each change of the slider is read: the running time is not. */
-  runs() { return (this.clock?.playing ?? false) && isSpoken(this.slider); }
-
-  /** Says what is at the playhead. */
-  tell() {
-    this.toldAt = performance.now();
-    const words = this.what(this.playhead);
-    if (this.slider.getAttribute("aria-valuetext") !== words) this.slider.setAttribute("aria-valuetext", words);
-  }
-
-  /** Says what is at a time that somebody went to, once. @param {number} ms */
-  arrived(ms) {
-    if (!isSpoken(this.slider)) return say(this.what(ms));
-    this.slider.setAttribute("aria-valuetext", this.what(ms));
-    this.slider.setAttribute("aria-valuenow", (ms / SECOND).toFixed(3));
+    else this.telling = setTimeout(() => tell(this), TOLD_MS);
   }
 
   /** What there is at a time, in words. @param {number} ms */

@@ -2,6 +2,7 @@
 
 import { askTime } from "./goto.js";
 import { cameraKeys } from "./keys.js";
+import { arrived } from "./outline.js";
 import { DAY, midnight } from "./time.js";
 import { isBad } from "./words.js";
 
@@ -13,7 +14,7 @@ function beyond(all, ms, step, apart) {
 /** Goes to a time, and says what is there. @param {import("./timeline.js").TimelineView} timeline @param {(ms: number) => void} seek @param {number} ms */
 function jump(timeline, seek, ms) {
   seek(ms);
-  timeline.arrived(ms);
+  arrived(timeline, ms);
 }
 
 /**
