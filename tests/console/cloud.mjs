@@ -94,7 +94,7 @@ const said = await page.evaluate(async () => ({ words: document.querySelector(".
 await page.click(".foot-bar a");
 const clip = await next("clip.mp4");
 const found = clip && probe(clip);
-const words = clip && await page.evaluate(async (bytes) => (await import("/console/words.js")).size(bytes), Number(found.size));
+const words = clip && await page.evaluate(async (bytes) => (await consoleModule("words.js")).size(bytes), Number(found.size));
 check("and comes by a signed link", words === said.words && said.href.includes("signature") && Number(found.duration) > 1, `${said.words}: ${found?.size} bytes, ${found?.duration} s`);
 check("the export that was made is there", await until(page, () => document.querySelector(".job a[download]") !== null));
 await page.click(".job a[download]");
