@@ -3,7 +3,7 @@
 
 import { mkdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { check, end, expected, friends, open, until } from "./browser.mjs";
+import { check, end, expected, friends, open, poll, until } from "./browser.mjs";
 import { downloads, probe } from "./exports.mjs";
 
 const [base, site, camera, pictures, exported, media] = process.argv.slice(2);
@@ -14,6 +14,9 @@ mkdirSync(pictures, { recursive: true });
 if (media) friends.push(media);
 const { browser, page } = await open();
 const sent = [];
+/** How often the page asked what has happened since it asked before. */
+let turns = 0;
+page.on("request", (request) => { if (request.url().endsWith("/v1/events") && request.headers()["last-event-id"] !== undefined) turns += 1; });
 page.on("response", (response) => { if (new URL(response.url()).origin === media && response.ok()) sent.push(response); });
 await page.evaluateOnNewDocument(() => {
   globalThis.coloursIn = (canvas) => {
@@ -111,6 +114,7 @@ await page.goto(`${base}#/search?label=motion&days=-1`);
 check("search finds what was seen, with its picture", await until(page, () => globalThis.coloursIn(document.querySelector(".hit canvas")) > 2));
 await page.goto(`${base}#/health`);
 check("health knows the camera", await until(page, (camera) => [...document.querySelectorAll("tbody th")].some((one) => one.textContent === camera), camera));
+if (media) check("what happens is asked for again and again, from where it was", await poll(() => turns > 1), `${turns} times`);
 if (media) check("the bucket sent the media", sent.length > 3, `${sent.length} answers`);
 
 // Whoever leaves takes nothing with him: pages that were closed hold up nobody.

@@ -89,9 +89,9 @@ export function useToken(text) {
   line.emit("line");
 }
 
-/** Whether a bucket that the server sent us to refuses to send a file. @param {Response} response */
-function isRefused({ redirected, status }) {
-  return redirected && [400, 403].includes(status);
+/** Whether a bucket that the server sent us to refuses to send a file. @param {string} path @param {Response} response */
+function isRefused(path, { redirected, status }) {
+  return redirected && path.startsWith("/v1/media/") && [400, 403].includes(status);
 }
 
 /**
@@ -110,7 +110,7 @@ export async function ask(path, options = {}) {
   try {
     response = await get("default");
     // A bucket may refuse a link that was kept for longer than it is good.
-    if (isRefused(response)) response = await get("reload");
+    if (isRefused(path, response)) response = await get("reload");
   } catch (error) {
     if (options.signal?.aborted) throw error;
     become("offline");
@@ -123,7 +123,7 @@ export async function ask(path, options = {}) {
     return response;
   }
   // The server has let it pass: a bucket says so of what it has not.
-  if (response.redirected && response.status === 403) throw new Failure("gone", "The bucket has no such file.");
+  if (isRefused(path, response) && response.status === 403) throw new Failure("gone", "The bucket has no such file.");
   const problem = await response.json().then(timed).catch(() => undefined);
   const words = problem?.detail ?? problem?.title ?? `The server answered ${response.status}.`;
   const kind = problem?.type === "/problems/damaged" ? "damaged" : KINDS[response.status] ?? (response.status >= 500 ? "failing" : "refused");
