@@ -84,7 +84,10 @@ export function keepFresh() {
       fill(place, h("div.notice", region, words));
     } else {
       if (place.querySelector(".warned")) say("Connected again");
+      const isInside = place.contains(document.activeElement);
       fill(place);
+      // Whoever signed in is not sent to the top of the page.
+      if (isInside) byId("main").focus();
     }
   }
 
