@@ -30,6 +30,9 @@ pub(super) struct RequestBody {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Metadata {
     pub(super) inputs: Vec<TensorMetadata>,
+    /// Empty where the server says nothing of them.
+    #[serde(default)]
+    pub(super) outputs: Vec<TensorMetadata>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -83,7 +86,7 @@ struct BinarySize {
     binary_data_size: usize,
 }
 
-/// Asks for all outputs, where none is named.
+/// Asks for outputs in binary form, whether or not they are named.
 #[derive(Serialize)]
 struct BinaryOutputs {
     binary_data_output: bool,
@@ -132,7 +135,7 @@ pub(super) fn request(
         id: "0",
         inputs: [RequestInput { name, shape: input.shape, datatype, parameters, data }],
         outputs: outputs.iter().copied().map(output).collect(),
-        parameters: (is_binary && outputs.is_empty()).then_some(BinaryOutputs { binary_data_output: true }),
+        parameters: is_binary.then_some(BinaryOutputs { binary_data_output: true }),
     };
     let mut body = serde_json::to_vec(&request).map_err(|error| Malformed(error.to_string()))?;
     let document_bytes = body.len();

@@ -21,7 +21,7 @@ use crate::prepare::{prepare, shape};
 use crate::store::{Description, ModelDirectory};
 use crate::tensor::{InputTensor, OutputTensor};
 use async_trait::async_trait;
-use body::{Malformed, datatype};
+use body::{Malformed, TensorMetadata, datatype};
 use framepost_events::detection::Detection;
 use framepost_events::record::Model as Named;
 use framepost_ports::{Detector, Error, ErrorKind, Picture, Result};
@@ -47,8 +47,14 @@ pub struct OipDetector {
     directory: ModelDirectory,
     description: Description,
     server: Server,
-    /// The name of the model's input.
-    input: OnceCell<String>,
+    names: OnceCell<Names>,
+}
+
+/// The names of the tensors that the server is asked with and for.
+struct Names {
+    input: String,
+    /// Empty where the model has one output, and nobody says its name.
+    outputs: Vec<String>,
 }
 
 /// The server, by the way in which it is asked.
@@ -109,7 +115,7 @@ impl OipDetector {
             digest: manifest.file.as_ref().map(|file| file.sha256),
             arm: None,
         };
-        Ok(Self { named, directory, description, server: Server::new(url, token)?, input: OnceCell::new() })
+        Ok(Self { named, directory, description, server: Server::new(url, token)?, names: OnceCell::new() })
     }
 
     /// The model's directory that a URL stands for, in the directory of models: the `NAME` of `/v2/models/NAME`. Vertex AI's URLs
@@ -126,11 +132,16 @@ impl OipDetector {
 
     /// Asks the server about the model, and compares that with `model.toml`. Returns the input's name.
     pub async fn check(&self) -> Result<&str> {
+        self.names().await.map(|names| names.input.as_str())
+    }
+
+    async fn names(&self) -> Result<&Names> {
         let ask = || async {
-            let Manifest { input, .. } = &self.description.manifest;
+            let Manifest { input, decoder, .. } = &self.description.manifest;
             let Some(metadata) = self.server.metadata().await? else {
                 let missing = "model.toml has no `input.name`, which this server cannot be asked for";
-                return input.name.clone().ok_or_else(|| self.directory.invalid("check", missing));
+                let input = input.name.clone().ok_or_else(|| self.directory.invalid("check", missing))?;
+                return Ok(Names { input, outputs: outputs(decoder, &[]) });
             };
             let [found] = metadata.inputs.as_slice() else {
                 let why = format!("the server's model has {} inputs; it needs to have one", metadata.inputs.len());
@@ -148,9 +159,9 @@ impl OipDetector {
                 let why = format!("the server's model has the input {found}; model.toml says {expected:?}");
                 return Err(self.directory.invalid("check", why));
             }
-            Ok(found.name.clone())
+            Ok(Names { input: found.name.clone(), outputs: outputs(decoder, &metadata.outputs) })
         };
-        self.input.get_or_try_init(ask).await.map(String::as_str)
+        self.names.get_or_try_init(ask).await
     }
 
     /// Whether the server has refused binary tensors.
@@ -163,9 +174,14 @@ impl OipDetector {
     }
 }
 
-/// The outputs to ask for; none where there is only one and its name is not known.
-fn outputs(decoder: &Decoder) -> Vec<&str> {
-    decoder.outputs().unwrap_or_default()
+/// Returns the outputs to ask for: those that the decoder names, or else the model's only one, if the server says its name.
+/// OpenVINO Model Server answers in binary form for outputs that are named, and in JSON for all others.
+fn outputs(decoder: &Decoder, found: &[TensorMetadata]) -> Vec<String> {
+    match (decoder.outputs(), found) {
+        (Some(names), _) => names.into_iter().map(str::to_owned).collect(),
+        (None, [only]) => vec![only.name.clone()],
+        (None, _) => vec![],
+    }
 }
 
 #[async_trait]
@@ -180,7 +196,8 @@ impl Detector for OipDetector {
     }
 
     async fn detect(&self, pictures: &[Picture]) -> Result<Vec<Vec<Detection>>> {
-        let name = self.check().await?;
+        let Names { input: name, outputs } = self.names().await?;
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
         let Description { manifest, labels } = &self.description;
         let mut found = Vec::with_capacity(pictures.len());
         for picture in pictures {
@@ -188,8 +205,8 @@ impl Detector for OipDetector {
             let expected = manifest.input.clone();
             let prepared = tokio::task::spawn_blocking(move || prepare(&picture, &expected)).await;
             let (input, placement) = prepared.map_err(|error| self.directory.invalid("prepare", error))?;
-            let outputs = self.server.look(&input, name, &outputs(&manifest.decoder)).await?;
-            let read = decode(manifest, labels, &outputs, &placement);
+            let answered = self.server.look(&input, name, &outputs).await?;
+            let read = decode(manifest, labels, &answered, &placement);
             found.push(read.map_err(|error| self.directory.invalid("read", Malformed(error.to_string())))?);
         }
         Ok(found)

@@ -70,12 +70,14 @@ impl Rest {
         self.only_json.load(Ordering::Relaxed)
     }
 
-    /// Runs the model. All `outputs` are asked for where none is named.
+    /// Runs the model. All outputs are asked for where `outputs` names none.
     pub(super) async fn look(&self, input: &InputTensor, name: &str, outputs: &[&str]) -> Result<Vec<OutputTensor>> {
         if !self.takes_only_json() {
             match self.infer(name, input, outputs, Tensors::Binary).await? {
                 Ok(found) => return Ok(found),
-                Err(Refused { status: 400 | 404 | 415 | 422 | 500 | 501, error, .. }) => {
+                // OpenVINO Model Server answers 412 to a document that is no JSON: to all of the body, where a proxy has taken
+                // the header away.
+                Err(Refused { status: 400 | 404 | 412 | 415 | 422 | 500 | 501, error, .. }) => {
                     // Only a server that then takes JSON has refused the form, and not the picture.
                     let Ok(Ok(found)) = self.infer(name, input, outputs, Tensors::Json).await else {
                         return Err(error);

@@ -5,5 +5,6 @@ mod bench;
 mod grpc;
 mod hostile;
 mod judge;
+mod openvino;
 mod python;
 mod servers;

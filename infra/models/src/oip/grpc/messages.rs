@@ -148,7 +148,8 @@ pub(super) fn request(
 pub(super) fn metadata(message: Bytes) -> Result<Metadata, Malformed> {
     let response = MetadataResponse::decode(message).map_err(|error| Malformed(error.to_string()))?;
     let input = |TensorMetadata { name, datatype, shape }| body::TensorMetadata { name, datatype, shape };
-    Ok(Metadata { inputs: response.inputs.into_iter().map(input).collect() })
+    // Contents are raw for all outputs, whichever are asked for.
+    Ok(Metadata { inputs: response.inputs.into_iter().map(input).collect(), outputs: vec![] })
 }
 
 /// Reads an answer, whose parts other than raw contents are limited before they are decoded.
