@@ -19,6 +19,7 @@
 //! * [`aws`]: an account at a moto server, Terraform's root applied to it, and the Lambda service.
 //! - [`postgres`]: a PostgreSQL server of a test's own.
 //! * [`machine`]: a clean Debian system that boots, for what is installed.
+//! - [`paid_service`]: a service that counts what it is paid for.
 //! - [`nowhere`]: a network that leads nowhere, and counts who tries to reach something.
 //! * [`measure`]: what a program costs, for the benchmark.
 //!
@@ -47,6 +48,7 @@ pub mod measure;
 pub mod media;
 pub mod nowhere;
 pub mod onebox;
+pub mod paid_service;
 pub mod plain_camera;
 pub mod postgres;
 pub mod range_server;

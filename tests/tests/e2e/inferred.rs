@@ -2,13 +2,15 @@
 //!
 //! Messages come twice and in any order, and the function is killed between a record and its acknowledgement, and while it reads.
 //! Each chunk still has one record in effect: copies have the same id and the same contents. Then a service that is paid for is asked, once about
-//! each chunk: Cloud Vision (a stub), and Rekognition (moto) with a budget of one call less than there are chunks.
+//! each chunk: Cloud Vision (a stub), and Rekognition (moto) with a budget of one call less than there are chunks. While the service works on the
+//! first call, the function is killed: that chunk has a record, too, which says so, and nobody pays for it again.
 
 use crate::gcp::{PATIENCE, Scene, address, is_chunk, statuses};
 use crate::logging;
-use framepost_events::record::{ChunkInferred, Data, Record, Skipped};
+use crate::paid::{its_metrics_count, kill, rekognition_is_asked_once, vision_is_asked_once};
+use framepost_events::record::{ChunkInferred, Data, Record};
 use framepost_tests::aws::REGION;
-use framepost_tests::aws::deployment::{Deployment, Subscriber};
+use framepost_tests::aws::deployment::Deployment;
 use framepost_tests::aws::lambda::{Function, Invoked, Mapping};
 use framepost_tests::aws::queue::{Messages, Queue};
 use framepost_tests::binaries::{Output, Program};
@@ -18,9 +20,6 @@ use framepost_tests::fault_proxy::{Fault, FaultProxy, Plan};
 use framepost_tests::media::Clip;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Whether ffmpeg is there, which `infer` starts.
@@ -33,7 +32,7 @@ pub(crate) fn has_ffmpeg() -> bool {
 }
 
 /// The records of chunks by their keys, one each. Asserts that copies are the same, but for the time that they took.
-fn one_each(records: impl IntoIterator<Item = Record>) -> BTreeMap<String, Record> {
+pub(crate) fn one_each(records: impl IntoIterator<Item = Record>) -> BTreeMap<String, Record> {
     let mut one_each: BTreeMap<String, Record> = BTreeMap::new();
     for mut record in records {
         if let Data::ChunkInferred(inferred) = &mut record.data {
@@ -95,8 +94,7 @@ fn on_google_each_chunk_is_inferred_once_in_effect() {
     std::thread::scope(|scope| {
         let pushing = scope.spawn(|| service.push(&waiting, second, &scene.vouching));
         proxy.wait_for(PATIENCE, |seen| seen.fault(stall) > 0);
-        let id = i32::try_from(service.running.id()).expect("a process id fits 31 bits");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL).expect("it runs");
+        kill(service.running.id());
         assert_eq!(pushing.join().expect("no panic"), 0, "no answer");
     });
     service.running.kill();
@@ -117,7 +115,7 @@ fn on_google_each_chunk_is_inferred_once_in_effect() {
 }
 
 /// Asserts that the filters of the metrics find in the service's own lines what these records say, and nothing else.
-fn its_metrics_count_on_google(service: &Service, records: &BTreeMap<String, Record>) {
+pub(crate) fn its_metrics_count_on_google(service: &Service, records: &BTreeMap<String, Record>) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
     let mut paid: BTreeMap<String, usize> = BTreeMap::new();
@@ -159,82 +157,6 @@ fn its_metrics_count_on_google(service: &Service, records: &BTreeMap<String, Rec
     for name in ["seen", "skipped", "dollars", "handled", "chunks"] {
         assert_eq!(metrics[name].of(&others).0, BTreeMap::new(), "{name}");
     }
-}
-
-/// Gives all that waits in the subscription to the function, twice and in any order, and counts what it asks Cloud Vision. Its
-/// budget is one call less than there are chunks.
-fn vision_is_asked_once(scene: &Scene, waiting: &str, chunks: &BTreeSet<String>) {
-    let google = &scene.google;
-    let (endpoint, asked) = vision();
-    let published = google.topic();
-    let inferred = google.subscription(&published, 60);
-    let variables = [
-        ("FRAMEPOST_DETECTOR", "vision:".to_owned()),
-        ("FRAMEPOST_PICTURES", "first".to_owned()),
-        ("FRAMEPOST_VISION_ENDPOINT", endpoint),
-        ("FRAMEPOST_LEDGER", format!("gs://{}/infer", google.bucket())),
-        ("FRAMEPOST_BUDGET", format!("{} calls", chunks.len() - 1)),
-    ];
-    let variables = variables.into_iter().collect();
-    let wiring = Wiring { program: Program::Infer, records: published, variables, ..scene.wiring.clone() };
-    let service = wiring.service(&scene.vouching);
-    let begun = today();
-    let pushed = push_all(google, waiting, &service, &scene.vouching, Manners::TwiceShuffled, PATIENCE);
-    // At midnight, there is a new budget.
-    let is_one_day = begun == today();
-    assert_eq!(statuses(&pushed).keys().copied().collect::<Vec<_>>(), [204], "{}", service.running.log());
-    let records = google.drain_rest(&inferred);
-    let records = records.iter().map(|message| serde_json::from_slice::<Record>(&message.data).expect("a record"));
-    let records = one_each(records);
-    assert_eq!(&records.keys().cloned().collect::<BTreeSet<_>>(), chunks);
-    let mut paid = 0;
-    for record in records.values() {
-        let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
-        if inferred.skipped == Some(Skipped::Budget) {
-            continue;
-        }
-        paid += 1;
-        assert_eq!((inferred.skipped, inferred.calls, inferred.dollars), (None, Some(1), Some(0.00225)), "{record:?}");
-        assert_eq!(inferred.summary[0].label, "person", "{record:?}");
-    }
-    let counts: Vec<usize> = asked.lock().expect("no panic").values().copied().collect();
-    assert_eq!(counts, vec![1; paid], "each picture once");
-    if is_one_day {
-        assert_eq!(paid, chunks.len() - 1);
-    }
-    its_metrics_count_on_google(&service, &records);
-}
-
-/// Cloud Vision, which sees a person in each picture. Returns its endpoint, and how often it was asked about each picture.
-fn vision() -> (String, Arc<Mutex<BTreeMap<String, usize>>>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
-    let asked = Arc::new(Mutex::new(BTreeMap::new()));
-    let counted = asked.clone();
-    let answer = move |connection: TcpStream| -> std::io::Result<()> {
-        let mut reading = BufReader::new(&connection);
-        let head: Vec<String> =
-            reading.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        assert!(head[0].starts_with("POST /v1/images:annotate"), "{head:?}");
-        let length = |line: &String| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok();
-        let mut body = vec![0; head.iter().find_map(length).expect("a length")];
-        reading.read_exact(&mut body)?;
-        let request: Value = serde_json::from_slice(&body)?;
-        let picture = request["requests"][0]["image"]["content"].as_str().expect("a picture").to_owned();
-        *counted.lock().expect("no panic").entry(picture).or_default() += 1;
-        let corners = json!([{ "x": 0.25, "y": 0.25 }, { "x": 0.75, "y": 0.25 }, { "x": 0.75, "y": 0.75 }, { "x": 0.25, "y": 0.75 }]);
-        let person = json!({ "name": "Person", "score": 0.875, "boundingPoly": { "normalizedVertices": corners } });
-        let seen = json!({ "responses": [{ "localizedObjectAnnotations": [person] }] }).to_string();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length";
-        write!(&connection, "{head}: {}\r\n\r\n{seen}", seen.len())
-    };
-    std::thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            // An error is a client that went away.
-            let _ = answer(connection);
-        }
-    });
-    (endpoint, asked)
 }
 
 #[test]
@@ -289,135 +211,8 @@ fn on_aws_each_chunk_is_inferred_once_in_effect() {
     let records = subscriber.records().into_iter().filter(|record| matches!(record.data, Data::ChunkInferred(_)));
     assert_inferred(&one_each(records), &chunks);
 
-    queue.send_all(&bodies);
-    let asked = rekognition_is_asked_once(&deployment, paid, &queue, &subscriber, &chunks);
+    let asked = rekognition_is_asked_once(&deployment, paid, &queue, &bodies, &subscriber, &chunks);
     assert_eq!(dead_letters.count(Messages::Visible), 0);
     assert_eq!(deployment.moto.refusals(), Vec::<Value>::new());
     its_metrics_count(&deployment, &asked);
-}
-
-/// The day, to which a budget belongs.
-fn today() -> String {
-    jiff::Timestamp::now().to_string()[..10].to_owned()
-}
-
-/// How often Rekognition was called for the chunks of a queue, and what the function logged meanwhile.
-struct Asked {
-    calls: usize,
-    /// The JSON of each line of the log, the oldest first.
-    log: Vec<Value>,
-    /// Whether a chunk had to be skipped. At midnight, there is a new budget.
-    is_one_day: bool,
-}
-
-/// Gives all that is in the queue to the function, with a budget of one call less than there are chunks. Returns its log.
-fn rekognition_is_asked_once(
-    deployment: &Deployment,
-    function: Function,
-    queue: &Queue,
-    subscriber: &Subscriber,
-    chunks: &BTreeSet<String>,
-) -> Asked {
-    let budget = chunks.len() - 1;
-    // It counts the calls.
-    let proxy = FaultProxy::start(deployment.moto.address());
-    let function = function.with_endpoint("REKOGNITION", &proxy.url());
-    let function = function.with_variable("FRAMEPOST_BUDGET", &format!("{budget} calls"));
-    let mut infer = Mapping::deployed(&deployment.moto, function);
-    let begun = today();
-    // Who comes while another one has the chunk is told to come again.
-    for _ in 0..10 {
-        infer.drain(2);
-        deployment.moto.advance(Duration::from_secs(queue.number("VisibilityTimeout") + 1));
-        if queue.count(Messages::Visible) == 0 {
-            break;
-        }
-    }
-    let log = infer.log().join("\n");
-    assert_eq!((queue.count(Messages::Visible), queue.count(Messages::InFlight)), (0, 0), "{log}");
-    let records = subscriber.records().into_iter().filter(|record| matches!(record.data, Data::ChunkInferred(_)));
-    let is_one_day = begun == today();
-    if is_one_day {
-        let records = one_each(records);
-        let mut paid = 0;
-        for record in records.values() {
-            let Data::ChunkInferred(inferred) = &record.data else { panic!("{record:?}") };
-            assert_eq!(inferred.model.detector, "rekognition");
-            if inferred.skipped == Some(Skipped::Budget) {
-                continue;
-            }
-            paid += 1;
-            let labels: Vec<&str> = inferred.summary.iter().map(|label| label.label.as_str()).collect();
-            assert_eq!(
-                (inferred.skipped, inferred.calls, inferred.dollars),
-                (None, Some(1), Some(0.001)),
-                "{record:?}"
-            );
-            assert_eq!(labels, ["mobile phone"], "what moto always sees: {record:?}");
-        }
-        assert_eq!((records.len(), paid), (chunks.len(), budget));
-    }
-    let calls = usize::try_from(proxy.seen().requests).expect("not many");
-    let expected = if is_one_day { budget..=budget } else { budget..=chunks.len() };
-    assert!(expected.contains(&calls), "{calls} calls for {expected:?}: {log}");
-    Asked { calls, log: infer.log().iter().filter_map(|line| serde_json::from_str(line).ok()).collect(), is_one_day }
-}
-
-/// Asserts that the filters that were deployed find what was seen, skipped and spent in the function's own lines.
-fn its_metrics_count(deployment: &Deployment, asked: &Asked) {
-    let group = json!({ "logGroupName": "/aws/lambda/framepost-infer" });
-    let described = deployment.account.json("logs", "Logs_20140328.DescribeMetricFilters", &group);
-    let filters = described["metricFilters"].as_array().expect("a list of filters");
-    // The lines that a filter finds, by the value of its dimension, and the sum of its values.
-    let counted = |name: &str| -> (BTreeMap<String, usize>, f64) {
-        let filter = filters.iter().find(|filter| filter["filterName"].as_str().is_some_and(|n| n.ends_with(name)));
-        let filter = filter.unwrap_or_else(|| panic!("no filter {name} in {described}"));
-        let pattern = filter["filterPattern"].as_str().expect("a pattern");
-        let metric = &filter["metricTransformations"][0];
-        let dimensions = metric["dimensions"].as_object().expect("dimensions");
-        let mut by_dimension = BTreeMap::new();
-        let mut sum = 0.0;
-        for line in asked.log.iter().filter(|line| matches_pattern(pattern, line)) {
-            let value = metric["metricValue"].as_str().expect("a value");
-            sum += value.parse().ok().or_else(|| selected(line, value)?.as_f64()).expect("a number");
-            for selector in dimensions.values() {
-                let value =
-                    selected(line, selector.as_str().expect("a selector")).expect("the dimension is in the line");
-                *by_dimension.entry(value.as_str().expect("a text").to_owned()).or_default() += 1;
-            }
-        }
-        (by_dimension, sum)
-    };
-    let (labels, _) = counted("infer-seen");
-    assert_eq!(labels, BTreeMap::from([("mobile phone".to_owned(), asked.calls)]));
-    let (reasons, _) = counted("infer-skipped");
-    if asked.is_one_day {
-        assert_eq!(reasons.keys().collect::<Vec<_>>(), ["budget"]);
-    }
-    let (sites, dollars) = counted("infer-dollars");
-    assert_eq!(sites, BTreeMap::from([(SITE.to_owned(), asked.calls)]));
-    assert!((dollars - 0.001 * asked.calls as f64).abs() < 1e-9, "{dollars}");
-}
-
-/// What a selector such as `$.label` stands for in a line.
-fn selected<'a>(line: &'a Value, selector: &str) -> Option<&'a Value> {
-    selector.strip_prefix("$.")?.split('.').try_fold(line, |value, name| value.get(name))
-}
-
-/// Whether a line is one that the pattern is for ("Filter pattern syntax for metric filters", JSON): comparisons joined by `&&`.
-/// Panics at anything else.
-fn matches_pattern(pattern: &str, line: &Value) -> bool {
-    let inner = pattern.trim().strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).expect("a pattern of JSON");
-    inner.split("&&").all(|comparison| {
-        let words = comparison.trim().trim_start_matches('(').trim_end_matches(')').trim();
-        let parts: Vec<&str> = words.splitn(3, ' ').collect();
-        let [selector, operator, operand] = parts[..] else { panic!("{comparison} in {pattern}") };
-        let Some(value) = selected(line, selector) else { return false };
-        match (operator, operand) {
-            ("=", "*") => true,
-            ("=", text) => value.as_str() == Some(text.trim_matches('"')),
-            (">", number) => value.as_f64().is_some_and(|value| value > number.parse().expect("a number")),
-            _ => panic!("{comparison} in {pattern}"),
-        }
-    })
 }

@@ -18,6 +18,7 @@ mod logging;
 mod malformed;
 mod mistreated;
 mod package;
+mod paid;
 mod parity;
 mod private;
 mod put_only;
