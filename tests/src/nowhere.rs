@@ -1,6 +1,8 @@
 //! A network that leads nowhere: what a program tries to reach is counted by the kernel, and reached by nobody.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 /// A network namespace with nothing but loopback. Dropping it ends the process that holds it.
@@ -12,8 +14,20 @@ pub struct Nowhere {
 impl Nowhere {
     /// Makes one, as any user. `None`, and a line that says so, where the system refuses.
     pub fn new() -> Option<Self> {
+        Self::set_up("ip link set lo up")
+    }
+
+    /// Makes one with this address, and no other of its version, not even loopback's. Who runs here can listen at it, and reach
+    /// whoever does.
+    pub fn with_only(address: Ipv4Addr) -> Option<Self> {
+        let script = format!("ip link set lo up && ip -4 address flush dev lo && ip address add {address}/32 dev lo");
+        Self::set_up(&script)
+    }
+
+    fn set_up(script: &str) -> Option<Self> {
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
+        let script = format!("{script} && echo ready && exec cat");
+        command.args(["--user", "--map-root-user", "--net", "sh", "-c", &script]);
         let holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut holder) = holder else {
             crate::skip("there is no unshare here, which makes a network of a test's own");
@@ -51,24 +65,43 @@ impl Nowhere {
     /// Returns how often anybody here tried to send something, to whatever address: packets, and attempts for which there is no
     /// route.
     pub fn attempts(&self) -> u64 {
-        let read = |file: &str| {
-            let path = format!("/proc/{}/net/{file}", self.holder.id());
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-        };
-        let number = |text: &str| text.parse::<u64>().expect("a number");
-        // A line of names and a line of numbers.
-        let v4 = read("snmp");
-        let lines: Vec<Vec<&str>> =
-            v4.lines().filter(|line| line.starts_with("Ip:")).map(|line| line.split(' ').collect()).collect();
-        let [names, numbers] = &lines[..] else { panic!("other counters: {v4}") };
-        let v4 = names.iter().zip(numbers).filter(|(name, _)| ["OutRequests", "OutNoRoutes"].contains(name));
-        let v4: Vec<u64> = v4.map(|(_, value)| number(value)).collect();
-        assert_eq!(v4.len(), 2, "other counters: {names:?}");
-        // A line for each.
-        let v6 = read("snmp6");
-        let v6 = v6.lines().filter_map(|line| line.split_once(char::is_whitespace));
-        let v6 = v6.filter(|(name, _)| ["Ip6OutRequests", "Ip6OutNoRoutes"].contains(name));
-        v4.into_iter().chain(v6.map(|(_, value)| number(value.trim()))).sum()
+        let v4 = self.counters("Ip", ["OutRequests", "OutNoRoutes"]);
+        v4.into_iter().chain(self.v6()).sum()
+    }
+
+    /// Returns how often anybody here tried to reach something else than a server at its only address, which has accepted so many
+    /// connections: attempts for which there is no route, datagrams, and connections that nobody has accepted.
+    pub fn attempts_beside(&self, accepted: u64) -> u64 {
+        let [no_routes] = self.counters("Ip", ["OutNoRoutes"]);
+        let [datagrams] = self.counters("Udp", ["OutDatagrams"]);
+        let [opened] = self.counters("Tcp", ["ActiveOpens"]);
+        no_routes + datagrams + opened.saturating_sub(accepted) + self.v6().into_iter().sum::<u64>()
+    }
+
+    fn read(&self, file: &str) -> String {
+        let path = format!("/proc/{}/net/{file}", self.holder.id());
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Counters of a protocol: a line of names and a line of numbers.
+    fn counters<const N: usize>(&self, protocol: &str, wanted: [&str; N]) -> [u64; N] {
+        let text = self.read("snmp");
+        let lines = text.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(": "));
+        let lines: Vec<Vec<&str>> = lines.map(|line| line.split(' ').collect()).collect();
+        let [names, numbers] = &lines[..] else { panic!("other counters: {text}") };
+        let found: BTreeMap<_, _> = names.iter().zip(numbers).collect();
+        wanted.map(|name| {
+            let found = found.get(&name).unwrap_or_else(|| panic!("no {name} among {names:?}"));
+            found.parse().expect("a number")
+        })
+    }
+
+    /// Packets of version 6, and attempts for which there is no route: a line for each.
+    fn v6(&self) -> Vec<u64> {
+        let text = self.read("snmp6");
+        let lines = text.lines().filter_map(|line| line.split_once(char::is_whitespace));
+        let lines = lines.filter(|(name, _)| ["Ip6OutRequests", "Ip6OutNoRoutes"].contains(name));
+        lines.map(|(_, value)| value.trim().parse().expect("a number")).collect()
     }
 }
 
