@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn framepost(models: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framepost"));
@@ -224,7 +226,43 @@ fn with_external_data(location: &str) -> Vec<u8> {
     adding(&number)
 }
 
-/// A file named in the model is not even looked for, wherever it may be: it is there, and everybody who opens it waits for ever.
+/// A pipe with a name, at whose other end somebody waits.
+struct Watched {
+    is_opened: Arc<AtomicBool>,
+}
+
+impl Watched {
+    fn at(path: &Path) -> Self {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        let is_opened = Arc::new(AtomicBool::new(false));
+        let opened = is_opened.clone();
+        let path = path.to_owned();
+        // It lasts until somebody opens the pipe to read, or the program ends. Who reads is at the end then.
+        std::thread::spawn(move || {
+            while let Ok(pipe) = std::fs::OpenOptions::new().write(true).open(&path) {
+                opened.store(true, Ordering::SeqCst);
+                drop(pipe);
+            }
+        });
+        Self { is_opened }
+    }
+
+    fn is_opened(&self) -> bool {
+        self.is_opened.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_pipe_that_is_read_is_seen_to_be_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data");
+    let watched = Watched::at(&path);
+    assert!(!watched.is_opened());
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+    assert!(watched.is_opened());
+}
+
+/// A file named in the model is not even looked for, wherever it may be: it is there, and whoever opens it is seen.
 #[test]
 fn a_model_with_data_in_another_file_is_refused_and_that_is_not_opened() {
     let dir = tempfile::tempdir().unwrap();
@@ -238,9 +276,7 @@ fn a_model_with_data_in_another_file_is_refused_and_that_is_not_opened() {
     let onnx = place.join("x.onnx");
     // Beside the directory that the file is in, beside the one that it would get, and where the command is given.
     let outside = [dir.path().join("data"), models.join("data"), place.join("data")];
-    for path in &outside {
-        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-    }
+    let watched = outside.each_ref().map(|path| Watched::at(path));
     for location in ["../data", "data", outside[0].to_str().unwrap()] {
         std::fs::write(&onnx, with_external_data(location)).unwrap();
         let mut command = framepost(&models);
@@ -250,6 +286,7 @@ fn a_model_with_data_in_another_file_is_refused_and_that_is_not_opened() {
         assert!(words(&refused).contains("external data"), "{location}: {}", words(&refused));
         assert_eq!((left_in(&models), left_in(&place)), (names(&["data"]), names(&["data", "labels.txt", "x.onnx"])));
         assert_eq!(left_in(dir.path()), names(&["data", "in", "models"]), "{location}");
+        assert_eq!(watched.each_ref().map(Watched::is_opened), [false; 3], "{location}");
     }
 }
 
