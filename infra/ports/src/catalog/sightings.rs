@@ -8,6 +8,8 @@
 //! - A chunk in which nothing moved (`still`) shows what the picture before it showed, and continues its sightings, as long as
 //!   no chunk is missing in between. A chunk that was not looked at for another reason ends them, because its contents are
 //!   unknown.
+//! - If the next chunk that is looked at shows nothing of the label, it was gone before the still chunks began: going is no
+//!   stillness. It went after the last picture of the chunk that it was seen in, and its sighting ends with that picture.
 //! - Each day (UTC) is built by itself, so that a late chunk changes at most one day.
 
 use framepost_events::detection::{Bounds, Detection};
@@ -42,7 +44,8 @@ pub struct Sighting {
     pub label: String,
     /// Wall-clock time of the first picture with it.
     pub from: Timestamp,
-    /// Wall-clock time of the last picture with it, or the end of the still chunks after that.
+    /// Wall-clock time of the last picture with it, or the end of the still chunks after that, unless the chunk after those shows
+    /// nothing of it.
     pub to: Timestamp,
     /// The highest score of a picture in it, 0 to 1.
     pub score: f64,
@@ -78,6 +81,9 @@ pub struct SightingFold {
     open: BTreeMap<String, Sighting>,
     /// What the last picture showed.
     present: BTreeSet<String>,
+    /// The time of that picture, for each label whose sighting still chunks have continued since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shown: BTreeMap<String, Timestamp>,
     /// The time until which this is valid.
     until: Option<Timestamp>,
 }
@@ -109,11 +115,15 @@ impl SightingFold {
             Some(Skipped::Still) if self.until.is_some_and(|until| within_pause(until, look.from)) => {
                 for label in &self.present {
                     if let Some(sighting) = self.open.get_mut(label) {
+                        self.shown.entry(label.clone()).or_insert(sighting.to);
                         sighting.to = sighting.to.max(look.to);
                     }
                 }
             }
-            Some(_) => self.present.clear(),
+            Some(_) => {
+                self.present.clear();
+                self.shown.clear();
+            }
         }
         self.until = Some(look.to);
         ended
@@ -131,6 +141,18 @@ impl SightingFold {
 
     fn look_at(&mut self, look: &Look<'_>, ended: &mut Vec<Sighting>) {
         self.present.clear();
+        let shown = std::mem::take(&mut self.shown);
+        // Of the time between, nothing is known where a chunk is missing.
+        if !look.frames.is_empty() && self.until.is_some_and(|until| within_pause(until, look.from)) {
+            let is_there = |label: &String| {
+                look.frames.iter().any(|frame| frame.detections.iter().any(|seen| seen.label == *label))
+            };
+            for (label, time) in shown.into_iter().filter(|(label, _)| !is_there(label)) {
+                if let Some(sighting) = self.open.get_mut(&label) {
+                    sighting.to = time;
+                }
+            }
+        }
         for frame in look.frames {
             let time = frame.time.unwrap_or_else(|| {
                 let offset = SignedDuration::try_from_secs_f64(frame.offset).unwrap_or_default();
@@ -263,6 +285,13 @@ mod tests {
             (vec![(0, person()), (3, Left(Skipped::Budget)), (6, still())], one(0, 0)),
             (vec![(0, still()), (3, person())], one(3, 3)),
             (vec![(0, person()), (3, still()), (60, person())], [one(0, 6), one(60, 60)].concat()),
+            // Who is not there after still chunks had gone before them.
+            (vec![(0, person()), (3, still()), (6, still()), (9, nobody())], one(0, 0)),
+            (vec![(0, person()), (3, still()), (6, person()), (9, still()), (12, nobody())], one(0, 6)),
+            (vec![(0, person()), (3, still()), (6, nobody()), (21, person())], [one(0, 0), one(21, 21)].concat()),
+            (vec![(0, person()), (3, still()), (6, Left(Skipped::Budget)), (9, nobody())], one(0, 6)),
+            // Of what was missed, nothing is known.
+            (vec![(0, person()), (3, still()), (60, nobody())], one(0, 6)),
         ] {
             assert_eq!(made(&said), expected);
         }
@@ -293,5 +322,20 @@ mod tests {
         assert!(again.take(&look(1)).is_empty());
         assert_eq!(again.end(), sightings([look(0), look(1)]));
         assert_eq!(sightings([look(0), look(1)])[0].most, 2);
+
+        // Also between still chunks and the next picture; and as it was written before it knew of those.
+        let still = Look { from: at(1), to: at(2), skipped: Some(Skipped::Still), frames: &[], ..look(0) };
+        let nobody = [frame(2, &[])];
+        let gone = Look { from: at(2), to: at(3), skipped: None, frames: &nobody, ..look(0) };
+        assert!(fold.take(&still).is_empty());
+        let text = serde_json::to_string(&fold).unwrap();
+        let mut again: SightingFold = serde_json::from_str(&text).unwrap();
+        again.take(&gone);
+        assert_eq!(again.end(), sightings([look(0), still, gone]));
+        let mut before: serde_json::Value = serde_json::from_str(&text).unwrap();
+        before.as_object_mut().unwrap().remove("shown").unwrap();
+        let mut again: SightingFold = serde_json::from_value(before).unwrap();
+        again.take(&gone);
+        assert_eq!(again.end()[0].to, at(2));
     }
 }
