@@ -8,9 +8,10 @@ use crate::regions::{Nowhere, model};
 use crate::shared::clip;
 use crate::support::{Counting, FRAGMENTED, Object, decoder, ffmpeg, record};
 use framepost_events::activity::Activity;
-use framepost_events::record::{ChunkInferred, Container, Data, Record};
+use framepost_events::record::{ChunkInferred, Container, Data, InferredFrame, Record, Skipped};
 use framepost_infer::{Infer, Parts, Seen, Settings};
 use framepost_models::OnnxDetector;
+use framepost_ports::catalog::{self, Look};
 use framepost_ports::memory::SimulatedClock;
 use framepost_ports::{Detector, Outcome};
 use jiff::SignedDuration;
@@ -149,6 +150,54 @@ fn sightings(seen: &[bool]) -> Vec<Range<usize>> {
     runs
 }
 
+/// The activity in a chunk.
+fn level(event: &Record) -> f64 {
+    let Data::ChunkProbed(probed) = &event.data else { panic!("a chunk") };
+    probed.activity.unwrap().level
+}
+
+/// The longest run of chunks of which something holds.
+fn longest(holds: &[bool]) -> Range<usize> {
+    let mut longest = 0..0;
+    let mut from = 0;
+    for (n, holds) in holds.iter().enumerate() {
+        from = if *holds { from } else { n + 1 };
+        longest = if n + 1 - from > longest.len() { from..n + 1 } else { longest };
+    }
+    longest
+}
+
+/// Asserts that one of the catalogue's sightings lasts from the first of these chunks to the end of the last one.
+fn assert_goes_on(chunks: &[Footage], frames: &[Vec<InferredFrame>], skipped: &[Option<Skipped>], over: Range<usize>) {
+    // Each frame's time follows from its chunk's.
+    let frames: Vec<Vec<InferredFrame>> = frames
+        .iter()
+        .map(|all| all.iter().map(|frame| InferredFrame { time: None, ..frame.clone() }).collect())
+        .collect();
+    let events: Vec<Record> = chunks.iter().enumerate().map(|(at, chunk)| at_time(&chunk.event, at)).collect();
+    let looks: Vec<Look<'_>> = events
+        .iter()
+        .zip(frames.iter().zip(skipped))
+        .map(|(event, (frames, skipped))| {
+            let Data::ChunkProbed(probed) = &event.data else { panic!("a chunk") };
+            let duration = &probed.duration;
+            let looked_at = if skipped.is_none() { &frames[..] } else { &[] };
+            Look {
+                from: duration.from.unwrap(),
+                to: duration.to.unwrap(),
+                key: "",
+                skipped: *skipped,
+                frames: looked_at,
+            }
+        })
+        .collect();
+    let all = catalog::sightings(looks.iter().copied());
+    let from = looks[over.start].from + SignedDuration::from_secs(i64::from(CHUNK_S));
+    let to = looks[over.end - 1].from;
+    let goes_on = all.iter().any(|sighting| sighting.label == "person" && sighting.from <= from && sighting.to >= to);
+    assert!(goes_on, "nobody is seen from {from} to {to}: {all:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
     for (name, label, plays) in
@@ -162,6 +211,7 @@ async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
         let open = [("FRAMEPOST_STILL_BELOW", "0"), ("FRAMEPOST_STILL_DIFFERENCE", "0")];
         // Whether something is seen in each chunk, and in its last picture.
         let mut shown = Vec::new();
+        let mut frames = Vec::new();
         for chunk in &chunks {
             let inferred = seen(chunk, chunk.event.clone(), onnx.clone(), &open).await;
             assert_eq!(inferred.skipped, None);
@@ -170,6 +220,7 @@ async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
             };
             let at_end = inferred.frames.last().is_some_and(is_seen);
             shown.push((inferred.frames.iter().any(is_seen), at_end));
+            frames.push(inferred.frames);
         }
         let played: Vec<usize> = (0..plays).flat_map(|_| 0..chunks.len()).collect();
         let truth: Vec<bool> = played.iter().map(|n| shown[*n].0).collect();
@@ -183,10 +234,12 @@ async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
             let mut is_there = false;
             // Chunks that cost nothing and have it in their pictures all the same: still is not empty.
             let mut still_with_it = 0;
+            let mut skipped = Vec::new();
             for (at, n) in played.iter().enumerate() {
                 let event = at_time(&chunks[*n].event, at);
                 let inferred = seen(&chunks[*n], event, Arc::new(Counting::free()), &variables).await;
                 let is_looked_at = inferred.skipped.is_none();
+                skipped.push(inferred.skipped);
                 looked_at += usize::from(is_looked_at);
                 still_with_it += usize::from(!is_looked_at && shown[*n].0);
                 gated.push(if is_looked_at { shown[*n].0 } else { is_there });
@@ -212,6 +265,14 @@ async fn the_same_sightings_follow_from_what_the_gate_lets_pass() {
                 assert!(moved <= 1, "{name}: borders moved by {moved} chunks");
                 assert!(looked_at < played.len(), "{name}: the gate lets every chunk pass");
                 assert!(label != "person" || still_with_it > 0, "people stand for 12 s in this clip");
+            }
+            if label == "person" && below == "1.5" {
+                let is_below = |n: &usize| level(&chunks[*n].event) < 1.5 && shown[*n].0;
+                let stands = longest(&(0..chunks.len()).map(|n| is_below(&n)).collect::<Vec<_>>());
+                println!("somebody is in chunks {stands:?}, whose activity is below the threshold");
+                assert!(stands.len() * CHUNK_S as usize >= 12, "people stand for 12 s in this clip: {stands:?}");
+                assert!(stands.clone().any(|n| skipped[n] == Some(Skipped::Still)), "{skipped:?}");
+                assert_goes_on(&chunks, &frames, &skipped, stands);
             }
         }
     }

@@ -8,6 +8,7 @@ mod confined;
 mod detectors;
 mod drawn;
 mod functions;
+mod gated;
 mod killed;
 #[cfg(feature = "onnx")]
 mod model;
