@@ -77,7 +77,7 @@ impl ModelServer {
 }
 
 /// Answers one request.
-fn serve(mut stream: TcpStream, model: &Model, heard: &Mutex<Vec<Heard>>) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, model: &Model, log: &Mutex<Vec<Heard>>) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -111,14 +111,14 @@ fn serve(mut stream: TcpStream, model: &Model, heard: &Mutex<Vec<Heard>>) -> std
     let kind = "content-type: application/json\r\nconnection: close";
     match answered {
         Ok((bytes, document, binary)) => {
-            heard.lock().unwrap().push((line, binary));
+            log.lock().unwrap().push((line, binary));
             let document =
                 document.map_or_else(String::new, |length| format!("Inference-Header-Content-Length: {length}\r\n"));
             write!(stream, "HTTP/1.1 200 OK\r\n{kind}\r\n{document}content-length: {}\r\n\r\n", bytes.len())?;
             stream.write_all(&bytes)
         }
         Err((status, error)) => {
-            heard.lock().unwrap().push((format!("{status} {line}"), vec![]));
+            log.lock().unwrap().push((format!("{status} {line}"), vec![]));
             let error = json!({ "error": error }).to_string();
             write!(stream, "HTTP/1.1 {status} X\r\n{kind}\r\ncontent-length: {}\r\n\r\n{error}", error.len())
         }

@@ -16,6 +16,7 @@ use framepost_ports::catalog::{Look, Sighting, sightings};
 use framepost_ports::{Bus, Detector, Outcome, Picture, Result, SystemClock};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
@@ -91,9 +92,9 @@ impl Scene {
         let mut x = "-100".to_owned();
         for visit in &self.visits {
             let [comes, stands, goes, gone] = visit.times();
-            x += &format!("+gte(t,{comes})*lt(t,{stands})*(68+96*(t-{comes})/{})", visit.walk);
-            x += &format!("+gte(t,{stands})*lt(t,{goes})*164");
-            x += &format!("+gte(t,{goes})*lt(t,{gone})*(164+98*(t-{goes})/{})", visit.walk);
+            write!(x, "+gte(t,{comes})*lt(t,{stands})*(68+96*(t-{comes})/{})", visit.walk).unwrap();
+            write!(x, "+gte(t,{stands})*lt(t,{goes})*164").unwrap();
+            write!(x, "+gte(t,{goes})*lt(t,{gone})*(164+98*(t-{goes})/{})", visit.walk).unwrap();
         }
         let seconds = self.seconds;
         let wall = format!("color=0x5a6a5a:s=160x120:r=5:d={seconds}");
@@ -136,8 +137,8 @@ impl Scene {
         let random = &mut fastrand::Rng::with_seed(5);
         let mut day = Vec::new();
         while let Some(visit) = random.choice(&visits) {
-            let (stands, moves): (Vec<usize>, Vec<usize>) =
-                visit.iter().copied().partition(|n| self.shows(*n) == Shows::Stands);
+            let stands: Vec<usize> = visit.iter().copied().filter(|n| self.shows(*n) == Shows::Stands).collect();
+            let moves: Vec<usize> = visit.iter().copied().filter(|n| self.shows(*n) == Shows::Moves).collect();
             let goes = moves.iter().position(|n| stands.last().is_some_and(|last| n > last)).unwrap_or(moves.len());
             let pause = (0..random.usize(pause.clone())).map(|_| nobody[random.usize(..nobody.len())]);
             let mut more: Vec<usize> = pause.chain(moves[..goes].iter().copied()).collect();
@@ -285,7 +286,8 @@ async fn gated(
     let mut day = Day { said: Vec::new(), read: 0, looked_at: 0, still_read: 0, still_looked_at: 0 };
     for (at, n) in chunks.iter().copied().enumerate() {
         let Data::ChunkProbed(chunk) = &mut events[n].data else { panic!("a chunk") };
-        (chunk.duration.from, chunk.duration.to) = (Some(time(at)), Some(time(at + 1)));
+        chunk.duration.from = Some(time(at));
+        chunk.duration.to = Some(time(at + 1));
         let decision = gate(chunk, &settings.of(chunk.site.as_ref(), chunk.camera.as_ref()));
         let key = (n, decision as usize);
         if !known.contains_key(&key) {
