@@ -58,6 +58,19 @@ async function playing(index) {
 const shot = (page, name) => page.screenshot({ path: path.join(pictures, `failing-${name}.png`) });
 await page.close();
 
+// A server that is busy refuses a file of the page.
+const busy = await browser.newPage();
+let refused = 0;
+await busy.setRequestInterception(true);
+busy.on("request", (request) => {
+  if (refused === 2 || !request.url().endsWith("/player.js")) return request.continue();
+  refused += 1;
+  return request.respond({ status: 429 });
+});
+await busy.goto(server);
+check("a page whose server refuses a file of it opens in the end", await until(busy, () => document.querySelector(".tile .name") !== null), `refused ${refused} times`);
+await busy.close();
+
 // The server dies while it plays, and comes back.
 const health = await browser.newPage();
 await health.goto(`${line.base}#/health`);

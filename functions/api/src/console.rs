@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 57] = modules![
+const MODULES: [(&str, &str, &[u8]); 58] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -71,6 +71,7 @@ const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "pictures.js",
     "player.js",
     "proof.js",
+    "reopen.js",
     "search.js",
     "seen.js",
     "shell.js",
@@ -140,7 +141,7 @@ fn version(files: &[File]) -> String {
 fn page(version: &str) -> String {
     let page = PAGE.replace("\"console/", &format!("\"console/{version}/"));
     let mut imported = String::new();
-    for (name, ..) in MODULES.iter().filter(|(name, ..)| !matches!(*name, "app.js" | "theme.js")) {
+    for (name, ..) in MODULES.iter().filter(|(name, ..)| !matches!(*name, "app.js" | "reopen.js" | "theme.js")) {
         let _ = writeln!(imported, "<link rel=\"modulepreload\" href=\"console/{version}/{name}\">");
     }
     page.replace("<body>", &format!("{imported}<body>"))

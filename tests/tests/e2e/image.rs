@@ -94,6 +94,8 @@ fn infer_brings_the_program_that_decodes() {
     let Some(images) = Images::new() else { return };
     let image = "localhost/framepost-infer";
     images.build(Recipe::Function { name: "infer", clouds: "gcp,aws", programs: "ffmpeg" }, image);
+    let config = images.config(image);
+    assert_eq!((&config["User"], &config["Entrypoint"]), (&json!("65534:65534"), &json!(["/function"])));
     let root = images.root(image);
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/onebox/assets/demo.mp4");
     std::fs::copy(clip, root.join("clip.mp4")).expect("a clip");
