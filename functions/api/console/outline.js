@@ -27,8 +27,10 @@ export function tell(view) {
 /** Says what is at a time that somebody went to, once. @param {import("./timeline.js").TimelineView} view @param {number} ms */
 export function arrived(view, ms) {
   const { slider } = view;
-  if (!isSpoken(slider)) return say(view.what(ms));
-  slider.ariaValueText = view.what(ms);
+  const words = view.what(ms);
+  view.toldAt = performance.now();
+  slider.ariaValueText = words;
+  if (!isSpoken(slider)) return say(words);
   slider.ariaValueNow = (ms / SECOND).toFixed(3);
 }
 

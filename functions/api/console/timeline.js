@@ -49,8 +49,6 @@ export class TimelineView extends Emitter {
     this.isHeld = this.isClosed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.telling = undefined;
     this.toldAt = -Infinity;
     /** What moves the playhead. @type {{ playing: boolean } | undefined} */
     this.clock = undefined;
@@ -95,7 +93,6 @@ export class TimelineView extends Emitter {
     this.resized.disconnect();
     clearInterval(this.timer);
     clearTimeout(this.resting);
-    clearTimeout(this.telling);
     this.frames.end();
     this.footage.close();
   }
@@ -278,10 +275,7 @@ export class TimelineView extends Emitter {
     if (this.isMoved) clearTimeout(this.resting);
     if (this.isMoved) this.resting = setTimeout(() => { tell(this); outline(this); }, REST_MS);
     this.isMoved = false;
-    clearTimeout(this.telling);
     if (performance.now() - this.toldAt > TOLD_MS) tell(this);
-    // Nothing may be drawn any more after what was told too short ago.
-    else this.telling = setTimeout(() => tell(this), TOLD_MS);
   }
 
   /** What there is at a time, in words. @param {number} ms */
