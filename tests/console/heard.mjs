@@ -28,6 +28,8 @@ export async function heard(page, { base, camera, start, goes }) {
   // The slider, by keys.
   await goes(start);
   await until(page, () => document.querySelector("video")?.readyState >= 2 && !document.querySelector("video").seeking);
+  // It plays where somebody was live before.
+  if ((await page.$eval(".play", (button) => button.ariaLabel)) === "Pause") await page.keyboard.press("k");
   await page.evaluate(() => {
     document.querySelector(".lanes").focus();
     globalThis.changes = { slider: [], say: [] };

@@ -139,7 +139,7 @@ def drive(reader, line, camera):
         stops = []
         while len(stops) < 60 and not re.search(pattern, " ".join(stops[-1:])):
             press("Tab")
-            stops.append(" / ".join(one for one in reader.until(r"(?!tab)\w\w") if one != "tab"))
+            stops.append(" / ".join(one for one in reader.until(r"(?:^| / )(?!tab\b)\w") if one != "tab"))
         return stops
 
     check("the page is read", *(lambda said: (any(one.startswith("Live") for one in said), said[:4]))(reader.until(r"Finished loading Live")))
