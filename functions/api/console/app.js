@@ -93,9 +93,3 @@ const { parts, query } = place();
 // A camera's screen, and several cameras', want to know where the footage ends, but for a camera at an instant.
 if (parts[0] === "side" || (parts[0] === "camera" && !(parts.length > 2 && query.has("t")))) await fresh;
 show("again");
-try {
-  // The page is whole.
-  sessionStorage.removeItem("framepost-reopened");
-} catch {
-  // Storage is not allowed here.
-}

@@ -1,9 +1,9 @@
 // How somebody moves about in time, by keys and buttons, where a timeline and a clock stand together.
 
-import { askTime } from "./goto.js";
+import { button, closeButton, fill, h, showDialog } from "./dom.js";
 import { cameraKeys } from "./keys.js";
 import { arrived } from "./outline.js";
-import { DAY, midnight } from "./time.js";
+import { DAY, fromWall, midnight, text, twin, utc, wall } from "./time.js";
 import { isBad } from "./words.js";
 
 /** The first of some times that is after another one by a distance, or the last that is before it. @param {number[]} all @param {number} ms @param {number} step @param {number} apart */
@@ -41,6 +41,25 @@ export function travel(timeline, clock, seek, tell) {
       else jump(timeline, seek, found + 1);
     },
   };
+}
+
+/** "Go to a time": asks for a date and a time of the shown zone's clocks, and which one is meant where they say it twice. @param {number} near what is in the field at first @param {(ms: number) => void} go */
+function askTime(near, go) {
+  const field = h("input", { type: "datetime-local", step: "1", value: utc(wall(near)).slice(0, 19), required: true, "aria-label": "Date and time" });
+  const choices = h("p.row");
+  const end = (/** @type {number} */ ms) => {
+    dialog.close();
+    go(ms);
+  };
+  const submit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const ms = fromWall(Date.parse(`${field.value}Z`));
+    const other = twin(ms);
+    if (Number.isNaN(ms)) return;
+    if (other === undefined) end(ms);
+    else fill(choices, "The clocks said this twice.", ...[ms, other].sort((a, b) => a - b).map((one) => button(text(one, "zoned"), () => end(one))));
+  };
+  const dialog = showDialog("Go to a time", h("form.goto", { onsubmit: submit }, field, h("button.button.primary", { type: "submit" }, "Go"), closeButton()), choices);
 }
 
 /**

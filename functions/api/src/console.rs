@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 58] = modules![
+const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -51,7 +51,6 @@ const MODULES: [(&str, &str, &[u8]); 58] = modules![
     "footage.js",
     "frames.js",
     "gestures.js",
-    "goto.js",
     "gutter.js",
     "happenings.js",
     "heading.js",
@@ -166,13 +165,13 @@ fn without_comments(module: &str) -> String {
     sent
 }
 
-/// A text without the comments that begin like this one.
+/// A text without the comments that begin like this one, and a space behind each.
 fn without(text: &str, comment: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, inside)) = rest.split_once(comment) {
         kept.push_str(before);
-        rest = inside.split_once("*/").map_or("", |(_, after)| after);
+        rest = inside.split_once("*/").map_or("", |(_, after)| after.strip_prefix(' ').unwrap_or(after));
     }
     kept.push_str(rest);
     kept
@@ -250,7 +249,7 @@ mod tests {
     #[test]
     fn lines_of_comments_are_not_sent() {
         let module = "// A module.\nimport \"./x.js\";\n\n/** One line. */\n/**\n * Several.\n */\nlet a = /** @type {A} */ (1); // why\n  /* in */ f();\n  // more\nlet b = \"/*\";\n";
-        let sent = "\nimport \"./x.js\";\n\n\n\n\n\nlet a =  (1); // why\n/* in */ f();\n\nlet b = \"/*\";\n";
+        let sent = "\nimport \"./x.js\";\n\n\n\n\n\nlet a = (1); // why\n/* in */ f();\n\nlet b = \"/*\";\n";
         assert_eq!(without_comments(module), sent);
     }
 
