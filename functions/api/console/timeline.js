@@ -46,7 +46,7 @@ export class TimelineView extends Emitter {
     /** @type {string[]} */
     this.labels = [];
     this.hidden = new Set();
-    this.isHeld = this.isClosed = false;
+    this.isHeld = this.isClosed = this.ran = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
     this.toldAt = -Infinity;
@@ -83,8 +83,7 @@ export class TimelineView extends Emitter {
     });
     this.timer = setInterval(() => this.load(), 1000);
     this.redraw();
-    if (first) first.then(() => { if (!this.isClosed) this.load(); });
-    else this.load();
+    (first ?? Promise.resolve()).then(() => { if (!this.isClosed) this.load(); });
   }
 
   close() {
@@ -105,9 +104,7 @@ export class TimelineView extends Emitter {
   }
 
   /** Of the visible span and a screen to both sides. */
-  get data() {
-    return this.footage.of(this.of);
-  }
+  get data() { return this.footage.of(this.of); }
 
   /** Of the whole day of the playhead. */
   get day() { return this.footage.day; }
@@ -178,6 +175,9 @@ export class TimelineView extends Emitter {
    */
   moveTo(ms, how = "follow") {
     if (this.isHeld && how !== "drag") return;
+    // What runs is not told to whoever listens: where it stands, it is.
+    if (this.ran && !this.clock?.playing) this.redraw("playhead");
+    this.ran = this.clock?.playing ?? false;
     if (this.narrow()) {
       this.centre(ms);
       return;
