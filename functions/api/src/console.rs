@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 57] = modules![
+const MODULES: [(&str, &str, &[u8]); 56] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -43,6 +43,7 @@ const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "camera.js",
     "controls.js",
     "dom.js",
+    "early.js",
     "emitter.js",
     "export.js",
     "exporting.js",
@@ -70,7 +71,6 @@ const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "pictures.js",
     "player.js",
     "proof.js",
-    "reopen.js",
     "search.js",
     "seen.js",
     "shell.js",
@@ -81,7 +81,6 @@ const MODULES: [(&str, &str, &[u8]); 57] = modules![
     "strip.js",
     "strokes.js",
     "supply.js",
-    "theme.js",
     "thin.js",
     "ticks.js",
     "time.js",
@@ -140,7 +139,7 @@ fn version(files: &[File]) -> String {
 fn page(version: &str) -> String {
     let page = PAGE.replace("\"console/", &format!("\"console/{version}/"));
     let mut imported = String::new();
-    for (name, ..) in MODULES.iter().filter(|(name, ..)| !matches!(*name, "app.js" | "reopen.js" | "theme.js")) {
+    for (name, ..) in MODULES.iter().filter(|(name, ..)| !matches!(*name, "app.js" | "early.js")) {
         let _ = writeln!(imported, "<link rel=\"modulepreload\" href=\"console/{version}/{name}\">");
     }
     page.replace("<body>", &format!("{imported}<body>"))

@@ -7,6 +7,7 @@ use crate::tensor::{InputTensor, OutputTensor};
 use framepost_ports::shown::ShownUrl;
 use framepost_ports::{Error, ErrorKind, Result};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
 
@@ -49,6 +50,18 @@ pub(super) fn client() -> Result<reqwest::Client> {
         .map_err(|error| Error::new(ErrorKind::Invalid, "connect", "a model server").because(error))
 }
 
+/// Returns whether the connection ended before there was an answer, in the time that there was for one.
+fn broke_off(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        if let Some(lost) = this.downcast_ref::<reqwest::Error>() {
+            return lost.is_request() && !lost.is_timeout() && !lost.is_connect();
+        }
+        cause = this.source();
+    }
+    false
+}
+
 impl Rest {
     pub(super) fn new(url: Url, token: Token) -> Result<Self> {
         let form = if url.path().ends_with(RAW_PREDICT) { Form::RawPredict } else { Form::Model };
@@ -73,21 +86,23 @@ impl Rest {
     /// Runs the model. All outputs are asked for where `outputs` names none.
     pub(super) async fn look(&self, input: &InputTensor, name: &str, outputs: &[&str]) -> Result<Vec<OutputTensor>> {
         if !self.takes_only_json() {
-            match self.infer(name, input, outputs, Tensors::Binary).await? {
-                Ok(found) => return Ok(found),
+            let (error, is_refusal) = match self.infer(name, input, outputs, Tensors::Binary).await {
+                Ok(Ok(found)) => return Ok(found),
                 // OpenVINO Model Server answers 412 to a document that is no JSON: to all of the body, where a proxy has taken
                 // the header away.
-                Err(Refused { status: 400 | 404 | 412 | 415 | 422 | 500 | 501, error, .. }) => {
-                    // Only a server that then takes JSON has refused the form, and not the picture.
-                    let Ok(Ok(found)) = self.infer(name, input, outputs, Tensors::Json).await else {
-                        return Err(error);
-                    };
-                    tracing::info!(server = %self.shown(), "the model server takes no binary tensors");
-                    self.only_json.store(true, Ordering::Relaxed);
-                    return Ok(found);
-                }
-                Err(refused) => return Err(refused.error),
+                Ok(Err(Refused { status: 400 | 404 | 412 | 415 | 422 | 500 | 501, error, .. })) => (error, true),
+                Ok(Err(refused)) => return Err(refused.error),
+                // A server may refuse a body while that is on its way, and close the connection: what it said is lost then.
+                Err(error) if broke_off(&error) => (error, false),
+                Err(error) => return Err(error),
+            };
+            // Only a server that then takes JSON has refused the form, and not the picture.
+            let Ok(Ok(found)) = self.infer(name, input, outputs, Tensors::Json).await else { return Err(error) };
+            if is_refusal {
+                tracing::info!(server = %self.shown(), "the model server takes no binary tensors");
+                self.only_json.store(true, Ordering::Relaxed);
             }
+            return Ok(found);
         }
         self.infer(name, input, outputs, Tensors::Json).await?.map_err(|refused| refused.error)
     }

@@ -302,6 +302,17 @@ async fn a_server_that_asks_for_a_moment_is_asked_again_and_one_that_is_not_ther
     assert_eq!(error.kind(), ErrorKind::Transport, "{}", chain(&error));
 }
 
+/// MLServer sometimes closes the connection while it refuses a body that is still being sent.
+#[tokio::test]
+async fn a_server_that_closes_while_it_refuses_is_asked_in_json() {
+    let dir = tempfile::tempdir().unwrap();
+    described(dir.path());
+    let server = faulty(vec![Fault::Dead, Fault::Answer(200, "", nothing())]);
+    let detector = detector(server.address.port(), dir.path()).await;
+    assert_eq!(detector.detect(&[blank()]).await.unwrap(), [[]]);
+    assert!(!detector.takes_only_json(), "it did not say that it takes no binary tensors");
+}
+
 /// The clock is simulated from the first question on, so that nobody waits for the limit.
 #[tokio::test]
 async fn a_server_that_says_nothing_is_given_up_after_its_time() {

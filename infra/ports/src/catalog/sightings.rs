@@ -8,8 +8,9 @@
 //! - A chunk in which nothing moved (`still`) shows what the picture before it showed, and continues its sightings, as long as
 //!   no chunk is missing in between. A chunk that was not looked at for another reason ends them, because its contents are
 //!   unknown.
-//! - If the next chunk that is looked at shows nothing of the label, it was gone before the still chunks began: going is no
-//!   stillness. It went after the last picture of the chunk that it was seen in, and its sighting ends with that picture.
+//! - If the first picture after still chunks shows nothing of the label, it was gone before they began: going is no
+//!   stillness. It went after the last picture of the chunk that it was seen in, and its sighting ends with that picture. What
+//!   comes later in the same chunk has come anew.
 //! - Each day (UTC) is built by itself, so that a late chunk changes at most one day.
 
 use framepost_events::detection::{Bounds, Detection};
@@ -44,8 +45,8 @@ pub struct Sighting {
     pub label: String,
     /// Wall-clock time of the first picture with it.
     pub from: Timestamp,
-    /// Wall-clock time of the last picture with it, or the end of the still chunks after that, unless the chunk after those shows
-    /// nothing of it.
+    /// Wall-clock time of the last picture with it, or the end of the still chunks after that, unless the first picture after those
+    /// shows nothing of it.
     pub to: Timestamp,
     /// The highest score of a picture in it, 0 to 1.
     pub score: f64,
@@ -143,10 +144,10 @@ impl SightingFold {
         self.present.clear();
         let shown = std::mem::take(&mut self.shown);
         // Of the time between, nothing is known where a chunk is missing.
-        if !look.frames.is_empty() && self.until.is_some_and(|until| within_pause(until, look.from)) {
-            let is_there = |label: &String| {
-                look.frames.iter().any(|frame| frame.detections.iter().any(|seen| seen.label == *label))
-            };
+        if let Some(first) = look.frames.first()
+            && self.until.is_some_and(|until| within_pause(until, look.from))
+        {
+            let is_there = |label: &String| first.detections.iter().any(|seen| seen.label == *label);
             for (label, time) in shown.into_iter().filter(|(label, _)| !is_there(label)) {
                 if let Some(sighting) = self.open.get_mut(&label) {
                     sighting.to = time;
@@ -295,6 +296,20 @@ mod tests {
         ] {
             assert_eq!(made(&said), expected);
         }
+    }
+
+    #[test]
+    fn who_is_not_in_the_first_picture_after_still_chunks_has_come_anew() {
+        let seen = [frame(0, &["person"])];
+        let anew = [frame(30, &[]), frame(31, &["person"])];
+        let stayed = [frame(30, &["person"]), frame(31, &[])];
+        let look = |from: i64, to: i64, frames| Look { from: at(from), to: at(to), key: "k", skipped: None, frames };
+        let still = Look { skipped: Some(Skipped::Still), ..look(3, 30, &[]) };
+        let spans = |last: Look<'_>| -> Vec<_> {
+            sightings([look(0, 3, &seen), still, last]).iter().map(|one| (one.from, one.to)).collect()
+        };
+        assert_eq!(spans(look(30, 33, &anew)), [(at(0), at(0)), (at(31), at(31))]);
+        assert_eq!(spans(look(30, 33, &stayed)), [(at(0), at(30))]);
     }
 
     #[test]

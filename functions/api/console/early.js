@@ -1,5 +1,15 @@
-// Opens the page again where a file of it did not come. A server that is busy refuses some, and a page that lacks one does nothing at
-// all. What did come the browser has kept, so that each time fewer are asked for.
+// What runs before the first paint and before any module.
+
+// A theme that was chosen does not flash.
+try {
+  const theme = localStorage.getItem("framepost-theme");
+  if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
+} catch {
+  // Storage is not allowed here: the system decides.
+}
+
+// The page is opened again where a file of it did not come. A server that is busy refuses some, and a page that lacks one does nothing
+// at all. What did come the browser has kept, so that each time fewer are asked for.
 {
   let waits = false;
   addEventListener("error", ({ target }) => {
