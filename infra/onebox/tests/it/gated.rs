@@ -420,9 +420,11 @@ async fn assert_same_for_less(
         if below == "1.5" {
             assert_eq!((missed, parted), (0, 0), "{name}: {difference:?}");
             assert!(moved <= SignedDuration::from_secs(3), "{name}: {difference:?}");
-            // Who comes before the camera's next turn may be taken for who has just gone.
+            // Who comes before the camera's next turn, and is in the picture when a chunk first counts as moving, may be taken for who
+            // has just gone.
             let is_one = SignedDuration::from_secs(60 + 20);
             assert!(joined == 0 || name == "busy" && longest_pause <= is_one, "{name}: {difference:?}");
+            assert!(joined * 40 <= expected.len(), "{name}: {joined} of {}", expected.len());
             let cost = (day.still_read, day.still_looked_at);
             assert!(cost.0.max(cost.1) * 5 <= still, "{name}: {cost:?} of {still} cost something");
         }
