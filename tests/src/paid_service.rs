@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Who answers.
+/// Where an answer comes from.
 #[derive(Debug, Clone)]
 enum Answers {
     /// The stub, always with this document.

@@ -36,8 +36,8 @@ async fn the_page_may_load_nothing_from_elsewhere_and_is_sent_once() {
     }
 }
 
-/// A page is asked for each time, its files once for each version. It names all the modules that are imported, so that a line on
-/// which a question takes long is asked twice, and not once for each import of an import.
+/// A browser asks for the page each time, and for its files once for each version. The page names all modules, so that a browser
+/// requests them at once, and not each one after the module that imports it.
 #[tokio::test]
 async fn the_files_of_the_page_are_asked_for_at_once_and_once() {
     let service = Service::start().await;

@@ -60,8 +60,8 @@ const CONTRAST_LEAST: f32 = 0.35;
 /// Second: the pixel differs from the background by at least this many grey levels, of 255.
 const LEVELS_LEAST: f32 = 6.0;
 /// Third: its difference is at least this many times the median difference of all pixels, which is noise. For a normal
-/// distribution, this is four standard deviations. So less than half of the pixels ever move; where the camera was turned, those
-/// that differ most do.
+/// distribution, this is four standard deviations. Fewer than half of the pixels can therefore count as moved. If the
+/// camera was turned, they are those that differ most.
 const NOISE_FACTOR: f32 = 6.0;
 /// Grey levels of a difference that has the score 1.
 const LEVELS_FULL: f32 = 80.0;

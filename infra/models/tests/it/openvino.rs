@@ -76,7 +76,7 @@ impl ModelServer {
     }
 }
 
-/// Answers one request.
+/// Answers one request and logs it. An error is a client that closed the connection early.
 fn serve(mut stream: TcpStream, model: &Model, log: &Mutex<Vec<Heard>>) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];

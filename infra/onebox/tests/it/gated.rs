@@ -47,7 +47,7 @@ impl Visit {
     }
 }
 
-/// What a chunk shows.
+/// What the drawn pictures of a chunk show, whatever a detector finds in them.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Shows {
     Nobody,
