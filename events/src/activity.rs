@@ -16,11 +16,15 @@ pub struct Activity {
     pub level: f64,
     /// The quiet level: bytes per second of frames that are not random access frames, while nothing happens.
     pub quiet_bytes_per_second: u64,
+    /// The `level` of the camera's chunk before this one; absent if there was none, or its level was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_before: Option<f64>,
 }
 
 impl std::fmt::Display for Activity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; quiet={}B/s", self.level, self.quiet_bytes_per_second)
+        write!(f, "{}; quiet={}B/s", self.level, self.quiet_bytes_per_second)?;
+        self.level_before.map_or(Ok(()), |before| write!(f, "; before={before}"))
     }
 }
 
@@ -29,17 +33,29 @@ impl std::str::FromStr for Activity {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let parsed = || {
-            let (level, quiet) = text.split_once(';')?;
-            let level: f64 = level.trim().parse().ok()?;
-            let quiet = quiet.trim().strip_prefix("quiet=")?.strip_suffix("B/s")?;
-            // `NaN` and `inf` parse, but no record could carry them.
-            let sound = level.is_finite() && !level.is_sign_negative();
-            sound.then_some(Self { level, quiet_bytes_per_second: quiet.parse().ok()? })
+            let mut parts = text.split(';').map(str::trim);
+            let level = parse_level(parts.next()?)?;
+            let mut quiet_bytes_per_second = None;
+            let mut level_before = None;
+            for part in parts {
+                match part.split_once('=')? {
+                    ("quiet", quiet) => quiet_bytes_per_second = Some(quiet.strip_suffix("B/s")?.parse().ok()?),
+                    ("before", before) => level_before = Some(parse_level(before)?),
+                    _ => {}
+                }
+            }
+            Some(Self { level, quiet_bytes_per_second: quiet_bytes_per_second?, level_before })
         };
         parsed().ok_or_else(|| Error::Attribute {
             name: "Activity",
             value: text.to_owned(),
-            expected: "a level such as 1.25, then quiet=…B/s",
+            expected: "a level such as 1.25, then quiet=…B/s and before=…",
         })
     }
+}
+
+/// Returns `None` for what is no level. `NaN` and `inf` parse, but no record could carry them.
+fn parse_level(text: &str) -> Option<f64> {
+    let level: f64 = text.parse().ok()?;
+    (level.is_finite() && !level.is_sign_negative()).then_some(level)
 }

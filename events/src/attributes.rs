@@ -345,7 +345,7 @@ mod tests {
             audio: Some(AudioAttributes { channels: 2, sample_rate_khz: 48, bitrate_kbps: 128 }),
             timescale: Some(90_000),
             media_end: Some(123_456_789),
-            activity: Some(Activity { level: 12.34, quiet_bytes_per_second: 1_234_567 }),
+            activity: Some(Activity { level: 12.34, quiet_bytes_per_second: 1_234_567, level_before: Some(10.01) }),
             seek_table: Some(vec![7; 8 + 24 + 20 * 19 + 16]),
             start: ChunkStart::Between,
             clock: Some(ClockInfo {
@@ -402,6 +402,9 @@ mod tests {
             ("Activity", "some"),
             ("Activity", "NaN; quiet=1B/s"),
             ("Activity", "1.5; quiet=-1B/s"),
+            ("Activity", "1.5; before=1"),
+            ("Activity", "1.5; quiet=1B/s; before=-1"),
+            ("Activity", "1.5; quiet=1B/s; before=inf"),
         ] {
             let error = Attributes::from_metadata([(name, value)]).unwrap_err().to_string();
             assert!(error.to_lowercase().contains(&name.to_lowercase()), "{error}");
@@ -418,7 +421,7 @@ mod tests {
             table in of(proptest::collection::vec(any::<u8>(), 0..300)),
             between in any::<bool>(),
             media_end in of(any::<u64>()),
-            activity in of((0.0_f64..1e6, any::<u64>())),
+            activity in of((0.0_f64..1e6, any::<u64>(), of(0.0_f64..1e6))),
         ) {
             let attributes = Attributes {
                 from: from.map(|us| Timestamp::from_microsecond(us).unwrap()),
@@ -433,7 +436,7 @@ mod tests {
                 video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
                 media_end,
-                activity: activity.map(|(level, quiet_bytes_per_second)| Activity { level, quiet_bytes_per_second }),
+                activity: activity.map(|(level, quiet_bytes_per_second, level_before)| Activity { level, quiet_bytes_per_second, level_before }),
                 start: if between { ChunkStart::Between } else { ChunkStart::RandomAccess },
                 ..Attributes::default()
             };

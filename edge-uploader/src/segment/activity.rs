@@ -9,6 +9,8 @@
 //! * the highest, which sinks to half within four hours. Where it is close to the quiet level, the rate is constant by design,
 //!   or nothing has happened for long: the rate says nothing, and there is no activity.
 //!
+//! Each chunk also names the level of the one before: what moved until the end of that one has come to rest in this one, or has gone.
+//!
 //! The state is about thirty numbers, kept in the spool with the camera's own, so that a restart does not forget what quiet
 //! is. No clock and no I/O; the work for a frame is the addition that [`Summary`](super::chunk::Summary) does.
 
@@ -43,12 +45,22 @@ pub struct Quiet {
     bins: BTreeMap<u16, f64>,
     /// The natural logarithm of the highest rate in bytes a second, which sinks by [`SINK_PER_SECOND`].
     high: f64,
+    /// The level of the last chunk, if it was known. Only while the gateway runs: what is on the disk may be an hour old.
+    #[serde(skip)]
+    last: Option<f64>,
 }
 
 impl Quiet {
-    /// Takes in a chunk: `bytes` of frames that are not random access frames in `seconds` of video. What it says of the
-    /// activity in it.
+    /// Takes in a chunk: `bytes` of frames that are not random access frames in `seconds` of video. Returns the activity in it.
     pub(crate) fn take(&mut self, bytes: u64, seconds: f64) -> Option<Activity> {
+        let level_before = self.last.take();
+        let (level, quiet_bytes_per_second) = self.measure(bytes, seconds)?;
+        self.last = Some(level);
+        Some(Activity { level, quiet_bytes_per_second, level_before })
+    }
+
+    /// Takes in a chunk, and returns its level and the quiet level in bytes a second.
+    fn measure(&mut self, bytes: u64, seconds: f64) -> Option<(f64, u64)> {
         // Only random access frames are kept, or sent: nothing can be told.
         if bytes == 0 || !seconds.is_finite() || seconds <= 0.0 {
             return None;
@@ -71,7 +83,7 @@ impl Quiet {
         let level = ((rate - low).exp() * 100.0).round() / 100.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, which is not negative")]
         let quiet_bytes_per_second = low.exp().round() as u64;
-        level.is_finite().then_some(Activity { level, quiet_bytes_per_second })
+        level.is_finite().then_some((level, quiet_bytes_per_second))
     }
 
     /// Where the quiet part of the histogram ends.
@@ -166,6 +178,31 @@ mod tests {
     }
 
     #[test]
+    fn each_chunk_knows_the_level_of_the_one_before() {
+        let mut quiet = Quiet::default();
+        let all: Vec<Option<Activity>> = scene(&[(100, 20e3), (20, 90e3), (5, 20e3)])
+            .into_iter()
+            .map(|rate| {
+                let bytes = u64::from(rate as u32) * 3;
+                quiet.take(bytes, 3.0)
+            })
+            .collect();
+        let first = all.iter().position(Option::is_some).unwrap();
+        assert_eq!(all[first].unwrap().level_before, None, "nothing is known of the one before");
+        for pair in all[first..].windows(2) {
+            let [Some(before), Some(this)] = pair else { panic!("{pair:?}") };
+            assert_eq!(this.level_before, Some(before.level));
+        }
+        // Nothing can be told of a chunk of random access frames alone, nor of the one before it afterwards.
+        assert_eq!(quiet.take(0, 3.0), None);
+        assert_eq!(quiet.take(60_000, 3.0).unwrap().level_before, None);
+        // What was on the disk may be old.
+        let json = serde_json::to_string(&quiet).unwrap();
+        let mut read: Quiet = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.take(60_000, 3.0).unwrap().level_before, None);
+    }
+
+    #[test]
     fn nothing_is_made_of_nothing() {
         let mut quiet = Quiet::default();
         for (bytes, seconds) in [(0, 3.0), (5, 0.0), (5, f64::NAN), (5, -1.0)] {
@@ -174,7 +211,10 @@ mod tests {
         assert_eq!(quiet, Quiet::default());
         assert!(quiet.is_sound());
         for (bin, weight, high) in [(0, f64::NAN, 1.0), (0, -1.0, 1.0), (401, 1.0, 1.0), (1, 1.0, f64::INFINITY)] {
-            assert!(!Quiet { bins: BTreeMap::from([(bin, weight)]), high }.is_sound(), "{bin} {weight} {high}");
+            assert!(
+                !Quiet { bins: BTreeMap::from([(bin, weight)]), high, last: None }.is_sound(),
+                "{bin} {weight} {high}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The gate, which decides whether a chunk is looked at: if something happens in it, and each camera at least once in a while.
 //!
 //! The rule keeps no state. In each interval, one instant of each camera is looked at, in the chunk that contains it. The
-//! instant depends on the camera's name, so that not all cameras are looked at in the same second.
+//! instant depends on the camera's name, so that not all cameras are looked at in the same second. So is the first still chunk
+//! after one in which something happened: it shows who has stayed, and that nobody has.
 
 use crate::settings::{CameraSettings, hash};
 use framepost_events::record::ChunkProbed;
@@ -15,17 +16,21 @@ pub enum Gate {
     Still,
     /// It is looked at if its pictures differ.
     IfChanged,
-    /// It is looked at in any case, because it is this camera's turn.
-    Turn,
+    /// It is looked at in any case: it is this camera's turn, or something happened in the chunk before.
+    Always,
 }
 
 /// Decides by the activity in the record, and by the time.
 pub fn gate(chunk: &ChunkProbed, settings: &CameraSettings) -> Gate {
-    let is_still = chunk.activity.is_some_and(|activity| activity.level < settings.still_below);
-    match (is_turn(chunk, settings.look_every), is_still) {
-        (true, _) => Gate::Turn,
-        (false, true) => Gate::Still,
-        (false, false) => Gate::IfChanged,
+    if is_turn(chunk, settings.look_every) {
+        return Gate::Always;
+    }
+    let is_still = |level: f64| level < settings.still_below;
+    match chunk.activity {
+        Some(activity) if !is_still(activity.level) => Gate::IfChanged,
+        Some(activity) if activity.level_before.is_none_or(is_still) => Gate::Still,
+        Some(_) => Gate::Always,
+        None => Gate::IfChanged,
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
         let at = |us| Timestamp::from_microsecond(1_800_000_000_000_000 + us).unwrap();
         chunk.duration.from = Some(at(from_us));
         chunk.duration.to = Some(at(to_us));
-        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000 });
+        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000, level_before: None });
     }
 
     fn settings() -> CameraSettings {
@@ -91,7 +96,7 @@ mod tests {
                 let mut turns = Vec::new();
                 let mut from = 0;
                 while from < 60 * every_us {
-                    if gate(&chunk(camera, from, from + length_us, Some(0.5)), &settings) == Gate::Turn {
+                    if gate(&chunk(camera, from, from + length_us, Some(0.5)), &settings) == Gate::Always {
                         turns.push(from);
                     }
                     from += length_us;
@@ -103,7 +108,7 @@ mod tests {
             }
         }
         let long = chunk("gate", 0, 60_000_000, Some(0.5));
-        assert_eq!(gate(&long, &settings()), Gate::Turn, "it is longer than the interval");
+        assert_eq!(gate(&long, &settings()), Gate::Always, "it is longer than the interval");
     }
 
     #[test]
@@ -111,15 +116,17 @@ mod tests {
         let all: Vec<ChunkProbed> =
             (0..20).map(|n| chunk("gate", n * 3_000_000, (n + 1) * 3_000_000, Some(0.5))).collect();
         let between = all.iter().find(|chunk| gate(chunk, &settings()) == Gate::Still).unwrap();
-        let with = |level: Option<f64>| {
+        let with = |level: Option<f64>, level_before: Option<f64>| {
             let mut chunk = between.clone();
-            chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1 });
+            chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1, level_before });
             gate(&chunk, &settings())
         };
-        assert_eq!((with(Some(1.49)), with(Some(1.5)), with(None)), (Gate::Still, Gate::IfChanged, Gate::IfChanged));
+        assert_eq!((with(Some(1.49), None), with(Some(1.5), None)), (Gate::Still, Gate::IfChanged));
+        assert_eq!((with(Some(1.49), Some(1.49)), with(Some(1.49), Some(1.5))), (Gate::Still, Gate::Always));
+        assert_eq!((with(Some(1.5), Some(1.5)), with(None, None)), (Gate::IfChanged, Gate::IfChanged));
         let mut timeless = between.clone();
         timeless.duration.from = None;
-        assert_eq!(gate(&timeless, &settings()), Gate::Turn);
+        assert_eq!(gate(&timeless, &settings()), Gate::Always);
         let open = CameraSettings { still_below: 0.0, ..settings() };
         assert_eq!(gate(between, &open), Gate::IfChanged);
     }
@@ -224,6 +231,8 @@ mod tests {
         for (n, (scene, level)) in day.iter().enumerate() {
             let from = i64::try_from(n).unwrap() * 3_000_000;
             set(&mut chunk, from, from + 3_000_000, Some(*level));
+            let activity = chunk.activity.as_mut().unwrap();
+            activity.level_before = n.checked_sub(1).map(|before| day[before].1);
             let is_looked_at = gate(&chunk, settings) != Gate::Still;
             looked_at += usize::from(is_looked_at);
             looked_at_still += usize::from(is_looked_at && !scene.moves());

@@ -151,7 +151,7 @@ async fn what_a_camera_costs_in_a_month() {
     let jpeg_s = cpu_s() - before;
     let mut still = event.clone();
     let Data::ChunkProbed(probed) = &mut still.data else { panic!("a chunk") };
-    probed.activity = Some(Activity { level: 0.1, quiet_bytes_per_second: 1000 });
+    probed.activity = Some(Activity { level: 0.1, quiet_bytes_per_second: 1000, level_before: None });
     let start = probed.duration.from;
     let motion = infer(&hd, Arc::new(MotionDetector::default()));
     let mut still_s = f64::MAX;

@@ -89,7 +89,8 @@ fn footage(clip: &Path) -> Vec<Footage> {
         let bytes: bytes::Bytes = std::fs::read(at(&format!("{n:03}.mp4"))).unwrap().into();
         let mut event = record(&bytes, Container::Fmp4, f64::from(CHUNK_S));
         let Data::ChunkProbed(probed) = &mut event.data else { panic!("a chunk") };
-        probed.activity = Some(Activity { level: rate / quiet, quiet_bytes_per_second: 1000 });
+        let level_before = n.checked_sub(1).map(|before| rates[before] / quiet);
+        probed.activity = Some(Activity { level: rate / quiet, quiet_bytes_per_second: 1000, level_before });
         Footage { object: Arc::new(Object::of(bytes)), event }
     };
     // The last one is cut short.
@@ -104,7 +105,10 @@ fn at_time(event: &Record, at: usize) -> Record {
     for time in [&mut probed.duration.from, &mut probed.duration.to].into_iter().flatten() {
         *time += after;
     }
-    probed.activity = probed.activity.filter(|_| at >= UNKNOWN_CHUNKS);
+    probed.activity = probed
+        .activity
+        .filter(|_| at >= UNKNOWN_CHUNKS)
+        .map(|activity| Activity { level_before: activity.level_before.filter(|_| at > UNKNOWN_CHUNKS), ..activity });
     event
 }
 

@@ -84,7 +84,7 @@ fn ours(bytes: &[u8], signer: &ManifestSigner) -> Attributes {
             rate_ppm: None,
         }),
         media_end: Some(box_at(bytes, *b"mfra")),
-        activity: Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000 }),
+        activity: Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000, level_before: Some(1.25) }),
         sha256: Some(sha256(bytes)),
         key_id: Some(signer.key_id().to_owned()),
         ..Attributes::default()
@@ -122,7 +122,10 @@ fn a_chunk_of_our_own_costs_one_request() {
     let stsd = usize::try_from(box_at(&bytes, *b"stsd")).unwrap();
     let stsd_end = stsd + usize::try_from(u32::from_be_bytes(bytes[stsd..stsd + 4].try_into().unwrap())).unwrap();
     assert_eq!(record.sample_entry_digest, Some(sha256(&bytes[stsd..stsd_end])));
-    assert_eq!(record.activity, Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000 }));
+    assert_eq!(
+        record.activity,
+        Some(Activity { level: 2.5, quiet_bytes_per_second: 20_000, level_before: Some(1.25) })
+    );
     assert_eq!(record.starts_with_random_access, Some(true));
 }
 

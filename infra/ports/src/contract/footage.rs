@@ -77,6 +77,7 @@ impl Footage {
         let activity = self.random.bool().then(|| Activity {
             level: f64::from(self.random.u16(0..400)) / 64.0,
             quiet_bytes_per_second: self.random.u64(0..100_000),
+            level_before: None,
         });
         let size_bytes = self.random.u64(10_000..2_000_000);
         let probed = ChunkProbed {

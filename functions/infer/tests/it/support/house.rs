@@ -111,7 +111,7 @@ impl House {
             *time += jiff::SignedDuration::from_secs(3 * n);
         }
         chunk.object.version = format!("{n}.1");
-        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000 });
+        chunk.activity = level.map(|level| Activity { level, quiet_bytes_per_second: 1000, level_before: None });
         record
     }
 }
