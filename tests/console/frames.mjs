@@ -1,15 +1,15 @@
 // Single pictures of a camera whose pictures carry their number: the one that was asked for, the one before and behind it, the key picture
-// under the pointer, and whether the clock says the time of the one that is shown.
+// under the pointer, and whether the clock says the time of the one that is shown. Steps that lead to what is on its way are not lost.
 
-import { check, until } from "./browser.mjs";
+import { check, expected, poll, until } from "./browser.mjs";
 
 const FRAME_MS = 40;
 /** Records have microseconds, and the page milliseconds. */
 const NEAR_MS = 2;
 const HOUR_MS = 3_600_000;
 
-/** Looks at single pictures. The page has `numberIn`. `uneven` is a camera without the pictures whose number is 3 more than a multiple of 7. */
-export async function frames(page, { base, site, camera, uneven, chunks }) {
+/** Looks at single pictures. The page has `numberIn`. `uneven` is a camera without the pictures whose number is 3 more than a multiple of 7, and `slow` one with 10 a second. */
+export async function frames(page, { base, site, camera, uneven, slow, chunks }) {
   const start = Date.parse(chunks[0].from);
   /** Pictures of a file. */
   const length = Math.round((Date.parse(chunks[0].to) - start) / FRAME_MS);
@@ -68,6 +68,9 @@ export async function frames(page, { base, site, camera, uneven, chunks }) {
   await open(middle(5));
   for (let step = 0; step < length; step += 1) await page.keyboard.press(".");
   check("as many steps as somebody presses, however quickly", await shows(5 + length), `${(await shown()).number} after ${length} from 5`);
+  await owed(page, { base, site, camera, length, middle, open, shows, shown, off, start, slow });
+  await open(middle(5 + length));
+  await shows(5 + length);
   await page.keyboard.press(" ");
   await until(page, (number) => globalThis.numberIn(document.querySelector("video")) > number, 5 + length + 12);
   await page.keyboard.press(" ");
@@ -113,4 +116,140 @@ export async function frames(page, { base, site, camera, uneven, chunks }) {
     if (!isNext) break;
   }
   check("a step goes to the very next picture where they come unevenly and in another order", isNext, came.join(" "));
+}
+
+/** Has the page wait for files until it is let: whoever steps on to one, or back, gets there when it has come. */
+async function owed(page, { base, site, camera, length, middle, open, shows, shown, off, start, slow }) {
+  const { chunks } = await (await fetch(new URL(`v1/chunks?site=${site}&camera=${camera}&order=oldest-first&limit=100`, base))).json();
+  /** The file that is kept back, and what asked for it. */
+  let kept = "";
+  let asked = [];
+  let shorten = false;
+  const keep = async (request) => {
+    if (shorten && request.url().includes(".m3u8")) {
+      const body = await (await fetch(request.url())).text();
+      const fourth = body.split("#EXT-X-PROGRAM-DATE-TIME").slice(0, 4).join("#EXT-X-PROGRAM-DATE-TIME");
+      return request.respond({ contentType: "application/vnd.apple.mpegurl", body: `${fourth.trimEnd().replace(/\n#EXT-X-DISCONTINUITY$/, "")}\n#EXT-X-ENDLIST\n` });
+    }
+    if (kept === "" || !request.url().includes(kept)) return request.continue();
+    return asked.push(request);
+  };
+  await page.setRequestInterception(true);
+  page.on("request", keep);
+  const hold = (number) => { kept = chunks[Math.floor(number / length)].media; };
+  const isHeld = () => poll(() => asked.length > 0);
+  /** Lets what is kept back come, or has the first that asked for it fail. */
+  const release = async (fate = (request) => request.continue()) => {
+    kept = "";
+    const [first, ...others] = asked.splice(0);
+    await fate(first);
+    for (const one of others) await one.continue();
+  };
+  const press = async (keys) => { for (const key of keys) await page.keyboard.press(key); };
+  const told = async (what, number) => check(what, await shows(number), `${(await shown()).number}, where ${number} is due`);
+  /** Waits until the clock says the time of a picture. */
+  const tells = (number) => poll(async () => Math.abs(off({ number, clock: (await shown()).clock })) <= NEAR_MS);
+  /** Opens a place on a fresh page, so that only what is around it is loaded, but for the file of a picture. */
+  const without = async (number, at) => {
+    await page.goto("about:blank");
+    hold(number);
+    await open(middle(at));
+    await shows(at);
+  };
+
+  // A browser does not show the last pictures that it has before there are more.
+  const near = length - 20;
+  await without(length, near);
+  await isHeld();
+  await press(".".repeat(24));
+  check("steps go as far as there are pictures", await tells(length - 1), `${(await shown()).clock}`);
+  await release();
+  await told("and on when the next file has come", near + 24);
+
+  await without(length, near);
+  await isHeld();
+  await press(`${".".repeat(24)},..`);
+  await release();
+  await told("steps on and back, while it comes, are counted together", near + 25);
+
+  await without(length, near);
+  await isHeld();
+  await press(".".repeat(24));
+  expected.push(/Failed to load resource/);
+  await release((request) => request.respond({ status: 503 }));
+  await told("steps on are not lost where the next file does not come at first", near + 24);
+
+  await without(2 * length, 3 * length);
+  await press(",,,,,");
+  await isHeld();
+  await release();
+  await told("steps back go into a file that comes late", 3 * length - 5);
+
+  await without(2 * length, 3 * length);
+  await press(",");
+  await isHeld();
+  await press(",,,..,");
+  await release((request) => request.respond({ status: 503 }));
+  await told("also where it does not come at first, and somebody steps on, too", 3 * length - 3);
+  expected.splice(expected.findIndex((one) => one.source === "Failed to load resource"), 1);
+
+  const far = 12 * length + 7;
+  const goTo = (number) => page.evaluate((at) => { location.hash = location.hash.replace(/t=.*/, `t=${at}`); }, new Date(middle(number)).toISOString());
+  await without(far, 5);
+  await goTo(far);
+  await isHeld();
+  await press("...,");
+  await release();
+  await told("steps while a place loads are steps from there", far + 2);
+
+  await without(length, near);
+  await isHeld();
+  await press(".".repeat(24));
+  await open(middle(3));
+  await release();
+  await told("who goes elsewhere is not carried on by them", 3);
+  await press(".");
+  await told("nor later", 4);
+
+  // The end of all that there is.
+  const last = chunks.length * length - 1;
+  await without(0, last - length - 20);
+  await press(".".repeat(length + 24));
+  check("at the end there is nothing to step to", await tells(last), `${(await shown()).clock}`);
+  for (let times = 0; times < 2; times += 1) await page.waitForResponse((response) => response.url().includes("/v1/chunks"));
+  await press(",".repeat(20));
+  await told("and steps back go back", last - 20);
+
+  // Side by side it is known how long a picture lasts when the first file is.
+  await page.goto("about:blank");
+  kept = `/v1/chunks?site=${site}&camera=${slow}`;
+  await page.goto(`${base}#/side?cameras=${site}/${slow},${site}/${camera}&t=${new Date(start + 2330).toISOString()}`);
+  await isHeld();
+  await page.waitForSelector(".clock");
+  await press("....,");
+  await release();
+  check("side by side, steps before anything is known are steps of the camera that is heard", await until(page, () => globalThis.numbers().join() === "26,66"), await page.evaluate(() => globalThis.numbers().join()));
+
+  // Where the browser plays HLS by itself: a playlist that comes late, and one that ends after three files, as one does after twenty minutes.
+  const { identifier } = await page.evaluateOnNewDocument(() => { delete globalThis.MediaSource; delete globalThis.ManagedMediaSource; });
+  await page.goto("about:blank");
+  if (await page.evaluate(() => document.createElement("video").canPlayType("application/vnd.apple.mpegurl") !== "")) {
+    kept = ".m3u8";
+    const opening = open(middle(5));
+    await isHeld();
+    await press("...");
+    await release();
+    await opening;
+    await told("HLS: steps before the playlist comes are not lost", 8);
+    shorten = true;
+    await page.goto("about:blank");
+    await open(middle(2 * length + 5));
+    await told("HLS: the picture is that of the moment asked for", 2 * length + 5);
+    await press(".".repeat(2 * length));
+    await told("HLS: steps go on behind the end of a playlist", 4 * length + 5);
+  } else console.log("        this browser plays no HLS by itself");
+  await page.removeScriptToEvaluateOnNewDocument(identifier);
+  page.off("request", keep);
+  await page.setRequestInterception(false);
+  await page.goto("about:blank");
 }

@@ -96,6 +96,6 @@ const close = await stays();
 check("playing, too", close.is, `for ${close.longest} pictures; ${await times()}`);
 await page.keyboard.press(" ");
 check("and paused", await until(page, () => document.querySelector(".play").getAttribute("aria-label") === "Play") && await within(), await times());
-await frames(page, { base, site, camera: cameras[0], uneven, chunks });
+await frames(page, { base, site, camera: cameras[0], uneven, slow: Object.keys(RATES)[0], chunks });
 await rates(page, { base, site, camera: cameras[0], chunks });
 await end(browser);

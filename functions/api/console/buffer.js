@@ -121,34 +121,35 @@ export class Buffer {
     return isBuffered(this.video, seconds);
   }
 
-  /** Which picture of its part is shown at a time of the media. @param {number} seconds */
-  place(seconds) {
-    const part = this.at(seconds);
-    return part && { part, index: Math.max(0, part.times.findLastIndex((time) => time <= seconds + 0.0005)) };
+  /** When each picture of what is appended begins. */
+  starts() {
+    return this.parts.flatMap(({ times }) => times);
   }
 
   /** The wall-clock time at which the picture of a time of the media begins. @param {number} seconds */
   began(seconds) {
-    const found = this.place(seconds);
-    return found && this.wall(found.part.times[found.index] ?? seconds);
+    return this.wall(this.starts().findLast((time) => time <= seconds + 0.0005) ?? seconds);
   }
 
   /**
-   * The middle of a picture, that at a time of the media or one before or after it: there it is found, whichever way times are rounded.
-   * A picture before all that is appended is at a wall-clock time, and behind it there is none.
-   * @param {number} seconds @param {number} step how many pictures further @returns {number | { wall: number } | undefined}
+   * The wall-clock time of the middle of a picture, that at a time of the media or one before or after it: there it is found, whichever way
+   * times are rounded. Where it is not appended, that of the last one, or of the one before the first, and how many it is further.
+   * @param {number} seconds @param {number} step how many pictures further @param {Chunk} [next] what comes behind all that is appended
    */
-  picture(seconds, step) {
-    const found = this.place(seconds);
-    if (!found) return undefined;
-    let at = this.parts.indexOf(found.part);
-    let index = found.index + step;
-    while (index < 0 && at > 0) index += this.parts[(at -= 1)]?.times.length ?? 0;
-    while (index >= (this.parts[at]?.times.length ?? Infinity)) index -= this.parts[(at += 1) - 1]?.times.length ?? 0;
-    const part = this.parts[at];
-    const began = part?.times[index];
-    if (part && began !== undefined) return (began + (part.times[index + 1] ?? part.end)) / 2;
-    return part && { wall: part.from + ((index + 0.5) * (part.to - part.from)) / part.times.length };
+  picture(seconds, step, next) {
+    const [first] = this.parts;
+    if (!first) return undefined;
+    const middles = this.parts.flatMap(({ times, end }) => times.map((time, index) => (time + (times[index + 1] ?? end)) / 2));
+    const index = Math.max(0, this.starts().findLastIndex((time) => time <= seconds + 0.0005)) + step;
+    if (index < 0) return { wall: first.from - (first.to - first.from) / first.times.length / 2, owed: index + 1 };
+    const owed = Math.max(0, index - middles.length + 1);
+    if (owed > 0 && next && !this.takes(next)) return { wall: next.from + 1, owed: owed - 1 };
+    return { wall: this.wall(middles[index - owed] ?? seconds) ?? first.from, owed };
+  }
+
+  /** Whether a chunk can be appended while the picture stands still. @param {Chunk} _ */
+  takes(_) {
+    return true;
   }
 
   /**

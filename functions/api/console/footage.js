@@ -1,14 +1,17 @@
-// What is known of the cameras of a timeline: of the visible span and a screen to both sides, and of the playhead's whole day.
+// What is known of the cameras of a timeline: of the visible span and a screen to both sides, and of the playhead's whole day; and what of it is in a span.
 
 import { lineState, now, timeline } from "./api.js";
 import { Emitter } from "./emitter.js";
-import { sameCamera } from "./state.js";
+import { known, sameCamera } from "./state.js";
 import { DAY, MINUTE, SECOND } from "./time.js";
 
 /** How often what is new is asked for. */
 const REFRESH_MS = 5000;
 /** While somebody zooms, only the last wish counts. */
 const REST_MS = 80;
+
+/** Footage that is no longer is seen as a whole, once it is known how much there is. */
+const SHORT_MS = 40 * MINUTE;
 
 /** A stretch of time, how long the visible span was, and of which day and camera the overview is.
  * @typedef {{ from: number, to: number, length: number, day: number, heard: Name | undefined }} Wish */
@@ -36,8 +39,9 @@ export class Footage extends Emitter {
     this.work.abort();
   }
 
-  /** Has everything asked for again. */
+  /** Has everything asked for again, of another day or camera. */
   stale() {
+    this.day = undefined;
     this.loaded.at = -Infinity;
   }
 
@@ -91,4 +95,50 @@ export class Footage extends Emitter {
     } else this.loaded.at = performance.now();
     this.emit("data");
   }
+}
+
+/** How long the longest stretch of a list is. What is in a span of a list in order is found by halving, without a look at the rest. @type {WeakMap<readonly Span[], number>} */
+const longest = new WeakMap();
+
+/** How many begin before a time. @param {readonly Span[]} list @param {number} ms */
+function before(list, ms) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (/** @type {Span} */ (list[middle]).from < ms) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Those of a list that overlap a span, its two ends included. A list is looked through once, and put in order if it is in none.
+ * @template {Span} T @param {T[] | undefined} list @param {number} from @param {number} [to] @returns {T[]}
+ */
+export function within(list, from, to = from) {
+  if (!list || list.length === 0) return [];
+  let length = longest.get(list);
+  if (length === undefined) {
+    list.sort((a, b) => a.from - b.from);
+    length = list.reduce((most, one) => Math.max(most, one.to - one.from), 0);
+    longest.set(list, length);
+  }
+  return list.slice(before(list, from - length), before(list, to + 0.001)).filter((one) => one.to >= from);
+}
+
+/** Fits the span of a timeline, now or when cameras are known, until the answer is called. @param {import("./timeline.js").TimelineView} view */
+export function fit(view) {
+  let isDone = false;
+  const look = () => {
+    if (isDone || !known.cameras) return;
+    isDone = true;
+    const all = view.names.map((name) => known.camera(name));
+    const first = Math.min(...all.map((one) => one?.first ?? NaN));
+    const last = Math.max(...all.map((one) => one?.last ?? NaN));
+    // A live camera's first seconds would run through the picture.
+    const side = Math.max((last - first) * 0.1, (MINUTE - (last - first)) / 2);
+    if (last - first < SHORT_MS) view.show(first - side, last + side);
+  };
+  look();
+  return known.on("cameras", look);
 }

@@ -2,9 +2,9 @@
 
 import { chunks } from "./api.js";
 import { h, setText } from "./dom.js";
+import { within } from "./footage.js";
 import { draw, picture } from "./pictures.js";
 import { MINUTE } from "./time.js";
-import { within } from "./within.js";
 
 /** The pointer rests this long before a picture is fetched. */
 const REST_MS = 90;

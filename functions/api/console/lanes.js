@@ -1,12 +1,12 @@
 // Draws the timeline: lanes of one camera, or a lane for each of several, over a span of time. It knows no events and asks nobody.
 
+import { within } from "./footage.js";
 import { marks } from "./marks.js";
 import { overview } from "./overview.js";
 import { colour, font, hatch } from "./palette.js";
 import { bar, block, cross, point, write } from "./strokes.js";
 import { ticks } from "./ticks.js";
 import { DAY, length } from "./time.js";
-import { within } from "./within.js";
 import { cause, isBad, kind, labelText, range } from "./words.js";
 
 /** `width` is that of the canvas, in CSS pixels.

@@ -30,7 +30,8 @@ class Native extends Buffer {
     const { video } = this;
     const goesOn = this.parts.length > 0;
     if (goesOn && !video.ended) await event(video, "ended", signal);
-    const path = `/v1/playlists/${pathOf(this.of)}.m3u8?from=${utc(chunk.from)}&to=${utc(chunk.from + LENGTH_MS)}`;
+    // Records have microseconds: the file before may end a part of a millisecond later than this one begins here.
+    const path = `/v1/playlists/${pathOf(this.of)}.m3u8?from=${utc(chunk.from + 1)}&to=${utc(chunk.from + LENGTH_MS)}`;
     const text = await (await ask(path, { signal })).text();
     const starts = [...text.matchAll(/^#EXT-X-PROGRAM-DATE-TIME:(.+)$/gm)].map(([, time]) => Date.parse(time ?? ""));
     this.parts.length = 0;
@@ -43,6 +44,11 @@ class Native extends Buffer {
   /** The browser fetches what it needs. */
   has() {
     return true;
+  }
+
+  /** Another playlist is loaded when the one before was played. @param {Chunk} chunk */
+  takes(chunk) {
+    return chunk.from <= this.last;
   }
 
   overHole() {

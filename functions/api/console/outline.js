@@ -1,8 +1,8 @@
 // The timeline's twin for screen readers: what is in the visible span, as buttons that go there.
 
 import { fill, h, isSpoken, say } from "./dom.js";
+import { within } from "./footage.js";
 import { SECOND, text } from "./time.js";
-import { within } from "./within.js";
 import { counted, gapText, isBad, labelText, proofText, removedText } from "./words.js";
 
 const LISTED_MAX = 100;

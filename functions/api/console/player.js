@@ -47,14 +47,14 @@ export class Player extends Emitter {
     this.deaf = line.on("line", () => {
       if (lineState() !== "ok") return;
       this.supply.hurry();
-      if (this.state === "offline") this.seek(this.wall);
+      if (this.state === "offline") this.again();
     });
     this.work = new AbortController();
     this.showing = this.wasPlaying = false;
     this.lastPart = /** @type {import("./buffer.js").Part | undefined} */ (undefined);
     video.muted = true;
     keepSeeking(video);
-    video.addEventListener("waiting", () => { if (this.buffer.overHole()) this.seek(this.wall); });
+    video.addEventListener("waiting", () => { if (this.buffer.overHole()) this.again(); });
     // What cannot be appended is known by its own file; the picture that is shown then has no fault.
     video.addEventListener("error", () => { if (!this.buffer.isSpoilt) this.supply.doubt(this.chunk); });
     this.ticking = true;
@@ -74,7 +74,6 @@ export class Player extends Emitter {
 
   /** @param {State} state */
   become(state) {
-    if (this.state === state) return;
     this.state = state;
     this.tell();
     if (["gap", "nothing", "gone", "damaged"].includes(state)) showLast(this);
@@ -82,16 +81,21 @@ export class Player extends Emitter {
 
   tell() { this.emit("time"); }
 
-  /** Shows the picture of a time. @param {number} ms */
-  async seek(ms) {
+  /** Shows the picture of a time. Steps that are owed were steps elsewhere. @param {number} ms */
+  seek(ms) {
+    this.supply.owed = 0;
+    return this.go(ms);
+  }
+
+  /** Goes where it is once more. */
+  again() { return this.go(this.wall); }
+
+  /** Goes to a time, and on by what is owed. @param {number} ms */
+  async go(ms) {
     this.wall = ms;
-    if (this.thin && this.playing) {
-      this.state = "ready";
-      this.tell();
-      return;
-    }
+    if (this.thin && this.playing) return this.become("ready");
     const inside = this.buffer.isBroken() ? undefined : this.buffer.media(ms);
-    if (inside !== undefined && ["ready", "gap"].includes(this.state)) {
+    if (inside !== undefined && this.state !== "loading") {
       this.still.hidden = true;
       this.video.currentTime = inside;
       this.state = "ready";
@@ -105,7 +109,6 @@ export class Player extends Emitter {
     this.work.abort();
     const work = (this.work = new AbortController());
     this.become("loading");
-    this.tell();
     if (this.buffer.isBroken()) {
       this.buffer.close();
       this.buffer = bufferOf(this.video, this.of);
@@ -114,11 +117,11 @@ export class Player extends Emitter {
       const found = await chunks(this.of, ms - 40 * SECOND, ms + 10 * MINUTE, 120, work.signal);
       const at = found.findIndex((chunk) => chunk.to > ms);
       const here = found[at];
-      const bad = here && this.supply.bad.get(here.key);
-      if (here && bad) {
+      const why = here && this.supply.bad.get(here.key)?.why;
+      if (why) {
+        this.video.pause();
         this.chunk = here;
-        this.become(bad.why);
-        return;
+        return this.become(why);
       }
       if (!here || here.from > ms + TOUCHING_MS) {
         this.video.pause();
@@ -142,9 +145,9 @@ export class Player extends Emitter {
     this.chunk = here;
     if (!plays(here.mimeType)) {
       this.video.pause();
-      this.become("codec");
-      return;
+      return this.become("codec");
     }
+    this.supply.ahead = [];
     await this.buffer.clear();
     work.signal.throwIfAborted();
     for (const chunk of found.slice(first, at + 1)) await this.buffer.append(chunk, work.signal);
@@ -159,6 +162,7 @@ export class Player extends Emitter {
     performance.mark("framepost-picture");
     this.resume();
     this.tell();
+    this.supply.pay();
     await this.supply.fill();
   }
 
@@ -180,17 +184,18 @@ export class Player extends Emitter {
   spoilt(chunk) {
     if (!chunk || this.supply.bad.has(chunk.key) || !this.ticking) return;
     this.supply.spoilt(chunk, "damaged");
-    setTimeout(() => this.seek(this.wall));
+    setTimeout(() => this.again());
   }
 
   /** Tries again what was damaged. */
   retry() {
     this.supply.forgive();
-    this.seek(this.wall);
+    this.again();
   }
 
   play() {
     this.playing = true;
+    this.supply.owed = 0;
     this.frames.soon();
     this.resume();
     this.tell();
@@ -201,8 +206,8 @@ export class Player extends Emitter {
     this.playing = this.live = false;
     this.video.pause();
     // The video is still where it was when key pictures began.
-    if (playing && this.isSkimming()) this.seek(this.wall);
-    else if (playing && this.state === "ready") this.stepTo(0);
+    if (playing && this.isSkimming()) this.again();
+    else if (playing && this.state === "ready") this.supply.pay();
     this.tell();
   }
 
@@ -230,7 +235,7 @@ export class Player extends Emitter {
     const slower = this.rate > FASTEST_PLAYED && rate <= FASTEST_PLAYED;
     this.rate = rate;
     this.live = false;
-    if (slower) this.seek(this.wall);
+    if (slower) this.again();
     this.resume();
     this.tell();
   }
@@ -238,14 +243,8 @@ export class Player extends Emitter {
   /** Goes on by a number of pictures; negative goes back. @param {number} frames */
   step(frames) {
     this.pause();
-    this.stepTo(frames);
-  }
-
-  /** Seeks the middle of a picture so many further. None is that of now, which a browser's time may be ahead of. @param {number} frames */
-  stepTo(frames) {
-    const next = this.buffer.picture(this.video.currentTime, frames);
-    // The clock goes with it at once: a link that is taken now names this picture.
-    if (next !== undefined) this.seek(typeof next === "number" ? this.buffer.wall(next) ?? this.wall : next.wall);
+    this.supply.owed += frames;
+    this.supply.pay();
   }
 
   /** Follows the camera, as close as its newest chunk. */
@@ -262,9 +261,10 @@ export class Player extends Emitter {
     const passed = this.wasPlaying ? Math.min(1000, at - this.before) : 0;
     this.before = at;
     this.wasPlaying = this.playing;
-    if (this.state === "offline" && lineState() === "ok" && !this.supply.isQuiet()) this.seek(this.wall);
+    if (this.state === "offline" && lineState() === "ok" && !this.supply.isQuiet()) this.again();
     if (this.playing && this.isSkimming() && this.state === "ready") run(this, passed);
-    else if (this.state === "ready" && !this.video.seeking) this.follow();
+    // A seek to the end of what is appended comes to an end when more is.
+    else if (this.state === "ready") this.video.seeking ? this.supply.fill() : this.follow();
     // A picture that stands still takes no frames from whoever moves something else.
     if (this.playing || this.video.seeking) this.frames.soon();
     else this.frames.later(REST_MS);

@@ -61,11 +61,8 @@ export function search(main, asked) {
     work.abort();
     const mine = (work = new AbortController());
     const place = new URLSearchParams();
-    if (labels.size > 0) place.set("label", [...labels].join(","));
-    if (camera) place.set("camera", camera);
-    if (days !== 6) place.set("days", String(days));
-    if (score) place.set("score", String(score));
-    if (early || late) place.set("time", `${early}-${late}`);
+    const wanted = { label: [...labels].join(","), camera, days: days === 6 ? "" : `${days}`, score, time: early || late ? `${early}-${late}` : "" };
+    for (const [name, value] of Object.entries(wanted)) if (value) place.set(name, `${value}`);
     history.replaceState(null, "", `#/search${place.size > 0 ? `?${place}` : ""}`);
     choices();
     try {

@@ -1,6 +1,7 @@
 // The beginning of a file, as far as its first picture goes (ISO/IEC 14496-12): a key picture for a part of the file's bytes.
 
 import { bytes } from "./api.js";
+import { boxes, find } from "./times.js";
 
 /** This much is asked for first. It mostly has all boxes in front of the media. */
 const HEAD_BYTES = 8192;
@@ -27,35 +28,20 @@ function joined(one, other) {
   return all.buffer;
 }
 
-/** The boxes from one offset to another. @param {DataView} view @param {number} from @param {number} to @returns {{ type: string, start: number, body: number, end: number }[]} */
-function boxes(view, from, to) {
-  const found = [];
-  for (let start = from; start + 8 <= to;) {
-    const size = view.getUint32(start);
-    if (size < 8) break;
-    const type = String.fromCharCode(...[4, 5, 6, 7].map((at) => view.getUint8(start + at)));
-    found.push({ type, start, body: start + 8, end: start + size });
-    start += size;
-  }
-  return found;
-}
-
 /**
  * Up to where a file is needed for the first picture of its first movie fragment; or, where that is not known yet, up to the end of the
  * fragment's boxes. Of the first samples of its tracks, the largest is the picture: sound has small ones.
  * @param {DataView} view @returns {{ end: number | undefined, isPicture: boolean }}
  */
 function needed(view) {
-  const moof = boxes(view, 0, view.byteLength).find((box) => box.type === "moof");
+  const moof = find(view, { from: 0, to: view.byteLength }, "moof");
   if (moof && moof.end > view.byteLength) return { end: moof.end, isPicture: false };
-  const firsts = (moof ? boxes(view, moof.body, moof.end) : []).filter((box) => box.type === "traf").map((traf) => {
-    const inside = boxes(view, traf.body, traf.end);
-    const tfhd = inside.find((box) => box.type === "tfhd");
-    const trun = inside.find((box) => box.type === "trun");
-    return tfhd && trun && first(view, tfhd.body, trun.body);
+  const firsts = (moof ? [...boxes(view, moof)] : []).filter(({ name }) => name === "traf").map((traf) => {
+    const [tfhd, trun] = [find(view, traf, "tfhd"), find(view, traf, "trun")];
+    return tfhd && trun && first(view, tfhd.from, trun.from);
   });
   const picture = firsts.reduce((most, one) => (one && one.size > (most?.size ?? 0) ? one : most), undefined);
-  return { end: moof && picture && moof.start + picture.offset + picture.size, isPicture: true };
+  return { end: moof && picture && moof.from - 8 + picture.offset + picture.size, isPicture: true };
 }
 
 /** The first sample of a track run (§8.8.8), with its offset from the fragment's start. @param {DataView} view @param {number} tfhd @param {number} trun */

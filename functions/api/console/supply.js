@@ -22,7 +22,11 @@ export class Supply {
     /** The file at which the browser's player failed last, and how often. */
     this.doubted = { key: "", times: 0 };
     this.filling = false;
+    /** So many pictures further than the one that is shown somebody has stepped: they are not loaded yet. */
+    this.owed = 0;
     this.askedAt = 0;
+    /** Whether nothing was behind what is appended when that was last asked. */
+    this.isDry = false;
     /** Why the server did not give what it was last asked for. @type {import("./api.js").Kind} */
     this.why = "offline";
     this.pauseMs = SECOND;
@@ -52,6 +56,7 @@ export class Supply {
   /** Goes on behind these. @param {Chunk[]} found */
   from(found) {
     this.ahead = found.filter((chunk) => !this.bad.has(chunk.key));
+    this.isDry = false;
     this.pauseMs = SECOND;
   }
 
@@ -69,7 +74,7 @@ export class Supply {
     else {
       this.again = setTimeout(() => {
         this.again = undefined;
-        if (player.ticking) player.seek(player.wall);
+        if (player.ticking) player.again();
       });
     }
   }
@@ -97,21 +102,35 @@ export class Supply {
     this.quietUntil = 0;
   }
 
+  /** Seeks the middle of the picture so many further as are owed, as far as there are pictures: the rest is owed until they are loaded. None
+   * is that of now, which a browser's time may be ahead of. */
+  pay() {
+    const { state, buffer, video: { currentTime }, wall } = this.player;
+    const isHere = state === "ready" || Math.abs((buffer.wall(currentTime) ?? NaN) - wall) < 1;
+    if (state === "loading" || (state === "offline" && !isHere)) return;
+    const next = isHere ? buffer.picture(currentTime, this.owed, this.ahead[0]) : undefined;
+    this.owed = next?.owed ?? 0;
+    // The clock goes with it at once: a link that is taken now names this picture.
+    if (next) this.player.go(next.wall);
+  }
+
   /** Appends what comes next, as far as is wanted. */
   async fill() {
     const { player } = this;
-    if (this.filling || player.state !== "ready" || player.thin || lineState() !== "ok" || this.isQuiet()) return;
+    if (this.filling || player.state !== "ready" || lineState() !== "ok" || this.isQuiet()) return;
     this.filling = true;
     const { signal } = player.work;
     try {
-      while (!signal.aborted && player.buffer.end() - player.video.currentTime < AHEAD_S) {
-        const chunk = this.ahead.shift() ?? (await this.more(signal));
-        if (!chunk) break;
-        if (!plays(chunk.mimeType)) {
-          this.ahead.unshift(chunk);
-          break;
+      for (;;) {
+        if (this.owed !== 0) this.pay();
+        if (signal.aborted || (this.owed <= 0 && (player.thin || player.buffer.end() - player.video.currentTime >= AHEAD_S))) break;
+        const [chunk] = this.ahead;
+        if (!chunk) {
+          if (!(await this.more(signal))) break;
+        } else {
+          if (!plays(chunk.mimeType) || !(await this.append(chunk, signal))) break;
+          this.ahead = this.ahead.filter((one) => one !== chunk);
         }
-        if (!(await this.append(chunk, signal))) break;
       }
     } catch (error) {
       if (!signal.aborted) this.wait(error);
@@ -133,7 +152,6 @@ export class Supply {
         if (this.player.buffer.isSpoilt) this.player.spoilt(chunk);
         else if (error instanceof DOMException && error.name === "QuotaExceededError") {
           // There is room again when more has been played.
-          this.ahead.unshift(chunk);
           this.quietUntil = performance.now() + SECOND;
         } else if (!this.player.video.error) this.doubt(chunk);
         return false;
@@ -143,19 +161,21 @@ export class Supply {
         this.spoilt(chunk, error.kind);
         return true;
       }
-      this.ahead.unshift(chunk);
       this.wait(error);
       return false;
     }
   }
 
-  /** @param {AbortSignal} signal */
+  /** Looks for what is behind all that is appended. Whether something is. @param {AbortSignal} signal */
   async more(signal) {
     const end = this.player.buffer.parts.at(-1)?.to ?? this.player.wall;
-    if (performance.now() - this.askedAt < SECOND) return undefined;
-    this.askedAt = performance.now();
-    const found = await chunks(this.player.of, end - 200, now() + HOUR, 60, signal);
-    this.ahead = found.filter((chunk) => chunk.to > end + 50 && !this.bad.has(chunk.key));
-    return this.ahead.shift();
+    if (performance.now() - this.askedAt >= SECOND) {
+      this.askedAt = performance.now();
+      const found = await chunks(this.player.of, end - 200, now() + HOUR, 60, signal);
+      this.ahead = found.filter((chunk) => chunk.to > end + 50 && !this.bad.has(chunk.key));
+      this.isDry = this.ahead.length === 0;
+    }
+    if (this.isDry) this.owed = 0;
+    return this.ahead.length > 0;
   }
 }

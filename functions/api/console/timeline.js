@@ -3,8 +3,7 @@
 import { now } from "./api.js";
 import { h, say } from "./dom.js";
 import { Emitter } from "./emitter.js";
-import { fit } from "./fit.js";
-import { Footage } from "./footage.js";
+import { Footage, fit, within } from "./footage.js";
 import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
 import { nameLanes } from "./gutter.js";
@@ -15,7 +14,6 @@ import { outline, tell, tellPlace, wordsAt } from "./outline.js";
 import { themes } from "./palette.js";
 import { DAY, HOUR, MINUTE, SECOND, midnight, text } from "./time.js";
 import { hoverCard } from "./hover.js";
-import { within } from "./within.js";
 
 const SHORTEST = 10 * SECOND;
 const LONGEST = 31 * DAY;
@@ -207,7 +205,6 @@ export class TimelineView extends Emitter {
   turnDay() {
     if (this.playhead >= this.daySpan.from && this.playhead < this.daySpan.to) return;
     this.daySpan = { from: midnight(this.playhead), to: midnight(this.playhead, 1) };
-    this.footage.day = undefined;
     this.footage.stale();
     this.load();
   }

@@ -3,23 +3,24 @@
 /** More pictures than a file has: a damaged one may say that it has billions, each of no byte. */
 export const PICTURES_MAX = 200_000;
 
-/** @typedef {{ name: string, from: number, to: number }} Box  Where what it holds begins and ends. */
+/** @typedef {{ name: string, from: number, to: number, end: number }} Box  Where what it holds begins and ends, as far as that is there, and where
+ * it says that it ends. */
 
 /** The boxes between two places. @param {DataView} view @param {Span} part */
-function* boxes(view, { from, to }) {
+export function* boxes(view, { from, to }) {
   for (let at = from; at + 8 <= to;) {
     const size = view.getUint32(at);
     if (size < 8) return;
     const name = String.fromCharCode(...[4, 5, 6, 7].map((place) => view.getUint8(at + place)));
-    yield { name, from: at + 8, to: Math.min(to, at + size) };
+    yield { name, from: at + 8, to: Math.min(to, at + size), end: at + size };
     at += size;
   }
 }
 
 /** The first box at a path. @param {DataView} view @param {Span} part @param {...string} path @returns {Box | undefined} */
-function find(view, part, ...path) {
+export function find(view, part, ...path) {
   /** @type {Box | undefined} */
-  let found = { ...part, name: "" };
+  let found = { ...part, name: "", end: part.to };
   for (const name of path) found = found && [...boxes(view, found)].find((box) => box.name === name);
   return found;
 }

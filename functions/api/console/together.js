@@ -23,6 +23,8 @@ export class Together extends Emitter {
     this.wall = wall;
     this.rate = 1;
     this.playing = false;
+    /** So many pictures somebody has stepped before it was known how long one lasts. */
+    this.owed = 0;
     /** The one that is heard. */
     this.heard = 0;
     /** @type {Map<import("./player.js").Player, Lost>} */
@@ -59,6 +61,7 @@ export class Together extends Emitter {
 
   play() {
     this.playing = true;
+    this.owed = 0;
     for (const player of this.players) player.play();
     this.before = performance.now();
     this.frames.soon();
@@ -82,7 +85,10 @@ export class Together extends Emitter {
   /** @param {number} frames */
   step(frames) {
     if (this.playing) this.pause();
-    this.seek(this.middle(this.wall + frames * this.frameMs()));
+    this.owed += frames;
+    const { chunk, state } = this.players[this.heard] ?? {};
+    if (!chunk && (state === "loading" || state === "offline")) return;
+    this.seek(this.middle(this.wall + this.owed * this.frameMs()));
   }
 
   /** The middle of the picture of a time: there the same picture is found again, whichever way times are rounded. @param {number} ms */
@@ -98,6 +104,7 @@ export class Together extends Emitter {
 
   /** @param {number} ms */
   seek(ms) {
+    this.owed = 0;
     this.wall = Math.min(ms, now());
     for (const player of this.players) player.seek(this.wall);
     this.tell();
@@ -117,6 +124,7 @@ export class Together extends Emitter {
     if (at - this.syncedAt > SYNC_MS) {
       this.syncedAt = at;
       for (const player of this.players) this.sync(player);
+      if (this.owed !== 0) this.step(0);
       const times = this.players.filter((player) => player.state === "ready").map((player) => player.wall);
       this.apart = times.length > 1 ? Math.max(...times) - Math.min(...times) : NaN;
       this.overGap(at);

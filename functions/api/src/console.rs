@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 56] = modules![
+const MODULES: [(&str, &str, &[u8]); 54] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -48,7 +48,6 @@ const MODULES: [(&str, &str, &[u8]); 56] = modules![
     "export.js",
     "exporting.js",
     "exports.js",
-    "fit.js",
     "footage.js",
     "frames.js",
     "gestures.js",
@@ -89,7 +88,6 @@ const MODULES: [(&str, &str, &[u8]); 56] = modules![
     "together.js",
     "travel.js",
     "wall.js",
-    "within.js",
     "words.js",
 ];
 
