@@ -9,6 +9,7 @@ import { changing } from "./changing.mjs";
 import { engine } from "./engine.mjs";
 import { hostile } from "./hostile.mjs";
 import { Line } from "./line.mjs";
+import { waiting } from "./waiting.mjs";
 import { words } from "./words.mjs";
 
 const [server, site, camera, pictures] = process.argv.slice(2);
@@ -359,6 +360,7 @@ await other.goto(`${line.base}#/camera/${site}/${camera}?t=${new Date(at(2)).toI
 check("nothing: it says so and offers the file", await tells(other, "This browser cannot play") && await until(other, () => document.querySelector(".words a[href]") !== null));
 await other.close();
 
+await waiting(browser, line, { site, camera, chunks });
 await engine(browser, line, { site, camera, chunks });
 await words(browser, line, { site, camera, chunks });
 await changing(browser, line, { site, camera, chunks });

@@ -22,6 +22,8 @@ export class Calendar extends Emitter {
     this.month = monthStart(at);
     /** @type {Map<number, number>} */
     this.shares = new Map();
+    /** Months whose days are known. @type {Set<number>} */
+    this.known = new Set();
     this.loadedMonth = NaN;
     this.heading = h("h2");
     this.days = h("div.days", { onkeydown: (event) => this.key(event) });
@@ -50,6 +52,7 @@ export class Calendar extends Emitter {
       for (const { from, to, seconds } of /** @type {Day[]} */ (days)) {
         this.shares.set(from, Math.min(1, (seconds * 1000) / (to - from)));
       }
+      this.known.add(month);
       this.draw();
     } catch {
       this.loadedMonth = NaN;
@@ -88,7 +91,7 @@ export class Calendar extends Emitter {
     const chosen = day === this.chosen;
     const bar = h("i");
     bar.style.width = `${Math.round(share * 100)}%`;
-    const words = `${text(day, "full")}, ${share > 0 ? `video for ${Math.max(1, Math.round(share * 100))} % of it` : "no video"}`;
+    const words = `${text(day, "full")}${share > 0 ? `, video for ${Math.max(1, Math.round(share * 100))} % of it` : this.known.has(this.month) ? ", no video" : ""}`;
     const element = h("button", {
       class: `day ${share > 0 ? "" : "none"} ${chosen ? "chosen" : ""}`, "aria-label": words, "aria-current": chosen ? "date" : null,
       tabindex: chosen || (column >= 0 && monthStart(this.chosen) !== this.month) ? 0 : -1, disabled: day > now(), "data-day": day,

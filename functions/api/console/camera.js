@@ -61,6 +61,7 @@ export function cameraScreen(main, of, at) {
   }
 
   function goLive() {
+    timeline.waiting = [];
     player.goLive();
     say("Live");
   }
@@ -89,6 +90,7 @@ export function cameraScreen(main, of, at) {
   function changed() {
     const ms = player.wall;
     const missing = isMissing();
+    const { loaded } = timeline.footage;
     bar.show((player.state === "ready" && !player.isSkimming() ? player.buffer.began(player.video.currentTime) : undefined) ?? ms);
     timeline.moveTo(ms);
     boxes.at(player.state === "ready" ? ms : NaN);
@@ -109,7 +111,7 @@ export function cameraScreen(main, of, at) {
       timeline.faults = [...player.supply.bad.values()];
       timeline.redraw();
     }
-    stage.show(player, timeline.gapAt(ms), timeline.removedAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive });
+    stage.show(player, timeline.gapAt(ms), timeline.removedAt(ms), { go: seek, after: around.after, before: around.before, retry: () => player.retry(), live: goLive, isKnown: ms >= loaded.from && ms < loaded.to });
   }
 
   /** @param {number} ms */

@@ -2,7 +2,7 @@
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
-/** A handler of any event: the caller knows which. @typedef {(event: any) => void} Handler */
+/** A handler of any event: the caller knows which. @typedef {(event: any) => unknown} Handler */
 
 /** What an element has: `on…` are listeners, `true` is an attribute without a value, `false` and `null` are none. `aria-…` are words.
  * @typedef {Record<string, string | number | boolean | null | undefined | Handler>} Properties */
@@ -141,9 +141,18 @@ export function iconButton(name, label, onclick, classes = "") {
   return h("button", { class: `button square ${classes}`, "aria-label": label, title: label, onclick }, icon(name));
 }
 
-/** A button with words. @param {string} label @param {Handler} onclick @param {string} [classes] */
+/** A button with words. What it does is not begun again before it is done. @param {string} label @param {Handler} onclick @param {string} [classes] */
 export function button(label, onclick, classes = "outlined") {
-  return h("button", { class: `button ${classes}`, onclick }, label);
+  let isBusy = false;
+  return h("button", { class: `button ${classes}`, onclick: async (/** @type {Event} */ event) => {
+    if (isBusy) return;
+    isBusy = true;
+    try {
+      await onclick(event);
+    } finally {
+      isBusy = false;
+    }
+  } }, label);
 }
 
 /** A switch in a row of choices. @param {boolean} on @param {Handler} onclick @param {...Child} words */

@@ -55,6 +55,7 @@ export class ExportPanel extends Emitter {
     const asked = (this.asked += 1);
     fill(this.foot);
     fill(this.sum, h("p", "Looking how large it is."));
+    if (!known.cameras) await new Promise((go) => known.addEventListener("fresh", go, { once: true }));
     this.keep.show(this.chosen, span);
     const exports = this.exports.load();
     /** @type {Part[]} */

@@ -46,7 +46,8 @@ export class Keep {
   }
 
   async hold() {
-    for (const of of this.cameras) await this.change("POST", "/v1/holds", { ...ranged(of, this.span.from, this.span.to), reason: "kept in the console" });
+    const { cameras, span } = this;
+    for (const of of cameras) await this.change("POST", "/v1/holds", { ...ranged(of, span.from, span.to), reason: "kept in the console" });
   }
 
   /** @param {"POST" | "DELETE"} method @param {string} path @param {unknown} [body] */

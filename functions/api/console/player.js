@@ -4,10 +4,9 @@ import { Failure, chunks, line, lineState, now } from "./api.js";
 import { TOUCHING_MS, keepSeeking, plays } from "./buffer.js";
 import { Emitter } from "./emitter.js";
 import { Frames } from "./frames.js";
-import { run, showLast } from "./keyframes.js";
+import { Line, run, showLast } from "./keyframes.js";
 import { bufferOf } from "./native.js";
 import { AHEAD_S, Supply } from "./supply.js";
-import { Line } from "./thin.js";
 import { HOUR, MINUTE, SECOND } from "./time.js";
 
 /** Above this speed only key frames are shown. */
@@ -83,12 +82,12 @@ export class Player extends Emitter {
 
   /** Shows the picture of a time. Steps that are owed were steps elsewhere. @param {number} ms */
   seek(ms) {
-    this.supply.owed = 0;
+    this.supply.leave();
     return this.go(ms);
   }
 
   /** Goes where it is once more. */
-  again() { return this.go(this.wall); }
+  again() { return this.live ? this.goLive() : this.go(this.wall); }
 
   /** Goes to a time, and on by what is owed. @param {number} ms */
   async go(ms) {
@@ -251,8 +250,9 @@ export class Player extends Emitter {
   async goLive() {
     this.live = this.playing = true;
     this.rate = 1;
+    const aim = this.supply.leave();
     const newest = await chunks(this.of, now() - NEWEST_MS, now() + HOUR, 500).catch(() => []);
-    await this.seek((newest.at(-2) ?? newest.at(-1))?.from ?? now());
+    if (aim === this.supply.aims) await this.go((newest.at(-2) ?? newest.at(-1))?.from ?? now());
   }
 
   /** @param {number} at */

@@ -60,6 +60,7 @@ export function search(main, asked) {
   async function ask() {
     work.abort();
     const mine = (work = new AbortController());
+    next = undefined;
     const place = new URLSearchParams();
     const wanted = { label: [...labels].join(","), camera, days: days === 6 ? "" : `${days}`, score, time: early || late ? `${early}-${late}` : "" };
     for (const [name, value] of Object.entries(wanted)) if (value) place.set(name, `${value}`);
@@ -79,6 +80,7 @@ export function search(main, asked) {
   }
 
   async function more() {
+    if (next === undefined) return;
     const answer = await json("/v1/sightings", { ...query(), cursor: next }, work.signal).catch(() => undefined);
     if (!answer) return;
     found = [...found, ...answer.sightings];

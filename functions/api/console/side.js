@@ -39,11 +39,11 @@ function cell(of) {
 /** The screen. @param {HTMLElement} main @param {URLSearchParams} asked */
 export function side(main, asked) {
   const names = wanted(asked);
-  const ends = names.map((name) => known.camera(name)?.last ?? Infinity);
+  const end = () => Math.min(now(), ...names.map((name) => known.camera(name)?.last ?? Infinity)) - 3000;
   const t = parse(asked.get("t") ?? undefined);
   const cells = names.map(cell);
   // Without a moment, one of which all of them have footage, as far as there is one.
-  const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? Math.min(now(), ...ends) - 3000 : t);
+  const clock = new Together(cells.map(({ player }) => player), Number.isNaN(t) ? end() : t);
   const timeline = new TimelineView(names, clock.wall);
   const apart = h("span.quiet", { role: "status", "aria-live": "off" });
   const date = h("span.quiet.wide");
@@ -118,7 +118,7 @@ export function side(main, asked) {
   timeline.on("seek", seek);
   timeline.on("heard", heard);
   heard();
-  const keys = travelKeys(timeline, clock, bar, exporting, seek, { sighting, fault, share, full, live: () => seek(Math.min(now(), ...ends) - 3000) });
+  const keys = travelKeys(timeline, clock, bar, exporting, seek, { sighting, fault, share, full, live: () => seek(end()) });
 
   return {
     /** @param {number | undefined} ms */

@@ -90,12 +90,13 @@ export class Stage {
 
   /**
    * @param {import("./player.js").Player} player @param {Gap | undefined} gap @param {Removed | undefined} removed
-   * @param {{ go: (ms: number) => void, after: number | undefined, before: number | undefined, retry: () => void, live: () => void }} actions
+   * @param {{ go: (ms: number) => void, after: number | undefined, before: number | undefined, retry: () => void, live: () => void, isKnown: boolean }} actions
+   * `isKnown` is whether the timeline tells of this time.
    */
   show(player, gap, removed, actions) {
     const at = Math.floor(player.wall / 1000);
     const row = (/** @type {import("./dom.js").Child[]} */ ...children) => h("div.row", ...children);
-    const { after, before } = actions;
+    const { after, before, isKnown } = actions;
     const back = before !== undefined && button("Last picture before", () => actions.go(before));
     const ways = () => row(after !== undefined && button(`Go on at ${text(after, "hms")}`, () => actions.go(after), "primary"), back,
       after === undefined && button("Go to live", actions.live));
@@ -107,14 +108,14 @@ export class Stage {
         return undefined;
       case "loading": return this.say(`loading ${at}`, h("p.late", `Loading ${text(player.wall, "hms")}`));
       case "gap": case "nothing": {
-        const key = `${player.state} ${gap?.from} ${after} ${before}`;
+        const key = `${player.state} ${gap?.from} ${after} ${before} ${isKnown}`;
         if (!gap && removed) {
           return this.say(`${key} ${removed.from}`, h("h2", removedText(removed)), h("p", `It was recorded, and removed on ${removal(removed)}.`), ways());
         }
         if (!gap) {
           const first = known.camera(player.of)?.first ?? NaN;
           return this.say(key, h("h2", "No video here"), h("p", player.wall < first ? `Recording began on ${text(first, "long")} at ${text(first, "hm")}.`
-            : after === undefined ? "Nothing was recorded at this time or after it." : "No reason was recorded."), ways());
+            : player.state === "nothing" ? "Nothing was recorded at this time or after it." : isKnown ? "No reason was recorded." : ""), ways());
         }
         const missing = length(gap.to - gap.from);
         const why = cause(gap);

@@ -24,6 +24,8 @@ export class Supply {
     this.filling = false;
     /** So many pictures further than the one that is shown somebody has stepped: they are not loaded yet. */
     this.owed = 0;
+    /** How often somebody went somewhere. */
+    this.aims = 0;
     this.askedAt = 0;
     /** Whether nothing was behind what is appended when that was last asked. */
     this.isDry = false;
@@ -31,6 +33,12 @@ export class Supply {
     this.why = "offline";
     this.pauseMs = SECOND;
     this.quietUntil = 0;
+  }
+
+  /** Somebody goes somewhere. */
+  leave() {
+    this.owed = 0;
+    return (this.aims += 1);
   }
 
   /** Whether nothing is asked for at present. */

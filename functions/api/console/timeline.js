@@ -6,8 +6,7 @@ import { Emitter } from "./emitter.js";
 import { Footage, fit, within } from "./footage.js";
 import { Frames } from "./frames.js";
 import { listen } from "./gestures.js";
-import { nameLanes } from "./gutter.js";
-import { Heading, ends } from "./heading.js";
+import { Heading, ends, nameLanes } from "./heading.js";
 import { happenings } from "./happenings.js";
 import { covered, drawCursor, drawLanes } from "./lanes.js";
 import { outline, tell, tellPlace, wordsAt } from "./outline.js";
@@ -44,6 +43,8 @@ export class TimelineView extends Emitter {
     /** @type {string[]} */
     this.labels = [];
     this.hidden = new Set();
+    /** What is done when the day is known, unless somebody goes elsewhere before. @type {(() => void)[]} */
+    this.waiting = [];
     this.isHeld = this.isClosed = this.ran = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
@@ -78,6 +79,7 @@ export class TimelineView extends Emitter {
       nameLanes(this);
       this.redraw();
       this.emit("data");
+      if (this.day) for (const act of this.waiting.splice(0)) act();
     });
     this.timer = setInterval(() => this.load(), 1000);
     this.redraw();
@@ -172,6 +174,7 @@ export class TimelineView extends Emitter {
    * @param {number} ms @param {"follow" | "reveal" | "drag"} [how]
    */
   moveTo(ms, how = "follow") {
+    if (how !== "follow") this.waiting = [];
     if (this.isHeld && how !== "drag") return;
     // What runs is not told to whoever listens: where it stands, it is.
     if (this.ran && !this.clock?.playing) this.redraw("playhead");

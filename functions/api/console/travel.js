@@ -23,23 +23,27 @@ function jump(timeline, seek, ms) {
  * @param {(words: string) => void} tell what is said where there is none
  */
 export function travel(timeline, clock, seek, tell) {
+  /** Does it now, or when it is known what happened on the day. @param {(step: number) => void} act @returns {(step: number) => void} */
+  const known = (act) => (step) => {
+    if (timeline.day) return act(step);
+    tell("Loading what happened on this day");
+    timeline.waiting.push(() => act(step));
+  };
   const none = (/** @type {string} */ what, /** @type {number} */ step) => tell(`No ${step > 0 ? "later" : "earlier"} ${what} on this day`);
   return {
-    /** @param {number} step */
-    sighting(step) {
+    sighting: known((step) => {
       const all = (timeline.day?.sightings ?? []).filter((one) => !timeline.hidden.has(one.label)).map((one) => one.from).sort((a, b) => a - b);
       const found = beyond(all, clock.wall, step, 600);
       if (found === undefined) none("sighting", step);
       else jump(timeline, seek, found);
-    },
-    /** @param {number} step */
-    fault(step) {
+    }),
+    fault: known((step) => {
       const spans = [timeline.day, ...timeline.footage.spans].flatMap((data) => [...(data?.gaps ?? []), ...(data?.integrity ?? []).filter(isBad)]);
       const all = [...spans, ...timeline.faults].map(({ from }) => from).sort((a, b) => a - b);
       const found = beyond(all, clock.wall, step, 1);
       if (found === undefined) none("gap", step);
       else jump(timeline, seek, found + 1);
-    },
+    }),
   };
 }
 

@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, &[u8]); 2] = [
     ("icon.svg", "image/svg+xml", include_bytes!("../console/icon.svg")),
 ];
 
-const MODULES: [(&str, &str, &[u8]); 54] = modules![
+const MODULES: [(&str, &str, &[u8]); 52] = modules![
     "api.js",
     "app.js",
     "boxes.js",
@@ -51,7 +51,6 @@ const MODULES: [(&str, &str, &[u8]); 54] = modules![
     "footage.js",
     "frames.js",
     "gestures.js",
-    "gutter.js",
     "happenings.js",
     "heading.js",
     "health.js",
@@ -80,7 +79,6 @@ const MODULES: [(&str, &str, &[u8]); 54] = modules![
     "strip.js",
     "strokes.js",
     "supply.js",
-    "thin.js",
     "ticks.js",
     "time.js",
     "timeline.js",
