@@ -87,7 +87,7 @@ export class Player extends Emitter {
   }
 
   /** Goes where it is once more. */
-  again() { return this.live ? this.goLive() : this.go(this.wall); }
+  again() { return this.go(this.wall); }
 
   /** Goes to a time, and on by what is owed. @param {number} ms */
   async go(ms) {
