@@ -180,13 +180,9 @@ mod tests {
     #[test]
     fn each_chunk_knows_the_level_of_the_one_before() {
         let mut quiet = Quiet::default();
-        let all: Vec<Option<Activity>> = scene(&[(100, 20e3), (20, 90e3), (5, 20e3)])
-            .into_iter()
-            .map(|rate| {
-                let bytes = u64::from(rate as u32) * 3;
-                quiet.take(bytes, 3.0)
-            })
-            .collect();
+        let rates = [(100, 20_000), (20, 90_000), (5, 20_000)];
+        let rates = rates.into_iter().flat_map(|(chunks, rate)| std::iter::repeat_n(rate, chunks));
+        let all: Vec<Option<Activity>> = rates.map(|rate: u64| quiet.take(3 * rate, 3.0)).collect();
         let first = all.iter().position(Option::is_some).unwrap();
         assert_eq!(all[first].unwrap().level_before, None, "nothing is known of the one before");
         for pair in all[first..].windows(2) {

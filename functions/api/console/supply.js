@@ -24,7 +24,7 @@ export class Supply {
     this.filling = false;
     /** So many pictures further than the one that is shown somebody has stepped: they are not loaded yet. */
     this.owed = 0;
-    /** How often somebody went somewhere. */
+    /** How often somebody went elsewhere. */
     this.aims = 0;
     this.askedAt = 0;
     /** Whether nothing was behind what is appended when that was last asked. */
@@ -35,7 +35,7 @@ export class Supply {
     this.quietUntil = 0;
   }
 
-  /** Somebody goes somewhere. */
+  /** Forgets the steps that are owed, as somebody goes elsewhere. Returns a number that is another one each time. */
   leave() {
     this.owed = 0;
     return (this.aims += 1);
