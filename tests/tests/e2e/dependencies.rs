@@ -112,6 +112,7 @@ fn what_handlers_stand_on_names_no_cloud() {
 /// `framepost` itself is such a program.
 #[test]
 fn model_servers_are_asked_over_rest_without_what_grpc_needs() {
+    let _compiles = crate::processors::to_compile();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let run = |arguments: &[&str]| {
         let mut command = Command::new(&cargo);

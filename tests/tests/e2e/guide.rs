@@ -71,6 +71,7 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_ten_steps_make_a_function_that_runs() {
+    let _compiles = crate::processors::to_compile();
     let repository = repository();
     let commands = commands(&fs::read_to_string(repository.join("functions/README.md")).expect("the README"));
     assert!(commands.len() >= 9, "the guide has {} blocks of commands", commands.len());

@@ -30,6 +30,7 @@ const IMAGE: &str = "localhost/framepost-probe";
 
 #[test]
 fn what_is_built_is_the_service_and_nothing_else() {
+    let _compiles = crate::processors::to_compile();
     let Some(images) = Images::new() else { return };
     images.build(Recipe::Function { name: "probe", clouds: "gcp", programs: "" }, IMAGE);
 
@@ -91,6 +92,7 @@ fn what_is_built_is_the_service_and_nothing_else() {
 /// A function that starts another program finds it in its image, with all that the program needs.
 #[test]
 fn infer_brings_the_program_that_decodes() {
+    let _compiles = crate::processors::to_compile();
     let Some(images) = Images::new() else { return };
     let image = "localhost/framepost-infer";
     images.build(Recipe::Function { name: "infer", clouds: "gcp,aws", programs: "ffmpeg" }, image);
@@ -269,6 +271,7 @@ fn infer_is_a_lambda(images: &Images, image: &str, root: &Path, detector: &str) 
 /// write to.
 #[test]
 fn the_gateway_writes_to_its_volume_alone() {
+    let _compiles = crate::processors::to_compile();
     if Command::new("crun").arg("--version").output().is_err() {
         framepost_tests::skip("crun is missing: apt-get install crun");
         return;

@@ -55,6 +55,7 @@ fn every_codec_over_tcp() {
 
 #[test]
 fn every_codec_over_udp() {
+    let _processors = crate::processors::for_a_camera();
     let server = RtspServer::start(RtspOptions::default());
     for (mount, sound) in [("h264", false), ("h264-bframes", false), ("h264-aac", true), ("h265", false)] {
         let directory = tempfile::tempdir().expect("a temporary directory");

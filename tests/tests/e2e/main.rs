@@ -21,6 +21,7 @@ mod package;
 mod paid;
 mod parity;
 mod private;
+mod processors;
 mod put_only;
 mod readmes;
 mod replayed;

@@ -88,6 +88,7 @@ fn the_unit_gives_few_rights() {
 
 #[test]
 fn it_is_installed_upgraded_removed_and_purged() {
+    let _compiles = crate::processors::to_compile();
     if Command::new("cargo-deb").arg("--version").output().is_err() {
         framepost_tests::skip("cargo-deb is missing: tests/run setup, or cargo install --locked cargo-deb");
         return;
