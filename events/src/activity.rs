@@ -54,7 +54,7 @@ impl std::str::FromStr for Activity {
     }
 }
 
-/// Returns `None` for what is no level. `NaN` and `inf` parse, but no record could carry them.
+/// Returns `None` if the text is not a level. `NaN` and `inf` are numbers to Rust, but no record can carry them.
 fn parse_level(text: &str) -> Option<f64> {
     let level: f64 = text.parse().ok()?;
     (level.is_finite() && !level.is_sign_negative()).then_some(level)

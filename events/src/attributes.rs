@@ -436,7 +436,11 @@ mod tests {
                 video: Some(VideoAttributes { width: 1, height: 2, framerate, bitrate_kbps: 3 }),
                 seek_table: table,
                 media_end,
-                activity: activity.map(|(level, quiet_bytes_per_second, level_before)| Activity { level, quiet_bytes_per_second, level_before }),
+                activity: activity.map(|(level, quiet_bytes_per_second, level_before)| Activity {
+                    level,
+                    quiet_bytes_per_second,
+                    level_before,
+                }),
                 start: if between { ChunkStart::Between } else { ChunkStart::RandomAccess },
                 ..Attributes::default()
             };

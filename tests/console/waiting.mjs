@@ -53,7 +53,7 @@ export async function waiting(browser, line, { site, camera, chunks }) {
   await page.keyboard.press("ArrowLeft");
   release();
   await until(page, () => document.querySelector(".sighting") !== null);
-  check("unless he goes elsewhere meanwhile", await stands(at(3) - 1000));
+  check("unless somebody goes elsewhere meanwhile", await stands(at(3) - 1000));
   await page.keyboard.press("]");
   check("that there is no gap is said when that is known", await tells("No later gap on this day"), await said());
 

@@ -133,7 +133,7 @@ export class Buffer {
 
   /**
    * The wall-clock time of the middle of a picture, that at a time of the media or one before or after it: there it is found, whichever way
-   * times are rounded. Where it is not appended, that of the last one, or of the one before the first, and how many it is further.
+   * times are rounded. Where that picture is not appended, `wall` is the time of the nearest one to go to, and `owed` how many steps are left from it.
    * @param {number} seconds @param {number} step how many pictures further @param {Chunk} [next] what comes behind all that is appended
    */
   picture(seconds, step, next) {

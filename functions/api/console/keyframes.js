@@ -1,4 +1,4 @@
-// Key frames only: above the fastest speed that is played, and where the line is slower than the video.
+// Key frames only: above the fastest speed that is played, and where the line is slower than the video; and whether it is that slow.
 
 import { Failure, bytes, chunks, json, ranged } from "./api.js";
 import { TOUCHING_MS, plays } from "./buffer.js";

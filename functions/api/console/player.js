@@ -80,16 +80,16 @@ export class Player extends Emitter {
 
   tell() { this.emit("time"); }
 
-  /** Shows the picture of a time. Steps that are owed were steps elsewhere. @param {number} ms */
+  /** Shows the picture of a time, and forgets the steps that are owed. @param {number} ms */
   seek(ms) {
     this.supply.leave();
     return this.go(ms);
   }
 
-  /** Goes where it is once more. */
+  /** Loads the picture of the present time again, and keeps the steps that are owed. */
   again() { return this.go(this.wall); }
 
-  /** Goes to a time, and on by what is owed. @param {number} ms */
+  /** Goes to a time, and on from there by the steps that are owed. @param {number} ms */
   async go(ms) {
     this.wall = ms;
     if (this.thin && this.playing) return this.become("ready");

@@ -22,7 +22,7 @@ export class Supply {
     /** The file at which the browser's player failed last, and how often. */
     this.doubted = { key: "", times: 0 };
     this.filling = false;
-    /** So many pictures further than the one that is shown somebody has stepped: they are not loaded yet. */
+    /** Steps, in pictures, that were asked for and lead to what is not loaded yet. Negative ones go back. */
     this.owed = 0;
     /** How often somebody went elsewhere. */
     this.aims = 0;
@@ -35,7 +35,7 @@ export class Supply {
     this.quietUntil = 0;
   }
 
-  /** Forgets the steps that are owed, as somebody goes elsewhere. Returns a number that is another one each time. */
+  /** Forgets the steps that are owed. Returns a number that no other call returns, by which a late answer is known. */
   leave() {
     this.owed = 0;
     return (this.aims += 1);
@@ -110,8 +110,8 @@ export class Supply {
     this.quietUntil = 0;
   }
 
-  /** Seeks the middle of the picture so many further as are owed, as far as there are pictures: the rest is owed until they are loaded. None
-   * is that of now, which a browser's time may be ahead of. */
+  /** Does the steps that are owed: seeks the middle of the picture that they lead to, or of the last one on the way that is loaded. The rest
+   * stays owed until more is loaded. Without any, it seeks the picture that is shown, which a browser's time may be ahead of. */
   pay() {
     const { state, buffer, video: { currentTime }, wall } = this.player;
     const isHere = state === "ready" || Math.abs((buffer.wall(currentTime) ?? NaN) - wall) < 1;

@@ -23,7 +23,7 @@ export class Together extends Emitter {
     this.wall = wall;
     this.rate = 1;
     this.playing = false;
-    /** So many pictures somebody has stepped before it was known how long one lasts. */
+    /** Steps that were asked for before it was known how long a picture lasts. */
     this.owed = 0;
     /** The one that is heard. */
     this.heard = 0;

@@ -2,7 +2,7 @@
 //!
 //! The rule keeps no state. In each interval, one instant of each camera is looked at, in the chunk that contains it. The
 //! instant depends on the camera's name, so that not all cameras are looked at in the same second. So is the first still chunk
-//! after one in which something happened: it shows who has stayed, and that nobody has.
+//! after one in which something happened: it shows who has stayed, or that nobody has.
 
 use crate::settings::{CameraSettings, hash};
 use framepost_events::record::ChunkProbed;
